@@ -1,0 +1,11 @@
+"""The providers: one adapter each, listed here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from adapters.base import Adapter
+
+_ADAPTERS: tuple[type[Adapter], ...] = ()
+
+REGISTRY: Mapping[str, type[Adapter]] = {cls.name: cls for cls in _ADAPTERS}

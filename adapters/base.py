@@ -1,0 +1,447 @@
+"""What the proxy and its adapters say to each other: a request, events, an error, an adapter.
+
+The request keeps OpenAI's own names, since that is the language the client speaks already. The
+answer is a row of small events; only `proxy/wire.py` turns them into OpenAI's objects and chunks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+if TYPE_CHECKING:
+    from adapters.native import Upstream
+
+Json = dict[str, Any]
+
+PLACEHOLDER_KEYS = frozenset({"", "your_key_here", "your_api_key_here", "changeme", "none"})
+
+
+# -- in ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseFormat:
+    """`response_format`, with the schema taken out of its OpenAI wrapping; None for plain JSON."""
+
+    schema: Json | None = None
+    name: str = "response"
+    description: str | None = None
+    strict: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """How much a model should think, in whichever of the dialects the client said it.
+
+    `effort` is OpenAI's word (none … max), `budget_tokens` a number where one was given;
+    `include` tells whether the thoughts are wanted back (None: as the provider does by itself).
+    """
+
+    effort: str | None = None
+    budget_tokens: int | None = None
+    include: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A chat completion as the client asked for it, checked, and free of OpenAI's older spellings.
+
+    - `messages`: roles system, user, assistant, tool only; every `tool` message has a
+      `tool_call_id`; `content` is a string, a list of parts, or None.
+    - `tools`: function tools only, already narrowed to `tool_choice.allowed_tools`.
+    - `tool_choice`: auto, none, required, or None when not given; a named function is
+      `required` together with `forced_tool`.
+    - `params`: the other parameters of OpenAI, under OpenAI's names, never null.
+    - `extensions`: every top-level key that OpenAI does not define.
+
+    Nothing in it is to be changed: a rotation hands the same request to the next adapter.
+    """
+
+    model: str
+    messages: Sequence[Json]
+    stream: bool = False
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    n: int = 1
+    tools: Sequence[Json] = ()
+    tool_choice: str | None = None
+    forced_tool: str | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: ResponseFormat | None = None
+    thinking: Thinking = Thinking()
+    params: Mapping[str, Any] = field(default_factory=dict)
+    extensions: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NativeCall:
+    """The request in the provider's own language: what would be sent, and what was lost on the way.
+
+    `path` is relative to the provider's base URL. `warnings` are words for
+    `x-pointsman-warnings`, such as `dropped=logit_bias` or `emulated=tool_choice`.
+    """
+
+    method: str
+    path: str
+    body: Json
+    warnings: tuple[str, ...] = ()
+    stream: bool = False
+
+
+# -- out --------------------------------------------------------------------------------------
+# `index` is the choice an event belongs to; it is 0 unless n > 1.
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """First event of an answer: what the provider says about itself. Commits nothing."""
+
+    id: str | None = None
+    model: str | None = None
+    created: int | None = None
+    system_fingerprint: str | None = None
+    service_tier: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """What a provider's headers tell of its limits: requests a day and tokens a minute at Groq.
+
+    `reset_*_s` is the time to a *full* bucket, not to the next free place.
+    """
+
+    limit_requests: int | None = None
+    remaining_requests: int | None = None
+    reset_requests_s: float | None = None
+    limit_tokens: int | None = None
+    remaining_tokens: int | None = None
+    reset_tokens_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    text: str
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    text: str
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    text: str
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool call or a piece of one; pieces of one call share `key` and their arguments add up.
+
+    `key` is whatever the provider tells calls apart by; `id` is the provider's own or None.
+    `arguments` is JSON text. `extra` is emitted beside `function` (thought signatures).
+    """
+
+    key: str | int
+    name: str = ""
+    arguments: str = ""
+    id: str | None = None
+    extra: Json | None = None
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """An image or a piece of audio in the answer; `data` is base64."""
+
+    mime_type: str
+    data: str
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One entry of OpenAI's `message.annotations`."""
+
+    value: Json
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Logprobs:
+    """Entries of OpenAI's `logprobs.content`."""
+
+    content: Sequence[Json]
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The end of a choice, in OpenAI's words: stop, length, tool_calls, content_filter."""
+
+    reason: str
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts in OpenAI's sense: `completion` holds the reasoning tokens, `prompt` the cached.
+
+    `extra` is kept beside them in the answer (Groq's queue_time and the like).
+    """
+
+    prompt: int = 0
+    completion: int = 0
+    reasoning: int | None = None
+    cached: int | None = None
+    extra: Json | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Warn:
+    """A word for `x-pointsman-warnings` that only the answer could tell (`rescued=tool_calls`)."""
+
+    word: str
+
+
+Event = (
+    Text
+    | Reasoning
+    | ToolCall
+    | Finish
+    | Usage
+    | Start
+    | RateLimits
+    | Refusal
+    | Media
+    | Annotation
+    | Logprobs
+    | Warn
+)
+CONTENT_EVENTS = (Text, Reasoning, ToolCall, Finish, Refusal, Media, Annotation, Logprobs)
+"""The events that commit an answer: from the first of them on nothing may rotate any more."""
+
+
+# -- errors -----------------------------------------------------------------------------------
+
+
+class ErrorCode(StrEnum):
+    """The five codes that a client reads in `error.provider_code`."""
+
+    RATE_LIMIT_EXCEEDED = "RATE_LIMIT_EXCEEDED"
+    AUTHENTICATION_FAILED = "AUTHENTICATION_FAILED"
+    NETWORK_ERROR = "NETWORK_ERROR"
+    INVALID_REQUEST = "INVALID_REQUEST"
+    PROVIDER_UNAVAILABLE = "PROVIDER_UNAVAILABLE"
+
+
+class ErrorKind(StrEnum):
+    """What went wrong, as finely as retry and rotation need to know it."""
+
+    RATE_LIMIT = "rate_limit"
+    QUOTA_DAY = "quota_day"
+    OVERLOADED = "overloaded"  # busy, short: 498, 529, Ollama's "server busy"
+    SERVER = "server"
+    NETWORK = "network"
+    TLS = "tls"
+    TIMEOUT_CONNECT = "timeout_connect"
+    TIMEOUT_FIRST_BYTE = "timeout_first_byte"
+    STALL = "stall"
+    BAD_RESPONSE = "bad_response"  # not what the provider's API promises: HTML, cut, no end mark
+    MALFORMED_ANSWER = "malformed_answer"  # the model wrote a tool call that nobody can read
+    RESPONSE_TOO_LARGE = "response_too_large"
+    AUTH = "auth"
+    MODEL_MISSING = "model_missing"
+    CONTEXT = "context"
+    BAD_REQUEST = "bad_request"
+    UNSUPPORTED = "unsupported"  # this provider or model cannot do it, another one may
+    TOO_LARGE = "too_large"  # 413: waiting never helps, another provider may
+
+
+CODE_OF_KIND: Mapping[ErrorKind, ErrorCode] = {
+    ErrorKind.RATE_LIMIT: ErrorCode.RATE_LIMIT_EXCEEDED,
+    ErrorKind.QUOTA_DAY: ErrorCode.RATE_LIMIT_EXCEEDED,
+    ErrorKind.OVERLOADED: ErrorCode.PROVIDER_UNAVAILABLE,
+    ErrorKind.SERVER: ErrorCode.PROVIDER_UNAVAILABLE,
+    ErrorKind.NETWORK: ErrorCode.NETWORK_ERROR,
+    ErrorKind.TLS: ErrorCode.NETWORK_ERROR,
+    ErrorKind.TIMEOUT_CONNECT: ErrorCode.NETWORK_ERROR,
+    ErrorKind.TIMEOUT_FIRST_BYTE: ErrorCode.NETWORK_ERROR,
+    ErrorKind.STALL: ErrorCode.NETWORK_ERROR,
+    ErrorKind.BAD_RESPONSE: ErrorCode.PROVIDER_UNAVAILABLE,
+    ErrorKind.MALFORMED_ANSWER: ErrorCode.PROVIDER_UNAVAILABLE,
+    ErrorKind.RESPONSE_TOO_LARGE: ErrorCode.PROVIDER_UNAVAILABLE,
+    ErrorKind.AUTH: ErrorCode.AUTHENTICATION_FAILED,
+    ErrorKind.MODEL_MISSING: ErrorCode.INVALID_REQUEST,
+    ErrorKind.CONTEXT: ErrorCode.INVALID_REQUEST,
+    ErrorKind.BAD_REQUEST: ErrorCode.INVALID_REQUEST,
+    ErrorKind.UNSUPPORTED: ErrorCode.INVALID_REQUEST,
+    ErrorKind.TOO_LARGE: ErrorCode.INVALID_REQUEST,
+}
+
+
+class Scope(StrEnum):
+    """How far an error reaches: what else would fail in the same way."""
+
+    REQUEST = "request"
+    MODEL = "model"
+    PROVIDER = "provider"
+    KEY = "key"
+
+
+class Phase(StrEnum):
+    """How far the exchange had come when it failed."""
+
+    BEFORE_SEND = "before_send"
+    BEFORE_CONTENT = "before_content"
+    AFTER_CONTENT = "after_content"
+
+
+class AdapterError(Exception):
+    """The one error an adapter raises. `message` is for the client: no key, no prompt in it.
+
+    `status` is the upstream's HTTP status if there was one; `retry_after_s` the wait it told,
+    None if it told none; `param` the name of OpenAI's parameter at fault; `upstream_code` the
+    provider's own error code or status word.
+    """
+
+    def __init__(
+        self,
+        kind: ErrorKind,
+        message: str,
+        *,
+        provider: str,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+        scope: Scope = Scope.REQUEST,
+        phase: Phase = Phase.BEFORE_CONTENT,
+        param: str | None = None,
+        upstream_code: str | None = None,
+    ) -> None:
+        super().__init__(f"{provider}: {message}")
+        self.kind = kind
+        self.code = CODE_OF_KIND[kind]
+        self.message = message
+        self.provider = provider
+        self.status = status
+        self.retry_after_s = retry_after_s
+        self.scope = scope
+        self.phase = phase
+        self.param = param
+        self.upstream_code = upstream_code
+
+
+# -- an adapter -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a model can do. True also where nobody knows: the provider then has the last word.
+
+    `image_urls` is False where an image must come as bytes, so that the proxy fetches it first.
+    `n` tells whether several choices can be had in one plain call, `n_stream` in one stream.
+    """
+
+    tools: bool = True
+    images: bool = True
+    image_urls: bool = False
+    audio: bool = True
+    files: bool = True
+    json_schema: bool = True
+    n: bool = False
+    n_stream: bool = False
+    logprobs: bool = True
+    thinking: bool = True
+    context: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One row of a provider's list of models; `created` in Unix seconds, 0 if not told."""
+
+    id: str
+    created: int = 0
+    owned_by: str = ""
+    context: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Whether a provider answers now, and if not, why and what to do about it."""
+
+    reachable: bool
+    detail: str = ""
+
+
+class ProviderSettings(BaseModel):
+    """What a user can set for every provider; `proxy/settings.py` reads it from `<NAME>_<FIELD>`.
+
+    `timeout` is the number of seconds without a byte after which an upstream counts as stalled.
+    `temperature` and `max_tokens` stand in for requests that give none.
+    """
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+    api_key: SecretStr | None = None
+    model: str = Field(default="", max_length=128)
+    base_url: str | None = None
+    timeout: float = Field(default=60, gt=0, le=3600)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    max_tokens: int | None = Field(default=None, ge=1)
+    rate_limit_enabled: bool = True
+    rate_limit_requests_per_minute: int | None = Field(default=None, ge=1)
+    rate_limit_tokens_per_minute: int | None = Field(default=None, ge=1)
+    rate_limit_requests_per_day: int | None = Field(default=None, ge=1)
+
+    @field_validator("api_key")
+    @classmethod
+    def _placeholder_is_no_key(cls, key: SecretStr | None) -> SecretStr | None:
+        """The examples' `your_key_here` means that nobody has set a key yet."""
+        if key is None or key.get_secret_value().strip().lower() in PLACEHOLDER_KEYS:
+            return None
+        return SecretStr(key.get_secret_value().strip())
+
+
+class Memory(Protocol):
+    """A small table that outlives a request: thought signatures by tool-call id."""
+
+    def get(self, key: str) -> str | None: ...
+    def put(self, key: str, value: str) -> None: ...
+
+
+class Adapter(Protocol):
+    """One provider. `chat` yields the events of each network read together, as one list.
+
+    A list a read, and not event by event, so that chunks which arrived together leave together.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    local: ClassVar[bool]
+    Settings: ClassVar[type[ProviderSettings]]
+
+    settings: ProviderSettings
+
+    def __init__(self, settings: Any, upstream: Upstream, memory: Memory) -> None: ...
+
+    @property
+    def unconfigured(self) -> str | None:
+        """Why this provider cannot be used as it is set up now ("GROQ_API_KEY is not set")."""
+
+    def capabilities(self, model: str) -> Capabilities: ...
+
+    def to_native(self, request: ChatRequest) -> NativeCall:
+        """The call that `request` becomes; pure. Raises AdapterError for what it cannot become."""
+
+    def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]: ...
+    async def models(self) -> list[Model]: ...
+    async def is_available(self) -> Availability: ...
+    async def close(self) -> None: ...

@@ -1,0 +1,98 @@
+"""Bytes off the wire -> server-sent events, or the lines of NDJSON. Pure; knows no JSON.
+
+Both split at the ASCII line ends only: U+2028, U+2029 and U+0085 may stand raw inside a JSON
+string, and a reader that takes them for line ends (`aiter_lines` of httpx) breaks the object.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+MAX_LINE_BYTES = 4 * 1024 * 1024
+
+
+class LineTooLongError(ValueError):
+    """More bytes without an end of line or of event than `MAX_LINE_BYTES`."""
+
+
+class ServerSentEvent(NamedTuple):
+    """One event of the stream; `event` is empty where the stream gives no name."""
+
+    data: bytes
+    event: bytes = b""
+
+
+class SseDecoder:
+    """Server-sent events from pieces of any size (WHATWG HTML, "Server-sent events").
+
+    Takes LF, CRLF and CR as line ends, joins several `data` lines with LF, skips comments and
+    fields it has no use for. An event without data is no event.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._started = False
+
+    def feed(self, data: bytes) -> list[ServerSentEvent]:
+        """The events that `data` completes. Raises LineTooLongError."""
+        rest = self._rest + data if self._rest else data
+        if not self._started:
+            # A byte order mark may itself arrive in pieces.
+            if len(rest) < 3 and b"\xef\xbb\xbf".startswith(rest):
+                self._rest = rest
+                return []
+            self._started = True
+            rest = rest.removeprefix(b"\xef\xbb\xbf")
+        held = b""
+        if b"\r" in rest:
+            if rest.endswith(b"\r"):  # the LF of a CRLF may still be on its way
+                rest, held = rest[:-1], b"\r"
+            rest = rest.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        *blocks, rest = rest.split(b"\n\n")
+        self._rest = rest + held
+        if len(self._rest) > MAX_LINE_BYTES:
+            raise LineTooLongError
+        return [event for block in blocks if (event := _event(block))]
+
+    def end(self) -> list[ServerSentEvent]:
+        """What is left when the bytes end: an event whose blank line never came, if any."""
+        rest, self._rest = self._rest.replace(b"\r", b"\n"), b""
+        event = _event(rest)
+        return [event] if event else []
+
+
+def _event(block: bytes) -> ServerSentEvent | None:
+    if b"\n" not in block:
+        return ServerSentEvent(_value(block, 5)) if block.startswith(b"data:") else None
+    data: list[bytes] = []
+    name = b""
+    for line in block.split(b"\n"):
+        if line.startswith(b"data:"):
+            data.append(_value(line, 5))
+        elif line.startswith(b"event:"):
+            name = _value(line, 6)
+    return ServerSentEvent(b"\n".join(data), name) if data else None
+
+
+def _value(line: bytes, start: int) -> bytes:
+    return line[start + 1 :] if line[start : start + 1] == b" " else line[start:]
+
+
+class NdjsonDecoder:
+    """Lines of newline-delimited JSON from pieces of any size; empty lines are skipped."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The lines that `data` completes. Raises LineTooLongError."""
+        *lines, rest = (self._rest + data if self._rest else data).split(b"\n")
+        if len(rest) > MAX_LINE_BYTES:
+            raise LineTooLongError
+        self._rest = rest
+        return [line for line in lines if line and not line.isspace()]
+
+    def end(self) -> list[bytes]:
+        """The last line, if the bytes ended without an LF."""
+        rest, self._rest = self._rest, b""
+        return [rest] if rest.strip() else []

@@ -1,0 +1,310 @@
+"""One exchange with a provider: a prepared call goes out, its bytes come back as events.
+
+The same for every HTTP provider. What differs is a `Dialect`: how the bytes of an answer read, what
+a refusal means, and whether a refused call can be mended and sent once more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import httpx
+import orjson
+
+from adapters.base import (
+    CONTENT_EVENTS,
+    AdapterError,
+    ErrorKind,
+    Event,
+    NativeCall,
+    Phase,
+    Scope,
+)
+from adapters.lines import LineTooLongError
+
+CONNECT_TIMEOUT_S = 3.0
+WRITE_TIMEOUT_S = 10.0
+POOL_TIMEOUT_S = 5.0
+MAX_ANSWER_BYTES = 32 * 1024 * 1024
+MAX_STREAM_BYTES = 64 * 1024 * 1024
+MAX_STREAM_S = 30 * 60.0
+MAX_ERROR_BYTES = 1024 * 1024
+DRAIN_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """What an adapter sends with: `client` is for the SDKs, `transport` is that client's own."""
+
+    client: httpx.AsyncClient
+    transport: httpx.AsyncBaseTransport
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a provider's calls go; taken once from its SDK's client.
+
+    `headers` are complete but for content-length; `timeouts` is httpx's extension of that name.
+    """
+
+    provider: str
+    headers: tuple[tuple[bytes, bytes], ...]
+    timeouts: Mapping[str, float]
+
+
+def timeouts(silence_s: float) -> dict[str, float]:
+    """All four of httpx's timeouts, in seconds; `silence_s` is the longest wait for a byte."""
+    return {
+        "connect": min(CONNECT_TIMEOUT_S, silence_s),
+        "read": silence_s,
+        "write": WRITE_TIMEOUT_S,
+        "pool": POOL_TIMEOUT_S,
+    }
+
+
+def raw_headers(headers: Mapping[str, str], *, host: str) -> tuple[tuple[bytes, bytes], ...]:
+    """Header lines as the transport wants them: host first, and the answer uncompressed."""
+    kept = {name.lower(): value for name, value in headers.items()}
+    for name in ("host", "content-length", "connection"):
+        kept.pop(name, None)
+    kept["accept-encoding"] = "identity"
+    kept["content-type"] = "application/json"
+    return (
+        (b"host", host.encode("ascii")),
+        *((name.encode("ascii"), value.encode("latin-1")) for name, value in kept.items()),
+    )
+
+
+class Dialect(Protocol):
+    """How one answer is read. A dialect lives as long as its exchange and keeps its state."""
+
+    provider: str
+
+    def head(self, response: httpx.Response) -> list[Event]:
+        """What the headers of a good answer tell (rate limits), before any of its body."""
+
+    def whole(self, body: bytes) -> list[Event]:
+        """The events of an answer that came in one piece. Raises AdapterError."""
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that the next bytes of a stream complete. Raises AdapterError."""
+
+    def end(self) -> list[Event]:
+        """What is left at the end; AdapterError if the provider's end mark has not come."""
+
+    @property
+    def done(self) -> bool:
+        """True once the provider's end mark has been read, so that no more is to be waited for."""
+
+    def refusal(self, response: httpx.Response) -> AdapterError:
+        """The error that an answer of status 300 or above means; its body has been read."""
+
+    def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | list[Event] | None:
+        """After a refusal: a call to send instead (once), the answer hidden in it, or None."""
+
+
+async def exchange(
+    upstream: Upstream, route: Route, url: httpx.URL, call: NativeCall, dialect: Dialect
+) -> AsyncGenerator[list[Event], None]:
+    """Send `call` and yield the events of each network read. Raises AdapterError and nothing else.
+
+    The upstream response is closed when the generator is: close it, and the provider stops.
+    """
+    response: httpx.Response | None = None
+    for again in (True, False):
+        response = await _send(upstream, route, url, call)
+        if response.status_code < 300:
+            break
+        error = dialect.refusal(await _read_refusal(response, route))
+        mended = dialect.amend(call, error) if again else None
+        if mended is None:
+            raise error
+        if isinstance(mended, list):
+            yield mended
+            return
+        call = mended
+    assert response is not None  # noqa: S101 - the loop has run; tells the type checker
+    try:
+        if head := dialect.head(response):
+            yield head
+        is_json = _content_type(response).startswith("application/json")
+        if is_json or not (call.stream or _is_stream(response)):
+            yield dialect.whole(await _read_whole(response, route))
+        else:
+            async with contextlib.aclosing(_read_stream(response, route, dialect)) as batches:
+                async for batch in batches:
+                    yield batch
+    finally:
+        await response.aclose()
+
+
+def _is_stream(response: httpx.Response) -> bool:
+    """Some gateways answer a plain call with a stream; it folds to the same message."""
+    return _content_type(response).startswith(("text/event-stream", "application/x-ndjson"))
+
+
+def _content_type(response: httpx.Response) -> str:
+    content_type: str = response.headers.get("content-type", "")
+    return content_type
+
+
+async def _send(
+    upstream: Upstream, route: Route, url: httpx.URL, call: NativeCall
+) -> httpx.Response:
+    """The response, its body unread. The request is built bare: no cookie, no redirect, no auth."""
+    content = orjson.dumps(call.body)
+    request = httpx.Request(
+        call.method,
+        url,
+        headers=[*route.headers, (b"content-length", b"%d" % len(content))],
+        stream=httpx.ByteStream(content),
+        extensions={"timeout": route.timeouts},
+    )
+    with transport_errors(route.provider, Phase.BEFORE_SEND):
+        response = await upstream.transport.handle_async_request(request)
+    response.request = request
+    return response
+
+
+async def _read_stream(
+    response: httpx.Response, route: Route, dialect: Dialect
+) -> AsyncGenerator[list[Event], None]:
+    size = 0
+    ends_at = asyncio.get_running_loop().time() + MAX_STREAM_S
+    pieces = aiter(_body(response))
+    with transport_errors(route.provider, Phase.BEFORE_CONTENT) as seen:
+        async for data in pieces:
+            size += len(data)
+            if size > MAX_STREAM_BYTES or asyncio.get_running_loop().time() > ends_at:
+                raise _too_large(route.provider)
+            if events := _fed(dialect, data, route.provider):
+                if seen.phase is Phase.BEFORE_CONTENT and any(
+                    isinstance(event, CONTENT_EVENTS) for event in events
+                ):
+                    seen.phase = Phase.AFTER_CONTENT
+                yield events
+            if dialect.done:
+                await _drain(pieces)
+                break
+    if events := dialect.end():
+        yield events
+
+
+def _fed(dialect: Dialect, data: bytes, provider: str) -> list[Event]:
+    try:
+        return dialect.feed(data)
+    except LineTooLongError:
+        raise _too_large(provider) from None
+
+
+async def _drain(pieces: AsyncIterator[bytes]) -> None:
+    """Read to the end of a body that has said all it had to, so that its connection is kept."""
+    with contextlib.suppress(TimeoutError, httpx.HTTPError):
+        async with asyncio.timeout(DRAIN_S):
+            async for _ in pieces:
+                pass
+
+
+async def _read_whole(response: httpx.Response, route: Route) -> bytes:
+    body = bytearray()
+    with transport_errors(route.provider, Phase.BEFORE_CONTENT):
+        async for data in _body(response):
+            body += data
+            if len(body) > MAX_ANSWER_BYTES:
+                raise _too_large(route.provider)
+    return bytes(body)
+
+
+async def _read_refusal(response: httpx.Response, route: Route) -> httpx.Response:
+    """The same response with its body read, at most `MAX_ERROR_BYTES` of it, and closed."""
+    body = bytearray()
+    try:
+        with transport_errors(route.provider, Phase.BEFORE_CONTENT):
+            async for data in _body(response):
+                body += data
+                if len(body) > MAX_ERROR_BYTES:
+                    break
+    except AdapterError:
+        body.clear()  # the status says enough
+    finally:
+        await response.aclose()
+    headers = [
+        (name, value)
+        for name, value in response.headers.raw
+        if name.lower() not in (b"content-encoding", b"transfer-encoding", b"content-length")
+    ]
+    return httpx.Response(
+        response.status_code, headers=headers, content=bytes(body), request=response.request
+    )
+
+
+def _body(response: httpx.Response) -> AsyncIterator[bytes]:
+    """Raw bytes; decoded only where the provider compressed although we asked it not to."""
+    if response.headers.get("content-encoding", "identity") == "identity":
+        stream = response.stream
+        assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101 - what async transports give
+        return aiter(stream)
+    return response.aiter_bytes(65536)
+
+
+@dataclass(slots=True)
+class _Progress:
+    phase: Phase
+
+
+@contextlib.contextmanager
+def transport_errors(provider: str, phase: Phase) -> Iterator[_Progress]:
+    """Turn what httpx raises inside into AdapterError; `phase` may be moved on while it goes."""
+    progress = _Progress(phase)
+    try:
+        yield progress
+    except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
+        raise transport_error(error, provider, progress.phase) from error
+
+
+def transport_error(error: Exception, provider: str, phase: Phase) -> AdapterError:
+    """The AdapterError that an exception of httpx means; the text is ours, httpx's may hold a URL."""
+    kind, message = _kind_of(error, phase)
+    return AdapterError(kind, message, provider=provider, scope=Scope.PROVIDER, phase=phase)
+
+
+def _kind_of(error: Exception, phase: Phase) -> tuple[ErrorKind, str]:
+    match error:
+        case httpx.ConnectTimeout():
+            return ErrorKind.TIMEOUT_CONNECT, "connecting took too long"
+        case httpx.PoolTimeout():
+            return ErrorKind.OVERLOADED, "no free connection"
+        case httpx.TimeoutException() if phase is Phase.AFTER_CONTENT:
+            return ErrorKind.STALL, "the answer stalled"
+        case httpx.TimeoutException():
+            return ErrorKind.TIMEOUT_FIRST_BYTE, "no answer in time"
+        case httpx.ConnectError() if _is_tls(error):
+            return ErrorKind.TLS, "no trusted TLS connection"
+        case httpx.ConnectError():
+            return ErrorKind.NETWORK, "cannot connect"
+        case httpx.DecodingError():
+            return ErrorKind.BAD_RESPONSE, "the answer's compression is broken"
+        case httpx.TransportError():
+            return ErrorKind.NETWORK, "the connection broke"
+        case _:
+            return ErrorKind.BAD_RESPONSE, "the exchange failed"
+
+
+def _is_tls(error: BaseException | None) -> bool:
+    import ssl
+
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _too_large(provider: str) -> AdapterError:
+    return AdapterError(
+        ErrorKind.RESPONSE_TOO_LARGE, "the answer is too large or too long", provider=provider
+    )
