@@ -267,7 +267,7 @@ def transport_errors(provider: str, phase: Phase) -> Iterator[_Progress]:
 
 
 def transport_error(error: Exception, provider: str, phase: Phase) -> AdapterError:
-    """The AdapterError that an exception of httpx means; its text is ours, as theirs may hold a URL."""
+    """The AdapterError that an exception of httpx means, in words of ours: theirs may hold a URL."""
     kind, message = _kind_of(error, phase)
     return AdapterError(kind, message, provider=provider, scope=Scope.PROVIDER, phase=phase)
 
