@@ -1,4 +1,4 @@
-"""What the adapters' tests share: a `Kit` a provider, an upstream that answers from a list, a fold."""
+"""What the adapters' tests share: a `Kit` each, an upstream that answers from a list, a fold."""
 
 from __future__ import annotations
 
