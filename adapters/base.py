@@ -421,11 +421,15 @@ class Adapter(Protocol):
     """One provider. `chat` yields the events of each network read together, as one list.
 
     A list a read, and not event by event, so that chunks which arrived together leave together.
+    `setup` says in a few words what a user does to get it going; `last_resort` is True for the one
+    that only stands in while nothing has been set up.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     local: ClassVar[bool]
+    last_resort: ClassVar[bool]
+    setup: ClassVar[str]
     Settings: ClassVar[type[ProviderSettings]]
 
     settings: ProviderSettings

@@ -23,6 +23,7 @@ from adapters.base import (
     NativeCall,
     Phase,
     Scope,
+    Warn,
 )
 from adapters.lines import LineTooLongError
 
@@ -112,7 +113,8 @@ async def exchange(
 ) -> AsyncGenerator[list[Event], None]:
     """Send `call` and yield the events of each network read. Raises AdapterError and nothing else.
 
-    The upstream response is closed when the generator is: close it, and the provider stops.
+    What the call's warnings say comes first, as `Warn` events. The upstream response is closed
+    when the generator is: close it, and the provider stops.
     """
     response: httpx.Response | None = None
     for again in (True, False):
@@ -124,12 +126,12 @@ async def exchange(
         if mended is None:
             raise error
         if isinstance(mended, list):
-            yield mended
+            yield [*map(Warn, call.warnings), *mended]
             return
         call = mended
     assert response is not None  # noqa: S101 - the loop has run; tells the type checker
     try:
-        if head := dialect.head(response):
+        if head := [*map(Warn, call.warnings), *dialect.head(response)]:
             yield head
         is_json = _content_type(response).startswith("application/json")
         if is_json or not (call.stream or _is_stream(response)):
@@ -267,7 +269,7 @@ def transport_errors(provider: str, phase: Phase) -> Iterator[_Progress]:
 
 
 def transport_error(error: Exception, provider: str, phase: Phase) -> AdapterError:
-    """The AdapterError that an exception of httpx means, in words of ours: theirs may hold a URL."""
+    """The AdapterError that an exception of httpx means, in our words: theirs may hold a URL."""
     kind, message = _kind_of(error, phase)
     return AdapterError(kind, message, provider=provider, scope=Scope.PROVIDER, phase=phase)
 

@@ -1,0 +1,82 @@
+"""The command: `pointsman` serves; `pointsman --help` tells the rest."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from proxy.settings import Settings, SettingsError, load_settings
+
+EXIT_BAD_SETTING = 2
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--host", help="Address to listen on (POINTSMAN_HOST, 127.0.0.1).")
+@click.option("--port", help="Port to listen on (POINTSMAN_PORT, 8000).")
+@click.option(
+    "--env-file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="File of settings, one NAME=value a line (.env in this folder).",
+)
+@click.version_option(version("pointsman"), prog_name="pointsman")
+@click.pass_context
+def main(context: click.Context, host: str | None, port: str | None, env_file: Path | None) -> None:
+    """One local OpenAI-compatible endpoint in front of Ollama, Gemini and Groq.
+
+    Without a command it starts the server. Point an OpenAI SDK's base URL at it, once.
+    """
+    try:
+        settings = load_settings(env_file or Path(".env"), host=host, port=port)
+    except SettingsError as error:
+        _stop(str(error))
+    context.obj = settings
+    if context.invoked_subcommand is None:
+        serve(settings)
+
+
+def serve(settings: Settings) -> None:
+    """Listen, print the banner, and serve until a signal comes."""
+    if not settings.is_loopback and not settings.client_keys:
+        _stop(
+            f"POINTSMAN_HOST={settings.host!r} lets other machines in: set POINTSMAN_API_KEYS"
+            " to a key that clients must send, or listen on 127.0.0.1"
+        )
+    listener = _listen(settings)
+    from proxy.server import run
+
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(name)s %(message)s", force=True
+    )
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every request at info
+    run(settings, listener)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            _stop(
+                f"port {settings.port} is in use: take another with --port {settings.port + 1}"
+                " or POINTSMAN_PORT"
+            )
+        _stop(f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}")
+    return listener
+
+
+def _stop(message: str) -> None:
+    click.echo(f"pointsman: {message}", err=True)
+    sys.exit(EXIT_BAD_SETTING)
+
+
+if __name__ == "__main__":
+    main()

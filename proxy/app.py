@@ -1,0 +1,171 @@
+"""The composition root: settings in, a Starlette application out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import orjson
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from adapters import REGISTRY
+from adapters.base import Adapter
+from adapters.memory import LruMemory
+from adapters.native import Upstream
+from proxy.candidates import Chooser, Preference
+from proxy.chat import ChatEndpoint
+from proxy.errors import ApiError, internal_error
+from proxy.images import ImageFetcher
+from proxy.models import Catalog, ModelsEndpoint
+from proxy.router import Router
+from proxy.settings import Settings, bypasses_proxy, proxy_of_environment
+from proxy.upstream import open_upstream
+from proxy.wire import error_object
+
+log = logging.getLogger("pointsman")
+
+
+@dataclass(slots=True)
+class Parts:
+    """The running parts of one server, for whoever shows or closes them."""
+
+    settings: Settings
+    upstream: Upstream
+    adapters: Mapping[str, Adapter]
+    catalog: Catalog
+    router: Router
+    chooser: Chooser
+    preference: Callable[[str | None], Preference]
+    ready: bool = False
+
+
+def create_app(settings: Settings, *, upstream: Upstream | None = None) -> Starlette:
+    """The server's application. Nothing is connected and no SDK imported before it is needed."""
+    parts = build(settings, upstream or open_upstream_of(settings))
+    chat = ChatEndpoint(
+        parts.router,
+        parts.preference,
+        deadline_s=settings.deadline_s,
+        split_tags=settings.think_tags == "split",
+    )
+    models = ModelsEndpoint(parts.catalog)
+    app = Starlette(
+        routes=[
+            route
+            for prefix in ("/v1", "/openai/v1")
+            for route in (
+                Route(f"{prefix}/chat/completions", chat, methods=["POST"]),
+                Route(f"{prefix}/models", models.every),
+                Route(f"{prefix}/models/{{id:path}}", models.single),
+            )
+        ]
+        + [Route("/health/live", _live), Route("/health/ready", _ready)],
+        lifespan=_lifespan,
+        exception_handlers={
+            ApiError: _api_error,
+            HTTPException: _http_error,
+            Exception: _internal_error,
+        },
+    )
+    app.state.parts = parts
+    return app
+
+
+def open_upstream_of(settings: Settings) -> Upstream:
+    """The upstream that the settings ask for."""
+    return open_upstream(settings.transport, proxy=proxy_of_environment(), bypass=bypasses_proxy)
+
+
+def build(settings: Settings, upstream: Upstream) -> Parts:
+    """Everything but the HTTP side, wired together."""
+    memory = LruMemory()
+    adapters = {
+        name: adapter(settings.providers[name], upstream, memory)
+        for name, adapter in REGISTRY.items()
+    }
+    catalog = Catalog(adapters)
+    preference = Preference(
+        provider=settings.llm_provider or next(iter(REGISTRY)),
+        chosen=settings.llm_provider is not None,
+        fallback=settings.fallback,
+    )
+    chooser = Chooser(
+        adapters,
+        listed=catalog.providers_of,
+        last_resort=lambda chosen: _last_resort(adapters, chosen, router.answered),
+    )
+    router = Router(
+        adapters,
+        chooser,
+        know=catalog.know,
+        images=ImageFetcher(settings.fetch_images),
+        strict_params=settings.strict_params,
+    )
+    return Parts(settings, upstream, adapters, catalog, router, chooser, lambda _app: preference)
+
+
+def _last_resort(
+    adapters: Mapping[str, Adapter], preference: Preference, answered: set[str]
+) -> str | None:
+    """The provider that stands in while nothing is set up: no choice, no key, no answer yet."""
+    others = {name for name, adapter in adapters.items() if not adapter.last_resort}
+    has_key = any(adapters[name].settings.api_key for name in others)
+    if preference.chosen or has_key or answered & others:
+        return None
+    ready = (name for name in adapters if name not in others and not adapters[name].unconfigured)
+    return next(ready, None)
+
+
+@asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    parts: Parts = app.state.parts
+    parts.ready = True
+    yield
+    parts.ready = False
+    await parts.catalog.close()
+    await parts.router.close()
+    for adapter in parts.adapters.values():
+        await adapter.close()
+    await parts.upstream.client.aclose()
+
+
+async def _live(_request: Request) -> Response:
+    return Response(b'{"status":"ok"}', media_type="application/json")
+
+
+async def _ready(request: Request) -> Response:
+    parts: Parts = request.app.state.parts
+    if not parts.ready:
+        return Response(b'{"status":"starting or stopping"}', 503, media_type="application/json")
+    return Response(b'{"status":"ready"}', media_type="application/json")
+
+
+async def _api_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)  # noqa: S101 - registered for this type alone
+    headers = {name.decode(): value.decode() for name, value in error.headers()}
+    return Response(
+        orjson.dumps(error_object(error)), error.status, headers, media_type="application/json"
+    )
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type alone
+    path = request.scope["path"]
+    message = {
+        404: f"There is nothing at {path}. The base URL ends in /v1.",
+        405: f"{request.method} is not allowed at {path}.",
+    }.get(error.status_code, error.detail)
+    response = await _api_error(request, ApiError(error.status_code, message))
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _internal_error(request: Request, error: Exception) -> Response:
+    log.error("failed inside the proxy at %s", request.scope["path"], exc_info=error)
+    return await _api_error(request, internal_error())

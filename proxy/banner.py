@@ -1,0 +1,61 @@
+"""What the terminal shows at the start: where to point an app, and who would answer."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from typing import TYPE_CHECKING
+
+import orjson
+
+if TYPE_CHECKING:
+    from proxy.app import Parts
+
+REACH_S = 0.3
+
+
+async def banner(parts: Parts, port: int) -> str:
+    """A few lines: base URL, the active provider, each provider's state, one curl to try."""
+    host = parts.settings.host
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(host, host)  # noqa: S104 - shown, not bound
+    base_url = f"http://{shown}:{port}/v1"
+    preference = parts.preference(None)
+    states = {name: await _state(parts, name) for name in parts.adapters}
+    width = max(map(len, states))
+    active = f"{preference.provider} ({parts.chooser.model_of(preference.provider, preference)})"
+    lines = [
+        "",
+        f"  pointsman   {base_url}",
+        f"  active      {active}",
+        "",
+        *(f"  {name:<{width}}  {state}" for name, state in states.items()),
+        "",
+        "  Try it:",
+        f"  {_curl(base_url, needs_key=bool(parts.settings.client_keys))}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+async def _state(parts: Parts, name: str) -> str:
+    adapter = parts.adapters[name]
+    if adapter.unconfigured:
+        return f"not set up: {adapter.unconfigured}"
+    model = adapter.settings.model
+    if not adapter.local:
+        return f"ready, {model}"
+    if adapter.last_resort:
+        return f"ready, {model}; answers while nothing else is set up"
+    try:
+        async with asyncio.timeout(REACH_S):
+            available = await adapter.is_available()
+    except TimeoutError:
+        return "set up, but it does not answer"
+    return f"ready, {model}" if available.reachable else f"set up, but {available.detail}"
+
+
+def _curl(base_url: str, *, needs_key: bool) -> str:
+    body = {"model": "default", "messages": [{"role": "user", "content": "Say hello."}]}
+    key = ' -H "Authorization: Bearer $POINTSMAN_KEY"' if needs_key else ""
+    data = shlex.quote(orjson.dumps(body).decode())
+    return f'curl {base_url}/chat/completions -H "Content-Type: application/json"{key} -d {data}'

@@ -1,0 +1,205 @@
+"""Which providers may answer a request, in which order, and which cannot and why. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from adapters.base import Adapter, Capabilities, ChatRequest, Json
+from proxy.errors import ApiError, model_not_found
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A provider and the model of it that would answer."""
+
+    provider: str
+    model: str
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.model}"
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """What the user has chosen. `chosen` is False while nobody has: then only defaults stand.
+
+    `models` holds the model to use at a provider where it is not the setting's; `aliases` maps a
+    name that clients send to the model it means at each provider.
+    """
+
+    provider: str
+    chosen: bool = False
+    fallback: tuple[str, ...] = ()
+    models: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A candidate that cannot do what the request needs: `param` names what."""
+
+    candidate: Candidate
+    param: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The candidates in order. A pinned plan holds the one that the client named, and no other."""
+
+    candidates: tuple[Candidate, ...]
+    pinned: bool = False
+    skipped: tuple[Skipped, ...] = ()
+
+
+class Chooser:
+    """Design: the client's `model`, then the preference, then the fallback order.
+
+    `listed` tells which providers list a model of this name; `last_resort` which provider, if
+    any, stands in when nothing is set up yet.
+    """
+
+    def __init__(
+        self,
+        adapters: Mapping[str, Adapter],
+        *,
+        listed: Callable[[str], Sequence[str]],
+        last_resort: Callable[[Preference], str | None],
+    ) -> None:
+        self._adapters = adapters
+        self._listed = listed
+        self._last_resort = last_resort
+
+    def plan(self, request: ChatRequest, preference: Preference) -> Plan:
+        """The plan for a request. Raises ApiError 404, 400 unsupported_feature, or 503."""
+        plan = self._named(request.model, preference)
+        return self._capable(plan, needs_of(request))
+
+    def _named(self, model: str, preference: Preference) -> Plan:
+        provider, slash, rest = model.partition("/")
+        if provider in self._adapters:
+            if slash and not rest:
+                raise model_not_found(model)
+            self._must_be_configured(provider)
+            return Plan((Candidate(provider, rest or self.model_of(provider, preference)),), True)
+        order = self._order(preference)
+        if alias := preference.aliases.get(model):
+            models = {name: alias.get(name) for name in order}
+            named = [Candidate(name, found) for name, found in models.items() if found]
+            return Plan((*named, *self._others(order, alias, preference)))
+        listing = [name for name in self._listed(model) if name in order]
+        first = [Candidate(name, model) for name in order if name in listing]
+        return Plan((*first, *self._others(order, listing, preference)))
+
+    def _others(
+        self,
+        order: Sequence[str],
+        without: Sequence[str] | Mapping[str, str],
+        preference: Preference,
+    ) -> list[Candidate]:
+        return [
+            Candidate(name, self.model_of(name, preference))
+            for name in order
+            if name not in without
+        ]
+
+    def model_of(self, provider: str, preference: Preference) -> str:
+        """The model that a provider answers with when the client has named none of its own."""
+        return preference.models.get(provider) or self._adapters[provider].settings.model
+
+    def _order(self, preference: Preference) -> list[str]:
+        """Preferred, then fallback, without those that are not set up. Raises ApiError 503."""
+        others = preference.fallback or [
+            name for name, adapter in self._adapters.items() if not adapter.last_resort
+        ]
+        order = list(dict.fromkeys([preference.provider, *others]))
+        order = [name for name in order if self._adapters[name].unconfigured is None]
+        stand_in = self._last_resort(preference)
+        if stand_in and stand_in not in order:
+            order.append(stand_in)
+        if not order:
+            raise ApiError(
+                503,
+                "Nothing can answer yet. " + self.ways_to_an_answer(),
+                type_="service_unavailable_error",
+                code="no_provider_available",
+                should_retry=False,
+            )
+        return order
+
+    def ways_to_an_answer(self) -> str:
+        """What to do so that some provider answers, one sentence a provider."""
+        return " ".join(f"{adapter.title}: {adapter.setup}." for adapter in self._adapters.values())
+
+    def _must_be_configured(self, provider: str) -> None:
+        reason = self._adapters[provider].unconfigured
+        if reason:
+            raise ApiError(
+                503,
+                f"{self._adapters[provider].title} is not set up: {reason}.",
+                type_="service_unavailable_error",
+                code="no_provider_available",
+                provider=provider,
+                should_retry=False,
+            )
+
+    def _capable(self, plan: Plan, needs: Mapping[str, str]) -> Plan:
+        able: list[Candidate] = []
+        skipped: list[Skipped] = []
+        for candidate in plan.candidates:
+            can = self._adapters[candidate.provider].capabilities(candidate.model)
+            lacking = lacks(can, needs)
+            if lacking is None:
+                able.append(candidate)
+            else:
+                skipped.append(Skipped(candidate, lacking))
+        if not able:
+            raise self._unsupported(skipped, needs)
+        return Plan(tuple(able), plan.pinned, tuple(skipped))
+
+    def _unsupported(self, skipped: Sequence[Skipped], needs: Mapping[str, str]) -> ApiError:
+        tried = ", ".join(f"{skip.candidate} cannot do '{skip.param}'" for skip in skipped)
+        could = [
+            name
+            for name, adapter in self._adapters.items()
+            if not adapter.unconfigured
+            and not lacks(adapter.capabilities(adapter.settings.model), needs)
+        ]
+        hint = f" {', '.join(could)} could." if could else " No provider that is set up could."
+        return ApiError(
+            400,
+            f"No candidate can do what this request needs: {tried}.{hint}",
+            code="unsupported_feature",
+            param=skipped[0].param,
+            provider=skipped[0].candidate.provider,
+        )
+
+
+def needs_of(request: ChatRequest) -> dict[str, str]:
+    """What a request needs of a model: field of Capabilities -> the parameter that needs it."""
+    needs: dict[str, str] = {}
+    if request.tools and request.tool_choice != "none":
+        needs["tools"] = "tools"
+    if request.params.get("logprobs"):
+        needs["logprobs"] = "logprobs"
+    for i, message in enumerate(request.messages):
+        if type(message.get("content")) is list:
+            _needs_of_parts(f"messages[{i}].content", message["content"], needs)
+    return needs
+
+
+_NEEDS_OF_PART: Mapping[str, str] = {"image_url": "images", "input_audio": "audio", "file": "files"}
+
+
+def _needs_of_parts(param: str, parts: Sequence[Json], needs: dict[str, str]) -> None:
+    for j, part in enumerate(parts):
+        if need := _NEEDS_OF_PART.get(part["type"]):
+            needs.setdefault(need, f"{param}[{j}]")
+
+
+def lacks(can: Capabilities, needs: Mapping[str, str]) -> str | None:
+    """The parameter that needs what the model cannot do, or None if it can do everything."""
+    for need, param in needs.items():
+        if not getattr(can, need):
+            return param
+    return None

@@ -1,0 +1,226 @@
+"""POST /v1/chat/completions: HTTP in, HTTP out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+
+import orjson
+from starlette.types import Message, Receive, Scope, Send
+
+from adapters.base import AdapterError, Event
+from proxy.body import ClientLeft, read_body, request_id
+from proxy.candidates import Preference
+from proxy.errors import ApiError, from_adapter, internal_error
+from proxy.parse import Parsed, parse_json, parse_request
+from proxy.router import Receipt, Router
+from proxy.thinktags import split_think_tags
+from proxy.wire import ChunkStream, Fold, error_object, new_head, sse
+
+log = logging.getLogger("pointsman.request")
+
+Header = tuple[bytes, bytes]
+JSON_TYPE: Header = (b"content-type", b"application/json; charset=utf-8")
+SSE_HEADERS: Sequence[Header] = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+)
+
+
+class ChatEndpoint:
+    """The ASGI application behind the route. Every failure is an answer; nothing is raised."""
+
+    def __init__(
+        self,
+        router: Router,
+        preference: Callable[[str | None], Preference],
+        *,
+        deadline_s: float,
+        split_tags: bool,
+    ) -> None:
+        self._router = router
+        self._preference = preference
+        self._deadline_s = deadline_s
+        self._split_tags = split_tags
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; a client that leaves cancels everything done for it."""
+        exchange = _Exchange(scope, send)
+        watcher: asyncio.Task[None] | None = None
+        try:
+            body = await read_body(scope, receive)
+            watcher = _watch(receive)
+            parsed = parse_request(parse_json(body))
+            await self._answer(parsed, exchange)
+        except ApiError as error:
+            await exchange.fail(error)
+        except ClientLeft:
+            exchange.status = 499
+        except asyncio.CancelledError:
+            if not _has_left(watcher):
+                raise
+            exchange.status = 499
+        except Exception:
+            log.exception("%s failed inside the proxy", exchange.id)
+            await exchange.fail(internal_error())
+        finally:
+            if watcher is not None:
+                watcher.cancel()
+            exchange.log()
+
+    async def _answer(self, parsed: Parsed, exchange: _Exchange) -> None:
+        request = parsed.request
+        preference = self._preference(exchange.app)
+        head = new_head(model=request.model, now_s=time.time())
+        async with (
+            _deadline(self._deadline_s) as deadline,
+            self._router.chat(request, preference, exchange.receipt) as events,
+        ):
+            if self._split_tags:
+                events = split_think_tags(events)
+            if request.stream:
+                deadline.reschedule(None)  # from the first content on, the idle limits hold
+                stream = ChunkStream(
+                    head,
+                    include_usage=parsed.include_usage,
+                    legacy_functions=parsed.legacy_functions,
+                )
+                await exchange.stream(stream, events)
+            else:
+                fold = Fold(head, legacy_functions=parsed.legacy_functions)
+                await exchange.single(fold, events)
+
+
+@contextlib.asynccontextmanager
+async def _deadline(deadline_s: float) -> AsyncGenerator[asyncio.Timeout, None]:
+    try:
+        async with asyncio.timeout(deadline_s) as timeout:
+            yield timeout
+    except TimeoutError:
+        raise ApiError(
+            504,
+            f"No answer within {deadline_s:g} seconds.",
+            type_="api_error",
+            code="upstream_timeout",
+            should_retry=False,
+        ) from None
+
+
+def _watch(receive: Receive) -> asyncio.Task[None]:
+    """A task that ends when the client leaves, and cancels the one that calls this."""
+    worker = asyncio.current_task()
+    assert worker is not None  # noqa: S101 - ASGI servers run applications in tasks
+
+    async def until_gone() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        worker.cancel()
+
+    return asyncio.create_task(until_gone())
+
+
+def _has_left(watcher: asyncio.Task[None] | None) -> bool:
+    """Whether a cancellation was the watcher's; if so it is taken back, the task may go on."""
+    if watcher is None or not watcher.done() or watcher.cancelled():
+        return False
+    worker = asyncio.current_task()
+    return worker is not None and worker.uncancel() == 0
+
+
+class _Exchange:
+    """One request's answer while it is written: headers once, then a body or a stream."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.id = request_id(scope)
+        self.app: str | None = scope.get("state", {}).get("app")
+        self.receipt = Receipt()
+        self.status = 0
+        self._send = send
+        self._began_s = time.perf_counter()
+        self._error: str | None = None
+
+    async def single(self, fold: Fold, events: AsyncGenerator[list[Event], None]) -> None:
+        """Read the whole answer and send it as one object."""
+        try:
+            async for batch in events:
+                fold.feed(batch)
+                self.receipt.note(batch)
+        except AdapterError as error:
+            raise from_adapter(error) from None
+        await self._respond(200, [JSON_TYPE], fold.end())
+
+    async def stream(self, chunks: ChunkStream, events: AsyncGenerator[list[Event], None]) -> None:
+        """Send the answer as it comes; a failure on the way is an error event, and no `[DONE]`."""
+        try:
+            async for batch in events:
+                data = chunks.feed(batch)
+                if not self.status:
+                    await self._start(200, SSE_HEADERS)
+                if data:
+                    await self._send_body(data, more=True)
+        except AdapterError as error:
+            failure = from_adapter(error)
+            self._error = failure.code
+            await self._send_body(sse(error_object(failure)), more=False)
+            return
+        await self._send_body(chunks.end(), more=False)
+
+    async def fail(self, error: ApiError) -> None:
+        """Send `error` as the answer, or as the last event of a stream that has begun."""
+        self._error = error.code
+        body = error_object(error)
+        if self.status:
+            await self._send_body(sse(body), more=False)
+        else:
+            await self._respond(error.status, [JSON_TYPE, *error.headers()], orjson.dumps(body))
+
+    async def _respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
+        await self._start(status, [*headers, (b"content-length", b"%d" % len(body))])
+        await self._send_body(body, more=False)
+
+    async def _start(self, status: int, headers: Sequence[Header]) -> None:
+        self.status = status
+        message: Message = {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [*headers, *self._receipt_headers()],
+        }
+        await self._send(message)
+
+    async def _send_body(self, data: bytes, *, more: bool) -> None:
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    def _receipt_headers(self) -> list[Header]:
+        receipt = self.receipt
+        headers = [(b"x-request-id", self.id)]
+        if receipt.provider:
+            headers.append((b"x-pointsman-provider", receipt.provider.encode()))
+            headers.append((b"x-pointsman-model", _printable(receipt.model or "")))
+            headers.append((b"x-pointsman-attempts", ",".join(receipt.attempts).encode()))
+        if receipt.warnings:
+            headers.append((b"x-pointsman-warnings", _printable("; ".join(receipt.warnings))))
+        if receipt.upstream_id:
+            headers.append((b"x-pointsman-upstream-id", _printable(receipt.upstream_id)))
+        return headers
+
+    def log(self) -> None:
+        """One line a request: no prompt, no answer, no key."""
+        log.info(
+            "%s %d %s/%s %.0f ms attempts=%s%s",
+            self.id.decode("ascii"),
+            self.status,
+            self.receipt.provider or "-",
+            self.receipt.model or "-",
+            (time.perf_counter() - self._began_s) * 1000,
+            ",".join(self.receipt.attempts) or "-",
+            f" error={self._error}" if self._error else "",
+        )
+
+
+def _printable(text: str) -> bytes:
+    """Text that may stand in a header: a model's name is the provider's word, not ours."""
+    return "".join(c if " " <= c <= "~" else "?" for c in text[:1024]).encode("ascii")

@@ -1,0 +1,371 @@
+"""A client's body -> ChatRequest: checked field by field, OpenAI's older spellings made new. Pure.
+
+Every refusal is a 400 that names the `param`, as OpenAI's own are; nothing here raises anything
+else, whatever the bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from adapters.base import ChatRequest, Json, ResponseFormat, Thinking
+from proxy.errors import ApiError, bad_request, model_not_found
+from proxy.messages import parse_messages
+
+MAX_DEPTH = 128
+MAX_TOOLS = 128
+MAX_CHOICES = 4
+MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}", re.ASCII)
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A request, and what only the answer's form depends on."""
+
+    request: ChatRequest
+    include_usage: bool
+    legacy_functions: bool
+
+
+def parse_json(body: bytes) -> Json:
+    """The body as a JSON object no deeper than `MAX_DEPTH`. Raises ApiError."""
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        reason = str(error).partition(":")[0]
+        raise bad_request(f"The body is not valid JSON: {reason}.", code="invalid_json") from None
+    if not isinstance(data, dict):
+        raise bad_request("The body must be a JSON object.", code="invalid_json")
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH:
+        _check_depth(data)
+    return data
+
+
+def _check_depth(data: Json) -> None:
+    level: list[Any] = [data]
+    for _ in range(MAX_DEPTH):
+        level = [
+            value
+            for container in level
+            for value in (container.values() if type(container) is dict else container)
+            if type(value) is dict or type(value) is list
+        ]
+        if not level:
+            return
+    raise bad_request(f"The body is nested deeper than {MAX_DEPTH}.", code="invalid_json")
+
+
+def check_model_name(model: object) -> str:
+    """The name if it can be a model's; 404 otherwise, so that it never becomes part of a URL."""
+    if model is None:
+        raise bad_request("You must provide a model parameter.", param="model")
+    if not isinstance(model, str):
+        raise _wrong_type("model", "a string")
+    if not MODEL_NAME.fullmatch(model) or ".." in model or "//" in model:
+        raise model_not_found(model)
+    return model
+
+
+def parse_request(data: Json) -> Parsed:
+    """The request in `data`, which is left as it is. Raises ApiError."""
+    data = {name: value for name, value in data.items() if value is not None}
+    model = check_model_name(data.get("model"))
+    messages = parse_messages(data.get("messages"))
+    tools, legacy = _tools(data)
+    choice, forced, tools = _tool_choice(data, tools)
+    options = _checked(data, "stream_options", _object) or {}
+    params = {name: _checked(data, name, check) for name, check in _PARAMS.items() if name in data}
+    if options.get("include_obfuscation"):
+        params["stream_options.include_obfuscation"] = True
+    if "top_logprobs" in params and not params.get("logprobs"):
+        raise bad_request("'top_logprobs' needs 'logprobs' to be true.", param="top_logprobs")
+    most = _checked(data, "max_tokens", _count)
+    request = ChatRequest(
+        model=model,
+        messages=messages,
+        stream=_checked(data, "stream", _flag) or False,
+        max_tokens=_checked(data, "max_completion_tokens", _count) or most,
+        stop=_stop(data.get("stop")),
+        n=_checked(data, "n", _choices) or 1,
+        tools=tools,
+        tool_choice=choice,
+        forced_tool=forced,
+        parallel_tool_calls=_checked(data, "parallel_tool_calls", _flag),
+        response_format=_response_format(data.get("response_format")),
+        thinking=_thinking(data),
+        params=params,
+        extensions={name: data[name] for name in data.keys() - _KNOWN},
+    )
+    include_usage = request.stream and options.get("include_usage") is True
+    return Parsed(request, include_usage=include_usage, legacy_functions=legacy)
+
+
+# Checks: each gives the value, or raises with the parameter's name.
+
+Check = Callable[[str, Any], Any]
+
+
+def _checked(data: Mapping[str, Any], name: str, check: Check) -> Any:
+    value = data.get(name)
+    return None if value is None else check(name, value)
+
+
+def _wrong_type(param: str, expected: str) -> ApiError:
+    return bad_request(f"'{param}' must be {expected}.", param=param, code="invalid_type")
+
+
+def _out_of_range(param: str, expected: str) -> ApiError:
+    return bad_request(f"'{param}' must be {expected}.", param=param, code="invalid_value")
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong_type(name, "true or false")
+    return value
+
+
+def _string(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise _wrong_type(name, "a string")
+    return value
+
+
+def _object(name: str, value: Any) -> Json:
+    if not isinstance(value, dict):
+        raise _wrong_type(name, "an object")
+    return value
+
+
+def _list(name: str, value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise _wrong_type(name, "a list")
+    return value
+
+
+def _anything(_name: str, value: Any) -> Any:
+    return value
+
+
+def _integer(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _wrong_type(name, "an integer")
+    return value
+
+
+def _between(low: float, high: float) -> Check:
+    def check(name: str, value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise _wrong_type(name, "a number")
+        if not low <= value <= high:
+            raise _out_of_range(name, f"between {low:g} and {high:g}")
+        return value
+
+    return check
+
+
+def _whole(low: int, high: int) -> Check:
+    def check(name: str, value: Any) -> int:
+        if not low <= _integer(name, value) <= high:
+            raise _out_of_range(name, f"between {low} and {high}")
+        return int(value)
+
+    return check
+
+
+_count = _whole(1, 2**31 - 1)
+_choices = _whole(1, MAX_CHOICES)
+
+_PARAMS: Mapping[str, Check] = {
+    "temperature": _between(0, 2),
+    "top_p": _between(0, 1),
+    "frequency_penalty": _between(-2, 2),
+    "presence_penalty": _between(-2, 2),
+    "seed": _whole(-(2**63), 2**63 - 1),
+    "logit_bias": _object,
+    "logprobs": _flag,
+    "top_logprobs": _whole(0, 20),
+    "user": _string,
+    "safety_identifier": _string,
+    "metadata": _object,
+    "store": _flag,
+    "service_tier": _string,
+    "verbosity": _string,
+    "modalities": _list,
+    "audio": _object,
+    "prediction": _object,
+    "web_search_options": _object,
+    "prompt_cache_key": _string,
+    "prompt_cache_options": _anything,
+    "prompt_cache_retention": _anything,
+    "moderation": _anything,
+}
+
+_KNOWN = frozenset(_PARAMS) | {
+    "model",
+    "messages",
+    "stream",
+    "stream_options",
+    "max_tokens",
+    "max_completion_tokens",
+    "stop",
+    "n",
+    "tools",
+    "tool_choice",
+    "functions",
+    "function_call",
+    "parallel_tool_calls",
+    "response_format",
+    "reasoning_effort",
+    "reasoning",
+}
+
+
+def _stop(value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    stops = [value] if isinstance(value, str) else _list("stop", value)
+    if len(stops) > 4:
+        raise _out_of_range("stop", "at most 4 strings")
+    return tuple(_string("stop", stop) for stop in stops)
+
+
+def _tools(data: Json) -> tuple[list[Json], bool]:
+    """The function tools, and whether they came as the older `functions`."""
+    legacy = "tools" not in data and ("functions" in data or "function_call" in data)
+    if legacy:
+        functions = _list("functions", data.get("functions", []))
+        tools = [{"type": "function", "function": function} for function in functions]
+    else:
+        tools = _list("tools", data.get("tools", []))
+    name = "functions" if legacy else "tools"
+    if len(tools) > MAX_TOOLS:
+        raise _out_of_range(name, f"a list of at most {MAX_TOOLS}")
+    for i, tool in enumerate(tools):
+        _check_tool(f"{name}[{i}]", tool, inner="" if legacy else ".function")
+    return tools, legacy
+
+
+def _check_tool(param: str, tool: Any, *, inner: str) -> None:
+    kind = _object(param, tool).get("type")
+    if kind != "function":
+        raise bad_request(
+            f"Only tools of type 'function' can be used; '{param}' is of another type.",
+            param=f"{param}.type",
+            code="unsupported_parameter",
+        )
+    function = _object(param + inner, tool.get("function"))
+    if not _string(f"{param}{inner}.name", function.get("name")):
+        raise _out_of_range(f"{param}{inner}.name", "a name")
+    _checked(
+        function, "description", lambda _, value: _string(f"{param}{inner}.description", value)
+    )
+    _checked(function, "parameters", lambda _, value: _object(f"{param}{inner}.parameters", value))
+
+
+def _tool_choice(data: Json, tools: list[Json]) -> tuple[str | None, str | None, list[Json]]:
+    """(auto | none | required | None, the tool that must be called or None, the tools left)."""
+    param = "tool_choice" if "tool_choice" in data else "function_call"
+    choice = data.get(param)
+    forced: str | None = None
+    match choice:
+        case None:
+            return None, None, tools
+        case {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": [*allowed]}}:
+            names = {_tool_name(tool) for tool in allowed}
+            tools = [tool for tool in tools if tool["function"]["name"] in names]
+            choice = mode
+        case {"type": "function", "function": {"name": str(name)}}:
+            choice, forced = "required", name
+        case {"name": str(name)} if param == "function_call":
+            choice, forced = "required", name
+        case {"type": "custom"}:
+            raise bad_request(
+                "Custom tools cannot be used.", param=param, code="unsupported_parameter"
+            )
+    if choice not in ("auto", "none", "required"):
+        raise _out_of_range(param, "'auto', 'none', 'required' or a function of 'tools'")
+    if choice == "required":
+        _check_can_be_called(param, forced, tools)
+    return choice, forced, tools
+
+
+def _tool_name(tool: Any) -> Any:
+    match tool:
+        case {"function": {"name": str(name)}}:
+            return name
+        case _:
+            return None
+
+
+def _check_can_be_called(param: str, forced: str | None, tools: Sequence[Json]) -> None:
+    names = [tool["function"]["name"] for tool in tools]
+    if not names:
+        raise bad_request(f"'{param}' needs 'tools'.", param=param)
+    if forced is not None and forced not in names:
+        raise bad_request(f"'{param}' names a function that is not in 'tools'.", param=param)
+
+
+def _response_format(value: Any) -> ResponseFormat | None:
+    match value:
+        case None | {"type": "text"}:
+            return None
+        case {"type": "json_object"}:
+            return ResponseFormat()
+        case {"type": "json_schema", "json_schema": {"schema": dict(schema)} as wrapped}:
+            return ResponseFormat(
+                schema=schema,
+                name=str(wrapped.get("name") or "response"),
+                description=wrapped.get("description"),
+                strict=wrapped.get("strict"),
+            )
+        case {"type": "json_schema"}:
+            param = "response_format.json_schema"
+            raise bad_request(f"'{param}' must hold a 'schema'.", param=param)
+        case _:
+            raise bad_request(
+                "'response_format' must be of type 'text', 'json_object' or 'json_schema'.",
+                param="response_format",
+                code="invalid_value",
+            )
+
+
+def _thinking(data: Json) -> Thinking:
+    """OpenAI's `reasoning_effort`, OpenRouter's `reasoning`, or Google's thinking config."""
+    other = _checked(data, "reasoning", _object) or {}
+    google = _google_thinking(data)
+    param = "reasoning_effort"
+    effort = data.get(param)
+    if effort is None:
+        param = "reasoning.effort"
+        effort = other.get("effort") or google.get("thinking_level")
+    if isinstance(effort, str):
+        effort = effort.lower()
+    if effort is not None and effort not in EFFORTS:
+        raise _out_of_range(param, "one of " + ", ".join(EFFORTS))
+    if effort is None and other.get("enabled") is False:
+        effort = "none"
+    budget = other.get("max_tokens", google.get("thinking_budget"))
+    include = google.get("include_thoughts")
+    if isinstance(other.get("exclude"), bool):
+        include = not other["exclude"]
+    return Thinking(
+        effort=effort,
+        budget_tokens=None if budget is None else _whole(-1, 2**31 - 1)("reasoning", budget),
+        include=include if isinstance(include, bool) else None,
+    )
+
+
+def _google_thinking(data: Json) -> Json:
+    match data:
+        case {"extra_body": {"google": {"thinking_config": dict(config)}}}:
+            return config
+        case {"google": {"thinking_config": dict(config)}} | {"thinking_config": dict(config)}:
+            return config
+        case _:
+            return {}

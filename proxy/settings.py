@@ -1,0 +1,155 @@
+"""Every setting, read from the environment and `.env`; the only place that reads either.
+
+What can be set for a provider is declared by its adapter (`Adapter.Settings`) and read here from
+`<PROVIDER>_<FIELD>`, so that a new provider brings its settings along.
+"""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from adapters import REGISTRY
+from adapters.base import ProviderSettings
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+CommaList = Annotated[tuple[str, ...], NoDecode]
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; its text is one line: the name, the value, what may be."""
+
+
+class Settings(BaseSettings):
+    """The proxy's own settings; `providers` holds those of each provider by its id."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="POINTSMAN_", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    llm_provider: str | None = Field(default=None, validation_alias="LLM_PROVIDER")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    fallback: CommaList = ()
+    api_keys: SecretStr = SecretStr("")
+    admin_token: SecretStr = SecretStr("")
+    allowed_hosts: CommaList = ()
+    allowed_origins: CommaList = ()
+    database_url: str | None = None
+    max_wait_s: float = Field(default=10, ge=0, le=3600)
+    deadline_s: float = Field(default=300, gt=0, le=86400)
+    strict_params: bool = False
+    fetch_images: str = "public"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    rate_preset: Literal["provider", "careful", "off"] = "provider"
+    transport: Literal["auto", "native", "httpx"] = "auto"
+    think_tags: Literal["keep", "split"] = "keep"
+    providers: dict[str, ProviderSettings] = Field(default_factory=dict)
+
+    @field_validator("llm_provider")
+    @classmethod
+    def _is_a_provider(cls, provider: str | None) -> str | None:
+        return None if provider is None else _provider(provider)
+
+    @field_validator("fallback", "allowed_hosts", "allowed_origins", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(_comma_list(value)) if isinstance(value, str) else value
+
+    @field_validator("fallback")
+    @classmethod
+    def _are_providers(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_provider(name) for name in names)
+
+    @field_validator("log_level", "rate_preset", "transport", "think_tags", mode="before")
+    @classmethod
+    def _in_lower_case(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return self.host in LOOPBACK_HOSTS
+
+    @property
+    def client_keys(self) -> Mapping[str, SecretStr]:
+        """The keys that clients must show one of, by app name; empty when none are needed."""
+        keys: dict[str, SecretStr] = {}
+        for i, entry in enumerate(_comma_list(self.api_keys.get_secret_value())):
+            name, colon, key = entry.partition(":")
+            keys[name if colon else f"key-{i + 1}"] = SecretStr(key if colon else entry)
+        return {name: key for name, key in keys.items() if key.get_secret_value()}
+
+    def secrets(self) -> list[str]:
+        """Every configured secret in the clear, for the filter that masks them in logs."""
+        keys = [settings.api_key for settings in self.providers.values()]
+        keys += [self.admin_token, *self.client_keys.values()]
+        return [key.get_secret_value() for key in keys if key and key.get_secret_value()]
+
+
+def _comma_list(value: str) -> list[str]:
+    return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def _provider(name: str) -> str:
+    if name.strip().lower() not in REGISTRY:
+        raise ValueError("must be one of " + ", ".join(REGISTRY))
+    return name.strip().lower()
+
+
+def load_settings(env_file: Path | None = None, **given: Any) -> Settings:
+    """The settings of this process; `given` (from the command line) stands over the environment.
+
+    The environment stands over `env_file`. Raises SettingsError.
+    """
+    given = {name: value for name, value in given.items() if value is not None}
+    given["_env_file"] = env_file
+    providers = {name: _provider_settings(name, env_file) for name in REGISTRY}
+    try:
+        return Settings(providers=providers, **given)
+    except ValidationError as error:
+        raise _one_line(error, "POINTSMAN_") from None
+
+
+def proxy_of_environment() -> str | None:
+    """The proxy that the environment sets for https, which is what the cloud providers speak."""
+    proxies = urllib.request.getproxies()
+    return proxies.get("https") or proxies.get("all")
+
+
+def bypasses_proxy(host: str) -> bool:
+    """Whether `host` is to be reached directly: this machine, or what NO_PROXY names."""
+    return host in LOOPBACK_HOSTS or bool(urllib.request.proxy_bypass(host))
+
+
+def _provider_settings(name: str, env_file: Path | None) -> ProviderSettings:
+    declared = REGISTRY[name].Settings
+    prefix = f"{name.upper()}_"
+
+    class FromEnvironment(declared, BaseSettings):  # type: ignore[valid-type,misc] # made per provider
+        model_config = SettingsConfigDict(
+            env_prefix=prefix, env_ignore_empty=True, extra="ignore", frozen=True
+        )
+
+    try:
+        found: ProviderSettings = FromEnvironment(_env_file=env_file)
+    except ValidationError as error:
+        raise _one_line(error, prefix) from None
+    # A plain instance: the provider's own class, and no second look at the environment on a copy.
+    plain: ProviderSettings = declared.model_validate(dict(found))
+    return plain
+
+
+def _one_line(error: ValidationError, prefix: str) -> SettingsError:
+    first = error.errors()[0]
+    field = str(first["loc"][0]) if first["loc"] else "?"
+    name = field if field.isupper() else (prefix + field).upper()
+    value = first.get("input")
+    shown = "(hidden)" if any(word in name for word in ("KEY", "TOKEN")) else repr(value)
+    reason = first["msg"].removeprefix("Value error, ")
+    return SettingsError(f"{name}={shown}: {reason[:1].lower()}{reason[1:]}")

@@ -1,0 +1,386 @@
+"""OpenAI's wire format for answers: chunks, the folded object, server-sent events, errors. Pure.
+
+Adapters know nothing of it. Stream and single object are made from the same events by the same
+`Choice` state, so that what a client reads does not depend on which of the two it asked for.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from adapters.base import (
+    Annotation,
+    Event,
+    Finish,
+    Json,
+    Logprobs,
+    Media,
+    Model,
+    RateLimits,
+    Reasoning,
+    Refusal,
+    Start,
+    Text,
+    ToolCall,
+    Usage,
+    Warn,
+)
+from proxy.errors import ApiError
+
+DONE = b"data: [DONE]\n\n"
+
+
+@dataclass(slots=True)
+class Head:
+    """What every chunk of an answer repeats; `created` in Unix seconds."""
+
+    id: str
+    created: int
+    model: str
+    system_fingerprint: str | None = None
+    service_tier: str | None = None
+
+    def learn(self, start: Start) -> None:
+        """Take over what the provider says of itself."""
+        self.id = start.id or self.id
+        self.created = start.created or self.created
+        self.model = start.model or self.model
+        self.system_fingerprint = start.system_fingerprint
+        self.service_tier = start.service_tier
+
+    def fields(self, kind: str) -> Json:
+        """The first members of a chunk or of the single object."""
+        fields = {
+            "id": self.id,
+            "object": kind,
+            "created": self.created,
+            "model": self.model,
+            "system_fingerprint": self.system_fingerprint,
+        }
+        if self.service_tier is not None:
+            fields["service_tier"] = self.service_tier
+        return fields
+
+
+def new_head(*, model: str, now_s: float) -> Head:
+    """A head for an answer whose provider may give no id and no time of its own."""
+    return Head(id=f"chatcmpl-{secrets.token_hex(12)}", created=int(now_s), model=model)
+
+
+@dataclass(slots=True)
+class _Calls:
+    """The tool calls of one choice, numbered over the whole answer, each with one id."""
+
+    numbers: dict[str | int, int] = field(default_factory=dict)
+
+    def delta(self, call: ToolCall) -> Json:
+        """The entry of `delta.tool_calls` for a call or for a further piece of one."""
+        number = self.numbers.get(call.key)
+        if number is not None:
+            return {"index": number, "function": {"arguments": call.arguments}}
+        self.numbers[call.key] = number = len(self.numbers)
+        return {
+            "index": number,
+            "id": call.id or f"call_{secrets.token_hex(12)}",
+            "type": "function",
+            "function": {"name": call.name, "arguments": call.arguments},
+            **(call.extra or {}),
+        }
+
+
+@dataclass(slots=True)
+class _Choice:
+    """Where one choice of an answer stands; turns its events into deltas."""
+
+    legacy_functions: bool
+    calls: _Calls = field(default_factory=_Calls)
+    begun: bool = False
+
+    def delta(self, event: Event) -> Json:
+        """`choices[].delta` for a content event that is not text."""
+        match event:
+            case Text(text):
+                return {"content": text}
+            case Reasoning(text):
+                return {"reasoning_content": text, "reasoning": text}
+            case Refusal(text):
+                return {"refusal": text}
+            case ToolCall() if self.legacy_functions:
+                entry = self.calls.delta(event)["function"]
+                return {"function_call": entry}
+            case ToolCall():
+                return {"tool_calls": [self.calls.delta(event)]}
+            case Media():
+                return _media(event)
+            case Annotation(value):
+                return {"annotations": [value]}
+            case _:
+                return {}
+
+    def finish_reason(self, reason: str) -> str:
+        """OpenAI's `finish_reason`; clients of the older functions know only their own word."""
+        if self.legacy_functions and reason == "tool_calls":
+            return "function_call"
+        return reason
+
+
+def _media(media: Media) -> Json:
+    if media.mime_type.startswith("audio/"):
+        audio = {"id": f"audio_{secrets.token_hex(12)}", "data": media.data, "transcript": ""}
+        return {"audio": audio | {"expires_at": 0}}
+    url = f"data:{media.mime_type};base64,{media.data}"
+    return {"images": [{"type": "image_url", "image_url": {"url": url}}]}
+
+
+class ChunkStream:
+    """Events in, bytes of server-sent events out.
+
+    Role once per choice, calls numbered over the whole stream, one id, `finish_reason` once, a
+    usage chunk with no choices where it was asked for, `[DONE]` at the end.
+    """
+
+    def __init__(self, head: Head, *, include_usage: bool, legacy_functions: bool) -> None:
+        self._head = head
+        self._include_usage = include_usage
+        self._legacy_functions = legacy_functions
+        self._choices: dict[int, _Choice] = {}
+        self._texts: dict[int, bytes] = {}
+        self._usage: Usage | None = None
+        self._tail = b'},"logprobs":null,"finish_reason":null}]' + self._end_of_chunk()
+
+    def feed(self, events: Iterable[Event]) -> bytes:
+        """The chunks that these events make, in one piece for one write."""
+        out: list[bytes] = []
+        for event in events:
+            if type(event) is Text and (start := self._texts.get(event.index)):
+                # The one path that is walked for every token: no dict is built here.
+                out += (start, orjson.dumps(event.text), self._tail)
+                continue
+            match event:
+                case Start():
+                    self._head.learn(event)
+                case Usage():
+                    self._usage = event
+                case RateLimits() | Warn():
+                    pass
+                case _:
+                    out += self._content(event)
+        return b"".join(out)
+
+    def end(self) -> bytes:
+        """The usage chunk, if asked for, and the end mark."""
+        if not (self._include_usage and self._usage):
+            return DONE
+        chunk = self._head.fields("chat.completion.chunk")
+        chunk |= {"choices": [], "usage": usage_object(self._usage)}
+        return sse(chunk) + DONE
+
+    def _content(self, event: Event) -> Iterable[bytes]:
+        index: int = getattr(event, "index", 0)
+        choice = self._choices.get(index)
+        if choice is None:
+            choice = self._choices[index] = _Choice(self._legacy_functions)
+            self._texts[index] = self._start_of_text(index)
+            yield self._chunk(index, {"role": "assistant", "content": ""})
+        match event:
+            case Finish(reason):
+                yield self._chunk(index, {}, finish_reason=choice.finish_reason(reason))
+            case Logprobs(content):
+                yield self._chunk(index, {}, logprobs=content)
+            case _:
+                yield self._chunk(index, choice.delta(event))
+
+    def _chunk(
+        self,
+        index: int,
+        delta: Json,
+        *,
+        finish_reason: str | None = None,
+        logprobs: Sequence[Json] | None = None,
+    ) -> bytes:
+        choice = {
+            "index": index,
+            "delta": delta,
+            "logprobs": None if logprobs is None else {"content": logprobs, "refusal": None},
+            "finish_reason": finish_reason,
+        }
+        chunk = self._head.fields("chat.completion.chunk") | {"choices": [choice]}
+        if self._include_usage:
+            chunk["usage"] = None
+        return sse(chunk)
+
+    def _start_of_text(self, index: int) -> bytes:
+        head = orjson.dumps(self._head.fields("chat.completion.chunk"))
+        return b'data: %s,"choices":[{"index":%d,"delta":{"content":' % (head[:-1], index)
+
+    def _end_of_chunk(self) -> bytes:
+        return b',"usage":null}\n\n' if self._include_usage else b"}\n\n"
+
+
+def sse(payload: Json) -> bytes:
+    """One server-sent event that holds `payload` as JSON."""
+    return b"data: " + orjson.dumps(payload) + b"\n\n"
+
+
+@dataclass(slots=True)
+class _Message:
+    """One choice of the single object while its events come in."""
+
+    content: list[str] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
+    refusal: list[str] = field(default_factory=list)
+    calls: dict[str | int, Json] = field(default_factory=dict)
+    lists: Json = field(default_factory=dict)
+    logprobs: list[Json] = field(default_factory=list)
+    finish_reason: str = "stop"
+
+
+class Fold:
+    """Events in, one `chat.completion` object out."""
+
+    def __init__(self, head: Head, *, legacy_functions: bool) -> None:
+        self._head = head
+        self._legacy_functions = legacy_functions
+        self._messages: dict[int, _Message] = {}
+        self._usage: Usage | None = None
+
+    def feed(self, events: Iterable[Event]) -> None:
+        """Take the events in, in the order of the answer."""
+        for event in events:
+            match event:
+                case Start():
+                    self._head.learn(event)
+                case Usage():
+                    self._usage = event
+                case RateLimits() | Warn():
+                    pass
+                case _:
+                    _take(self._message(event.index), event)
+
+    def end(self) -> bytes:
+        """The object as JSON."""
+        completion = self._head.fields("chat.completion")
+        completion["choices"] = [
+            self._choice(index, message) for index, message in sorted(self._messages.items())
+        ]
+        completion["usage"] = usage_object(self._usage) if self._usage else None
+        return orjson.dumps(completion)
+
+    def _message(self, index: int) -> _Message:
+        message = self._messages.get(index)
+        if message is None:
+            message = self._messages[index] = _Message()
+        return message
+
+    def _choice(self, index: int, folded: _Message) -> Json:
+        state = _Choice(self._legacy_functions)
+        return {
+            "index": index,
+            "message": self._message_object(folded),
+            "logprobs": {"content": folded.logprobs, "refusal": None} if folded.logprobs else None,
+            "finish_reason": state.finish_reason(folded.finish_reason),
+        }
+
+    def _message_object(self, folded: _Message) -> Json:
+        text = "".join(folded.content)
+        has_other = folded.calls or folded.refusal or folded.lists
+        message: Json = {
+            "role": "assistant",
+            "content": text if text or not has_other else None,
+            "refusal": "".join(folded.refusal) or None,
+            **folded.lists,
+        }
+        if folded.reasoning:
+            message["reasoning_content"] = message["reasoning"] = "".join(folded.reasoning)
+        if folded.calls and self._legacy_functions:
+            message["function_call"] = next(iter(folded.calls.values()))["function"]
+        elif folded.calls:
+            message["tool_calls"] = list(folded.calls.values())
+        return message
+
+
+def _take(message: _Message, event: Event) -> None:
+    match event:
+        case Text(text):
+            message.content.append(text)
+        case Reasoning(text):
+            message.reasoning.append(text)
+        case Refusal(text):
+            message.refusal.append(text)
+        case ToolCall():
+            _take_call(message, event)
+        case Logprobs(content):
+            message.logprobs.extend(content)
+        case Finish(reason):
+            message.finish_reason = reason
+        case Media():
+            for name, value in _media(event).items():
+                message.lists[name] = value if name == "audio" else _more(message, name, value)
+        case Annotation(value):
+            message.lists["annotations"] = _more(message, "annotations", [value])
+        case _:
+            pass
+
+
+def _more(message: _Message, name: str, values: list[Json]) -> list[Json]:
+    return [*message.lists.get(name, ()), *values]
+
+
+def _take_call(message: _Message, call: ToolCall) -> None:
+    known = message.calls.get(call.key)
+    if known is None:
+        entry = _Calls().delta(call)
+        del entry["index"]
+        message.calls[call.key] = entry
+    else:
+        known["function"]["arguments"] += call.arguments
+
+
+def usage_object(usage: Usage) -> Json:
+    """OpenAI's `usage`, with the provider's own timings kept beside it."""
+    counts: Json = dict(usage.extra or {}) | {
+        "prompt_tokens": usage.prompt,
+        "completion_tokens": usage.completion,
+        "total_tokens": usage.prompt + usage.completion,
+    }
+    if usage.cached is not None:
+        counts["prompt_tokens_details"] = {"cached_tokens": usage.cached}
+    if usage.reasoning is not None:
+        counts["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning}
+    return counts
+
+
+def model_object(model_id: str, model: Model) -> Json:
+    """One entry of `/v1/models`."""
+    entry: Json = {
+        "id": model_id,
+        "object": "model",
+        "created": model.created,
+        "owned_by": model.owned_by,
+    }
+    if model.context:
+        entry["context_window"] = model.context
+    return entry
+
+
+def models_object(entries: Sequence[Json]) -> bytes:
+    """The answer of `/v1/models`."""
+    return orjson.dumps({"object": "list", "data": entries})
+
+
+def error_object(error: ApiError) -> Json:
+    """OpenAI's error envelope, with the provider and the five-code name beside it."""
+    return {
+        "error": {
+            "message": error.message,
+            "type": error.type,
+            "param": error.param,
+            "code": error.code,
+            "provider": error.provider,
+            "provider_code": error.provider_code,
+        }
+    }
