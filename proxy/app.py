@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -21,6 +22,7 @@ from adapters.native import Upstream
 from proxy.candidates import Chooser, Preference
 from proxy.chat import ChatEndpoint
 from proxy.errors import ApiError, internal_error
+from proxy.guard import Guard
 from proxy.images import ImageFetcher
 from proxy.models import Catalog, ModelsEndpoint
 from proxy.router import Router
@@ -66,6 +68,14 @@ def create_app(settings: Settings, *, upstream: Upstream | None = None) -> Starl
             )
         ]
         + [Route("/health/live", _live), Route("/health/ready", _ready)],
+        middleware=[
+            Middleware(
+                Guard,
+                hosts=settings.allowed_hosts,
+                origins=settings.allowed_origins,
+                keys=settings.client_keys,
+            )
+        ],
         lifespan=_lifespan,
         exception_handlers={
             ApiError: _api_error,

@@ -12,7 +12,7 @@ import orjson
 from starlette.types import Message, Receive, Scope, Send
 
 from adapters.base import AdapterError, Event
-from proxy.body import ClientLeft, read_body, request_id
+from proxy.body import ClientLeft, read_body
 from proxy.candidates import Preference
 from proxy.errors import ApiError, from_adapter, internal_error
 from proxy.parse import Parsed, parse_json, parse_request
@@ -135,8 +135,8 @@ class _Exchange:
     """One request's answer while it is written: headers once, then a body or a stream."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
-        self.id = request_id(scope)
-        self.app: str | None = scope.get("state", {}).get("app")
+        self.id: bytes = scope["state"]["request_id"]
+        self.app: str | None = scope["state"]["app"]
         self.receipt = Receipt()
         self.status = 0
         self._send = send
@@ -196,7 +196,7 @@ class _Exchange:
 
     def _receipt_headers(self) -> list[Header]:
         receipt = self.receipt
-        headers = [(b"x-request-id", self.id)]
+        headers: list[Header] = []
         if receipt.provider:
             headers.append((b"x-pointsman-provider", receipt.provider.encode()))
             headers.append((b"x-pointsman-model", _printable(receipt.model or "")))

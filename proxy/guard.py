@@ -1,0 +1,202 @@
+"""Who may speak to the server at all: one pure ASGI middleware, before any routing.
+
+A page that the user visits can make the browser send requests to this machine, and a name of the
+attacker's can be made to resolve to it. What gives such requests away is Host, Origin,
+Sec-Fetch-Site and the content type; SDKs and curl notice nothing of these checks. Everything is
+judged by the raw headers and `scope["path"]`, never by a URL put together from them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import orjson
+from pydantic import SecretStr
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from proxy.body import request_id
+from proxy.errors import ApiError
+from proxy.wire import error_object
+
+MAX_HEADERS = 100
+MAX_HEADER_BYTES = 32 * 1024
+OPEN_PATHS = frozenset({"/health/live", "/health/ready"})
+LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+CHANGING_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+APP_KEY_PREFIX = "app-"
+
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9._-]*[a-z0-9])?)(:[0-9]{1,5})?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class _Headers:
+    """The headers that decide, each at most once; `hosts` counts the Host lines."""
+
+    values: Mapping[bytes, bytes]
+    hosts: int
+
+    def text(self, name: bytes) -> str:
+        """The value, or an empty text; bytes outside ASCII match nothing that is allowed."""
+        return self.values.get(name, b"").decode("latin-1")
+
+
+class Guard:
+    """Refuses what no SDK would send; lets in who shows a key, where keys are configured."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Collection[str] = (),
+        origins: Collection[str] = (),
+        keys: Mapping[str, SecretStr] | None = None,
+    ) -> None:
+        self._app = app
+        self._hosts = LOCAL_NAMES | {host.lower() for host in hosts}
+        self._origins = frozenset(origin.lower().rstrip("/") for origin in origins)
+        self._keys = {name: _digest(key.get_secret_value()) for name, key in (keys or {}).items()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer with the refusal."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        # A state of its own: the server hands every request a copy of the lifespan's.
+        new_id = request_id(scope)
+        answer = _Answer(send, new_id, None)
+        try:
+            headers = _read(scope)
+            if origin := self._check_origin(scope, headers):
+                if scope["method"] == "OPTIONS":
+                    await _preflight(send, origin)
+                    return
+                answer = _Answer(send, new_id, origin)
+            scope["state"] = {"request_id": new_id, "app": self._check(scope, headers)}
+        except ApiError as error:
+            await _refuse(error, answer)
+            return
+        await self._app(scope, receive, answer)
+
+    def _check_origin(self, scope: Scope, headers: _Headers) -> str | None:
+        """The configured origin that this request comes from, or None; ApiError 403 or 400."""
+        if headers.hosts != 1:
+            raise ApiError(400, "A request must have exactly one Host header.", close=True)
+        host = headers.text(b"host").lower()
+        if not self._is_allowed_host(host, scope):
+            raise ApiError(
+                403,
+                "This host name is not allowed. POINTSMAN_ALLOWED_HOSTS adds names.",
+                code="host_not_allowed",
+            )
+        origin = headers.text(b"origin").lower()
+        if origin in self._origins and origin:
+            return origin
+        is_own = not origin or origin == f"{scope['scheme']}://{host}"
+        if not is_own or headers.values.get(b"sec-fetch-site") == b"cross-site":
+            raise ApiError(
+                403,
+                "Web pages of other origins may not use this server."
+                " POINTSMAN_ALLOWED_ORIGINS adds origins.",
+                code="origin_not_allowed",
+            )
+        return None
+
+    def _is_allowed_host(self, host: str, scope: Scope) -> bool:
+        if not _HOST.fullmatch(host):
+            return False
+        name = host if host.endswith("]") else host.rpartition(":")[0] or host
+        if name in self._hosts or name.endswith(".localhost"):
+            return True
+        # Bound to a network's address (which needs keys), that address is a name for it too.
+        address = (scope.get("server") or ("", 0))[0]
+        return bool(self._keys) and name.strip("[]") == address
+
+    def _check(self, scope: Scope, headers: _Headers) -> str | None:
+        """The name of the app that asks, if it gives one. Raises ApiError 400, 415 or 401."""
+        if b"transfer-encoding" in headers.values and b"content-length" in headers.values:
+            raise ApiError(
+                400, "Content-Length and Transfer-Encoding exclude each other.", close=True
+            )
+        if scope["method"] in CHANGING_METHODS:
+            content_type = headers.text(b"content-type").partition(";")[0].strip().lower()
+            if content_type != "application/json":
+                raise ApiError(
+                    415, "The content type must be application/json.", code="unsupported_media_type"
+                )
+        return self._app_name(scope, headers)
+
+    def _app_name(self, scope: Scope, headers: _Headers) -> str | None:
+        """Who is asking, by the key it shows; ApiError 401 where a key is needed and none fits."""
+        scheme, _, bearer = headers.text(b"authorization").partition(" ")
+        shown = bearer.strip() if scheme.lower() == "bearer" else headers.text(b"x-api-key")
+        if not self._keys or scope["path"] in OPEN_PATHS:
+            return shown.removeprefix(APP_KEY_PREFIX) if shown.startswith(APP_KEY_PREFIX) else None
+        digest = _digest(shown)
+        # All keys are compared, each in constant time: how long it takes tells nothing.
+        fitting = [name for name, key in self._keys.items() if hmac.compare_digest(key, digest)]
+        if not fitting:
+            raise ApiError(401, "Incorrect API key provided.", code="invalid_api_key")
+        return fitting[0]
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+
+
+def _read(scope: Scope) -> _Headers:
+    lines = scope["headers"]
+    size = sum(len(name) + len(value) for name, value in lines)
+    if len(lines) > MAX_HEADERS or size > MAX_HEADER_BYTES:
+        raise ApiError(431, "The headers are too many or too large.", close=True)
+    return _Headers(dict(lines), sum(name == b"host" for name, _ in lines))
+
+
+async def _refuse(error: ApiError, send: Send) -> None:
+    body = orjson.dumps(error_object(error))
+    headers = [
+        (b"content-type", b"application/json; charset=utf-8"),
+        (b"content-length", b"%d" % len(body)),
+        *error.headers(),
+    ]
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _preflight(send: Send, origin: str) -> None:
+    headers = [
+        (b"access-control-allow-origin", origin.encode("latin-1")),
+        (b"access-control-allow-methods", b"GET, POST, PUT"),
+        (b"access-control-allow-headers", b"*, authorization"),
+        (b"access-control-max-age", b"600"),
+        (b"vary", b"origin"),
+    ]
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """`send` that adds what every answer carries: its id, and the origin that may read it."""
+
+    send: Send
+    request_id: bytes
+    origin: str | None
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = [*message.get("headers", ()), (b"x-request-id", self.request_id)]
+            if self.origin:
+                headers += [
+                    (b"access-control-allow-origin", self.origin.encode("latin-1")),
+                    (b"access-control-expose-headers", b"*"),
+                    (b"vary", b"origin"),
+                ]
+            message = {**message, "headers": headers}
+        await self.send(message)
