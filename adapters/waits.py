@@ -1,0 +1,74 @@
+"""How long a provider says to wait: headers and durations -> seconds. Pure.
+
+A wait that makes no sense (negative, zero, not a number, endless) is None, as if none had been
+told; one that nobody would wait for is cut down to a cap.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+HOUR_S = 3600.0
+DAY_S = 26 * HOUR_S  # a day, and some room for clocks and time zones
+
+_UNITS_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_PART = r"(\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(h|ms|m|s|us|µs|ns)"
+_DURATION = re.compile(rf"(?:{_PART})+", re.ASCII)
+_PARTS = re.compile(_PART, re.ASCII)
+
+
+def capped_s(seconds: float, cap_s: float = HOUR_S) -> float | None:
+    """`seconds` if it is a wait at all, at most `cap_s`."""
+    if not math.isfinite(seconds) or seconds <= 0:
+        return None
+    return min(seconds, cap_s)
+
+
+def retry_after_s(headers: httpx.Headers, now: datetime, *, cap_s: float = HOUR_S) -> float | None:
+    """The wait in `retry-after-ms` or `retry-after` (seconds, or an HTTP date), or None.
+
+    Where a header comes twice, the longer wait holds. `now` is aware of its time zone.
+    Source: RFC 9110 section 10.2.3; `retry-after-ms` as OpenAI's clients read it.
+    """
+    waits = [_number(value) / 1000 for value in headers.get_list("retry-after-ms")]
+    waits += [_seconds(value, now) for value in headers.get_list("retry-after")]
+    told = [wait for value in waits if (wait := capped_s(value, cap_s)) is not None]
+    return max(told, default=None)
+
+
+def go_duration_s(text: str, *, cap_s: float = DAY_S) -> float | None:
+    """Seconds in a duration as Go writes it ("1m26.4s", "449.99ms"), or None.
+
+    Reads protobuf's durations ("26.123456789s") as well: they are a part of Go's.
+    """
+    if len(text) > 128 or not _DURATION.fullmatch(text):
+        return None
+    seconds = sum(float(number) * _UNITS_S[unit] for number, unit in _PARTS.findall(text))
+    return min(seconds, cap_s)
+
+
+def _number(text: str) -> float:
+    try:
+        return math.nan if "_" in text else float(text)
+    except ValueError:
+        return math.nan
+
+
+def _seconds(text: str, now: datetime) -> float:
+    seconds = _number(text)
+    return _until(text, now) if math.isnan(seconds) else seconds
+
+
+def _until(text: str, now: datetime) -> float:
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return math.nan
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    return (date - now).total_seconds()
