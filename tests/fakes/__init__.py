@@ -1,0 +1,22 @@
+"""Strict loopback fakes of the three native APIs; `python -m tests.fakes` runs them."""
+
+from __future__ import annotations
+
+from tests.fakes.gemini import KEY as GEMINI_KEY
+from tests.fakes.gemini import GeminiFake
+from tests.fakes.groq import KEY as GROQ_KEY
+from tests.fakes.groq import GroqFake
+from tests.fakes.ollama import OllamaFake
+from tests.fakes.server import Answer, Fault, Gate, Request
+
+__all__ = [
+    "GEMINI_KEY",
+    "GROQ_KEY",
+    "Answer",
+    "Fault",
+    "Gate",
+    "GeminiFake",
+    "GroqFake",
+    "OllamaFake",
+    "Request",
+]

@@ -1,0 +1,196 @@
+"""Gemini's generateContent on loopback, in both API versions, plain and streamed."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import re
+import uuid
+from collections.abc import Iterator, Sequence
+
+from tests.fakes.gemini_config import MODELS, Model, declarations, refuse
+from tests.fakes.gemini_rules import named, parse, signature
+from tests.fakes.model import Json, Result, Said, Seen, say, tokens
+from tests.fakes.server import Answer, FakeServer, Request, json_answer
+
+KEY = "AIza-fake-key-of-the-tests"
+METHOD = re.compile(r"/(v1|v1beta)/models/([^:/]+):(generateContent|streamGenerateContent)")
+MODEL = re.compile(r"/(?:v1|v1beta)/models(?:/([^:/]+))?")
+JSON_UTF8 = ("content-type", "application/json; charset=UTF-8")
+
+
+class GeminiFake(FakeServer):
+    """`models/{m}:generateContent`, `:streamGenerateContent`, and the list of models."""
+
+    def respond(self, request: Request) -> Answer:
+        _check_key(request)
+        if request.method == "POST" and (found := METHOD.fullmatch(request.path)):
+            version, name, method = found.groups()
+            if name not in MODELS:
+                raise _no_such_model(name, version, method)
+            said = say(seen(parse(request, MODELS[name]), MODELS[name]))
+            if method == "generateContent":
+                return json_answer(_response(said, name), headers=(JSON_UTF8,))
+            return _stream(list(_chunks(said, name)), sse=request.query.get("alt") == "sse")
+        if request.method == "GET" and (found := MODEL.fullmatch(request.path)):
+            return _models(found[1])
+        raise refuse(
+            "The requested URL was not found on this server.", status=404, word="NOT_FOUND"
+        )
+
+
+def _check_key(request: Request) -> None:
+    key = request.headers.get("x-goog-api-key")
+    if key is None or "key" in request.query:
+        message = (
+            "Method doesn't allow unregistered callers (callers without established identity)."
+        )
+        raise refuse(message, status=403, word="PERMISSION_DENIED")
+    if not hmac.compare_digest(key, KEY):
+        info = {
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": "API_KEY_INVALID",
+            "domain": "googleapis.com",
+        }
+        raise refuse("API key not valid. Please pass a valid API key.", details=[info])
+
+
+def _no_such_model(name: str, version: str, method: str) -> Exception:
+    return refuse(
+        f"models/{name} is not found for API version {version}, or is not supported for {method}. "
+        "Call ListModels to see the list of available models and their supported methods.",
+        status=404,
+        word="NOT_FOUND",
+    )
+
+
+def _models(name: str | None) -> Answer:
+    if name is None:
+        return json_answer({"models": [_model(one) for one in MODELS]}, headers=(JSON_UTF8,))
+    if name not in MODELS:
+        raise _no_such_model(name, "v1beta", "generateContent")
+    return json_answer(_model(name), headers=(JSON_UTF8,))
+
+
+def _model(name: str) -> Json:
+    return {
+        "name": f"models/{name}",
+        "version": "001",
+        "displayName": name,
+        "inputTokenLimit": 1_048_576,
+        "outputTokenLimit": 65_536,
+        "supportedGenerationMethods": ["generateContent", "countTokens"],
+        "thinking": MODELS[name].thinks,
+    }
+
+
+# -- in ---------------------------------------------------------------------------------------
+
+
+def seen(body: Json, model: Model) -> Seen:
+    """The request as the little model sees it."""
+    contents = body["contents"]
+    last = max((i for i, c in enumerate(contents) if _has_words(c)), default=0)
+    parts = contents[last]["parts"]
+    config = body.get("generationConfig") or {}
+    calling = (body.get("toolConfig") or {}).get("functionCallingConfig") or {}
+    allowed = calling.get("allowedFunctionNames")
+    tools = [d for d in declarations(body) if not allowed or d["name"] in allowed]
+    schema = config.get("responseJsonSchema") or config.get("responseSchema")
+    thinking = config.get("thinkingConfig") or {}
+    return Seen(
+        "".join(part["text"] for part in parts if "text" in part),
+        tuple(_blob(part["inlineData"]) for part in parts if "inlineData" in part),
+        () if calling.get("mode") == "NONE" else tuple((d["name"], _parameters(d)) for d in tools),
+        forced=calling.get("mode") == "ANY",
+        results=tuple(_results(contents[last:])),
+        schema=schema,
+        wants_json=config.get("responseMimeType") == "application/json" and schema is None,
+        thinks=model.thinks and bool(thinking.get("includeThoughts")),
+        max_tokens=config.get("maxOutputTokens"),
+        stop=tuple(config.get("stopSequences") or ()),
+    )
+
+
+def _has_words(content: Json) -> bool:
+    return content["role"] == "user" and any("functionResponse" not in p for p in content["parts"])
+
+
+def _blob(blob: Json) -> tuple[str, int]:
+    return blob["mimeType"], len(base64.b64decode(blob["data"]))
+
+
+def _parameters(declaration: Json) -> Json:
+    found = declaration.get("parametersJsonSchema") or declaration.get("parameters")
+    return dict(found) if found else {"type": "object"}
+
+
+def _results(contents: Sequence[Json]) -> Iterator[Result]:
+    for content in contents:
+        for answer in named(content, "functionResponse"):
+            response = answer["response"]
+            told = response.get("output", response) if len(response) == 1 else response
+            text = told if isinstance(told, str) else json.dumps(told, ensure_ascii=False)
+            yield Result(answer["name"], text)
+
+
+# -- out --------------------------------------------------------------------------------------
+
+
+def _response(said: Said, name: str) -> Json:
+    parts = [*_thought(said.reasoning), *([] if said.calls else [{"text": said.text}])]
+    parts += _call_parts(said, name)
+    return _frame(said, name, parts, finish="MAX_TOKENS" if said.truncated else "STOP")
+
+
+def _chunks(said: Said, name: str) -> Iterator[Json]:
+    for token in tokens(said.reasoning):
+        yield _frame(said, name, _thought(token))
+    for token in tokens(said.text):
+        yield _frame(said, name, [{"text": token}])
+    for part in _call_parts(said, name):
+        yield _frame(said, name, [part])
+    yield _frame(said, name, [{"text": ""}], finish="MAX_TOKENS" if said.truncated else "STOP")
+
+
+def _thought(text: str) -> list[Json]:
+    return [{"text": text, "thought": True}] if text else []
+
+
+def _call_parts(said: Said, name: str) -> list[Json]:
+    """The calls; the first alone is signed, and only Gemini 3 gives ids."""
+    parts: list[Json] = []
+    for function, args in said.calls:
+        part: Json = {"functionCall": {"name": function, "args": args}}
+        if MODELS[name].is_third:
+            part["functionCall"]["id"] = uuid.uuid4().hex[:8]
+        if MODELS[name].thinks and not parts:
+            part["thoughtSignature"] = signature(function, args)
+        parts.append(part)
+    return parts
+
+
+def _frame(said: Said, name: str, parts: list[Json], finish: str | None = None) -> Json:
+    candidate: Json = {"content": {"parts": parts, "role": "model"}, "index": 0}
+    usage: Json = {"promptTokenCount": said.prompt_tokens}
+    if finish:
+        candidate["finishReason"] = finish
+        usage["candidatesTokenCount"] = said.text_tokens
+    if said.reasoning:
+        usage["thoughtsTokenCount"] = said.reasoning_tokens
+    usage["totalTokenCount"] = sum(usage.values())
+    return {
+        "candidates": [candidate],
+        "usageMetadata": usage,
+        "modelVersion": name,
+        "responseId": uuid.uuid4().hex[:22],
+    }
+
+
+def _stream(chunks: list[Json], *, sse: bool) -> Answer:
+    texts = [json.dumps(chunk, ensure_ascii=False).encode() for chunk in chunks]
+    if sse:
+        content_type = ("content-type", "text/event-stream")
+        return Answer(200, (content_type,), tuple(b"data: %b\r\n\r\n" % t for t in texts), True)
+    return Answer(200, (JSON_UTF8,), (b"[" + b",\r\n".join(texts) + b"]",), chunked=True)

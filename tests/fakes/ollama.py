@@ -1,0 +1,160 @@
+"""Ollama's own API on loopback: chat, tags, show and version."""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from collections.abc import Iterator, Sequence
+
+from tests.fakes.model import Json, Result, Said, Seen, say, tokens
+from tests.fakes.ollama_rules import (
+    JSON_UTF8,
+    MODELS,
+    Model,
+    body_of,
+    find_model,
+    fit,
+    parse,
+    refuse,
+)
+from tests.fakes.server import Answer, FakeServer, Request, json_answer
+
+CREATED_AT = "2026-11-01T12:00:00.123456789Z"
+
+
+class OllamaFake(FakeServer):
+    """`/api/chat`, `/api/tags`, `/api/show`, `/api/version`."""
+
+    def respond(self, request: Request) -> Answer:
+        match request.method, request.path:
+            case "POST", "/api/chat":
+                return chat(parse(request))
+            case "POST", "/api/show":
+                body = body_of(request)
+                return _json(_details(find_model(body.get("model") or body.get("name"))[1]))
+            case "GET", "/api/tags":
+                return _json({"models": [_tag(name) for name in MODELS]})
+            case "GET", "/api/version":
+                return _json({"version": "0.33.0"})
+            case "GET" | "HEAD", "/":
+                return Answer(200, (("content-type", "text/plain"),), (b"Ollama is running",))
+        raise refuse("404 page not found", 404)
+
+
+def _json(value: Json) -> Answer:
+    return json_answer(value, headers=(JSON_UTF8,))
+
+
+def _tag(name: str) -> Json:
+    return {
+        "name": name,
+        "model": name,
+        "modified_at": "2026-10-01T08:00:00.123456789+02:00",
+        "size": 2_000_000_000,
+        "digest": uuid.uuid5(uuid.NAMESPACE_URL, name).hex * 2,
+        "details": {"format": "gguf", "family": "fake", "parameter_size": "3.2B"},
+    }
+
+
+def _details(model: Model) -> Json:
+    return {
+        "modelfile": "",
+        "template": "",
+        "details": {"format": "gguf", "family": "fake", "families": ["fake"]},
+        "model_info": {"general.architecture": "fake", "fake.context_length": model.context},
+        "capabilities": list(model.capabilities),
+    }
+
+
+# -- in ---------------------------------------------------------------------------------------
+
+
+def seen(body: Json, messages: Sequence[Json]) -> Seen:
+    """The request as the little model sees it, which is what fits into its context."""
+    last = max((i for i, m in enumerate(messages) if m["role"] == "user"), default=0)
+    options = body.get("options") or {}
+    functions = [tool["function"] for tool in body.get("tools") or ()]
+    form = body.get("format")
+    predict = options.get("num_predict", -1)
+    thinks = find_model(body["model"])[1].can("thinking") and body.get("think") is not False
+    return Seen(
+        messages[last].get("content", ""),
+        tuple(_image(image) for image in messages[last].get("images") or ()),
+        tuple((function["name"], function["parameters"]) for function in functions),
+        results=tuple(
+            Result(m["tool_name"], m["content"]) for m in messages[last:] if m["role"] == "tool"
+        ),
+        schema=form if isinstance(form, dict) else None,
+        wants_json=form == "json",
+        thinks=thinks,
+        max_tokens=predict if predict > 0 else None,
+        stop=tuple(options.get("stop") or ()),
+    )
+
+
+def _image(image: str) -> tuple[str, int]:
+    return "image", len(base64.b64decode(image))
+
+
+# -- out --------------------------------------------------------------------------------------
+
+
+def chat(body: Json) -> Answer:
+    """The answer of the little model: one object, or a line for each token."""
+    messages, prompt_tokens = fit(body)
+    if not messages:
+        loaded = _line(body, {"role": "assistant", "content": ""})
+        return _json({**loaded, "done": True, "done_reason": "load"})
+    said = say(seen(body, messages))
+    if body.get("stream", True):
+        lines = tuple(_encoded(line) for line in _lines(body, said, prompt_tokens))
+        return Answer(200, (("content-type", "application/x-ndjson"),), lines, chunked=True)
+    message: Json = {"role": "assistant", "content": said.text}
+    if said.reasoning:
+        message["thinking"] = said.reasoning
+    if said.calls:
+        message["tool_calls"] = _tool_calls(said)
+    return _json({**_line(body, message), **_end(said, prompt_tokens)})
+
+
+def _lines(body: Json, said: Said, prompt_tokens: int) -> Iterator[Json]:
+    empty = {"role": "assistant", "content": ""}
+    for token in tokens(said.reasoning):
+        yield _line(body, {**empty, "thinking": token})
+    for token in tokens(said.text):
+        yield _line(body, {**empty, "content": token})
+    for call in _tool_calls(said):
+        yield _line(body, {**empty, "tool_calls": [call]})
+    yield {**_line(body, empty), **_end(said, prompt_tokens)}
+
+
+def _line(body: Json, message: Json) -> Json:
+    return {"model": body["model"], "created_at": CREATED_AT, "message": message, "done": False}
+
+
+def _tool_calls(said: Said) -> list[Json]:
+    return [
+        {
+            "id": f"call_{uuid.uuid4().hex[:8]}",
+            "function": {"index": i, "name": name, "arguments": arguments},
+        }
+        for i, (name, arguments) in enumerate(said.calls)
+    ]
+
+
+def _end(said: Said, prompt_tokens: int) -> Json:
+    return {
+        "done": True,
+        "done_reason": "length" if said.truncated else "stop",
+        "total_duration": 40_000_000,
+        "load_duration": 1_000_000,
+        "prompt_eval_count": prompt_tokens,
+        "prompt_eval_duration": 9_000_000,
+        "eval_count": said.reasoning_tokens + said.text_tokens,
+        "eval_duration": 30_000_000,
+    }
+
+
+def _encoded(line: Json) -> bytes:
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
