@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import httpx
 
 from adapters.native import Upstream, timeouts
+from proxy.transport import Transport
 
 MAX_CONNECTIONS = 2000
 MAX_IDLE_CONNECTIONS = 100
@@ -26,7 +27,11 @@ def open_upstream(kind: str, *, proxy: str | None, bypass: Callable[[str], bool]
     elif kind == "httpx":
         transport = _httpx_transport()
     else:
-        transport = _own_transport()
+        transport = Transport(
+            max_connections=MAX_CONNECTIONS,
+            max_keepalive=MAX_IDLE_CONNECTIONS,
+            keepalive_expiry_s=IDLE_CONNECTION_S,
+        )
     # trust_env would mount transports of its own for proxies, and read .netrc for every request.
     client = httpx.AsyncClient(
         transport=transport,
@@ -35,10 +40,6 @@ def open_upstream(kind: str, *, proxy: str | None, bypass: Callable[[str], bool]
         trust_env=False,
     )
     return Upstream(client=client, transport=transport)
-
-
-def _own_transport() -> httpx.AsyncBaseTransport:
-    return _httpx_transport()
 
 
 def _httpx_transport(proxy: str | None = None) -> httpx.AsyncHTTPTransport:
