@@ -16,7 +16,7 @@ def parse_messages(value: Any) -> list[Json]:
     """The messages with roles system, user, assistant and tool only. Raises ApiError.
 
     A `function` message becomes a `tool` message that answers the last `function_call` of its
-    name; the call before it gets the same made-up id. The client's own objects stay as they are.
+    name; both get the same made-up id. The client's own objects stay as they are.
     """
     if value is None:
         raise bad_request("You must provide a messages parameter.", param="messages")
@@ -26,14 +26,15 @@ def parse_messages(value: Any) -> list[Json]:
         raise _invalid("messages", "a list of at least one message", code="empty_array")
     if len(value) > MAX_MESSAGES:
         raise _invalid("messages", f"a list of at most {MAX_MESSAGES} messages")
-    return [_message(i, message) for i, message in enumerate(value)]
+    legacy_ids: dict[str, str] = {}
+    return [_message(i, message, legacy_ids) for i, message in enumerate(value)]
 
 
 def _invalid(param: str, expected: str, *, code: str = "invalid_value") -> ApiError:
     return bad_request(f"'{param}' must be {expected}.", param=param, code=code)
 
 
-def _message(i: int, message: Any) -> Json:
+def _message(i: int, message: Any, legacy_ids: dict[str, str]) -> Json:
     param = f"messages[{i}]"
     if not isinstance(message, dict):
         raise _invalid(param, "an object", code="invalid_type")
@@ -49,11 +50,11 @@ def _message(i: int, message: Any) -> Json:
         case "developer":
             return message | {"role": "system"}
         case "assistant":
-            return _assistant(param, message)
+            return _assistant(i, message, legacy_ids)
         case "tool":
             _string(f"{param}.tool_call_id", message.get("tool_call_id"))
         case "function":
-            return _function_result(param, message)
+            return _function_result(param, message, legacy_ids)
     return message
 
 
@@ -78,14 +79,16 @@ def _check_part(param: str, role: str, part: Any) -> None:
     match part:
         case {"type": "text", "text": str()} | {"type": "refusal", "refusal": str()}:
             return
-        case {"type": "image_url", "image_url": {"url": str()}} if role == "user":
-            return
+        case {"type": "image_url", "image_url": {"url": str()} as image} if role == "user":
+            _optional_strings(f"{param}.image_url", image, "detail")
         case {"type": "input_audio", "input_audio": {"data": str(), "format": str()}} if (
             role == "user"
         ):
             return
-        case {"type": "file", "file": dict()} if role == "user":
-            return
+        case {"type": "file", "file": dict(file)} if role == "user":
+            _optional_strings(f"{param}.file", file, "file_data", "file_id", "filename")
+            if not file.get("file_data") and not file.get("file_id"):
+                raise _invalid(f"{param}.file", "an object with 'file_data' or 'file_id'")
         case {"type": str(kind)} if kind in _PART_FIELDS:
             field = _PART_FIELDS[kind]
             allowed = f"an object with a valid '{field}'" if _may_hold(role, kind) else "text"
@@ -94,6 +97,12 @@ def _check_part(param: str, role: str, part: Any) -> None:
             raise _invalid(f"{param}.type", "one of " + ", ".join(_PART_FIELDS))
         case _:
             raise _invalid(param, "an object with a 'type'", code="invalid_type")
+
+
+def _optional_strings(param: str, value: Json, *names: str) -> None:
+    for name in names:
+        if value.get(name) is not None:
+            _string(f"{param}.{name}", value[name])
 
 
 _PART_FIELDS: Mapping[str, str] = {
@@ -109,7 +118,8 @@ def _may_hold(role: str, kind: str) -> bool:
     return role == "user" or kind in ("text", "refusal")
 
 
-def _assistant(param: str, message: Json) -> Json:
+def _assistant(i: int, message: Json, legacy_ids: dict[str, str]) -> Json:
+    param = f"messages[{i}]"
     calls = message.get("tool_calls")
     if calls is not None:
         if not isinstance(calls, list):
@@ -120,7 +130,8 @@ def _assistant(param: str, message: Json) -> Json:
     if legacy is None:
         return message
     _check_function(f"{param}.function_call", legacy)
-    call = {"id": _legacy_id(legacy["name"]), "type": "function", "function": legacy}
+    call_id = legacy_ids[legacy["name"]] = f"call_legacy_{i}"
+    call = {"id": call_id, "type": "function", "function": legacy}
     kept = {name: value for name, value in message.items() if name != "function_call"}
     return kept | {"tool_calls": [*(calls or ()), call]}
 
@@ -139,12 +150,7 @@ def _check_function(param: str, function: Any) -> None:
     _string(f"{param}.arguments", function.get("arguments"))
 
 
-def _function_result(param: str, message: Json) -> Json:
+def _function_result(param: str, message: Json, legacy_ids: Mapping[str, str]) -> Json:
     name = _string(f"{param}.name", message.get("name"))
-    content = message.get("content")
-    return {"role": "tool", "tool_call_id": _legacy_id(name), "content": content or ""}
-
-
-def _legacy_id(name: str) -> str:
-    """An id that a call and its result come to alike, since `functions` had none."""
-    return f"call_legacy_{name}"
+    call_id = legacy_ids.get(name, f"call_legacy_{name}")
+    return {"role": "tool", "tool_call_id": call_id, "content": message.get("content") or ""}

@@ -81,7 +81,7 @@ def parse_request(data: Json) -> Parsed:
     choice, forced, tools = _tool_choice(data, tools)
     options = _checked(data, "stream_options", _object) or {}
     params = {name: _checked(data, name, check) for name, check in _PARAMS.items() if name in data}
-    if options.get("include_obfuscation"):
+    if _inner(options, "stream_options", "include_obfuscation", _flag):
         params["stream_options.include_obfuscation"] = True
     if "top_logprobs" in params and not params.get("logprobs"):
         raise bad_request("'top_logprobs' needs 'logprobs' to be true.", param="top_logprobs")
@@ -102,8 +102,8 @@ def parse_request(data: Json) -> Parsed:
         params=params,
         extensions={name: data[name] for name in data.keys() - _KNOWN},
     )
-    include_usage = request.stream and options.get("include_usage") is True
-    return Parsed(request, include_usage=include_usage, legacy_functions=legacy)
+    include_usage = _inner(options, "stream_options", "include_usage", _flag) or False
+    return Parsed(request, request.stream and include_usage, legacy_functions=legacy)
 
 
 # Checks: each gives the value, or raises with the parameter's name.
@@ -114,6 +114,11 @@ Check = Callable[[str, Any], Any]
 def _checked(data: Mapping[str, Any], name: str, check: Check) -> Any:
     value = data.get(name)
     return None if value is None else check(name, value)
+
+
+def _inner(data: Mapping[str, Any], path: str, name: str, check: Check) -> Any:
+    value = data.get(name)
+    return None if value is None else check(f"{path}.{name}", value)
 
 
 def _wrong_type(param: str, expected: str) -> ApiError:
@@ -146,6 +151,10 @@ def _list(name: str, value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise _wrong_type(name, "a list")
     return value
+
+
+def _strings(name: str, value: Any) -> list[str]:
+    return [_string(name, item) for item in _list(name, value)]
 
 
 def _anything(_name: str, value: Any) -> Any:
@@ -196,7 +205,7 @@ _PARAMS: Mapping[str, Check] = {
     "store": _flag,
     "service_tier": _string,
     "verbosity": _string,
-    "modalities": _list,
+    "modalities": _strings,
     "audio": _object,
     "prediction": _object,
     "web_search_options": _object,
@@ -229,10 +238,10 @@ _KNOWN = frozenset(_PARAMS) | {
 def _stop(value: Any) -> tuple[str, ...]:
     if value is None:
         return ()
-    stops = [value] if isinstance(value, str) else _list("stop", value)
+    stops = [value] if isinstance(value, str) else _strings("stop", value)
     if len(stops) > 4:
         raise _out_of_range("stop", "at most 4 strings")
-    return tuple(_string("stop", stop) for stop in stops)
+    return tuple(stops)
 
 
 def _tools(data: Json) -> tuple[list[Json], bool]:
@@ -259,13 +268,12 @@ def _check_tool(param: str, tool: Any, *, inner: str) -> None:
             param=f"{param}.type",
             code="unsupported_parameter",
         )
-    function = _object(param + inner, tool.get("function"))
-    if not _string(f"{param}{inner}.name", function.get("name")):
-        raise _out_of_range(f"{param}{inner}.name", "a name")
-    _checked(
-        function, "description", lambda _, value: _string(f"{param}{inner}.description", value)
-    )
-    _checked(function, "parameters", lambda _, value: _object(f"{param}{inner}.parameters", value))
+    param += inner
+    function = _object(param, tool.get("function"))
+    if not _string(f"{param}.name", function.get("name")):
+        raise _out_of_range(f"{param}.name", "a name")
+    _inner(function, param, "description", _string)
+    _inner(function, param, "parameters", _object)
 
 
 def _tool_choice(data: Json, tools: list[Json]) -> tuple[str | None, str | None, list[Json]]:
@@ -276,7 +284,10 @@ def _tool_choice(data: Json, tools: list[Json]) -> tuple[str | None, str | None,
     match choice:
         case None:
             return None, None, tools
-        case {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": [*allowed]}}:
+        case {
+            "type": "allowed_tools",
+            "allowed_tools": {"mode": "auto" | "required" as mode, "tools": [*allowed]},
+        }:
             names = {_tool_name(tool) for tool in allowed}
             tools = [tool for tool in tools if tool["function"]["name"] in names]
             choice = mode
@@ -318,11 +329,12 @@ def _response_format(value: Any) -> ResponseFormat | None:
         case {"type": "json_object"}:
             return ResponseFormat()
         case {"type": "json_schema", "json_schema": {"schema": dict(schema)} as wrapped}:
+            path = "response_format.json_schema"
             return ResponseFormat(
                 schema=schema,
-                name=str(wrapped.get("name") or "response"),
-                description=wrapped.get("description"),
-                strict=wrapped.get("strict"),
+                name=_inner(wrapped, path, "name", _string) or "response",
+                description=_inner(wrapped, path, "description", _string),
+                strict=_inner(wrapped, path, "strict", _flag),
             )
         case {"type": "json_schema"}:
             param = "response_format.json_schema"
@@ -338,34 +350,37 @@ def _response_format(value: Any) -> ResponseFormat | None:
 def _thinking(data: Json) -> Thinking:
     """OpenAI's `reasoning_effort`, OpenRouter's `reasoning`, or Google's thinking config."""
     other = _checked(data, "reasoning", _object) or {}
-    google = _google_thinking(data)
-    param = "reasoning_effort"
-    effort = data.get(param)
-    if effort is None:
-        param = "reasoning.effort"
-        effort = other.get("effort") or google.get("thinking_level")
-    if isinstance(effort, str):
-        effort = effort.lower()
-    if effort is not None and effort not in EFFORTS:
-        raise _out_of_range(param, "one of " + ", ".join(EFFORTS))
+    path, google = _google_thinking(data)
+    effort = _checked(data, "reasoning_effort", _effort)
+    effort = effort or _inner(other, "reasoning", "effort", _effort)
+    effort = effort or _inner(google, path, "thinking_level", _effort)
     if effort is None and other.get("enabled") is False:
         effort = "none"
-    budget = other.get("max_tokens", google.get("thinking_budget"))
-    include = google.get("include_thoughts")
-    if isinstance(other.get("exclude"), bool):
-        include = not other["exclude"]
-    return Thinking(
-        effort=effort,
-        budget_tokens=None if budget is None else _whole(-1, 2**31 - 1)("reasoning", budget),
-        include=include if isinstance(include, bool) else None,
-    )
+    budget = _inner(other, "reasoning", "max_tokens", _budget)
+    if budget is None:
+        budget = _inner(google, path, "thinking_budget", _budget)
+    exclude = _inner(other, "reasoning", "exclude", _flag)
+    include = _inner(google, path, "include_thoughts", _flag)
+    return Thinking(effort, budget, include if exclude is None else not exclude)
 
 
-def _google_thinking(data: Json) -> Json:
+def _effort(name: str, value: Any) -> str:
+    effort = _string(name, value).lower()
+    if effort not in EFFORTS:
+        raise _out_of_range(name, "one of " + ", ".join(EFFORTS))
+    return effort
+
+
+_budget = _whole(-1, 2**31 - 1)
+
+
+def _google_thinking(data: Json) -> tuple[str, Json]:
     match data:
         case {"extra_body": {"google": {"thinking_config": dict(config)}}}:
-            return config
-        case {"google": {"thinking_config": dict(config)}} | {"thinking_config": dict(config)}:
-            return config
+            return "extra_body.google.thinking_config", config
+        case {"google": {"thinking_config": dict(config)}}:
+            return "google.thinking_config", config
+        case {"thinking_config": dict(config)}:
+            return "thinking_config", config
         case _:
-            return {}
+            return "", {}
