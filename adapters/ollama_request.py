@@ -1,0 +1,232 @@
+"""A chat request -> the body of Ollama's `POST /api/chat`. Pure.
+
+Source: Ollama's `docs/api.md` and `api/types.go` (ChatRequest, Options).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from adapters.base import ChatRequest, ErrorKind, Json, NativeCall, ProviderSettings
+from adapters.ollama_context import (
+    DEFAULT_NUM_CTX,
+    ModelFacts,
+    expected_output,
+    prompt_tokens,
+    sized_num_ctx,
+)
+from adapters.ollama_messages import native_messages, refuse
+
+CHAT_PATH = "api/chat"
+OPTIONS = ("temperature", "top_p", "seed", "frequency_penalty", "presence_penalty")
+OWN_OPTIONS = ("top_k", "min_p", "num_ctx")
+OWN_KEYS = ("options", "format", "think", "keep_alive", *OWN_OPTIONS)
+READ_ELSEWHERE = ("stream_options", "modalities", "logprobs", "top_logprobs", *OPTIONS)
+READ_AS_THINKING = ("include_reasoning", "reasoning_format")
+THINK_OF_EFFORT: Mapping[str, bool | str] = {
+    "none": False,
+    "minimal": "low",
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+    "xhigh": "max",
+    "max": "max",
+}
+LOW_BUDGET = 1024
+MEDIUM_BUDGET = 8192
+
+
+def to_native(
+    request: ChatRequest,
+    settings: ProviderSettings,
+    facts: ModelFacts,
+    *,
+    num_ctx: int | None = None,
+    keep_alive: str | int | None = None,
+) -> NativeCall:
+    """The call that `request` becomes; the keyword arguments are what the user has set.
+
+    Raises AdapterError with the parameter at fault for what Ollama has no way to do.
+    """
+    _refuse_impossible(request)
+    warnings = _dropped(request)
+    extra = request.extensions
+    body: Json = {
+        "model": request.model,
+        "messages": native_messages(request.messages, facts, warnings),
+        "stream": request.stream,
+    }
+    if tools := _tools(request, warnings):
+        body["tools"] = tools
+    _set(body, "format", extra.get("format", _format(request)))
+    _set(body, "think", _think(request, facts, warnings))
+    _set(body, "keep_alive", duration(extra.get("keep_alive", keep_alive)))
+    if request.params.get("logprobs"):
+        body["logprobs"] = True
+        _set(body, "top_logprobs", request.params.get("top_logprobs"))
+    _set(body, "options", _options(request, settings) or None)
+    body = _merged(body, _block(extra, "ollama"))
+    body |= {"model": request.model, "stream": request.stream}
+    _size_context(body, request, facts, num_ctx)
+    return NativeCall("POST", CHAT_PATH, body, tuple(dict.fromkeys(warnings)), request.stream)
+
+
+def duration(value: Any) -> Any:
+    """A `keep_alive` as the API reads it: a number of seconds must not come as text."""
+    if isinstance(value, str) and re.fullmatch(r"-?\d{1,18}", value.strip()):
+        return int(value)
+    return value
+
+
+def _set(body: Json, key: str, value: Any) -> None:
+    if value is not None:
+        body[key] = value
+
+
+def _refuse_impossible(request: ChatRequest) -> None:
+    params = request.params
+    if params.get("audio") or any(kind != "text" for kind in params.get("modalities", ())):
+        raise refuse("Ollama answers in text only", "audio" if "audio" in params else "modalities")
+    if params.get("web_search_options") is not None:
+        raise refuse("Ollama's chat does not search the web", "web_search_options")
+    match params.get("moderation"):
+        case {"policy": {"input": {"mode": "block"}} | {"output": {"mode": "block"}}}:
+            raise refuse("Ollama moderates nothing", "moderation")
+
+
+def _dropped(request: ChatRequest) -> list[str]:
+    """A word for each parameter that Ollama has no field for, unless it asks for nothing.
+
+    An object among the extensions is a block for one provider; another one's is none of ours.
+    """
+    lost = [key for key, value in request.params.items() if value and key not in READ_ELSEWHERE]
+    if request.params.get("service_tier") in ("auto", "default"):  # what there is anyhow
+        lost.remove("service_tier")
+    lost += [
+        key
+        for key, value in request.extensions.items()
+        if not isinstance(value, dict) and key not in (*OWN_KEYS, *READ_AS_THINKING)
+    ]
+    return [f"dropped={key}" for key in lost]
+
+
+def _tools(request: ChatRequest, warnings: list[str]) -> list[Json]:
+    """The function tools; Ollama cannot be made to call one, so a choice narrows the list."""
+    if request.tool_choice == "none":
+        return []
+    tools = [_tool(tool, i, warnings) for i, tool in enumerate(request.tools)]
+    if request.forced_tool is not None:
+        tools = [tool for tool in tools if tool["function"]["name"] == request.forced_tool]
+        if not tools:
+            raise refuse("tool_choice names no tool", "tool_choice", ErrorKind.BAD_REQUEST)
+        warnings.append("emulated=tool_choice")
+    elif request.tool_choice == "required":
+        warnings.append("dropped=tool_choice")
+    if tools and request.parallel_tool_calls is False:
+        warnings.append("emulated=parallel_tool_calls")
+    return tools
+
+
+def _tool(tool: Json, index: int, warnings: list[str]) -> Json:
+    if tool.get("type", "function") != "function":
+        raise refuse("Ollama takes function tools only", f"tools[{index}].type")
+    function = tool["function"]
+    if function.get("strict"):
+        warnings.append("dropped=tools.strict")
+    native: Json = {"name": function["name"]}
+    _set(native, "description", function.get("description"))
+    native["parameters"] = _parameters(function.get("parameters") or {})
+    return {"type": "function", "function": native}
+
+
+def _parameters(schema: Json) -> Json:
+    """The schema with all that the server's typed reader demands of it."""
+    properties = schema.get("properties")
+    if not isinstance(properties, dict):
+        properties = {}
+    # `true` is a schema too, but not to Go.
+    typed = {name: sub if isinstance(sub, dict) else {} for name, sub in properties.items()}
+    return {**schema, "type": schema.get("type") or "object", "properties": typed}
+
+
+def _format(request: ChatRequest) -> Any:
+    if request.response_format is None:
+        return None
+    return "json" if request.response_format.schema is None else request.response_format.schema
+
+
+def _think(request: ChatRequest, facts: ModelFacts, warnings: list[str]) -> bool | str | None:
+    think = request.extensions.get("think")
+    thinking = request.thinking
+    if think is None and thinking.effort is not None:
+        think = THINK_OF_EFFORT.get(thinking.effort)
+        if think is None:
+            warnings.append("dropped=reasoning_effort")
+    elif think is None and thinking.budget_tokens is not None:
+        think = _think_of_budget(thinking.budget_tokens)
+        warnings.append("emulated=thinking_budget")
+    if facts.can("thinking") is False:
+        if think:
+            warnings.append("dropped=reasoning_effort")
+        return None
+    return think if isinstance(think, bool | str) else None
+
+
+def _think_of_budget(tokens: int) -> bool | str:
+    if tokens == 0:
+        return False
+    if 0 < tokens <= LOW_BUDGET:
+        return "low"
+    return "medium" if 0 < tokens <= MEDIUM_BUDGET else "high"
+
+
+def _options(request: ChatRequest, settings: ProviderSettings) -> Json:
+    options: Json = {}
+    for key in OPTIONS:
+        _set(options, key, request.params.get(key))
+    if settings.temperature is not None:
+        options.setdefault("temperature", settings.temperature)
+    _set(options, "num_predict", request.max_tokens or settings.max_tokens)
+    _set(options, "stop", list(request.stop) or None)
+    for key in OWN_OPTIONS:
+        _set(options, key, request.extensions.get(key))
+    return _merged(options, _block(request.extensions, "options"))
+
+
+def _size_context(body: Json, request: ChatRequest, facts: ModelFacts, num_ctx: int | None) -> None:
+    """Make room for the prompt, and where it may be tight, have a cut answered by an error.
+
+    A context that the request or the user names stays as it is.
+    """
+    options = _block(body, "options")
+    tokens = prompt_tokens(request)
+    predict = options.get("num_predict")
+    room = expected_output(predict if isinstance(predict, int) and predict > 0 else None)
+    size = options.get("num_ctx") or num_ctx or sized_num_ctx(tokens + room, facts)
+    if size is not None:
+        body["options"] = {**options, "num_ctx": size}
+    if isinstance(size, int | None) and tokens * 2 > (size or DEFAULT_NUM_CTX):
+        body.setdefault("truncate", False)
+
+
+def _block(container: Mapping[str, Any], key: str) -> Json:
+    block = container.get(key)
+    if block is None:
+        return {}
+    if not isinstance(block, dict):
+        raise refuse(f"{key} must be an object", key, ErrorKind.BAD_REQUEST)
+    return block
+
+
+def _merged(base: Json, over: Json) -> Json:
+    """`base` with `over` laid upon it, objects within objects too; neither is changed."""
+    merged = dict(base)
+    for key, value in over.items():
+        match merged.get(key), value:
+            case dict() as below, dict():
+                merged[key] = _merged(below, value)
+            case _:
+                merged[key] = value
+    return merged

@@ -1,0 +1,374 @@
+# ruff: noqa: E501 - a table is read by its rows
+"""What every parameter, message and part of OpenAI's becomes in the body of `POST /api/chat`."""
+
+from __future__ import annotations
+
+import base64
+import copy
+from typing import Any
+
+import pytest
+from ollama._types import ChatRequest as SdkRequest
+
+from adapters.base import (
+    AdapterError,
+    ChatRequest,
+    ErrorKind,
+    Json,
+    NativeCall,
+    ResponseFormat,
+    Thinking,
+)
+from adapters.ollama import OllamaAdapter, OllamaSettings
+from adapters.ollama_context import ModelFacts
+from adapters.ollama_request import to_native
+from tests.adapters.kit import TOOL, DictMemory, FakeUpstream, json_reply
+
+USER: Json = {"role": "user", "content": "Hi"}
+OTHER: Json = {"type": "function", "function": {"name": "now"}}
+EMPTY: Json = {"type": "object", "properties": {}}
+SCHEMA: Json = {"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {}}}
+
+
+def _native(settings: Json | None = None, **fields: Any) -> NativeCall:
+    request = ChatRequest(**{"model": "llama3.2:3b", "messages": [USER], **fields})
+    before = copy.deepcopy(request)
+    fake = FakeUpstream(json_reply({}))
+    adapter = OllamaAdapter(OllamaSettings(**settings or {}), fake.upstream, DictMemory())
+    call = adapter.to_native(request)
+    assert request == before
+    SdkRequest(**call.body)
+    return call
+
+
+def _refused(**fields: Any) -> AdapterError:
+    with pytest.raises(AdapterError) as caught:
+        _native(**fields)
+    return caught.value
+
+
+def _param(**params: Any) -> Json:
+    return {"params": params}
+
+
+def _ext(**extensions: Any) -> Json:
+    return {"extensions": extensions}
+
+
+# Request parameters: the request's fields, what they add to the plain body, the warnings.
+
+ROWS: dict[str, tuple[Json, Json, tuple[str, ...]]] = {
+    "nothing": ({}, {}, ()),
+    "stream": ({"stream": True}, {"stream": True}, ()),
+    "stream_options": (_param(**{"stream_options.include_obfuscation": True}), {}, ("dropped=stream_options.include_obfuscation",)),
+    "max_tokens": ({"max_tokens": 50}, {"options": {"num_predict": 50}}, ()),
+    "temperature": (_param(temperature=0), {"options": {"temperature": 0}}, ()),
+    "top_p": (_param(top_p=0.5), {"options": {"top_p": 0.5}}, ()),
+    "n": ({"n": 3}, {}, ()),
+    "stop": ({"stop": ("a", "b")}, {"options": {"stop": ["a", "b"]}}, ()),
+    "seed": (_param(seed=0), {"options": {"seed": 0}}, ()),
+    "frequency_penalty": (_param(frequency_penalty=1.5), {"options": {"frequency_penalty": 1.5}}, ()),
+    "presence_penalty": (_param(presence_penalty=-1), {"options": {"presence_penalty": -1}}, ()),
+    "logit_bias": (_param(logit_bias={"50": 1}), {}, ("dropped=logit_bias",)),
+    "no logit_bias": (_param(logit_bias={}), {}, ()),
+    "logprobs": (_param(logprobs=True), {"logprobs": True}, ()),
+    "no logprobs": (_param(logprobs=False), {}, ()),
+    "top_logprobs": (_param(logprobs=True, top_logprobs=0), {"logprobs": True, "top_logprobs": 0}, ()),
+    "json_object": ({"response_format": ResponseFormat()}, {"format": "json"}, ()),
+    "json_schema": ({"response_format": ResponseFormat(schema=SCHEMA, strict=True)}, {"format": SCHEMA}, ()),
+    "tools": ({"tools": [TOOL]}, {"tools": [TOOL]}, ()),
+    "tool without parameters": ({"tools": [OTHER]}, {"tools": [{"type": "function", "function": {"name": "now", "parameters": EMPTY}}]}, ()),
+    "tool_choice auto": ({"tools": [TOOL], "tool_choice": "auto"}, {"tools": [TOOL]}, ()),
+    "tool_choice none": ({"tools": [TOOL], "tool_choice": "none"}, {}, ()),
+    "tool_choice required": ({"tools": [TOOL], "tool_choice": "required"}, {"tools": [TOOL]}, ("dropped=tool_choice",)),
+    "tool_choice named": ({"tools": [OTHER, TOOL], "tool_choice": "required", "forced_tool": "weather"}, {"tools": [TOOL]}, ("emulated=tool_choice",)),
+    "parallel_tool_calls": ({"tools": [TOOL], "parallel_tool_calls": True}, {"tools": [TOOL]}, ()),
+    "no parallel_tool_calls": ({"tools": [TOOL], "parallel_tool_calls": False}, {"tools": [TOOL]}, ("emulated=parallel_tool_calls",)),
+    "verbosity": (_param(verbosity="low"), {}, ("dropped=verbosity",)),
+    "modalities text": (_param(modalities=["text"]), {}, ()),
+    "prediction": (_param(prediction={"type": "content"}), {}, ("dropped=prediction",)),
+    "service_tier": (_param(service_tier="flex"), {}, ("dropped=service_tier",)),
+    "service_tier auto": (_param(service_tier="auto"), {}, ()),
+    "user": (_param(user="ann"), {}, ("dropped=user",)),
+    "safety_identifier": (_param(safety_identifier="x"), {}, ("dropped=safety_identifier",)),
+    "metadata": (_param(metadata={"a": "b"}), {}, ("dropped=metadata",)),
+    "store": (_param(store=True), {}, ("dropped=store",)),
+    "no store": (_param(store=False), {}, ()),
+    "prompt_cache_key": (_param(prompt_cache_key="k"), {}, ("dropped=prompt_cache_key",)),
+    "prompt_cache_options": (_param(prompt_cache_options={"mode": "x"}), {}, ("dropped=prompt_cache_options",)),
+    "prompt_cache_retention": (_param(prompt_cache_retention="24h"), {}, ("dropped=prompt_cache_retention",)),
+    "moderation": (_param(moderation={"model": "m"}), {}, ("dropped=moderation",)),
+    "odd moderation": (_param(moderation="x"), {}, ("dropped=moderation",)),
+    "effort none": ({"thinking": Thinking(effort="none")}, {"think": False}, ()),
+    "effort minimal": ({"thinking": Thinking(effort="minimal")}, {"think": "low"}, ()),
+    "effort low": ({"thinking": Thinking(effort="low")}, {"think": "low"}, ()),
+    "effort medium": ({"thinking": Thinking(effort="medium")}, {"think": "medium"}, ()),
+    "effort high": ({"thinking": Thinking(effort="high")}, {"think": "high"}, ()),
+    "effort xhigh": ({"thinking": Thinking(effort="xhigh")}, {"think": "max"}, ()),
+    "effort max": ({"thinking": Thinking(effort="max")}, {"think": "max"}, ()),
+    "unknown effort": ({"thinking": Thinking(effort="heroic")}, {}, ("dropped=reasoning_effort",)),
+    "budget 0": ({"thinking": Thinking(budget_tokens=0)}, {"think": False}, ("emulated=thinking_budget",)),
+    "budget 500": ({"thinking": Thinking(budget_tokens=500)}, {"think": "low"}, ("emulated=thinking_budget",)),
+    "budget 8000": ({"thinking": Thinking(budget_tokens=8000)}, {"think": "medium"}, ("emulated=thinking_budget",)),
+    "budget -1": ({"thinking": Thinking(budget_tokens=-1)}, {"think": "high"}, ("emulated=thinking_budget",)),
+    "include": ({"thinking": Thinking(include=True)}, {}, ()),
+    "top_k": (_ext(top_k=5), {"options": {"top_k": 5}}, ()),
+    "min_p": (_ext(min_p=0.1), {"options": {"min_p": 0.1}}, ()),
+    "num_ctx": (_ext(num_ctx=9000), {"options": {"num_ctx": 9000}}, ()),
+    "keep_alive": (_ext(keep_alive="10m"), {"keep_alive": "10m"}, ()),
+    "keep_alive in seconds": (_ext(keep_alive="-1"), {"keep_alive": -1}, ()),
+    "think": (_ext(think=True), {"think": True}, ()),
+    "format": (_ext(format="json"), {"format": "json"}, ()),
+    "options": ({"params": {"seed": 1}, "extensions": {"options": {"seed": 2, "mirostat": 1}}}, {"options": {"seed": 2, "mirostat": 1}}, ()),
+    "own block": ({"params": {"seed": 1, "top_p": 1}, "extensions": {"ollama": {"options": {"seed": 3}, "think": False}}}, {"options": {"seed": 3, "top_p": 1}, "think": False}, ()),
+    "own block keeps the model": (_ext(ollama={"model": "x", "stream": True}), {}, ()),
+    "others' blocks": (_ext(groq={"a": 1}, gemini={"b": 2}), {}, ()),
+    "unknown": (_ext(foo=1), {}, ("dropped=foo",)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("fields", "added", "warnings"), ROWS.values(), ids=ROWS.keys())
+def test_a_parameter_becomes(fields: Json, added: Json, warnings: tuple[str, ...]) -> None:
+    call = _native(**fields)
+    assert call.body == {
+        "model": "llama3.2:3b",
+        "messages": [USER],
+        "stream": False,
+        **added,
+    }
+    assert call.warnings == warnings
+    assert (call.method, call.path) == ("POST", "api/chat")
+    assert call.stream is call.body["stream"]
+
+
+REFUSED: dict[str, tuple[Json, str]] = {
+    "audio": (_param(audio={"voice": "x"}, modalities=["text", "audio"]), "audio"),
+    "modalities": (_param(modalities=["text", {}]), "modalities"),
+    "web search": (_param(web_search_options={}), "web_search_options"),
+    "moderation": (_param(moderation={"policy": {"output": {"mode": "block"}}}), "moderation"),
+    "custom tool": ({"tools": [TOOL, {"type": "custom"}]}, "tools[1].type"),
+}
+
+
+@pytest.mark.parametrize(("fields", "param"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_ollama_cannot_do_is_refused_so_that_another_may(fields: Json, param: str) -> None:
+    error = _refused(**fields)
+    assert (error.kind, error.param) == (ErrorKind.UNSUPPORTED, param)
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        (_ext(options=[1]), "options"),
+        (_ext(ollama="x"), "ollama"),
+        (_ext(ollama={"options": 7}), "options"),
+        ({"tools": [TOOL], "tool_choice": "required", "forced_tool": "x"}, "tool_choice"),
+        ({"messages": [{"role": "assistant", "content": ""}]}, "messages"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_for_good(fields: Json, param: str) -> None:
+    error = _refused(**fields)
+    assert (error.kind, error.param) == (ErrorKind.BAD_REQUEST, param)
+
+
+def test_settings_stand_in_for_what_the_request_does_not_say() -> None:
+    settings = {"temperature": 0.3, "max_tokens": 99, "keep_alive": "300", "num_ctx": 2048}
+    body = _native(settings).body
+    assert body["options"] == {"temperature": 0.3, "num_predict": 99, "num_ctx": 2048}
+    assert body["keep_alive"] == 300
+    fields = {"params": {"temperature": 1}, "max_tokens": 5, **_ext(keep_alive=0, num_ctx=512)}
+    body = _native(settings, **fields).body
+    assert body["options"] == {"temperature": 1, "num_predict": 5, "num_ctx": 512}
+    assert body["keep_alive"] == 0
+
+
+@pytest.mark.parametrize(("effort", "lost"), [("high", True), ("none", False)])
+def test_a_model_that_does_not_think_is_not_asked_to(effort: str, lost: bool) -> None:
+    request = ChatRequest(model="m", messages=[USER], thinking=Thinking(effort=effort))
+    facts = ModelFacts(capabilities=frozenset({"completion"}))
+    call = to_native(request, OllamaSettings(), facts)
+    assert "think" not in call.body
+    assert ("dropped=reasoning_effort" in call.warnings) is lost
+
+
+def test_a_strict_tool_is_sent_whole_but_for_the_promise() -> None:
+    parameters = {
+        "type": "object",
+        "properties": {"a": {"type": ["integer", "null"], "minimum": 0}, "b": True},
+        "additionalProperties": False,
+    }
+    tool = {"type": "function", "function": {"name": "f", "strict": True, "parameters": parameters}}
+    call = _native(tools=[tool])
+    assert call.body["tools"][0]["function"] == {
+        "name": "f",
+        "parameters": {**parameters, "properties": {**parameters["properties"], "b": {}}},  # type: ignore[dict-item]
+    }
+    assert call.warnings == ("dropped=tools.strict",)
+
+
+# Messages
+
+
+def _call(call_id: str, name: str, arguments: Any) -> Json:
+    function = {"name": name, "arguments": arguments}
+    return {"id": call_id, "type": "function", "function": function}
+
+
+def _messages(*messages: Json, facts: ModelFacts | None = None) -> list[Json]:
+    request = ChatRequest(model="m", messages=messages)
+    body = to_native(request, OllamaSettings(), facts or ModelFacts()).body
+    native: list[Json] = body["messages"]
+    return native
+
+
+def test_a_conversation_keeps_its_turns_ids_and_thoughts() -> None:
+    assert _messages(
+        {"role": "system", "content": [{"type": "text", "text": "Be"}, {"type": "text", "text": "brief."}]},
+        {"role": "user", "content": "Weather?", "name": "ann"},
+        {"role": "assistant", "content": None, "refusal": None, "annotations": [],
+         "reasoning_content": "Two cities.",
+         "tool_calls": [_call("a", "weather", '{"city": "Köln"}'), _call("b", "now", "")]},
+        {"role": "tool", "tool_call_id": "b", "content": "noon"},
+        {"role": "tool", "tool_call_id": "a", "content": [{"type": "text", "text": "sun"}]},
+        {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]},
+        {"role": "assistant", "content": None, "refusal": "Never."},
+        {"role": "assistant", "content": ""},
+        {"role": "user", "content": "Well?"},
+        {"role": "user", "content": "?"},
+    ) == [
+        {"role": "system", "content": "Be\nbrief."},
+        {"role": "user", "content": "Weather?"},
+        {"role": "assistant", "content": "", "thinking": "Two cities.",
+         "tool_calls": [
+             {"id": "a", "function": {"name": "weather", "arguments": {"city": "Köln"}}},
+             {"id": "b", "function": {"name": "now", "arguments": {}}},
+         ]},
+        {"role": "tool", "content": "noon", "tool_name": "now", "tool_call_id": "b"},
+        {"role": "tool", "content": "sun", "tool_name": "weather", "tool_call_id": "a"},
+        {"role": "assistant", "content": "No."},
+        {"role": "assistant", "content": "Never."},
+        {"role": "user", "content": "Well?"},
+        {"role": "user", "content": "?"},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "native", "changed"),
+    [
+        ('{"a": {"b": [1]}}', {"a": {"b": [1]}}, False),
+        ("", {}, False),
+        ("  ", {}, False),
+        ("null", {}, False),
+        ("[1]", {"value": [1]}, False),
+        ('"x"', {"value": "x"}, False),
+        ('{"a": ', {"_raw": '{"a": '}, True),
+        ('{"a": NaN}', {"_raw": '{"a": NaN}'}, True),
+        ('"\\ud800"', {"_raw": '"\\ud800"'}, True),
+        ("[" * 300 + "]" * 300, {"_raw": "[" * 300 + "]" * 300}, True),
+    ],
+)
+def test_arguments_become_an_object(arguments: str, native: Json, changed: bool) -> None:
+    turn = {"role": "assistant", "content": "", "tool_calls": [_call("a", "f", arguments)]}
+    call = _native(messages=[turn])
+    assert call.body["messages"][0]["tool_calls"][0]["function"]["arguments"] == native
+    assert ("changed=tool_calls.arguments" in call.warnings) is changed
+
+
+def test_a_result_is_named_after_the_nearest_earlier_call() -> None:
+    def turn(name: str) -> Json:
+        return {"role": "assistant", "content": "", "tool_calls": [_call("same", name, "{}")]}
+
+    result = {"role": "tool", "tool_call_id": "same", "content": "x"}
+    native = _messages(turn("first"), result, turn("second"), result)
+    assert [message.get("tool_name") for message in native] == [None, "first", None, "second"]
+
+
+def test_a_result_of_no_call_is_refused_unless_it_names_its_tool() -> None:
+    result = {"role": "tool", "tool_call_id": "gone", "content": "x"}
+    error = _refused(messages=[USER, result])
+    assert (error.kind, error.param) == (ErrorKind.BAD_REQUEST, "messages[1].tool_call_id")
+    assert _messages(USER, result | {"name": "f"})[1]["tool_name"] == "f"
+
+
+# Parts
+
+
+def _data(text: bytes, mime_type: str) -> str:
+    return f"data:{mime_type};base64,{base64.b64encode(text).decode()}"
+
+
+def _image(url: str, **more: Any) -> Json:
+    return {"type": "image_url", "image_url": {"url": url, **more}}
+
+
+AUDIO: Json = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
+
+
+@pytest.mark.parametrize(
+    ("url", "sent"),
+    [
+        ("data:image/png;base64,iVBORw==", "iVBORw=="),
+        ("DATA:image/png;charset=x;BASE64,iVBORw", "iVBORw=="),
+        ("data:image/jpeg;base64,-_-_", "+/+/"),
+        ("data:image/png;base64,iV\nBO Rw==", "iVBORw=="),
+        ("data:image/svg+xml,%3Csvg%3E", "PHN2Zz4="),
+    ],
+)
+def test_an_image_goes_along_as_base64(url: str, sent: str) -> None:
+    parts = [{"type": "text", "text": "See"}, _image(url), {"type": "text", "text": "this"}]
+    assert _messages({"role": "user", "content": parts}) == [
+        {"role": "user", "content": "See\nthis", "images": [sent]}
+    ]
+
+
+def test_how_closely_to_look_is_dropped_with_a_word() -> None:
+    parts = [_image("data:image/png;base64,AAAA", detail="high")]
+    assert _native(messages=[{"role": "user", "content": parts}]).warnings == (
+        "dropped=image_url.detail",
+    )
+
+
+PARTS: dict[str, tuple[Json, ErrorKind, str]] = {
+    "address": (_image("https://fake.example/a.png"), ErrorKind.UNSUPPORTED, "image_url.url"),
+    "no image": (_image(_data(b"x", "text/plain")), ErrorKind.UNSUPPORTED, "image_url.url"),
+    "not base64": (_image("data:image/png;base64,?"), ErrorKind.BAD_REQUEST, "image_url.url"),
+    "audio": (AUDIO, ErrorKind.UNSUPPORTED, ""),
+    "file id": ({"type": "file", "file": {"file_id": "f"}}, ErrorKind.UNSUPPORTED, "file"),
+    "pdf": (
+        {"type": "file", "file": {"file_data": _data(b"%PDF", "application/pdf")}},
+        ErrorKind.UNSUPPORTED,
+        "file.file_data",
+    ),
+    "binary text": (
+        {"type": "file", "file": {"file_data": _data(b"\xff", "text/plain")}},
+        ErrorKind.UNSUPPORTED,
+        "file.file_data",
+    ),
+    "unknown": ({"type": "hologram"}, ErrorKind.UNSUPPORTED, "type"),
+}
+
+
+@pytest.mark.parametrize(("part", "kind", "where"), PARTS.values(), ids=PARTS.keys())
+def test_a_part_that_ollama_cannot_read_is_named(part: Json, kind: ErrorKind, where: str) -> None:
+    error = _refused(messages=[USER, {"role": "user", "content": [part]}])
+    assert error.kind is kind
+    assert error.param == ".".join(filter(None, ["messages[1].content[0]", where]))
+
+
+def test_audio_goes_to_a_model_that_hears() -> None:
+    facts = ModelFacts(capabilities=frozenset({"completion", "audio"}))
+    native = _messages({"role": "user", "content": [AUDIO]}, facts=facts)
+    assert native == [{"role": "user", "content": "", "images": ["AAAA"]}]
+
+
+def test_an_image_is_refused_for_a_model_that_does_not_see() -> None:
+    message = {"role": "user", "content": [_image("data:image/png;base64,AAAA")]}
+    with pytest.raises(AdapterError) as caught:
+        _messages(message, facts=ModelFacts(capabilities=frozenset({"completion"})))
+    assert caught.value.kind is ErrorKind.UNSUPPORTED
+
+
+def test_a_text_file_is_put_into_the_text() -> None:
+    file = {"file_data": _data("näh\n".encode(), "text/csv"), "filename": "a.csv"}
+    parts = [{"type": "text", "text": "Read"}, {"type": "file", "file": file}]
+    assert _messages({"role": "user", "content": parts})[0]["content"] == "Read\na.csv:\nnäh\n"
