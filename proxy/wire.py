@@ -6,8 +6,9 @@ Adapters know nothing of it. Stream and single object are made from the same eve
 
 from __future__ import annotations
 
+import base64
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import orjson
@@ -32,6 +33,8 @@ from adapters.base import (
 from proxy.errors import ApiError
 
 DONE = b"data: [DONE]\n\n"
+
+_Content = Text | Reasoning | Refusal | ToolCall | Media | Annotation | Logprobs | Finish
 
 
 @dataclass(slots=True)
@@ -98,10 +101,11 @@ class _Choice:
 
     legacy_functions: bool
     calls: _Calls = field(default_factory=_Calls)
-    begun: bool = False
+    entries: dict[str, int] = field(default_factory=dict)
+    finished: bool = False
 
-    def delta(self, event: Event) -> Json:
-        """`choices[].delta` for a content event that is not text."""
+    def delta(self, event: _Content) -> Json | None:
+        """`choices[].delta` for a content event; None where there is nothing to say."""
         match event:
             case Text(text):
                 return {"content": text}
@@ -110,30 +114,39 @@ class _Choice:
             case Refusal(text):
                 return {"refusal": text}
             case ToolCall() if self.legacy_functions:
-                entry = self.calls.delta(event)["function"]
-                return {"function_call": entry}
+                entry = self.calls.delta(event)
+                return None if entry["index"] else {"function_call": entry["function"]}
             case ToolCall():
                 return {"tool_calls": [self.calls.delta(event)]}
+            case Media(mime_type, data) if mime_type.startswith("audio/"):
+                is_first = self._number("audio") == 0
+                return {"audio": _audio(data) if is_first else {"data": data}}
             case Media():
-                return _media(event)
+                return {"images": [{"index": self._number("images"), **_image(event)}]}
             case Annotation(value):
-                return {"annotations": [value]}
+                return {"annotations": [{"index": self._number("annotations"), **value}]}
             case _:
-                return {}
+                return None
 
-    def finish_reason(self, reason: str) -> str:
-        """OpenAI's `finish_reason`; clients of the older functions know only their own word."""
-        if self.legacy_functions and reason == "tool_calls":
-            return "function_call"
-        return reason
+    def _number(self, name: str) -> int:
+        """The place of a list's next entry; accumulators that add deltas up demand it."""
+        self.entries[name] = self.entries.get(name, -1) + 1
+        return self.entries[name]
 
 
-def _media(media: Media) -> Json:
-    if media.mime_type.startswith("audio/"):
-        audio = {"id": f"audio_{secrets.token_hex(12)}", "data": media.data, "transcript": ""}
-        return {"audio": audio | {"expires_at": 0}}
+def _finish_reason(reason: str, *, legacy_functions: bool) -> str:
+    """Clients of the older functions know only their own word."""
+    return "function_call" if legacy_functions and reason == "tool_calls" else reason
+
+
+def _audio(data: str) -> Json:
+    audio_id = f"audio_{secrets.token_hex(12)}"
+    return {"id": audio_id, "data": data, "transcript": "", "expires_at": 0}
+
+
+def _image(media: Media) -> Json:
     url = f"data:{media.mime_type};base64,{media.data}"
-    return {"images": [{"type": "image_url", "image_url": {"url": url}}]}
+    return {"type": "image_url", "image_url": {"url": url}}
 
 
 class ChunkStream:
@@ -150,7 +163,8 @@ class ChunkStream:
         self._choices: dict[int, _Choice] = {}
         self._texts: dict[int, bytes] = {}
         self._usage: Usage | None = None
-        self._tail = b'},"logprobs":null,"finish_reason":null}]' + self._end_of_chunk()
+        usage = b',"usage":null' if include_usage else b""
+        self._tail = b'},"logprobs":null,"finish_reason":null}]' + usage + b"}\n\n"
 
     def feed(self, events: Iterable[Event]) -> bytes:
         """The chunks that these events make, in one piece for one write."""
@@ -162,7 +176,8 @@ class ChunkStream:
                 continue
             match event:
                 case Start():
-                    self._head.learn(event)
+                    if not self._choices:  # one id and one model for all chunks
+                        self._head.learn(event)
                 case Usage():
                     self._usage = event
                 case RateLimits() | Warn():
@@ -179,36 +194,30 @@ class ChunkStream:
         chunk |= {"choices": [], "usage": usage_object(self._usage)}
         return sse(chunk) + DONE
 
-    def _content(self, event: Event) -> Iterable[bytes]:
-        index: int = getattr(event, "index", 0)
-        choice = self._choices.get(index)
-        if choice is None:
-            choice = self._choices[index] = _Choice(self._legacy_functions)
-            self._texts[index] = self._start_of_text(index)
-            yield self._chunk(index, {"role": "assistant", "content": ""})
+    def _content(self, event: _Content) -> Iterator[bytes]:
+        index = event.index
+        # In their order even if a later one speaks first: accumulators append what is new.
+        for new in range(len(self._choices), index + 1):
+            self._choices[new] = _Choice(self._legacy_functions)
+            self._texts[new] = self._start_of_text(new)
+            yield self._chunk(new, {"role": "assistant", "content": ""})
+        choice = self._choices[index]
         match event:
             case Finish(reason):
-                yield self._chunk(index, {}, finish_reason=choice.finish_reason(reason))
+                if not choice.finished:
+                    choice.finished = True
+                    reason = _finish_reason(reason, legacy_functions=self._legacy_functions)
+                    yield self._chunk(index, {}, finish_reason=reason)
             case Logprobs(content):
-                yield self._chunk(index, {}, logprobs=content)
+                yield self._chunk(index, {}, logprobs={"content": content, "refusal": None})
             case _:
-                yield self._chunk(index, choice.delta(event))
+                delta = choice.delta(event)
+                if delta is not None:
+                    yield self._chunk(index, delta)
 
-    def _chunk(
-        self,
-        index: int,
-        delta: Json,
-        *,
-        finish_reason: str | None = None,
-        logprobs: Sequence[Json] | None = None,
-    ) -> bytes:
-        choice = {
-            "index": index,
-            "delta": delta,
-            "logprobs": None if logprobs is None else {"content": logprobs, "refusal": None},
-            "finish_reason": finish_reason,
-        }
-        chunk = self._head.fields("chat.completion.chunk") | {"choices": [choice]}
+    def _chunk(self, index: int, delta: Json, **changed: object) -> bytes:
+        choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}
+        chunk = self._head.fields("chat.completion.chunk") | {"choices": [choice | changed]}
         if self._include_usage:
             chunk["usage"] = None
         return sse(chunk)
@@ -216,9 +225,6 @@ class ChunkStream:
     def _start_of_text(self, index: int) -> bytes:
         head = orjson.dumps(self._head.fields("chat.completion.chunk"))
         return b'data: %s,"choices":[{"index":%d,"delta":{"content":' % (head[:-1], index)
-
-    def _end_of_chunk(self) -> bytes:
-        return b',"usage":null}\n\n' if self._include_usage else b"}\n\n"
 
 
 def sse(payload: Json) -> bytes:
@@ -236,7 +242,8 @@ class _Message:
     calls: dict[str | int, Json] = field(default_factory=dict)
     lists: Json = field(default_factory=dict)
     logprobs: list[Json] = field(default_factory=list)
-    finish_reason: str = "stop"
+    audio: list[str] = field(default_factory=list)
+    finish_reason: str | None = None
 
 
 class Fold:
@@ -259,7 +266,7 @@ class Fold:
                 case RateLimits() | Warn():
                     pass
                 case _:
-                    _take(self._message(event.index), event)
+                    _take(self._messages.setdefault(event.index, _Message()), event)
 
     def end(self) -> bytes:
         """The object as JSON."""
@@ -270,24 +277,18 @@ class Fold:
         completion["usage"] = usage_object(self._usage) if self._usage else None
         return orjson.dumps(completion)
 
-    def _message(self, index: int) -> _Message:
-        message = self._messages.get(index)
-        if message is None:
-            message = self._messages[index] = _Message()
-        return message
-
     def _choice(self, index: int, folded: _Message) -> Json:
-        state = _Choice(self._legacy_functions)
+        reason = folded.finish_reason or "stop"
         return {
             "index": index,
             "message": self._message_object(folded),
             "logprobs": {"content": folded.logprobs, "refusal": None} if folded.logprobs else None,
-            "finish_reason": state.finish_reason(folded.finish_reason),
+            "finish_reason": _finish_reason(reason, legacy_functions=self._legacy_functions),
         }
 
     def _message_object(self, folded: _Message) -> Json:
         text = "".join(folded.content)
-        has_other = folded.calls or folded.refusal or folded.lists
+        has_other = folded.calls or folded.refusal or folded.lists or folded.audio
         message: Json = {
             "role": "assistant",
             "content": text if text or not has_other else None,
@@ -300,10 +301,12 @@ class Fold:
             message["function_call"] = next(iter(folded.calls.values()))["function"]
         elif folded.calls:
             message["tool_calls"] = list(folded.calls.values())
+        if folded.audio:
+            message["audio"] = _audio(_joined_base64(folded.audio))
         return message
 
 
-def _take(message: _Message, event: Event) -> None:
+def _take(message: _Message, event: _Content) -> None:
     match event:
         case Text(text):
             message.content.append(text)
@@ -316,18 +319,20 @@ def _take(message: _Message, event: Event) -> None:
         case Logprobs(content):
             message.logprobs.extend(content)
         case Finish(reason):
-            message.finish_reason = reason
+            message.finish_reason = message.finish_reason or reason
+        case Media(mime_type, data) if mime_type.startswith("audio/"):
+            message.audio.append(data)
         case Media():
-            for name, value in _media(event).items():
-                message.lists[name] = value if name == "audio" else _more(message, name, value)
+            message.lists.setdefault("images", []).append(_image(event))
         case Annotation(value):
-            message.lists["annotations"] = _more(message, "annotations", [value])
-        case _:
-            pass
+            message.lists.setdefault("annotations", []).append(value)
 
 
-def _more(message: _Message, name: str, values: list[Json]) -> list[Json]:
-    return [*message.lists.get(name, ()), *values]
+def _joined_base64(pieces: Sequence[str]) -> str:
+    """One text for several; each may end in padding of its own, so they cannot just be joined."""
+    if len(pieces) == 1:
+        return pieces[0]
+    return base64.b64encode(b"".join(map(base64.b64decode, pieces))).decode("ascii")
 
 
 def _take_call(message: _Message, call: ToolCall) -> None:
