@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from adapters.base import Adapter
+from adapters.ollama import OllamaAdapter
 
-_ADAPTERS: tuple[type[Adapter], ...] = ()
+_ADAPTERS: tuple[type[Adapter], ...] = (OllamaAdapter,)
 
 REGISTRY: Mapping[str, type[Adapter]] = {cls.name: cls for cls in _ADAPTERS}

@@ -50,11 +50,10 @@ def serve(settings: Settings) -> None:
     listener = _listen(settings)
     from proxy.server import run
 
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(name)s %(message)s", force=True
-    )
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every request at info
-    run(settings, listener)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+    logging.getLogger("pointsman").setLevel(settings.log_level.upper())
+    if reason := run(settings, listener):
+        _stop(reason)
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -24,9 +25,12 @@ from proxy.chat import ChatEndpoint
 from proxy.errors import ApiError, internal_error
 from proxy.guard import Guard
 from proxy.images import ImageFetcher
+from proxy.migrate import NewerSchemaError
 from proxy.models import Catalog, ModelsEndpoint
+from proxy.preferences import Preferences
 from proxy.router import Router
 from proxy.settings import Settings, bypasses_proxy, proxy_of_environment
+from proxy.storage import Storage
 from proxy.upstream import open_upstream
 from proxy.wire import error_object
 
@@ -43,8 +47,10 @@ class Parts:
     catalog: Catalog
     router: Router
     chooser: Chooser
-    preference: Callable[[str | None], Preference]
+    preferences: Preferences
+    storage: Storage
     ready: bool = False
+    stop: Callable[[str], None] = log.critical
 
 
 def create_app(settings: Settings, *, upstream: Upstream | None = None) -> Starlette:
@@ -52,7 +58,7 @@ def create_app(settings: Settings, *, upstream: Upstream | None = None) -> Starl
     parts = build(settings, upstream or open_upstream_of(settings))
     chat = ChatEndpoint(
         parts.router,
-        parts.preference,
+        parts.storage.preference,
         deadline_s=settings.deadline_s,
         split_tags=settings.think_tags == "split",
     )
@@ -100,11 +106,14 @@ def build(settings: Settings, upstream: Upstream) -> Parts:
         for name, adapter in REGISTRY.items()
     }
     catalog = Catalog(adapters)
-    preference = Preference(
-        provider=settings.llm_provider or next(iter(REGISTRY)),
-        chosen=settings.llm_provider is not None,
-        fallback=settings.fallback,
+    preferences = Preferences(
+        Preference(
+            provider=settings.llm_provider or next(iter(REGISTRY)),
+            chosen=settings.llm_provider is not None,
+            fallback=settings.fallback,
+        )
     )
+    storage = Storage(settings.store_url, preferences, memory)
     chooser = Chooser(
         adapters,
         listed=catalog.providers_of,
@@ -117,7 +126,7 @@ def build(settings: Settings, upstream: Upstream) -> Parts:
         images=ImageFetcher(settings.fetch_images),
         strict_params=settings.strict_params,
     )
-    return Parts(settings, upstream, adapters, catalog, router, chooser, lambda _app: preference)
+    return Parts(settings, upstream, adapters, catalog, router, chooser, preferences, storage)
 
 
 def _last_resort(
@@ -135,14 +144,27 @@ def _last_resort(
 @asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     parts: Parts = app.state.parts
+    # Loading SQLModel takes longer than all the rest of the start: requests wait for it, if they
+    # come that early, but the listening socket does not.
+    opening = asyncio.create_task(_open_storage(parts))
     parts.ready = True
     yield
     parts.ready = False
+    opening.cancel()
+    await asyncio.gather(opening, return_exceptions=True)
+    await parts.storage.close()
     await parts.catalog.close()
     await parts.router.close()
     for adapter in parts.adapters.values():
         await adapter.close()
     await parts.upstream.client.aclose()
+
+
+async def _open_storage(parts: Parts) -> None:
+    try:
+        await parts.storage.open()
+    except NewerSchemaError as error:
+        parts.stop(str(error))
 
 
 async def _live(_request: Request) -> Response:

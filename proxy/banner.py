@@ -19,7 +19,7 @@ async def banner(parts: Parts, port: int) -> str:
     host = parts.settings.host
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(host, host)  # noqa: S104 - shown, not bound
     base_url = f"http://{shown}:{port}/v1"
-    preference = parts.preference(None)
+    preference = await parts.storage.preference(None)
     states = {name: await _state(parts, name) for name in parts.adapters}
     width = max(map(len, states))
     active = f"{preference.provider} ({parts.chooser.model_of(preference.provider, preference)})"

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 import orjson
 from starlette.types import Message, Receive, Scope, Send
@@ -37,7 +37,7 @@ class ChatEndpoint:
     def __init__(
         self,
         router: Router,
-        preference: Callable[[str | None], Preference],
+        preference: Callable[[str | None], Awaitable[Preference]],
         *,
         deadline_s: float,
         split_tags: bool,
@@ -74,7 +74,7 @@ class ChatEndpoint:
 
     async def _answer(self, parsed: Parsed, exchange: _Exchange) -> None:
         request = parsed.request
-        preference = self._preference(exchange.app)
+        preference = await self._preference(exchange.app)
         head = new_head(model=request.model, now_s=time.time())
         async with (
             _deadline(self._deadline_s) as deadline,

@@ -15,8 +15,11 @@ from proxy.settings import Settings
 DRAIN_S = 60
 
 
-def run(settings: Settings, listener: socket.socket) -> None:
-    """Serve on `listener` until a signal comes; what is in flight then finishes first."""
+def run(settings: Settings, listener: socket.socket) -> str | None:
+    """Serve on `listener` until a signal comes; what is in flight then finishes first.
+
+    Returns why the server stopped by itself, or None if it was told to.
+    """
     app = create_app(settings)
     config = uvicorn.Config(
         app,
@@ -29,13 +32,21 @@ def run(settings: Settings, listener: socket.socket) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=DRAIN_S,
     )
-    _Server(config, app.state.parts).run(sockets=[listener])
+    server = _Server(config, app.state.parts)
+    server.run(sockets=[listener])
+    return server.reason
 
 
 class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, parts: Parts) -> None:
         super().__init__(config)
         self._parts = parts
+        self.reason: str | None = None
+        parts.stop = self._stop
+
+    def _stop(self, reason: str) -> None:
+        self.reason = reason
+        self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -84,6 +85,13 @@ class Settings(BaseSettings):
             name, colon, key = entry.partition(":")
             keys[name if colon else f"key-{i + 1}"] = SecretStr(key if colon else entry)
         return {name: key for name, key in keys.items() if key.get_secret_value()}
+
+    @property
+    def store_url(self) -> str:
+        """Where preferences are kept: a file in the user's data folder unless set otherwise."""
+        if self.database_url:
+            return self.database_url
+        return f"sqlite:///{platformdirs.user_data_path('pointsman') / 'pointsman.db'}"
 
     def secrets(self) -> list[str]:
         """Every configured secret in the clear, for the filter that masks them in logs."""

@@ -1,0 +1,116 @@
+"""What a SQLite database holds, read with nothing but the standard library.
+
+An idle server only reads, and should not carry SQLModel (22 MB, most of a second) for that. What
+is written, and every other kind of database, goes through `proxy.store`, which owns the schema.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from proxy.migrate import HEAD
+from proxy.preferences import StoredPreference
+
+
+class SnapshotError(Exception):
+    """The file cannot be read so: it is of another version, locked, or broken."""
+
+
+class SqliteReader:
+    """The read half of `proxy.store.Database`, for a file of the schema `HEAD`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+
+    def version(self) -> tuple[int, int] | None:
+        """Something that differs after another connection has written; None without a file."""
+        if not self._path.exists():
+            self.close()
+            return None
+        version: int = self._query("PRAGMA data_version")[0][0]
+        return self._path.stat().st_ino, version
+
+    def preferences(self) -> list[StoredPreference]:
+        """Every row of the preference table."""
+        rows = self._query(
+            "SELECT id, default_llm_provider, models, aliases, fallback, rate_preset,"
+            " created_at, updated_at FROM user_preferences"
+        )
+        return [_preference(*row) for row in rows]
+
+    def signatures(self, most: int) -> dict[str, str]:
+        """The newest signatures by call id, oldest first."""
+        rows = self._query(
+            "SELECT call_id, value FROM signatures ORDER BY created_at DESC LIMIT ?", most
+        )
+        return dict(reversed(rows))
+
+    def cooldowns(self) -> list[tuple[str, str, datetime, str]]:
+        """(provider, model, until, reason) of each cooldown that was saved."""
+        rows = self._query("SELECT provider, model, until, reason FROM cooldowns")
+        return [
+            (provider, model, _moment(until), reason) for provider, model, until, reason in rows
+        ]
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _query(self, sql: str, *values: Any) -> list[Any]:
+        if not self._path.exists():
+            return []
+        try:
+            if self._connection is None:
+                self._connection = self._connect()
+            return self._connection.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            self.close()
+            raise SnapshotError(str(error)) from error
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{self._path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            timeout=0.25,
+            isolation_level=None,
+            check_same_thread=False,  # one thread uses it, another one may close it at the end
+        )
+        with closing(connection.execute("SELECT version_num FROM alembic_version")) as found:
+            if found.fetchall() != [(HEAD,)]:
+                connection.close()
+                raise SnapshotError("another schema")
+        return connection
+
+
+def _preference(
+    row_id: str,
+    provider: str | None,
+    models: str,
+    aliases: str,
+    fallback: str,
+    rate_preset: str | None,
+    created_at: str,
+    updated_at: str,
+) -> StoredPreference:
+    return StoredPreference(
+        id=row_id,
+        provider=provider,
+        models=json.loads(models),
+        aliases=json.loads(aliases),
+        fallback=tuple(json.loads(fallback)),
+        rate_preset=rate_preset,
+        created_at=_moment(created_at),
+        updated_at=_moment(updated_at),
+    )
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)

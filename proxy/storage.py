@@ -1,0 +1,169 @@
+"""The database behind the running server: read at the start, written behind, by one thread.
+
+A request never waits for it: preferences, signatures and cooldowns are used from memory. SQLModel
+comes in with `proxy.store`, in that thread, when there is something to write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from adapters.memory import LruMemory
+from proxy.candidates import Preference
+from proxy.preferences import Preferences, StoredPreference
+from proxy.snapshot import SnapshotError, SqliteReader
+
+if TYPE_CHECKING:
+    from proxy.store import Database
+
+log = logging.getLogger("pointsman.store")
+
+TICK_S = 0.5
+MAX_SIGNATURES = 4096
+T = TypeVar("T")
+
+
+class StoreError(Exception):
+    """The database cannot do what it should; the text tells the user what is wrong with it."""
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file of a SQLite URL, or None for any other database."""
+    scheme, _, path = url.partition(":///")
+    return Path(path) if scheme.startswith("sqlite") and path not in ("", ":memory:") else None
+
+
+class Reader(Protocol):
+    """What is read: by the standard library from SQLite, else by the writer itself."""
+
+    def version(self) -> object: ...
+    def preferences(self) -> list[StoredPreference]: ...
+    def signatures(self, most: int) -> dict[str, str]: ...
+    def cooldowns(self) -> list[tuple[str, str, datetime, str]]: ...
+
+
+class Storage:
+    """Keeps memory and database in step. `problem` says what is wrong now, or is None."""
+
+    def __init__(self, url: str, preferences: Preferences, signatures: LruMemory) -> None:
+        self._url = url
+        self._preferences = preferences
+        self._signatures = signatures
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        self._database: Database | None = None
+        path = sqlite_path(url)
+        self._file = SqliteReader(path) if path else None
+        self._seen_version: object = None
+        self._ticking: asyncio.Task[None] | None = None
+        self._loaded = asyncio.Event()
+        self.problem: str | None = None
+
+    async def preference(self, app: str | None) -> Preference:
+        """What holds for an app; waits only while the database is being read at the start."""
+        if not self._loaded.is_set():
+            await self._loaded.wait()
+        return self._preferences.get(app)
+
+    async def open(self) -> None:
+        """Load what was stored. Raises NewerSchemaError; `problem` tells of all else."""
+        self._preferences.store = self
+        try:
+            await self._load()
+        except StoreError as error:
+            log.error("%s: going on without it, nothing will outlive this run", error)  # noqa: TRY400
+        self._loaded.set()
+        self._ticking = asyncio.create_task(self._tick())
+
+    async def close(self) -> None:
+        """Save what is still in memory only, and close."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+            await asyncio.gather(self._ticking, return_exceptions=True)
+        if self._database is not None:
+            try:
+                await self._flush()
+            except StoreError as error:
+                log.warning("%s: the last second is lost", error)
+        if self._file is not None:
+            self._thread.submit(self._file.close)
+        if self._database is not None:  # last, as only a writer tidies up SQLite's side files
+            self._thread.submit(self._database.close)
+        self._thread.shutdown(wait=True)
+
+    async def save_preference(self, row: StoredPreference) -> StoredPreference:
+        """Written for good when this returns. Raises StoreError."""
+        return await self._write(lambda database: database.save_preference(row))
+
+    async def remove_preference(self, row_id: str) -> None:
+        """Gone for good when this returns. Raises StoreError."""
+        await self._write(lambda database: database.remove_preference(row_id))
+
+    async def _write(self, work: Callable[[Database], T]) -> T:
+        return await self._in_thread(lambda: work(self._opened()))
+
+    async def _read(self, work: Callable[[Reader], T]) -> T:
+        return await self._in_thread(lambda: self._read_now(work))
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        try:
+            done = await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except StoreError as error:
+            self.problem = str(error)
+            raise
+        self.problem = None
+        return done
+
+    def _read_now(self, work: Callable[[Reader], T]) -> T:
+        if self._file is not None:
+            try:
+                return work(self._file)
+            except SnapshotError:
+                pass  # the writer migrates the file, or moves it aside, or knows what is wrong
+        return work(self._opened())
+
+    def _opened(self) -> Database:
+        if self._database is None:
+            from proxy.store import Database
+
+            database = Database(self._url)
+            database.open()
+            self._database = database
+        return self._database
+
+    async def _load(self) -> None:
+        self._signatures.fill(await self._read(lambda reader: reader.signatures(MAX_SIGNATURES)))
+        await self._follow()
+
+    async def _follow(self) -> None:
+        """Take over the preferences if another process has changed them."""
+        version = await self._read(lambda reader: reader.version())
+        if version != self._seen_version:
+            self._preferences.replace(await self._read(lambda reader: reader.preferences()))
+            self._seen_version = version
+
+    async def _flush(self) -> None:
+        fresh = self._signatures.take_new()
+        if not fresh:
+            return
+        try:
+            await self._write(lambda database: database.save_signatures(fresh))
+        except StoreError:
+            self._signatures.give_back(fresh)
+            raise
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            known = self.problem
+            try:
+                await self._flush()
+                await self._follow()
+            except StoreError as error:
+                if known is None:
+                    log.warning("%s: nothing is saved until that is mended", error)

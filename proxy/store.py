@@ -1,0 +1,263 @@
+"""What outlives the process: a small database, written by one thread, never in a request's way.
+
+This module imports SQLModel, which costs more than all the rest at start, so it is imported by that
+thread, after the server listens. Whatever is wrong with the database, requests go on without it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import JSON, Column, DateTime, Engine, delete, event, func
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlmodel import Field, Session, SQLModel, col, create_engine, select
+
+from proxy.migrate import migrate
+from proxy.preferences import StoredPreference
+from proxy.storage import StoreError, sqlite_path
+
+log = logging.getLogger("pointsman.store")
+
+BUSY_TIMEOUT_MS = 250
+MAX_SIGNATURES = 20_000
+_Moment: Any = DateTime(timezone=True)
+
+
+class PreferenceRow(SQLModel, table=True):
+    """The user's choice (`default`), and one row more for each app that has its own."""
+
+    __tablename__ = "user_preferences"
+
+    id: str = Field(default="default", primary_key=True, max_length=128)
+    default_llm_provider: str | None = Field(default=None, max_length=64)
+    models: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    aliases: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    fallback: list[Any] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    rate_preset: str | None = Field(default=None, max_length=16)
+    created_at: datetime = Field(sa_type=_Moment)
+    updated_at: datetime = Field(sa_type=_Moment)
+
+
+class SignatureRow(SQLModel, table=True):
+    """A thought signature by the tool-call id that clients see."""
+
+    __tablename__ = "signatures"
+
+    call_id: str = Field(primary_key=True, max_length=128)
+    value: str
+    created_at: datetime = Field(sa_type=_Moment, index=True)
+
+
+class CooldownRow(SQLModel, table=True):
+    """A provider's model that is out until a moment of the wall clock: a day's quota is used up."""
+
+    __tablename__ = "cooldowns"
+
+    provider: str = Field(primary_key=True, max_length=64)
+    model: str = Field(primary_key=True, max_length=128)
+    until: datetime = Field(sa_type=_Moment)
+    reason: str
+
+
+class Database:
+    """The tables, used from one thread at a time. Every method blocks; all raise StoreError."""
+
+    def __init__(self, url: str) -> None:
+        self._url = make_url(url)
+        self._path = sqlite_path(url)
+        self._engine: Engine | None = None
+
+    def open(self) -> None:
+        """Create or migrate the schema; a file that is no database is moved aside, not deleted."""
+        with _told(self._path):
+            if self._path is not None:
+                _prepare_folder(self._path)
+                _check_file(self._path)
+            self._engine = _engine(self._url.render_as_string(hide_password=False))
+            migrate(self._engine, SQLModel.metadata, self._path)
+            if self._path is not None:
+                self._path.chmod(0o600)
+
+    def close(self) -> None:
+        """Close every connection."""
+        if self._engine is not None:
+            self._engine.dispose()
+
+    def preferences(self) -> list[StoredPreference]:
+        """Every row of the preference table."""
+        with self._session() as session:
+            return [_stored(row) for row in session.exec(select(PreferenceRow))]
+
+    def save_preference(self, stored: StoredPreference) -> StoredPreference:
+        """Write a row, keeping when it was created; it is on disk when this returns."""
+        now = datetime.now(UTC)
+        with self._session() as session:
+            row = session.get(PreferenceRow, stored.id) or PreferenceRow(
+                id=stored.id, created_at=now, updated_at=now
+            )
+            row.default_llm_provider = stored.provider
+            row.models = dict(stored.models)
+            row.aliases = {name: dict(models) for name, models in stored.aliases.items()}
+            row.fallback = list(stored.fallback)
+            row.rate_preset = stored.rate_preset
+            row.updated_at = now
+            session.add(row)
+            session.commit()
+            return _stored(row)
+
+    def remove_preference(self, row_id: str) -> None:
+        """Forget a row."""
+        with self._session() as session:
+            session.exec(delete(PreferenceRow).where(col(PreferenceRow.id) == row_id))
+            session.commit()
+
+    def signatures(self, most: int) -> dict[str, str]:
+        """The newest signatures by call id, oldest first."""
+        newest = select(SignatureRow).order_by(col(SignatureRow.created_at).desc())
+        with self._session() as session:
+            rows = list(session.exec(newest.limit(most)))
+        return {row.call_id: row.value for row in reversed(rows)}
+
+    def save_signatures(self, signatures: Mapping[str, str]) -> None:
+        """Write signatures, and forget the oldest above `MAX_SIGNATURES`."""
+        now = datetime.now(UTC)
+        with self._session() as session:
+            for call_id, value in signatures.items():
+                session.merge(SignatureRow(call_id=call_id, value=value, created_at=now))
+            count = session.exec(select(func.count()).select_from(SignatureRow)).one()
+            if count > MAX_SIGNATURES:
+                by_age = select(SignatureRow.call_id).order_by(col(SignatureRow.created_at))
+                oldest = by_age.limit(count - MAX_SIGNATURES)
+                session.exec(delete(SignatureRow).where(col(SignatureRow.call_id).in_(oldest)))
+            session.commit()
+
+    def cooldowns(self) -> list[tuple[str, str, datetime, str]]:
+        """(provider, model, until, reason) of each cooldown that was saved."""
+        with self._session() as session:
+            rows = session.exec(select(CooldownRow))
+            return [(row.provider, row.model, _in_utc(row.until), row.reason) for row in rows]
+
+    def save_cooldowns(self, cooldowns: Sequence[tuple[str, str, datetime, str]]) -> None:
+        """Let these be all the cooldowns there are."""
+        with self._session() as session:
+            session.exec(delete(CooldownRow))
+            for provider, model, until, reason in cooldowns:
+                session.add(CooldownRow(provider=provider, model=model, until=until, reason=reason))
+            session.commit()
+
+    def version(self) -> object:
+        """Something that differs after another process has changed a preference."""
+        newest = select(func.max(PreferenceRow.updated_at), func.count(col(PreferenceRow.id)))
+        with self._session() as session:
+            return tuple(session.exec(newest).one())
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        if self._engine is None:
+            raise StoreError("the database is not open")
+        with _told(self._path), Session(self._engine) as session:
+            yield session
+
+
+def _stored(row: PreferenceRow) -> StoredPreference:
+    return StoredPreference(
+        id=row.id,
+        provider=row.default_llm_provider,
+        models=row.models,
+        aliases=row.aliases,
+        fallback=tuple(row.fallback),
+        rate_preset=row.rate_preset,
+        created_at=_in_utc(row.created_at),
+        updated_at=_in_utc(row.updated_at),
+    )
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """SQLite keeps no time zone: what comes back without one was written in UTC."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _sqlite_path(url: str) -> Path | None:
+    parsed = make_url(url)
+    is_file = parsed.get_backend_name() == "sqlite" and parsed.database not in (
+        None,
+        "",
+        ":memory:",
+    )
+    return Path(parsed.database or "") if is_file else None
+
+
+def _prepare_folder(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        # Made here and not by SQLite, so that it is nobody else's to read from the first byte on.
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+
+
+def _check_file(path: Path) -> None:
+    """Move a file aside that is no database or a broken one: its owner may want to look at it."""
+    try:
+        with sqlite3.connect(path, timeout=BUSY_TIMEOUT_MS / 1000) as connection:
+            verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        connection.close()
+    except sqlite3.OperationalError:
+        return  # locked or unreadable: not broken; opening it will tell
+    except sqlite3.DatabaseError as error:
+        verdict = str(error)
+    if verdict == "ok":
+        return
+    aside = path.with_name(f"{path.name}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%S}")
+    log.error("the database is broken (%s): moved to %s, starting a new one", verdict, aside.name)
+    path.rename(aside)
+    for suffix in ("-wal", "-shm"):
+        rest = path.with_name(path.name + suffix)
+        if rest.exists():
+            rest.rename(aside.with_name(aside.name + suffix))
+    _prepare_folder(path)
+
+
+def _engine(url: str) -> Engine:
+    engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _set_up_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()
+
+
+@contextmanager
+def _told(path: Path | None) -> Iterator[None]:
+    """Say in the user's words what is wrong with the database."""
+    try:
+        yield
+    except (OSError, SQLAlchemyError, sqlite3.Error) as error:
+        raise StoreError(_reason(error, path)) from error
+
+
+def _reason(error: Exception, path: Path | None) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    name = getattr(cause, "sqlite_errorname", "")
+    where = f"the database {path}" if path else "the database"
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return f"{where} is locked by another program"
+    if name.startswith("SQLITE_FULL"):
+        return f"the disk with {where} is full"
+    if name.startswith("SQLITE_READONLY") or isinstance(cause, PermissionError):
+        return f"{where} is read-only"
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return f"{where} is broken"
+    return f"{where} cannot be used ({type(cause).__name__})"
