@@ -136,14 +136,16 @@ def _should_retry(status: int, type_: str, wait_s: float | None) -> bool | None:
 def from_failures(failures: Sequence[AdapterError]) -> ApiError:
     """The one error that stands for all candidates having failed, the most telling of them.
 
-    A wait is told only if waiting for it can help: the shortest there is.
+    A limit that ends soon comes first: waiting for it helps, whatever else is broken. Then what
+    another provider said last; a quota for the day only where there is nothing but quotas.
     """
-    limited = [failure for failure in failures if failure.code == "RATE_LIMIT_EXCEEDED"]
-    if len(limited) == len(failures):
-        return from_adapter(min(failures, key=_wait_s))
-    telling = [failure for failure in failures if failure not in limited]
-    error = from_adapter(telling[-1])
-    if len(failures) > 1 and error.status >= 500:
+    limited = [failure for failure in failures if failure.kind is ErrorKind.RATE_LIMIT]
+    others = [failure for failure in failures if failure.kind is not ErrorKind.QUOTA_DAY]
+    if limited or not others:
+        error = from_adapter(min(limited or failures, key=_wait_s))
+    else:
+        error = from_adapter(others[-1])
+    if len(failures) > 1 and error.status >= 429:
         tried = "; ".join(str(failure) for failure in failures)
         error.message = f"No provider could answer. {tried}"
     return error
