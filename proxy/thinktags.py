@@ -17,9 +17,13 @@ class ThinkTags:
         self._index = index
         self._held = ""
         self._waiting_for: str | None = OPEN
+        self._after_tag = False
 
     def feed(self, text: str) -> list[Event]:
         """What of the text is certain by now, as Reasoning and Text."""
+        if self._after_tag:
+            text = text.lstrip("\n")
+            self._after_tag = not text
         self._held += text
         out: list[Event] = []
         if self._waiting_for == OPEN:
@@ -27,7 +31,7 @@ class ThinkTags:
         if self._waiting_for == CLOSE:
             thought, tag, rest = self._held.partition(CLOSE)
             if tag:
-                self._waiting_for, self._held = None, rest.lstrip("\n")
+                self._go_on(rest, waiting_for=None)
             else:
                 keep = _overlap(thought, CLOSE)
                 thought, self._held = thought[: len(thought) - keep], thought[len(thought) - keep :]
@@ -48,9 +52,15 @@ class ThinkTags:
     def _look_for_open(self) -> None:
         text = self._held.lstrip()
         if text.startswith(OPEN):
-            self._waiting_for, self._held = CLOSE, text[len(OPEN) :].lstrip("\n")
+            self._go_on(text[len(OPEN) :], waiting_for=CLOSE)
         elif not OPEN.startswith(text):
             self._waiting_for = None
+
+    def _go_on(self, rest: str, *, waiting_for: str | None) -> None:
+        """Behind a tag: the line ends that follow it belong to neither thought nor text."""
+        self._waiting_for = waiting_for
+        self._held = rest.lstrip("\n")
+        self._after_tag = not self._held
 
 
 def _overlap(text: str, tag: str) -> int:
