@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 
-from adapters.base import Adapter, AdapterError, ChatRequest, Event, RateLimits, Start, Usage, Warn
+from adapters.base import Adapter, ChatRequest, Event, RateLimits, Start, Usage, Warn
 
 Batch = list[Event]
 
@@ -18,7 +18,7 @@ async def fan_out(adapter: Adapter, request: ChatRequest) -> AsyncGenerator[Batc
     With a seed the calls get seed, seed + 1, …: the same seed would give the same answer. One
     call that fails makes the whole fail. Closing it closes all of them.
     """
-    queue: asyncio.Queue[Batch | AdapterError | None] = asyncio.Queue(maxsize=request.n)
+    queue: asyncio.Queue[Batch | Exception | None] = asyncio.Queue(maxsize=request.n)
     tasks = [
         asyncio.create_task(_one(adapter, _share(request, index), index, queue))
         for index in range(request.n)
@@ -31,7 +31,7 @@ async def fan_out(adapter: Adapter, request: ChatRequest) -> AsyncGenerator[Batc
             match await queue.get():
                 case None:
                     running -= 1
-                case AdapterError() as error:
+                case Exception() as error:
                     raise error
                 case batch:
                     usage = _sum(usage, batch)
@@ -56,14 +56,14 @@ async def _one(
     adapter: Adapter,
     request: ChatRequest,
     index: int,
-    queue: asyncio.Queue[Batch | AdapterError | None],
+    queue: asyncio.Queue[Batch | Exception | None],
 ) -> None:
     try:
         async with contextlib.aclosing(adapter.chat(request)) as batches:
             async for batch in batches:
                 await queue.put(_at(batch, index))
         await queue.put(None)
-    except AdapterError as error:
+    except Exception as error:  # raised again by the one who waits
         await queue.put(error)
 
 
