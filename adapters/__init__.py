@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from adapters.base import Adapter
+from adapters.gemini import GeminiAdapter
+from adapters.groq import GroqAdapter
 from adapters.ollama import OllamaAdapter
 
-_ADAPTERS: tuple[type[Adapter], ...] = (OllamaAdapter,)
+_ADAPTERS: tuple[type[Adapter], ...] = (OllamaAdapter, GeminiAdapter, GroqAdapter)
 
 REGISTRY: Mapping[str, type[Adapter]] = {cls.name: cls for cls in _ADAPTERS}
