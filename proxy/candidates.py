@@ -87,8 +87,9 @@ class Chooser:
             models = {name: alias.get(name) for name in order}
             named = [Candidate(name, found) for name, found in models.items() if found]
             return Plan((*named, *self._others(order, alias, preference)))
-        listing = [name for name in self._listed(model) if name in order]
-        first = [Candidate(name, model) for name in order if name in listing]
+        listing = [name for name in self._listed(model) if not self._adapters[name].unconfigured]
+        listing.sort(key=lambda name: order.index(name) if name in order else len(order))
+        first = [Candidate(name, model) for name in listing]
         return Plan((*first, *self._others(order, listing, preference)))
 
     def _others(
