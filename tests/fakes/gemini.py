@@ -23,16 +23,21 @@ JSON_UTF8 = ("content-type", "application/json; charset=UTF-8")
 class GeminiFake(FakeServer):
     """`models/{m}:generateContent`, `:streamGenerateContent`, and the list of models."""
 
+    chat_paths = (":generateContent", ":streamGenerateContent")
+
     def respond(self, request: Request) -> Answer:
         _check_key(request)
         if request.method == "POST" and (found := METHOD.fullmatch(request.path)):
             version, name, method = found.groups()
             if name not in MODELS:
                 raise _no_such_model(name, version, method)
-            said = say(seen(parse(request, MODELS[name]), MODELS[name]))
+            body = parse(request, MODELS[name])
+            said = say(seen(body, MODELS[name]))
+            count = (body.get("generationConfig") or {}).get("candidateCount", 1)
             if method == "generateContent":
-                return json_answer(_response(said, name), headers=(JSON_UTF8,))
-            return _stream(list(_chunks(said, name)), sse=request.query.get("alt") == "sse")
+                return json_answer(_response(said, name, count), headers=(JSON_UTF8,))
+            chunks = (_repeated(chunk, count) for chunk in _chunks(said, name))
+            return _stream(list(chunks), sse=request.query.get("alt") == "sse")
         if request.method == "GET" and (found := MODEL.fullmatch(request.path)):
             return _models(found[1])
         raise refuse(
@@ -99,6 +104,7 @@ def seen(body: Json, model: Model) -> Seen:
     tools = [d for d in declarations(body) if not allowed or d["name"] in allowed]
     schema = config.get("responseJsonSchema") or config.get("responseSchema")
     thinking = config.get("thinkingConfig") or {}
+    system = body.get("systemInstruction") or {}
     return Seen(
         "".join(part["text"] for part in parts if "text" in part),
         tuple(_blob(part["inlineData"]) for part in parts if "inlineData" in part),
@@ -107,6 +113,7 @@ def seen(body: Json, model: Model) -> Seen:
         results=tuple(_results(contents[last:])),
         schema=schema,
         wants_json=config.get("responseMimeType") == "application/json" and schema is None,
+        instructions="\n".join(part.get("text", "") for part in system.get("parts") or ()),
         thinks=model.thinks and bool(thinking.get("includeThoughts")),
         max_tokens=config.get("maxOutputTokens"),
         stop=tuple(config.get("stopSequences") or ()),
@@ -138,10 +145,17 @@ def _results(contents: Sequence[Json]) -> Iterator[Result]:
 # -- out --------------------------------------------------------------------------------------
 
 
-def _response(said: Said, name: str) -> Json:
+def _repeated(frame: Json, count: int) -> Json:
+    """The same with so many candidates, which all say the same."""
+    [candidate] = frame["candidates"]
+    return {**frame, "candidates": [{**candidate, "index": i} for i in range(count)]}
+
+
+def _response(said: Said, name: str, count: int) -> Json:
     parts = [*_thought(said.reasoning), *([] if said.calls else [{"text": said.text}])]
     parts += _call_parts(said, name)
-    return _frame(said, name, parts, finish="MAX_TOKENS" if said.truncated else "STOP")
+    frame = _frame(said, name, parts, finish="MAX_TOKENS" if said.truncated else "STOP")
+    return _repeated(frame, count)
 
 
 def _chunks(said: Said, name: str) -> Iterator[Json]:

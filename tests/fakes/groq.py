@@ -20,6 +20,8 @@ CREATED = 1_790_000_000
 class GroqFake(FakeServer):
     """`/openai/v1/chat/completions` and `/openai/v1/models`."""
 
+    chat_paths = ("/chat/completions",)
+
     def respond(self, request: Request) -> Answer:
         if request.headers.get("authorization") != f"Bearer {KEY}":
             raise refuse("Invalid API Key", status=401, code="invalid_api_key")
@@ -87,6 +89,7 @@ def seen(body: Json) -> Seen:
         results=tuple(_results(body["messages"], last)),
         schema=(form.get("json_schema") or {}).get("schema"),
         wants_json=form.get("type") == "json_object",
+        instructions="\n".join(m["content"] for m in body["messages"] if m["role"] == "system"),
         thinks=bool(MODELS[body["model"]].efforts) and body.get("reasoning_effort") != "none",
         max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
         stop=(stop,) if isinstance(stop, str) else tuple(stop),

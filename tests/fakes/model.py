@@ -18,7 +18,6 @@ from typing import Any
 THOUGHT = "The user wants an answer. 🤔 I think about it, step by step."
 QUOTED = re.compile(r'"([^"]+)"')
 TOKEN = re.compile(r"\s*\S+|\s+$")
-SCALARS = {"integer": 7, "number": 1.5, "boolean": True, "null": None}
 
 Json = dict[str, Any]
 
@@ -43,6 +42,7 @@ class Seen:
     results: tuple[Result, ...] = ()
     schema: Json | None = None
     wants_json: bool = False
+    instructions: str = ""
     thinks: bool = False
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
@@ -108,6 +108,8 @@ def _text(seen: Seen) -> str:
     if seen.schema is not None:
         value = instance(seen.schema, QUOTED.findall(seen.text))
         return json.dumps(value, ensure_ascii=False)
+    if seen.wants_json and (schema := told_schema(seen.instructions)):
+        return json.dumps(instance(schema, QUOTED.findall(seen.text)), ensure_ascii=False)
     if seen.wants_json:
         return json.dumps({"answer": seen.text}, ensure_ascii=False)
     if seen.results:
@@ -117,6 +119,17 @@ def _text(seen: Seen) -> str:
         told = ", ".join(f"{mime} of {size} bytes" for mime, size in seen.images)
         return f"I see {len(seen.images)} image(s): {told}"
     return f"You said: {seen.text}"
+
+
+def told_schema(instructions: str) -> Json | None:
+    """The JSON Schema that a system message tells, for models that take none as a parameter."""
+    for start in re.finditer(r"\{", instructions):
+        try:
+            found, _ = json.JSONDecoder().raw_decode(instructions, start.start())
+        except ValueError:
+            continue
+        return dict(found) if {"type", "properties", "$ref"} & set(found) else None
+    return None
 
 
 def instance(schema: Json, words: Sequence[str] = (), root: Json | None = None) -> Any:
@@ -140,8 +153,11 @@ def _instance(schema: Json, words: Iterator[str], root: Json) -> Any:
             return [_instance(schema.get("items") or {}, words, root) for _ in range(count)]
         case "string":
             return next(words, "text")
+        case "integer" | "number":
+            least, most = schema.get("minimum", 7), schema.get("maximum", 7)
+            return max(least, min(most, 7))
         case kind:
-            return schema.get("minimum", SCALARS[kind])
+            return True if kind == "boolean" else None
 
 
 def _resolved(schema: Json, root: Json) -> Json:

@@ -26,6 +26,8 @@ CREATED_AT = "2026-11-01T12:00:00.123456789Z"
 class OllamaFake(FakeServer):
     """`/api/chat`, `/api/tags`, `/api/show`, `/api/version`."""
 
+    chat_paths = ("/api/chat",)
+
     def respond(self, request: Request) -> Answer:
         match request.method, request.path:
             case "POST", "/api/chat":
@@ -87,6 +89,7 @@ def seen(body: Json, messages: Sequence[Json]) -> Seen:
         ),
         schema=form if isinstance(form, dict) else None,
         wants_json=form == "json",
+        instructions="\n".join(m.get("content", "") for m in messages if m["role"] == "system"),
         thinks=thinks,
         max_tokens=predict if predict > 0 else None,
         stop=tuple(options.get("stop") or ()),

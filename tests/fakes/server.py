@@ -115,10 +115,13 @@ class Counts:
 class FakeServer:
     """The server; a subclass says in `respond` what it answers. Use it as a context manager.
 
-    `script` holds one entry for each of the next requests: a Fault, or None for none.
+    `script` holds one entry for each of the next requests to the model (their path ends in one of
+    `chat_paths`): a Fault, or None for none.
     `delay_s` is waited before each answer and `interval_s` between the writes of a stream.
     With `canned` the first answer to each kind of request is given again and again, unread.
     """
+
+    chat_paths: tuple[str, ...] = ()
 
     def __init__(
         self, *, port: int = 0, delay_s: float = 0, interval_s: float = 0, canned: bool = False
@@ -145,7 +148,7 @@ class FakeServer:
         return f"http://127.0.0.1:{self.port}"
 
     def then(self, *faults: Fault | None) -> None:
-        """What happens to the next requests, one after the other."""
+        """What happens to the next requests to the model, one after the other."""
         self.script.extend(faults)
 
     def forget(self) -> None:
@@ -165,6 +168,12 @@ class FakeServer:
         with self._changed:
             yield
             self._changed.notify_all()
+
+    def next_fault(self, request: Request) -> Fault:
+        """What the script has for this request, which must be one for the model."""
+        if self.script and request.path.endswith(self.chat_paths):
+            return self.script.popleft() or Fault()
+        return Fault()
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -324,7 +333,7 @@ class _Connection(asyncio.Protocol):
             request = self._waiting.popleft()
             with self._fake.changing():
                 self._fake.requests.append(request)
-            fault = (self._fake.script.popleft() if self._fake.script else None) or Fault()
+            fault = self._fake.next_fault(request)
             if fault.hold:
                 await fault.hold.passed()
             await asyncio.sleep(self._fake.delay_s)
