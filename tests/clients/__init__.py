@@ -1,0 +1,1 @@
+"""Real OpenAI clients against a real server process, with the fakes of the providers behind it."""

@@ -1,0 +1,179 @@
+"""Clients that are none of the project's dependencies, each in an environment of its own.
+
+A client's script runs once, with every provider; each of its checks is a test here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.clients import openai_client, scenarios
+
+pytestmark = pytest.mark.clients
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+INSTALL_S = 180
+RUN_S = 120
+
+Outcomes = dict[str, dict[str, Any]]
+
+TOOLS = scenarios.EXPECTED["tools"]
+TEXTS = ("plain", "stream", "unicode", "image", "tools", "structured")
+COMMON = {name: scenarios.EXPECTED[name] for name in TEXTS} | {"tools_stream": TOOLS}
+REASONING = {"reasoning": scenarios.EXPECTED["reasoning"]}
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A script, the packages it needs (none: those of `node/package.json`), and what it sees."""
+
+    script: str
+    packages: tuple[str, ...]
+    expected: dict[str, Any]
+
+
+CLIENTS = {
+    "openai-2": Client(
+        "openai_client",
+        ("openai<3", "pydantic"),
+        json.loads(json.dumps(openai_client.EXPECTED)),
+    ),
+    "langchain": Client(
+        "langchain_client",
+        ("langchain-openai",),
+        {
+            **COMMON,
+            "structured_by_tool": scenarios.EXPECTED["structured"],
+            "bad_request": True,
+            "unknown_model": True,
+        },
+    ),
+    "pydantic-ai": Client(
+        "pydantic_ai_client",
+        ("pydantic-ai-slim[openai]",),
+        {
+            **COMMON,
+            **REASONING,
+            "structured_by_tool": scenarios.EXPECTED["structured"],
+            "bad_request": 400,
+            "unknown_model": 404,
+        },
+    ),
+    "node-openai": Client(
+        "openai.mjs",
+        (),
+        {
+            **COMMON,
+            **REASONING,
+            "bad_request": ["BadRequestError", "invalid_value", "temperature"],
+            "unknown_model": ["NotFoundError", "model_not_found", "model"],
+        },
+    ),
+    "ai-sdk": Client(
+        "ai_sdk.mjs",
+        (),
+        {
+            **COMMON,
+            **REASONING,
+            "tools_of_openai": TOOLS,
+            "structured_of_openai": scenarios.EXPECTED["structured"],
+            "bad_request": ["AI_APICallError", 400],
+            "unknown_model": ["AI_APICallError", 404],
+        },
+    ),
+}
+CASES = [
+    pytest.param(client, provider, check, id=f"{client}-{provider}-{check}")
+    for client, of_client in CLIENTS.items()
+    for provider in scenarios.MODELS
+    for check in of_client.expected
+]
+
+
+@pytest.fixture(scope="session")
+def outcomes_of(base_url: str) -> Callable[[str], Outcomes]:
+    """Runs a client's script the first time it is asked for."""
+    done: dict[str, Outcomes | str] = {}
+
+    def run(name: str) -> Outcomes:
+        if name not in done:
+            done[name] = _run(CLIENTS[name], base_url)
+        outcomes = done[name]
+        if isinstance(outcomes, str):
+            pytest.skip(outcomes)
+        return outcomes
+
+    return run
+
+
+def _run(client: Client, base_url: str) -> Outcomes | str:
+    """What the script printed, or why it cannot run here."""
+    try:
+        command, folder = _python(client) if client.packages else _node(client)
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"{client.script} cannot be set up: {error}"
+    if not client.packages:
+        shared = {name: getattr(scenarios, name) for name in dir(scenarios) if name.isupper()}
+        arguments = [base_url, json.dumps(shared)]
+    else:
+        arguments = [base_url]
+    done = subprocess.run(
+        [*command, *arguments], cwd=folder, capture_output=True, timeout=RUN_S, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()[-3000:]
+    outcomes: Outcomes = json.loads(done.stdout)
+    return outcomes
+
+
+def _python(client: Client) -> tuple[list[str], Path]:
+    uv = _found("uv")
+    packages = [word for package in client.packages for word in ("--with", package)]
+    python = [uv, "run", "--quiet", "--no-project", *packages, "python"]
+    _set_up([*python, "-c", "pass"], ROOT)
+    return [*python, "-m", f"tests.clients.{client.script}"], ROOT
+
+
+def _node(client: Client) -> tuple[list[str], Path]:
+    node, npm = _found("node"), _found("npm")
+    manifest = (HERE / "node" / "package.json").read_bytes()
+    name = f"pointsman-clients-{os.getuid()}-{hashlib.sha256(manifest).hexdigest()[:12]}"
+    folder = Path(tempfile.gettempdir()) / name
+    folder.mkdir(exist_ok=True)
+    for file in (HERE / "node").iterdir():
+        shutil.copy(file, folder)
+    ready = folder / "ready"
+    if not ready.exists():
+        _set_up([npm, "install", "--no-package-lock", "--no-audit", "--no-fund"], folder)
+        ready.touch()
+    return [node, client.script], folder
+
+
+def _found(command: str) -> str:
+    path = shutil.which(command)
+    if path is None:
+        raise FileNotFoundError(f"no {command} here")
+    return path
+
+
+def _set_up(command: list[str], folder: Path) -> None:
+    subprocess.run(command, cwd=folder, capture_output=True, timeout=INSTALL_S, check=True)
+
+
+@pytest.mark.parametrize(("client", "provider", "check"), CASES)
+def test_the_client_sees_what_the_model_said(
+    outcomes_of: Callable[[str], Outcomes], client: str, provider: str, check: str
+) -> None:
+    seen = outcomes_of(client)[provider][check]
+    assert seen == CLIENTS[client].expected[check]
