@@ -1,0 +1,315 @@
+"""Google's Gemini, by its native API.
+
+The SDK's client gives URL and headers, once, and its classes name the errors; the chat goes as a
+body of our own through the shared transport, since the SDK makes objects of every streamed chunk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+import httpx
+import orjson
+from pydantic import Field
+
+from adapters.base import (
+    AdapterError,
+    Availability,
+    Capabilities,
+    ChatRequest,
+    ErrorKind,
+    Event,
+    Json,
+    Memory,
+    Model,
+    NativeCall,
+    Phase,
+    ProviderSettings,
+    Scope,
+    Warn,
+)
+from adapters.gemini_amend import amended
+from adapters.gemini_answer import MISSING_SIGNATURE, GeminiAnswer
+from adapters.gemini_contents import sign
+from adapters.gemini_errors import NAME, api_error, bad_response, error_body
+from adapters.gemini_request import Defaults, declared, to_native
+from adapters.gemini_thinking import thinks
+from adapters.native import Route, Upstream, exchange, raw_headers, timeouts, transport_error
+from adapters.waits import retry_after_s
+
+MAX_PAGES = 20
+
+
+class GeminiSettings(ProviderSettings):
+    """`api_version` is v1beta because v1 does not take all that is used here.
+
+    Tools, system instruction, thinking and JSON Schema came to v1beta first, and every recorded
+    exchange with them is of that version. `base_url` None is the SDK's own.
+    """
+
+    careful_requests_per_minute: ClassVar[int | None] = 1
+
+    model: str = Field(default="gemini-2.5-flash", max_length=128)
+    rate_limit_requests_per_minute: int | None = Field(default=15, ge=1)
+    api_version: str = Field(default="v1beta", pattern=r"^v\d+(alpha|beta)?\d*$")
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What the SDK's client knows, taken out once."""
+
+    base: str
+    headers: dict[str, str]
+    route: Route
+
+
+class GeminiAdapter:
+    """Gemini behind the `Adapter` protocol."""
+
+    name: ClassVar[str] = NAME
+    title: ClassVar[str] = "Gemini (Cloud)"
+    local: ClassVar[bool] = False
+    last_resort: ClassVar[bool] = False
+    setup: ClassVar[str] = "set GEMINI_API_KEY (free at aistudio.google.com)"
+    Settings: ClassVar[type[ProviderSettings]] = GeminiSettings
+
+    def __init__(self, settings: GeminiSettings, upstream: Upstream, memory: Memory) -> None:
+        self.settings: ProviderSettings = settings
+        self._upstream = upstream
+        self._memory = memory
+        self._defaults = Defaults(settings.api_version, settings.temperature, settings.max_tokens)
+        self._line: _Line | None = None
+        self._line_lock = asyncio.Lock()
+        self._url: Callable[[str], httpx.URL] = functools.lru_cache(maxsize=64)(httpx.URL)
+
+    @property
+    def unconfigured(self) -> str | None:
+        return None if self.settings.api_key else "GEMINI_API_KEY is not set"
+
+    @property
+    def _key(self) -> str:
+        if self.settings.api_key is None:
+            raise AdapterError(
+                ErrorKind.AUTH,
+                "GEMINI_API_KEY is not set",
+                provider=NAME,
+                scope=Scope.KEY,
+                phase=Phase.BEFORE_SEND,
+            )
+        return self.settings.api_key.get_secret_value()
+
+    def capabilities(self, model: str) -> Capabilities:
+        speaks_only = "-tts" in model
+        return Capabilities(
+            tools=not speaks_only, images=not speaks_only, n=True, thinking=thinks(model)
+        )
+
+    def to_native(self, request: ChatRequest) -> NativeCall:
+        return to_native(request, self._defaults, self._memory)
+
+    async def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
+        call = self.to_native(request)
+        try:
+            async with contextlib.aclosing(self._exchange(request, call)) as batches:
+                async for batch in batches:
+                    yield batch
+        except AdapterError as error:
+            if error.upstream_code != MISSING_SIGNATURE or error.phase is Phase.AFTER_CONTENT:
+                raise
+            signed = sign(call.body["contents"])
+            if signed == call.body["contents"]:
+                raise
+        else:
+            return
+        call = replace(call, body={**call.body, "contents": signed})
+        yield [Warn("emulated=thought_signature")]
+        async with contextlib.aclosing(self._exchange(request, call)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def _exchange(
+        self, request: ChatRequest, call: NativeCall
+    ) -> AsyncGenerator[list[Event], None]:
+        line = await self._connected()
+        answer = _Answer(
+            declared(request),
+            self._memory,
+            choices=request.n,
+            first_call_only=request.parallel_tool_calls is False,
+            secret=self._key,
+        )
+        url = self._url(line.base + call.path)
+        batches = exchange(self._upstream, line.route, url, call, answer)
+        async with contextlib.aclosing(batches):
+            async for batch in batches:
+                yield batch
+
+    async def _connected(self) -> _Line:
+        """The line to Gemini. Importing the SDK takes a second, so that is not for the loop."""
+        if self._line is not None:
+            return self._line
+        async with self._line_lock:
+            if self._line is None:
+                self._line = await asyncio.to_thread(self._connect, self._key)
+        return self._line
+
+    def _connect(self, key: str) -> _Line:
+        from google import genai
+
+        version = self._defaults.api_version
+        client = genai.Client(
+            api_key=key,
+            vertexai=False,
+            http_options=genai.types.HttpOptions(
+                base_url=self.settings.base_url,
+                api_version=version,
+                timeout=int(self.settings.timeout * 1000),
+                httpx_async_client=self._upstream.client,
+            ),
+        )
+        built = client._api_client._build_request("post", "models", {})
+        url = httpx.URL(built.url)
+        host = url.netloc.decode("ascii")
+        headers = raw_headers(built.headers, host=host)
+        return _Line(
+            base=built.url.removesuffix(f"/{version}/models"),
+            headers=dict(built.headers),
+            route=Route(NAME, headers, timeouts(self.settings.timeout)),
+        )
+
+    async def models(self) -> list[Model]:
+        models: list[Model] = []
+        token = ""
+        for _ in range(MAX_PAGES):
+            page = await self._list(pageSize="1000", **({"pageToken": token} if token else {}))
+            models += [model for row in page.get("models") or () if (model := _model(row))]
+            token = page.get("nextPageToken") or ""
+            if not token:
+                break
+        return models
+
+    async def is_available(self) -> Availability:
+        if reason := self.unconfigured:
+            return Availability(reachable=False, detail=reason)
+        try:
+            await self._list(pageSize="1")
+        except AdapterError as error:
+            return Availability(reachable=False, detail=error.message)
+        return Availability(reachable=True)
+
+    async def _list(self, **query: str) -> Json:
+        """One page of the list of models."""
+        line = await self._connected()
+        url = self._url(f"{line.base}/{self._defaults.api_version}/models").copy_with(params=query)
+        try:
+            response = await self._upstream.client.get(
+                url,
+                headers=line.headers,
+                timeout=httpx.Timeout(**line.route.timeouts),
+                follow_redirects=False,
+            )
+        except httpx.HTTPError as error:
+            raise adapter_error(error, Phase.BEFORE_SEND) from error
+        if response.status_code >= 300:
+            raise refusal(response, secret=self._key)
+        try:
+            page = orjson.loads(response.content)
+        except orjson.JSONDecodeError as error:
+            raise bad_response("the list of models is no JSON") from error
+        if not isinstance(page, dict):
+            raise bad_response("the list of models has another shape")
+        return page
+
+    async def close(self) -> None:
+        """The connections belong to the shared client."""
+
+
+class _Answer(GeminiAnswer):
+    """The whole of Gemini's `Dialect`: the reading, and what a refusal means."""
+
+    _words: tuple[str, ...] = ()
+
+    def head(self, response: httpx.Response) -> list[Event]:
+        """Nothing of Gemini's headers; what had to be mended to get here."""
+        return [Warn(word) for word in self._words]
+
+    def refusal(self, response: httpx.Response) -> AdapterError:
+        return refusal(response, secret=self._secret)
+
+    def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | None:
+        if error.kind is not ErrorKind.BAD_REQUEST:
+            return None
+        mended = amended(call, error.message)
+        if mended is not None:
+            self._words = mended.warnings[len(call.warnings) :]
+        return mended
+
+
+def refusal(response: httpx.Response, *, secret: str | None = None) -> AdapterError:
+    """The error that an answer of status 300 or above means; its body has been read."""
+    from google.genai import errors
+
+    body = {"error": error_body(response.content)}
+    return adapter_error(errors.APIError(response.status_code, body, response), secret=secret)
+
+
+def adapter_error(
+    error: Exception,
+    phase: Phase = Phase.BEFORE_CONTENT,
+    *,
+    secret: str | None = None,
+    now: datetime | None = None,
+) -> AdapterError:
+    """The AdapterError that any exception of the SDK, or of httpx beneath it, means."""
+    from google.genai import errors
+
+    match error:
+        case errors.APIError():
+            return _api_error(error, phase, secret, now or datetime.now(UTC))
+        case errors.UnknownApiResponseError() | errors.ContinuationInterruptedError():
+            return bad_response("the answer is not what the API promises", phase)
+        case (
+            errors.UnknownFunctionCallArgumentError()
+            | errors.UnsupportedFunctionError()
+            | errors.FunctionInvocationError()
+        ):
+            return AdapterError(
+                ErrorKind.BAD_REQUEST, "a function was refused", provider=NAME, phase=phase
+            )
+        case _:
+            return transport_error(error, NAME, phase)
+
+
+def _api_error(error: Any, phase: Phase, secret: str | None, now: datetime) -> AdapterError:
+    details = error.details if isinstance(error.details, dict) else {}
+    inner = details.get("error")
+    headers = getattr(error.response, "headers", None)
+    told_s = retry_after_s(headers, now) if isinstance(headers, httpx.Headers) else None
+    return api_error(
+        error.code,
+        inner if isinstance(inner, dict) else details,
+        phase,
+        told_wait_s=told_s,
+        secret=secret,
+        now=now,
+    )
+
+
+def _model(row: Any) -> Model | None:
+    """A row of the list, if the model can chat."""
+    if not isinstance(row, dict) or not isinstance(name := row.get("name"), str):
+        return None
+    if "generateContent" not in (row.get("supportedGenerationMethods") or ()):
+        return None
+    limit = row.get("inputTokenLimit")
+    return Model(
+        id=name.removeprefix("models/"),
+        owned_by="google",
+        context=limit if isinstance(limit, int) else None,
+    )

@@ -1,0 +1,93 @@
+"""Grounding and log probabilities of a Gemini answer -> OpenAI's annotations and logprobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from adapters.base import Annotation, Event, Json, Logprobs
+
+
+def citations(grounding: Json | None, text: str, index: int) -> list[Event]:
+    """A `url_citation` for every source of every passage; for the whole text if none is named."""
+    if not grounding:
+        return []
+    sources = [_source(chunk) for chunk in _dicts(grounding.get("groundingChunks"))]
+    encoded = text.encode()
+    spans = list(_spans(grounding, encoded))
+    if not spans:
+        spans = [(0, len(encoded), range(len(sources)))]
+    return [
+        Annotation(
+            {
+                "type": "url_citation",
+                "url_citation": {
+                    "start_index": len(encoded[:start].decode(errors="ignore")),
+                    "end_index": len(encoded[:end].decode(errors="ignore")),
+                    **source,
+                },
+            },
+            index,
+        )
+        for start, end, cited in spans
+        for at in cited
+        if at < len(sources) and (source := sources[at])
+    ]
+
+
+def _spans(grounding: Json, encoded: bytes) -> Iterator[tuple[int, int, list[int] | range]]:
+    """Where a passage starts and ends, in bytes as Gemini counts, and the sources it rests on."""
+    for support in _dicts(grounding.get("groundingSupports")):
+        segment = support.get("segment")
+        segment = segment if isinstance(segment, dict) else {}
+        end = segment.get("endIndex")
+        cited = support.get("groundingChunkIndices")
+        if isinstance(cited, list):
+            yield (
+                _offset(segment.get("startIndex"), 0),
+                _offset(end, len(encoded)),
+                [at for at in cited if type(at) is int and at >= 0],
+            )
+
+
+def _offset(value: Any, default: int) -> int:
+    return value if type(value) is int and value >= 0 else default
+
+
+def _source(chunk: Json) -> dict[str, str] | None:
+    """Address and title of a web page, or of a document where it has an address."""
+    page = chunk.get("web") or chunk.get("retrievedContext")
+    if not isinstance(page, dict) or not isinstance(url := page.get("uri"), str):
+        return None
+    title = page.get("title")
+    return {"url": url, "title": title if isinstance(title, str) else url}
+
+
+def _dicts(values: Any) -> list[Json]:
+    return [value if isinstance(value, dict) else {} for value in values or ()]
+
+
+def logprobs(result: Json, index: int) -> Logprobs | None:
+    """`logprobs.content` of the tokens that were chosen, each with its rivals."""
+    chosen = result.get("chosenCandidates") or []
+    rivals = result.get("topCandidates") or []
+    content = [
+        {
+            **_entry(token),
+            "top_logprobs": [
+                _entry(rival)
+                for rival in (rivals[at].get("candidates") or [] if at < len(rivals) else [])
+            ],
+        }
+        for at, token in enumerate(chosen)
+    ]
+    return Logprobs(content, index) if content else None
+
+
+def _entry(token: Json) -> Json:
+    text = str(token.get("token") or "")
+    return {
+        "token": text,
+        "logprob": float(token.get("logProbability") or 0.0),
+        "bytes": list(text.encode()),
+    }

@@ -1,0 +1,220 @@
+"""What Gemini's errors mean: status, status word and `details` of an error body -> AdapterError."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import orjson
+
+from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
+from adapters.waits import go_duration_s
+
+NAME = "gemini"
+MAX_MESSAGE_CHARS = 400
+
+STATUS_OF_WORD = {
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+    "RESOURCE_EXHAUSTED": 429,
+    "INTERNAL": 500,
+    "UNAVAILABLE": 503,
+    "DEADLINE_EXCEEDED": 504,
+}
+KIND_OF_STATUS = {
+    401: ErrorKind.AUTH,
+    403: ErrorKind.AUTH,
+    404: ErrorKind.MODEL_MISSING,
+    413: ErrorKind.TOO_LARGE,
+    429: ErrorKind.RATE_LIMIT,
+    503: ErrorKind.OVERLOADED,
+    504: ErrorKind.TIMEOUT_FIRST_BYTE,
+    529: ErrorKind.OVERLOADED,
+}
+SCOPE_OF_KIND = {
+    ErrorKind.AUTH: Scope.KEY,
+    ErrorKind.MODEL_MISSING: Scope.MODEL,
+    ErrorKind.RATE_LIMIT: Scope.MODEL,
+    ErrorKind.QUOTA_DAY: Scope.MODEL,
+    ErrorKind.OVERLOADED: Scope.MODEL,
+    ErrorKind.SERVER: Scope.PROVIDER,
+    ErrorKind.BAD_RESPONSE: Scope.PROVIDER,
+    ErrorKind.TIMEOUT_FIRST_BYTE: Scope.MODEL,
+    ErrorKind.STALL: Scope.MODEL,
+}
+WORDS = {
+    ErrorKind.AUTH: "the API key was refused, or may not do this; check GEMINI_API_KEY",
+    ErrorKind.MODEL_MISSING: "there is no such model, or it cannot chat; /v1/models lists them",
+    ErrorKind.RATE_LIMIT: "the rate limit is reached; try again later",
+    ErrorKind.QUOTA_DAY: "the quota of the day is used up, or there is none for this model",
+    ErrorKind.OVERLOADED: "the model is overloaded; try again later",
+    ErrorKind.SERVER: "the server failed; try again",
+    ErrorKind.TIMEOUT_FIRST_BYTE: "the server took too long; try again",
+    ErrorKind.STALL: "the server took too long; try again",
+    ErrorKind.CONTEXT: "the prompt is too long for the model",
+    ErrorKind.TOO_LARGE: "the request is too large; send smaller files",
+    ErrorKind.BAD_RESPONSE: "the answer is not what the API promises",
+    ErrorKind.BAD_REQUEST: "the request was refused",
+}
+NO_QUOTA = re.compile(r"\blimit: 0(?![\d.]*[1-9])")
+EXACT_WAIT = re.compile(r"Please retry in ([\d.]+)s\b")
+
+
+def refused(message: str, param: str, kind: ErrorKind = ErrorKind.BAD_REQUEST) -> AdapterError:
+    """The error of a request that cannot be put into Gemini's words."""
+    return AdapterError(kind, message, provider=NAME, phase=Phase.BEFORE_SEND, param=param)
+
+
+def bad_response(message: str, phase: Phase = Phase.BEFORE_CONTENT) -> AdapterError:
+    """The error of an answer that is not what the API promises."""
+    return AdapterError(
+        ErrorKind.BAD_RESPONSE, message, provider=NAME, scope=Scope.PROVIDER, phase=phase
+    )
+
+
+def error_body(body: bytes) -> Json:
+    """The `error` object in a body of any shape: bare, in a list, or behind `data:`; else empty."""
+    text = body.strip().removeprefix(b"\xef\xbb\xbf").removeprefix(b"data:")
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    error = value.get("error") if isinstance(value, dict) else None
+    return error if isinstance(error, dict) else {}
+
+
+def api_error(
+    status: int | None,
+    error: Json,
+    phase: Phase = Phase.BEFORE_CONTENT,
+    *,
+    told_wait_s: float | None = None,
+    secret: str | None = None,
+    now: datetime | None = None,
+) -> AdapterError:
+    """The AdapterError that an error object means; `status` is the HTTP status if there was one.
+
+    `told_wait_s` is what a `retry-after` header said, `secret` a text to keep out of the message.
+    """
+    word = error["status"] if isinstance(error.get("status"), str) else None
+    code = status if status and status != 200 else _status(error, word)
+    message = error["message"] if isinstance(error.get("message"), str) else ""
+    details = list(_details(error))
+    kind = _kind(code, message, details)
+    if kind is ErrorKind.TIMEOUT_FIRST_BYTE and phase is Phase.AFTER_CONTENT:
+        kind = ErrorKind.STALL
+    wait_s = _wait_s(kind, message, details, now or datetime.now(UTC))
+    return AdapterError(
+        kind,
+        _message(kind, message, secret),
+        provider=NAME,
+        status=code,
+        retry_after_s=told_wait_s if wait_s is None else wait_s,
+        scope=SCOPE_OF_KIND.get(kind, Scope.REQUEST),
+        phase=phase,
+        upstream_code=_reason(details) or word,
+    )
+
+
+def _status(error: Json, word: str | None) -> int:
+    code = error.get("code")
+    if isinstance(code, int) and 400 <= code < 600:
+        return code
+    return STATUS_OF_WORD.get(word or "", 500)
+
+
+def _details(error: Json) -> Iterator[Json]:
+    details = error.get("details")
+    for detail in details if isinstance(details, list) else ():
+        if isinstance(detail, dict):
+            yield detail
+
+
+def _kind(code: int, message: str, details: list[Json]) -> ErrorKind:
+    match code:
+        case 400 if _reason(details) == "API_KEY_INVALID":
+            return ErrorKind.AUTH
+        case 400 if "token count" in message and "exceeds" in message:
+            return ErrorKind.CONTEXT  # there is no code for it, only the text tells
+        case 429 if _is_for_a_day(message, details):
+            return ErrorKind.QUOTA_DAY
+        case _ if code in KIND_OF_STATUS:
+            return KIND_OF_STATUS[code]
+        case _ if code >= 500:
+            return ErrorKind.SERVER
+        case _ if code >= 400:
+            return ErrorKind.BAD_REQUEST
+        case _:
+            return ErrorKind.BAD_RESPONSE
+
+
+def _reason(details: list[Json]) -> str | None:
+    for detail in details:
+        if isinstance(reason := detail.get("reason"), str):
+            return reason
+    return None
+
+
+def _is_for_a_day(message: str, details: list[Json]) -> bool:
+    """Several limits may be broken at once; the longest wait counts, so any of a day does.
+
+    "limit: 0" says that the model is not in the plan at all: waiting a minute never helps.
+    """
+    for detail in details:
+        violations = detail.get("violations")
+        for violation in violations if isinstance(violations, list) else ():
+            if isinstance(violation, Mapping) and (
+                "PerDay" in str(violation.get("quotaId")) or violation.get("quotaValue") == "0"
+            ):
+                return True
+    return NO_QUOTA.search(message) is not None
+
+
+def _wait_s(kind: ErrorKind, message: str, details: list[Json], now: datetime) -> float | None:
+    """Seconds to wait, None if not told.
+
+    A day's quota comes back at midnight, Pacific time; the RetryInfo beside it tells of a minute.
+    """
+    if kind is ErrorKind.QUOTA_DAY:
+        return _until_pacific_midnight_s(now)
+    for detail in details:
+        if (delay_s := _duration_s(detail.get("retryDelay"))) is not None:
+            # RetryInfo is floored to seconds, the text has the fraction.
+            exact = EXACT_WAIT.search(message)
+            exact_s = _duration_s(f"{exact[1]}s") if exact else None
+            is_finer = exact_s is not None and delay_s <= exact_s < delay_s + 1
+            return exact_s if is_finer else delay_s
+    return None
+
+
+def _duration_s(value: Any) -> float | None:
+    """Seconds of protobuf's Duration as JSON has it ("26.123s")."""
+    return go_duration_s(value) if isinstance(value, str) else None
+
+
+def _until_pacific_midnight_s(now: datetime) -> float:
+    try:
+        zone: ZoneInfo | timezone = ZoneInfo("America/Los_Angeles")
+    except ZoneInfoNotFoundError:  # no time zones on this machine: at most an hour late
+        zone = timezone(timedelta(hours=-8))
+    tomorrow = now.astimezone(zone) + timedelta(days=1)
+    midnight = tomorrow.replace(hour=0, minute=0, second=0, microsecond=0)
+    return (midnight.astimezone(UTC) - now).total_seconds()
+
+
+def _message(kind: ErrorKind, message: str, secret: str | None) -> str:
+    """Our words; for a request that Google refused, its own, since they name the field at fault."""
+    words = WORDS[kind]
+    if kind not in (ErrorKind.BAD_REQUEST, ErrorKind.CONTEXT) or not message:
+        return words
+    if secret:
+        message = message.replace(secret, "***")
+    return f"{words}: {' '.join(message.split())[:MAX_MESSAGE_CHARS]}"

@@ -1,0 +1,382 @@
+"""JSON Schema -> the part of it that every Gemini model takes. Pure; nothing given is changed.
+
+The result goes into `parametersJsonSchema` and `responseJsonSchema`. Their documents allow more
+than all servers take, so of two forms the one that the strictest takes is chosen: `$ref` is inlined
+(a cycle unrolled a few times) instead of sent with `$defs`; a list of types and `nullable` become
+`anyOf`; `anyOf` stands alone, what stood beside it moves into its branches; an `enum` of a
+function's argument holds strings only, and `restore` turns the answer back into what was asked for.
+Source: `FunctionDeclaration.parameters_json_schema` and
+`GenerateContentConfig.response_json_schema` in google-genai's types.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, TypeGuard
+from urllib.parse import unquote
+
+import orjson
+
+from adapters.base import Json
+
+MAX_NODES = 1500
+MAX_DEPTH = 40
+MAX_REPEATS = 2  # how often a path may come back to a definition that it is already in
+MAX_NOTE_CHARS = 200
+
+TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
+FORMATS = {
+    "date-time": ("string",),
+    "date": ("string",),
+    "time": ("string",),
+    "int32": ("integer", "number"),
+    "int64": ("integer", "number"),
+    "float": ("number",),
+    "double": ("number",),
+}
+NOTED = ("minLength", "maxLength", "pattern", "minProperties", "maxProperties")
+LOST = (
+    "not", "if", "then", "else", "dependentRequired", "dependentSchemas", "dependencies",
+    "patternProperties", "propertyNames", "unevaluatedProperties", "unevaluatedItems", "contains",
+    "uniqueItems", "multipleOf",
+)  # fmt: skip
+
+Path = tuple[str | None, ...]  # names of properties; None is any item of an array
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """`schema` is None if there is nothing to say; `lost` names the keywords that had to go.
+
+    `casts` tells, by place in the answer, which string stands for which value of an enum.
+    `wrapped` is True where a root that is no object went into the property `value` of one.
+    """
+
+    schema: Json | None
+    lost: tuple[str, ...] = ()
+    casts: Mapping[Path, Mapping[str, Any]] | None = None
+    wrapped: bool = False
+
+
+def for_parameters(schema: Json) -> Translation:
+    """The schema of a function's arguments: an object, whose enums are of strings."""
+    return _parameters(orjson.dumps(schema))
+
+
+def for_response(schema: Json) -> Translation:
+    """The schema of an answer. Its text reaches the client as it comes, so numbers stay numbers."""
+    return _response(orjson.dumps(schema))
+
+
+def restore(arguments: Any, translation: Translation) -> Any:
+    """The arguments as the client's own schema has them: unwrapped, enums of their own type."""
+    if translation.wrapped and isinstance(arguments, dict):
+        arguments = arguments.get("value", arguments)
+    if not translation.casts:
+        return arguments
+    return _cast(arguments, (), translation.casts, max(map(len, translation.casts)))
+
+
+def _cast(value: Any, path: Path, casts: Mapping[Path, Mapping[str, Any]], depth: int) -> Any:
+    if isinstance(value, str):
+        return casts[path].get(value, value) if path in casts else value
+    if len(path) == depth:
+        return value
+    if isinstance(value, dict):
+        return {name: _cast(part, (*path, name), casts, depth) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_cast(part, (*path, None), casts, depth) for part in value]
+    return value
+
+
+@lru_cache(maxsize=256)
+def _parameters(text: bytes) -> Translation:
+    translator = _Translator(orjson.loads(text), only_strings=True)
+    schema = translator.translated(translator.root, _Place())
+    translation = translator.result(schema)
+    if schema.get("type") == "object":
+        return translation if schema.get("properties") else replace(translation, schema=None)
+    if not schema:
+        return replace(translation, schema=None)
+    properties = {"value": schema}
+    root = {"type": "object", "properties": properties, "required": ["value"]}
+    return replace(translation, schema=root | {"propertyOrdering": ["value"]}, wrapped=True)
+
+
+@lru_cache(maxsize=256)
+def _response(text: bytes) -> Translation:
+    translator = _Translator(orjson.loads(text), only_strings=False)
+    return translator.result(translator.translated(translator.root, _Place()) or None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in the answer a schema stands, and which definitions led there."""
+
+    path: Path = ()
+    refs: tuple[str, ...] = ()
+    depth: int = 0
+
+    def below(self, *names: str | None) -> _Place:
+        return _Place((*self.path, *names), self.refs, self.depth + 1)
+
+    def through(self, *refs: str) -> _Place:
+        return _Place(self.path, (*self.refs, *refs), self.depth)
+
+    def repeats(self, ref: str) -> bool:
+        return ref in self.refs and len(self.refs) - len(set(self.refs)) >= MAX_REPEATS
+
+
+class _Translator:
+    def __init__(self, root: Any, *, only_strings: bool) -> None:
+        self.root = root
+        self._only_strings = only_strings
+        self._left = MAX_NODES
+        self._lost: dict[str, None] = {}
+        self._casts: dict[Path, dict[str, Any]] = {}
+
+    def result(self, schema: Json | None) -> Translation:
+        return Translation(schema, tuple(self._lost), self._casts)
+
+    def translated(self, schema: Any, place: _Place) -> Json:
+        """`schema` in Gemini's words; only its type where it is too deep, too large or cyclic."""
+        if not isinstance(schema, dict):
+            return {}
+        self._left -= 1
+        if self._left < 0 or place.depth > MAX_DEPTH:
+            return _stub(schema)
+        flat, place = self._flattened(schema, place)
+        branches = _alternatives(flat)
+        if branches is None:
+            return self._plain(flat, place)
+        below = place.below()
+        translated: list[Json] = []
+        for branch in branches:
+            one = self.translated(branch, below)
+            for each in one.get("anyOf", [one]):
+                if each not in translated:
+                    translated.append(each)
+        return translated[0] if len(translated) == 1 else {"anyOf": translated}
+
+    def _flattened(self, schema: Json, place: _Place) -> tuple[Json, _Place]:
+        """The schema with `$ref` and `allOf` taken into it."""
+        flat = schema
+        while isinstance(ref := flat.get("$ref"), str):
+            target = _at(self.root, ref)
+            if target is None:
+                self._lost["$ref"] = None
+            if place.repeats(ref):
+                return _stub(target or {}), place
+            place = place.through(ref)
+            flat = _merged(target or {}, {key: v for key, v in flat.items() if key != "$ref"})
+        members = flat.get("allOf")
+        if not isinstance(members, list) or place.depth > MAX_DEPTH:
+            return flat, place
+        flat = {key: value for key, value in flat.items() if key != "allOf"}
+        for member in members:
+            if isinstance(member, dict):
+                one, inner = self._flattened(member, place.below())
+                flat = _merged(one, flat)
+                place = place.through(*inner.refs[len(place.refs) :])
+        return flat, place
+
+    def _plain(self, flat: Json, place: _Place) -> Json:
+        """A schema of one type, its keywords by the types that they belong to."""
+        self._lost |= dict.fromkeys(key for key in LOST if flat.get(key) not in (None, False))
+        kind = _type(flat)
+        out: Json = {"type": kind} if kind else {}
+        out |= {key: flat[key] for key in ("title",) if isinstance(flat.get(key), str)}
+        if description := _description(flat):
+            out["description"] = description
+        if kind == "null":
+            return out
+        if isinstance(name := flat.get("format"), str) and kind in FORMATS.get(name, ()):
+            out["format"] = name
+        self._add_enum(out, flat, place)
+        match kind:
+            case "object":
+                self._add_properties(out, flat, place)
+            case "array":
+                self._add_items(out, flat, place)
+            case "number" | "integer":
+                _add_bounds(out, flat, whole=kind == "integer")
+        return out
+
+    def _add_enum(self, out: Json, flat: Json, place: _Place) -> None:
+        values = [value for value in _enum(flat) if value != "" and _fits(value, out.get("type"))]
+        if not values:
+            return
+        if isinstance(values[0], str):
+            out["enum"] = values
+            return
+        texts = {orjson.dumps(value).decode(): value for value in values}
+        if isinstance(values[0], bool):
+            self._casts.setdefault(place.path, {}).update({"true": True, "false": False})
+            if len(texts) == 1:
+                _note(out, f"always {next(iter(texts))}")
+        elif self._only_strings:
+            self._casts.setdefault(place.path, {}).update(texts)
+            out["type"], out["enum"] = "string", list(texts)
+            out.pop("format", None)
+        else:
+            out["enum"] = values
+
+    def _add_properties(self, out: Json, flat: Json, place: _Place) -> None:
+        if isinstance(flat.get("additionalProperties"), dict) and flat["additionalProperties"]:
+            self._lost["additionalProperties"] = None
+        properties = flat.get("properties")
+        if not isinstance(properties, dict) or not properties:
+            return
+        out["properties"] = {
+            name: self.translated(part, place.below(name)) for name, part in properties.items()
+        }
+        required = flat.get("required")
+        if isinstance(required, list):
+            names = [name for name in properties if name in required]
+            out |= {"required": names} if names else {}
+        out["propertyOrdering"] = list(properties)
+
+    def _add_items(self, out: Json, flat: Json, place: _Place) -> None:
+        items, first = flat.get("items"), flat.get("prefixItems")
+        if isinstance(items, list):  # how drafts before 2020-12 write prefixItems
+            items, first = flat.get("additionalItems"), items
+        if isinstance(items, dict):
+            out["items"] = self.translated(items, place.below(None))
+        if isinstance(first, list) and first:
+            out["prefixItems"] = [self.translated(part, place.below(None)) for part in first]
+        for key in ("minItems", "maxItems"):
+            if _is_number(flat.get(key)):
+                out[key] = int(flat[key])
+
+
+def _at(root: Any, ref: str) -> Json | None:
+    """The schema that a JSON pointer into `root` names, None if there is none."""
+    if ref != "#" and not ref.startswith("#/"):
+        return None
+    here = root
+    for name in unquote(ref).split("/")[1:]:
+        name = name.replace("~1", "/").replace("~0", "~")
+        if isinstance(here, list) and name.isdecimal() and int(name) < len(here):
+            here = here[int(name)]
+        elif isinstance(here, dict) and name in here:
+            here = here[name]
+        else:
+            return None
+    return here if isinstance(here, dict) else None
+
+
+def _stub(schema: Json) -> Json:
+    return {"type": kind} if (kind := _type(schema)) else {}
+
+
+def _merged(base: Json, extra: Json) -> Json:
+    """What holds to both; where they contradict each other, `extra` has it."""
+    merged = base | extra
+    for key in base.keys() & extra.keys():
+        match key, base[key], extra[key]:
+            case "properties", dict() as ours, dict() as theirs:
+                merged[key] = ours | theirs
+                for name in ours.keys() & theirs.keys():
+                    merged[key][name] = {"allOf": [ours[name], theirs[name]]}
+            case "required", list() as ours, list() as theirs:
+                merged[key] = ours + theirs
+            case "enum", list() as ours, list() as theirs:
+                merged[key] = [value for value in theirs if value in ours] or theirs
+            case "anyOf" | "oneOf" | "allOf", list() as ours, list() as theirs if ours != theirs:
+                merged[key] = theirs
+                merged["allOf"] = (
+                    [*merged.get("allOf", []), {key: ours}] if key != "allOf" else (ours + theirs)
+                )
+    return merged
+
+
+def _alternatives(flat: Json) -> list[Json] | None:
+    """The schemas of which one must hold, each complete; None if there is but this one."""
+    for key in ("anyOf", "oneOf"):
+        if isinstance(branches := flat.get(key), list) and branches:
+            base = {name: value for name, value in flat.items() if name != key}
+            return [_merged(base, branch) for branch in branches if isinstance(branch, dict)] or [
+                base
+            ]
+    if isinstance(types := flat.get("type"), list):
+        return [flat | {"type": kind} for kind in types] or [flat | {"type": None}]
+    if flat.get("nullable") is True:
+        return [flat | {"nullable": False}, {"type": "null"}]
+    if "type" not in flat and len(kinds := dict.fromkeys(map(_type_of, _enum(flat)))) > 1:
+        return [flat | {"type": kind} for kind in kinds if kind]
+    return None
+
+
+def _type(flat: Json) -> str | None:
+    """The one type of a schema: as it says, or as its other keywords tell."""
+    kind = flat.get("type")
+    if isinstance(kind, str) and kind.lower() in TYPES:
+        return kind.lower()
+    if "properties" in flat:
+        return "object"
+    if "items" in flat or "prefixItems" in flat:
+        return "array"
+    kinds = {_type_of(value) for value in _enum(flat)} - {None}
+    return next(iter(kinds)) if len(kinds) == 1 else None
+
+
+def _enum(flat: Json) -> list[Any]:
+    values = [flat["const"]] if "const" in flat else flat.get("enum")
+    return values if isinstance(values, list) else []
+
+
+def _type_of(value: Any) -> str | None:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int():
+            return "integer"
+        case float():
+            return "number"
+        case str():
+            return "string"
+        case _:
+            return None
+
+
+def _fits(value: Any, kind: str | None) -> bool:
+    own = _type_of(value)
+    return own is not None and (own == kind or (own, kind) == ("integer", "number"))
+
+
+def _description(flat: Json) -> str:
+    """The description, with what has no keyword at Gemini said in words."""
+    out: Json = {"description": text} if isinstance(text := flat.get("description"), str) else {}
+    for key in NOTED:
+        if isinstance(flat.get(key), str | int | float):
+            _note(out, f"{key}: {flat[key]}")
+    if isinstance(name := flat.get("format"), str) and name not in FORMATS:
+        _note(out, f"format: {name}")
+    if isinstance(value := flat.get("const"), dict | list):
+        _note(out, f"always {orjson.dumps(value).decode()}")
+    return str(out.get("description", ""))
+
+
+def _note(out: Json, note: str) -> None:
+    note = f"({note[:MAX_NOTE_CHARS]})"
+    out["description"] = f"{out['description']} {note}" if out.get("description") else note
+
+
+def _add_bounds(out: Json, flat: Json, *, whole: bool) -> None:
+    least = [v for v in (flat.get("minimum"),) if _is_number(v)]
+    most = [v for v in (flat.get("maximum"),) if _is_number(v)]
+    if _is_number(above := flat.get("exclusiveMinimum")):
+        least.append(math.floor(above) + 1 if whole else above)
+    if _is_number(below := flat.get("exclusiveMaximum")):
+        most.append(math.ceil(below) - 1 if whole else below)
+    out |= {"minimum": max(least)} if least else {}
+    out |= {"maximum": min(most)} if most else {}
+
+
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
