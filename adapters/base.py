@@ -386,9 +386,12 @@ class ProviderSettings(BaseModel):
 
     `timeout` is the number of seconds without a byte after which an upstream counts as stalled.
     `temperature` and `max_tokens` stand in for requests that give none.
+    `careful_requests_per_minute` is what the rate preset `careful` keeps to.
     """
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+    careful_requests_per_minute: ClassVar[int | None] = None
 
     api_key: SecretStr | None = None
     model: str = Field(default="", max_length=128)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,13 +18,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from adapters import REGISTRY
-from adapters.base import Adapter
+from adapters.base import Adapter, ProviderSettings
 from adapters.memory import LruMemory
 from adapters.native import Upstream
 from proxy.candidates import Chooser, Preference
 from proxy.chat import ChatEndpoint
 from proxy.errors import ApiError, internal_error
 from proxy.guard import Guard
+from proxy.health import Health
 from proxy.images import ImageFetcher
 from proxy.migrate import NewerSchemaError
 from proxy.models import Catalog, ModelsEndpoint
@@ -32,6 +34,7 @@ from proxy.router import Router
 from proxy.settings import Settings, bypasses_proxy, proxy_of_environment
 from proxy.storage import Storage
 from proxy.upstream import open_upstream
+from proxy.windows import Limits
 from proxy.wire import error_object
 
 log = logging.getLogger("pointsman")
@@ -47,6 +50,7 @@ class Parts:
     catalog: Catalog
     router: Router
     chooser: Chooser
+    health: Health
     preferences: Preferences
     storage: Storage
     ready: bool = False
@@ -119,14 +123,40 @@ def build(settings: Settings, upstream: Upstream) -> Parts:
         listed=catalog.providers_of,
         last_resort=lambda chosen: _last_resort(adapters, chosen, router.answered),
     )
+    health = Health(
+        {
+            name: limits_of(adapter.settings, settings.rate_preset)
+            for name, adapter in adapters.items()
+        },
+        clock=time.monotonic,
+        wall=time.time,
+    )
     router = Router(
         adapters,
         chooser,
+        health,
         know=catalog.know,
         images=ImageFetcher(settings.fetch_images),
         strict_params=settings.strict_params,
+        max_wait_s=settings.max_wait_s,
     )
-    return Parts(settings, upstream, adapters, catalog, router, chooser, preferences, storage)
+    return Parts(
+        settings, upstream, adapters, catalog, router, chooser, health, preferences, storage
+    )
+
+
+def limits_of(settings: ProviderSettings, preset: str) -> Limits:
+    """The limits that the proxy keeps to by itself, before a provider has to say no."""
+    if preset == "off" or not settings.rate_limit_enabled:
+        return Limits()
+    a_minute = settings.rate_limit_requests_per_minute
+    if preset == "careful":
+        a_minute = settings.careful_requests_per_minute or a_minute
+    return Limits(
+        requests_per_minute=a_minute,
+        tokens_per_minute=settings.rate_limit_tokens_per_minute,
+        requests_per_day=settings.rate_limit_requests_per_day,
+    )
 
 
 def _last_resort(

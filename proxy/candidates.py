@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from adapters.base import Adapter, Capabilities, ChatRequest, Json
 from proxy.errors import ApiError, model_not_found
@@ -70,10 +70,20 @@ class Chooser:
         self._listed = listed
         self._last_resort = last_resort
 
-    def plan(self, request: ChatRequest, preference: Preference) -> Plan:
-        """The plan for a request. Raises ApiError 404, 400 unsupported_feature, or 503."""
+    def plan(
+        self, request: ChatRequest, preference: Preference, *, fallback: bool | None = None
+    ) -> Plan:
+        """The plan for a request. Raises ApiError 404, 400 unsupported_feature, or 503.
+
+        `fallback` False leaves the first candidate only, True adds the others to a pinned one.
+        """
         plan = self._named(request.model, preference)
-        return self._capable(plan, needs_of(request))
+        if fallback and plan.pinned:
+            pinned = plan.candidates[0]
+            others = self._others(self._order(preference), [pinned.provider], preference)
+            plan = Plan((pinned, *others))
+        plan = self._capable(plan, needs_of(request))
+        return replace(plan, candidates=plan.candidates[:1]) if fallback is False else plan
 
     def _named(self, model: str, preference: Preference) -> Plan:
         provider, slash, rest = model.partition("/")

@@ -6,23 +6,27 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 
 import orjson
 from starlette.types import Message, Receive, Scope, Send
 
-from adapters.base import AdapterError, Event
+from adapters.base import AdapterError, ChatRequest, Event
+from proxy.attempts import Receipt
 from proxy.body import ClientLeft, read_body
 from proxy.candidates import Preference
 from proxy.errors import ApiError, from_adapter, internal_error
 from proxy.parse import Parsed, parse_json, parse_request
-from proxy.router import Receipt, Router
+from proxy.router import Router
 from proxy.thinktags import split_think_tags
 from proxy.wire import ChunkStream, Fold, error_object, new_head, sse
 
 log = logging.getLogger("pointsman.request")
 
 Header = tuple[bytes, bytes]
+FIRST_CONTENT_S = 120.0
+"""The longest a stream may take to its first content."""
+
 JSON_TYPE: Header = (b"content-type", b"application/json; charset=utf-8")
 SSE_HEADERS: Sequence[Header] = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -45,6 +49,7 @@ class ChatEndpoint:
         self._router = router
         self._preference = preference
         self._deadline_s = deadline_s
+        self._stream_s = min(deadline_s, FIRST_CONTENT_S)
         self._split_tags = split_tags
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,12 +81,18 @@ class ChatEndpoint:
         request = parsed.request
         preference = await self._preference(exchange.app)
         head = new_head(model=request.model, now_s=time.time())
+        deadline_s = exchange.deadline_s(self._stream_s if request.stream else self._deadline_s)
         async with (
-            _deadline(self._deadline_s) as deadline,
-            self._router.chat(request, preference, exchange.receipt) as events,
+            _deadline(deadline_s) as deadline,
+            self._router.chat(
+                request,
+                preference,
+                exchange.receipt,
+                deadline_s=deadline_s,
+                fallback=exchange.fallback(request),
+            ) as answer,
         ):
-            if self._split_tags:
-                events = split_think_tags(events)
+            events = split_think_tags(answer) if self._split_tags else answer
             if request.stream:
                 deadline.reschedule(None)  # from the first content on, the idle limits hold
                 stream = ChunkStream(
@@ -139,11 +150,33 @@ class _Exchange:
         self.app: str | None = scope["state"]["app"]
         self.receipt = Receipt()
         self.status = 0
+        self._headers: dict[bytes, bytes] = dict(scope["headers"])
         self._send = send
         self._began_s = time.perf_counter()
         self._error: str | None = None
 
-    async def single(self, fold: Fold, events: AsyncGenerator[list[Event], None]) -> None:
+    def deadline_s(self, longest_s: float) -> float:
+        """Seconds for this request: no more than the client itself will wait.
+
+        The SDKs tell their read timeout; a second less lets our error arrive before they hang up.
+        """
+        told_ms = _number(self._headers.get(b"x-request-timeout-ms"))
+        if told_ms:
+            longest_s = min(longest_s, told_ms / 1000)
+        read_s = _number(self._headers.get(b"x-stainless-read-timeout"))
+        if read_s:
+            longest_s = min(longest_s, read_s - 1 if read_s > 2 else read_s / 2)
+        return longest_s
+
+    def fallback(self, request: ChatRequest) -> bool | None:
+        """Whether the request itself says if others may answer it: by header, or in its body."""
+        word: object = self._headers.get(b"x-pointsman-fallback", b"").decode("latin-1")
+        match request.extensions.get("pointsman"):
+            case {"fallback": said}:
+                word = word or said
+        return {"off": False, "on": True, False: False, True: True}.get(word)
+
+    async def single(self, fold: Fold, events: AsyncIterator[list[Event]]) -> None:
         """Read the whole answer and send it as one object."""
         try:
             async for batch in events:
@@ -153,7 +186,7 @@ class _Exchange:
             raise from_adapter(error) from None
         await self._respond(200, [JSON_TYPE], fold.end())
 
-    async def stream(self, chunks: ChunkStream, events: AsyncGenerator[list[Event], None]) -> None:
+    async def stream(self, chunks: ChunkStream, events: AsyncIterator[list[Event]]) -> None:
         """Send the answer as it comes; a failure on the way is an error event, and no `[DONE]`."""
         try:
             async for batch in events:
@@ -219,6 +252,15 @@ class _Exchange:
             ",".join(self.receipt.attempts) or "-",
             f" error={self._error}" if self._error else "",
         )
+
+
+def _number(value: bytes | None) -> float | None:
+    """A positive, finite number of a header, or None."""
+    try:
+        number = float(value or b"")
+    except ValueError:
+        return None
+    return number if 0 < number < float("inf") else None
 
 
 def _printable(text: str) -> bytes:

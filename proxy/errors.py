@@ -83,6 +83,18 @@ def internal_error() -> ApiError:
     )
 
 
+def overloaded() -> ApiError:
+    """503: more requests wait already than there is room for."""
+    return ApiError(
+        503,
+        "Too many requests are waiting for a provider.",
+        type_="service_unavailable_error",
+        code="overloaded",
+        retry_after_s=2.0,
+        should_retry=True,
+    )
+
+
 _UPSTREAM: Mapping[ErrorKind, tuple[int, str, str | None]] = {
     ErrorKind.RATE_LIMIT: (429, "rate_limit_error", "rate_limit_exceeded"),
     ErrorKind.QUOTA_DAY: (429, "insufficient_quota", "insufficient_quota"),

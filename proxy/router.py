@@ -7,18 +7,15 @@ one model's, and a failure is loud.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Mapping,
-    Sequence,
-)
-from dataclasses import dataclass, field, replace
+import logging
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+from tenacity.wait import wait_random_exponential
 
 from adapters.base import (
     CONTENT_EVENTS,
@@ -28,18 +25,22 @@ from adapters.base import (
     ErrorKind,
     Event,
     Phase,
-    Start,
-    Warn,
+    RateLimits,
+    Usage,
 )
-from proxy.candidates import Candidate, Chooser, Plan, Preference
-from proxy.errors import ApiError, bad_request, from_adapter, from_failures
+from proxy.attempts import FINAL_KINDS, MAX_ATTEMPTS, Attempts, Receipt, estimated_tokens
+from proxy.budget import RetryBudget
+from proxy.candidates import Candidate, Chooser, Preference
+from proxy.errors import ApiError, bad_request, from_adapter, from_failures, overloaded
 from proxy.fanout import fan_out
+from proxy.health import Health, Ticket, Wait
 from proxy.images import ImageFetcher, ImageFetchError
+from proxy.line import Lines
 
-MAX_ATTEMPTS = 4
+log = logging.getLogger("pointsman.router")
 
-FINAL_KINDS = frozenset({ErrorKind.BAD_REQUEST})
-"""Failures that would be the same everywhere: the request itself is at fault."""
+SHARE_OF_DEADLINE = 0.6
+"""The part of the time left that one provider may take while others are left."""
 
 HINTS = frozenset(
     {
@@ -53,175 +54,276 @@ HINTS = frozenset(
 """Parameters without a meaning for the answer: named when dropped, but never a reason to refuse."""
 
 
-@dataclass(slots=True)
-class Receipt:
-    """What happened to a request on its way: the story that the answer's headers tell."""
-
-    attempts: list[str] = field(default_factory=list)
-    provider: str | None = None
-    model: str | None = None
-    warnings: list[str] = field(default_factory=list)
-    upstream_id: str | None = None
-
-    def tried(self, candidate: Candidate, outcome: str | int) -> None:
-        """Add an attempt: a status, or the kind of failure where there was none."""
-        self.provider = candidate.provider
-        self.model = candidate.model
-        self.attempts.append(f"{candidate.provider}:{outcome}")
-
-    def warn(self, word: str) -> None:
-        """Add a warning, once."""
-        if word not in self.warnings:
-            self.warnings.append(word)
-
-    def note(self, events: Sequence[Event]) -> None:
-        """Take over what the provider's events say besides the content."""
-        for event in events:
-            match event:
-                case Warn(word):
-                    self.warn(word)
-                case Start(model=model, request_id=request_id):
-                    self.model = model or self.model
-                    self.upstream_id = request_id
-
-
-@dataclass(slots=True)
-class _Attempts:
-    """One request's way through its plan."""
-
-    request: ChatRequest
-    plan: Plan
-    receipt: Receipt
-    images: dict[str, str] = field(default_factory=dict)
-    failures: list[AdapterError] = field(default_factory=list)
-    tried: int = 0
-
-    def next_candidate(self) -> Candidate | None:
-        """The candidate whose turn it is, or None when all have had theirs."""
-        if self.tried >= len(self.plan.candidates):
-            return None
-        self.tried += 1
-        return self.plan.candidates[self.tried - 1]
-
-    def may_rotate(self, error: BaseException) -> bool:
-        """Whether another candidate could do better than this failure."""
-        if not isinstance(error, AdapterError) or error.kind in FINAL_KINDS:
-            return False
-        return self.tried < len(self.plan.candidates)
-
-
 class Router:
-    """Sends requests to providers. One for the life of the process."""
+    """Sends requests to providers. One for the life of the process.
+
+    `clock` and `sleep` are what told waits go by; `answered` holds the providers that have given
+    an answer since the start.
+    """
 
     def __init__(
         self,
         adapters: Mapping[str, Adapter],
         chooser: Chooser,
+        health: Health,
         *,
         know: Callable[[str], Awaitable[None]],
         images: ImageFetcher,
-        strict_params: bool,
+        strict_params: bool = False,
+        max_wait_s: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._adapters = adapters
         self._chooser = chooser
+        self._health = health
         self._know = know
         self._images = images
         self._strict_params = strict_params
+        self._max_wait_s = max_wait_s
+        self._clock = clock
+        self._sleep = sleep
+        self._budget = RetryBudget(clock)
+        self._lines = Lines()
+        self._backoff = wait_random_exponential(multiplier=0.5, max=8)
         self.answered: set[str] = set()
 
     @contextlib.asynccontextmanager
     async def chat(
-        self, request: ChatRequest, preference: Preference, receipt: Receipt
-    ) -> AsyncIterator[AsyncGenerator[list[Event], None]]:
-        """The answer's events, its first content already there; closing it stops the provider.
+        self,
+        request: ChatRequest,
+        preference: Preference,
+        receipt: Receipt,
+        *,
+        deadline_s: float = 300.0,
+        fallback: bool | None = None,
+    ) -> AsyncIterator[Answer]:
+        """The answer, its first content already there; leaving the context stops the provider.
 
-        `receipt` is filled on the way, whatever comes of it. Raises ApiError up to the first
-        content; the events raise AdapterError after it.
+        `receipt` is filled on the way, whatever comes of it. `fallback` False keeps a request at
+        its first candidate, True lets even a pinned one go on to others. Raises ApiError up to the
+        first content; the answer raises AdapterError after it.
         """
+        self._budget.request()
         await self._know(request.model)
-        plan = self._chooser.plan(request, preference)
-        attempts = _Attempts(request, plan, receipt)
+        plan = self._chooser.plan(request, preference, fallback=fallback)
         for skip in plan.skipped:
             receipt.warn(f"skipped={skip.candidate.provider}:{skip.param}")
+        attempts = Attempts(
+            request,
+            plan,
+            receipt,
+            tokens=estimated_tokens(request),
+            deadline=self._clock() + deadline_s,
+            max_wait_s=self._max_wait_s,
+        )
         try:
-            first, rest = await self._first_content(attempts)
+            answer = await self._first_content(attempts)
         except AdapterError:
             raise self._final_error(attempts, preference) from None
-        async with contextlib.aclosing(rest):
-            yield _joined(first, rest)
+        async with contextlib.aclosing(answer):
+            yield answer
 
     async def close(self) -> None:
         """Close what the router opened for itself."""
         await self._images.aclose()
 
-    async def _first_content(
-        self, attempts: _Attempts
-    ) -> tuple[list[Event], AsyncGenerator[list[Event], None]]:
+    async def _first_content(self, attempts: Attempts) -> Answer:
         try:
             return await self._attempt(attempts)
         except AdapterError as error:
-            if not attempts.may_rotate(error):
+            if not attempts.may_go_on(error):
                 raise
         # Entered on the first failure only: it costs more than the rest of this module together.
         retrying = AsyncRetrying(
-            retry=retry_if_exception(attempts.may_rotate),
-            stop=stop_after_attempt(MAX_ATTEMPTS - 1),
+            retry=retry_if_exception(attempts.may_go_on),
+            stop=stop_after_attempt(MAX_ATTEMPTS),
+            wait=lambda state: self._pause_s(state, attempts),
+            sleep=self._sleep,
             reraise=True,
         )
-        return await retrying(self._attempt, attempts)
+        return await retrying(self._replay_or_attempt, attempts)
 
-    async def _attempt(
-        self, attempts: _Attempts
-    ) -> tuple[list[Event], AsyncGenerator[list[Event], None]]:
-        candidate = attempts.next_candidate()
-        assert candidate is not None  # noqa: S101 - may_rotate has looked; a plan is never empty
+    async def _replay_or_attempt(self, attempts: Attempts) -> Answer:
+        """The first attempt was made outside of the loop, which is to count it all the same."""
+        if not attempts.replayed:
+            attempts.replayed = True
+            raise attempts.failures[-1][1]
+        return await self._attempt(attempts)
+
+    def _pause_s(self, state: RetryCallState, attempts: Attempts) -> float:
+        """Rotate first, wait last: only who comes back to the same place backs off."""
+        return 0.0 if attempts.untried() else self._backoff(state)
+
+    async def _attempt(self, attempts: Attempts) -> Answer:
+        ticket = await self._leave(attempts)
+        candidate = ticket.candidate
         try:
             first, rest = await self._open(candidate, attempts)
         except AdapterError as error:
-            attempts.failures.append(error)
-            attempts.receipt.tried(candidate, error.status or error.kind)
+            ticket.failed(error)
+            self._failed(candidate, error, attempts)
             raise
-        attempts.receipt.tried(candidate, 200)
+        except BaseException:
+            ticket.abandoned()
+            raise
+        ticket.answered()
         self.answered.add(candidate.provider)
+        attempts.receipt.tried(candidate, 200)
         attempts.receipt.note(first)
-        return first, rest
+        return Answer(ticket, first, rest)
+
+    def _failed(self, candidate: Candidate, error: AdapterError, attempts: Attempts) -> None:
+        attempts.failures.append((candidate, error))
+        attempts.receipt.tried(candidate, error.status or error.kind)
+        log.info("[%s] %s", candidate.provider, error.message)
+        if error.kind is ErrorKind.AUTH:
+            log.error("[%s] refuses its key: it is left out until that is mended", error.provider)
+        if error.kind is ErrorKind.CONTEXT:
+            attempts.useless |= self._no_larger(candidate, attempts)
+
+    def _no_larger(self, candidate: Candidate, attempts: Attempts) -> set[Candidate]:
+        """The candidates that are known to hold no longer a context than this one."""
+
+        def context(other: Candidate) -> int | None:
+            return self._adapters[other.provider].capabilities(other.model).context
+
+        own = context(candidate)
+        return {
+            other
+            for other in attempts.plan.candidates
+            if own is not None and (size := context(other)) is not None and size <= own
+        }
+
+    async def _leave(self, attempts: Attempts) -> Ticket:
+        """Leave to call the next candidate, waiting for it if that is worth while.
+
+        Raises the last AdapterError, with `attempts.waits` set, when nobody may be asked.
+        """
+        eligible = attempts.eligible()
+        key = attempts.plan.candidates
+        if self._lines.is_empty(key):
+            leave = self._health.admit_first(eligible, attempts.tokens)
+            if isinstance(leave, Ticket):
+                return self._within_budget(leave, attempts)
+            self._soonest_worth_waiting(leave, attempts)
+        if self._lines.is_full(key):
+            raise overloaded()
+        async with self._lines.head(key):
+            while True:
+                leave = self._health.admit_first(eligible, attempts.tokens)
+                if isinstance(leave, Ticket):
+                    return self._within_budget(leave, attempts)
+                wait = self._soonest_worth_waiting(leave, attempts)
+                wait_s = max(wait.at - self._clock(), 0.001)
+                log.info(
+                    "[limiter] %s %s, waiting %.1f s", wait.candidate.provider, wait.why, wait_s
+                )
+                attempts.max_wait_s -= wait_s
+                attempts.receipt.waited_s += wait_s
+                await self._sleep(wait_s)
+
+    def _within_budget(self, ticket: Ticket, attempts: Attempts) -> Ticket:
+        is_retry = any(ticket.candidate == tried for tried, _ in attempts.failures)
+        if is_retry and not self._budget.spend():
+            ticket.abandoned()
+            attempts.waits = ()
+            raise attempts.failures[-1][1]
+        return ticket
+
+    def _soonest_worth_waiting(self, waits: Sequence[Wait], attempts: Attempts) -> Wait:
+        """The told wait that ends first, if that is soon enough; a guess is not waited for."""
+        now = self._clock()
+        latest = min(now + attempts.max_wait_s, attempts.deadline)
+        told = [wait for wait in waits if wait.told and wait.at <= latest]
+        if told:
+            return min(told, key=lambda wait: wait.at)
+        attempts.waits = waits
+        raise attempts.errors(now)[-1]
 
     async def _open(
-        self, candidate: Candidate, attempts: _Attempts
+        self, candidate: Candidate, attempts: Attempts
     ) -> tuple[list[Event], AsyncGenerator[list[Event], None]]:
         adapter = self._adapters[candidate.provider]
         request = replace(attempts.request, model=candidate.model)
-        request = await self._with_images(request, adapter, attempts.images)
+        can = adapter.capabilities(candidate.model)
+        if not can.image_urls:
+            request = await self._with_images(request, attempts.images)
         if self._strict_params:
             _refuse_drops(adapter.to_native(request).warnings)
-        can = adapter.capabilities(candidate.model)
         if request.n > 1 and not (can.n_stream if request.stream else can.n):
             events = fan_out(adapter, request)
         else:
             events = adapter.chat(request)
-        return await _until_content(events, candidate.provider), events
+        share = SHARE_OF_DEADLINE if len(attempts.untried()) > 1 else 1.0
+        try:
+            async with asyncio.timeout(max(share * (attempts.deadline - self._clock()), 0.001)):
+                return await _until_content(events, candidate.provider), events
+        except TimeoutError:
+            raise AdapterError(
+                ErrorKind.TIMEOUT_FIRST_BYTE, "no answer in time", provider=candidate.provider
+            ) from None
 
-    async def _with_images(
-        self, request: ChatRequest, adapter: Adapter, cache: dict[str, str]
-    ) -> ChatRequest:
-        if adapter.capabilities(request.model).image_urls:
-            return request
+    async def _with_images(self, request: ChatRequest, cache: dict[str, str]) -> ChatRequest:
         try:
             messages = await self._images.inline(request.messages, cache)
         except ImageFetchError as error:
-            raise bad_request(str(error), param=error.param, code="invalid_image_url") from None
+            raise bad_request(error.message, param=error.param, code=error.code) from None
         return request if messages is request.messages else replace(request, messages=messages)
 
-    def _final_error(self, attempts: _Attempts, preference: Preference) -> ApiError:
-        failures = attempts.failures
-        error = (
-            from_adapter(failures[-1])
-            if failures[-1].kind in FINAL_KINDS
-            else from_failures(failures)
-        )
+    def _final_error(self, attempts: Attempts, preference: Preference) -> ApiError:
+        failures = attempts.errors(self._clock())
+        final = [failure for failure in failures if failure.kind in FINAL_KINDS]
+        error = from_adapter(final[-1]) if final else from_failures(failures)
         if error.status == 503 and not preference.chosen and not self.answered:
             error.message += " " + self._chooser.ways_to_an_answer()
         return error
+
+
+class Answer:
+    """The events of an answer, from its first content on, told to the provider's health.
+
+    An object, not a generator: one that was never begun could not be closed.
+    """
+
+    def __init__(
+        self, ticket: Ticket, first: list[Event], rest: AsyncGenerator[list[Event], None]
+    ) -> None:
+        self._ticket = ticket
+        self._first: list[Event] | None = first
+        self._rest = rest
+        self.usage: Usage | None = None
+
+    def __aiter__(self) -> Answer:
+        return self
+
+    async def __anext__(self) -> list[Event]:
+        """The next batch. Raises AdapterError when the provider fails on the way."""
+        if self._first is not None:
+            batch, self._first = self._first, None
+        else:
+            try:
+                batch = await anext(self._rest)
+            except StopAsyncIteration:
+                self._ticket.succeeded(self.usage)
+                raise
+            except AdapterError as error:
+                error.phase = Phase.AFTER_CONTENT
+                self._ticket.failed(error)
+                raise
+        for event in batch:
+            if type(event) is Usage:
+                self.usage = event
+            elif type(event) is RateLimits:
+                self._ticket.observed(event)
+        return batch
+
+    async def aclose(self) -> None:
+        """Stop the provider, if it has not ended by itself."""
+        try:
+            await self._rest.aclose()
+        finally:
+            self._ticket.abandoned()
 
 
 async def _until_content(events: AsyncGenerator[list[Event], None], provider: str) -> list[Event]:
@@ -238,18 +340,6 @@ async def _until_content(events: AsyncGenerator[list[Event], None], provider: st
     raise AdapterError(
         ErrorKind.BAD_RESPONSE, "the answer ended before it began", provider=provider
     )
-
-
-async def _joined(
-    first: list[Event], rest: AsyncGenerator[list[Event], None]
-) -> AsyncGenerator[list[Event], None]:
-    yield first
-    try:
-        async for batch in rest:
-            yield batch
-    except AdapterError as error:
-        error.phase = Phase.AFTER_CONTENT
-        raise
 
 
 def _refuse_drops(warnings: Sequence[str]) -> None:

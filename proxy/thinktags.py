@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from adapters.base import Event, Finish, Reasoning, Text
 
@@ -72,21 +71,20 @@ def _overlap(text: str, tag: str) -> int:
 
 
 async def split_think_tags(
-    events: AsyncGenerator[list[Event], None],
+    events: AsyncIterator[list[Event]],
 ) -> AsyncGenerator[list[Event], None]:
-    """The same events, with tagged thoughts taken out of the text."""
+    """The same events, with tagged thoughts taken out of the text. Who opened them closes them."""
     choices: dict[int, ThinkTags] = {}
-    async with contextlib.aclosing(events):
-        async for batch in events:
-            out: list[Event] = []
-            for event in batch:
-                match event:
-                    case Text(text, index):
-                        out += choices.setdefault(index, ThinkTags(index)).feed(text)
-                    case Finish(_, index):
-                        out += choices.setdefault(index, ThinkTags(index)).end()
-                        out.append(event)
-                    case _:
-                        out.append(event)
-            if out:
-                yield out
+    async for batch in events:
+        out: list[Event] = []
+        for event in batch:
+            match event:
+                case Text(text, index):
+                    out += choices.setdefault(index, ThinkTags(index)).feed(text)
+                case Finish(_, index):
+                    out += choices.setdefault(index, ThinkTags(index)).end()
+                    out.append(event)
+                case _:
+                    out.append(event)
+        if out:
+            yield out

@@ -1,0 +1,142 @@
+"""One request's way through its candidates: who is next, what may follow a failure. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from adapters.base import AdapterError, ChatRequest, ErrorKind, Event, Start, Warn
+from proxy.candidates import Candidate, Plan
+from proxy.health import Wait
+
+MAX_ATTEMPTS = 4
+MAX_AT_ONE_PROVIDER = 2
+
+FINAL_KINDS = frozenset({ErrorKind.BAD_REQUEST})
+"""Failures that would be the same everywhere: the request itself is at fault."""
+
+AGAIN_KINDS = frozenset(
+    {
+        ErrorKind.RATE_LIMIT,
+        ErrorKind.OVERLOADED,
+        ErrorKind.SERVER,
+        ErrorKind.MALFORMED_ANSWER,
+    }
+)
+"""Failures after which the same candidate may be asked once more, if no other is left."""
+
+TOLD_KINDS = frozenset({ErrorKind.RATE_LIMIT, ErrorKind.OVERLOADED})
+"""Those of them that come with a time after which to ask."""
+
+
+@dataclass(slots=True)
+class Receipt:
+    """What happened to a request on its way: the story that the answer's headers tell."""
+
+    attempts: list[str] = field(default_factory=list)
+    provider: str | None = None
+    model: str | None = None
+    warnings: list[str] = field(default_factory=list)
+    upstream_id: str | None = None
+    waited_s: float = 0.0
+
+    def tried(self, candidate: Candidate, outcome: str | int) -> None:
+        """Add an attempt: a status, or the kind of failure where there was none."""
+        self.provider = candidate.provider
+        self.model = candidate.model
+        self.attempts.append(f"{candidate.provider}:{outcome}")
+
+    def warn(self, word: str) -> None:
+        """Add a warning, once."""
+        if word not in self.warnings:
+            self.warnings.append(word)
+
+    def note(self, events: Sequence[Event]) -> None:
+        """Take over what the provider's events say besides the content."""
+        for event in events:
+            match event:
+                case Warn(word):
+                    self.warn(word)
+                case Start(model=model, request_id=request_id):
+                    self.model = model or self.model
+                    self.upstream_id = request_id
+
+
+@dataclass(slots=True)
+class Attempts:
+    """`deadline` is on the router's clock; `waits` is why nobody could be asked in the end."""
+
+    request: ChatRequest
+    plan: Plan
+    receipt: Receipt
+    tokens: int
+    deadline: float
+    max_wait_s: float
+    images: dict[str, str] = field(default_factory=dict)
+    failures: list[tuple[Candidate, AdapterError]] = field(default_factory=list)
+    useless: set[Candidate] = field(default_factory=set)
+    waits: Sequence[Wait] | None = None
+    replayed: bool = False
+
+    def untried(self) -> list[Candidate]:
+        """The candidates whose turn has not come yet."""
+        if not self.failures:
+            return list(self.plan.candidates)
+        tried = {candidate for candidate, _ in self.failures} | self.useless
+        return [candidate for candidate in self.plan.candidates if candidate not in tried]
+
+    def again(self) -> list[Candidate]:
+        """The candidates that have failed in a way that may pass, and may be asked once more."""
+        last = dict(self.failures)
+        return [
+            candidate
+            for candidate, error in last.items()
+            if error.kind in AGAIN_KINDS and self._asked(candidate.provider) < MAX_AT_ONE_PROVIDER
+        ]
+
+    def eligible(self) -> list[Candidate]:
+        """Who may be asked next; those that have told a wait may come back after it."""
+        untried = self.untried()
+        if not untried:
+            return self.again()
+        last = dict(self.failures)
+        return untried + [c for c in self.again() if last[c].kind in TOLD_KINDS]
+
+    def may_go_on(self, error: BaseException) -> bool:
+        """Whether any candidate could still do better than this failure."""
+        if not isinstance(error, AdapterError) or error.kind in FINAL_KINDS:
+            return False
+        if self.waits is not None or len(self.failures) >= MAX_ATTEMPTS:
+            return False
+        return bool(self.eligible())
+
+    def errors(self, now: float) -> list[AdapterError]:
+        """Everything that stood in the way, as failures: those met, and those foreseen."""
+        met = [error for _, error in self.failures]
+        tried = {candidate for candidate, _ in self.failures}
+        return met + [
+            AdapterError(
+                wait.kind,
+                f"{wait.candidate.model} is not asked now: {wait.why}",
+                provider=wait.candidate.provider,
+                retry_after_s=wait.at - now,
+            )
+            for wait in self.waits or ()
+            if wait.candidate not in tried
+        ]
+
+    def _asked(self, provider: str) -> int:
+        return sum(candidate.provider == provider for candidate, _ in self.failures)
+
+
+def estimated_tokens(request: ChatRequest) -> int:
+    """About how many tokens a request and its answer take, at four characters each."""
+    characters = 0
+    for message in request.messages:
+        content = message.get("content")
+        if isinstance(content, str):
+            characters += len(content)
+        elif content:
+            characters += sum(len(part.get("text") or "") for part in content)
+    return math.ceil(characters / 4) + (request.max_tokens or 0)

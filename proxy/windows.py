@@ -1,0 +1,279 @@
+"""How much of a limit is used: sliding windows of our own count, buckets of the provider's. Pure.
+
+Times are seconds of one monotonic clock, given by the caller.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from adapters.base import RateLimits
+
+MINUTE_S = 60.0
+DAY_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What may be asked of each model of a provider; None for no limit."""
+
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    requests_per_day: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """How full one limit is, for people to read."""
+
+    name: str
+    used: int
+    limit: int
+
+    def __str__(self) -> str:
+        return f"{self.used}/{self.limit} {self.name}"
+
+
+class Entry:
+    """What one call takes of a window, from the moment it was let in."""
+
+    __slots__ = ("amount", "at", "counted")
+
+    def __init__(self, at: float, amount: int) -> None:
+        self.at = at
+        self.amount = amount
+        self.counted = True
+
+
+class Window:
+    """At most `limit` in any stretch of `period_s` seconds: the exact log of what was taken."""
+
+    __slots__ = ("_entries", "_total", "limit", "name", "period_s")
+
+    def __init__(self, name: str, limit: int, period_s: float) -> None:
+        self.name = name
+        self.limit = limit
+        self.period_s = period_s
+        self._entries: deque[Entry] = deque()
+        self._total = 0
+
+    def used(self, now: float) -> int:
+        """What was taken in the period that ends now."""
+        entries = self._entries
+        gone = now - self.period_s
+        while entries and entries[0].at <= gone:
+            entry = entries.popleft()
+            entry.counted = False
+            self._total -= entry.amount
+        return self._total
+
+    def free_at(self, now: float, need: int) -> float:
+        """When `need` fits: now or later. More than the limit fits when nothing is taken."""
+        entries = self._entries
+        if entries and entries[0].at <= now - self.period_s:
+            self.used(now)
+        if self._total + need <= self.limit:
+            return now
+        excess = self._total + min(need, self.limit) - self.limit
+        at = now
+        for entry in entries:
+            if excess <= 0:
+                break
+            at = entry.at + self.period_s
+            excess -= entry.amount
+        return at
+
+    def take(self, now: float, need: int) -> Entry:
+        """Count `need`, though never more than the limit, from now on."""
+        entry = Entry(now, min(need, self.limit))
+        self._entries.append(entry)
+        self._total += entry.amount
+        return entry
+
+    def gauge(self, now: float) -> Gauge:
+        """How full it is."""
+        return Gauge(self.name, self.used(now), self.limit)
+
+    def correct(self, entry: Entry, amount: int) -> None:
+        """Make `entry` count as `amount`, if it still counts."""
+        if entry.counted:
+            self._total += amount - entry.amount
+            entry.amount = amount
+
+
+class Bucket:
+    """A limit as the provider tells it: what remains, refilled evenly all the time.
+
+    `reset` is the time to a full bucket, so that a call waits for its own need only.
+    """
+
+    __slots__ = ("_at", "_level", "_rate", "limit", "name", "period_s")
+
+    def __init__(self, name: str, period_s: float) -> None:
+        self.name = name
+        self.period_s = period_s
+        self.limit = 0
+        self._level = 0.0
+        self._rate = 0.0
+        self._at = 0.0
+
+    def told(
+        self,
+        now: float,
+        limit: int | None,
+        remaining: int | None,
+        reset_s: float | None,
+        *,
+        out: int,
+    ) -> None:
+        """Take over what an answer's headers say; `out` is asked for but maybe not yet counted."""
+        limit = self.limit if limit is None else limit
+        if limit <= 0 or remaining is None:
+            return
+        remaining = max(0, min(remaining, limit))
+        self._rate = limit / self.period_s
+        if reset_s is not None and reset_s > 0:
+            self._rate = max(self._rate, (limit - remaining) / reset_s)
+        self.limit = limit
+        self._level = max(0.0, remaining - out)
+        self._at = now
+
+    def level(self, now: float) -> float:
+        """What is left now."""
+        if now > self._at:
+            self._level = min(self.limit, self._level + (now - self._at) * self._rate)
+            self._at = now
+        return self._level
+
+    def free_at(self, now: float, need: int) -> float:
+        """When `need` is there: now or later; a full bucket is enough for any need.
+
+        Only to be asked once a limit was told.
+        """
+        lacking = min(need, self.limit) - self.level(now)
+        # A hair's breadth of float error must not make a caller wait for nothing.
+        return now + lacking / self._rate if lacking > 1e-6 else now
+
+    def take(self, now: float, need: int) -> None:
+        """Count `need`; a negative one is given back."""
+        if self.limit:
+            self._level = max(0.0, min(self.limit, self.level(now) - need))
+
+    def gauge(self, now: float) -> Gauge:
+        """How empty it is."""
+        return Gauge(self.name, round(self.limit - self.level(now)), self.limit)
+
+
+class Reservation:
+    """What a call under way holds of the limits."""
+
+    __slots__ = ("requests", "seen", "token_entry", "tokens")
+
+    def __init__(self, tokens: int, requests: list[Entry], token_entry: Entry | None) -> None:
+        self.tokens = tokens
+        self.requests = requests
+        self.token_entry = token_entry
+        self.seen = False
+
+
+class Meter:
+    """All limits of one model: reserve before a call, settle after it."""
+
+    __slots__ = (
+        "_day",
+        "_minute",
+        "_requests",
+        "_tokens",
+        "_unseen_calls",
+        "_unseen_tokens",
+        "calls",
+    )
+
+    def __init__(self, limits: Limits) -> None:
+        self._requests = tuple(
+            Window(name, limit, period_s)
+            for name, limit, period_s in (
+                ("requests a minute", limits.requests_per_minute, MINUTE_S),
+                ("requests a day", limits.requests_per_day, DAY_S),
+            )
+            if limit is not None
+        )
+        tokens = limits.tokens_per_minute
+        self._tokens = None if tokens is None else Window("tokens a minute", tokens, MINUTE_S)
+        self._day = Bucket("requests a day, as told", DAY_S)
+        self._minute = Bucket("tokens a minute, as told", MINUTE_S)
+        # What the provider may not have counted yet in what it tells.
+        self._unseen_calls = 0
+        self._unseen_tokens = 0
+        self.calls = 0
+
+    def blocked(self, now: float, tokens: int) -> tuple[float, Gauge] | None:
+        """Until when a call of `tokens` would have to wait, and for which limit."""
+        worst: Window | Bucket | None = None
+        at = now
+        for window in self._requests:
+            if (free := window.free_at(now, 1)) > at:
+                worst, at = window, free
+        if self._tokens and (free := self._tokens.free_at(now, tokens)) > at:
+            worst, at = self._tokens, free
+        if self._day.limit and (free := self._day.free_at(now, 1)) > at:
+            worst, at = self._day, free
+        if self._minute.limit and (free := self._minute.free_at(now, tokens)) > at:
+            worst, at = self._minute, free
+        return (at, worst.gauge(now)) if worst else None
+
+    def reserve(self, now: float, tokens: int) -> Reservation:
+        """Count a call that begins now and will use about `tokens`."""
+        self.calls += 1
+        self._unseen_calls += 1
+        self._unseen_tokens += tokens
+        if self._day.limit or self._minute.limit:
+            self._day.take(now, 1)
+            self._minute.take(now, tokens)
+        return Reservation(
+            tokens,
+            [window.take(now, 1) for window in self._requests],
+            self._tokens.take(now, tokens) if self._tokens else None,
+        )
+
+    def observed(self, now: float, call: Reservation, told: RateLimits) -> None:
+        """Take over what the headers of a call's answer say."""
+        self._see(call)
+        limits = (told.limit_requests, told.remaining_requests, told.reset_requests_s)
+        self._day.told(now, *limits, out=self._unseen_calls)
+        limits = (told.limit_tokens, told.remaining_tokens, told.reset_tokens_s)
+        self._minute.told(now, *limits, out=self._unseen_tokens)
+
+    def settle(
+        self, now: float, call: Reservation, *, tokens: int | None = None, sent: bool = True
+    ) -> None:
+        """End a call that has used `tokens`, None if unknown; unless `sent` it was no request."""
+        self.calls -= 1
+        if not sent:
+            for window, entry in zip(self._requests, call.requests, strict=True):
+                window.correct(entry, 0)
+        if tokens is not None and self._tokens and call.token_entry:
+            self._tokens.correct(call.token_entry, tokens)
+        if not call.seen:
+            self._see(call)
+            if not sent:
+                self._day.take(now, -1)
+            if tokens is not None:
+                self._minute.take(now, tokens - call.tokens)
+
+    def _see(self, call: Reservation) -> None:
+        if not call.seen:
+            call.seen = True
+            self._unseen_calls -= 1
+            self._unseen_tokens -= call.tokens
+
+    def idle(self, now: float) -> bool:
+        """Whether forgetting this meter would change nothing that matters."""
+        return not self.calls and not any(gauge.used for gauge in self.gauges(now))
+
+    def gauges(self, now: float) -> list[Gauge]:
+        """How full each limit is."""
+        own = [*self._requests, self._tokens] if self._tokens else self._requests
+        told = [bucket for bucket in (self._day, self._minute) if bucket.limit]
+        return [*(window.gauge(now) for window in own), *(bucket.gauge(now) for bucket in told)]
