@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import ssl
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -171,6 +172,9 @@ class GeminiAdapter:
                 api_version=version,
                 timeout=int(self.settings.timeout * 1000),
                 httpx_async_client=self._upstream.client,
+                # Neither is used; else the SDK loads the trusted certificates three times over.
+                httpx_client=httpx.Client(transport=httpx.BaseTransport(), trust_env=False),
+                async_client_args={"ssl": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)},
             ),
         )
         built = client._api_client._build_request("post", "models", {})

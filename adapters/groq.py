@@ -51,6 +51,8 @@ UNREADABLE = (AttributeError, TypeError, ValueError)
 class GroqSettings(ProviderSettings):
     """`GROQ_*`; without a base URL the SDK's own holds."""
 
+    careful_requests_per_minute: ClassVar[int | None] = 2
+
     model: str = Field(default="llama-3.3-70b-versatile", max_length=128)
     rate_limit_requests_per_minute: int | None = Field(default=30, ge=1)
 
@@ -270,6 +272,8 @@ class GroqDialect:
         calls = read_calls(self._failed_generation, offered)
         if not calls:
             return []
+        if self._call.body.get("parallel_tool_calls") is False:
+            calls = calls[:1]
         return [
             *(ToolCall(key=i, name=c.name, arguments=c.arguments) for i, c in enumerate(calls)),
             Finish("tool_calls"),
