@@ -158,7 +158,7 @@ async def _send(
     upstream: Upstream, route: Route, url: httpx.URL, call: NativeCall
 ) -> httpx.Response:
     """The response, its body unread. The request is built bare: no cookie, no redirect, no auth."""
-    content = orjson.dumps(call.body)
+    content = _encoded(call, route.provider)
     request = httpx.Request(
         call.method,
         url,
@@ -170,6 +170,17 @@ async def _send(
         response = await upstream.transport.handle_async_request(request)
     response.request = request
     return response
+
+
+def _encoded(call: NativeCall, provider: str) -> bytes:
+    try:
+        return orjson.dumps(call.body)
+    except orjson.JSONEncodeError:
+        # Arguments and schemas come as text inside the client's JSON, which no limit has looked at.
+        message = "the request holds a value that is too deep or too large to be sent"
+        raise AdapterError(
+            ErrorKind.BAD_REQUEST, message, provider=provider, phase=Phase.BEFORE_SEND
+        ) from None
 
 
 async def _read_stream(
