@@ -85,7 +85,10 @@ class Catalog:
 
     async def _ask_all(self) -> None:
         ready = [name for name, adapter in self._adapters.items() if adapter.unconfigured is None]
-        await asyncio.gather(*map(self._ask, ready))
+        outcomes = await asyncio.gather(*map(self._ask, ready), return_exceptions=True)
+        for provider, outcome in zip(ready, outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                log.error("no list of models from %s", provider, exc_info=outcome)
         self._asked_s = self._clock()
 
     async def _ask(self, provider: str) -> None:
