@@ -87,7 +87,11 @@ class AnswerReader:
             self._started = True
         for choice in chunk["choices"]:
             self._take_choice(choice, events)
-        if not self._counted and (usage := _usage(chunk)):
+        if not self._counted and ("usage" in chunk or "x_groq" in chunk):
+            self._take_usage(chunk, events)
+
+    def _take_usage(self, chunk: Json, events: list[Event]) -> None:
+        if usage := _usage(chunk):
             events.append(usage)
             self._counted = True
 

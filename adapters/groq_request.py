@@ -35,6 +35,12 @@ SCHEMA_MODELS = (
 COMPOUND_MODELS = ("compound", "groq/compound")
 MAX_STOPS = 4
 
+# Groq's own models bear its name, which looks like our prefix and is gone by the time we see it.
+_OWN_MODELS: Mapping[str, str] = {
+    "compound": "groq/compound",
+    "compound-mini": "groq/compound-mini",
+}
+
 _TAKEN = ("temperature", "top_p", "seed", "user")
 _DROPPED_IF_SET = ("frequency_penalty", "presence_penalty", "logit_bias", "store")
 _DROPPED = (
@@ -99,7 +105,7 @@ def to_native(request: ChatRequest, settings: ProviderSettings) -> NativeCall:
     _refuse_unsupported(request.params)
     warnings: list[str] = []
     messages = to_messages(request.messages, request.model, warnings)
-    body: Json = {"model": request.model, "messages": messages}
+    body: Json = {"model": _OWN_MODELS.get(request.model, request.model), "messages": messages}
     body |= _sampling(request, settings, warnings)
     body |= _tools(request)
     body |= _thinking(request, warnings)

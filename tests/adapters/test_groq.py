@@ -115,6 +115,12 @@ async def test_nothing_is_rescued_where_no_tool_was_offered() -> None:
     assert error.kind is ErrorKind.MALFORMED_ANSWER
 
 
+async def test_one_call_is_rescued_where_only_one_is_wanted() -> None:
+    reply = json_reply(failed(WRITTEN * 2), 400)
+    assert len(await events_of(reply, tools=[TOOL])) == 4
+    assert await events_of(reply, tools=[TOOL], parallel_tool_calls=False) == RESCUED
+
+
 # Errors in an answer of status 200
 
 

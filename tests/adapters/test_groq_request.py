@@ -293,6 +293,12 @@ def test_effort_is_what_the_family_takes(model: str, effort: str, word: str) -> 
     assert words == (() if word == effort else ("changed=reasoning_effort",))
 
 
+@pytest.mark.parametrize("model", ["compound", "compound-mini"])
+def test_groqs_own_models_get_their_name_back(model: str) -> None:
+    assert native(model=model).body["model"] == f"groq/{model}"
+    assert native(model=f"groq/{model}").body["model"] == f"groq/{model}"
+
+
 CHANGED_EFFORT = ("changed=reasoning_effort",)
 
 
