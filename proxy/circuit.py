@@ -92,6 +92,8 @@ class Circuit:
     """
 
     __slots__ = (
+        "_day_until",
+        "_day_until_wall",
         "_early_at",
         "_guess",
         "_guess_kind",
@@ -100,7 +102,6 @@ class Circuit:
         "_throttle",
         "_told_kind",
         "_told_until",
-        "_told_until_wall",
         "_wall",
         "epoch",
         "is_open",
@@ -118,8 +119,8 @@ class Circuit:
 
     def _close(self) -> None:
         self.is_open = False
-        self._guess_until = self._told_until = self._early_at = -math.inf
-        self._told_until_wall: float | None = None
+        self._guess_until = self._early_at = -math.inf
+        self._told_until = self._day_until = self._day_until_wall = -math.inf
         self._guess_kind = self._told_kind = ErrorKind.SERVER
         self._outcomes.clear()
 
@@ -127,32 +128,36 @@ class Circuit:
         """What keeps a call from passing now, or None."""
         if not self.is_open:
             return None
-        if (told := self.told_until(now)) > now:
-            return Pause(max(told, self._guess_until), self._told_kind, told=True)
+        if self.day_ends_at(now) is not None and self._day_until >= self._told_until:
+            return Pause(max(self._day_until, self._guess_until), ErrorKind.QUOTA_DAY, told=True)
+        if now < self._told_until:
+            return Pause(max(self._told_until, self._guess_until), self._told_kind, told=True)
         if now < self._guess_until:
             return Pause(self._guess_until, self._guess_kind, told=False)
         if self.probe is not None:
-            kind = max((self._told_until, self._told_kind), (self._guess_until, self._guess_kind))
-            return Pause(now + PROBE_TAKES_S, kind[1], told=False)
+            _, kind = max(
+                (self._told_until, self._told_kind),
+                (self._guess_until, self._guess_kind),
+                (self._day_until, ErrorKind.QUOTA_DAY),
+            )
+            return Pause(now + PROBE_TAKES_S, kind, told=False)
         return None
 
-    def told_until(self, now: float) -> float:
-        """The end of the told wait, in the past if there is none.
-
-        A day's quota also ends when the wall clock says so: a laptop may have slept meanwhile.
-        """
-        if self._told_until_wall is not None and self._wall() >= self._told_until_wall:
-            self._told_until = min(self._told_until, now)
-        return self._told_until
-
     def day_ends_at(self, now: float) -> float | None:
-        """The wall clock's time at which a spent day's quota comes back; None if none is spent."""
-        return self._told_until_wall if self.told_until(now) > now else None
+        """The wall clock's time at which a spent day's quota comes back; None if none is spent.
+
+        It is back when either clock says so: a laptop may have slept meanwhile, and a wall clock
+        that is set back must not make the day longer.
+        """
+        if now < self._day_until and self._wall() >= self._day_until_wall:
+            self._day_until = now
+        return self._day_until_wall if now < self._day_until else None
 
     def may_try_early(self, now: float) -> bool:
         """Whether a call may try although the guessed wait is not over (and no told one runs)."""
         return (
-            self.told_until(now) <= now < self._guess_until
+            self._told_until <= now < self._guess_until
+            and self.day_ends_at(now) is None
             and self.probe is None
             and now >= self._early_at
         )
@@ -196,7 +201,6 @@ class Circuit:
         self._outcomes.add(now, failed=True)
         # What has just come back and fails again is flapping: no second benefit of the doubt.
         if self._outcomes.are_bad or self._guess.is_recent(now):
-            self._early_at = now
             self._open_by_guess(now, kind)
 
     def _open_by_guess(self, now: float, kind: ErrorKind) -> None:
@@ -214,10 +218,16 @@ class Circuit:
         if epoch == self.epoch or not self.is_open:
             self.told(self._throttle.next(now), kind)
 
-    def told(self, until: float, kind: ErrorKind, *, until_wall: float | None = None) -> None:
+    def told(self, until: float, kind: ErrorKind) -> None:
         """Nothing may pass before `until`; a shorter wait does not end a longer one."""
         if until > self._told_until:
             self._told_until = until
-            self._told_until_wall = until_wall
             self._told_kind = kind
+        self._open()
+
+    def told_day(self, until: float, *, until_wall: float) -> None:
+        """A day's quota is spent: nothing may pass before either clock shows its end."""
+        if until > self._day_until:
+            self._day_until = until
+            self._day_until_wall = until_wall
         self._open()

@@ -223,9 +223,10 @@ class Ticket:
         wide = kind in WIDE_KINDS or error.scope in (Scope.PROVIDER, Scope.KEY)
         circuit = self._provider if wide else self._own
         wait_s = _told_wait_s(error)
-        if wait_s is not None:
-            day_end = self._wall() + wait_s if kind is ErrorKind.QUOTA_DAY else None
-            circuit.told(now + wait_s, kind, until_wall=day_end)
+        if wait_s is not None and kind is ErrorKind.QUOTA_DAY:
+            circuit.told_day(now + wait_s, until_wall=self._wall() + wait_s)
+        elif wait_s is not None:
+            circuit.told(now + wait_s, kind)
         elif kind is ErrorKind.RATE_LIMIT:
             epoch = self._provider_epoch if wide else self._epoch
             circuit.throttled(now, epoch, kind)
@@ -302,7 +303,7 @@ class Health:
                 circuit = self._provider(quota.provider)
             else:
                 circuit = self._record(Candidate(quota.provider, quota.model), now).own
-            circuit.told(now + left_s, ErrorKind.QUOTA_DAY, until_wall=wall + left_s)
+            circuit.told_day(now + left_s, until_wall=wall + left_s)
 
     def snapshot(self) -> list[Status]:
         """Every provider and model that is known, for people to read."""
