@@ -101,6 +101,7 @@ class GeminiAnswer:
         self._usage: Any = None
         self._blocked: Json | None = None
         self._calls = 0
+        self._finished = 0
         self._done = False
         self._closed = False
         self.phase = Phase.BEFORE_CONTENT
@@ -111,7 +112,7 @@ class GeminiAnswer:
 
     def whole(self, body: bytes) -> list[Event]:
         events: list[Event] = []
-        answer = self._json(body)
+        answer = self._parsed(body)
         if isinstance(answer, list):  # what streamGenerateContent answers without alt=sse
             for each in answer:
                 self._read(each, events)
@@ -126,7 +127,7 @@ class GeminiAnswer:
             return []
         events: list[Event] = []
         for event in self._sse.feed(data):
-            self._read(self._json(event.data), events)
+            self._read(self._parsed(event.data), events)
         if self._done:
             events += self._close()
         if self.phase is Phase.BEFORE_CONTENT and any(
@@ -142,7 +143,7 @@ class GeminiAnswer:
             return self.whole(bytes(self._bare))
         events: list[Event] = []
         for event in self._sse.end():
-            self._read(self._json(event.data), events)
+            self._read(self._parsed(event.data), events)
         return [*events, *self._close()]
 
     def _is_framed(self, data: bytes) -> bool:
@@ -153,7 +154,7 @@ class GeminiAnswer:
             self._bare += data
         return self._framed is not False
 
-    def _json(self, data: bytes) -> Any:
+    def _parsed(self, data: bytes) -> Any:
         try:
             return orjson.loads(data)
         except orjson.JSONDecodeError as error:
@@ -175,9 +176,10 @@ class GeminiAnswer:
                 raise api_error(None, _error_of(answer), self.phase, secret=self._secret)
         except (AttributeError, TypeError, KeyError, ValueError) as error:
             raise bad_response("the answer has another shape", self.phase) from error
-        if usage and all(one.finish for one in self._candidates.values()):
+        if usage and (self._finished or self._blocked):
             # Only with the counts, which come beside finishReason: what follows is not waited for.
-            self._done = len(self._candidates) >= self._choices or self._blocked is not None
+            self._done = self._finished >= max(self._choices, len(self._candidates))
+            self._done = self._done or not self._candidates
 
     def _begin(self, answer: Json, events: list[Event]) -> None:
         self._begun = True
@@ -208,6 +210,7 @@ class GeminiAnswer:
                 else:
                     self._read_part(part, candidate, events)
         if reason := answer.get("finishReason"):
+            self._finished += not candidate.finish
             candidate.finish = str(reason)
             message = answer.get("finishMessage")
             candidate.finish_message = message if isinstance(message, str) else ""
