@@ -117,9 +117,11 @@ def load_settings(env_file: Path | None = None, **given: Any) -> Settings:
     """
     given = {name: value for name, value in given.items() if value is not None}
     given["_env_file"] = env_file
-    providers = {name: _provider_settings(name, env_file) for name in REGISTRY}
     try:
+        providers = {name: _provider_settings(name, env_file) for name in REGISTRY}
         return Settings(providers=providers, **given)
+    except UnicodeDecodeError:
+        raise SettingsError(f"{env_file} is not a text file in UTF-8") from None
     except ValidationError as error:
         raise _one_line(error, "POINTSMAN_") from None
 
@@ -158,6 +160,6 @@ def _one_line(error: ValidationError, prefix: str) -> SettingsError:
     field = str(first["loc"][0]) if first["loc"] else "?"
     name = field if field.isupper() else (prefix + field).upper()
     value = first.get("input")
-    shown = "(hidden)" if any(word in name for word in ("KEY", "TOKEN")) else repr(value)
+    shown = "(hidden)" if name.endswith(("KEY", "KEYS", "TOKEN")) else repr(value)
     reason = first["msg"].removeprefix("Value error, ")
     return SettingsError(f"{name}={shown}: {reason[:1].lower()}{reason[1:]}")
