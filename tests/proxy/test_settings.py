@@ -1,0 +1,290 @@
+"""Every setting by its name, from the environment and from `.env`, and what a bad one says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters import REGISTRY
+from adapters.base import PLACEHOLDER_KEYS
+from proxy import settings as module
+from proxy.settings import (
+    Settings,
+    SettingsError,
+    bypasses_proxy,
+    load_settings,
+    proxy_of_environment,
+)
+
+PREFIXES = ("POINTSMAN_", "LLM_", *(f"{name.upper()}_" for name in REGISTRY))
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.upper().startswith(PREFIXES) or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(params=["environment", "file"])
+def load(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., Settings]:
+    """Load settings that stand in the environment, or in a file."""
+
+    def from_environment(**values: str) -> Settings:
+        for name, value in values.items():
+            monkeypatch.setenv(name, value)
+        return load_settings(tmp_path / "absent.env")
+
+    def from_file(**values: str) -> Settings:
+        lines = [f"{name}={value}" for name, value in values.items()]
+        path = tmp_path / ".env"
+        path.write_text("# settings\n" + "\n".join(lines) + "\n", encoding="utf-8")
+        return load_settings(path)
+
+    return from_environment if request.param == "environment" else from_file
+
+
+OWN: list[tuple[str, str, str, Any]] = [
+    ("LLM_PROVIDER", "Groq", "llm_provider", "groq"),
+    ("POINTSMAN_HOST", "0.0.0.0", "host", "0.0.0.0"),
+    ("POINTSMAN_PORT", "9001", "port", 9001),
+    ("POINTSMAN_FALLBACK", "groq, Gemini ,", "fallback", ("groq", "gemini")),
+    ("POINTSMAN_ALLOWED_HOSTS", "a.example,b.example", "allowed_hosts", ("a.example", "b.example")),
+    ("POINTSMAN_ALLOWED_ORIGINS", "http://a.example", "allowed_origins", ("http://a.example",)),
+    ("POINTSMAN_DATABASE_URL", "sqlite:///x.db", "database_url", "sqlite:///x.db"),
+    ("POINTSMAN_MAX_WAIT_S", "2.5", "max_wait_s", 2.5),
+    ("POINTSMAN_DEADLINE_S", "60", "deadline_s", 60),
+    ("POINTSMAN_STRICT_PARAMS", "true", "strict_params", True),
+    ("POINTSMAN_FETCH_IMAGES", "off", "fetch_images", "off"),
+    ("POINTSMAN_LOG_LEVEL", "DEBUG", "log_level", "debug"),
+    ("POINTSMAN_RATE_PRESET", "careful", "rate_preset", "careful"),
+    ("POINTSMAN_TRANSPORT", "httpx", "transport", "httpx"),
+]
+OF_A_PROVIDER: list[tuple[str, str, str, Any]] = [
+    ("MODEL", "some-model", "model", "some-model"),
+    ("BASE_URL", "http://127.0.0.1:9", "base_url", "http://127.0.0.1:9"),
+    ("TIMEOUT", "7", "timeout", 7),
+    ("TEMPERATURE", "0.5", "temperature", 0.5),
+    ("MAX_TOKENS", "100", "max_tokens", 100),
+    ("RATE_LIMIT_ENABLED", "false", "rate_limit_enabled", False),
+    ("RATE_LIMIT_REQUESTS_PER_MINUTE", "3", "rate_limit_requests_per_minute", 3),
+    ("RATE_LIMIT_TOKENS_PER_MINUTE", "4", "rate_limit_tokens_per_minute", 4),
+    ("RATE_LIMIT_REQUESTS_PER_DAY", "5", "rate_limit_requests_per_day", 5),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "field", "expected"), OWN, ids=lambda value: str(value))
+def test_each_of_the_proxys_settings_is_read(
+    load: Callable[..., Settings], name: str, value: str, field: str, expected: Any
+) -> None:
+    assert getattr(load(**{name: value}), field) == expected
+
+
+@pytest.mark.parametrize(("name", "value", "field", "expected"), OF_A_PROVIDER, ids=str)
+@pytest.mark.parametrize("provider", REGISTRY)
+def test_each_of_a_providers_settings_is_read(
+    load: Callable[..., Settings], provider: str, name: str, value: str, field: str, expected: Any
+) -> None:
+    found = load(**{f"{provider.upper()}_{name}": value}).providers
+
+    assert getattr(found[provider], field) == expected
+    for other in REGISTRY.keys() - {provider}:
+        assert found[other] == load_settings().providers[other]
+
+
+@pytest.mark.parametrize("provider", REGISTRY)
+def test_a_key_is_read_and_never_shown(load: Callable[..., Settings], provider: str) -> None:
+    found = load(
+        **{
+            f"{provider.upper()}_API_KEY": " k-secret-1 ",
+            "POINTSMAN_API_KEYS": "k-secret-2,app:k-secret-3",
+            "POINTSMAN_ADMIN_TOKEN": "k-secret-4",
+        }
+    )
+
+    key = found.providers[provider].api_key
+    assert key is not None and key.get_secret_value() == "k-secret-1"
+    assert sorted(found.secrets()) == [f"k-secret-{i}" for i in range(1, 5)]
+    for text in (repr(found), str(found), repr(found.client_keys), found.model_dump_json()):
+        assert "k-secret" not in text
+
+
+@pytest.mark.parametrize("key", sorted(PLACEHOLDER_KEYS | {"YOUR_API_KEY_HERE", " ", "None"}))
+def test_a_placeholder_key_counts_as_none(load: Callable[..., Settings], key: str) -> None:
+    found = load(GROQ_API_KEY=key)
+
+    assert found.providers["groq"].api_key is None
+    assert found.secrets() == []
+
+
+def test_what_only_ollama_has_is_read(load: Callable[..., Settings]) -> None:
+    found: Any = load(
+        OLLAMA_HOST="192.0.2.1:11434", OLLAMA_KEEP_ALIVE="10m", OLLAMA_NUM_CTX="8192"
+    ).providers["ollama"]
+
+    assert (found.host, found.keep_alive, found.num_ctx) == ("192.0.2.1:11434", "10m", 8192)
+
+
+def test_the_defaults_are_for_a_laptop() -> None:
+    found = load_settings()
+
+    assert (found.host, found.port, found.is_loopback) == ("127.0.0.1", 8000, True)
+    assert found.llm_provider is None
+    assert found.fallback == ()
+    assert found.client_keys == {}
+    assert (found.fetch_images, found.strict_params) == ("public", False)
+    assert (found.max_wait_s, found.deadline_s) == (10, 300)
+    assert found.store_url.startswith("sqlite:///")
+    assert found.store_url.endswith("pointsman.db")
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "requests_per_minute"),
+    [
+        ("groq", "llama-3.3-70b-versatile", 30),
+        ("gemini", "gemini-2.5-flash", 15),
+        ("ollama", "llama3.2", None),
+    ],
+)
+def test_the_defaults_of_each_provider(
+    provider: str, model: str, requests_per_minute: int | None
+) -> None:
+    found = load_settings().providers[provider]
+
+    limit = found.rate_limit_requests_per_minute if found.rate_limit_enabled else None
+    assert (found.model, limit) == (model, requests_per_minute)
+    assert (found.temperature, found.max_tokens, found.api_key) == (None, None, None)
+
+
+# Which stands over which
+
+
+def test_the_command_line_stands_over_the_environment_and_that_over_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / ".env"
+    path.write_text("POINTSMAN_PORT=1\nPOINTSMAN_HOST=h1\nGROQ_MODEL=m1\nGEMINI_MODEL=g1\n")
+    monkeypatch.setenv("POINTSMAN_PORT", "2")
+    monkeypatch.setenv("GROQ_MODEL", "m2")
+
+    assert load_settings(path).port == 2
+    assert load_settings(path).host == "h1"
+    assert load_settings(path, port="3", host=None).port == 3
+    assert load_settings(path).providers["groq"].model == "m2"
+    assert load_settings(path).providers["gemini"].model == "g1"
+
+
+def test_an_empty_setting_counts_as_none(load: Callable[..., Settings]) -> None:
+    found = load(POINTSMAN_PORT="", LLM_PROVIDER="", GROQ_MODEL="", GROQ_TIMEOUT="")
+
+    assert found == load_settings()
+
+
+def test_settings_of_other_programs_do_no_harm(load: Callable[..., Settings]) -> None:
+    found = load(POINTSMAN_UNHEARD_OF="1", GROQ_UNHEARD_OF="2", SOMETHING_ELSE="3")
+
+    assert found == load_settings()
+
+
+# Bad values
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("LLM_PROVIDER", "bard", "groq"),
+        ("POINTSMAN_FALLBACK", "groq,bard", "gemini"),
+        ("POINTSMAN_PORT", "eighty", "integer"),
+        ("POINTSMAN_PORT", "65536", "65535"),
+        ("POINTSMAN_PORT", "-1", "0"),
+        ("POINTSMAN_MAX_WAIT_S", "-1", "0"),
+        ("POINTSMAN_DEADLINE_S", "0", "0"),
+        ("POINTSMAN_DEADLINE_S", "nan", "0"),
+        ("POINTSMAN_STRICT_PARAMS", "perhaps", "bool"),
+        ("POINTSMAN_LOG_LEVEL", "loud", "warning"),
+        ("POINTSMAN_RATE_PRESET", "fast", "careful"),
+        ("POINTSMAN_TRANSPORT", "pigeon", "httpx"),
+        ("GROQ_TIMEOUT", "0", "0"),
+        ("GROQ_TEMPERATURE", "3", "2"),
+        ("GEMINI_MAX_TOKENS", "many", "integer"),
+        ("OLLAMA_NUM_CTX", "0", "1"),
+        ("OLLAMA_RATE_LIMIT_ENABLED", "perhaps", "bool"),
+        ("GEMINI_RATE_LIMIT_REQUESTS_PER_DAY", "0", "1"),
+    ],
+)
+def test_a_bad_value_is_one_line_with_name_value_and_what_is_allowed(
+    load: Callable[..., Settings], name: str, value: str, allowed: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(**{name: value})
+
+    text = str(caught.value)
+    assert "\n" not in text
+    assert text.startswith(f"{name}=")
+    assert value.split(",")[-1] in text
+    assert allowed in text
+
+
+def test_a_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "binary.env"
+    path.write_bytes(b"POINTSMAN_PORT=\xff\xfe\x00")
+
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path)
+
+    assert "binary.env" in str(caught.value) and "\n" not in str(caught.value)
+
+
+# Keys of clients, proxies, hosts
+
+
+def test_keys_of_clients_have_names() -> None:
+    found = load_settings(api_keys="k1, notes:k2 ,, empty:, a:b:c")
+
+    keys = {name: key.get_secret_value() for name, key in found.client_keys.items()}
+    assert keys == {"key-1": "k1", "notes": "k2", "a": "b:c"}
+
+
+@pytest.mark.parametrize(
+    ("host", "is_loopback"),
+    [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("::", False)],
+)
+def test_only_loopback_is_this_machine_alone(host: str, *, is_loopback: bool) -> None:
+    assert load_settings(host=host).is_loopback is is_loopback
+
+
+def test_a_proxy_is_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert proxy_of_environment() is None
+    monkeypatch.setenv("all_proxy", "http://a.example:1")
+    assert proxy_of_environment() == "http://a.example:1"
+    monkeypatch.setenv("HTTPS_PROXY", "http://s.example:2")
+    assert proxy_of_environment() == "http://s.example:2"
+
+
+def test_this_machine_and_no_proxy_are_reached_directly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "lan.example")
+
+    assert bypasses_proxy("localhost") and bypasses_proxy("lan.example")
+    assert not bypasses_proxy("far.example")
+
+
+def test_the_store_is_a_file_of_the_user_unless_set(load: Callable[..., Settings]) -> None:
+    assert load().store_url.endswith("pointsman.db")
+    assert load(POINTSMAN_DATABASE_URL="sqlite:///own.db").store_url == "sqlite:///own.db"
+
+
+def test_every_setting_has_a_row_here() -> None:
+    """Those that hold keys have tests of their own."""
+    own = {name.removeprefix("POINTSMAN_").lower() for name, *_ in OWN} | {
+        "api_keys",
+        "admin_token",
+        "think_tags",
+        "providers",
+    }
+    assert set(module.Settings.model_fields) == own
