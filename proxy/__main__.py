@@ -63,6 +63,7 @@ def _listen(settings: Settings) -> socket.socket:
     try:
         listener.bind((settings.host, settings.port))
     except OSError as error:
+        listener.close()
         if error.errno == errno.EADDRINUSE:
             _stop(
                 f"port {settings.port} is in use: take another with --port {settings.port + 1}"
