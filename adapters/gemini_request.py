@@ -90,9 +90,11 @@ def declared(request: ChatRequest) -> dict[str, Declared]:
         function = tool["function"]
         try:
             parameters = for_parameters(function.get("parameters") or {})
-        except TypeError:  # orjson's word for "nested too deeply"
+        except TypeError:  # orjson's word for "nested too deeply" and "too large a number"
             param = f"tools[{at}].function.parameters"
-            raise refused("the schema is nested too deeply", param) from None
+            raise refused(
+                "the schema is nested too deeply, or a number in it is too large", param
+            ) from None
         functions[function_name(function["name"])] = Declared(function["name"], parameters)
     return functions
 
@@ -183,7 +185,9 @@ def _format(request: ChatRequest, warnings: list[str]) -> Json:
             translation = for_response(wanted.schema)
         except TypeError:
             param = "response_format.json_schema.schema"
-            raise refused("the schema is nested too deeply", param) from None
+            raise refused(
+                "the schema is nested too deeply, or a number in it is too large", param
+            ) from None
         config["responseJsonSchema"] = translation.schema
         warnings.extend(f"dropped=schema.{keyword}" for keyword in translation.lost)
     return config

@@ -175,13 +175,13 @@ class _Translator:
         members = flat.get("allOf")
         if not isinstance(members, list) or place.depth > MAX_DEPTH:
             return flat, place
-        flat = {key: value for key, value in flat.items() if key != "allOf"}
+        whole: Json = {}
         for member in members:
             if isinstance(member, dict):
                 one, inner = self._flattened(member, place.below())
-                flat = _merged(one, flat)
+                whole = _merged(whole, one)
                 place = place.through(*inner.refs[len(place.refs) :])
-        return flat, place
+        return _merged(whole, {key: v for key, v in flat.items() if key != "allOf"}), place
 
     def _plain(self, flat: Json, place: _Place) -> Json:
         """A schema of one type, its keywords by the types that they belong to."""
@@ -196,7 +196,7 @@ class _Translator:
         if isinstance(name := flat.get("format"), str) and kind in FORMATS.get(name, ()):
             out["format"] = name
         self._add_enum(out, flat, place)
-        match kind:
+        match out.get("type"):  # an enum of numbers has become one of strings
             case "object":
                 self._add_properties(out, flat, place)
             case "array":
