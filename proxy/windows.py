@@ -25,11 +25,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """How full one limit is, for people to read."""
+    """How full one limit is, for people to read; `free_in_s` is the wait for the next request."""
 
     name: str
     used: int
     limit: int
+    free_in_s: float = 0.0
 
     def __str__(self) -> str:
         return f"{self.used}/{self.limit} {self.name}"
@@ -93,7 +94,7 @@ class Window:
 
     def gauge(self, now: float) -> Gauge:
         """How full it is."""
-        return Gauge(self.name, self.used(now), self.limit)
+        return Gauge(self.name, self.used(now), self.limit, self.free_at(now, 1) - now)
 
     def correct(self, entry: Entry, amount: int) -> None:
         """Make `entry` count as `amount`, if it still counts."""
@@ -162,7 +163,8 @@ class Bucket:
 
     def gauge(self, now: float) -> Gauge:
         """How empty it is."""
-        return Gauge(self.name, round(self.limit - self.level(now)), self.limit)
+        used = round(self.limit - self.level(now))
+        return Gauge(self.name, used, self.limit, self.free_at(now, 1) - now)
 
 
 class Reservation:
