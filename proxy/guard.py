@@ -45,7 +45,10 @@ class _Headers:
 
 
 class Guard:
-    """Refuses what no SDK would send; lets in who shows a key, where keys are configured."""
+    """Refuses what no SDK would send; lets in who shows a key, where keys are configured.
+
+    What is at or beneath one of `own_paths` asks for no key here: it has a guard of its own.
+    """
 
     def __init__(
         self,
@@ -54,10 +57,12 @@ class Guard:
         hosts: Collection[str] = (),
         origins: Collection[str] = (),
         keys: Mapping[str, SecretStr] | None = None,
+        own_paths: Collection[str] = (),
     ) -> None:
         self._app = app
         self._hosts = LOCAL_NAMES | {host.lower() for host in hosts}
         self._origins = frozenset(origin.lower().rstrip("/") for origin in origins)
+        self._own_paths = frozenset(own_paths)
         self._keys = {name: _digest(key.get_secret_value()) for name, key in (keys or {}).items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -136,7 +141,7 @@ class Guard:
         """Who is asking, by the key it shows; ApiError 401 where a key is needed and none fits."""
         scheme, _, bearer = headers.text(b"authorization").partition(" ")
         shown = bearer.strip() if scheme.lower() == "bearer" else headers.text(b"x-api-key")
-        if not self._keys or scope["path"] in OPEN_PATHS:
+        if not self._keys or self._needs_no_key(scope["path"]):
             return shown.removeprefix(APP_KEY_PREFIX) if shown.startswith(APP_KEY_PREFIX) else None
         digest = _digest(shown)
         # All keys are compared, each in constant time: how long it takes tells nothing.
@@ -144,6 +149,12 @@ class Guard:
         if not fitting:
             raise ApiError(401, "Incorrect API key provided.", code="invalid_api_key")
         return fitting[0]
+
+    def _needs_no_key(self, path: str) -> bool:
+        """Open to all, or guarded by itself: `own_paths` and what is beneath them."""
+        return path in OPEN_PATHS or any(
+            f"{path}/".startswith(f"{own}/") for own in self._own_paths
+        )
 
 
 def _digest(key: str) -> bytes:
