@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -40,6 +40,15 @@ from proxy.wire import error_object
 log = logging.getLogger("pointsman")
 
 
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """What limits go by: seconds that only grow, Unix seconds, and how to let a time pass."""
+
+    clock: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
 @dataclass(slots=True)
 class Parts:
     """The running parts of one server, for whoever shows or closes them."""
@@ -57,9 +66,11 @@ class Parts:
     stop: Callable[[str], None] = log.critical
 
 
-def create_app(settings: Settings, *, upstream: Upstream | None = None) -> Starlette:
+def create_app(
+    settings: Settings, *, upstream: Upstream | None = None, clocks: Clocks | None = None
+) -> Starlette:
     """The server's application. Nothing is connected and no SDK imported before it is needed."""
-    parts = build(settings, upstream or open_upstream_of(settings))
+    parts = build(settings, upstream or open_upstream_of(settings), clocks or Clocks())
     chat = ChatEndpoint(
         parts.router,
         parts.storage.preference,
@@ -102,7 +113,7 @@ def open_upstream_of(settings: Settings) -> Upstream:
     return open_upstream(settings.transport, proxy=proxy_of_environment(), bypass=bypasses_proxy)
 
 
-def build(settings: Settings, upstream: Upstream) -> Parts:
+def build(settings: Settings, upstream: Upstream, clocks: Clocks) -> Parts:
     """Everything but the HTTP side, wired together."""
     memory = LruMemory()
     adapters = {
@@ -117,7 +128,6 @@ def build(settings: Settings, upstream: Upstream) -> Parts:
             fallback=settings.fallback,
         )
     )
-    storage = Storage(settings.store_url, preferences, memory)
     chooser = Chooser(
         adapters,
         listed=catalog.providers_of,
@@ -128,9 +138,10 @@ def build(settings: Settings, upstream: Upstream) -> Parts:
             name: limits_of(adapter.settings, settings.rate_preset)
             for name, adapter in adapters.items()
         },
-        clock=time.monotonic,
-        wall=time.time,
+        clock=clocks.clock,
+        wall=clocks.wall,
     )
+    storage = Storage(settings.store_url, preferences, memory, health)
     router = Router(
         adapters,
         chooser,
@@ -139,6 +150,8 @@ def build(settings: Settings, upstream: Upstream) -> Parts:
         images=ImageFetcher(settings.fetch_images),
         strict_params=settings.strict_params,
         max_wait_s=settings.max_wait_s,
+        clock=clocks.clock,
+        sleep=clocks.sleep,
     )
     return Parts(
         settings, upstream, adapters, catalog, router, chooser, health, preferences, storage

@@ -10,12 +10,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from adapters.memory import LruMemory
 from proxy.candidates import Preference
+from proxy.health import DayQuota, Health
 from proxy.preferences import Preferences, StoredPreference
 from proxy.snapshot import SnapshotError, SqliteReader
 
@@ -26,6 +28,7 @@ log = logging.getLogger("pointsman.store")
 
 TICK_S = 0.5
 MAX_SIGNATURES = 4096
+QUOTA = "day quota"
 T = TypeVar("T")
 
 
@@ -51,10 +54,14 @@ class Reader(Protocol):
 class Storage:
     """Keeps memory and database in step. `problem` says what is wrong now, or is None."""
 
-    def __init__(self, url: str, preferences: Preferences, signatures: LruMemory) -> None:
+    def __init__(
+        self, url: str, preferences: Preferences, signatures: LruMemory, health: Health
+    ) -> None:
         self._url = url
         self._preferences = preferences
         self._signatures = signatures
+        self._health = health
+        self._saved_quotas: frozenset[DayQuota] = frozenset()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._database: Database | None = None
         path = sqlite_path(url)
@@ -138,6 +145,12 @@ class Storage:
 
     async def _load(self) -> None:
         self._signatures.fill(await self._read(lambda reader: reader.signatures(MAX_SIGNATURES)))
+        cooldowns = await self._read(lambda reader: reader.cooldowns())
+        self._saved_quotas = frozenset(
+            DayQuota(provider, model or None, until.timestamp())
+            for provider, model, until, _ in cooldowns
+        )
+        self._health.restore(self._saved_quotas)
         await self._follow()
 
     async def _follow(self) -> None:
@@ -148,6 +161,25 @@ class Storage:
             self._seen_version = version
 
     async def _flush(self) -> None:
+        await self._flush_quotas()
+        await self._flush_signatures()
+
+    async def _flush_quotas(self) -> None:
+        """Save the spent day's quotas, if there are others than those that are saved."""
+        # In whole seconds, since a moment read back is never quite the one that was written.
+        quotas = frozenset(
+            replace(quota, until=float(round(quota.until))) for quota in self._health.day_quotas()
+        )
+        if quotas == self._saved_quotas:
+            return
+        rows = [
+            (quota.provider, quota.model or "", datetime.fromtimestamp(quota.until, UTC), QUOTA)
+            for quota in quotas
+        ]
+        await self._write(lambda database: database.save_cooldowns(rows))
+        self._saved_quotas = quotas
+
+    async def _flush_signatures(self) -> None:
         fresh = self._signatures.take_new()
         if not fresh:
             return
