@@ -78,7 +78,7 @@ CLIENTS = {
             **COMMON,
             **REASONING,
             "bad_request": ["BadRequestError", "invalid_value", "temperature"],
-            "unknown_model": ["NotFoundError", "model_not_found", "model"],
+            "unknown_model": ["NotFoundError", "model_not_found", None],
         },
     ),
     "ai-sdk": Client(

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+MAX_DEPTH = 3
 THOUGHT = "The user wants an answer. 🤔 I think about it, step by step."
 QUOTED = re.compile(r'"([^"]+)"')
 TOKEN = re.compile(r"\s*\S+|\s+$")
@@ -105,11 +106,10 @@ def _calls(seen: Seen) -> Iterator[tuple[str, Json]]:
 
 
 def _text(seen: Seen) -> str:
-    if seen.schema is not None:
-        value = instance(seen.schema, QUOTED.findall(seen.text))
+    schema = seen.schema if seen.schema is not None else told_schema(seen.instructions)
+    if schema is not None:
+        value = instance(schema, QUOTED.findall(seen.text))
         return json.dumps(value, ensure_ascii=False)
-    if seen.wants_json and (schema := told_schema(seen.instructions)):
-        return json.dumps(instance(schema, QUOTED.findall(seen.text)), ensure_ascii=False)
     if seen.wants_json:
         return json.dumps({"answer": seen.text}, ensure_ascii=False)
     if seen.results:
@@ -134,23 +134,24 @@ def told_schema(instructions: str) -> Json | None:
 
 def instance(schema: Json, words: Sequence[str] = (), root: Json | None = None) -> Any:
     """A value that the schema allows; its strings are `words`, one after the other."""
-    return _instance(schema, iter(words), schema if root is None else root)
+    return _instance(schema, iter(words), root or schema, MAX_DEPTH)
 
 
-def _instance(schema: Json, words: Iterator[str], root: Json) -> Any:
+def _instance(schema: Json, words: Iterator[str], root: Json, depth: int) -> Any:
     schema = _resolved(schema, root)
     if "const" in schema or "enum" in schema:
         return schema.get("const", *schema.get("enum", ())[:1])
     options = schema.get("anyOf") or schema.get("oneOf")
     if options:
-        return _instance(_first_not_null(options), words, root)
+        return _instance(_chosen(options, depth), words, root, depth)
     match _type(schema):
         case "object":
-            properties = schema.get("properties") or {}
-            return {name: _instance(inner, words, root) for name, inner in properties.items()}
+            properties = _properties(schema, depth)
+            return {n: _instance(p, words, root, depth - 1) for n, p in properties.items()}
         case "array":
-            count = max(1, schema.get("minItems") or 1)
-            return [_instance(schema.get("items") or {}, words, root) for _ in range(count)]
+            count = max(depth > 0, schema.get("minItems") or 0)
+            items = schema.get("items") or {}
+            return [_instance(items, words, root, depth - 1) for _ in range(count)]
         case "string":
             return next(words, "text")
         case "integer" | "number":
@@ -158,6 +159,14 @@ def _instance(schema: Json, words: Iterator[str], root: Json) -> Any:
             return max(least, min(most, 7))
         case kind:
             return True if kind == "boolean" else None
+
+
+def _properties(schema: Json, depth: int) -> Json:
+    """All of an object's properties, or deep down those that it must have."""
+    properties: Json = schema.get("properties") or {}
+    if depth > 0:
+        return properties
+    return {name: properties[name] for name in schema.get("required") or () if name in properties}
 
 
 def _resolved(schema: Json, root: Json) -> Json:
@@ -169,8 +178,10 @@ def _resolved(schema: Json, root: Json) -> Json:
     return schema
 
 
-def _first_not_null(options: Sequence[Json]) -> Json:
-    return next((option for option in options if option.get("type") != "null"), options[0])
+def _chosen(options: Sequence[Json], depth: int) -> Json:
+    """The first option, of which null is the last but deep down the best."""
+    ranked = sorted(options, key=lambda option: (option.get("type") == "null") == (depth > 0))
+    return ranked[0]
 
 
 def _type(schema: Json) -> str:

@@ -12,6 +12,7 @@ import json
 import socket
 import struct
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -212,6 +213,9 @@ class FakeServer:
             return self.respond(request)
         except RefusalError as refusal:
             return refusal.answer
+        except Exception:
+            # Only a bug of the fake comes here: let it be read where the test fails.
+            return Answer(599, body=(traceback.format_exc().encode(),))
 
     def can(self, request: Request) -> bytes:
         """The whole answer as bytes, made once for each path and kind."""
