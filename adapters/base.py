@@ -8,10 +8,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from adapters.errors import (
+    CODE_OF_KIND as CODE_OF_KIND,
+    AdapterError as AdapterError,
+    ErrorCode as ErrorCode,
+    ErrorKind as ErrorKind,
+    Phase as Phase,
+    Scope as Scope,
+)
 
 if TYPE_CHECKING:
     from adapters.native import Upstream
@@ -228,115 +236,6 @@ Event = (
 )
 CONTENT_EVENTS = (Text, Reasoning, ToolCall, Finish, Refusal, Media, Annotation, Logprobs)
 """The events that commit an answer: from the first of them on nothing may rotate any more."""
-
-
-# -- errors -----------------------------------------------------------------------------------
-
-
-class ErrorCode(StrEnum):
-    """The five codes that a client reads in `error.provider_code`."""
-
-    RATE_LIMIT_EXCEEDED = "RATE_LIMIT_EXCEEDED"
-    AUTHENTICATION_FAILED = "AUTHENTICATION_FAILED"
-    NETWORK_ERROR = "NETWORK_ERROR"
-    INVALID_REQUEST = "INVALID_REQUEST"
-    PROVIDER_UNAVAILABLE = "PROVIDER_UNAVAILABLE"
-
-
-class ErrorKind(StrEnum):
-    """What went wrong, as finely as retry and rotation need to know it."""
-
-    RATE_LIMIT = "rate_limit"
-    QUOTA_DAY = "quota_day"
-    OVERLOADED = "overloaded"  # busy, short: 498, 529, Ollama's "server busy"
-    SERVER = "server"
-    NETWORK = "network"
-    TLS = "tls"
-    TIMEOUT_CONNECT = "timeout_connect"
-    TIMEOUT_FIRST_BYTE = "timeout_first_byte"
-    STALL = "stall"
-    BAD_RESPONSE = "bad_response"  # not what the provider's API promises: HTML, cut, no end mark
-    MALFORMED_ANSWER = "malformed_answer"  # the model wrote a tool call that nobody can read
-    RESPONSE_TOO_LARGE = "response_too_large"
-    AUTH = "auth"
-    MODEL_MISSING = "model_missing"
-    CONTEXT = "context"
-    BAD_REQUEST = "bad_request"
-    UNSUPPORTED = "unsupported"  # this provider or model cannot do it, another one may
-    TOO_LARGE = "too_large"  # 413: waiting never helps, another provider may
-
-
-CODE_OF_KIND: Mapping[ErrorKind, ErrorCode] = {
-    ErrorKind.RATE_LIMIT: ErrorCode.RATE_LIMIT_EXCEEDED,
-    ErrorKind.QUOTA_DAY: ErrorCode.RATE_LIMIT_EXCEEDED,
-    ErrorKind.OVERLOADED: ErrorCode.PROVIDER_UNAVAILABLE,
-    ErrorKind.SERVER: ErrorCode.PROVIDER_UNAVAILABLE,
-    ErrorKind.NETWORK: ErrorCode.NETWORK_ERROR,
-    ErrorKind.TLS: ErrorCode.NETWORK_ERROR,
-    ErrorKind.TIMEOUT_CONNECT: ErrorCode.NETWORK_ERROR,
-    ErrorKind.TIMEOUT_FIRST_BYTE: ErrorCode.NETWORK_ERROR,
-    ErrorKind.STALL: ErrorCode.NETWORK_ERROR,
-    ErrorKind.BAD_RESPONSE: ErrorCode.PROVIDER_UNAVAILABLE,
-    ErrorKind.MALFORMED_ANSWER: ErrorCode.PROVIDER_UNAVAILABLE,
-    ErrorKind.RESPONSE_TOO_LARGE: ErrorCode.PROVIDER_UNAVAILABLE,
-    ErrorKind.AUTH: ErrorCode.AUTHENTICATION_FAILED,
-    ErrorKind.MODEL_MISSING: ErrorCode.INVALID_REQUEST,
-    ErrorKind.CONTEXT: ErrorCode.INVALID_REQUEST,
-    ErrorKind.BAD_REQUEST: ErrorCode.INVALID_REQUEST,
-    ErrorKind.UNSUPPORTED: ErrorCode.INVALID_REQUEST,
-    ErrorKind.TOO_LARGE: ErrorCode.INVALID_REQUEST,
-}
-
-
-class Scope(StrEnum):
-    """How far an error reaches: what else would fail in the same way."""
-
-    REQUEST = "request"
-    MODEL = "model"
-    PROVIDER = "provider"
-    KEY = "key"
-
-
-class Phase(StrEnum):
-    """How far the exchange had come when it failed."""
-
-    BEFORE_SEND = "before_send"
-    BEFORE_CONTENT = "before_content"
-    AFTER_CONTENT = "after_content"
-
-
-class AdapterError(Exception):
-    """The one error an adapter raises. `message` is for the client: no key, no prompt in it.
-
-    `status` is the upstream's HTTP status if there was one; `retry_after_s` the wait it told,
-    None if it told none; `param` the name of OpenAI's parameter at fault; `upstream_code` the
-    provider's own error code or status word.
-    """
-
-    def __init__(
-        self,
-        kind: ErrorKind,
-        message: str,
-        *,
-        provider: str,
-        status: int | None = None,
-        retry_after_s: float | None = None,
-        scope: Scope = Scope.REQUEST,
-        phase: Phase = Phase.BEFORE_CONTENT,
-        param: str | None = None,
-        upstream_code: str | None = None,
-    ) -> None:
-        super().__init__(f"{provider}: {message}")
-        self.kind = kind
-        self.code = CODE_OF_KIND[kind]
-        self.message = message
-        self.provider = provider
-        self.status = status
-        self.retry_after_s = retry_after_s
-        self.scope = scope
-        self.phase = phase
-        self.param = param
-        self.upstream_code = upstream_code
 
 
 # -- an adapter -------------------------------------------------------------------------------
