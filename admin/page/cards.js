@@ -1,0 +1,165 @@
+// One card a provider: what one needs to choose, and the choice itself.
+
+import { api, attempt, byId, countDown, duration, helpText, make, moment, number, say, seconds, shortName } from "./dom.js";
+
+const cards = new Map();
+
+export function showCards({ providers, preference }) {
+  for (const provider of providers) {
+    if (!cards.has(provider.id)) {
+      cards.set(provider.id, newCard(provider));
+      byId("providers").append(cards.get(provider.id).root);
+    }
+    update(cards.get(provider.id), provider, preference.default_llm_provider === provider.id);
+  }
+}
+
+/** What to do while nothing but the small model, or nothing at all, can answer. */
+export function showFirstRun({ providers, powered_by: by }) {
+  const serving = providers.find(({ id }) => id === by?.provider);
+  const isUp = serving && !serving.last_resort && serving.reachable !== false;
+  byId("first-run").hidden = Boolean(isUp) || providers.some((p) => !p.unconfigured && p.reachable === null);
+  if (byId("first-run").hidden) return;
+  say(byId("first-run-text"), serving?.last_resort
+    ? "A small model inside this program answers for now. For better answers, do one of these:"
+    : "Do one of these, and your apps get answers:");
+  const ways = providers.filter((p) => !p.last_resort || p.unconfigured);
+  if (byId("first-run-ways").childElementCount === ways.length) return;
+  byId("first-run-ways").replaceChildren(...ways.map((provider) => {
+    const { button, result } = testButton(provider);
+    const restart = provider.unconfigured ? "; then restart pointsman" : "";
+    const steps = make("p", {}, make("strong", {}, provider.title), ": ", ...helpText(provider.setup), `${restart}.`);
+    return make("li", {}, steps, make("div", { className: "test" }, button, result));
+  }));
+}
+
+function newCard(provider) {
+  const name = shortName(provider.title);
+  const card = {
+    radio: make("input", { type: "radio", name: "provider", value: provider.id, id: `use-${provider.id}` }),
+    pill: make("span", { className: "pill" }),
+    about: make("p", { className: "about", id: `about-${provider.id}` }),
+    meter: make("meter", { min: 0, id: `meter-${provider.id}` }),
+    meterText: make("label", { className: "meter-text", htmlFor: `meter-${provider.id}` }),
+    facts: make("dl"),
+    model: make("select", { id: `model-${provider.id}` }),
+    setup: make("p", { className: "setup" }, ...helpText(provider.setup)),
+    error: make("p", { className: "error small" }),
+    ...testButton(provider),
+  };
+  card.radio.setAttribute("aria-describedby", card.about.id);
+  card.radio.addEventListener("change", () => choose(provider));
+  card.model.addEventListener("change", () => {
+    const model = card.model.value;
+    attempt(
+      () => api("PUT", "/api/user/preferences", { models: { [provider.id]: model } }),
+      () => `✓ ${name} now answers with ${model}.`,
+    );
+  });
+  const title = make("label", { className: "title", htmlFor: card.radio.id }, provider.title);
+  card.head = make("div", { className: "card-head" }, card.radio, title, card.pill);
+  card.use = make("div", { className: "meter" }, card.meterText, card.meter);
+  card.pick = make("div", { className: "pick" }, make("label", { htmlFor: card.model.id }, "Model"), card.model);
+  card.root = make("div", { className: "card", data: { provider: provider.id } },
+    card.head, card.about, card.setup, card.use, card.facts, card.pick,
+    make("div", { className: "test" }, card.button, card.result), card.error);
+  return card;
+}
+
+function choose(provider) {
+  const name = shortName(provider.title);
+  attempt(
+    () => api("PUT", "/api/user/preferences", { default_llm_provider: provider.id }),
+    () => `✓ Provider switched to ${name}. All subsequent requests will use ${name}.`,
+  );
+}
+
+function testButton(provider) {
+  const result = make("span", { className: "small", role: "status" });
+  const label = `Test ${shortName(provider.title)}`;
+  const button = make("button", { type: "button", className: "second small", aria: { label } }, "Test");
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    result.className = "small";
+    say(result, "Asking…");
+    try {
+      const { ok, detail } = await api("POST", "/admin/api/test", { provider: provider.id });
+      result.classList.add(ok ? "fine" : "error");
+      say(result, ok ? "✓ It answers." : `✗ ${detail}`);
+    } catch (error) {
+      say(result, `✗ ${error.message}`);
+    }
+    button.disabled = false;
+    button.focus();
+  });
+  return { button, result };
+}
+
+function update(card, provider, isChosen) {
+  card.radio.checked = isChosen;
+  card.radio.disabled = Boolean(provider.unconfigured) && !isChosen;
+  card.root.classList.toggle("chosen", isChosen);
+  card.root.classList.toggle("missing", Boolean(provider.unconfigured));
+  card.setup.hidden = !(provider.unconfigured || provider.reachable === false);
+  card.use.hidden = card.facts.hidden = card.pick.hidden = Boolean(provider.unconfigured);
+  say(card.about, about(provider));
+  showPill(card.pill, provider);
+  showMeter(card, provider);
+  showFacts(card.facts, provider);
+  showModels(card.model, provider);
+  const error = provider.last_error;
+  say(card.error, error ? `Last error ${moment(error.at)}: ${error.text}` : "");
+}
+
+/** Where the data goes, and what is free. */
+function about(provider) {
+  if (provider.last_resort) return "A small model inside this program: free, works offline, for a first try.";
+  if (provider.local) return "Free, unlimited, privacy-focused: prompts stay with your own Ollama.".replace("Ollama", shortName(provider.title));
+  const limits = provider.windows.filter(({ name }) => name.startsWith("requests"));
+  const free = limits.map(({ limit, name }) => `${number(limit)} ${name.replace(", as told", "")}`);
+  const allowed = free.length ? ` Limit: ${[...new Set(free)].join(", ")}.` : "";
+  return `Prompts leave this machine for ${shortName(provider.title)}’s servers.${allowed}`;
+}
+
+function showPill(pill, provider) {
+  const state = provider.unconfigured ? "off"
+    : provider.pause ? "paused"
+    : provider.reachable === false ? "bad"
+    : provider.reachable ? "on" : "waiting";
+  pill.dataset.state = state;
+  const words = { off: "Not set up", bad: "Does not answer", on: "Ready", waiting: "Checking…" };
+  countDown(pill, provider.pause?.ends_at, (s) => words[state] ?? (s ? `Back in ${duration(s)}` : "Trying again"));
+  pill.title = provider.pause?.reason || provider.unconfigured || provider.detail;
+}
+
+function showMeter({ meter, meterText, use }, provider) {
+  const window = provider.windows[0];
+  use.hidden ||= !window;
+  if (!window) return;
+  Object.assign(meter, { max: window.limit, high: window.limit * 0.8, optimum: 0, value: window.used });
+  say(meterText, `${number(window.used)} of ${number(window.limit)} ${window.name}`);
+}
+
+function showFacts(list, { speed, day, local, windows }) {
+  const facts = [
+    ["First word", speed.first_s == null ? "–" : seconds(speed.first_s)],
+    ["Speed", speed.tokens_per_s == null ? "–" : `${number(Math.round(speed.tokens_per_s))} tokens/s`],
+    ["Answer (p50 / p95)", speed.p50_s == null ? "–" : `${seconds(speed.p50_s)} / ${seconds(speed.p95_s)}`],
+    ["Left today", day ? `${number(day.left)} of ${number(day.limit)}` : local && !windows.length ? "unlimited" : "–"],
+  ];
+  const text = JSON.stringify(facts);
+  if (list.dataset.text === text) return;
+  list.dataset.text = text;
+  list.replaceChildren(...facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
+}
+
+function showModels(select, { model, models }) {
+  const names = models.length ? models : [model];
+  const text = JSON.stringify(names);
+  if (select.dataset.text !== text && document.activeElement !== select) {
+    select.dataset.text = text;
+    select.replaceChildren(...names.map((name) => make("option", { value: name }, name)));
+  }
+  const shown = names.includes(model) ? model : `${model}:latest`;
+  if (document.activeElement !== select || select.value !== shown) select.value = shown;
+}

@@ -1,0 +1,61 @@
+// The live status in, every part of the page kept in step with it.
+
+import { showCards, showFirstRun } from "./cards.js";
+import { showApps, showLimits, showOrder, showPreset } from "./choices.js";
+import { byId, notify, say, shortName } from "./dom.js";
+import { usePlayground } from "./play.js";
+
+let status = null;
+
+function show(news) {
+  status = news;
+  showPowered(news);
+  showFirstRun(news);
+  showCards(news);
+  showLimits(news);
+  showPreset(news);
+  showOrder(news);
+  showApps(news);
+  const { problem } = news.store;
+  byId("store-problem").hidden = !problem;
+  say(byId("store-problem"), problem ? `${problem}. Requests go on; changes are not kept.` : "");
+  say(byId("version"), `pointsman ${news.version}`);
+}
+
+function showPowered({ powered_by: by, providers }) {
+  const bar = byId("powered");
+  if (!by) {
+    bar.dataset.state = "off";
+    say(byId("powered-text"), "Nothing can answer yet");
+    return;
+  }
+  const provider = providers.find(({ id }) => id === by.provider);
+  bar.dataset.state = provider.reachable === false || provider.pause ? "bad" : "on";
+  if (by.instead_of && bar.dataset.state === "on") bar.dataset.state = "standin";
+  const instead = by.instead_of ? `, standing in for ${shortName(by.instead_of)}` : "";
+  say(byId("powered-text"), `Powered by ${shortName(by.title)} · ${by.model}${instead}`);
+  document.title = `${shortName(by.title)} · pointsman`;
+}
+
+function follow() {
+  const feed = new EventSource("/admin/api/events");
+  feed.addEventListener("status", (event) => show(JSON.parse(event.data)));
+  feed.addEventListener("error", () => {
+    byId("powered").dataset.state = "waiting";
+    say(byId("powered-text"), "Connection lost, trying again…");
+    if (feed.readyState === EventSource.CLOSED) setTimeout(follow, 2000);
+  });
+  addEventListener("pagehide", () => feed.close());
+}
+
+byId("base-url").textContent = `${location.origin}/v1`;
+byId("copy").addEventListener("click", async () => {
+  await navigator.clipboard.writeText(byId("base-url").textContent);
+  notify("✓ Base URL copied.");
+});
+byId("dismiss").addEventListener("click", () => {
+  byId("notice").hidden = true;
+  byId("main").focus({ preventScroll: true });
+});
+usePlayground(() => status);
+follow();

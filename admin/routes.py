@@ -1,0 +1,151 @@
+"""The admin page, its API, and `/api/user/preferences`: HTTP in, HTTP out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any, Protocol
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from admin.auth import Gate
+from admin.site import HEADERS, asset, page
+
+MAX_BODY_BYTES = 8 * 1024 * 1024
+OWN_PATHS = ("/admin", "/api/user")
+"""The paths that this package guards by itself, by the admin token instead of a client's key."""
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Console(Protocol):
+    """What the routes show and do. Failures are exceptions that the application answers."""
+
+    def status(self) -> bytes: ...
+    def events(self) -> AsyncGenerator[bytes, None]: ...
+    def preference(self, app: str | None) -> dict[str, Any]: ...
+    async def change(self, app: str | None, body: bytes) -> dict[str, Any]: ...
+    async def forget(self, app: str | None) -> dict[str, Any]: ...
+    async def test(self, body: bytes) -> dict[str, Any]: ...
+    def explain(self, app: str | None, body: bytes) -> dict[str, Any]: ...
+
+
+def admin_routes(console: Console, gate: Gate, chat: ASGIApp) -> list[Route]:
+    """All routes. `chat` answers the page's playground, which has no client's key to show."""
+    site, api = _Site(gate), _Api(console)
+    return [
+        Route("/admin", site.page),
+        Route("/admin/assets/{name}", site.asset),
+        Route("/admin/api/login", _answering(site.log_in), methods=["POST"]),
+        Route("/admin/api/chat", _GuardedApp(chat, gate), methods=["POST"]),
+        *(
+            Route(path, _answering(endpoint, gate), methods=methods)
+            for path, methods, endpoint in (
+                ("/api/user/preferences", ["GET", "PUT", "DELETE"], api.preferences),
+                ("/admin/api/status", ["GET"], api.status),
+                ("/admin/api/events", ["GET"], api.events),
+                ("/admin/api/test", ["POST"], api.test),
+                ("/admin/api/explain", ["POST"], api.explain),
+            )
+        ),
+    ]
+
+
+class _Site:
+    """What is sent before anyone has shown who they are."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    async def page(self, request: Request) -> Response:
+        if not self._gate.admits(request):
+            return page("login.html", status=401)
+        return page("index.html")
+
+    async def asset(self, request: Request) -> Response:
+        return asset(request.path_params["name"])
+
+    async def log_in(self, request: Request) -> Response:
+        response = _json({"ok": True})
+        if not self._gate.log_in(_token(await _body(request)), response):
+            raise HTTPException(401, "The admin token is missing or wrong.")
+        return response
+
+
+class _Api:
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    async def preferences(self, request: Request) -> Response:
+        app = request.query_params.get("app")
+        match request.method:
+            case "PUT":
+                return _json(await self._console.change(app, await _body(request)))
+            case "DELETE":
+                return _json(await self._console.forget(app))
+        return _json(self._console.preference(app))
+
+    async def status(self, _request: Request) -> Response:
+        return Response(self._console.status(), headers=HEADERS, media_type="application/json")
+
+    async def events(self, _request: Request) -> Response:
+        feed = self._console.events()
+        return StreamingResponse(feed, headers=HEADERS, media_type="text/event-stream")
+
+    async def test(self, request: Request) -> Response:
+        return _json(await self._console.test(await _body(request)))
+
+    async def explain(self, request: Request) -> Response:
+        app = request.query_params.get("app")
+        return _json(self._console.explain(app, await _body(request)))
+
+
+def _answering(endpoint: Endpoint, gate: Gate | None = None) -> Endpoint:
+    """The endpoint behind `gate`; what it could not read to the end needs no answer."""
+
+    async def answering(request: Request) -> Response:
+        if gate is not None:
+            gate.check(request)
+        try:
+            return await endpoint(request)
+        except ClientDisconnect:
+            return Response(status_code=499)
+
+    return answering
+
+
+class _GuardedApp:
+    """An ASGI application behind the gate."""
+
+    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+        self._app = app
+        self._gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._gate.check(Request(scope))
+        await self._app(scope, receive, send)
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MAX_BODY_BYTES:
+            raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES // 2**20} MiB.")
+    return bytes(body)
+
+
+def _token(body: bytes) -> str:
+    try:
+        token = orjson.loads(body)["token"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return ""
+    return token if isinstance(token, str) else ""
+
+
+def _json(value: dict[str, Any]) -> Response:
+    return Response(orjson.dumps(value), headers=HEADERS, media_type="application/json")
