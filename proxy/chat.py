@@ -70,7 +70,7 @@ class ChatEndpoint:
                 raise
             exchange.status = 499
         except Exception:
-            log.exception("%s failed inside the proxy", exchange.id)
+            log.exception("%s failed inside the proxy", exchange.id.decode("ascii"))
             await exchange.fail(internal_error())
         finally:
             if watcher is not None:
