@@ -19,6 +19,7 @@ from proxy.wire import model_object, models_object
 log = logging.getLogger("pointsman.models")
 
 FRESH_S = 60.0
+RETRY_S = 5.0
 TIMEOUT_S = 2.0
 FIRST_LIST_S = 1.0
 
@@ -26,7 +27,8 @@ FIRST_LIST_S = 1.0
 class Catalog:
     """What each provider offers: asked in parallel, with a short timeout, the last good list kept.
 
-    A provider that does not answer delays nobody beyond the timeout, and keeps its old list.
+    A provider that does not answer delays nobody beyond the timeout: it keeps its old list, and
+    the answer, when it comes after all, is the new one.
     """
 
     def __init__(
@@ -35,12 +37,18 @@ class Catalog:
         self._adapters = adapters
         self._clock = clock
         self._lists: dict[str, Sequence[Model]] = {}
-        self._asked_s: float | None = None
-        self._refreshing: asyncio.Task[None] | None = None
+        self._fresh_until: dict[str, float] = {}
+        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._slow: set[str] = set()
 
     def lists(self) -> Mapping[str, Sequence[Model]]:
         """The last good list of each provider that has ever given one."""
         return self._lists
+
+    def is_configured(self, provider: str) -> bool:
+        """Whether there is a provider of this name that can be asked."""
+        adapter = self._adapters.get(provider)
+        return adapter is not None and adapter.unconfigured is None
 
     def providers_of(self, model: str) -> list[str]:
         """The providers that list a model of this name, or are set to use it."""
@@ -53,50 +61,54 @@ class Catalog:
         ]
 
     async def know(self, model: str) -> None:
-        """See to it that the lists are fresh enough to look `model` up, waiting once at most.
+        """See to it that the lists are fresh enough to look `model` up.
 
-        Only the very first lists are waited for, and not long; later ones come in the background.
+        Only for a provider's very first list does the request wait, and not long; later ones come
+        in the background.
         """
-        if self._is_fresh() or any(a.settings.model == model for a in self._adapters.values()):
+        if any(adapter.settings.model == model for adapter in self._adapters.values()):
             return
-        task = self._refresh()
-        if not self._lists:
-            await asyncio.wait([task], timeout=FIRST_LIST_S)
+        asking = self._refresh()
+        first = asking.keys() - self._fresh_until.keys() - self._slow
+        if first:
+            await asyncio.wait([asking[provider] for provider in first], timeout=FIRST_LIST_S)
+            self._slow |= first & self._asking.keys()
 
     async def refreshed(self) -> Mapping[str, Sequence[Model]]:
-        """The lists, asked for anew unless they are fresh."""
-        if not self._is_fresh():
-            await asyncio.wait([self._refresh()])
+        """The lists, asked for anew where they are not fresh."""
+        if asking := self._refresh():
+            await asyncio.wait(asking.values(), timeout=TIMEOUT_S)
         return self._lists
 
     async def close(self) -> None:
-        """Stop a refresh that is under way."""
-        if self._refreshing is not None:
-            self._refreshing.cancel()
-            await asyncio.gather(self._refreshing, return_exceptions=True)
+        """Stop asking."""
+        asking = list(self._asking.values())
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
 
-    def _is_fresh(self) -> bool:
-        return self._asked_s is not None and self._clock() - self._asked_s < FRESH_S
-
-    def _refresh(self) -> asyncio.Task[None]:
-        if self._refreshing is None or self._refreshing.done():
-            self._refreshing = asyncio.create_task(self._ask_all())
-        return self._refreshing
-
-    async def _ask_all(self) -> None:
-        ready = [name for name, adapter in self._adapters.items() if adapter.unconfigured is None]
-        outcomes = await asyncio.gather(*map(self._ask, ready), return_exceptions=True)
-        for provider, outcome in zip(ready, outcomes, strict=True):
-            if isinstance(outcome, Exception):
-                log.error("no list of models from %s", provider, exc_info=outcome)
-        self._asked_s = self._clock()
+    def _refresh(self) -> Mapping[str, asyncio.Task[None]]:
+        """Ask whoever has no fresh list and is not being asked; everyone who is, by provider."""
+        now = self._clock()
+        for provider in self._adapters:
+            if provider in self._asking or self._fresh_until.get(provider, now) > now:
+                continue
+            if self.is_configured(provider):
+                self._asking[provider] = asyncio.create_task(self._ask(provider))
+        return dict(self._asking)
 
     async def _ask(self, provider: str) -> None:
+        fresh_s = RETRY_S
         try:
-            async with asyncio.timeout(TIMEOUT_S):
-                self._lists[provider] = await self._adapters[provider].models()
-        except (AdapterError, TimeoutError) as error:
+            self._lists[provider] = await self._adapters[provider].models()
+            fresh_s = FRESH_S
+        except AdapterError as error:
             log.debug("no list of models from %s: %s", provider, error)
+        except Exception:
+            log.exception("no list of models from %s", provider)
+        finally:
+            self._fresh_until[provider] = self._clock() + fresh_s
+            del self._asking[provider]
 
 
 class ModelsEndpoint:
@@ -115,6 +127,13 @@ class ModelsEndpoint:
         for entry in await self._entries():
             if entry["id"] == name:
                 return _json(orjson.dumps(entry))
+        provider, _, model = name.partition("/")
+        if (
+            model
+            and self._catalog.is_configured(provider)
+            and provider not in self._catalog.lists()
+        ):
+            return _json(orjson.dumps(model_object(name, Model(model))))  # nobody can tell yet
         raise model_not_found(name)
 
     async def _entries(self) -> list[Json]:
