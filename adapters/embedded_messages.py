@@ -1,0 +1,96 @@
+"""OpenAI's messages -> the messages that llama.cpp's server takes. Pure.
+
+A chat template is a program of the model's maker: one that has never heard of calls breaks on them,
+and one that adds up strings breaks on null. So `content` is always text, and calls become text
+where the template has no place for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from adapters.base import AdapterError, ErrorKind, Json, Phase
+
+NAME = "embedded"
+
+
+def unsupported(param: str, wish: str) -> AdapterError:
+    """The error for what this model cannot do but another one may."""
+    return AdapterError(
+        ErrorKind.UNSUPPORTED,
+        f"the embedded model cannot take {wish}",
+        provider=NAME,
+        phase=Phase.BEFORE_SEND,
+        param=param,
+    )
+
+
+def to_messages(messages: Sequence[Json], *, with_calls: bool) -> list[Json]:
+    """Messages with llama.cpp's keys only; raises AdapterError for all content but text."""
+    names = {
+        call.get("id"): call["function"]["name"]
+        for message in messages
+        for call in message.get("tool_calls") or ()
+    }
+    native = []
+    for i, message in enumerate(messages):
+        text = _text(message.get("content"), f"messages[{i}].content")
+        match message["role"], with_calls:
+            case "assistant", True:
+                native.append(_with_calls(text, message.get("tool_calls") or ()))
+            case "assistant", False:
+                native.append(_said(text, message.get("tool_calls") or ()))
+            case "tool", True:
+                call_id = message["tool_call_id"]
+                named = {"name": names[call_id]} if call_id in names else {}
+                native.append({"role": "tool", "tool_call_id": call_id, **named, "content": text})
+            case "tool", False:
+                name = names.get(message["tool_call_id"], "the tool")
+                native.append({"role": "user", "content": f"Result of {name}: {text}"})
+            case role, _:
+                native.append({"role": role, "content": text})
+    return native
+
+
+def _with_calls(text: str, calls: Sequence[Json]) -> Json:
+    message: Json = {"role": "assistant", "content": text}
+    if calls:
+        message["tool_calls"] = [
+            {"id": call.get("id", ""), "type": "function", "function": _function(call["function"])}
+            for call in calls
+        ]
+    return message
+
+
+def _function(function: Json) -> Json:
+    """Name and arguments; llama.cpp refuses arguments that are no JSON object."""
+    arguments = function.get("arguments") or "{}"
+    try:
+        readable = isinstance(orjson.loads(arguments), dict)
+    except orjson.JSONDecodeError:
+        readable = False
+    if not readable:
+        arguments = orjson.dumps({"input": arguments}).decode()
+    return {"name": function["name"], "arguments": arguments}
+
+
+def _said(text: str, calls: Sequence[Json]) -> Json:
+    functions = (call["function"] for call in calls)
+    called = [f"{each['name']}({each.get('arguments') or ''})" for each in functions]
+    return {"role": "assistant", "content": "\n".join([*([text] if text else []), *called])}
+
+
+def _text(content: Any, place: str) -> str:
+    if not isinstance(content, list):
+        return content or ""
+    return "\n".join(_part(part, f"{place}[{i}]") for i, part in enumerate(content))
+
+
+def _part(part: Json, place: str) -> str:
+    match part:
+        case {"type": "text", "text": str(text)} | {"type": "refusal", "refusal": str(text)}:
+            return text
+    raise unsupported(place, "images, audio or files")
