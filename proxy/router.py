@@ -28,7 +28,14 @@ from adapters.base import (
     RateLimits,
     Usage,
 )
-from proxy.attempts import FINAL_KINDS, MAX_ATTEMPTS, Attempts, Receipt, estimated_tokens
+from proxy.attempts import (
+    FINAL_KINDS,
+    MAX_ATTEMPTS,
+    TOLD_KINDS,
+    Attempts,
+    Receipt,
+    estimated_tokens,
+)
 from proxy.budget import RetryBudget
 from proxy.candidates import Candidate, Chooser, Preference
 from proxy.errors import ApiError, bad_request, from_adapter, from_failures, overloaded
@@ -152,8 +159,9 @@ class Router:
         return await self._attempt(attempts)
 
     def _pause_s(self, state: RetryCallState, attempts: Attempts) -> float:
-        """Rotate first, wait last: only who comes back to the same place backs off."""
-        return 0.0 if attempts.untried() else self._backoff(state)
+        """Rotate first, wait last: only who comes back to the same place unbidden backs off."""
+        was_told = attempts.failures[-1][1].kind in TOLD_KINDS
+        return 0.0 if was_told or attempts.untried() else self._backoff(state)
 
     async def _attempt(self, attempts: Attempts) -> Answer:
         ticket = await self._leave(attempts)
