@@ -31,8 +31,10 @@ from adapters.base import (
 )
 from proxy.candidates import Chooser, Preference
 from proxy.errors import ApiError
+from proxy.health import Health
 from proxy.images import ImageFetcher
 from proxy.router import MAX_ATTEMPTS, Receipt, Router
+from proxy.windows import Limits
 from tests.proxy.kit import EVERYTHING, HANG, HELLO, ScriptedAdapter, adapter, failure, request
 
 pytestmark = pytest.mark.anyio
@@ -41,11 +43,28 @@ NETWORK, SERVER, LIMIT = ErrorKind.NETWORK, ErrorKind.SERVER, ErrorKind.RATE_LIM
 
 
 @dataclass
+class Clock:
+    """A clock that goes on only by sleeping."""
+
+    now_s: float = 1000.0
+    slept: list[float] = field(default_factory=list)
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    async def sleep(self, wait_s: float) -> None:
+        self.now_s += wait_s
+        self.slept.append(wait_s)
+
+
+@dataclass
 class Station:
     """Providers in their order of preference, and a router before them."""
 
     adapters: dict[str, ScriptedAdapter]
     strict_params: bool = False
+    max_wait_s: float = 0
+    clock: Clock = field(default_factory=Clock)
     receipt: Receipt = field(default_factory=Receipt)
     preference: Preference = field(default_factory=lambda: Preference("north", chosen=True))
 
@@ -54,12 +73,17 @@ class Station:
             return None
 
         chooser = Chooser(self.adapters, listed=lambda _: (), last_resort=lambda _: None)
+        limits = {name: Limits() for name in self.adapters}
         self.router = Router(
             self.adapters,
             chooser,
+            Health(limits, clock=self.clock, wall=self.clock),
             know=know,
             images=ImageFetcher("off"),
             strict_params=self.strict_params,
+            max_wait_s=self.max_wait_s,
+            clock=self.clock,
+            sleep=self.clock.sleep,
         )
 
     async def ask(self, model: str = "default", **fields: Any) -> list[Event]:
@@ -140,6 +164,7 @@ async def test_a_failure_before_content_rotates_unseen(build: Build, kind: Error
     assert Text("lo") in events
     assert station.calls() == [1, 1]
     assert station.receipt.attempts == [f"north:{kind}", "south:200"]
+    assert station.clock.slept in ([], [0.0])
     assert (station.receipt.provider, station.receipt.model) == ("south", "toy-1")
 
 
@@ -175,7 +200,7 @@ async def test_a_bad_request_after_a_rotation_is_told_and_final(build: Build) ->
 
 async def test_a_named_provider_never_rotates(build: Build) -> None:
     station = build()
-    station.play("south", [failure(SERVER, "south")])
+    station.play("south", [failure(NETWORK, "south")])
 
     error = await station.refused("south/big")
 
@@ -194,6 +219,59 @@ async def test_at_most_four_attempts_are_made(build: Build) -> None:
 
     assert sum(station.calls()) == MAX_ATTEMPTS == 4
     assert station.receipt.attempts == [f"p{i}:server" for i in range(4)]
+
+
+async def test_a_server_error_is_tried_again_where_nobody_else_is_left(build: Build) -> None:
+    station = build("north")
+    station.play("north", [failure(SERVER, "north")])
+
+    assert Text("lo") in await station.ask()
+
+    assert station.receipt.attempts == ["north:server", "north:200"]
+    assert 0 <= station.clock.slept[-1] <= 8
+
+
+async def test_no_provider_is_asked_a_third_time(build: Build) -> None:
+    station = build("north")
+    station.play("north", *[[failure(SERVER, "north")]] * 3)
+
+    assert (await station.refused()).status == 503
+    assert station.receipt.attempts == ["north:server"] * 2
+
+
+async def test_a_told_wait_is_waited_where_nobody_else_is_left(build: Build) -> None:
+    station = build("north", max_wait_s=10)
+    station.play("north", [failure(LIMIT, "north", retry_after_s=3)])
+
+    assert Text("lo") in await station.ask()
+
+    assert station.receipt.attempts == ["north:rate_limit", "north:200"]
+    assert 3 <= station.clock.now_s - 1000 <= 3.5
+
+
+async def test_a_wait_that_is_too_long_is_told_to_the_client(build: Build) -> None:
+    station = build("north", max_wait_s=10)
+    station.play("north", [failure(LIMIT, "north", retry_after_s=30)])
+
+    error = await station.refused()
+
+    assert error.status == 429
+    assert error.retry_after_s is not None and 30 <= error.retry_after_s <= 33
+    assert station.clock.now_s == 1000
+    assert station.calls() == [1]
+
+
+async def test_who_told_a_wait_is_not_asked_before_it_is_over(build: Build) -> None:
+    station = build()
+    station.play("north", [failure(LIMIT, "north", retry_after_s=30)])
+    await station.ask()
+
+    await station.ask()
+    assert station.receipt.attempts == ["south:200"]
+
+    station.clock.now_s += 34
+    await station.ask()
+    assert station.receipt.attempts == ["north:200"]
 
 
 async def test_who_cannot_do_it_is_skipped_and_named(build: Build) -> None:
@@ -233,7 +311,7 @@ async def test_who_has_answered_is_remembered(build: Build) -> None:
     [
         ((LIMIT, 9), (LIMIT, 4), 429, b"4"),
         ((LIMIT, 7), (NETWORK, None), 429, b"7"),
-        ((NETWORK, None), (SERVER, None), 503, b"1"),
+        ((NETWORK, None), (NETWORK, None), 503, b"1"),
         ((ErrorKind.AUTH, None), (ErrorKind.AUTH, None), 502, None),
         ((ErrorKind.CONTEXT, None), (ErrorKind.CONTEXT, None), 400, None),
     ],
