@@ -8,8 +8,7 @@ from typing import Any, get_args, get_type_hints
 
 import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from openai.types.chat import completion_create_params as openai_params
 from openai.types.shared import ReasoningEffort
 

@@ -6,8 +6,7 @@ from collections.abc import AsyncGenerator
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from adapters.base import Event, Finish, Reasoning, Text, ToolCall, Usage
 from proxy.thinktags import ThinkTags, split_think_tags
