@@ -27,11 +27,11 @@ class Console(Protocol):
 
     def status(self) -> bytes: ...
     def events(self) -> AsyncGenerator[bytes, None]: ...
-    def preference(self, app: str | None) -> dict[str, Any]: ...
+    async def preference(self, app: str | None) -> dict[str, Any]: ...
     async def change(self, app: str | None, body: bytes) -> dict[str, Any]: ...
     async def forget(self, app: str | None) -> dict[str, Any]: ...
     async def test(self, body: bytes) -> dict[str, Any]: ...
-    def explain(self, app: str | None, body: bytes) -> dict[str, Any]: ...
+    async def explain(self, app: str | None, body: bytes) -> dict[str, Any]: ...
 
 
 def admin_routes(console: Console, gate: Gate, chat: ASGIApp) -> list[Route]:
@@ -87,7 +87,7 @@ class _Api:
                 return _json(await self._console.change(app, await _body(request)))
             case "DELETE":
                 return _json(await self._console.forget(app))
-        return _json(self._console.preference(app))
+        return _json(await self._console.preference(app))
 
     async def status(self, _request: Request) -> Response:
         return Response(self._console.status(), headers=HEADERS, media_type="application/json")
@@ -101,7 +101,7 @@ class _Api:
 
     async def explain(self, request: Request) -> Response:
         app = request.query_params.get("app")
-        return _json(self._console.explain(app, await _body(request)))
+        return _json(await self._console.explain(app, await _body(request)))
 
 
 def _answering(endpoint: Endpoint, gate: Gate | None = None) -> Endpoint:

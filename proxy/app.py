@@ -8,8 +8,10 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import orjson
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -21,8 +23,11 @@ from adapters import REGISTRY
 from adapters.base import Adapter, ProviderSettings
 from adapters.memory import LruMemory
 from adapters.native import Upstream
+from admin.auth import Gate, admin_token
+from admin.routes import OWN_PATHS, admin_routes
 from proxy.candidates import Chooser, Preference
 from proxy.chat import ChatEndpoint
+from proxy.console import Console
 from proxy.errors import ApiError, internal_error
 from proxy.guard import Guard
 from proxy.health import Health
@@ -30,10 +35,13 @@ from proxy.images import ImageFetcher
 from proxy.migrate import NewerSchemaError
 from proxy.models import Catalog, ModelsEndpoint
 from proxy.preferences import Preferences
+from proxy.recorder import Recorder
 from proxy.router import Router
 from proxy.settings import Settings, bypasses_proxy, proxy_of_environment
+from proxy.status import Sources, preset_of, status_of
 from proxy.storage import Storage
 from proxy.upstream import open_upstream
+from proxy.watch import Reach, Watch
 from proxy.windows import Limits
 from proxy.wire import error_object
 
@@ -62,6 +70,9 @@ class Parts:
     health: Health
     preferences: Preferences
     storage: Storage
+    sources: Sources
+    watch: Watch
+    admin_token: SecretStr | None
     ready: bool = False
     stop: Callable[[str], None] = log.critical
 
@@ -73,7 +84,7 @@ def create_app(
     parts = build(settings, upstream or open_upstream_of(settings), clocks or Clocks())
     chat = ChatEndpoint(
         parts.router,
-        parts.storage.preference,
+        partial(_preference, parts),
         deadline_s=settings.deadline_s,
         split_tags=settings.think_tags == "split",
     )
@@ -88,13 +99,15 @@ def create_app(
                 Route(f"{prefix}/models/{{id:path}}", models.single),
             )
         ]
-        + [Route("/health/live", _live), Route("/health/ready", _ready)],
+        + [Route("/health/live", _live), Route("/health/ready", _ready)]
+        + admin_routes(Console(parts.sources, parts.watch), Gate(parts.admin_token), chat),
         middleware=[
             Middleware(
                 Guard,
                 hosts=settings.allowed_hosts,
                 origins=settings.allowed_origins,
                 keys=settings.client_keys,
+                own_paths=OWN_PATHS,
             )
         ],
         lifespan=_lifespan,
@@ -134,10 +147,7 @@ def build(settings: Settings, upstream: Upstream, clocks: Clocks) -> Parts:
         last_resort=lambda chosen: _last_resort(adapters, chosen, router.answered),
     )
     health = Health(
-        {
-            name: limits_of(adapter.settings, settings.rate_preset)
-            for name, adapter in adapters.items()
-        },
+        _limits(adapters, settings.rate_preset),
         clock=clocks.clock,
         wall=clocks.wall,
     )
@@ -153,9 +163,42 @@ def build(settings: Settings, upstream: Upstream, clocks: Clocks) -> Parts:
         clock=clocks.clock,
         sleep=clocks.sleep,
     )
-    return Parts(
-        settings, upstream, adapters, catalog, router, chooser, health, preferences, storage
+    sources = Sources(
+        settings,
+        adapters,
+        chooser,
+        preferences,
+        Recorder(wall=clocks.wall),
+        lists=catalog.lists,
+        health=health.snapshot,
+        limits=lambda: _limits(adapters, preset_of(settings, preferences)),
+        problem=lambda: storage.problem,
+        loaded=lambda: storage.preference(None),
     )
+    facts = partial(status_of, sources, wall=clocks.wall)
+    return Parts(
+        settings,
+        upstream,
+        adapters,
+        catalog,
+        router,
+        chooser,
+        health,
+        preferences,
+        storage,
+        sources,
+        Watch(facts, Reach(adapters), catalog, preferences),
+        admin_token(settings.admin_token, is_loopback=settings.is_loopback),
+    )
+
+
+async def _preference(parts: Parts, app: str | None) -> Preference:
+    parts.sources.recorder.seen(app)
+    return await parts.storage.preference(app)
+
+
+def _limits(adapters: Mapping[str, Adapter], preset: str) -> Mapping[str, Limits]:
+    return {name: limits_of(adapter.settings, preset) for name, adapter in adapters.items()}
 
 
 def limits_of(settings: ProviderSettings, preset: str) -> Limits:
@@ -195,6 +238,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     parts.ready = False
     opening.cancel()
     await asyncio.gather(opening, return_exceptions=True)
+    await parts.watch.close()
     await parts.storage.close()
     await parts.catalog.close()
     await parts.router.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ class Console:
     def __init__(self, sources: Sources, watch: Watch) -> None:
         self._sources = sources
         self._watch = watch
+        self._changing = asyncio.Lock()
 
     def status(self) -> bytes:
         """The facts of `proxy/status.py` as JSON, at once."""
@@ -34,8 +36,9 @@ class Console:
         """The same as server-sent events: now, and after each change."""
         return server_sent(self._watch.feed())
 
-    def preference(self, app: str | None) -> Json:
+    async def preference(self, app: str | None) -> Json:
         """What the user has chosen, or what holds for an app."""
+        await self._sources.loaded()
         row_id = app_row_id(app)
         row = self._preferences.row(row_id)
         holds = self._preferences.get(None if row_id == DEFAULT else row_id)
@@ -44,20 +47,24 @@ class Console:
 
     async def change(self, app: str | None, body: bytes) -> Json:
         """Store a change; it holds for the next request when this returns."""
-        row = self._preferences.row(app_row_id(app))
-        changed_row = changed(row, parse_json(body), self._adapters)
-        with _store_errors():
-            await self._preferences.put(changed_row)
-        return self.preference(app)
+        row_id = app_row_id(app)
+        change = parse_json(body)
+        await self._sources.loaded()
+        async with self._changing:
+            row = changed(self._preferences.row(row_id), change, self._adapters)
+            with _store_errors():
+                await self._preferences.put(row)
+        return await self.preference(app)
 
     async def forget(self, app: str | None) -> Json:
         """Remove an app's row, so that the user's own choice holds for it."""
         row_id = app_row_id(app)
         if row_id == DEFAULT:
             raise bad_request("Name the app whose choice is to be removed: ?app=…", param="app")
-        with _store_errors():
-            await self._preferences.remove(row_id)
-        return self.preference(app)
+        async with self._changing:
+            with _store_errors():
+                await self._preferences.remove(row_id)
+        return await self.preference(app)
 
     async def test(self, body: bytes) -> Json:
         """Ask a provider now whether it answers; nothing but its id is taken."""
@@ -69,8 +76,9 @@ class Console:
         answer = await self._watch.reach.ask(provider)
         return {"provider": provider, "ok": answer.reachable, "detail": answer.detail}
 
-    def explain(self, app: str | None, body: bytes) -> Json:
+    async def explain(self, app: str | None, body: bytes) -> Json:
         """What an OpenAI request would become at each provider, and where it would go now."""
+        await self._sources.loaded()
         preference = self._preferences.get(app)
         return explain(
             body, self._adapters, self._sources.chooser, preference, self._sources.health()

@@ -8,7 +8,7 @@ gives an unchanged object.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -30,7 +30,7 @@ class Sources:
     """What the facts are taken from.
 
     `lists` gives the models that each provider offers, `health` and `limits` what the router keeps
-    to, `problem` what is wrong with the database.
+    to, `problem` what is wrong with the database; `loaded` waits until it has been read.
     """
 
     settings: Settings
@@ -42,6 +42,7 @@ class Sources:
     health: Callable[[], Sequence[Status]]
     limits: Callable[[], Mapping[str, Limits]]
     problem: Callable[[], str | None]
+    loaded: Callable[[], Awaitable[object]]
 
 
 def status_of(
