@@ -33,7 +33,6 @@ from adapters.base import (
     Phase,
     ProviderSettings,
     Scope,
-    Warn,
 )
 from adapters.gemini_amend import amended
 from adapters.gemini_answer import MISSING_SIGNATURE, GeminiAnswer
@@ -128,8 +127,8 @@ class GeminiAdapter:
                 raise
         else:
             return
-        call = replace(call, body={**call.body, "contents": signed})
-        yield [Warn("emulated=thought_signature")]
+        body = {**call.body, "contents": signed}
+        call = replace(call, body=body, warnings=("emulated=thought_signature",))
         async with contextlib.aclosing(self._exchange(request, call)) as batches:
             async for batch in batches:
                 yield batch
@@ -237,22 +236,15 @@ class GeminiAdapter:
 class _Answer(GeminiAnswer):
     """The whole of Gemini's `Dialect`: the reading, and what a refusal means."""
 
-    _words: tuple[str, ...] = ()
-
     def head(self, response: httpx.Response) -> list[Event]:
-        """Nothing of Gemini's headers; what had to be mended to get here."""
-        return [Warn(word) for word in self._words]
+        """Gemini's headers tell nothing that is not in the body."""
+        return []
 
     def refusal(self, response: httpx.Response) -> AdapterError:
         return refusal(response, secret=self._secret)
 
     def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | None:
-        if error.kind is not ErrorKind.BAD_REQUEST:
-            return None
-        mended = amended(call, error.message)
-        if mended is not None:
-            self._words = mended.warnings[len(call.warnings) :]
-        return mended
+        return amended(call, error.message) if error.kind is ErrorKind.BAD_REQUEST else None
 
 
 def refusal(response: httpx.Response, *, secret: str | None = None) -> AdapterError:

@@ -113,10 +113,12 @@ class ContentsTranslator:
 
     def _arguments(self, text: Any) -> Json:
         """The object that the arguments' text holds; what a model wrote wrongly is kept as text."""
-        value = parsed(text) if isinstance(text, str) and text.strip() else text or {}
+        value = parsed(text) if isinstance(text, str) and text.strip() else None
         if value is UNREADABLE:
             self._warnings.append("changed=tool_calls.function.arguments")
             return {"_raw": text}
+        if value is None:  # Groq writes "null" for a call without parameters
+            return {}
         return value if isinstance(value, dict) else {"value": value}
 
     def _result(self, call: _Call) -> list[Json]:

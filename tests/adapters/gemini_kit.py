@@ -73,6 +73,11 @@ def chunk(parts: list[Json], finish: str | None = None, usage: Json | None = Non
     }
 
 
+def called(name: str, args: Json | None = None, **more: Any) -> Json:
+    call: Json = {"name": name} if args is None else {"name": name, "args": args}
+    return {"functionCall": {**call, **more}}
+
+
 def stream_of(*chunks: Json) -> Reply:
     return Reply((b"".join(map(frame, chunks)),), content_type=GeminiKit.stream_type)
 
