@@ -76,7 +76,7 @@ class Exchange(httpx.AsyncByteStream):
             self._connection.begin(self)
             if outgoing.body is None:
                 await self._send_stream()
-            else:
+            elif not self._is_answered:
                 self._connection.write(outgoing.head + outgoing.body)
                 await self._drained()
             self.sending = False

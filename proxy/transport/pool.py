@@ -128,7 +128,9 @@ class Pool:
             self._keep(connection)
 
     def forget(self, connection: Connection) -> None:
-        self._open.discard(connection)
+        if connection not in self._open:
+            return
+        self._open.remove(connection)
         if connection in self._idle:
             self._remove_idle(connection)
         self._return_permit()
@@ -238,8 +240,10 @@ class Pool:
                 finally:
                     self._dialing.discard(scope)
         except BaseException as error:
-            if connection.is_open:
+            if connection in self._open:
+                # Cancelled in the turn it was made: uvloop closes it without `connection_lost`.
                 connection.abort()
+                self.forget(connection)
             else:
                 self._return_permit()
             raise self._connect_error(error, origin) from error
