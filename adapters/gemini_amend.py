@@ -14,7 +14,10 @@ import orjson
 from adapters.base import Json, NativeCall
 from adapters.gemini_contents import sign
 
-PENALTIES = {"frequencyPenalty": "frequency_penalty", "presencePenalty": "presence_penalty"}
+PENALTIES: Mapping[str, str] = {
+    "frequencyPenalty": "frequency_penalty",
+    "presencePenalty": "presence_penalty",
+}
 SCHEMA = re.compile(r"schema|response.?mime", re.IGNORECASE)
 TOOLS = re.compile(r"function.?(declaration|calling)|tools\[", re.IGNORECASE)
 SIGNATURE = re.compile(r"thought.?signature", re.IGNORECASE)

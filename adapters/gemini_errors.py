@@ -16,7 +16,7 @@ from adapters.waits import go_duration_s
 NAME = "gemini"
 MAX_MESSAGE_CHARS = 400
 
-STATUS_OF_WORD = {
+STATUS_OF_WORD: Mapping[str, int] = {
     "INVALID_ARGUMENT": 400,
     "FAILED_PRECONDITION": 400,
     "UNAUTHENTICATED": 401,
@@ -27,7 +27,7 @@ STATUS_OF_WORD = {
     "UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 504,
 }
-KIND_OF_STATUS = {
+KIND_OF_STATUS: Mapping[int, ErrorKind] = {
     401: ErrorKind.AUTH,
     403: ErrorKind.AUTH,
     404: ErrorKind.MODEL_MISSING,
@@ -37,7 +37,7 @@ KIND_OF_STATUS = {
     504: ErrorKind.TIMEOUT_FIRST_BYTE,
     529: ErrorKind.OVERLOADED,
 }
-SCOPE_OF_KIND = {
+SCOPE_OF_KIND: Mapping[ErrorKind, Scope] = {
     ErrorKind.AUTH: Scope.KEY,
     ErrorKind.MODEL_MISSING: Scope.MODEL,
     ErrorKind.RATE_LIMIT: Scope.MODEL,
@@ -48,7 +48,7 @@ SCOPE_OF_KIND = {
     ErrorKind.TIMEOUT_FIRST_BYTE: Scope.MODEL,
     ErrorKind.STALL: Scope.MODEL,
 }
-WORDS = {
+WORDS: Mapping[ErrorKind, str] = {
     ErrorKind.AUTH: "the API key was refused, or may not do this; check GEMINI_API_KEY",
     ErrorKind.MODEL_MISSING: "there is no such model, or it cannot chat; /v1/models lists them",
     ErrorKind.RATE_LIMIT: "the rate limit is reached; try again later",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import mimetypes
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -13,7 +13,7 @@ from adapters.base import ErrorKind, Json
 from adapters.gemini_errors import refused
 from adapters.gemini_names import version
 
-AUDIO_TYPES = {
+AUDIO_TYPES: Mapping[str, str] = {
     "wav": "audio/wav",
     "mp3": "audio/mp3",
     "aac": "audio/aac",
@@ -21,7 +21,7 @@ AUDIO_TYPES = {
     "flac": "audio/flac",
     "ogg": "audio/ogg",
 }
-RESOLUTIONS = {
+RESOLUTIONS: Mapping[str, str] = {
     "low": "MEDIA_RESOLUTION_LOW",
     "medium": "MEDIA_RESOLUTION_MEDIUM",
     "high": "MEDIA_RESOLUTION_HIGH",

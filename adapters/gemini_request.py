@@ -17,7 +17,7 @@ from adapters.gemini_parts import PartsTranslator
 from adapters.gemini_thinking import thinking_config
 from adapters.schema import Translation, for_parameters, for_response
 
-GENERATION = {
+GENERATION: Mapping[str, str] = {
     "temperature": "temperature",
     "top_p": "topP",
     "frequency_penalty": "frequencyPenalty",
@@ -27,14 +27,19 @@ READ = frozenset({
     "seed", "logprobs", "top_logprobs", "modalities", "audio", "web_search_options",
     "service_tier", "stream_options", "store", "moderation",
 })  # fmt: skip
-TIERS = {"default": "standard", "flex": "flex", "priority": "priority", "standard": "standard"}
+TIERS: Mapping[str, str] = {
+    "default": "standard",
+    "flex": "flex",
+    "priority": "priority",
+    "standard": "standard",
+}
 OWN_BLOCK = "gemini"
 # Blocks for other providers, and ways to say what `ChatRequest` has in a field of its own.
 NOT_OURS = frozenset({
     "groq", "ollama", "embedded", "extra_body", "reasoning", "think", "include_reasoning",
     "reasoning_format",
 })  # fmt: skip
-MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
+MODES: Mapping[str, str] = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 MAX_SEED = 2**31 - 1  # the field is an int32
 OWN_VOICE = "Kore"
 OPENAI_VOICES = frozenset({

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from adapters.base import Json, Thinking
 from adapters.gemini_names import version
 
-BUDGETS = {
+BUDGETS: Mapping[str, int] = {
     "none": 0,
     "minimal": 1024,
     "low": 1024,
@@ -14,7 +16,7 @@ BUDGETS = {
     "xhigh": 24576,
     "max": 24576,
 }
-LEVELS = {
+LEVELS: Mapping[str, str] = {
     "none": "MINIMAL",
     "minimal": "MINIMAL",
     "low": "LOW",

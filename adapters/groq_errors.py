@@ -22,7 +22,7 @@ LONGEST_MINUTE_WAIT_S = 300.0
 
 MAX_MESSAGE = 500
 CODES_OF_ANSWERS = ("tool_use_failed", "json_validate_failed")
-STATUS_OF_CODE = {
+STATUS_OF_CODE: Mapping[str, int] = {
     "rate_limit_exceeded": 429,
     "invalid_api_key": 401,
     "model_not_found": 404,

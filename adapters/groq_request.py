@@ -87,7 +87,7 @@ _GPT_OSS_EFFORT: Mapping[str, str] = {
     "xhigh": "high",
     "max": "high",
 }
-_LEVELS_EFFORT = {**_GPT_OSS_EFFORT, "none": "none"}
+_LEVELS_EFFORT: Mapping[str, str] = {**_GPT_OSS_EFFORT, "none": "none"}
 _SWITCH_EFFORT = dict.fromkeys(_GPT_OSS_EFFORT, "default") | {"none": "none"}
 EFFORTS: Mapping[str, Mapping[str, str]] = {
     "openai/gpt-oss": _GPT_OSS_EFFORT,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import httpx
 
 DEFAULT_PORT = 11434
-PORT_OF_SCHEME = {"http": 80, "https": 443}
+PORT_OF_SCHEME: Mapping[str, int] = {"http": 80, "https": 443}
 # What a server listens on at every address is no address to connect to.
-CONNECTABLE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+CONNECTABLE: Mapping[str, str] = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
 def base_url(value: str | None) -> str:

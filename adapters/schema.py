@@ -28,7 +28,7 @@ MAX_REPEATS = 2  # how often a path may come back to a definition that it is alr
 MAX_NOTE_CHARS = 200
 
 TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
-FORMATS = {
+FORMATS: Mapping[str, tuple[str, ...]] = {
     "date-time": ("string",),
     "date": ("string",),
     "time": ("string",),

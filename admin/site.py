@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-TYPES = {
+TYPES: Mapping[str, str] = {
     "js": "text/javascript; charset=utf-8",
     "css": "text/css; charset=utf-8",
     "svg": "image/svg+xml",
@@ -17,7 +18,7 @@ TYPES = {
 ASSETS = frozenset(
     {"style.css", "icon.svg", "page.js", "cards.js", "choices.js", "dom.js", "login.js", "play.js"}
 )
-HEADERS = {
+HEADERS: Mapping[str, str] = {
     "cache-control": "no-store",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",

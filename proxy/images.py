@@ -11,7 +11,7 @@ import asyncio
 import ipaddress
 import socket
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 import httpx
 
@@ -25,7 +25,7 @@ CONNECT_TIMEOUT_S = 2.0
 MAX_ADDRESSES = 3
 
 MEDIA_TYPES = frozenset({"image/png", "image/jpeg", "image/jpg", "image/gif", "image/webp"})
-HEADERS = {
+HEADERS: Mapping[str, str] = {
     "accept": "image/png, image/jpeg, image/gif, image/webp",
     "accept-encoding": "identity",
     "user-agent": "pointsman",
