@@ -134,13 +134,7 @@ def build(settings: Settings, upstream: Upstream, clocks: Clocks) -> Parts:
         for name, adapter in REGISTRY.items()
     }
     catalog = Catalog(adapters)
-    preferences = Preferences(
-        Preference(
-            provider=settings.llm_provider or next(iter(REGISTRY)),
-            chosen=settings.llm_provider is not None,
-            fallback=settings.fallback,
-        )
-    )
+    preferences = Preferences(_preference_of(settings))
     chooser = Chooser(
         adapters,
         listed=catalog.providers_of,
@@ -189,6 +183,14 @@ def build(settings: Settings, upstream: Upstream, clocks: Clocks) -> Parts:
         sources,
         Watch(facts, Reach(adapters), catalog, preferences),
         admin_token(settings.admin_token, is_loopback=settings.is_loopback),
+    )
+
+
+def _preference_of(settings: Settings) -> Preference:
+    return Preference(
+        provider=settings.llm_provider or next(iter(REGISTRY)),
+        chosen=settings.llm_provider is not None,
+        fallback=settings.fallback,
     )
 
 
