@@ -1,0 +1,325 @@
+"""The rules of the layout, read off the source: who may import what, and how long things may be."""
+
+from __future__ import annotations
+
+import ast
+import re
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+
+from adapters import REGISTRY
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("adapters", "proxy", "admin")
+PROVIDERS = tuple(REGISTRY)
+SDKS = {"groq": "groq", "google": "gemini", "ollama": "ollama", "xllamacpp": "embedded"}
+"""Top-level packages of the SDKs, and whose they are."""
+OTHER_FILES = {"llama_worker": "embedded"}
+"""Files of a provider that are not called after it."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file of the project; `name` is its path from the root."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.relative_to(ROOT).as_posix()
+
+    @property
+    def package(self) -> str:
+        return self.name.partition("/")[0]
+
+    @property
+    def provider(self) -> str | None:
+        """The provider whose file this is: adapters/groq.py, adapters/groq_request.py."""
+        if self.package != "adapters":
+            return None
+        first = self.path.stem.split("_")[0]
+        return first if first in PROVIDERS else OTHER_FILES.get(self.path.stem)
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.path.read_text(encoding="utf-8"))
+
+    def imports(self, *, at_start_only: bool = False) -> Iterator[str]:
+        """The full names of everything imported: `a.b.c` for `from a.b import c`."""
+        for node in _run_at_start(self.tree) if at_start_only else ast.walk(self.tree):
+            match node:
+                case ast.Import(names):
+                    yield from (alias.name for alias in names)
+                case ast.ImportFrom(module, names, 0):
+                    yield from (f"{module}.{alias.name}" for alias in names)
+                case ast.ImportFrom():
+                    pytest.fail(f"{self.name} imports relatively")
+
+    def imports_any_of(self, *modules: str) -> list[str]:
+        return [found for found in self.imports() if found.startswith(_inside(modules))]
+
+    def texts(self) -> Iterator[str]:
+        """Every string of the code but docstrings and those that stand alone."""
+        alone = {id(node.value) for node in ast.walk(self.tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(self.tree):
+            match node:
+                case ast.Constant(str(text)) if id(node) not in alone:
+                    yield text
+
+    def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield node
+
+
+def _inside(modules: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{module}." for module in modules)
+
+
+def _run_at_start(tree: ast.AST) -> Iterator[ast.stmt]:
+    """The statements that run when the module is imported; not those for type checkers."""
+    for child in ast.iter_child_nodes(tree):
+        match child:
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                continue
+            case ast.If(test=ast.Name("TYPE_CHECKING")):
+                continue
+            case ast.stmt():
+                yield child
+        yield from _run_at_start(child)
+
+
+SOURCES = [Source(path) for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+ADAPTERS = [source for source in SOURCES if source.package == "adapters"]
+OTHERS = [source for source in SOURCES if source.package != "adapters"]
+
+every_source = pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
+every_adapter = pytest.mark.parametrize("source", ADAPTERS, ids=lambda source: source.name)
+every_other = pytest.mark.parametrize("source", OTHERS, ids=lambda source: source.name)
+
+
+def test_the_sources_are_found() -> None:
+    assert {source.package for source in SOURCES} == set(PACKAGES)
+    assert {source.provider for source in ADAPTERS} >= set(PROVIDERS)
+
+
+# 1. Adapters know neither the server nor each other, and each its own SDK alone
+
+
+@every_adapter
+def test_adapters_know_nothing_of_the_server(source: Source) -> None:
+    banned = ("starlette", "uvicorn", "tenacity", "sqlmodel", "sqlalchemy", "proxy", "admin")
+
+    assert [name for name in source.imports() if name.split(".")[0] in banned] == []
+
+
+@every_adapter
+def test_no_adapter_imports_another(source: Source) -> None:
+    if source.name == "adapters/__init__.py":
+        return
+    for name in source.imports_any_of("adapters"):
+        owner = Source(ROOT / "adapters" / f"{name.split('.')[1]}.py").provider
+        assert owner in (None, source.provider), name
+
+
+@every_source
+def test_only_its_adapter_imports_an_sdk(source: Source) -> None:
+    for name in source.imports():
+        owner = SDKS.get(name.split(".")[0])
+        assert owner in (None, source.provider), name
+
+
+@every_source
+def test_no_sdk_is_imported_with_its_adapter(source: Source) -> None:
+    found = {name.split(".")[0] for name in source.imports(at_start_only=True)}
+
+    assert not found & SDKS.keys()
+
+
+def test_nothing_slow_is_imported_at_the_start() -> None:
+    """The SDKs alone cost 0.7 s and 44 MB; the server listens before anyone needs them."""
+    code = "import proxy.server, sys; print(*{name.split('.')[0] for name in sys.modules})"
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert not set(found.stdout.split()) & {*SDKS, "sqlmodel", "sqlalchemy", "alembic", "openai"}
+
+
+# 2. The server knows no provider
+
+
+@every_other
+def test_the_server_names_no_provider(source: Source) -> None:
+    word = re.compile(rf"\b({'|'.join(PROVIDERS)})\b", re.IGNORECASE)
+
+    assert [text for text in source.texts() if word.search(text)] == []
+    files = {name.split(".")[1] for name in source.imports_any_of("adapters")}
+    assert [name for name in files if name.split("_")[0] in PROVIDERS] == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in sorted((ROOT / "admin").rglob("*")) if path.suffix in (".html", ".js")],
+    ids=lambda path: path.name,
+)
+def test_the_page_names_no_provider(path: Path) -> None:
+    word = re.compile(rf"\b({'|'.join(PROVIDERS)})\b", re.IGNORECASE)
+
+    assert word.findall(path.read_text(encoding="utf-8")) == []
+
+
+# 3. Each matter has one home
+
+RESPONSE_FIELDS = frozenset(
+    {
+        "chat.completion",
+        "chat.completion.chunk",
+        "choices",
+        "completion_tokens",
+        "delta",
+        "finish_reason",
+        "prompt_tokens",
+        "reasoning_content",
+        "system_fingerprint",
+        "total_tokens",
+    }
+)
+
+
+@every_other
+def test_only_the_wire_format_spells_the_fields_of_answers(source: Source) -> None:
+    if source.name != "proxy/wire.py":
+        assert RESPONSE_FIELDS.isdisjoint(source.texts())
+
+
+@pytest.mark.parametrize(
+    ("module", "home"), [("sqlmodel", "proxy/store.py"), ("tenacity", "proxy/router.py")]
+)
+def test_a_library_is_known_in_one_place(module: str, home: str) -> None:
+    assert [source.name for source in SOURCES if source.imports_any_of(module)] == [home]
+
+
+# 4. The page stands apart
+
+
+@pytest.mark.parametrize(
+    "source", [source for source in SOURCES if source.package == "admin"], ids=lambda one: one.name
+)
+def test_the_page_uses_little_of_the_server(source: Source) -> None:
+    used = {".".join(name.split(".")[:2]) for name in source.imports_any_of("proxy", "adapters")}
+
+    assert used <= PAGE_MAY_USE
+
+
+PAGE_MAY_USE = frozenset(
+    {"adapters.REGISTRY", "proxy.store", "proxy.status", "proxy.errors", "proxy.wire"}
+)
+
+
+def test_only_the_composition_root_imports_the_page() -> None:
+    found = [
+        source.name
+        for source in SOURCES
+        if source.package != "admin" and source.imports_any_of("admin")
+    ]
+
+    assert found == ["proxy/app.py"]
+
+
+# 5. No hidden state
+
+MAKERS = frozenset(
+    {"list", "dict", "set", "bytearray", "defaultdict", "deque", "OrderedDict", "Counter"}
+)
+WRITABLE = MAKERS | {"Json", "MutableMapping", "MutableSequence", "MutableSet", "Any"}
+
+
+def _is_mutable(value: ast.expr | None) -> bool:
+    match value:
+        case ast.List() | ast.Dict() | ast.Set() | ast.ListComp() | ast.DictComp() | ast.SetComp():
+            return True
+        case ast.Call(ast.Name(name)) | ast.Call(ast.Attribute(attr=name)):
+            return name in MAKERS
+        case _:
+            return False
+
+
+def _is_writable(annotation: ast.expr) -> bool:
+    outer = annotation.value if isinstance(annotation, ast.Subscript) else annotation
+    return not isinstance(outer, ast.Name) or outer.id in WRITABLE
+
+
+@every_source
+def test_nothing_at_the_top_of_a_module_can_change(source: Source) -> None:
+    """A list, dict or set up there must be declared as one that nobody may write to."""
+    for statement in _run_at_start(source.tree):
+        match statement:
+            case ast.Assign(value=value, targets=[ast.Name("__all__")]):
+                continue
+            case ast.Assign(value=value):
+                assert not _is_mutable(value), f"{source.name}:{statement.lineno}"
+            case ast.AnnAssign(annotation=annotation, value=value) if _is_mutable(value):
+                assert not _is_writable(annotation), f"{source.name}:{statement.lineno}"
+
+
+@every_source
+def test_no_function_writes_to_its_module(source: Source) -> None:
+    assert [node for node in ast.walk(source.tree) if isinstance(node, ast.Global)] == []
+
+
+@every_source
+def test_the_environment_is_read_in_one_place(source: Source) -> None:
+    if source.name != "proxy/settings.py":
+        for node in ast.walk(source.tree):
+            read = isinstance(node, ast.Attribute) and node.attr in ENVIRONMENT
+            assert not read, f"{source.name}:{node.lineno}"
+        assert [name for name in source.imports() if name.split(".")[-1] in ENVIRONMENT] == []
+
+
+ENVIRONMENT = frozenset({"environ", "environb", "getenv", "getproxies", "proxy_bypass"})
+
+
+# How long things may be
+
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 60
+
+
+def _lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+@every_source
+def test_a_file_is_read_in_one_sitting(source: Source) -> None:
+    assert len(source.path.read_text(encoding="utf-8").splitlines()) <= MAX_FILE_LINES
+
+
+@every_source
+def test_no_function_is_long(source: Source) -> None:
+    long = [node.name for node in source.functions() if _lines(node) > MAX_FUNCTION_LINES]
+
+    assert long == []
+
+
+def test_most_functions_are_short() -> None:
+    lines = sorted(_lines(node) for source in SOURCES for node in source.functions())
+
+    assert statistics.median(lines) <= 12
+    assert lines[int(len(lines) * 0.9)] <= 30
+
+
+def test_there_is_as_much_test_as_code() -> None:
+    def count(paths: Iterator[Path]) -> int:
+        return sum(len(path.read_text(encoding="utf-8").splitlines()) for path in paths)
+
+    code = count(source.path for source in SOURCES)
+
+    assert count((ROOT / "tests").rglob("*.py")) >= code
