@@ -275,6 +275,12 @@ class Health:
                 return self._ticket(record, tokens, now)
         return waits
 
+    def keep_to(self, limits: Mapping[str, Limits]) -> None:
+        """Hold other limits from now on; what was taken of them is still taken."""
+        self._limits = limits
+        for candidate, record in self._records.items():
+            record.meter.keep_to(limits.get(candidate.provider, Limits()))
+
     def forget(self, provider: str) -> None:
         """Forget what was held against `provider`: its settings have changed. Limits stay used."""
         self._providers[provider] = fresh = Circuit(self._wall)

@@ -6,6 +6,7 @@ Times are seconds of one monotonic clock, given by the caller.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from adapters.base import RateLimits
@@ -172,7 +173,12 @@ class Reservation:
 
     __slots__ = ("requests", "seen", "token_entry", "tokens")
 
-    def __init__(self, tokens: int, requests: list[Entry], token_entry: Entry | None) -> None:
+    def __init__(
+        self,
+        tokens: int,
+        requests: list[tuple[Window, Entry]],
+        token_entry: tuple[Window, Entry] | None,
+    ) -> None:
         self.tokens = tokens
         self.requests = requests
         self.token_entry = token_entry
@@ -193,22 +199,35 @@ class Meter:
     )
 
     def __init__(self, limits: Limits) -> None:
-        self._requests = tuple(
-            Window(name, limit, period_s)
-            for name, limit, period_s in (
-                ("requests a minute", limits.requests_per_minute, MINUTE_S),
-                ("requests a day", limits.requests_per_day, DAY_S),
-            )
-            if limit is not None
-        )
-        tokens = limits.tokens_per_minute
-        self._tokens = None if tokens is None else Window("tokens a minute", tokens, MINUTE_S)
+        self._requests: tuple[Window, ...] = ()
+        self._tokens: Window | None = None
+        self.keep_to(limits)
         self._day = Bucket("requests a day, as told", DAY_S)
         self._minute = Bucket("tokens a minute, as told", MINUTE_S)
         # What the provider may not have counted yet in what it tells.
         self._unseen_calls = 0
         self._unseen_tokens = 0
         self.calls = 0
+
+    def keep_to(self, limits: Limits) -> None:
+        """Hold these limits from now on; what was taken of those that stay is still taken."""
+        known = {window.name: window for window in (*self._requests, self._tokens) if window}
+
+        def windows(*rows: tuple[str, int | None, float]) -> Iterator[Window]:
+            for name, limit, period_s in rows:
+                if limit is not None:
+                    window = known.get(name) or Window(name, limit, period_s)
+                    window.limit = limit
+                    yield window
+
+        self._requests = tuple(
+            windows(
+                ("requests a minute", limits.requests_per_minute, MINUTE_S),
+                ("requests a day", limits.requests_per_day, DAY_S),
+            )
+        )
+        tokens = windows(("tokens a minute", limits.tokens_per_minute, MINUTE_S))
+        self._tokens = next(tokens, None)
 
     def blocked(self, now: float, tokens: int) -> tuple[float, Gauge] | None:
         """Until when a call of `tokens` would have to wait, and for which limit."""
@@ -235,8 +254,8 @@ class Meter:
             self._minute.take(now, tokens)
         return Reservation(
             tokens,
-            [window.take(now, 1) for window in self._requests],
-            self._tokens.take(now, tokens) if self._tokens else None,
+            [(window, window.take(now, 1)) for window in self._requests],
+            (self._tokens, self._tokens.take(now, tokens)) if self._tokens else None,
         )
 
     def observed(self, now: float, call: Reservation, told: RateLimits) -> None:
@@ -253,10 +272,11 @@ class Meter:
         """End a call that has used `tokens`, None if unknown; unless `sent` it was no request."""
         self.calls -= 1
         if not sent:
-            for window, entry in zip(self._requests, call.requests, strict=True):
+            for window, entry in call.requests:
                 window.correct(entry, 0)
-        if tokens is not None and self._tokens and call.token_entry:
-            self._tokens.correct(call.token_entry, tokens)
+        if tokens is not None and call.token_entry:
+            window, entry = call.token_entry
+            window.correct(entry, tokens)
         if not call.seen:
             self._see(call)
             if not sent:
