@@ -234,12 +234,13 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     parts: Parts = app.state.parts
     # Loading SQLModel takes longer than all the rest of the start: requests wait for it, if they
     # come that early, but the listening socket does not.
-    opening = asyncio.create_task(_open_storage(parts))
+    tasks = [asyncio.create_task(_open_storage(parts)), asyncio.create_task(_keep_limits(parts))]
     parts.ready = True
     yield
     parts.ready = False
-    opening.cancel()
-    await asyncio.gather(opening, return_exceptions=True)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
     await parts.watch.close()
     await parts.storage.close()
     await parts.catalog.close()
@@ -254,6 +255,19 @@ async def _open_storage(parts: Parts) -> None:
         await parts.storage.open()
     except NewerSchemaError as error:
         parts.stop(str(error))
+
+
+async def _keep_limits(parts: Parts) -> None:
+    """Hold the limits of the rate preset that the user has chosen last."""
+    held: str = parts.settings.rate_preset
+    with parts.preferences.watch() as changed:
+        while True:
+            preset = preset_of(parts.settings, parts.preferences)
+            if preset != held:
+                parts.health.keep_to(_limits(parts.adapters, preset))
+                held = preset
+            await changed.wait()
+            changed.clear()
 
 
 async def _live(_request: Request) -> Response:

@@ -64,7 +64,7 @@ def _plan(plan: Plan, health: Sequence[Status]) -> Json:
                 "provider": candidate.provider,
                 "model": candidate.model,
                 "state": pause.state if pause else "ready",
-                "reason": pause.kind.replace("_", " ") if pause and pause.kind else None,
+                "reason": pause.reason if pause else None,
                 "ends_in_s": round(pause.ends_in_s) if pause else None,
             }
         )

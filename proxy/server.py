@@ -55,3 +55,7 @@ class _Server(uvicorn.Server):
         gc.freeze()
         if sockets:
             click.echo(await banner(self._parts, sockets[0].getsockname()[1]))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._parts.watch.stop()  # pages that follow the status would keep the server from stopping
+        await super().shutdown(sockets)

@@ -8,7 +8,7 @@ gives an unchanged object.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -86,16 +86,37 @@ def fallback_of(adapters: Mapping[str, Adapter], preference: Preference) -> Sequ
     ]
 
 
-def paused(health: Sequence[Status], candidate: Candidate) -> Status | None:
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why a candidate is not asked now.
+
+    `state` is cooling (told to wait), open (guessed), half-open (one call tries) or full (a limit
+    is used up); `ends_in_s` is 0 where nobody knows.
+    """
+
+    state: str
+    reason: str
+    ends_in_s: float
+
+
+def paused(health: Sequence[Status], candidate: Candidate) -> Pause | None:
     """What keeps `candidate` from being asked now, the longest of it; None if nothing does."""
-    found = [
-        status
+    pauses = [
+        pause
         for status in health
-        if status.provider == candidate.provider
-        and status.model in (None, candidate.model)
-        and status.state != READY
+        if status.provider == candidate.provider and status.model in (None, candidate.model)
+        for pause in _pauses(status)
     ]
-    return max(found, key=lambda status: status.ends_in_s, default=None)
+    return max(pauses, key=_end, default=None)
+
+
+def _pauses(status: Status) -> Iterator[Pause]:
+    if status.state != READY:
+        reason = status.kind.replace("_", " ") if status.kind else ""
+        yield Pause(status.state, reason, status.ends_in_s)
+    for gauge in status.gauges:
+        if gauge.free_in_s > 0:
+            yield Pause("full", f"{gauge.used} of {gauge.limit} {gauge.name}", gauge.free_in_s)
 
 
 def plan_of(chooser: Chooser, preference: Preference) -> Plan | None:
@@ -161,9 +182,10 @@ def _provider(
         "windows": [_window(gauge, now) for gauge in gauges],
         "pause": _pause(paused(health, Candidate(name, model)), now),
         "pauses": [
-            {"model": status.model, **pause}
+            {"model": status.model, **told}
             for status in mine
-            if status.model not in (None, model) and (pause := _pause(status, now))
+            if status.model not in (None, model)
+            and (told := _pause(max(_pauses(status), key=_end, default=None), now))
         ],
         "day": _day(gauges),
         "last_error": failure and {"at": failure.at, "kind": failure.kind, "text": failure.message},
@@ -200,14 +222,15 @@ def _window(gauge: Gauge, now: float) -> Json:
     }
 
 
-def _pause(status: Status | None, now: float) -> Json | None:
-    if status is None or status.state == READY:
+def _pause(pause: Pause | None, now: float) -> Json | None:
+    if pause is None:
         return None
-    return {
-        "state": status.state,
-        "reason": status.kind.replace("_", " ") if status.kind else "",
-        "ends_at": round(now + status.ends_in_s) if status.ends_in_s > 0 else None,
-    }
+    ends_at = round(now + pause.ends_in_s) if pause.ends_in_s > 0 else None
+    return {"state": pause.state, "reason": pause.reason, "ends_at": ends_at}
+
+
+def _end(pause: Pause) -> float:
+    return pause.ends_in_s
 
 
 def _day(gauges: Sequence[Gauge]) -> Json | None:

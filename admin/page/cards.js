@@ -1,6 +1,6 @@
 // One card a provider: what one needs to choose, and the choice itself.
 
-import { api, attempt, byId, countDown, duration, helpText, make, moment, number, say, seconds, shortName } from "./dom.js";
+import { api, attempt, byId, countDown, duration, helpText, limitName, make, moment, number, say, seconds, shortName } from "./dom.js";
 
 const cards = new Map();
 
@@ -10,7 +10,7 @@ export function showCards({ providers, preference }) {
       cards.set(provider.id, newCard(provider));
       byId("providers").append(cards.get(provider.id).root);
     }
-    update(cards.get(provider.id), provider, preference.default_llm_provider === provider.id);
+    update(cards.get(provider.id), provider, preference.default_llm_provider === provider.id, preference.rate_preset);
   }
 }
 
@@ -27,10 +27,13 @@ export function showFirstRun({ providers, powered_by: by }) {
   if (byId("first-run-ways").childElementCount === ways.length) return;
   byId("first-run-ways").replaceChildren(...ways.map((provider) => {
     const { button, result } = testButton(provider);
-    const restart = provider.unconfigured ? "; then restart pointsman" : "";
-    const steps = make("p", {}, make("strong", {}, provider.title), ": ", ...helpText(provider.setup), `${restart}.`);
+    const steps = make("p", {}, make("strong", {}, provider.title), ": ", ...setUp(provider));
     return make("li", {}, steps, make("div", { className: "test" }, button, result));
   }));
+}
+
+function setUp({ setup, unconfigured }) {
+  return [...helpText(setup), unconfigured ? "; then restart pointsman." : "."];
 }
 
 function newCard(provider) {
@@ -43,7 +46,7 @@ function newCard(provider) {
     meterText: make("label", { className: "meter-text", htmlFor: `meter-${provider.id}` }),
     facts: make("dl"),
     model: make("select", { id: `model-${provider.id}` }),
-    setup: make("p", { className: "setup" }, ...helpText(provider.setup)),
+    setup: make("p", { className: "setup" }, ...setUp(provider)),
     error: make("p", { className: "error small" }),
     ...testButton(provider),
   };
@@ -95,14 +98,14 @@ function testButton(provider) {
   return { button, result };
 }
 
-function update(card, provider, isChosen) {
+function update(card, provider, isChosen, preset) {
   card.radio.checked = isChosen;
   card.radio.disabled = Boolean(provider.unconfigured) && !isChosen;
   card.root.classList.toggle("chosen", isChosen);
   card.root.classList.toggle("missing", Boolean(provider.unconfigured));
   card.setup.hidden = !(provider.unconfigured || provider.reachable === false);
   card.use.hidden = card.facts.hidden = card.pick.hidden = Boolean(provider.unconfigured);
-  say(card.about, about(provider));
+  say(card.about, about(provider, preset));
   showPill(card.pill, provider);
   showMeter(card, provider);
   showFacts(card.facts, provider);
@@ -112,13 +115,13 @@ function update(card, provider, isChosen) {
 }
 
 /** Where the data goes, and what is free. */
-function about(provider) {
+function about(provider, preset) {
   if (provider.last_resort) return "A small model inside this program: free, works offline, for a first try.";
-  if (provider.local) return "Free, unlimited, privacy-focused: prompts stay with your own Ollama.".replace("Ollama", shortName(provider.title));
+  if (provider.local) return `Free, unlimited, privacy-focused: prompts stay with your own ${shortName(provider.title)}.`;
   const limits = provider.windows.filter(({ name }) => name.startsWith("requests"));
-  const free = limits.map(({ limit, name }) => `${number(limit)} ${name.replace(", as told", "")}`);
-  const allowed = free.length ? ` Limit: ${[...new Set(free)].join(", ")}.` : "";
-  return `Prompts leave this machine for ${shortName(provider.title)}’s servers.${allowed}`;
+  const allowed = [...new Set(limits.map(({ limit, name }) => `${number(limit)} ${name.replace(", as told", "")}`))];
+  const free = allowed.length ? ` ${preset === "provider" ? "Free" : "Kept to"}: ${allowed.join(", ")}.` : "";
+  return `Prompts leave this machine for ${shortName(provider.title)}’s servers.${free}`;
 }
 
 function showPill(pill, provider) {
@@ -132,17 +135,17 @@ function showPill(pill, provider) {
   pill.title = provider.pause?.reason || provider.unconfigured || provider.detail;
 }
 
-function showMeter({ meter, meterText, use }, provider) {
+function showMeter({ meter, meterText }, provider) {
   const window = provider.windows[0];
-  use.hidden ||= !window;
-  if (!window) return;
+  meter.hidden = !window;
+  if (!window) return say(meterText, "No limit");
   Object.assign(meter, { max: window.limit, high: window.limit * 0.8, optimum: 0, value: window.used });
-  say(meterText, `${number(window.used)} of ${number(window.limit)} ${window.name}`);
+  say(meterText, `${number(window.used)} of ${number(window.limit)} ${limitName(window)}`);
 }
 
 function showFacts(list, { speed, day, local, windows }) {
   const facts = [
-    ["First word", speed.first_s == null ? "–" : seconds(speed.first_s)],
+    ["First token", speed.first_s == null ? "–" : seconds(speed.first_s)],
     ["Speed", speed.tokens_per_s == null ? "–" : `${number(Math.round(speed.tokens_per_s))} tokens/s`],
     ["Answer (p50 / p95)", speed.p50_s == null ? "–" : `${seconds(speed.p50_s)} / ${seconds(speed.p95_s)}`],
     ["Left today", day ? `${number(day.left)} of ${number(day.limit)}` : local && !windows.length ? "unlimited" : "–"],

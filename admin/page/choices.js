@@ -1,6 +1,6 @@
 // What else is chosen: limits to keep to, the order of those that stand in, an app's own provider.
 
-import { api, attempt, byId, countDown, duration, make, moment, number, say, shortName } from "./dom.js";
+import { api, attempt, byId, countDown, duration, limitName, make, moment, number, say, shortName } from "./dom.js";
 
 const PRESETS = {
   provider: "As much as each provider’s free tier allows.",
@@ -32,7 +32,7 @@ function showLine(line, { title, windows, pause, pauses, local }) {
   const freeAt = Math.max(0, pause?.ends_at ?? 0, ...windows.map((window) => window.free_at ?? 0));
   line.root.classList.toggle("waiting", freeAt > 0 || Boolean(pause));
   countDown(line.next, freeAt, (s) => (s ? `Next request available in ${duration(s)}` : minute || pause ? "Next request available now" : ""));
-  const others = windows.filter((window) => window !== minute).map(({ name: what, used, limit }) => `${number(used)} of ${number(limit)} ${what}`);
+  const others = windows.filter((window) => window !== minute).map((window) => `${number(window.used)} of ${number(window.limit)} ${limitName(window)}`);
   if (pause) others.unshift(`Paused: ${pause.reason}${pause.ends_at ? ` until ${moment(pause.ends_at)}` : ""}`);
   for (const { model, reason, ends_at: until } of pauses) others.push(`${model} paused: ${reason}${until ? ` until ${moment(until)}` : ""}`);
   say(line.more, others.join(" · "));
@@ -52,25 +52,26 @@ byId("preset").addEventListener("change", ({ target }) => {
 let dragged = null;
 let shownOrder = "";
 
-export function showOrder({ providers, preference: { fallback } }) {
+export function showOrder({ providers, preference: { fallback, default_llm_provider: chosen } }) {
   if (dragged) return;
   const rest = providers.map(({ id }) => id).filter((id) => !fallback.includes(id));
-  const text = JSON.stringify([fallback, rest, providers.map((p) => p.unconfigured)]);
+  const text = JSON.stringify([fallback, rest, chosen, providers.map((p) => p.unconfigured)]);
   if (text === shownOrder) return;
   shownOrder = text;
   const focused = document.activeElement?.closest?.("#order button, #order input")?.id;
   byId("order").replaceChildren(...[...fallback, ...rest].map((id) =>
-    row(providers.find((provider) => provider.id === id), fallback.includes(id))));
+    row(providers.find((provider) => provider.id === id), fallback.includes(id), id === chosen)));
   if (focused) byId(focused)?.focus();
 }
 
-function row(provider, takesPart) {
+function row(provider, takesPart, isChosen) {
+  const hint = provider.unconfigured ? " · not set up" : isChosen ? " · your choice, asked first" : "";
   const name = shortName(provider.title);
   const check = make("input", { type: "checkbox", checked: takesPart, id: `part-${provider.id}` });
   check.addEventListener("change", saveOrder);
   const item = make("li", { draggable: true, data: { id: provider.id } },
     make("span", { className: "grip", aria: { hidden: "true" } }, "⠿"), check,
-    make("label", { htmlFor: check.id }, provider.title, provider.unconfigured ? make("span", { className: "muted small" }, " · not set up") : null),
+    make("label", { htmlFor: check.id }, provider.title, make("span", { className: "muted small" }, hint)),
     mover(name, provider.id, "up", "↑", -1), mover(name, provider.id, "down", "↓", 1));
   item.addEventListener("dragstart", (event) => {
     dragged = item;

@@ -37,6 +37,9 @@ export async function api(method, path, body) {
 
 export const shortName = (title) => title.replace(/ \(.*\)$/, "");
 
+/** A limit in words; `as told` is what the provider itself says of it. */
+export const limitName = ({ name }) => name.replace(", as told", " (told by the provider)");
+
 export const number = (value) => value.toLocaleString("en");
 
 export const seconds = (value) => `${value < 10 ? value.toFixed(2) : value.toFixed(0)} s`;

@@ -32,8 +32,9 @@ function showPowered({ powered_by: by, providers }) {
   const provider = providers.find(({ id }) => id === by.provider);
   bar.dataset.state = provider.reachable === false || provider.pause ? "bad" : "on";
   if (by.instead_of && bar.dataset.state === "on") bar.dataset.state = "standin";
+  const silent = provider.reachable === false ? " (does not answer)" : "";
   const instead = by.instead_of ? `, standing in for ${shortName(by.instead_of)}` : "";
-  say(byId("powered-text"), `Powered by ${shortName(by.title)} · ${by.model}${instead}`);
+  say(byId("powered-text"), `Powered by ${shortName(by.title)} · ${by.model}${silent}${instead}`);
   document.title = `${shortName(by.title)} · pointsman`;
 }
 
