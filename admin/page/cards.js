@@ -1,6 +1,6 @@
 // One card a provider: what one needs to choose, and the choice itself.
 
-import { api, attempt, byId, countDown, duration, helpText, limitName, make, moment, number, say, seconds, shortName } from "./dom.js";
+import { api, attempt, byId, countDown, duration, helpText, limitText, make, moment, number, say, seconds, shortName } from "./dom.js";
 
 const cards = new Map();
 
@@ -119,7 +119,7 @@ function about(provider, preset) {
   if (provider.last_resort) return "A small model inside this program: free, works offline, for a first try.";
   if (provider.local) return `Free, unlimited, privacy-focused: prompts stay with your own ${shortName(provider.title)}.`;
   const limits = provider.windows.filter(({ name }) => name.startsWith("requests"));
-  const allowed = [...new Set(limits.map(({ limit, name }) => `${number(limit)} ${name.replace(", as told", "")}`))];
+  const allowed = [...new Set(limits.map((window) => limitText(number(window.limit), window, "")))];
   const free = allowed.length ? ` ${preset === "provider" ? "Free" : "Kept to"}: ${allowed.join(", ")}.` : "";
   return `Prompts leave this machine for ${shortName(provider.title)}’s servers.${free}`;
 }
@@ -140,7 +140,7 @@ function showMeter({ meter, meterText }, provider) {
   meter.hidden = !window;
   if (!window) return say(meterText, "No limit");
   Object.assign(meter, { max: window.limit, high: window.limit * 0.8, optimum: 0, value: window.used });
-  say(meterText, `${number(window.used)} of ${number(window.limit)} ${limitName(window)}`);
+  say(meterText, `${number(window.used)} of ${limitText(number(window.limit), window)}`);
 }
 
 function showFacts(list, { speed, day, local, windows }) {

@@ -1,6 +1,6 @@
 // What else is chosen: limits to keep to, the order of those that stand in, an app's own provider.
 
-import { api, attempt, byId, countDown, duration, limitName, make, moment, number, say, shortName } from "./dom.js";
+import { api, attempt, byId, countDown, duration, limitText, make, moment, number, say, shortName } from "./dom.js";
 
 const PRESETS = {
   provider: "As much as each provider’s free tier allows.",
@@ -32,8 +32,8 @@ function showLine(line, { title, windows, pause, pauses, local }) {
   const freeAt = Math.max(0, pause?.ends_at ?? 0, ...windows.map((window) => window.free_at ?? 0));
   line.root.classList.toggle("waiting", freeAt > 0 || Boolean(pause));
   countDown(line.next, freeAt, (s) => (s ? `Next request available in ${duration(s)}` : minute || pause ? "Next request available now" : ""));
-  const others = windows.filter((window) => window !== minute).map((window) => `${number(window.used)} of ${number(window.limit)} ${limitName(window)}`);
-  if (pause) others.unshift(`Paused: ${pause.reason}${pause.ends_at ? ` until ${moment(pause.ends_at)}` : ""}`);
+  const others = windows.filter((window) => window !== minute).map((window) => `${number(window.used)} of ${limitText(number(window.limit), window)}`);
+  if (pause && pause.state !== "full") others.unshift(`Paused: ${pause.reason}${pause.ends_at ? ` until ${moment(pause.ends_at)}` : ""}`);
   for (const { model, reason, ends_at: until } of pauses) others.push(`${model} paused: ${reason}${until ? ` until ${moment(until)}` : ""}`);
   say(line.more, others.join(" · "));
 }
