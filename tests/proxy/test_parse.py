@@ -618,7 +618,7 @@ def put(data: Json, path: tuple[Any, ...], value: Any) -> None:
             return
         try:
             target = target[key]
-        except LookupError:
+        except (LookupError, TypeError):
             return
     if isinstance(target, dict) or (isinstance(target, list) and path[-1] in range(len(target))):
         target[path[-1]] = value
