@@ -25,7 +25,7 @@ GENERATION: Mapping[str, str] = {
 }
 READ = frozenset({
     "seed", "logprobs", "top_logprobs", "modalities", "audio", "web_search_options",
-    "service_tier", "stream_options", "store", "moderation",
+    "service_tier", "store", "moderation",
 })  # fmt: skip
 TIERS: Mapping[str, str] = {
     "default": "standard",
@@ -36,9 +36,11 @@ TIERS: Mapping[str, str] = {
 OWN_BLOCK = "gemini"
 # Blocks for other providers, and ways to say what `ChatRequest` has in a field of its own.
 NOT_OURS = frozenset({
-    "groq", "ollama", "embedded", "extra_body", "reasoning", "think", "include_reasoning",
+    "groq", "ollama", "embedded", "extra_body", "google", "reasoning", "think", "include_reasoning",
     "reasoning_format",
 })  # fmt: skip
+GOOGLES = ("thinking_config", "cached_content")  # as Google's own OpenAI layer takes them
+NATIVE = (*GOOGLES, "top_k", "safety_settings")
 MODES: Mapping[str, str] = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 MAX_SEED = 2**31 - 1  # the field is an int32
 OWN_VOICE = "Kore"
@@ -223,8 +225,6 @@ def _modalities(params: Mapping[str, Any], model: str, warnings: list[str]) -> J
 def _warn_of_dropped(request: ChatRequest, warnings: list[str]) -> None:
     params = request.params
     warnings.extend(f"dropped={key}" for key in params if key not in GENERATION and key not in READ)
-    if (params.get("stream_options") or {}).get("include_obfuscation"):
-        warnings.append("dropped=stream_options.include_obfuscation")
     if params.get("service_tier", "auto") not in (*TIERS, "auto"):
         warnings.append("dropped=service_tier")
     if params.get("store"):
@@ -237,22 +237,15 @@ def _warn_of_dropped(request: ChatRequest, warnings: list[str]) -> None:
 
 def _extended(body: Json, extensions: Mapping[str, Any], warnings: list[str]) -> Json:
     """The body with what the client wrote in Gemini's own words; its block has the last say."""
-    native = {
-        key: value
-        for key, value in extensions.items()
-        if key in ("top_k", "safety_settings", "thinking_config", "cached_content")
-    }
-    block = extensions.get("extra_body")
-    google = block.get("google") if isinstance(block, dict) else None
-    if isinstance(google, dict):
-        native |= {
-            key: google[key] for key in ("thinking_config", "cached_content") if key in google
-        }
+    native = _native_words(extensions)
     if "top_k" in native:
         body["generationConfig"]["topK"] = native["top_k"]
     if isinstance(thinking := native.get("thinking_config"), dict):
         # In place of what reasoning_effort gave: a level beside a budget would be an error.
-        body["generationConfig"]["thinkingConfig"] = {_camel(key): v for key, v in thinking.items()}
+        body["generationConfig"]["thinkingConfig"] = {
+            _camel(key): value.upper() if isinstance(value, str) else value
+            for key, value in thinking.items()
+        }
     if "safety_settings" in native:
         body["safetySettings"] = native["safety_settings"]
     if "cached_content" in native:
@@ -261,6 +254,20 @@ def _extended(body: Json, extensions: Mapping[str, Any], warnings: list[str]) ->
     warnings.extend(f"dropped={key}" for key in extensions if key not in known and _is_word(key))
     own = extensions.get(OWN_BLOCK)
     return merged(body, own) if isinstance(own, dict) else body
+
+
+def _native_words(extensions: Mapping[str, Any]) -> Json:
+    """Gemini's own parameters, in whichever block of the body they came; the outermost counts."""
+    wrapped = extensions.get("extra_body")
+    blocks = [
+        wrapped.get("google") if isinstance(wrapped, dict) else None,
+        extensions.get("google"),
+    ]
+    native: Json = {}
+    for block in blocks:
+        if isinstance(block, dict):
+            native |= {key: block[key] for key in GOOGLES if key in block}
+    return native | {key: extensions[key] for key in NATIVE if key in extensions}
 
 
 def merged(base: Json, extra: Json) -> Json:

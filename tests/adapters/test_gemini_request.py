@@ -158,7 +158,7 @@ ROWS: dict[str, tuple[Json, Json, tuple[str, ...]]] = {
         ("dropped=prompt_cache_options",),
     ),
     "include_obfuscation": (
-        params(stream_options={"include_usage": True, "include_obfuscation": True}),
+        {"params": {"stream_options.include_obfuscation": True}},
         {},
         ("dropped=stream_options.include_obfuscation",),
     ),
@@ -203,6 +203,16 @@ ROWS: dict[str, tuple[Json, Json, tuple[str, ...]]] = {
     "thinking_config": (
         {"extensions": {"thinking_config": {"thinkingBudget": 7}}},
         generation(thinkingConfig={"thinkingBudget": 7}),
+        (),
+    ),
+    "Google's block without its wrapping": (
+        {"extensions": {"google": {"thinking_config": {"thinking_level": "low"}, "other": 1}}},
+        generation(thinkingConfig={"thinkingLevel": "LOW"}),
+        (),
+    ),
+    "blocks that are no objects": (
+        {"extensions": {"google": 1, "extra_body": [], "gemini": "x", "thinking_config": 7}},
+        {},
         (),
     ),
     "the block for Gemini, last": (
