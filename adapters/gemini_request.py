@@ -241,11 +241,8 @@ def _extended(body: Json, extensions: Mapping[str, Any], warnings: list[str]) ->
     if "top_k" in native:
         body["generationConfig"]["topK"] = native["top_k"]
     if isinstance(thinking := native.get("thinking_config"), dict):
-        # In place of what reasoning_effort gave: a level beside a budget would be an error.
-        body["generationConfig"]["thinkingConfig"] = {
-            _camel(key): value.upper() if isinstance(value, str) else value
-            for key, value in thinking.items()
-        }
+        config = body["generationConfig"]
+        config["thinkingConfig"] = _thinking(config.get("thinkingConfig", {}), thinking)
     if "safety_settings" in native:
         body["safetySettings"] = native["safety_settings"]
     if "cached_content" in native:
@@ -268,6 +265,17 @@ def _native_words(extensions: Mapping[str, Any]) -> Json:
         if isinstance(block, dict):
             native |= {key: block[key] for key in GOOGLES if key in block}
     return native | {key: extensions[key] for key in NATIVE if key in extensions}
+
+
+def _thinking(asked: Json, written: Json) -> Json:
+    """What reasoning_effort asked for, under what the client wrote in Gemini's own words."""
+    config = {
+        _camel(key): value.upper() if isinstance(value, str) else value
+        for key, value in written.items()
+    }
+    if config.keys() & {"thinkingLevel", "thinkingBudget"}:  # one beside the other is an error
+        return {key: asked[key] for key in asked if key == "includeThoughts"} | config
+    return asked | config
 
 
 def merged(base: Json, extra: Json) -> Json:

@@ -210,6 +210,14 @@ ROWS: dict[str, tuple[Json, Json, tuple[str, ...]]] = {
         generation(thinkingConfig={"thinkingLevel": "LOW"}),
         (),
     ),
+    "thoughts asked for beside an effort": (
+        {
+            "thinking": Thinking(effort="low", include=False),
+            "extensions": {"thinking_config": {"include_thoughts": True}},
+        },
+        generation(thinkingConfig={"thinkingBudget": 1024, "includeThoughts": True}),
+        (),
+    ),
     "blocks that are no objects": (
         {"extensions": {"google": 1, "extra_body": [], "gemini": "x", "thinking_config": 7}},
         {},
