@@ -1,0 +1,403 @@
+"""Rows 1 to 14 and 18 of the fault matrix: what can break between the proxy and a provider."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import openai
+import pytest
+
+from adapters.base import ErrorKind
+from tests.faults.conftest import Build
+from tests.faults.dialects import DIALECTS, Dialect, encoded
+from tests.faults.fake import PAUSE, Reply, chunk, head, stream, whole
+from tests.faults.world import MESSAGES, PATIENCE_S, SILENCE_S, SlowResolver, World, until
+
+pytestmark = pytest.mark.anyio
+
+A = pytest.mark.parametrize("a", DIALECTS)
+STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+WITH_B = pytest.mark.parametrize("with_b", [False, True], ids=["alone", "with another"])
+NEXT = {"groq": "gemini", "gemini": "ollama", "ollama": "groq"}
+CHUNKED = ("transfer-encoding", "chunked")
+NO_PROVIDER = (503, "no_provider_available")
+WORD_OF_500 = {"groq": "500", "gemini": "500", "ollama": "server"}
+INVALID = (502, "upstream_invalid_response")
+TIMEOUT = (504, "upstream_timeout")
+
+
+async def world_of(build: Build, a: str, with_b: bool, **options: Any) -> World:
+    return await build(*((a, NEXT[a]) if with_b else (a,)), **options)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What goes wrong before any content: `word` names the attempt, `alone` is what the app sees.
+
+    Without a word it is one that the provider itself tells, another at each.
+    `whole` and `streamed` tell in which kind of call it can happen at all.
+    """
+
+    reply: Callable[[Dialect, bool], Reply]
+    word: str | None
+    alone: tuple[int, str]
+    whole: bool = True
+    streamed: bool = True
+    silence_s: float = PATIENCE_S
+
+
+def good(dialect: Dialect, streamed: bool) -> bytes:
+    if streamed:
+        return bytes(dialect.streamed(dialect.words))
+    return encoded(dialect.whole(dialect.text))
+
+
+def typed(dialect: Dialect, streamed: bool) -> str:
+    return dialect.stream_type if streamed else "application/json"
+
+
+def body(content: bytes, status: int = 200, content_type: str | None = None) -> Any:
+    """A fault that is a whole answer with a wrong body."""
+    return lambda dialect, streamed: whole(
+        content, status, content_type=content_type or typed(dialect, streamed)
+    )
+
+
+def cut_body(end: Any) -> Any:
+    """The connection ends in the middle of a plain answer."""
+
+    def reply(dialect: Dialect, _: bool) -> Reply:
+        content = encoded(dialect.whole(dialect.text))
+        start = head(200, "application/json", ("content-length", str(len(content))))
+        return Reply((start + content[:40],), end)
+
+    return reply
+
+
+def opening_then(end: Any) -> Any:
+    """The connection ends in a stream before its first word."""
+
+    def reply(dialect: Dialect, _: bool) -> Reply:
+        opening = dialect.streamed(dialect.words).opening
+        return Reply((head(200, dialect.stream_type, CHUNKED), chunk(opening)), end)
+
+    return reply
+
+
+def no_words(dialect: Dialect, _: bool) -> Reply:
+    return stream(dialect, dialect.streamed(dialect.words).opening)
+
+
+def error_in_200(dialect: Dialect, streamed: bool) -> Reply:
+    error = dialect.error("It broke.", "INTERNAL", status_code=500)
+    content = dialect.event(error) if streamed else encoded(error)
+    return whole(content, content_type=typed(dialect, streamed))
+
+
+def truncated(dialect: Dialect, streamed: bool) -> Reply:
+    content = good(dialect, streamed)
+    return whole(content[: len(content) // 3], content_type=typed(dialect, streamed))
+
+
+def recoded(encoding: str) -> Any:
+    def reply(dialect: Dialect, streamed: bool) -> Reply:
+        content = good(dialect, streamed).decode().replace("words", "wörds").encode(encoding)
+        return whole(content, content_type=f"{typed(dialect, streamed)}; charset={encoding}")
+
+    return reply
+
+
+HTML = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
+NETWORK, BAD = ErrorKind.NETWORK, ErrorKind.BAD_RESPONSE
+
+FAULTS: Mapping[str, Fault] = {
+    "5 no byte": Fault(
+        lambda d, s: Reply((), "hang"),
+        ErrorKind.TIMEOUT_FIRST_BYTE,
+        TIMEOUT,
+        silence_s=SILENCE_S,
+    ),
+    "5 only a head": Fault(
+        lambda d, s: Reply((head(200, typed(d, s), CHUNKED),), "hang"),
+        ErrorKind.TIMEOUT_FIRST_BYTE,
+        TIMEOUT,
+        silence_s=SILENCE_S,
+    ),
+    "8 closed before the head": Fault(lambda d, s: Reply((), "close"), NETWORK, NO_PROVIDER),
+    "8 reset before the head": Fault(lambda d, s: Reply((), "reset"), NETWORK, NO_PROVIDER),
+    "9 closed in the body": Fault(cut_body("close"), NETWORK, NO_PROVIDER, streamed=False),
+    "9 reset in the body": Fault(cut_body("reset"), NETWORK, NO_PROVIDER, streamed=False),
+    "9 half an answer": Fault(truncated, BAD, INVALID, streamed=False),
+    "10 closed before content": Fault(opening_then("close"), NETWORK, NO_PROVIDER, whole=False),
+    "10 reset before content": Fault(opening_then("reset"), NETWORK, NO_PROVIDER, whole=False),
+    "12 no content, no end mark": Fault(no_words, BAD, INVALID, whole=False),
+    "13 invalid JSON": Fault(body(b'{"choices": [}'), BAD, INVALID, streamed=False),
+    "13 another JSON": Fault(body(b'["pong"]'), BAD, INVALID, streamed=False),
+    "13 HTML as JSON": Fault(body(HTML), BAD, INVALID),
+    "13 HTML": Fault(body(HTML, content_type="text/html"), BAD, INVALID),
+    "13 empty": Fault(body(b""), BAD, INVALID),
+    "13 no content": Fault(
+        lambda d, s: Reply((head(204, None),)),
+        BAD,
+        INVALID,
+    ),
+    "14 UTF-16": Fault(recoded("utf-16"), BAD, INVALID),
+    "18 an error in a 200": Fault(error_in_200, None, NO_PROVIDER),
+    "59 a redirect": Fault(
+        lambda d, s: whole(b"", 302, ("location", "http://127.0.0.1:1/elsewhere")),
+        "302",
+        INVALID,
+    ),
+    "59 huge headers": Fault(
+        lambda d, s: whole(good(d, s), 200, ("x-filler", "x" * 70_000)), NETWORK, NO_PROVIDER
+    ),
+}
+CASES = [
+    pytest.param(fault, streamed, id=f"{name}, {'stream' if streamed else 'whole'}")
+    for name, fault in FAULTS.items()
+    for streamed in (False, True)
+    if (fault.streamed if streamed else fault.whole)
+]
+
+
+@A
+@pytest.mark.parametrize(("fault", "streamed"), CASES)
+async def test_another_provider_answers_in_its_place(
+    build: Build, a: str, fault: Fault, streamed: bool
+) -> None:
+    world = await world_of(build, a, with_b=True, silence_s=fault.silence_s)
+    world.a.always(fault.reply(world.a.dialect, streamed))
+
+    seen = await world.ask(stream=streamed)
+
+    assert world.b
+    assert seen.text == world.b.dialect.text, seen.error
+    assert seen.attempts == [f"{a}:{fault.word or WORD_OF_500[a]}", f"{NEXT[a]}:200"]
+    assert len(world.a.calls) <= 2  # 2 where a kept connection was stale
+    assert world.time.now == 1000.0  # rotation does not wait
+    await world.settled()
+
+
+@A
+@pytest.mark.parametrize(("fault", "streamed"), CASES)
+async def test_nobody_left_is_an_error_in_our_words(
+    build: Build, a: str, fault: Fault, streamed: bool
+) -> None:
+    world = await world_of(build, a, with_b=False, silence_s=fault.silence_s)
+    world.a.always(fault.reply(world.a.dialect, streamed))
+
+    seen = await world.ask(stream=streamed)
+
+    assert (seen.text, *seen.outcome) == ("", *fault.alone)
+    assert seen.headers["content-type"] == "application/json; charset=utf-8"
+    assert seen.headers["x-pointsman-provider"] == a
+    assert set(seen.attempts) == {f"{a}:{fault.word or WORD_OF_500[a]}"}
+    assert "html" not in str(seen.error).lower()
+    await world.settled()
+
+
+@pytest.mark.parametrize(("fault", "streamed"), CASES)
+async def test_three_of_them_open_the_breaker_and_one_probe_closes_it(
+    build: Build, fault: Fault, streamed: bool
+) -> None:
+    a = "groq"
+    world = await world_of(build, a, with_b=True, silence_s=fault.silence_s)
+    world.a.always(fault.reply(world.a.dialect, streamed))
+    for _ in range(3):
+        await world.ask(stream=streamed)
+    calls = len(world.a.calls)
+    assert (world.status(a).state, world.pause_s(a)) == ("open", 5)
+
+    passed_over = await world.ask(stream=streamed)
+    assert passed_over.attempts == [f"{NEXT[a]}:200"]
+    assert len(world.a.calls) == calls
+
+    world.a.rule = lambda _: None
+    world.time.pass_(5)
+    back = await world.ask(stream=streamed)
+    assert back.attempts == [f"{a}:200"]
+    assert world.status(a).state == "ready"
+
+
+# Before a connection is there
+
+
+@A
+@STREAMED
+@WITH_B
+async def test_row_1_a_refused_connection_rotates(
+    build: Build, closed_port: int, a: str, streamed: bool, with_b: bool
+) -> None:
+    urls = {a: f"http://127.0.0.1:{closed_port}"}
+    world = await world_of(build, a, with_b, urls=urls)
+
+    seen = await world.ask(stream=streamed)
+
+    assert seen.attempts == [f"{a}:network"] + [f"{NEXT[a]}:200"] * with_b
+    assert seen.outcome == ((200, None) if with_b else NO_PROVIDER)
+
+
+@A
+@WITH_B
+async def test_row_2_a_name_that_is_not_found_rotates_and_holds_nobody_up(
+    build: Build, monkeypatch: pytest.MonkeyPatch, a: str, with_b: bool
+) -> None:
+    resolver = SlowResolver(monkeypatch)
+    world = await world_of(build, a, with_b, urls={a: "http://nowhere.invalid"})
+
+    asking = asyncio.create_task(world.ask(world.a.dialect.model))
+    await until(lambda: resolver.asked)
+    assert (await world.ask(f"{NEXT[a]}/x")).status == 200  # while the resolver still blocks
+    resolver.answer.set()
+    seen = await asking
+
+    assert seen.attempts == [f"{a}:network"] + [f"{NEXT[a]}:200"] * with_b
+    assert seen.outcome == ((200, None) if with_b else NO_PROVIDER)
+
+
+@A
+@STREAMED
+@WITH_B
+async def test_row_4_a_connection_that_does_not_come_up_rotates(
+    build: Build, black_hole: str, a: str, streamed: bool, with_b: bool
+) -> None:
+    world = await world_of(build, a, with_b, urls={a: black_hole}, silence_s=SILENCE_S)
+
+    seen = await world.ask(stream=streamed)
+
+    assert seen.attempts == [f"{a}:timeout_connect"] + [f"{NEXT[a]}:200"] * with_b
+    assert seen.outcome == ((200, None) if with_b else TIMEOUT)
+
+
+@A
+@WITH_B
+async def test_row_3_a_certificate_that_cannot_be_trusted_is_never_passed_over(
+    build: Build, untrusted: Callable[[str], Any], a: str, with_b: bool
+) -> None:
+    async with untrusted(a) as fake:
+        world = await world_of(build, a, with_b, urls={a: fake.url})
+        seen = await world.ask()
+        again = await world.ask()
+
+        assert seen.attempts == [f"{a}:tls"] + [f"{NEXT[a]}:200"] * with_b
+        assert seen.outcome == ((200, None) if with_b else (502, "upstream_error"))
+        assert again.attempts == [f"{NEXT[a]}:200"] * with_b  # out for a minute
+        assert world.pause_s(a) == 60
+        assert fake.calls == []
+
+
+# Slow, but well
+
+
+@A
+@STREAMED
+async def test_row_6_a_slow_first_byte_is_waited_for_and_not_asked_twice(
+    build: Build, a: str, streamed: bool
+) -> None:
+    world = await world_of(build, a, with_b=True)
+    gate = asyncio.Event()
+    answer = good(world.a.dialect, streamed)
+    ready = whole(answer, content_type=typed(world.a.dialect, streamed))
+    world.a.then(Reply((gate, *ready.steps)))
+
+    asking = asyncio.create_task(world.ask(stream=streamed))
+    await until(lambda: world.a.counts.busy == 1)
+    gate.set()
+    seen = await asking
+
+    assert (seen.text, seen.attempts) == (world.a.dialect.text, [f"{a}:200"])
+    assert len(world.a.calls) == 1
+
+
+# A kept connection that has gone stale
+
+
+@A
+@STREAMED
+@pytest.mark.parametrize("end", ["close", "reset"])
+async def test_row_8_a_stale_connection_is_no_failure(
+    build: Build, a: str, streamed: bool, end: Any
+) -> None:
+    world = await world_of(build, a, with_b=True)
+    await world.ask()
+    world.a.rule = lambda call: Reply((), end) if call.number else None
+
+    for _ in range(4):  # three failures would have opened the breaker
+        assert (await world.ask(stream=streamed)).attempts == [f"{a}:200"]
+
+    assert world.status(a).state == "ready"
+
+
+# After the first content: loud, and never another's words
+
+
+def broken_stream(dialect: Dialect, how: str) -> Reply:
+    parts = dialect.streamed(dialect.words)
+    begun = parts.opening + b"".join(parts.words[:2])
+    start = head(200, dialect.stream_type, CHUNKED) + chunk(begun)
+    match how:
+        case "stall":
+            return Reply((start,), "hang")
+        case "close" | "reset":
+            return Reply((start,), how)
+        case "no end mark":
+            return stream(dialect, begun)
+        case "error event":
+            error = dialect.error("It broke.", "INTERNAL", status_code=500)
+            return stream(dialect, begun, PAUSE, dialect.event(error))
+    return stream(dialect, begun, PAUSE, dialect.event("?").replace(b'"', b"{"))
+
+
+AFTER_CONTENT = {
+    "stall": "upstream_stalled",
+    "close": "no_provider_available",
+    "reset": "no_provider_available",
+    "no end mark": "upstream_invalid_response",
+    "error event": "no_provider_available",
+    "garbage": "upstream_invalid_response",
+}
+
+
+@A
+@pytest.mark.parametrize("how", AFTER_CONTENT)
+@WITH_B
+async def test_rows_7_11_12_18_a_stream_that_breaks_after_content_is_loud(
+    build: Build, a: str, how: str, with_b: bool
+) -> None:
+    silence_s = SILENCE_S if how == "stall" else PATIENCE_S
+    world = await world_of(build, a, with_b, silence_s=silence_s)
+    world.a.always(broken_stream(world.a.dialect, how))
+
+    for _ in range(3):
+        seen = await world.ask(stream=True)
+        assert seen.text == "These words "
+        assert type(seen.error) is openai.APIError
+        assert seen.code == AFTER_CONTENT[how]
+        await world.settled()
+
+    assert world.status(a).state == "open"
+    assert [len(fake.calls) for fake in world.fakes.values() if fake is not world.a] == [0, 0]
+
+
+@A
+@pytest.mark.parametrize("how", AFTER_CONTENT)
+async def test_a_broken_stream_ends_with_the_error_and_no_done(
+    build: Build, a: str, how: str
+) -> None:
+    silence_s = SILENCE_S if how == "stall" else PATIENCE_S
+    world = await world_of(build, a, with_b=True, silence_s=silence_s)
+    world.a.always(broken_stream(world.a.dialect, how))
+
+    raw = await world.client._client.post(
+        f"{world.url}/chat/completions",
+        json={"model": "gpt-4o", "stream": True, "messages": MESSAGES},
+    )
+
+    assert raw.status_code == 200
+    *_, last, end = raw.text.split("\n\n")
+    assert last.startswith('data: {"error":{')
+    assert end == ""
+    assert "[DONE]" not in raw.text

@@ -1,0 +1,263 @@
+"""A whole installation on one loop: three fake providers, the real server, the OpenAI SDK.
+
+Time is the test's own: what the proxy waits for takes none, unless a test holds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import pytest
+import uvicorn
+
+from adapters import REGISTRY
+from proxy.app import Clocks, Parts, create_app
+from proxy.health import Status
+from proxy.settings import Settings
+from tests.faults.dialects import DIALECTS
+from tests.faults.fake import TASK_NAME, Fake
+
+KEYS = {"groq": "gsk_PlantedSecretOfGroq42", "gemini": "AIzaPlantedSecretOfGemini42"}
+PROMPT = "canary-prompt-7f3a"
+MESSAGES: Any = [{"role": "user", "content": PROMPT}]
+TLS = ssl.create_default_context()  # made once, since loading the roots takes long
+PATIENCE_S = 5.0
+SILENCE_S = 0.08
+"""The provider's timeout in tests that let it pass; else it is `PATIENCE_S`."""
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Returns when `holds()` does; raises TimeoutError if that does not come."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.001)
+
+
+class SlowResolver:
+    """The resolver of names: one that blocks its thread until `answer` is set, then finds none."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked = False
+        self.answer = threading.Event()
+        self._real = socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", self._getaddrinfo)
+
+    def _getaddrinfo(self, host: Any, *rest: Any, **options: Any) -> Any:
+        if host != "nowhere.invalid":
+            return self._real(host, *rest, **options)
+        self.asked = True
+        self.answer.wait(PATIENCE_S)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+class VirtualTime:
+    """Seconds that pass at once for who sleeps; while `held`, only as `pass_` says."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.wall_offset = 1_790_000_000.0
+        self.held = False
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._numbers = itertools.count()
+
+    def clock(self) -> float:
+        return self.now
+
+    def wall(self) -> float:
+        return self.now + self.wall_offset
+
+    async def sleep(self, seconds: float) -> None:
+        if not self.held:
+            self.now += seconds
+            await asyncio.sleep(0)
+            return
+        woken = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self.now + seconds, next(self._numbers), woken))
+        await woken
+
+    @property
+    def sleepers(self) -> int:
+        """How many wait for time to pass."""
+        return sum(not woken.done() for _, _, woken in self._sleepers)
+
+    def pass_(self, seconds: float) -> None:
+        """Let so much time pass; who sleeps until then wakes up in order."""
+        self.now += seconds
+        while self._sleepers and self._sleepers[0][0] <= self.now + 1e-9:
+            _, _, woken = heapq.heappop(self._sleepers)
+            if not woken.done():
+                woken.set_result(None)
+
+
+@dataclass
+class Seen:
+    """What an app on the OpenAI SDK got to see of one call."""
+
+    text: str = ""
+    error: openai.APIError | None = None
+    headers: httpx.Headers = field(default_factory=httpx.Headers)
+
+    @property
+    def status(self) -> int:
+        return self.error.status_code if isinstance(self.error, openai.APIStatusError) else 200
+
+    @property
+    def code(self) -> str | None:
+        return self.error.code if self.error else None
+
+    @property
+    def attempts(self) -> list[str]:
+        told: str = self.headers.get("x-pointsman-attempts", "")
+        return told.split(",") if told else []
+
+    @property
+    def outcome(self) -> tuple[int, str | None]:
+        return self.status, self.code
+
+
+class World:
+    """Everything up and running; `a` is the preferred provider and `b` the next, if any."""
+
+    def __init__(self, *order: str, time: VirtualTime, folder: Path, **options: Any) -> None:
+        self.order = order
+        self.time = time
+        self.fakes = {name: Fake(dialect) for name, dialect in DIALECTS.items()}
+        self.a = self.fakes[order[0]]
+        self.b = self.fakes[order[1]] if len(order) > 1 else None
+        self._folder = folder
+        self._options = options
+
+    async def start(self) -> None:
+        for fake in self.fakes.values():
+            await fake.start()
+        await self._start_server()
+
+    async def _start_server(self) -> None:
+        time = self.time
+        app = create_app(self._settings(), clocks=Clocks(time.clock, time.wall, time.sleep))
+        self.parts: Parts = app.state.parts
+        # Named as TCP, else asyncio leaves its writes to Nagle's algorithm.
+        listener = socket.socket(proto=socket.IPPROTO_TCP)
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}/v1"
+        config = uvicorn.Config(
+            app, http="httptools", ws="none", log_config=None, access_log=False, lifespan="on"
+        )
+        # Not `serve`, which would take the test runner's signals and end a tenth of a second late.
+        config.load()
+        self._server = uvicorn.Server(config)
+        self._server.lifespan = config.lifespan_class(config)
+        await self._server.startup([listener])
+        await until(lambda: self.parts.storage._ticking is not None)
+        self.client = self.sdk(max_retries=0)
+        self._baseline = self.tasks()
+
+    def sdk(self, **options: Any) -> openai.AsyncOpenAI:
+        """A client of the server, with retries and timeouts as given."""
+        http = openai.DefaultAsyncHttpxClient(verify=TLS)
+        return openai.AsyncOpenAI(
+            base_url=self.url, api_key="app-x", http_client=http, **{"timeout": 20.0, **options}
+        )
+
+    def _settings(self) -> Settings:
+        options = dict(self._options)
+        urls = {name: fake.url for name, fake in self.fakes.items()} | options.pop("urls", {})
+        limits = options.pop("limits", {})
+        silence_s = options.pop("silence_s", PATIENCE_S)
+        providers = {
+            name: REGISTRY[name].Settings(
+                api_key=KEYS.get(name),
+                model=dialect.model,
+                base_url=urls[name],
+                timeout=silence_s,
+                rate_limit_enabled=name in limits,
+                rate_limit_requests_per_minute=limits.get(name),
+            )
+            for name, dialect in DIALECTS.items()
+        }
+        database = f"sqlite:///{self._folder / 'pointsman.db'}"
+        fields = {"fallback": self.order, "database_url": database, "max_wait_s": 0, **options}
+        return Settings(LLM_PROVIDER=self.order[0], providers=providers, **fields)
+
+    async def stop(self) -> None:
+        await self._stop_server()
+        for fake in self.fakes.values():
+            await until(lambda fake=fake: fake.counts.open == 0)  # type: ignore[misc]
+            await fake.stop()
+
+    async def _stop_server(self) -> None:
+        await self.client.close()
+        for server in self._server.servers:
+            server.close()
+        await until(lambda: not self._server.server_state.connections)
+        await self._server.lifespan.shutdown()
+
+    async def restart(self) -> None:
+        """End the server as a SIGTERM does, and start another one over the same files."""
+        await self._stop_server()
+        await self._start_server()
+
+    # -- what apps do -------------------------------------------------------------------------
+
+    async def ask(
+        self,
+        model: str = "gpt-4o",
+        *,
+        stream: bool = False,
+        client: openai.AsyncOpenAI | None = None,
+        **fields: Any,
+    ) -> Seen:
+        """One call of the SDK, and what came of it."""
+        create = (client or self.client).chat.completions.with_raw_response.create
+        seen = Seen()
+        try:
+            raw: Any = await create(
+                **{"model": model, "messages": MESSAGES, "stream": stream, **fields}
+            )
+            seen.headers = raw.headers
+            answer: Any = raw.parse()
+            if not stream:
+                seen.text = answer.choices[0].message.content
+                return seen
+            async for part in answer:
+                seen.text += (part.choices[0].delta.content or "") if part.choices else ""
+        except openai.APIStatusError as error:
+            seen.error, seen.headers = error, error.response.headers  # type: ignore[assignment]
+        except openai.APIError as error:
+            seen.error = error
+        return seen
+
+    # -- the state afterwards -----------------------------------------------------------------
+
+    def status(self, provider: str, *, whole: bool = False) -> Status:
+        """What is remembered of a provider's model, or of the provider as a `whole`."""
+        model = None if whole else DIALECTS[provider].model
+        for status in self.parts.health.snapshot():
+            if (status.provider, status.model) == (provider, model):
+                return status
+        return Status(provider, model, "ready", None, 0.0)
+
+    def pause_s(self, provider: str) -> float:
+        """Seconds for which a provider's model is not asked, whatever keeps it."""
+        return max(self.status(provider).ends_in_s, self.status(provider, whole=True).ends_in_s)
+
+    def tasks(self) -> int:
+        """The tasks of server and SDK, without the fakes'."""
+        return sum(task.get_name() != TASK_NAME for task in asyncio.all_tasks())
+
+    async def settled(self) -> None:
+        """Returns when no call is open upstream and every task of a request has ended."""
+        await until(lambda: all(fake.counts.busy == 0 for fake in self.fakes.values()))
+        await until(lambda: self.tasks() <= self._baseline)
