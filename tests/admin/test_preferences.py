@@ -1,0 +1,224 @@
+"""`/api/user/preferences`: what is chosen, for whom, and what is refused."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxy.storage import StoreError
+from tests.admin.kit import JSON, PREFERENCES, Desk, desk
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def owner(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Desk]:
+    async with desk(monkeypatch, tmp_path) as opened:
+        yield opened
+
+
+async def provider_of(owner: Desk, **given: Any) -> str | None:
+    answer = await owner.ask(**given)
+    assert answer.status_code == 200, answer.text
+    return answer.headers["x-pointsman-provider"]
+
+
+async def test_the_settings_hold_while_nothing_is_chosen(owner: Desk) -> None:
+    told = await owner.get(PREFERENCES)
+    assert (told["id"], told["default_llm_provider"], told["rate_preset"]) == (
+        "default",
+        "near",
+        "provider",
+    )
+    assert told["stored"]["default_llm_provider"] is None
+
+
+async def test_a_switch_holds_for_the_next_request(owner: Desk) -> None:
+    assert await provider_of(owner) == "near"
+    answer = await owner.put({"default_llm_provider": "far"})
+    assert answer.status_code == 200
+    assert answer.json()["default_llm_provider"] == "far"
+    assert await provider_of(owner) == "far"
+
+
+async def test_a_switch_outlives_the_process(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async with desk(monkeypatch, tmp_path) as first:
+        await first.put({"default_llm_provider": "far", "rate_preset": "careful"})
+    async with desk(monkeypatch, tmp_path) as second:
+        told = await second.get(PREFERENCES)
+        assert (told["default_llm_provider"], told["rate_preset"]) == ("far", "careful")
+        assert told["created_at"]
+        assert told["updated_at"]
+        assert await provider_of(second) == "far"
+
+
+async def test_what_is_not_named_stays(owner: Desk) -> None:
+    await owner.put({"default_llm_provider": "far", "models": {"far": "big", "near": "tiny"}})
+    await owner.put({"fallback": ["near"], "models": {"near": None}})
+    told = await owner.get(PREFERENCES)
+    assert told["default_llm_provider"] == "far"
+    assert told["models"] == {"far": "big"}
+    assert told["fallback"] == ["near"]
+
+
+async def test_null_takes_a_choice_back(owner: Desk) -> None:
+    await owner.put({"default_llm_provider": "far", "aliases": {"fast": {"far": "tiny"}}})
+    answer = await owner.put(
+        {"default_llm_provider": None, "aliases": None, "models": None, "fallback": None}
+    )
+    told = answer.json()
+    assert (told["default_llm_provider"], told["aliases"]) == ("near", {})
+
+
+async def test_an_alias_means_a_model_at_each_provider(owner: Desk) -> None:
+    await owner.put({"aliases": {"fast": {"near": "tiny-1"}, "slow": {"far": "big-1"}}})
+    await owner.put({"aliases": {"slow": None}})
+    assert (await owner.get(PREFERENCES))["aliases"] == {"fast": {"near": "tiny-1"}}
+    await owner.ask("fast")
+    assert owner.parts.adapters["near"].script.requests[-1].model == "tiny-1"  # type: ignore[attr-defined]
+
+
+async def test_what_was_read_can_be_written_back(owner: Desk) -> None:
+    await owner.put({"default_llm_provider": "far", "models": {"far": "big"}})
+    told = await owner.get(PREFERENCES)
+    answer = await owner.put(told)
+    assert answer.status_code == 200
+    assert answer.json()["default_llm_provider"] == "far"
+    assert answer.json()["models"] == {"far": "big"}
+
+
+async def test_an_app_may_have_a_choice_of_its_own(owner: Desk) -> None:
+    answer = await owner.put({"default_llm_provider": "far"}, app="notes")
+    assert answer.json()["id"] == "notes"
+    key = {"authorization": "Bearer app-notes"}
+    assert await provider_of(owner, headers=key) == "far"
+    assert await provider_of(owner) == "near"
+    removed = await owner.client.delete(PREFERENCES, params={"app": "notes"}, headers=JSON)
+    assert removed.json()["default_llm_provider"] == "near"
+    assert await provider_of(owner, headers=key) == "near"
+
+
+async def test_removing_needs_an_app(owner: Desk) -> None:
+    answer = await owner.client.delete(PREFERENCES, headers=JSON)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == "app"
+
+
+async def test_an_unknown_provider_is_refused_with_those_there_are(owner: Desk) -> None:
+    answer = await owner.put({"default_llm_provider": "nowhere"})
+    error = answer.json()["error"]
+    assert answer.status_code == 400
+    assert error["type"] == "invalid_request_error"
+    assert error["param"] == "default_llm_provider"
+    assert "near, far" in error["message"]
+    assert (await owner.get(PREFERENCES))["default_llm_provider"] == "near"
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"default_llm_provider": 7}, "default_llm_provider"),
+        ({"default_llm_provider": ["far"]}, "default_llm_provider"),
+        ({"models": ["far"]}, "models"),
+        ({"models": {"nowhere": "big"}}, "models"),
+        ({"models": {"far": 3}}, "models.far"),
+        ({"models": {"far": "../secret"}}, "models.far"),
+        ({"models": {"far": "a\r\nb"}}, "models.far"),
+        ({"fallback": "far"}, "fallback"),
+        ({"fallback": ["far", "nowhere"]}, "fallback[1]"),
+        ({"aliases": []}, "aliases"),
+        ({"aliases": {"fast": "far"}}, "aliases.fast"),
+        ({"aliases": {"": {"far": "big"}}}, "aliases"),
+        ({"aliases": {"fast": {"nowhere": "big"}}}, "aliases.fast"),
+        ({"aliases": {f"a{i}": {"far": "big"} for i in range(201)}}, "aliases"),
+        ({"rate_preset": "reckless"}, "rate_preset"),
+        ({"rate_preset": 1}, "rate_preset"),
+        ({"rate_preset": ["off"]}, "rate_preset"),
+        ({"default_provider": "far"}, "default_provider"),
+    ],
+)
+async def test_a_mistake_is_named_and_changes_nothing(owner: Desk, change: Any, param: str) -> None:
+    before = await owner.get(PREFERENCES)
+    answer = await owner.put({"default_llm_provider": "far"} | change)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == param
+    assert await owner.get(PREFERENCES) == before
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"far"', b"\xff", b"[" * 500 + b"]" * 500])
+async def test_a_body_that_is_no_object_is_refused(owner: Desk, body: bytes) -> None:
+    answer = await owner.client.put(PREFERENCES, content=body, headers=JSON)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "invalid_json"
+
+
+async def test_a_body_too_large_is_refused(owner: Desk) -> None:
+    answer = await owner.client.put(PREFERENCES, content=b" " * (2**23 + 1), headers=JSON)
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("app", ["", "x" * 129, "a\nb", "\x00"])
+async def test_a_name_that_no_app_can_have_is_refused(owner: Desk, app: str) -> None:
+    answer = await owner.client.get(PREFERENCES, params={"app": app})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == "app"
+
+
+async def test_limits_are_the_same_for_all_apps(owner: Desk) -> None:
+    answer = await owner.put({"rate_preset": "off"}, app="notes")
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == "rate_preset"
+
+
+async def test_changes_at_the_same_time_all_stand(owner: Desk) -> None:
+    import asyncio
+
+    changes = [{"models": {"far": "big"}}, {"models": {"near": "tiny"}}, {"fallback": ["far"]}]
+    answers = await asyncio.gather(*map(owner.put, changes))
+    assert {answer.status_code for answer in answers} == {200}
+    told = await owner.get(PREFERENCES)
+    assert told["models"] == {"far": "big", "near": "tiny"}
+    assert told["fallback"] == ["far"]
+
+
+def full_disk() -> Exception:
+    error = sqlite3.OperationalError("database or disk is full")
+    error.sqlite_errorname = "SQLITE_FULL"
+    return error
+
+
+@pytest.mark.parametrize(
+    ("cause", "status"),
+    [
+        (full_disk(), 507),
+        (OSError(28, "No space left on device"), 507),
+        (PermissionError(13, "Permission denied"), 503),
+        (sqlite3.OperationalError("database is locked"), 503),
+    ],
+)
+async def test_what_could_not_be_stored_is_said_and_does_not_hold(
+    owner: Desk, cause: Exception, status: int
+) -> None:
+    class Broken:
+        async def save_preference(self, row: object) -> Any:
+            raise StoreError("the drawer is stuck") from cause
+
+        async def remove_preference(self, row_id: str) -> None:
+            raise StoreError("the drawer is stuck") from cause
+
+    owner.parts.preferences.store = Broken()
+    answers = [
+        await owner.put({"default_llm_provider": "far"}),
+        await owner.client.delete(PREFERENCES, params={"app": "notes"}, headers=JSON),
+    ]
+    for answer in answers:
+        assert answer.status_code == status
+        assert "the drawer is stuck" in answer.json()["error"]["message"]
+    assert (await owner.get(PREFERENCES))["default_llm_provider"] == "near"
+    assert await provider_of(owner) == "near"
