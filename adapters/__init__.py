@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from adapters.base import Adapter
+from adapters.embedded import EmbeddedAdapter
 from adapters.gemini import GeminiAdapter
 from adapters.groq import GroqAdapter
 from adapters.ollama import OllamaAdapter
 
-_ADAPTERS: tuple[type[Adapter], ...] = (OllamaAdapter, GeminiAdapter, GroqAdapter)
+_ADAPTERS: tuple[type[Adapter], ...] = (
+    OllamaAdapter,
+    GeminiAdapter,
+    GroqAdapter,
+    EmbeddedAdapter,
+)
 
 REGISTRY: Mapping[str, type[Adapter]] = {cls.name: cls for cls in _ADAPTERS}
