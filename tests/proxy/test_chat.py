@@ -560,6 +560,17 @@ def test_a_client_that_leaves_stops_every_choice(station: Station) -> None:
     assert station.north.ended.wait(LONG_S)
 
 
+def test_a_client_that_leaves_in_the_middle_of_a_thought_stops_the_provider(build: Build) -> None:
+    station = build(think_tags="split")
+    station.north.play([[Text("<think>hm")], HANG])
+    connection = send(station.host.port, STREAM)
+    assert station.north.began.wait(LONG_S)
+
+    connection.close()
+
+    assert station.north.ended.wait(LONG_S)
+
+
 def test_half_a_body_is_no_request(station: Station, caplog: pytest.LogCaptureFixture) -> None:
     connection = socket.create_connection(("127.0.0.1", station.host.port), timeout=LONG_S)
     connection.sendall(

@@ -93,22 +93,3 @@ async def test_each_choice_is_split_for_itself() -> None:
         [Text("b", 0)],
         [ToolCall("x", "f"), Text("<th", 2), Finish("stop", 2), Finish("stop", 0), Usage(1, 1)],
     ]
-
-
-@pytest.mark.anyio
-async def test_closing_the_split_closes_what_it_splits() -> None:
-    closed = False
-
-    async def events() -> AsyncGenerator[list[Event], None]:
-        nonlocal closed
-        try:
-            yield [Text("a")]
-            yield [Text("b")]
-        finally:
-            closed = True
-
-    splitting = split_think_tags(events())
-    await anext(splitting)
-    await splitting.aclose()
-
-    assert closed
