@@ -6,8 +6,7 @@ import json
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from adapters import lines
 from adapters.lines import LineTooLongError, NdjsonDecoder, ServerSentEvent, SseDecoder
