@@ -21,7 +21,6 @@ from proxy.recorder import Recorder as Recorder
 from proxy.settings import Settings
 from proxy.windows import Gauge, Limits
 
-READY = "ready"
 DAY_NAMES = frozenset({"requests a day", "requests a day, as told"})
 
 
@@ -90,7 +89,7 @@ def fallback_of(adapters: Mapping[str, Adapter], preference: Preference) -> Sequ
 class Pause:
     """Why a candidate is not asked now.
 
-    `state` is cooling (told to wait), open (guessed), half-open (one call tries) or full (a limit
+    `state` is cooling (told to wait), open (guessed), half-open (a call is trying) or full (a limit
     is used up); `ends_in_s` is 0 where nobody knows.
     """
 
@@ -111,9 +110,8 @@ def paused(health: Sequence[Status], candidate: Candidate) -> Pause | None:
 
 
 def _pauses(status: Status) -> Iterator[Pause]:
-    if status.state != READY:
-        reason = status.kind.replace("_", " ") if status.kind else ""
-        yield Pause(status.state, reason, status.ends_in_s)
+    if status.kind is not None:  # none: ready, or half-open with nobody trying, so the next may
+        yield Pause(status.state, status.kind.replace("_", " "), status.ends_in_s)
     for gauge in status.gauges:
         if gauge.free_in_s > 0:
             yield Pause("full", f"{gauge.used} of {gauge.limit} {gauge.name}", gauge.free_in_s)
