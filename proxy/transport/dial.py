@@ -14,9 +14,9 @@ import httpx
 
 from proxy.transport.connection import Connection, Origin
 
-_ATTEMPT_DELAY_S = 0.25
+ATTEMPT_DELAY_S = 0.25
 
-_Address = tuple[int, int, int, str, Any]
+Address = tuple[int, int, int, str, Any]
 
 
 class Dialer:
@@ -68,20 +68,24 @@ async def _connected_socket(host: str, port: int) -> socket.socket:
         raise OSError("the name has no address")
     if len(found) == 1:
         return await _attempt(found[0])
-    return await _race(_interleaved(found))
+    return await race(found)
 
 
-def _interleaved(addresses: Sequence[_Address]) -> deque[_Address]:
+def by_turns(addresses: Sequence[Address]) -> deque[Address]:
     """Families by turns, the resolver's first choice first."""
-    families: dict[int, list[_Address]] = {}
+    families: dict[int, list[Address]] = {}
     for address in addresses:
         families.setdefault(address[0], []).append(address)
     turns = itertools.zip_longest(*families.values())
     return deque(address for turn in turns for address in turn if address is not None)
 
 
-async def _race(waiting: deque[_Address]) -> socket.socket:
-    """The first socket to connect; a further attempt starts each 250 ms or when one failed."""
+async def race(addresses: Sequence[Address], *, delay_s: float = ATTEMPT_DELAY_S) -> socket.socket:
+    """The first socket to connect; a further attempt starts each `delay_s`, or when one failed.
+
+    `addresses` are as getaddrinfo gives them. Raises the last attempt's OSError.
+    """
+    waiting = by_turns(addresses)
     running: set[asyncio.Task[socket.socket]] = set()
     failure: BaseException = OSError("no address answers")
     try:
@@ -90,7 +94,7 @@ async def _race(waiting: deque[_Address]) -> socket.socket:
                 running.add(asyncio.create_task(_attempt(waiting.popleft())))
             done, _ = await asyncio.wait(
                 running,
-                timeout=_ATTEMPT_DELAY_S if waiting else None,
+                timeout=delay_s if waiting else None,
                 return_when=asyncio.FIRST_COMPLETED,
             )
             for task in done:
@@ -111,7 +115,7 @@ def _close_unwanted(task: asyncio.Task[socket.socket]) -> None:
         task.result().close()
 
 
-async def _attempt(address: _Address) -> socket.socket:
+async def _attempt(address: Address) -> socket.socket:
     family, kind, protocol, _, place = address
     sock = socket.socket(family, kind, protocol)
     try:
