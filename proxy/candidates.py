@@ -70,6 +70,10 @@ class Chooser:
         self._listed = listed
         self._last_resort = last_resort
 
+    def is_named(self, model: str) -> bool:
+        """Whether the client's name for the model begins with a provider's."""
+        return model.partition("/")[0] in self._adapters
+
     def plan(
         self, request: ChatRequest, preference: Preference, *, fallback: bool | None = None
     ) -> Plan:

@@ -156,7 +156,8 @@ def from_failures(failures: Sequence[AdapterError]) -> ApiError:
     if limited or not others:
         error = from_adapter(min(limited or failures, key=_wait_s))
     else:
-        error = from_adapter(others[-1])
+        soonest = min(others, key=_wait_s)
+        error = from_adapter(others[-1], retry_after_s=soonest.retry_after_s)
     if len(failures) > 1 and error.status >= 429:
         tried = "; ".join(str(failure) for failure in failures)
         error.message = f"No provider could answer. {tried}"

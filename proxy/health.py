@@ -59,7 +59,7 @@ class Wait:
     """Why a candidate may not be called, and when it may be asked for again.
 
     `kind` is the failure that a call would meet, `why` says it in words; `told` is False where it
-    is but a guess.
+    is but a guess; `gauge` is the limit that is used up, if it is one that is kept here.
     """
 
     candidate: Candidate
@@ -67,6 +67,7 @@ class Wait:
     kind: ErrorKind
     why: str
     told: bool = True
+    gauge: Gauge | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ class _Record:
             at, gauge = blocked
             if found is None or at > found.at:
                 kind = ErrorKind.RATE_LIMIT
-                found = Wait(self.candidate, at, kind, f"{gauge} used")
+                found = Wait(self.candidate, at, kind, f"{gauge} used", gauge=gauge)
         return found
 
 
@@ -254,6 +255,11 @@ class Health:
         now = self._clock()
         record = self._record(candidate, now)
         return record.wait(now, tokens) or self._ticket(record, tokens, now)
+
+    def wait(self, candidate: Candidate, tokens: int = 0) -> Wait | None:
+        """What stands before a call to `candidate` now, if anything; nothing is taken."""
+        now = self._clock()
+        return self._record(candidate, now).wait(now, tokens)
 
     def admit_first(self, candidates: Sequence[Candidate], tokens: int = 0) -> Ticket | list[Wait]:
         """Leave to call the first candidate that may be called; else all waits, soonest first.

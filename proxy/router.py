@@ -49,6 +49,9 @@ log = logging.getLogger("pointsman.router")
 SHARE_OF_DEADLINE = 0.6
 """The part of the time left that one provider may take while others are left."""
 
+FAIR_SHARE_S = 5.0
+"""Who was given less time than this to begin an answer, and did not, has not failed."""
+
 HINTS = frozenset(
     {
         "prediction",
@@ -112,7 +115,8 @@ class Router:
         first content; the answer raises AdapterError after it.
         """
         self._budget.request()
-        await self._know(request.model)
+        if not self._chooser.is_named(request.model):
+            await self._know(request.model)
         plan = self._chooser.plan(request, preference, fallback=fallback)
         for skip in plan.skipped:
             receipt.warn(f"skipped={skip.candidate.provider}:{skip.param}")
@@ -166,10 +170,15 @@ class Router:
     async def _attempt(self, attempts: Attempts) -> Answer:
         ticket = await self._leave(attempts)
         candidate = ticket.candidate
+        share = SHARE_OF_DEADLINE if len(attempts.untried()) > 1 else 1.0
+        share_s = max(share * (attempts.deadline - self._clock()), 0.001)
         try:
-            first, rest = await self._open(candidate, attempts)
+            first, rest = await self._open(candidate, attempts, share_s)
         except AdapterError as error:
-            ticket.failed(error)
+            if error.kind is ErrorKind.TIMEOUT_FIRST_BYTE and share_s < FAIR_SHARE_S:
+                ticket.abandoned()
+            else:
+                ticket.failed(error)
             self._failed(candidate, error, attempts)
             raise
         except BaseException:
@@ -217,19 +226,37 @@ class Router:
             self._soonest_worth_waiting(leave, attempts)
         if self._lines.is_full(key):
             raise overloaded()
-        async with self._lines.head(key):
+        async with self._head_of_line(key, attempts):
             while True:
                 leave = self._health.admit_first(eligible, attempts.tokens)
                 if isinstance(leave, Ticket):
                     return self._within_budget(leave, attempts)
                 wait = self._soonest_worth_waiting(leave, attempts)
                 wait_s = max(wait.at - self._clock(), 0.001)
-                log.info(
-                    "[limiter] %s %s, waiting %.1f s", wait.candidate.provider, wait.why, wait_s
-                )
+                _log_wait(wait, wait_s)
                 attempts.max_wait_s -= wait_s
                 attempts.receipt.waited_s += wait_s
                 await self._sleep(wait_s)
+
+    @contextlib.asynccontextmanager
+    async def _head_of_line(
+        self, key: Sequence[Candidate], attempts: Attempts
+    ) -> AsyncIterator[None]:
+        """Come to the head of the line; raises as `_leave` does if that takes too long."""
+        began = self._clock()
+        try:
+            async with asyncio.timeout(attempts.max_wait_s) as patience, self._lines.head(key):
+                patience.reschedule(None)
+                attempts.max_wait_s -= self._clock() - began
+                yield
+        except TimeoutError:
+            attempts.waits = self._waits(attempts)
+            errors = attempts.errors(self._clock())
+            raise errors[-1] if errors else overloaded() from None
+
+    def _waits(self, attempts: Attempts) -> list[Wait]:
+        found = (self._health.wait(c, attempts.tokens) for c in attempts.eligible())
+        return [wait for wait in found if wait]
 
     def _within_budget(self, ticket: Ticket, attempts: Attempts) -> Ticket:
         is_retry = any(ticket.candidate == tried for tried, _ in attempts.failures)
@@ -250,7 +277,7 @@ class Router:
         raise attempts.errors(now)[-1]
 
     async def _open(
-        self, candidate: Candidate, attempts: Attempts
+        self, candidate: Candidate, attempts: Attempts, longest_s: float
     ) -> tuple[list[Event], AsyncGenerator[list[Event], None]]:
         adapter = self._adapters[candidate.provider]
         request = replace(attempts.request, model=candidate.model)
@@ -263,9 +290,8 @@ class Router:
             events = fan_out(adapter, request)
         else:
             events = adapter.chat(request)
-        share = SHARE_OF_DEADLINE if len(attempts.untried()) > 1 else 1.0
         try:
-            async with asyncio.timeout(max(share * (attempts.deadline - self._clock()), 0.001)):
+            async with asyncio.timeout(longest_s):
                 return await _until_content(events, candidate.provider), events
         except TimeoutError:
             raise AdapterError(
@@ -280,6 +306,9 @@ class Router:
         return request if messages is request.messages else replace(request, messages=messages)
 
     def _final_error(self, attempts: Attempts, preference: Preference) -> ApiError:
+        for candidate, failure in attempts.failures:
+            if failure.retry_after_s is None and (wait := self._health.wait(candidate)):
+                failure.retry_after_s = wait.at - self._clock()
         failures = attempts.errors(self._clock())
         final = [failure for failure in failures if failure.kind in FINAL_KINDS]
         error = from_adapter(final[-1]) if final else from_failures(failures)
@@ -348,6 +377,11 @@ async def _until_content(events: AsyncGenerator[list[Event], None], provider: st
     raise AdapterError(
         ErrorKind.BAD_RESPONSE, "the answer ended before it began", provider=provider
     )
+
+
+def _log_wait(wait: Wait, wait_s: float) -> None:
+    used = f"{wait.gauge.used}/{wait.gauge.limit} used" if wait.gauge else wait.why
+    log.info("[limiter] %s %s, waiting %.1f s", wait.candidate.provider, used, wait_s)
 
 
 def _refuse_drops(warnings: Sequence[str]) -> None:
