@@ -104,7 +104,9 @@ function update(card, provider, isChosen, preset) {
   card.root.classList.toggle("chosen", isChosen);
   card.root.classList.toggle("missing", Boolean(provider.unconfigured));
   card.setup.hidden = !(provider.unconfigured || provider.reachable === false);
-  card.use.hidden = card.facts.hidden = card.pick.hidden = Boolean(provider.unconfigured);
+  const isUnused = provider.reachable === false && !provider.speed.answers;
+  card.pick.hidden = Boolean(provider.unconfigured);
+  card.use.hidden = card.facts.hidden = Boolean(provider.unconfigured) || isUnused;
   say(card.about, about(provider, preset));
   showPill(card.pill, provider);
   showMeter(card, provider);
@@ -147,8 +149,8 @@ function showFacts(list, { speed, day, local, windows }) {
   const facts = [
     ["First token", speed.first_s == null ? "–" : seconds(speed.first_s)],
     ["Speed", speed.tokens_per_s == null ? "–" : `${number(Math.round(speed.tokens_per_s))} tokens/s`],
-    ["Answer (p50 / p95)", speed.p50_s == null ? "–" : `${seconds(speed.p50_s)} / ${seconds(speed.p95_s)}`],
-    ["Left today", day ? `${number(day.left)} of ${number(day.limit)}` : local && !windows.length ? "unlimited" : "–"],
+    ["Answer p50/p95", speed.p50_s == null ? "–" : `${seconds(speed.p50_s)} / ${seconds(speed.p95_s)}`],
+    ["Left today", day ? number(day.left) : local && !windows.length ? "unlimited" : "–"],
   ];
   const text = JSON.stringify(facts);
   if (list.dataset.text === text) return;
