@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -83,10 +82,14 @@ class SqliteReader:
             isolation_level=None,
             check_same_thread=False,  # one thread uses it, another one may close it at the end
         )
-        with closing(connection.execute("SELECT version_num FROM alembic_version")) as found:
-            if found.fetchall() != [(HEAD,)]:
-                connection.close()
-                raise SnapshotError("another schema")
+        try:
+            found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+        except sqlite3.Error:
+            connection.close()
+            raise
+        if found != [(HEAD,)]:
+            connection.close()
+            raise SnapshotError("its schema is of another version")
         return connection
 
 

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import JSON, Column, DateTime, Engine, delete, event, func
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlmodel import Field, Session, SQLModel, col, create_engine, select
 
 from proxy.migrate import migrate
@@ -71,7 +70,7 @@ class Database:
     """The tables, used from one thread at a time. Every method blocks; all raise StoreError."""
 
     def __init__(self, url: str) -> None:
-        self._url = make_url(url)
+        self._url = url
         self._path = sqlite_path(url)
         self._engine: Engine | None = None
 
@@ -81,7 +80,7 @@ class Database:
             if self._path is not None:
                 _prepare_folder(self._path)
                 _check_file(self._path)
-            self._engine = _engine(self._url.render_as_string(hide_password=False))
+            self._engine = _engine(self._url)
             migrate(self._engine, SQLModel.metadata, self._path)
             if self._path is not None:
                 self._path.chmod(0o600)
@@ -185,16 +184,6 @@ def _in_utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _sqlite_path(url: str) -> Path | None:
-    parsed = make_url(url)
-    is_file = parsed.get_backend_name() == "sqlite" and parsed.database not in (
-        None,
-        "",
-        ":memory:",
-    )
-    return Path(parsed.database or "") if is_file else None
-
-
 def _prepare_folder(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
@@ -244,7 +233,7 @@ def _told(path: Path | None) -> Iterator[None]:
     """Say in the user's words what is wrong with the database."""
     try:
         yield
-    except (OSError, SQLAlchemyError, sqlite3.Error) as error:
+    except (ImportError, OSError, SQLAlchemyError, sqlite3.Error) as error:
         raise StoreError(_reason(error, path)) from error
 
 
@@ -260,4 +249,8 @@ def _reason(error: Exception, path: Path | None) -> str:
         return f"{where} is read-only"
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return f"{where} is broken"
+    if isinstance(cause, ArgumentError):
+        return "POINTSMAN_DATABASE_URL is not the URL of a database"
+    if isinstance(cause, ImportError):
+        return f"{where} needs a driver that is not installed: {cause.name}"
     return f"{where} cannot be used ({type(cause).__name__})"
