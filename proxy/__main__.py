@@ -5,18 +5,23 @@ from __future__ import annotations
 import errno
 import logging
 import socket
-import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from proxy.settings import Settings, SettingsError, load_settings
+from proxy.commands import COMMANDS, EXIT_BAD_SETTING as EXIT_BAD_SETTING, Given, Stop
 
-EXIT_BAD_SETTING = 2
+if TYPE_CHECKING:
+    from proxy.settings import Settings
 
 
-@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    commands=COMMANDS,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option("--host", help="Address to listen on (POINTSMAN_HOST, 127.0.0.1).")
 @click.option("--port", help="Port to listen on (POINTSMAN_PORT, 8000).")
 @click.option(
@@ -31,19 +36,15 @@ def main(context: click.Context, host: str | None, port: str | None, env_file: P
 
     Without a command it starts the server. Point an OpenAI SDK's base URL at it, once.
     """
-    try:
-        settings = load_settings(env_file or Path(".env"), host=host, port=port)
-    except SettingsError as error:
-        _stop(str(error))
-    context.obj = settings
+    context.obj = Given(env_file or Path(".env"), host, port)
     if context.invoked_subcommand is None:
-        serve(settings)
+        serve(context.obj.settings())
 
 
 def serve(settings: Settings) -> None:
     """Listen, print the banner, and serve until a signal comes."""
     if not settings.is_loopback and not settings.client_keys:
-        _stop(
+        raise Stop(
             f"POINTSMAN_HOST={settings.host!r} lets other machines in: set POINTSMAN_API_KEYS"
             " to a key that clients must send, or listen on 127.0.0.1"
         )
@@ -53,7 +54,7 @@ def serve(settings: Settings) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("pointsman").setLevel(settings.log_level.upper())
     if reason := run(settings, listener):
-        _stop(reason)
+        raise Stop(reason)
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -65,17 +66,13 @@ def _listen(settings: Settings) -> socket.socket:
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
-            _stop(
+            raise Stop(
                 f"port {settings.port} is in use: take another with --port {settings.port + 1}"
                 " or POINTSMAN_PORT"
-            )
-        _stop(f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}")
+            ) from None
+        reason = error.strerror or error
+        raise Stop(f"cannot listen on {settings.host} port {settings.port}: {reason}") from None
     return listener
-
-
-def _stop(message: str) -> None:
-    click.echo(f"pointsman: {message}", err=True)
-    sys.exit(EXIT_BAD_SETTING)
 
 
 if __name__ == "__main__":

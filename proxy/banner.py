@@ -16,9 +16,7 @@ REACH_S = 0.3
 
 async def banner(parts: Parts, port: int) -> str:
     """A few lines: base URL, the active provider, each provider's state, one curl to try."""
-    host = parts.settings.host
-    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(host, host)  # noqa: S104 - shown, not bound
-    base_url = f"http://{shown}:{port}/v1"
+    base_url = f"{parts.settings.url(port)}/v1"
     preference = await parts.storage.preference(None)
     states = {name: await _state(parts, name) for name in parts.adapters}
     width = max(map(len, states))

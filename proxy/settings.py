@@ -16,9 +16,11 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from adapters import REGISTRY
-from adapters.base import ProviderSettings
+from adapters.base import PLACEHOLDER_KEYS, ProviderSettings
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+# What a server listens on at every address is no address to connect to.
+CONNECTABLE: Mapping[str, str] = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - shown, not bound
 CommaList = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -93,6 +95,11 @@ class Settings(BaseSettings):
             return self.database_url
         return f"sqlite:///{platformdirs.user_data_path('pointsman') / 'pointsman.db'}"
 
+    def url(self, port: int | None = None) -> str:
+        """Where this machine reaches the server; `port` is given where the system has chosen it."""
+        host = CONNECTABLE.get(self.host, self.host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{port or self.port}"
+
     def secrets(self) -> list[str]:
         """Every configured secret in the clear, for the filter that masks them in logs."""
         keys = [settings.api_key for settings in self.providers.values()]
@@ -124,6 +131,21 @@ def load_settings(env_file: Path | None = None, **given: Any) -> Settings:
         raise SettingsError(f"{env_file} is not a text file in UTF-8") from None
     except ValidationError as error:
         raise _one_line(error, "POINTSMAN_") from None
+
+
+def placeholder_keys(env_file: Path | None = None) -> Mapping[str, str]:
+    """The keys that are still an example's placeholder, by provider; they count as none."""
+    found = {}
+    for name in REGISTRY:
+
+        class Key(BaseSettings):
+            model_config = SettingsConfigDict(env_prefix=f"{name.upper()}_", extra="ignore")
+            api_key: str = ""
+
+        key = Key(_env_file=env_file).api_key.strip().lower()  # type: ignore[call-arg] # the base's
+        if key and key in PLACEHOLDER_KEYS:
+            found[name] = key
+    return found
 
 
 def proxy_of_environment() -> str | None:

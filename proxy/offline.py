@@ -1,0 +1,74 @@
+"""What a server would know at its start, for commands that need none: nothing is asked or changed.
+
+Only `keep` writes: a choice that the next start finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+
+from adapters import REGISTRY
+from adapters.base import Json
+from proxy.app import Parts, create_app
+from proxy.change import app_row_id, changed
+from proxy.health import DayQuota
+from proxy.migrate import NewerSchemaError
+from proxy.preferences import StoredPreference
+from proxy.settings import Settings
+from proxy.snapshot import SnapshotError, SqliteReader
+from proxy.storage import Reader, StoreError, sqlite_path
+
+
+@asynccontextmanager
+async def offline(settings: Settings) -> AsyncIterator[Parts]:
+    """The parts of a server that listens nowhere; `storage.problem` tells what was unreadable."""
+    parts: Parts = create_app(settings).state.parts
+    try:
+        _load(parts)
+    except (StoreError, NewerSchemaError) as error:
+        parts.storage.problem = str(error)
+    try:
+        yield parts
+    finally:
+        await parts.storage.close()
+        for adapter in parts.adapters.values():
+            await adapter.close()
+        await parts.upstream.client.aclose()
+
+
+def keep(settings: Settings, app: str | None, change: Json) -> None:
+    """Write a change into the database. Raises StoreError, NewerSchemaError and ApiError."""
+    from proxy.store import Database
+
+    row_id = app_row_id(app)
+    with closing(Database(settings.store_url)) as database:
+        database.open()
+        rows = {row.id: row for row in database.preferences()}
+        row = rows.get(row_id) or StoredPreference(row_id)
+        database.save_preference(changed(row, change, REGISTRY))
+
+
+def _load(parts: Parts) -> None:
+    path = sqlite_path(parts.settings.store_url)
+    if path is None:
+        from proxy.store import Database
+
+        with closing(Database(parts.settings.store_url)) as database:
+            database.open()
+            _take(parts, database)
+        return
+    # Read as it is: whoever only looks should neither migrate a file nor move a broken one aside.
+    with closing(SqliteReader(path)) as file:
+        try:
+            _take(parts, file)
+        except SnapshotError as error:
+            raise StoreError(f"the database {path} cannot be read: {error}") from error
+
+
+def _take(parts: Parts, reader: Reader) -> None:
+    parts.preferences.replace(reader.preferences())
+    parts.health.restore(
+        DayQuota(provider, model or None, until.timestamp())
+        for provider, model, until, _ in reader.cooldowns()
+    )
