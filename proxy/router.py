@@ -43,6 +43,7 @@ from proxy.fanout import fan_out
 from proxy.health import Health, Ticket, Wait
 from proxy.images import ImageFetcher, ImageFetchError
 from proxy.line import Lines
+from proxy.redact import Redactor
 
 log = logging.getLogger("pointsman.router")
 
@@ -79,6 +80,7 @@ class Router:
         *,
         know: Callable[[str], Awaitable[None]],
         images: ImageFetcher,
+        redactor: Redactor | None = None,
         strict_params: bool = False,
         max_wait_s: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
@@ -89,6 +91,7 @@ class Router:
         self._health = health
         self._know = know
         self._images = images
+        self._redactor = redactor or Redactor(())
         self._strict_params = strict_params
         self._max_wait_s = max_wait_s
         self._clock = clock
@@ -175,6 +178,7 @@ class Router:
         try:
             first, rest = await self._open(candidate, attempts, share_s)
         except AdapterError as error:
+            self._redactor.mask(error)
             if error.kind is ErrorKind.TIMEOUT_FIRST_BYTE and share_s < FAIR_SHARE_S:
                 ticket.abandoned()
             else:
@@ -188,7 +192,7 @@ class Router:
         self.answered.add(candidate.provider)
         attempts.receipt.tried(candidate, 200)
         attempts.receipt.note(first)
-        return Answer(ticket, first, rest)
+        return Answer(ticket, first, rest, self._redactor)
 
     def _failed(self, candidate: Candidate, error: AdapterError, attempts: Attempts) -> None:
         attempts.failures.append((candidate, error))
@@ -306,10 +310,11 @@ class Router:
         return request if messages is request.messages else replace(request, messages=messages)
 
     def _final_error(self, attempts: Attempts, preference: Preference) -> ApiError:
+        now = self._clock()
         for candidate, failure in attempts.failures:
-            if failure.retry_after_s is None and (wait := self._health.wait(candidate)):
-                failure.retry_after_s = wait.at - self._clock()
-        failures = attempts.errors(self._clock())
+            if wait := self._health.wait(candidate):
+                failure.retry_after_s = wait.at - now
+        failures = attempts.errors(now)
         final = [failure for failure in failures if failure.kind in FINAL_KINDS]
         error = from_adapter(final[-1]) if final else from_failures(failures)
         if error.status == 503 and not preference.chosen and not self.answered:
@@ -324,9 +329,14 @@ class Answer:
     """
 
     def __init__(
-        self, ticket: Ticket, first: list[Event], rest: AsyncGenerator[list[Event], None]
+        self,
+        ticket: Ticket,
+        first: list[Event],
+        rest: AsyncGenerator[list[Event], None],
+        redactor: Redactor,
     ) -> None:
         self._ticket = ticket
+        self._redactor = redactor
         self._first: list[Event] | None = first
         self._rest = rest
         self.usage: Usage | None = None
@@ -345,6 +355,7 @@ class Answer:
                 self._ticket.succeeded(self.usage)
                 raise
             except AdapterError as error:
+                self._redactor.mask(error)
                 error.phase = Phase.AFTER_CONTENT
                 self._ticket.failed(error)
                 raise

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 
 import orjson
 
@@ -29,9 +30,14 @@ class Reach:
     """Whether each provider answers, asked in the background and at most every few seconds."""
 
     def __init__(
-        self, adapters: Mapping[str, Adapter], *, clock: Callable[[], float] = time.monotonic
+        self,
+        adapters: Mapping[str, Adapter],
+        mask: Callable[[str], str] = str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._adapters = adapters
+        self._mask = mask
         self._clock = clock
         self._asking: dict[str, asyncio.Task[Availability]] = {}
         self._asked_at: dict[str, float] = {}
@@ -68,6 +74,7 @@ class Reach:
                 answer = await self._adapters[name].is_available()
         except TimeoutError:
             answer = Availability(False, "it does not answer in time")
+        answer = replace(answer, detail=self._mask(answer.detail))
         self.known[name] = answer
         return answer
 
