@@ -7,6 +7,7 @@ import secrets
 from starlette.types import Receive, Scope
 
 from proxy.errors import ApiError
+from proxy.room import SMALL_BODY_BYTES, Place
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 
@@ -15,22 +16,31 @@ class ClientLeft(Exception):
     """The client closed its connection; nobody is there to be answered."""
 
 
-async def read_body(scope: Scope, receive: Receive) -> bytes:
-    """The whole body. Raises ApiError 413 above `MAX_BODY_BYTES`, 415 if encoded; ClientLeft."""
-    _check_headers(scope)
+async def read_body(scope: Scope, receive: Receive, place: Place | None = None) -> bytes:
+    """The whole body; a large one waits until `place` has room for it.
+
+    Raises ApiError 413 above `MAX_BODY_BYTES`, 415 if encoded, 503 without room; ClientLeft.
+    """
+    told = _check_headers(scope)
     message = await receive()
     pieces: list[bytes] = []
     size = 0
     while True:
         if message["type"] != "http.request":
             raise ClientLeft
+        before = size
         pieces.append(message.get("body", b""))
         size += len(pieces[-1])
         if size > MAX_BODY_BYTES:
             raise _too_large()
+        if place is not None and before <= SMALL_BODY_BYTES < size:
+            await place.hold_body(told)
         if not message.get("more_body"):
-            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            break
         message = await receive()
+    if place is not None:
+        place.shrink_body(size)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _too_large() -> ApiError:
@@ -40,12 +50,17 @@ def _too_large() -> ApiError:
     )
 
 
-def _check_headers(scope: Scope) -> None:
+def _check_headers(scope: Scope) -> int:
+    """The size that the headers tell, else the largest that may be."""
+    size = MAX_BODY_BYTES
     for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit() and int(value) > MAX_BODY_BYTES:
-            raise _too_large()
+        if name == b"content-length" and value.isdigit():
+            size = int(value[:20])
+            if size > MAX_BODY_BYTES:
+                raise _too_large()
         if name == b"content-encoding" and value.lower() != b"identity":
             raise ApiError(415, "The body must not be compressed.", code="unsupported_encoding")
+    return size
 
 
 def request_id(scope: Scope) -> bytes:
@@ -55,4 +70,9 @@ def request_id(scope: Scope) -> bytes:
             text = value.decode("ascii")
             if text.isprintable() and " " not in text:
                 return bytes(value)
+    return new_request_id()
+
+
+def new_request_id() -> bytes:
+    """An id for a request that brought none."""
     return b"req_" + secrets.token_hex(12).encode()

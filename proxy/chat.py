@@ -17,6 +17,7 @@ from proxy.body import ClientLeft, read_body
 from proxy.candidates import Preference
 from proxy.errors import ApiError, from_adapter, internal_error
 from proxy.parse import Parsed, parse_json, parse_request
+from proxy.room import Admission, Place
 from proxy.router import Router
 from proxy.thinktags import split_think_tags
 from proxy.wire import ChunkStream, Fold, error_object, new_head, sse
@@ -45,20 +46,24 @@ class ChatEndpoint:
         *,
         deadline_s: float,
         split_tags: bool,
+        admission: Admission | None = None,
     ) -> None:
         self._router = router
         self._preference = preference
         self._deadline_s = deadline_s
         self._stream_s = min(deadline_s, FIRST_CONTENT_S)
         self._split_tags = split_tags
+        self._admission = admission or Admission()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; a client that leaves cancels everything done for it."""
         exchange = _Exchange(scope, send)
+        place = Place(self._admission)
         watcher: asyncio.Task[None] | None = None
         try:
-            body = await read_body(scope, receive)
+            body = await read_body(scope, receive, place)
             watcher = _watch(receive)
+            await place.enter()
             parsed = parse_request(parse_json(body))
             await self._answer(parsed, exchange)
         except ApiError as error:
@@ -75,6 +80,7 @@ class ChatEndpoint:
         finally:
             if watcher is not None:
                 watcher.cancel()
+            place.leave()
             exchange.log()
 
     async def _answer(self, parsed: Parsed, exchange: _Exchange) -> None:
