@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import orjson
@@ -28,6 +28,7 @@ from admin.routes import OWN_PATHS, admin_routes
 from proxy.candidates import Chooser, Preference
 from proxy.chat import ChatEndpoint
 from proxy.console import Console
+from proxy.drain import Life, Stage
 from proxy.errors import ApiError, internal_error
 from proxy.guard import Guard
 from proxy.health import Health
@@ -36,6 +37,7 @@ from proxy.migrate import NewerSchemaError
 from proxy.models import Catalog, ModelsEndpoint
 from proxy.preferences import Preferences
 from proxy.recorder import Recorder
+from proxy.redact import Redactor
 from proxy.router import Router
 from proxy.settings import Settings, bypasses_proxy, proxy_of_environment
 from proxy.status import Sources, preset_of, status_of
@@ -73,7 +75,7 @@ class Parts:
     sources: Sources
     watch: Watch
     admin_token: SecretStr | None
-    ready: bool = False
+    life: Life = field(default_factory=Life)
     stop: Callable[[str], None] = log.critical
 
 
@@ -108,6 +110,7 @@ def create_app(
                 origins=settings.allowed_origins,
                 keys=settings.client_keys,
                 own_paths=OWN_PATHS,
+                life=parts.life,
             )
         ],
         lifespan=_lifespan,
@@ -129,6 +132,7 @@ def open_upstream_of(settings: Settings) -> Upstream:
 def build(settings: Settings, upstream: Upstream, clocks: Clocks) -> Parts:
     """Everything but the HTTP side, wired together."""
     memory = LruMemory()
+    redactor = Redactor(settings.secrets())
     adapters = {
         name: adapter(settings.providers[name], upstream, memory)
         for name, adapter in REGISTRY.items()
@@ -152,6 +156,7 @@ def build(settings: Settings, upstream: Upstream, clocks: Clocks) -> Parts:
         health,
         know=catalog.know,
         images=ImageFetcher(settings.fetch_images),
+        redactor=redactor,
         strict_params=settings.strict_params,
         max_wait_s=settings.max_wait_s,
         clock=clocks.clock,
@@ -181,7 +186,7 @@ def build(settings: Settings, upstream: Upstream, clocks: Clocks) -> Parts:
         preferences,
         storage,
         sources,
-        Watch(facts, Reach(adapters), catalog, preferences),
+        Watch(facts, Reach(adapters, redactor), catalog, preferences),
         admin_token(settings.admin_token, is_loopback=settings.is_loopback),
     )
 
@@ -235,9 +240,9 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     # Loading SQLModel takes longer than all the rest of the start: requests wait for it, if they
     # come that early, but the listening socket does not.
     tasks = [asyncio.create_task(_open_storage(parts)), asyncio.create_task(_keep_limits(parts))]
-    parts.ready = True
+    parts.life.stage = Stage.READY
     yield
-    parts.ready = False
+    parts.life.stage = Stage.DRAINING
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -276,7 +281,7 @@ async def _live(_request: Request) -> Response:
 
 async def _ready(request: Request) -> Response:
     parts: Parts = request.app.state.parts
-    if not parts.ready:
+    if not parts.life.ready:
         return Response(b'{"status":"starting or stopping"}', 503, media_type="application/json")
     return Response(b'{"status":"ready"}', media_type="application/json")
 

@@ -95,6 +95,19 @@ def overloaded() -> ApiError:
     )
 
 
+def shutting_down() -> ApiError:
+    """503: the server is about to stop; the one that is started next will answer."""
+    return ApiError(
+        503,
+        "The server is shutting down.",
+        type_="service_unavailable_error",
+        code="shutting_down",
+        retry_after_s=1.0,
+        should_retry=True,
+        close=True,
+    )
+
+
 _UPSTREAM: Mapping[ErrorKind, tuple[int, str, str | None]] = {
     ErrorKind.RATE_LIMIT: (429, "rate_limit_error", "rate_limit_exceeded"),
     ErrorKind.QUOTA_DAY: (429, "insufficient_quota", "insufficient_quota"),

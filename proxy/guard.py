@@ -8,6 +8,8 @@ judged by the raw headers and `scope["path"]`, never by a URL put together from 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
 import hmac
 import re
@@ -19,14 +21,18 @@ from pydantic import SecretStr
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from proxy.body import request_id
-from proxy.errors import ApiError
-from proxy.wire import error_object
+from proxy.drain import Life, Stage
+from proxy.errors import ApiError, shutting_down
+from proxy.wire import error_object, sse
 
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 32 * 1024
 OPEN_PATHS = frozenset({"/health/live", "/health/ready"})
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
-CHANGING_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+WRITING_METHODS = frozenset({"POST", "PUT", "PATCH"})
+"""Those with a body; a DELETE no page can send without asking first, which it is refused."""
+ONCE = frozenset({b"host", b"origin", b"sec-fetch-site", b"content-type", b"content-length"})
+"""Sent twice, they could mean one thing here and another elsewhere."""
 APP_KEY_PREFIX = "app-"
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9._-]*[a-z0-9])?)(:[0-9]{1,5})?", re.ASCII)
@@ -34,10 +40,9 @@ _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9._-]*[a-z0-9])?)(:[0-9]{1,
 
 @dataclass(frozen=True, slots=True)
 class _Headers:
-    """The headers that decide, each at most once; `hosts` counts the Host lines."""
+    """The headers by name; those that decide are there at most once."""
 
     values: Mapping[bytes, bytes]
-    hosts: int
 
     def text(self, name: bytes) -> str:
         """The value, or an empty text; bytes outside ASCII match nothing that is allowed."""
@@ -58,8 +63,10 @@ class Guard:
         origins: Collection[str] = (),
         keys: Mapping[str, SecretStr] | None = None,
         own_paths: Collection[str] = (),
+        life: Life | None = None,
     ) -> None:
         self._app = app
+        self._life = life or Life()
         self._hosts = LOCAL_NAMES | {host.lower() for host in hosts}
         self._origins = frozenset(origin.lower().rstrip("/") for origin in origins)
         self._own_paths = frozenset(own_paths)
@@ -75,23 +82,28 @@ class Guard:
             return
         # A state of its own: the server hands every request a copy of the lifespan's.
         new_id = request_id(scope)
-        answer = _Answer(send, new_id, None)
+        answer = _Answer(send, new_id)
         try:
             headers = _read(scope)
             if origin := self._check_origin(scope, headers):
                 if scope["method"] == "OPTIONS":
                     await _preflight(send, origin)
                     return
-                answer = _Answer(send, new_id, origin)
+                answer.origin = origin
             scope["state"] = {"request_id": new_id, "app": self._check(scope, headers)}
         except ApiError as error:
             await _refuse(error, answer)
             return
-        await self._app(scope, receive, answer)
+        try:
+            await self._app(scope, receive, answer)
+        except asyncio.CancelledError:
+            if self._life.stage is not Stage.OVER:
+                raise
+            await answer.cut_short(shutting_down())
 
     def _check_origin(self, scope: Scope, headers: _Headers) -> str | None:
         """The configured origin that this request comes from, or None; ApiError 403 or 400."""
-        if headers.hosts != 1:
+        if b"host" not in headers.values:
             raise ApiError(400, "A request must have exactly one Host header.", close=True)
         host = headers.text(b"host").lower()
         if not self._is_allowed_host(host, scope):
@@ -101,7 +113,7 @@ class Guard:
                 code="host_not_allowed",
             )
         origin = headers.text(b"origin").lower()
-        if origin in self._origins and origin:
+        if origin and origin in self._origins and not self._is_own(scope["path"]):
             return origin
         is_own = not origin or origin == f"{scope['scheme']}://{host}"
         if not is_own or headers.values.get(b"sec-fetch-site") == b"cross-site":
@@ -129,7 +141,9 @@ class Guard:
             raise ApiError(
                 400, "Content-Length and Transfer-Encoding exclude each other.", close=True
             )
-        if scope["method"] in CHANGING_METHODS:
+        if self._life.draining and scope["path"] not in OPEN_PATHS:
+            raise shutting_down()
+        if scope["method"] in WRITING_METHODS:
             content_type = headers.text(b"content-type").partition(";")[0].strip().lower()
             if content_type != "application/json":
                 raise ApiError(
@@ -141,7 +155,8 @@ class Guard:
         """Who is asking, by the key it shows; ApiError 401 where a key is needed and none fits."""
         scheme, _, bearer = headers.text(b"authorization").partition(" ")
         shown = bearer.strip() if scheme.lower() == "bearer" else headers.text(b"x-api-key")
-        if not self._keys or self._needs_no_key(scope["path"]):
+        path = scope["path"]
+        if not self._keys or path in OPEN_PATHS or self._is_own(path):
             return shown.removeprefix(APP_KEY_PREFIX) if shown.startswith(APP_KEY_PREFIX) else None
         digest = _digest(shown)
         # All keys are compared, each in constant time: how long it takes tells nothing.
@@ -150,11 +165,9 @@ class Guard:
             raise ApiError(401, "Incorrect API key provided.", code="invalid_api_key")
         return fitting[0]
 
-    def _needs_no_key(self, path: str) -> bool:
-        """Open to all, or guarded by itself: `own_paths` and what is beneath them."""
-        return path in OPEN_PATHS or any(
-            f"{path}/".startswith(f"{own}/") for own in self._own_paths
-        )
+    def _is_own(self, path: str) -> bool:
+        """Whether the path guards itself: one of `own_paths`, or beneath one."""
+        return any(f"{path}/".startswith(f"{own}/") for own in self._own_paths)
 
 
 def _digest(key: str) -> bytes:
@@ -163,10 +176,16 @@ def _digest(key: str) -> bytes:
 
 def _read(scope: Scope) -> _Headers:
     lines = scope["headers"]
-    size = sum(len(name) + len(value) for name, value in lines)
+    size = len(scope["path"]) + len(scope["query_string"])
+    size += sum(len(name) + len(value) for name, value in lines)
     if len(lines) > MAX_HEADERS or size > MAX_HEADER_BYTES:
         raise ApiError(431, "The headers are too many or too large.", close=True)
-    return _Headers(dict(lines), sum(name == b"host" for name, _ in lines))
+    values = dict(lines)
+    if len(values) < len(lines):
+        names = [name for name, _ in lines if name in ONCE]
+        if len(set(names)) < len(names):
+            raise ApiError(400, "A header that may be there once is there twice.", close=True)
+    return _Headers(values)
 
 
 async def _refuse(error: ApiError, send: Send) -> None:
@@ -192,13 +211,17 @@ async def _preflight(send: Send, origin: str) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Answer:
-    """`send` that adds what every answer carries: its id, and the origin that may read it."""
+    """`send` that adds what every answer carries: its id, and the origin that may read it.
+
+    `head` are the headers, once they have been sent.
+    """
 
     send: Send
     request_id: bytes
-    origin: str | None
+    origin: str | None = None
+    head: list[tuple[bytes, bytes]] | None = None
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -209,5 +232,14 @@ class _Answer:
                     (b"access-control-expose-headers", b"*"),
                     (b"vary", b"origin"),
                 ]
+            self.head = headers
             message = {**message, "headers": headers}
         await self.send(message)
+
+    async def cut_short(self, error: ApiError) -> None:
+        """End loudly what cannot be answered any more."""
+        if self.head is None:
+            await _refuse(error, self)
+        elif dict(self.head).get(b"content-type", b"").startswith(b"text/event-stream"):
+            with contextlib.suppress(RuntimeError):  # the last word had been said
+                await self.send({"type": "http.response.body", "body": sse(error_object(error))})

@@ -1,18 +1,31 @@
-"""The HTTP server around the application: uvicorn, as this project runs it."""
+"""The HTTP server around the application: uvicorn, as this project runs it and ends it."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import gc
+import signal
 import socket
+from collections.abc import Generator
+from typing import cast
 
 import click
 import uvicorn
 
 from proxy.app import Parts, create_app
 from proxy.banner import banner
+from proxy.drain import Stage
+from proxy.protocol import Protocol
+from proxy.redact import Redactor
 from proxy.settings import Settings
 
-DRAIN_S = 60
+DRAIN_S = 60.0
+LAST_WORDS_S = 0.5
+"""What those that are cut short have for saying so; a second signal ends all within a second."""
+CHECK_S = 1.0
+POLL_S = 0.02
+MAX_OPEN_FILES = 65536
 
 
 def run(settings: Settings, listener: socket.socket) -> str | None:
@@ -20,42 +33,121 @@ def run(settings: Settings, listener: socket.socket) -> str | None:
 
     Returns why the server stopped by itself, or None if it was told to.
     """
+    redactor = Redactor(settings.secrets())
+    redactor.mask_logs()
+    _allow_open_files()
     app = create_app(settings)
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=Protocol,
         ws="none",
         log_config=None,
         log_level="warning",
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=DRAIN_S,
     )
-    server = _Server(config, app.state.parts)
+    server = Server(config, app.state.parts)
     server.run(sockets=[listener])
-    return server.reason
+    return server.reason and redactor(server.reason)
 
 
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, parts: Parts) -> None:
+class Server(uvicorn.Server):
+    """Ends in good order: what was asked is answered, then socket, database and upstream close."""
+
+    def __init__(self, config: uvicorn.Config, parts: Parts, *, drain_s: float = DRAIN_S) -> None:
         super().__init__(config)
         self._parts = parts
+        self._drain_s = drain_s
+        self._told = asyncio.Event()
+        self._hurried = asyncio.Event()
         self.reason: str | None = None
         parts.stop = self._stop
 
-    def _stop(self, reason: str) -> None:
-        self.reason = reason
+    def end(self, *_: object) -> None:
+        """Begin to end; called once more, end at once. What SIGTERM and SIGINT do."""
+        if self._told.is_set():
+            self._hurried.set()
         self.should_exit = True
+        self._parts.life.stage = Stage.DRAINING
+        self._told.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self._checking = asyncio.create_task(self._check())
         # What was imported until here stays for good: no need to search it for garbage again.
         gc.collect()
         gc.freeze()
         if sockets:
             click.echo(await banner(self._parts, sockets[0].getsockname()[1]))
 
+    async def main_loop(self) -> None:
+        """Until told to end."""
+        await self._told.wait()
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._parts.watch.stop()  # pages that follow the status would keep the server from stopping
-        await super().shutdown(sockets)
+        """Let what is at work finish, cut short what does not, and close everything in order."""
+        self._parts.life.stage = Stage.DRAINING
+        self._parts.watch.stop()
+        for connection in self._connections():
+            connection.finish()
+        await self._until_idle(self._drain_s, self._hurried)
+        self._parts.life.stage = Stage.OVER
+        for task in self.server_state.tasks:
+            task.cancel()
+        await self._until_idle(LAST_WORDS_S)
+        for server in self.servers:
+            server.close()
+        self._checking.cancel()
+        for connection in self._connections():
+            connection.transport.close()
+        await self.lifespan.shutdown()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """In place of uvicorn's, which at the end lets the signal kill the process after all."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                loop.add_signal_handler(number, self.end)
+            except NotImplementedError:  # Windows
+                signal.signal(number, lambda *_: loop.call_soon_threadsafe(self.end))
+        yield
+
+    def _stop(self, reason: str) -> None:
+        self.reason = reason
+        self.end()
+
+    def _connections(self) -> list[Protocol]:
+        return cast(list[Protocol], list(self.server_state.connections))
+
+    async def _check(self) -> None:
+        """The date for the answers, and the clients that are too slow."""
+        while True:
+            await self.on_tick(0)
+            now = asyncio.get_running_loop().time()
+            for connection in self._connections():
+                connection.check(now)
+            await asyncio.sleep(CHECK_S)
+
+    async def _until_idle(self, longest_s: float, hurried: asyncio.Event | None = None) -> None:
+        """Until all that is at work now has been answered, and the answers have left."""
+        work = set(self.server_state.tasks)
+        ends_at = asyncio.get_running_loop().time() + longest_s
+        while work & self.server_state.tasks or any(c.unsent_bytes for c in self._connections()):
+            if asyncio.get_running_loop().time() > ends_at or (hurried and hurried.is_set()):
+                return
+            await asyncio.sleep(POLL_S)
+
+
+def _allow_open_files() -> None:
+    """As many files as the system lets us have: each request needs one, and its provider one."""
+    try:
+        import resource
+    except ImportError:  # Windows knows no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # macOS allows less than it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
