@@ -112,10 +112,12 @@ class Attempts:
         return bool(self.eligible())
 
     def errors(self, now: float) -> list[AdapterError]:
-        """Everything that stood in the way, as failures: those met, and those foreseen."""
-        met = [error for _, error in self.failures]
-        tried = {candidate for candidate, _ in self.failures}
-        return met + [
+        """What stands in the way now, as failures: the last one met of each, and those foreseen."""
+        met: dict[Candidate, AdapterError] = {}
+        for candidate, error in self.failures:
+            met.pop(candidate, None)
+            met[candidate] = error
+        return list(met.values()) + [
             AdapterError(
                 wait.kind,
                 f"{wait.candidate.model} is not asked now: {wait.why}",
@@ -123,7 +125,7 @@ class Attempts:
                 retry_after_s=wait.at - now,
             )
             for wait in self.waits or ()
-            if wait.candidate not in tried
+            if wait.candidate not in met
         ]
 
     def _asked(self, provider: str) -> int:

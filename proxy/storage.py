@@ -92,11 +92,10 @@ class Storage:
         if self._ticking is not None:
             self._ticking.cancel()
             await asyncio.gather(self._ticking, return_exceptions=True)
-        if self._database is not None:
-            try:
-                await self._flush()
-            except StoreError as error:
-                log.warning("%s: the last second is lost", error)
+        try:
+            await self._flush()
+        except StoreError as error:
+            log.warning("%s: the last second is lost", error)
         if self._file is not None:
             self._thread.submit(self._file.close)
         if self._database is not None:  # last, as only a writer tidies up SQLite's side files
