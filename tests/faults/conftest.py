@@ -51,8 +51,10 @@ async def build(
 
     yield make
     for world in worlds:
-        await world.settled()
-        await world.stop()
+        try:
+            await world.settled()
+        finally:
+            await world.stop()
     assert_clean(caplog)
 
 

@@ -91,6 +91,11 @@ class Fake:
         """The ordinary answer."""
         if call.is_stream:
             return stream(self.dialect, bytes(self.dialect.streamed(self.dialect.words)))
+        return self.good_whole
+
+    @property
+    def good_whole(self) -> Reply:
+        """The ordinary answer to a call that is no stream."""
         return whole(encoded(self.dialect.whole(self.dialect.text)))
 
     async def start(self, tls: ssl.SSLContext | None = None) -> Self:

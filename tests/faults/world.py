@@ -176,7 +176,7 @@ class World:
         urls = {name: fake.url for name, fake in self.fakes.items()} | options.pop("urls", {})
         limits = options.pop("limits", {})
         silence_s = options.pop("silence_s", PATIENCE_S)
-        providers = {
+        providers = {name: adapter.Settings() for name, adapter in REGISTRY.items()} | {
             name: REGISTRY[name].Settings(
                 api_key=KEYS.get(name),
                 model=dialect.model,
@@ -241,17 +241,18 @@ class World:
 
     # -- the state afterwards -----------------------------------------------------------------
 
-    def status(self, provider: str, *, whole: bool = False) -> Status:
-        """What is remembered of a provider's model, or of the provider as a `whole`."""
-        model = None if whole else DIALECTS[provider].model
-        for status in self.parts.health.snapshot():
-            if (status.provider, status.model) == (provider, model):
-                return status
-        return Status(provider, model, "ready", None, 0.0)
+    def status(self, provider: str) -> Status:
+        """What is remembered of a provider or of its model, whichever keeps it out longer."""
+        known = [
+            status
+            for status in self.parts.health.snapshot()
+            if status.provider == provider and status.model in (None, DIALECTS[provider].model)
+        ]
+        return max(known, key=lambda status: (status.ends_in_s, status.state != "ready"))
 
     def pause_s(self, provider: str) -> float:
-        """Seconds for which a provider's model is not asked, whatever keeps it."""
-        return max(self.status(provider).ends_in_s, self.status(provider, whole=True).ends_in_s)
+        """Seconds for which a provider is not asked, whatever keeps it."""
+        return self.status(provider).ends_in_s
 
     def tasks(self) -> int:
         """The tasks of server and SDK, without the fakes'."""
