@@ -235,8 +235,8 @@ async def _provider(
         findings.append(Finding(mark, f"{name} key", text, adapter.setup))
     if adapter.unconfigured:
         return findings
-    if adapter.settings.api_key:
-        findings.append(_good(f"{name} key", f"{name.upper()}_API_KEY is set"))
+    if key := adapter.settings.api_key:
+        findings.append(_key(f"{name} key", f"{name.upper()}_API_KEY", key.get_secret_value()))
     where = _where(adapter)
     if where is None:
         text = f"{name.upper()}_BASE_URL is not the URL of a server"
@@ -252,6 +252,12 @@ async def _provider(
     return [*findings, await _model(adapter, model, at_fault)]
 
 
+def _key(subject: str, variable: str, key: str) -> Finding:
+    if not key.isascii() or not key.isprintable() or " " in key:
+        return _bad(subject, f"{variable} holds a character that no key has", "copy it anew")
+    return _good(subject, f"{variable} is set")
+
+
 def _where(adapter: Adapter) -> str | None:
     """Where a provider is, without user and password, if that was set; None if it is no server."""
     # One that reads its address in a way of its own tells it as `url`.
@@ -263,7 +269,9 @@ def _where(adapter: Adapter) -> str | None:
     except httpx.InvalidURL:
         return None
     is_server = url.scheme in ("http", "https") and url.host
-    return f" at {url.scheme}://{url.netloc.decode('ascii')}{url.path}" if is_server else None
+    if not is_server:
+        return None
+    return f" at {url.scheme}://{url.netloc.decode('ascii')}{url.path.rstrip('/')}"
 
 
 async def _reach(adapter: Adapter) -> Availability:

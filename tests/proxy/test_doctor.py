@@ -1,0 +1,413 @@
+"""The doctor: what it finds, what it says to do, and when it calls that a failure."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from adapters import REGISTRY
+from adapters.base import Availability, ErrorKind, Model
+from tests.fakes import GEMINI_KEY, GROQ_KEY, GeminiFake, GroqFake, OllamaFake
+from tests.proxy.kit import HANG, ScriptedAdapter, adapter_class, failure
+from tests.proxy.serving import Host
+from tests.proxy.terminal_kit import NOWHERE, clean, one_line, point_at_fakes, run, server
+
+GOOD, BAD, ABSENT = "✓", "✗", "\N{EN DASH}"
+
+
+@pytest.fixture(autouse=True)
+def clean_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    clean(monkeypatch, tmp_path)
+    monkeypatch.setenv("POINTSMAN_PORT", "0")
+
+
+@pytest.fixture
+def fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[GroqFake, GeminiFake, OllamaFake]]:
+    with GroqFake() as groq, GeminiFake() as gemini, OllamaFake() as ollama:
+        point_at_fakes(monkeypatch, groq, gemini, ollama)
+        yield groq, gemini, ollama
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[Host]:
+    with Host().running() as started:
+        yield started
+
+
+def findings(*arguments: str) -> dict[str, str]:
+    """Each finding by its subject: the mark and the text. The exit code fits them."""
+    result = run(*arguments, "doctor")
+    found = {}
+    for line in result.stdout.splitlines():
+        mark, subject, text = (part.strip() for part in line.split("  ", 2) if part.strip())
+        found[subject] = f"{mark} {text}"
+    failed = any(text.startswith(BAD) for text in found.values())
+    assert result.exit_code == int(failed), result.stdout
+    return found
+
+
+def scripted(
+    patch: pytest.MonkeyPatch, *names: str, **attributes: object
+) -> dict[str, type[ScriptedAdapter]]:
+    """Let these providers be all there are."""
+    registry = {name: adapter_class(name, **attributes) for name in names}
+    for module in ("app", "settings", "offline"):
+        patch.setattr(f"proxy.{module}.REGISTRY", registry)
+    return registry
+
+
+# -- as a whole -------------------------------------------------------------------------------
+
+
+def test_where_all_is_well_every_line_is_good(
+    fakes: tuple[GroqFake, GeminiFake, OllamaFake], tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("LLM_PROVIDER=groq\n")
+    run("--port", "1", "use", "gemini")
+    found = findings()
+
+    assert [text for text in found.values() if text.startswith(BAD)] == []
+    for subject in ("settings", "database", "ollama", "gemini", "groq", "groq key", "groq model"):
+        assert found[subject].startswith(GOOD), subject
+
+
+def test_what_nobody_has_set_up_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    scripted(monkeypatch, "toy", "idle")["idle"].script.unset = "IDLE_API_KEY is not set"
+    found = findings()
+
+    assert found["settings"].startswith(ABSENT)
+    assert found["database"].startswith(ABSENT)
+    assert found["idle"].startswith(ABSENT)
+    assert found["toy"].startswith(GOOD)
+
+
+def test_without_any_provider_nothing_can_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    scripted(monkeypatch, "toy")["toy"].script.unset = "TOY_API_KEY is not set"
+    found = findings()
+
+    assert found["toy"] == f"{ABSENT} not set up: TOY_API_KEY is not set → set TOY_API_KEY"
+    assert found["answers"].startswith(BAD)
+
+
+def test_a_setting_that_cannot_be_used_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEMINI_TIMEOUT", "soon")
+    found = findings()
+
+    assert list(found) == ["settings"]
+    assert "GEMINI_TIMEOUT" in found["settings"]
+
+
+def test_no_secret_is_printed(
+    monkeypatch: pytest.MonkeyPatch, fakes: tuple[GroqFake, GeminiFake, OllamaFake]
+) -> None:
+    monkeypatch.setenv("GROQ_BASE_URL", fakes[0].url.replace("//", "//user:hunter2@"))
+    monkeypatch.setenv("GEMINI_API_KEY", "AIza-wrong-secret")
+    monkeypatch.setenv("POINTSMAN_API_KEYS", "k-secret")
+    monkeypatch.setenv("POINTSMAN_ADMIN_TOKEN", "t-secret")
+    shown = run("doctor").output
+
+    assert [w for w in (GROQ_KEY, GEMINI_KEY, "wrong", "k-secret", "hunter2") if w in shown] == []
+
+
+@pytest.mark.parametrize("name", [".env", "own.env"])
+def test_the_file_of_settings_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("GROQ_API_KEY=your_key_here\n")
+    found = findings("--env-file", name)
+
+    assert found["settings"].startswith(GOOD) and name in found["settings"]
+    assert '"your_key_here"' in found["groq key"]
+
+
+# -- providers --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["your_key_here", "YOUR_API_KEY_HERE", " changeme "])
+def test_a_placeholder_is_named_as_such(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("GROQ_API_KEY", text)
+    found = findings()
+
+    assert found["groq key"].startswith(ABSENT)
+    assert f'placeholder "{text.strip().lower()}"' in found["groq key"]
+    assert "console.groq.com" in found["groq key"]
+
+
+def test_a_key_that_is_not_needed_may_be_a_placeholder(
+    monkeypatch: pytest.MonkeyPatch, fakes: tuple[GroqFake, GeminiFake, OllamaFake]
+) -> None:
+    monkeypatch.setenv("OLLAMA_API_KEY", "your_key_here")
+    found = findings()
+
+    assert found["ollama key"].startswith(ABSENT)
+    assert found["ollama"].startswith(GOOD)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"LLM_PROVIDER": "groq"}, {"POINTSMAN_FALLBACK": "groq,ollama"}],
+    ids=["preferred", "fallback"],
+)
+@pytest.mark.parametrize("key", ["", "your_key_here"], ids=["missing", "placeholder"])
+def test_a_chosen_provider_without_a_key_is_a_fault(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], key: str
+) -> None:
+    for name, value in (settings | {"GROQ_API_KEY": key}).items():
+        monkeypatch.setenv(name, value)
+    found = findings()
+
+    assert found["groq key" if key else "groq"].startswith(BAD)
+    assert "GROQ_API_KEY" in found["groq key" if key else "groq"]
+
+
+def test_a_provider_chosen_by_command_is_one_that_ought_to_work() -> None:
+    run("--port", "1", "use", "groq")
+
+    assert findings()["groq"].startswith(BAD)
+
+
+def test_a_refused_key_is_a_fault(
+    monkeypatch: pytest.MonkeyPatch, fakes: tuple[GroqFake, GeminiFake, OllamaFake]
+) -> None:
+    monkeypatch.setenv("GROQ_API_KEY", "gsk-wrong")
+    found = findings()
+
+    assert found["groq key"].startswith(GOOD)
+    assert found["groq"].startswith(BAD) and "key" in found["groq"]
+    assert fakes[0].url in found["groq"]
+
+
+@pytest.mark.parametrize("key", ["gsk-k\u00e9y", "gsk- key", "gsk\nkey", "gsk-\u200bkey"])
+def test_a_key_that_was_copied_badly_is_a_fault(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("GROQ_API_KEY", key)
+    monkeypatch.setenv("GROQ_BASE_URL", f"http://{NOWHERE}")
+    found = findings()["groq key"]
+
+    assert found.startswith(f"{BAD} GROQ_API_KEY holds a character that no key has")
+    assert key not in found
+
+
+def test_a_server_that_is_down_is_a_fault_with_its_address() -> None:
+    found = findings()
+
+    assert found["ollama"].startswith(BAD)
+    assert f"http://{NOWHERE}: " in found["ollama"]
+    assert "`ollama serve`" in found["ollama"]
+
+
+def test_one_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxy.doctor.ASK_TIMEOUT_S", 0.05)
+
+    async def never(_self: object) -> None:
+        await asyncio.Event().wait()
+
+    scripted(monkeypatch, "toy", is_available=never)
+
+    assert "no answer in time" in findings()["toy"]
+
+
+def test_all_providers_are_asked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    together = asyncio.Barrier(2)
+
+    async def when_both_are_asked(_self: object) -> Availability:
+        await together.wait()
+        return Availability(True)
+
+    scripted(monkeypatch, "one", "two", is_available=when_both_are_asked)
+    found = findings()
+
+    assert found["one"].startswith(GOOD) and found["two"].startswith(GOOD)
+
+
+@pytest.mark.parametrize("url", ["groq.example", "ftp://groq.example", "https://", "http://[::"])
+def test_a_base_url_that_is_none_is_a_fault(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("GROQ_API_KEY", GROQ_KEY)
+    monkeypatch.setenv("GROQ_BASE_URL", url)
+
+    assert findings()["groq"].startswith(f"{BAD} GROQ_BASE_URL is not the URL of a server")
+
+
+# -- models -----------------------------------------------------------------------------------
+
+
+def test_a_model_that_is_not_pulled_is_named_with_the_cure(
+    monkeypatch: pytest.MonkeyPatch, fakes: tuple[GroqFake, GeminiFake, OllamaFake]
+) -> None:
+    monkeypatch.setenv("OLLAMA_MODEL", "mistral")
+    found = findings()["ollama model"]
+
+    assert found.startswith(f"{BAD} mistral is not there; there are: gemma3:4b, llama3.2:latest")
+    assert found.endswith("→ `ollama pull mistral` or set OLLAMA_MODEL to one of those")
+
+
+def test_the_model_is_the_one_that_was_chosen_last(
+    fakes: tuple[GroqFake, GeminiFake, OllamaFake],
+) -> None:
+    run("--port", "1", "use", "ollama", "--model", "qwen3:4b")
+
+    assert findings()["ollama model"] == f"{GOOD} qwen3:4b, one of 4"
+
+
+@pytest.mark.parametrize(
+    ("listed", "expected"),
+    [
+        ([], f"{ABSENT} there are no models yet"),
+        ([Model("toy-1")], f"{GOOD} toy-1"),
+        ([Model("toy-1:latest")], f"{GOOD} toy-1"),
+        ([Model(f"other-{i}") for i in range(9)], f"{BAD} toy-1 is not there; there are: other-0"),
+        (failure(ErrorKind.SERVER), f"{GOOD} toy-1; it gave no list"),
+        (HANG, f"{GOOD} toy-1; it gave no list"),
+    ],
+    ids=["none", "there", "latest", "others", "error", "silence"],
+)
+def test_the_configured_model_is_looked_up(
+    monkeypatch: pytest.MonkeyPatch, listed: object, expected: str
+) -> None:
+    monkeypatch.setattr("proxy.doctor.ASK_TIMEOUT_S", 0.05)
+    scripted(monkeypatch, "toy")["toy"].script.listed = listed  # type: ignore[assignment]
+    if listed:
+        monkeypatch.setenv("TOY_MODEL", "toy-1")
+
+    assert findings()["toy model"].startswith(expected)
+
+
+# -- port -------------------------------------------------------------------------------------
+
+
+def test_a_pointsman_at_the_port_is_well(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    with server(host, monkeypatch):
+        found = findings()
+
+    assert found["port"].startswith(f"{GOOD} {host.port}: pointsman ")
+    assert found["port"].endswith("is running")
+
+
+def test_a_pointsman_that_asks_for_its_token_is_a_fault(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POINTSMAN_ADMIN_TOKEN", "t-secret")
+    with server(host, monkeypatch):
+        monkeypatch.setenv("POINTSMAN_ADMIN_TOKEN", "t-other")
+        found = findings()["port"]
+
+    assert found.startswith(BAD) and "POINTSMAN_ADMIN_TOKEN" in found
+
+
+def test_something_else_at_the_port_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    with OllamaFake() as stranger:
+        port = stranger.url.rpartition(":")[2]
+        found = findings("--port", port)["port"]
+
+    assert found.startswith(f"{BAD} {port} is in use by something else than pointsman")
+    assert "--port" in found
+
+
+def test_a_free_port_is_well() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = str(taken.getsockname()[1])
+
+    assert findings("--port", port)["port"].startswith(f"{GOOD} {port} is free")
+
+
+@pytest.mark.parametrize("host_name", ["192.0.2.1", "2001:db8::1"])
+def test_an_address_of_another_machine_is_a_fault(
+    monkeypatch: pytest.MonkeyPatch, host_name: str
+) -> None:
+    monkeypatch.setenv("POINTSMAN_API_KEYS", "k-secret")
+    found = findings("--host", host_name, "--port", "8199")["port"]
+
+    assert found.startswith(BAD) and host_name in found
+
+
+def test_an_open_address_without_keys_is_a_fault() -> None:
+    found = findings("--host", "0.0.0.0")["port"]
+
+    assert found.startswith(BAD) and "POINTSMAN_API_KEYS" in found
+
+
+# -- database ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Path:
+    """A database with a choice in it."""
+    assert run("--port", "1", "use", "ollama").exit_code == 0
+    return tmp_path / "store.db"
+
+
+def test_a_good_database_is_named(stored: Path) -> None:
+    found = findings()["database"]
+
+    assert found.startswith(GOOD) and str(stored) in found
+
+
+def test_a_file_of_no_database_is_a_fault_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "store.db").write_bytes(b"no database" * 100)
+
+    assert findings()["database"].startswith(f"{BAD} {tmp_path}/store.db is no database")
+    assert [path.name for path in tmp_path.iterdir()] == ["store.db"]
+
+
+def test_a_locked_database_is_a_fault(monkeypatch: pytest.MonkeyPatch, stored: Path) -> None:
+    monkeypatch.setattr("proxy.doctor.LOCK_TIMEOUT_S", 0)
+    with closing(sqlite3.connect(stored, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        found = findings()["database"]
+
+    assert found.startswith(BAD) and "locked" in found
+
+
+def test_a_newer_versions_database_is_a_fault(stored: Path) -> None:
+    with closing(sqlite3.connect(stored)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
+
+    assert "newer version" in findings()["database"]
+
+
+def test_an_older_versions_database_is_brought_on_by_the_next_start(stored: Path) -> None:
+    with closing(sqlite3.connect(stored)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0000'")
+        connection.commit()
+    found = findings()["database"]
+
+    assert found.startswith(GOOD) and "schema 0000, the next start brings it to" in found
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
+def test_a_read_only_database_is_a_fault(stored: Path) -> None:
+    stored.chmod(0o400)
+
+    assert findings()["database"].startswith(BAD)
+
+
+def test_a_folder_that_cannot_be_written_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxy.doctor.os.access", lambda *_: False)
+
+    assert "is read-only" in findings()["database"]
+
+
+@pytest.mark.parametrize("url", ["nonsense", "nosuch://name:secret@host/name"])
+def test_a_url_of_no_database_is_a_fault(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("POINTSMAN_DATABASE_URL", url)
+    found = findings()["database"]
+
+    assert found.startswith(BAD) and "secret" not in found
+
+
+def test_a_database_in_memory_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POINTSMAN_DATABASE_URL", "sqlite://")
+
+    assert findings()["database"].startswith(GOOD)
+
+
+def test_it_takes_no_argument() -> None:
+    assert run("doctor", "groq").exit_code == 2
+    assert set(REGISTRY) <= set(" ".join(findings()).split())
+    assert one_line(run("--port", "eighty", "env"), 2)
