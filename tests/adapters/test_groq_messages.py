@@ -6,8 +6,7 @@ import base64
 
 import pytest
 from groq.types.chat import ChatCompletionMessageParam
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pydantic import TypeAdapter
 
 from adapters.base import AdapterError, ErrorKind, Json

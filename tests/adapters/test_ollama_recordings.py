@@ -8,8 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from adapters.base import AdapterError, ChatRequest, ErrorKind, Event, Json, Start
 from adapters.ollama import OllamaAdapter, OllamaSettings

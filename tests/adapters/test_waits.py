@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from adapters.waits import DAY_S, HOUR_S, capped_s, go_duration_s, retry_after_s
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from tests.fakes.gemini import KEY as GEMINI_KEY
-from tests.fakes.gemini import GeminiFake
-from tests.fakes.groq import KEY as GROQ_KEY
-from tests.fakes.groq import GroqFake
+from tests.fakes.gemini import KEY as GEMINI_KEY, GeminiFake
+from tests.fakes.groq import KEY as GROQ_KEY, GroqFake
 from tests.fakes.ollama import OllamaFake
 from tests.fakes.server import Answer, Fault, Gate, Request
 

@@ -11,8 +11,7 @@ import httpx
 import ollama
 import pytest
 from google import genai
-from google.genai import errors as genai_errors
-from google.genai import types as genai_types
+from google.genai import errors as genai_errors, types as genai_types
 
 from tests.fakes import GEMINI_KEY, GROQ_KEY, GeminiFake, GroqFake, OllamaFake
 from tests.fakes.gemini_rules import SKIP_SIGNATURE

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from itertools import cycle, pairwise
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
+from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from adapters.base import AdapterError, ErrorKind, Phase, RateLimits, Scope, Usage
