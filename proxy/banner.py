@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from proxy.app import Parts
 
 REACH_S = 0.3
+READY = "ready"
 
 
 async def banner(parts: Parts, port: int) -> str:
@@ -21,6 +22,9 @@ async def banner(parts: Parts, port: int) -> str:
     states = {name: await _state(parts, name) for name in parts.adapters}
     width = max(map(len, states))
     active = f"{preference.provider} ({parts.chooser.model_of(preference.provider, preference)})"
+    stand_in = parts.chooser.stand_in(preference)
+    if stand_in and not states[preference.provider].startswith(READY):
+        active += f"; until something is set up {stand_in} answers"
     lines = [
         "",
         f"  pointsman   {base_url}",
@@ -41,15 +45,15 @@ async def _state(parts: Parts, name: str) -> str:
         return f"not set up: {adapter.unconfigured}"
     model = adapter.settings.model
     if not adapter.local:
-        return f"ready, {model}"
+        return f"{READY}, {model}"
     if adapter.last_resort:
-        return f"ready, {model}; answers while nothing else is set up"
+        return f"{READY}, {model}"
     try:
         async with asyncio.timeout(REACH_S):
             available = await adapter.is_available()
     except TimeoutError:
         return "set up, but it does not answer"
-    return f"ready, {model}" if available.reachable else f"set up, but {available.detail}"
+    return f"{READY}, {model}" if available.reachable else f"set up, but {available.detail}"
 
 
 def _curl(base_url: str, *, needs_key: bool) -> str:

@@ -129,7 +129,7 @@ class Chooser:
         ]
         order = list(dict.fromkeys([preference.provider, *others]))
         order = [name for name in order if self._adapters[name].unconfigured is None]
-        stand_in = self._last_resort(preference)
+        stand_in = self.stand_in(preference)
         if stand_in and stand_in not in order:
             order.append(stand_in)
         if not order:
@@ -141,6 +141,10 @@ class Chooser:
                 should_retry=False,
             )
         return order
+
+    def stand_in(self, preference: Preference) -> str | None:
+        """The provider that joins while nothing is set up: no choice, no key, no answer yet."""
+        return self._last_resort(preference)
 
     def ways_to_an_answer(self) -> str:
         """What to do so that some provider answers, one sentence a provider."""
