@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
-from adapters.base import AdapterError, ChatRequest, ErrorKind, Event, Start, Warn
+from adapters.base import AdapterError, ChatRequest, ErrorKind
 from proxy.candidates import Candidate, Plan
 from proxy.health import Wait
+from proxy.receipt import Receipt
 
 MAX_ATTEMPTS = 4
 MAX_AT_ONE_PROVIDER = 2
@@ -31,39 +33,6 @@ TOLD_KINDS = frozenset({ErrorKind.RATE_LIMIT, ErrorKind.OVERLOADED})
 
 
 @dataclass(slots=True)
-class Receipt:
-    """What happened to a request on its way: the story that the answer's headers tell."""
-
-    attempts: list[str] = field(default_factory=list)
-    provider: str | None = None
-    model: str | None = None
-    warnings: list[str] = field(default_factory=list)
-    upstream_id: str | None = None
-    waited_s: float = 0.0
-
-    def tried(self, candidate: Candidate, outcome: str | int) -> None:
-        """Add an attempt: a status, or the kind of failure where there was none."""
-        self.provider = candidate.provider
-        self.model = candidate.model
-        self.attempts.append(f"{candidate.provider}:{outcome}")
-
-    def warn(self, word: str) -> None:
-        """Add a warning, once."""
-        if word not in self.warnings:
-            self.warnings.append(word)
-
-    def note(self, events: Sequence[Event]) -> None:
-        """Take over what the provider's events say besides the content."""
-        for event in events:
-            match event:
-                case Warn(word):
-                    self.warn(word)
-                case Start(model=model, request_id=request_id):
-                    self.model = model or self.model
-                    self.upstream_id = request_id
-
-
-@dataclass(slots=True)
 class Attempts:
     """`deadline` is on the router's clock; `waits` is why nobody could be asked in the end."""
 
@@ -78,6 +47,10 @@ class Attempts:
     useless: set[Candidate] = field(default_factory=set)
     waits: Sequence[Wait] | None = None
     replayed: bool = False
+
+    def __post_init__(self) -> None:
+        self.receipt.considered = self.plan.candidates
+        self.receipt.prompt_guess = self.tokens - (self.request.max_tokens or 0)
 
     def untried(self) -> list[Candidate]:
         """The candidates whose turn has not come yet."""
@@ -102,6 +75,10 @@ class Attempts:
             return self.again()
         last = dict(self.failures)
         return untried + [c for c in self.again() if last[c].kind in TOLD_KINDS]
+
+    def before(self, chosen: Candidate) -> Iterator[Candidate]:
+        """The candidates whose turn it was, but for something that stood in their way."""
+        return takewhile(lambda candidate: candidate != chosen, self.eligible())
 
     def may_go_on(self, error: BaseException) -> bool:
         """Whether any candidate could still do better than this failure."""

@@ -12,11 +12,11 @@ import orjson
 from starlette.types import Message, Receive, Scope, Send
 
 from adapters.base import AdapterError, ChatRequest, Event
-from proxy.attempts import Receipt
 from proxy.body import ClientLeft, read_body
 from proxy.candidates import Preference
 from proxy.errors import ApiError, from_adapter, internal_error
 from proxy.parse import Parsed, parse_json, parse_request
+from proxy.receipt import Receipt
 from proxy.room import Admission, Place
 from proxy.router import Router
 from proxy.thinktags import split_think_tags

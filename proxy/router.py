@@ -24,16 +24,13 @@ from adapters.base import (
     ChatRequest,
     ErrorKind,
     Event,
-    Phase,
-    RateLimits,
-    Usage,
 )
+from proxy.answer import Answer
 from proxy.attempts import (
     FINAL_KINDS,
     MAX_ATTEMPTS,
     TOLD_KINDS,
     Attempts,
-    Receipt,
     estimated_tokens,
 )
 from proxy.budget import RetryBudget
@@ -43,6 +40,7 @@ from proxy.fanout import fan_out
 from proxy.health import Health, Ticket, Wait
 from proxy.images import ImageFetcher, ImageFetchError
 from proxy.line import Lines
+from proxy.receipt import Receipt
 from proxy.redact import Redactor
 
 log = logging.getLogger("pointsman.router")
@@ -190,13 +188,13 @@ class Router:
             raise
         ticket.answered()
         self.answered.add(candidate.provider)
-        attempts.receipt.tried(candidate, 200)
+        attempts.receipt.tried(candidate, 200, None)
         attempts.receipt.note(first)
-        return Answer(ticket, first, rest, self._redactor)
+        return Answer(ticket, attempts.receipt, first, rest, self._redactor)
 
     def _failed(self, candidate: Candidate, error: AdapterError, attempts: Attempts) -> None:
         attempts.failures.append((candidate, error))
-        attempts.receipt.tried(candidate, error.status or error.kind)
+        attempts.receipt.tried(candidate, error.status or error.kind, error)
         log.info("[%s] %s", candidate.provider, error.message)
         if error.kind is ErrorKind.AUTH:
             log.error("[%s] refuses its key: it is left out until that is mended", error.provider)
@@ -268,6 +266,10 @@ class Router:
             ticket.abandoned()
             attempts.waits = ()
             raise attempts.failures[-1][1]
+        if ticket.candidate != attempts.plan.candidates[0]:
+            for other in attempts.before(ticket.candidate):
+                if wait := self._health.wait(other, attempts.tokens):
+                    attempts.receipt.passed[other] = wait.why
         return ticket
 
     def _soonest_worth_waiting(self, waits: Sequence[Wait], attempts: Attempts) -> Wait:
@@ -314,64 +316,13 @@ class Router:
         for candidate, failure in attempts.failures:
             if wait := self._health.wait(candidate):
                 failure.retry_after_s = wait.at - now
+        attempts.receipt.passed |= {wait.candidate: wait.why for wait in attempts.waits or ()}
         failures = attempts.errors(now)
         final = [failure for failure in failures if failure.kind in FINAL_KINDS]
         error = from_adapter(final[-1]) if final else from_failures(failures)
         if error.status == 503 and not preference.chosen and not self.answered:
             error.message += " " + self._chooser.ways_to_an_answer()
         return error
-
-
-class Answer:
-    """The events of an answer, from its first content on, told to the provider's health.
-
-    An object, not a generator: one that was never begun could not be closed.
-    """
-
-    def __init__(
-        self,
-        ticket: Ticket,
-        first: list[Event],
-        rest: AsyncGenerator[list[Event], None],
-        redactor: Redactor,
-    ) -> None:
-        self._ticket = ticket
-        self._redactor = redactor
-        self._first: list[Event] | None = first
-        self._rest = rest
-        self.usage: Usage | None = None
-
-    def __aiter__(self) -> Answer:
-        return self
-
-    async def __anext__(self) -> list[Event]:
-        """The next batch. Raises AdapterError when the provider fails on the way."""
-        if self._first is not None:
-            batch, self._first = self._first, None
-        else:
-            try:
-                batch = await anext(self._rest)
-            except StopAsyncIteration:
-                self._ticket.succeeded(self.usage)
-                raise
-            except AdapterError as error:
-                self._redactor.mask(error)
-                error.phase = Phase.AFTER_CONTENT
-                self._ticket.failed(error)
-                raise
-        for event in batch:
-            if type(event) is Usage:
-                self.usage = event
-            elif type(event) is RateLimits:
-                self._ticket.observed(event)
-        return batch
-
-    async def aclose(self) -> None:
-        """Stop the provider, if it has not ended by itself."""
-        try:
-            await self._rest.aclose()
-        finally:
-            self._ticket.abandoned()
 
 
 async def _until_content(events: AsyncGenerator[list[Event], None], provider: str) -> list[Event]:

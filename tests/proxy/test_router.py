@@ -33,7 +33,8 @@ from proxy.candidates import Chooser, Preference
 from proxy.errors import ApiError
 from proxy.health import Health
 from proxy.images import ImageFetcher
-from proxy.router import MAX_ATTEMPTS, Receipt, Router
+from proxy.receipt import Receipt
+from proxy.router import MAX_ATTEMPTS, Router
 from proxy.windows import Limits
 from tests.proxy.kit import EVERYTHING, HANG, HELLO, ScriptedAdapter, adapter, failure, request
 
@@ -140,7 +141,8 @@ async def test_a_plain_answer_takes_one_call(build: Build) -> None:
 
     assert events == [event for batch in HELLO for event in batch]  # type: ignore[union-attr]
     assert station.calls() == [1, 0]
-    assert station.receipt == Receipt(["north:200"], "north", "toy-1")
+    receipt = station.receipt
+    assert (receipt.attempts, receipt.provider, receipt.model) == (["north:200"], "north", "toy-1")
 
 
 async def test_the_provider_gets_its_own_model(build: Build) -> None:
@@ -515,3 +517,54 @@ async def test_the_receipt_tells_each_warning_once(build: Build) -> None:
 
     assert station.receipt.warnings == ["a"]
     assert station.receipt.upstream_id == "req-9"
+
+
+async def test_the_receipt_tells_every_try_and_its_reason(build: Build) -> None:
+    station = build("north", "south")
+    station.play("north", [failure(LIMIT, "north", status=429, retry_after_s=60)])
+
+    await station.ask()
+
+    first, second = station.receipt.tries
+    assert (first.provider, first.outcome, first.reason) == ("north", "429", LIMIT)
+    assert (second.provider, second.outcome, second.reason) == ("south", "200", None)
+    assert first.message == f"failed with {LIMIT}"
+    assert 0 <= first.ended_s <= second.ended_s == station.receipt.first_s
+    assert [one.provider for one in station.receipt.considered] == ["north", "south"]
+    assert not station.receipt.passed
+
+
+async def test_the_receipt_tells_who_was_passed_over_and_why(build: Build) -> None:
+    station = build("north", "south")
+    station.play("north", [failure(LIMIT, "north", status=429, retry_after_s=60)])
+    await station.ask()
+    station.receipt = Receipt()
+
+    await station.ask()
+
+    assert station.receipt.attempts == ["south:200"]
+    assert {one.provider: why for one, why in station.receipt.passed.items()} == {
+        "north": "rate limit"
+    }
+
+
+async def test_the_receipt_holds_what_came(build: Build) -> None:
+    station = build("north")
+
+    await station.ask()
+
+    assert (station.receipt.usage, station.receipt.finish) == (
+        Usage(prompt=3, completion=2),
+        "stop",
+    )
+    assert station.receipt.written == len("Hello")
+    assert station.receipt.prompt_guess == 2
+
+
+async def test_a_failed_try_has_no_first_content(build: Build) -> None:
+    station = build("north")
+    station.play("north", [failure(ErrorKind.BAD_REQUEST, "north", status=400)])
+
+    await station.refused()
+
+    assert station.receipt.first_s is None

@@ -1,0 +1,83 @@
+"""An answer on its way from the provider to the client, told to all who keep count of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+from adapters.base import (
+    AdapterError,
+    Event,
+    Finish,
+    Phase,
+    RateLimits,
+    Reasoning,
+    Text,
+    Usage,
+    Warn,
+)
+from proxy.health import Ticket
+from proxy.receipt import Receipt
+from proxy.redact import Redactor
+
+
+class Answer:
+    """The events of an answer, from its first content on.
+
+    An object, not a generator: one that was never begun could not be closed.
+    """
+
+    def __init__(
+        self,
+        ticket: Ticket,
+        receipt: Receipt,
+        first: list[Event],
+        rest: AsyncGenerator[list[Event], None],
+        redactor: Redactor,
+    ) -> None:
+        self._ticket = ticket
+        self._receipt = receipt
+        self._first: list[Event] | None = first
+        self._rest = rest
+        self._redactor = redactor
+
+    def __aiter__(self) -> Answer:
+        return self
+
+    async def __anext__(self) -> list[Event]:
+        """The next batch. Raises AdapterError when the provider fails on the way."""
+        if self._first is not None:
+            batch, self._first = self._first, None
+        else:
+            try:
+                batch = await anext(self._rest)
+            except StopAsyncIteration:
+                self._ticket.succeeded(self._receipt.usage)
+                raise
+            except AdapterError as error:
+                self._redactor.mask(error)
+                error.phase = Phase.AFTER_CONTENT
+                self._ticket.failed(error)
+                raise
+        self._count(batch)
+        return batch
+
+    def _count(self, batch: list[Event]) -> None:
+        receipt = self._receipt
+        for event in batch:
+            if isinstance(event, (Text, Reasoning)):
+                receipt.written += len(event.text)
+            elif isinstance(event, Usage):
+                receipt.usage = event
+            elif isinstance(event, Finish):
+                receipt.finish = event.reason
+            elif isinstance(event, RateLimits):
+                self._ticket.observed(event)
+            elif isinstance(event, Warn):
+                receipt.warn(event.word)
+
+    async def aclose(self) -> None:
+        """Stop the provider, if it has not ended by itself."""
+        try:
+            await self._rest.aclose()
+        finally:
+            self._ticket.abandoned()
