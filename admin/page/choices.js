@@ -46,7 +46,7 @@ export function showPreset({ preference }) {
 }
 
 byId("preset").addEventListener("change", ({ target }) => {
-  attempt(() => put({ rate_preset: target.value }), () => `✓ Limits: ${target.parentElement.innerText.trim()}. ${PRESETS[target.value]}`);
+  attempt(() => put({ rate_preset: target.value }), () => `✓ Limits: ${target.parentElement.textContent.trim()}. ${PRESETS[target.value]}`);
 });
 
 let dragged = null;

@@ -1,0 +1,85 @@
+"""A real Chromium before a real server; skipped where there is none, but never in CI."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.proxy.serving import Host
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-dev-shm-usage",
+)
+REPORT = """
+addEventListener("securitypolicyviolation", (event) =>
+  console.error(`CSP refused ${event.blockedURI} by ${event.violatedDirective}`));
+"""
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    if chromium is None and not os.environ.get("CI"):
+        pytest.skip("no chromium on this machine: apt-get install chromium")
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=chromium, args=FLAGS) as browser,
+    ):
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[Host]:
+    with Host().running() as host:
+        yield host
+
+
+@pytest.fixture
+def open_page(browser: Browser, host: Host) -> Iterator[Open]:
+    """Opens the admin page. Nothing may go wrong in it: no dialog, no error, no CSP report."""
+    wrong: list[str] = []
+    opened: list[Page] = []
+
+    def opening(*, width: int = 1280, height: int = 900, dark: bool = False) -> Page:
+        page = browser.new_page(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+        )
+        opened.append(page)
+        page.set_default_timeout(10_000)
+        page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss())[0])
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda told: told.type == "error" and wrong.append(told.text))
+        page.add_init_script(REPORT)
+        page.goto(f"{host.base_url}/admin")
+        return page
+
+    yield opening
+    for page in opened:
+        page.close()
+    # A refused request is an error to the browser's console, and to the test that provoked it.
+    assert [text for text in wrong if "the server responded with a status of" not in text] == []
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The source of axe-core, which finds what keeps people from using a page."""
+    import subprocess
+
+    npm = shutil.which("npm")
+    if npm is None and not os.environ.get("CI"):
+        pytest.skip("no npm on this machine to fetch axe-core with")
+    folder = tmp_path_factory.mktemp("axe")
+    command = [npm or "npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "axe-core@4"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=120)
+    return Path(folder, "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
