@@ -72,13 +72,12 @@ class _Record:
 
 
 class Recorder:
-    """Told of every answer by those who give it. `version` grows with each thing it is told."""
+    """Told of every answer by those who give it."""
 
     def __init__(self, *, wall: Callable[[], float] = time.time) -> None:
         self._wall = wall
         self._records: dict[str, _Record] = {}
         self._apps: dict[str, SeenApp] = {}
-        self.version = 0
 
     def answered(
         self,
@@ -109,7 +108,6 @@ class Recorder:
         entry.requests += 1
         entry.last_at = self._wall()
         self._apps[app] = entry
-        self.version += 1
 
     def apps(self) -> dict[str, SeenApp]:
         """The apps that asked, the latest last."""
@@ -130,7 +128,6 @@ class Recorder:
         return record.speed
 
     def _record(self, provider: str) -> _Record:
-        self.version += 1
         return self._records.setdefault(provider, _Record())
 
 
