@@ -73,12 +73,13 @@ def _refuse(request: ChatRequest, settings: ProviderSettings, facts: ModelFacts)
     if request.tools and request.tool_choice != "none" and not facts.knows("tools"):
         raise unsupported("tools", "tools")
     params = request.params
-    if params.get("audio") or "audio" in params.get("modalities", ()):
-        raise unsupported("modalities" if "modalities" in params else "audio", "a wish for audio")
+    if params.get("audio") or any(kind != "text" for kind in params.get("modalities", ())):
+        param = "modalities" if "modalities" in params else "audio"
+        raise unsupported(param, "a wish for anything but text")
     if params.get("web_search_options") is not None:
         raise unsupported("web_search_options", "a search of the web")
     match params.get("moderation"):
-        case {"policy": {"mode": "block"}} | {"mode": "block"} | {"policy": "block"}:
+        case {"policy": {"input": {"mode": "block"}} | {"output": {"mode": "block"}}}:
             raise unsupported("moderation", "a moderation policy that blocks")
 
 

@@ -122,11 +122,11 @@ def to_native(request: ChatRequest, settings: ProviderSettings) -> NativeCall:
 def _refuse_unsupported(params: Mapping[str, Any]) -> None:
     if params.get("logprobs"):
         raise unsupported("logprobs", "'logprobs'")
-    if params.get("audio") or "audio" in params.get("modalities", ()):
+    if params.get("audio") or any(kind != "text" for kind in params.get("modalities", ())):
         param = "modalities" if "modalities" in params else "audio"
-        raise unsupported(param, "a wish for audio")
+        raise unsupported(param, "a wish for anything but text")
     match params.get("moderation"):
-        case {"policy": {"mode": "block"}} | {"mode": "block"} | {"policy": "block"}:
+        case {"policy": {"input": {"mode": "block"}} | {"output": {"mode": "block"}}}:
             raise unsupported("moderation", "a moderation policy that blocks")
 
 

@@ -176,7 +176,11 @@ REFUSED: dict[str, tuple[Json, str]] = {
     "audio": (params(modalities=["text", "audio"], audio={"voice": "a"}), "modalities"),
     "audio alone": (params(audio={"voice": "a"}), "audio"),
     "a search": (params(web_search_options={}), "web_search_options"),
-    "moderation that blocks": (params(moderation={"policy": {"mode": "block"}}), "moderation"),
+    "an image wanted": (params(modalities=["text", "image"]), "modalities"),
+    "moderation that blocks": (
+        params(moderation={"policy": {"input": {"mode": "block"}}}),
+        "moderation",
+    ),
     **{
         kind: (
             {"messages": [*ASK, {"role": "user", "content": [{"type": "text", "text": ""}, part]}]},

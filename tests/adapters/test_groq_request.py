@@ -351,17 +351,19 @@ REFUSED = {
     "logprobs": params(logprobs=True),
     "audio": params(audio={"voice": "x"}),
     "modalities": params(modalities=["text", "audio"], audio={"voice": "x"}),
-    "moderation": params(moderation={"policy": {"mode": "block"}}),
+    "modalities, an image": params(modalities=["text", "image"]),
+    "moderation, input": params(moderation={"policy": {"input": {"mode": "block"}}}),
+    "moderation, output": params(moderation={"policy": {"output": {"mode": "block"}}}),
     "web_search_options": params(web_search_options={}),
 }
 
 
-@pytest.mark.parametrize(("param", "fields"), REFUSED.items(), ids=REFUSED.keys())
-def test_what_cannot_be_left_out_is_refused(param: str, fields: Json) -> None:
+@pytest.mark.parametrize(("case", "fields"), REFUSED.items(), ids=REFUSED.keys())
+def test_what_cannot_be_left_out_is_refused(case: str, fields: Json) -> None:
     with pytest.raises(AdapterError) as caught:
         native(**fields)
     error = caught.value
-    assert (error.kind, error.param) == (ErrorKind.UNSUPPORTED, param)
+    assert (error.kind, error.param) == (ErrorKind.UNSUPPORTED, case.partition(",")[0])
     assert error.phase is Phase.BEFORE_SEND
 
 
