@@ -36,6 +36,15 @@ _REASONS: Mapping[str, str] = {
 }
 
 
+_TIERS: Mapping[str, str] = {
+    "auto": "auto",
+    "on_demand": "default",
+    "flex": "flex",
+    "performance": "priority",
+}
+"""Groq's tiers in OpenAI's words; some clients refuse an answer that holds any other."""
+
+
 class UnreadableError(ValueError):
     """Not what Groq's API promises."""
 
@@ -187,7 +196,7 @@ def _start(chunk: Json) -> Start:
         model=_optional(chunk.get("model")),
         created=created if type(created) is int else None,
         system_fingerprint=_optional(chunk.get("system_fingerprint")),
-        service_tier=_optional(chunk.get("service_tier")),
+        service_tier=_TIERS.get(_optional(chunk.get("service_tier")) or ""),
         request_id=_optional((chunk.get("x_groq") or {}).get("id")),
     )
 

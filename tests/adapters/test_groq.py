@@ -213,10 +213,21 @@ async def test_the_start_tells_what_groq_tells_of_itself() -> None:
         model="openai/gpt-oss-120b",
         created=1_760_000_000,
         system_fingerprint="fp_1",
-        service_tier="on_demand",
+        service_tier="default",
         request_id="req_11",
     )
     assert (await events_of(json_reply(whole)))[0] == start
+
+
+@pytest.mark.parametrize(
+    ("tier", "told"),
+    [("on_demand", "default"), ("performance", "priority"), ("flex", "flex"), ("new", None)],
+)
+async def test_the_tier_is_told_in_openais_words(tier: str, told: str | None) -> None:
+    whole = {**KIT.whole(Answer(texts=("Hi",))), "service_tier": tier}
+    start = (await events_of(json_reply(whole)))[0]
+    assert isinstance(start, Start)
+    assert start.service_tier == told
 
 
 async def test_limits_come_from_the_headers() -> None:
