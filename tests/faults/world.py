@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import json
 import socket
 import ssl
 import threading
@@ -126,6 +127,15 @@ class Seen:
         return self.status, self.code
 
 
+@dataclass(frozen=True)
+class Posted:
+    """An answer as it went out."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
 class World:
     """Everything up and running; `a` is the preferred provider and `b` the next, if any."""
 
@@ -145,7 +155,9 @@ class World:
 
     async def _start_server(self) -> None:
         time = self.time
-        app = create_app(self._settings(), clocks=Clocks(time.clock, time.wall, time.sleep))
+        self._app = app = create_app(
+            self._settings(), clocks=Clocks(time.clock, time.wall, time.sleep)
+        )
         self.parts: Parts = app.state.parts
         # Named as TCP, else asyncio leaves its writes to Nagle's algorithm.
         listener = socket.socket(proto=socket.IPPROTO_TCP)
@@ -238,6 +250,35 @@ class World:
         except openai.APIError as error:
             seen.error = error
         return seen
+
+    async def post(self, **fields: Any) -> Posted:
+        """One call straight to the application: a thousand of them take no time worth a word."""
+        body = json.dumps({"model": "gpt-4o", "messages": MESSAGES, **fields}).encode()
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "POST",
+            "scheme": "http",
+            "path": "/v1/chat/completions",
+            "raw_path": b"/v1/chat/completions",
+            "query_string": b"",
+            "root_path": "",
+            "headers": [(b"host", b"127.0.0.1"), (b"content-type", b"application/json")],
+            "state": {},
+        }
+        sent: list[Any] = []
+        asked = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive() -> Any:
+            return asked.pop() if asked else await asyncio.Event().wait()
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await self._app(scope, receive, send)
+        headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+        return Posted(sent[0]["status"], headers, b"".join(part["body"] for part in sent[1:]))
 
     # -- the state afterwards -----------------------------------------------------------------
 
