@@ -48,6 +48,7 @@ _SCOPES: Mapping[ErrorKind, Scope] = {
 _TRY_AGAIN = re.compile(r"try again in ([0-9hmsµun.]{1,40}[hms])", re.ASCII)
 _PER_DAY = re.compile(r"per day|\((?:RPD|TPD|ASD)\)", re.ASCII)
 _UNSUPPORTED = re.compile(r"(?:does not support|not supported (?:with|by) this model)")
+_REASONING_PARAM = re.compile(r"\b(reasoning_effort|reasoning_format|include_reasoning)\b")
 _KEY = re.compile(r"gsk_\w+", re.ASCII)
 
 
@@ -139,6 +140,8 @@ def _param(error: Json) -> str | None:
         return "response_format"
     if not param and "tool calling" in message:
         return "tools"
+    if not param and (found := _REASONING_PARAM.search(message)):
+        return found[1]
     return param or None
 
 

@@ -96,7 +96,7 @@ EFFORTS: Mapping[str, Mapping[str, str]] = {
 }
 """Per family of models, the first that fits: OpenAI's effort -> the one that Groq takes."""
 
-_FORMAT_FAMILIES = ("qwen", "deepseek")
+_FORMAT_FAMILIES = ("qwen/", "qwen-qwq", "deepseek-r1")
 _SHOWN_KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 
@@ -204,7 +204,7 @@ def _effort_of(budget_tokens: int | None) -> str | None:
 def _thoughts(model: str, effort: str | None, *, include: bool | None) -> Json:
     """What makes the thoughts come in a field of their own, or not at all.
 
-    Left alone, Qwen and DeepSeek write them into the answer's text.
+    Left alone, Qwen and DeepSeek write them into the answer's text, so they are never left alone.
     """
     if model.startswith("openai/gpt-oss"):
         return {} if include is None else {"include_reasoning": include}
@@ -212,8 +212,7 @@ def _thoughts(model: str, effort: str | None, *, include: bool | None) -> Json:
         return {}
     if include is False:
         return {"reasoning_format": "hidden"}
-    wanted = include or effort not in (None, "none")
-    return {"reasoning_format": "parsed"} if wanted else {}
+    return {} if effort == "none" and not include else {"reasoning_format": "parsed"}
 
 
 def _search(request: ChatRequest, body: Json, warnings: list[str]) -> Json:

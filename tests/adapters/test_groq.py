@@ -165,8 +165,14 @@ async def retried(refusal: Json, **fields: Any) -> tuple[list[Json], list[str]]:
     return bodies, [event.word for event in events if isinstance(event, Warn)]
 
 
-async def test_a_reasoning_parameter_that_a_model_refuses_is_left_out() -> None:
-    refusal = {"message": "not supported with this model", "param": "reasoning_format"}
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        {"message": "not supported with this model", "param": "reasoning_format"},
+        {"message": "`reasoning_format` is not supported with this model"},
+    ],
+)
+async def test_a_reasoning_parameter_that_a_model_refuses_is_left_out(refusal: Json) -> None:
     bodies, words = await retried(refusal, model=QWEN, thinking=Thinking(include=True))
     assert [body.get("reasoning_format") for body in bodies] == ["parsed", None]
     assert words == ["dropped=reasoning_format"]

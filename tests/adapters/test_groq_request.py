@@ -314,7 +314,9 @@ CHANGED_EFFORT = ("changed=reasoning_effort",)
         (OSS, Thinking(budget_tokens=9000), {"reasoning_effort": "high"}, CHANGED_EFFORT),
         (OSS, Thinking(budget_tokens=1000), {"reasoning_effort": "low"}, CHANGED_EFFORT),
         (OSS, Thinking(budget_tokens=-1), {}, ()),
-        (QWEN, Thinking(), {}, ()),
+        (QWEN, Thinking(), {"reasoning_format": "parsed"}, ()),
+        ("deepseek-r1-distill-llama-70b", Thinking(), {"reasoning_format": "parsed"}, ()),
+        ("qwen-2.5-coder-32b", Thinking(include=True), {}, ()),
         (QWEN, Thinking("none"), {"reasoning_effort": "none"}, ()),
         (QWEN, Thinking(include=True), {"reasoning_format": "parsed"}, ()),
         (QWEN, Thinking(include=False), {"reasoning_format": "hidden"}, ()),
@@ -336,6 +338,11 @@ def test_thinking_becomes(
     model: str, thinking: Thinking, body: Json, words: tuple[str, ...]
 ) -> None:
     assert added(model=model, thinking=thinking) == (body, words)
+
+
+def test_tags_in_the_text_are_for_who_asks_for_them() -> None:
+    body, _ = added(model=QWEN, extensions={"reasoning_format": "raw"})
+    assert body == {"reasoning_format": "raw"}
 
 
 def test_two_ways_to_ask_for_thoughts_are_never_sent_together() -> None:
