@@ -24,20 +24,24 @@ _TEXT_TYPES = ("text/", "application/json", "application/xml", "application/yaml
 def to_messages(messages: Sequence[Json], model: str, warnings: list[str]) -> list[Json]:
     """Messages with Groq's keys only, each call followed by a result for it.
 
-    Raises AdapterError (UNSUPPORTED, `messages[i].content[j]`) for audio and files that are not
-    text.
+    Raises AdapterError for audio and files that are not text (UNSUPPORTED, and where), and for a
+    result that nothing has called for (BAD_REQUEST).
     """
     names = {each["name"] for each in messages if each["role"] == "user" and each.get("name")}
     native: list[Json] = []
     waiting: list[str] = []
+    called: set[str] = set()
     for i, message in enumerate(messages):
         if message["role"] != "tool":
             waiting = _close(native, waiting, warnings)
         match message["role"]:
             case "assistant":
                 waiting = _add_assistant(native, message, model)
+                called.update(waiting)
             case "tool":
                 result = _tool_result(message)
+                if result["tool_call_id"] not in called:
+                    raise _nobody_called(f"messages[{i}].tool_call_id")
                 native.append(result)
                 waiting = [call for call in waiting if call != result["tool_call_id"]]
             case "user":
@@ -162,6 +166,16 @@ def flat_text(content: object) -> str:
             return "\n".join(texts)
         case _:
             return ""
+
+
+def _nobody_called(param: str) -> AdapterError:
+    return AdapterError(
+        ErrorKind.BAD_REQUEST,
+        "no message of the assistant before this one holds the tool call",
+        provider=PROVIDER,
+        phase=Phase.BEFORE_SEND,
+        param=param,
+    )
 
 
 def unsupported(param: str, what: str) -> AdapterError:

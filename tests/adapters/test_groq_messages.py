@@ -141,6 +141,16 @@ def test_a_call_without_a_result_gets_one() -> None:
     assert native[2]["content"] == native[5]["content"] == MISSING_RESULT
 
 
+def test_a_result_of_no_call_is_refused_by_its_place() -> None:
+    with pytest.raises(AdapterError) as caught:
+        sent(
+            {"role": "assistant", "tool_calls": [call("c1")]},
+            {"role": "tool", "tool_call_id": "c9", "content": "ok"},
+        )
+    error = caught.value
+    assert (error.kind, error.param) == (ErrorKind.BAD_REQUEST, "messages[1].tool_call_id")
+
+
 def test_a_signature_on_an_id_is_cut_off_on_both_sides() -> None:
     native = sent(
         {"role": "assistant", "tool_calls": [call("c1__sig__abc")]},
