@@ -36,8 +36,8 @@ TIERS: Mapping[str, str] = {
 OWN_BLOCK = "gemini"
 # Blocks for other providers, and ways to say what `ChatRequest` has in a field of its own.
 NOT_OURS = frozenset({
-    "groq", "ollama", "embedded", "extra_body", "google", "reasoning", "think", "include_reasoning",
-    "reasoning_format",
+    "groq", "ollama", "embedded", "pointsman", "extra_body", "google", "reasoning", "think",
+    "include_reasoning", "reasoning_format", "keep_alive", "num_ctx", "truncate", "shift",
 })  # fmt: skip
 GOOGLES = ("thinking_config", "cached_content")  # as Google's own OpenAI layer takes them
 NATIVE = (*GOOGLES, "top_k", "safety_settings")
@@ -224,7 +224,8 @@ def _modalities(params: Mapping[str, Any], model: str, warnings: list[str]) -> J
 
 def _warn_of_dropped(request: ChatRequest, warnings: list[str]) -> None:
     params = request.params
-    warnings.extend(f"dropped={key}" for key in params if key not in GENERATION and key not in READ)
+    read = READ | GENERATION.keys()
+    warnings.extend(f"dropped={key}" for key in params if params[key] and key not in read)
     if params.get("service_tier", "auto") not in (*TIERS, "auto"):
         warnings.append("dropped=service_tier")
     if params.get("store"):

@@ -74,8 +74,8 @@ _OWN_NAMES = (
 _FOR_OTHERS = frozenset(
     (
         *("gemini", "google", "extra_body", "safety_settings", "thinking_config", "cached_content"),
-        *("ollama", "options", "keep_alive", "think", "format", "num_ctx", "truncate", "shift"),
-        *("embedded", PROVIDER),
+        *("ollama", "keep_alive", "think", "num_ctx", "truncate", "shift"),
+        *("embedded", "pointsman", PROVIDER),
     )
 )
 _GPT_OSS_EFFORT: Mapping[str, str] = {

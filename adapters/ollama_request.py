@@ -24,7 +24,8 @@ OPTIONS = ("temperature", "top_p", "seed", "frequency_penalty", "presence_penalt
 OWN_OPTIONS = ("top_k", "min_p", "num_ctx")
 OWN_KEYS = ("options", "format", "think", "keep_alive", *OWN_OPTIONS)
 READ_ELSEWHERE = ("stream_options", "modalities", "logprobs", "top_logprobs", *OPTIONS)
-READ_AS_THINKING = ("include_reasoning", "reasoning_format")
+READ_AS_THINKING = ("include_reasoning", "reasoning_format", "thinking_config")
+BLOCKS = ("ollama", "groq", "gemini", "embedded", "pointsman", "google", "extra_body")
 THINK_OF_EFFORT: Mapping[str, bool | str] = {
     "none": False,
     "minimal": "low",
@@ -97,17 +98,12 @@ def _refuse_impossible(request: ChatRequest) -> None:
 
 
 def _dropped(request: ChatRequest) -> list[str]:
-    """A word for each parameter that Ollama has no field for, unless it asks for nothing.
-
-    An object among the extensions is a block for one provider; another one's is none of ours.
-    """
+    """A word for each parameter that Ollama has no field for, unless it asks for nothing."""
     lost = [key for key, value in request.params.items() if value and key not in READ_ELSEWHERE]
     if request.params.get("service_tier") in ("auto", "default"):  # what there is anyhow
         lost.remove("service_tier")
     lost += [
-        key
-        for key, value in request.extensions.items()
-        if not isinstance(value, dict) and key not in (*OWN_KEYS, *READ_AS_THINKING)
+        key for key in request.extensions if key not in (*OWN_KEYS, *READ_AS_THINKING, *BLOCKS)
     ]
     return [f"dropped={key}" for key in lost]
 

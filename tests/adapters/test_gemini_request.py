@@ -235,7 +235,16 @@ ROWS: dict[str, tuple[Json, Json, tuple[str, ...]]] = {
         (),
     ),
     "keys of other worlds": (
-        {"extensions": {"min_p": 0.1, "reasoning": {}, "odd\r\nkey": 1}},
+        {
+            "params": {"logit_bias": {}, "metadata": {}},
+            "extensions": {
+                "min_p": 0.1,
+                "reasoning": {},
+                "odd\r\nkey": 1,
+                "keep_alive": "5m",
+                "pointsman": {"fallback": False},
+            },
+        },
         {},
         ("dropped=min_p",),
     ),

@@ -238,9 +238,22 @@ ROWS: dict[str, tuple[Json, Json, tuple[str, ...]]] = {
         (),
     ),
     "names of others": (
-        {"extensions": {"gemini": {"a": 1}, "ollama": {}, "num_ctx": 9, "keep_alive": "5m"}},
+        {
+            "extensions": {
+                "gemini": {"a": 1},
+                "ollama": {},
+                "pointsman": {"fallback": False},
+                "num_ctx": 9,
+                "keep_alive": "5m",
+            }
+        },
         {},
         (),
+    ),
+    "what changes an answer elsewhere": (
+        {"extensions": {"options": {"mirostat": 1}, "format": "json"}},
+        {},
+        ("dropped=options", "dropped=format"),
     ),
     "names of nobody": (
         {"extensions": {"top_k": 5, "a\r\nb": 1, "gone": None}},

@@ -122,7 +122,8 @@ ROWS: dict[str, tuple[Json, Json, tuple[str, ...]]] = {
     "options": ({"params": {"seed": 1}, "extensions": {"options": {"seed": 2, "mirostat": 1}}}, {"options": {"seed": 2, "mirostat": 1}}, ()),
     "own block": ({"params": {"seed": 1, "top_p": 1}, "extensions": {"ollama": {"options": {"seed": 3}, "think": False}}}, {"options": {"seed": 3, "top_p": 1}, "think": False}, ()),
     "own block keeps the model": (_ext(ollama={"model": "x", "stream": True}), {}, ()),
-    "others' blocks": (_ext(groq={"a": 1}, gemini={"b": 2}), {}, ()),
+    "others' blocks": (_ext(groq={"a": 1}, gemini={"b": 2}, pointsman={"fallback": False}), {}, ()),
+    "an object that is no block": (_ext(search_settings={"country": "peru"}), {}, ("dropped=search_settings",)),
     "unknown": (_ext(foo=1), {}, ("dropped=foo",)),
 }  # fmt: skip
 
