@@ -216,22 +216,9 @@ _PARAMS: Mapping[str, Check] = {
 }
 
 _KNOWN = frozenset(_PARAMS) | {
-    "model",
-    "messages",
-    "stream",
-    "stream_options",
-    "max_tokens",
-    "max_completion_tokens",
-    "stop",
-    "n",
-    "tools",
-    "tool_choice",
-    "functions",
-    "function_call",
-    "parallel_tool_calls",
-    "response_format",
-    "reasoning_effort",
-    "reasoning",
+    *("model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens"),
+    *("stop", "n", "tools", "tool_choice", "functions", "function_call", "parallel_tool_calls"),
+    *("response_format", "reasoning_effort", "reasoning"),
 }
 
 
@@ -241,7 +228,7 @@ def _stop(value: Any) -> tuple[str, ...]:
     stops = [value] if isinstance(value, str) else _strings("stop", value)
     if len(stops) > 4:
         raise _out_of_range("stop", "at most 4 strings")
-    return tuple(stops)
+    return tuple(filter(None, stops))  # an empty one would stop everywhere
 
 
 def _tools(data: Json) -> tuple[list[Json], bool]:
@@ -348,19 +335,23 @@ def _response_format(value: Any) -> ResponseFormat | None:
 
 
 def _thinking(data: Json) -> Thinking:
-    """OpenAI's `reasoning_effort`, OpenRouter's `reasoning`, or Google's thinking config."""
+    """OpenAI's `reasoning_effort`, or the words of OpenRouter, Google, Ollama and Groq for it."""
     other = _checked(data, "reasoning", _object) or {}
     path, google = _google_thinking(data)
     effort = _checked(data, "reasoning_effort", _effort)
     effort = effort or _inner(other, "reasoning", "effort", _effort)
     effort = effort or _inner(google, path, "thinking_level", _effort)
-    if effort is None and other.get("enabled") is False:
+    if effort is None and (other.get("enabled") is False or data.get("think") is False):
         effort = "none"
+    if effort is None and data.get("think") in ("low", "medium", "high", "max"):
+        effort = data["think"]
     budget = _inner(other, "reasoning", "max_tokens", _budget)
     if budget is None:
         budget = _inner(google, path, "thinking_budget", _budget)
     exclude = _inner(other, "reasoning", "exclude", _flag)
     include = _inner(google, path, "include_thoughts", _flag)
+    if include is None:
+        include = _shows_thoughts(data)
     return Thinking(effort, budget, include if exclude is None else not exclude)
 
 
@@ -369,6 +360,16 @@ def _effort(name: str, value: Any) -> str:
     if effort not in EFFORTS:
         raise _out_of_range(name, "one of " + ", ".join(EFFORTS))
     return effort
+
+
+def _shows_thoughts(data: Json) -> bool | None:
+    match data:
+        case {"include_reasoning": bool(include)}:
+            return include
+        case {"reasoning_format": "parsed" | "raw" | "hidden" as form}:
+            return bool(form != "hidden")
+        case _:
+            return True if data.get("think") is True else None
 
 
 _budget = _whole(-1, 2**31 - 1)
