@@ -7,6 +7,7 @@ import contextlib
 import gc
 import signal
 import socket
+import threading
 from collections.abc import Generator
 from typing import cast
 
@@ -36,18 +37,7 @@ def run(settings: Settings, listener: socket.socket) -> str | None:
     redactor = Redactor(settings.secrets())
     redactor.mask_logs()
     _allow_open_files()
-    app = create_app(settings)
-    config = uvicorn.Config(
-        app,
-        http=Protocol,
-        ws="none",
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-    )
-    server = Server(config, app.state.parts)
+    server = Server(settings)
     server.run(sockets=[listener])
     return server.reason and redactor(server.reason)
 
@@ -55,21 +45,33 @@ def run(settings: Settings, listener: socket.socket) -> str | None:
 class Server(uvicorn.Server):
     """Ends in good order: what was asked is answered, then socket, database and upstream close."""
 
-    def __init__(self, config: uvicorn.Config, parts: Parts, *, drain_s: float = DRAIN_S) -> None:
-        super().__init__(config)
-        self._parts = parts
+    def __init__(self, settings: Settings, *, drain_s: float = DRAIN_S) -> None:
+        app = create_app(settings)
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=Protocol,
+                ws="none",
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+            )
+        )
+        self.parts: Parts = app.state.parts
+        self.parts.stop = self._stop
+        self.reason: str | None = None
         self._drain_s = drain_s
         self._told = asyncio.Event()
         self._hurried = asyncio.Event()
-        self.reason: str | None = None
-        parts.stop = self._stop
 
     def end(self, *_: object) -> None:
         """Begin to end; called once more, end at once. What SIGTERM and SIGINT do."""
         if self._told.is_set():
             self._hurried.set()
         self.should_exit = True
-        self._parts.life.stage = Stage.DRAINING
+        self.parts.life.stage = Stage.DRAINING
         self._told.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -79,7 +81,7 @@ class Server(uvicorn.Server):
         gc.collect()
         gc.freeze()
         if sockets:
-            click.echo(await banner(self._parts, sockets[0].getsockname()[1]))
+            click.echo(await banner(self.parts, sockets[0].getsockname()[1]))
 
     async def main_loop(self) -> None:
         """Until told to end."""
@@ -87,12 +89,12 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let what is at work finish, cut short what does not, and close everything in order."""
-        self._parts.life.stage = Stage.DRAINING
-        self._parts.watch.stop()
+        self.parts.life.stage = Stage.DRAINING
+        self.parts.watch.stop()
         for connection in self._connections():
             connection.finish()
         await self._until_idle(self._drain_s, self._hurried)
-        self._parts.life.stage = Stage.OVER
+        self.parts.life.stage = Stage.OVER
         for task in self.server_state.tasks:
             task.cancel()
         await self._until_idle(LAST_WORDS_S)
@@ -107,7 +109,8 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Generator[None, None, None]:
         """In place of uvicorn's, which at the end lets the signal kill the process after all."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        is_main = threading.current_thread() is threading.main_thread()
+        for number in (signal.SIGINT, signal.SIGTERM) if is_main else ():
             try:
                 loop.add_signal_handler(number, self.end)
             except NotImplementedError:  # Windows
