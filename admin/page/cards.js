@@ -51,7 +51,7 @@ function newCard(provider) {
     ...testButton(provider),
   };
   card.radio.setAttribute("aria-describedby", card.about.id);
-  card.radio.addEventListener("change", () => choose(provider));
+  card.radio.addEventListener("change", () => choose(card.provider));
   card.model.addEventListener("change", () => {
     const model = card.model.value;
     attempt(
@@ -73,8 +73,13 @@ function choose(provider) {
   const name = shortName(provider.title);
   attempt(
     () => api("PUT", "/api/user/preferences", { default_llm_provider: provider.id }),
-    () => `✓ Provider switched to ${name}. All subsequent requests will use ${name}.`,
+    () => `✓ Provider switched to ${name}. All subsequent requests will use ${name}.${whileAway(provider)}`,
   );
+}
+
+function whileAway({ pause, reachable }) {
+  if (!pause && reachable !== false) return "";
+  return ` It ${pause ? "is paused" : "does not answer"} now: until it is back, the next in the fallback order stands in.`;
 }
 
 function testButton(provider) {
@@ -99,6 +104,7 @@ function testButton(provider) {
 }
 
 function update(card, provider, isChosen, preset) {
+  card.provider = provider;
   card.radio.checked = isChosen;
   card.radio.disabled = Boolean(provider.unconfigured) && !isChosen;
   card.root.classList.toggle("chosen", isChosen);
