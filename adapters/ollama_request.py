@@ -18,6 +18,7 @@ from adapters.ollama_context import (
     sized_num_ctx,
 )
 from adapters.ollama_messages import native_messages, refuse
+from adapters.schema_refs import inlined
 
 CHAT_PATH = "api/chat"
 OPTIONS = ("temperature", "top_p", "seed", "frequency_penalty", "presence_penalty")
@@ -139,12 +140,30 @@ def _tool(tool: Json, index: int, warnings: list[str]) -> Json:
 
 def _parameters(schema: Json) -> Json:
     """The schema with all that the server's typed reader demands of it."""
+    kept = _kept(inlined(schema))
+    return {**kept, "type": kept.get("type") or "object", "properties": kept.get("properties", {})}
+
+
+def _kept(schema: Any) -> Json:
+    """A schema in the words that the server keeps: of references, `oneOf` and `const` it has none.
+
+    `true` is a schema too, but not to Go.
+    """
+    if not isinstance(schema, dict):
+        return {}
+    kept = {key: value for key, value in schema.items() if key not in ("oneOf", "const")}
+    if "const" in schema:
+        kept["enum"] = [schema["const"]]
+    branches = schema.get("anyOf") or schema.get("oneOf")
+    if isinstance(branches, list):
+        kept["anyOf"] = [_kept(branch) for branch in branches]
     properties = schema.get("properties")
-    if not isinstance(properties, dict):
-        properties = {}
-    # `true` is a schema too, but not to Go.
-    typed = {name: sub if isinstance(sub, dict) else {} for name, sub in properties.items()}
-    return {**schema, "type": schema.get("type") or "object", "properties": typed}
+    if "properties" in schema:
+        named = properties.items() if isinstance(properties, dict) else ()
+        kept["properties"] = {name: _kept(part) for name, part in named}
+    if isinstance(schema.get("items"), dict):
+        kept["items"] = _kept(schema["items"])
+    return kept
 
 
 def _format(request: ChatRequest) -> Any:

@@ -16,18 +16,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, TypeGuard
-from urllib.parse import unquote
 
 import orjson
 
 from adapters.base import Json
+from adapters.schema_refs import (
+    MAX_DEPTH,
+    MAX_NODES,
+    Path,
+    Place,
+    References,
+    enum_of,
+    merged,
+    stub,
+    type_of,
+    type_of_value,
+)
 
-MAX_NODES = 1500
-MAX_DEPTH = 40
-MAX_REPEATS = 2  # how often a path may come back to a definition that it is already in
 MAX_NOTE_CHARS = 200
 
-TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
 FORMATS: Mapping[str, tuple[str, ...]] = {
     "date-time": ("string",),
     "date": ("string",),
@@ -43,8 +50,6 @@ LOST = (
     "patternProperties", "propertyNames", "unevaluatedProperties", "unevaluatedItems", "contains",
     "uniqueItems", "multipleOf",
 )  # fmt: skip
-
-Path = tuple[str | None, ...]  # names of properties; None is any item of an array
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,7 @@ def _cast(value: Any, path: Path, casts: Mapping[Path, Mapping[str, Any]], depth
 @lru_cache(maxsize=256)
 def _parameters(text: bytes) -> Translation:
     translator = _Translator(orjson.loads(text), only_strings=True)
-    schema = translator.translated(translator.root, _Place())
+    schema = translator.translated(translator.root, Place())
     translation = translator.result(schema)
     if schema.get("type") == "object":
         return translation if schema.get("properties") else replace(translation, schema=None)
@@ -109,46 +114,30 @@ def _parameters(text: bytes) -> Translation:
 @lru_cache(maxsize=256)
 def _response(text: bytes) -> Translation:
     translator = _Translator(orjson.loads(text), only_strings=False)
-    return translator.result(translator.translated(translator.root, _Place()) or None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where in the answer a schema stands, and which definitions led there."""
-
-    path: Path = ()
-    refs: tuple[str, ...] = ()
-    depth: int = 0
-
-    def below(self, *names: str | None) -> _Place:
-        return _Place((*self.path, *names), self.refs, self.depth + 1)
-
-    def through(self, *refs: str) -> _Place:
-        return _Place(self.path, (*self.refs, *refs), self.depth)
-
-    def repeats(self, ref: str) -> bool:
-        return ref in self.refs and len(self.refs) - len(set(self.refs)) >= MAX_REPEATS
+    return translator.result(translator.translated(translator.root, Place()) or None)
 
 
 class _Translator:
     def __init__(self, root: Any, *, only_strings: bool) -> None:
         self.root = root
+        self._references = References(root)
         self._only_strings = only_strings
         self._left = MAX_NODES
         self._lost: dict[str, None] = {}
         self._casts: dict[Path, dict[str, Any]] = {}
 
     def result(self, schema: Json | None) -> Translation:
-        return Translation(schema, tuple(self._lost), self._casts)
+        lost = {**self._lost, **({"$ref": None} if self._references.dangling else {})}
+        return Translation(schema, tuple(lost), self._casts)
 
-    def translated(self, schema: Any, place: _Place) -> Json:
+    def translated(self, schema: Any, place: Place) -> Json:
         """`schema` in Gemini's words; only its type where it is too deep, too large or cyclic."""
         if not isinstance(schema, dict):
             return {}
         self._left -= 1
         if self._left < 0 or place.depth > MAX_DEPTH:
-            return _stub(schema)
-        flat, place = self._flattened(schema, place)
+            return stub(schema)
+        flat, place = self._references.flattened(schema, place)
         branches = _alternatives(flat)
         if branches is None:
             return self._plain(flat, place)
@@ -161,32 +150,10 @@ class _Translator:
                     translated.append(each)
         return translated[0] if len(translated) == 1 else {"anyOf": translated}
 
-    def _flattened(self, schema: Json, place: _Place) -> tuple[Json, _Place]:
-        """The schema with `$ref` and `allOf` taken into it."""
-        flat = schema
-        while isinstance(ref := flat.get("$ref"), str):
-            target = _at(self.root, ref)
-            if target is None:
-                self._lost["$ref"] = None
-            if place.repeats(ref):
-                return _stub(target or {}), place
-            place = place.through(ref)
-            flat = _merged(target or {}, {key: v for key, v in flat.items() if key != "$ref"})
-        members = flat.get("allOf")
-        if not isinstance(members, list) or place.depth > MAX_DEPTH:
-            return flat, place
-        whole: Json = {}
-        for member in members:
-            if isinstance(member, dict):
-                one, inner = self._flattened(member, place.below())
-                whole = _merged(whole, one)
-                place = place.through(*inner.refs[len(place.refs) :])
-        return _merged(whole, {key: v for key, v in flat.items() if key != "allOf"}), place
-
-    def _plain(self, flat: Json, place: _Place) -> Json:
+    def _plain(self, flat: Json, place: Place) -> Json:
         """A schema of one type, its keywords by the types that they belong to."""
         self._lost |= dict.fromkeys(key for key in LOST if flat.get(key) not in (None, False))
-        kind = _type(flat)
+        kind = type_of(flat)
         out: Json = {"type": kind} if kind else {}
         out |= {key: flat[key] for key in ("title",) if isinstance(flat.get(key), str)}
         if description := _description(flat):
@@ -205,8 +172,8 @@ class _Translator:
                 _add_bounds(out, flat, whole=kind == "integer")
         return out
 
-    def _add_enum(self, out: Json, flat: Json, place: _Place) -> None:
-        values = [value for value in _enum(flat) if value != "" and _fits(value, out.get("type"))]
+    def _add_enum(self, out: Json, flat: Json, place: Place) -> None:
+        values = [value for value in enum_of(flat) if value != "" and _fits(value, out.get("type"))]
         if not values:
             return
         if isinstance(values[0], str):
@@ -224,7 +191,7 @@ class _Translator:
         else:
             out["enum"] = values
 
-    def _add_properties(self, out: Json, flat: Json, place: _Place) -> None:
+    def _add_properties(self, out: Json, flat: Json, place: Place) -> None:
         if isinstance(flat.get("additionalProperties"), dict) and flat["additionalProperties"]:
             self._lost["additionalProperties"] = None
         properties = flat.get("properties")
@@ -239,7 +206,7 @@ class _Translator:
             out |= {"required": names} if names else {}
         out["propertyOrdering"] = list(properties)
 
-    def _add_items(self, out: Json, flat: Json, place: _Place) -> None:
+    def _add_items(self, out: Json, flat: Json, place: Place) -> None:
         items, first = flat.get("items"), flat.get("prefixItems")
         if isinstance(items, list):  # how drafts before 2020-12 write prefixItems
             items, first = flat.get("additionalItems"), items
@@ -252,100 +219,25 @@ class _Translator:
                 out[key] = int(flat[key])
 
 
-def _at(root: Any, ref: str) -> Json | None:
-    """The schema that a JSON pointer into `root` names, None if there is none."""
-    if ref != "#" and not ref.startswith("#/"):
-        return None
-    here = root
-    for name in unquote(ref).split("/")[1:]:
-        name = name.replace("~1", "/").replace("~0", "~")
-        if isinstance(here, list) and name.isdecimal() and int(name) < len(here):
-            here = here[int(name)]
-        elif isinstance(here, dict) and name in here:
-            here = here[name]
-        else:
-            return None
-    return here if isinstance(here, dict) else None
-
-
-def _stub(schema: Json) -> Json:
-    return {"type": kind} if (kind := _type(schema)) else {}
-
-
-def _merged(base: Json, extra: Json) -> Json:
-    """What holds to both; where they contradict each other, `extra` has it."""
-    merged = base | extra
-    for key in base.keys() & extra.keys():
-        match key, base[key], extra[key]:
-            case "properties", dict() as ours, dict() as theirs:
-                merged[key] = ours | theirs
-                for name in ours.keys() & theirs.keys():
-                    merged[key][name] = {"allOf": [ours[name], theirs[name]]}
-            case "required", list() as ours, list() as theirs:
-                merged[key] = ours + theirs
-            case "enum", list() as ours, list() as theirs:
-                merged[key] = [value for value in theirs if value in ours] or theirs
-            case "anyOf" | "oneOf" | "allOf", list() as ours, list() as theirs if ours != theirs:
-                merged[key] = theirs
-                merged["allOf"] = (
-                    [*merged.get("allOf", []), {key: ours}] if key != "allOf" else (ours + theirs)
-                )
-    return merged
-
-
 def _alternatives(flat: Json) -> list[Json] | None:
     """The schemas of which one must hold, each complete; None if there is but this one."""
     for key in ("anyOf", "oneOf"):
         if isinstance(branches := flat.get(key), list) and branches:
             base = {name: value for name, value in flat.items() if name != key}
-            return [_merged(base, branch) for branch in branches if isinstance(branch, dict)] or [
+            return [merged(base, branch) for branch in branches if isinstance(branch, dict)] or [
                 base
             ]
     if isinstance(types := flat.get("type"), list):
         return [flat | {"type": kind} for kind in types] or [flat | {"type": None}]
     if flat.get("nullable") is True:
         return [flat | {"nullable": False}, {"type": "null"}]
-    if "type" not in flat and len(kinds := dict.fromkeys(map(_type_of, _enum(flat)))) > 1:
+    if "type" not in flat and len(kinds := dict.fromkeys(map(type_of_value, enum_of(flat)))) > 1:
         return [flat | {"type": kind} for kind in kinds if kind]
     return None
 
 
-def _type(flat: Json) -> str | None:
-    """The one type of a schema: as it says, or as its other keywords tell."""
-    kind = flat.get("type")
-    if isinstance(kind, str) and kind.lower() in TYPES:
-        return kind.lower()
-    if "properties" in flat:
-        return "object"
-    if "items" in flat or "prefixItems" in flat:
-        return "array"
-    kinds = {_type_of(value) for value in _enum(flat)} - {None}
-    return next(iter(kinds)) if len(kinds) == 1 else None
-
-
-def _enum(flat: Json) -> list[Any]:
-    values = [flat["const"]] if "const" in flat else flat.get("enum")
-    return values if isinstance(values, list) else []
-
-
-def _type_of(value: Any) -> str | None:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case int():
-            return "integer"
-        case float():
-            return "number"
-        case str():
-            return "string"
-        case _:
-            return None
-
-
 def _fits(value: Any, kind: str | None) -> bool:
-    own = _type_of(value)
+    own = type_of_value(value)
     return own is not None and (own == kind or (own, kind) == ("integer", "number"))
 
 

@@ -207,6 +207,38 @@ def test_a_strict_tool_is_sent_whole_but_for_the_promise() -> None:
     assert call.warnings == ("dropped=tools.strict",)
 
 
+def test_a_tools_schema_says_all_in_words_that_the_server_keeps() -> None:
+    cat = {"type": "object", "properties": {"kind": {"const": "cat"}, "odd": True}}
+    dog = {"type": "object", "properties": {"kind": {"const": "dog"}}}
+    parameters = {
+        "$ref": "#/$defs/Call",
+        "$defs": {
+            "Call": {"type": "object", "properties": {"pets": {"$ref": "#/$defs/Pets"}}},
+            "Pets": {
+                "type": "array",
+                "items": {"oneOf": [{"$ref": "#/$defs/Cat"}, {"$ref": "#/$defs/Dog"}]},
+            },
+            "Cat": cat,
+            "Dog": dog,
+        },
+    }
+    tool = {"type": "function", "function": {"name": "f", "parameters": parameters}}
+    assert _native(tools=[tool]).body["tools"][0]["function"]["parameters"] == {
+        "type": "object",
+        "properties": {
+            "pets": {
+                "type": "array",
+                "items": {
+                    "anyOf": [
+                        {"type": "object", "properties": {"kind": {"enum": ["cat"]}, "odd": {}}},
+                        {"type": "object", "properties": {"kind": {"enum": ["dog"]}}},
+                    ]
+                },
+            }
+        },
+    }
+
+
 # Messages
 
 
