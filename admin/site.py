@@ -35,7 +35,7 @@ def page(name: str, *, status: int = 200) -> Response:
         " connect-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none';"
         " base-uri 'none'"
     )
-    headers = HEADERS | {"content-security-policy": policy}
+    headers = {**HEADERS, "content-security-policy": policy}
     return Response(html, status, headers, media_type="text/html")
 
 

@@ -17,7 +17,7 @@ from proxy.candidates import Candidate, Chooser, Plan, Preference
 from proxy.errors import ApiError
 from proxy.health import Status
 from proxy.preferences import DEFAULT, Preferences
-from proxy.recorder import Recorder as Recorder
+from proxy.recorder import Recorder
 from proxy.settings import Settings
 from proxy.windows import Gauge, Limits
 

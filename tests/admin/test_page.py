@@ -187,6 +187,10 @@ def test_a_full_window_tells_when_the_next_request_may_come(
         assert [ask(host), ask(host)] == ["groq", "groq"]
         expect(line).to_contain_text("Groq: 2 requests used in last 60 s (limit 2 RPM).")
         expect(line).to_contain_text(re.compile(r"Next request available in \d+ seconds"))
+        radio(page, "Ollama (Local)").check()
+        expect(page.locator("#notice")).to_contain_text("will use Ollama.")
+        radio(page, "Groq (Cloud)").check()
+        expect(page.locator("#notice")).to_contain_text("will use Groq. It is paused now:")
         page.get_by_text("Off", exact=True).click()
         expect(page.locator("#powered")).to_contain_text("Powered by Groq")
         assert ask(host) == "groq"
