@@ -43,6 +43,7 @@ from proxy.settings import Settings, bypasses_proxy, proxy_of_environment
 from proxy.status import Sources, preset_of, status_of
 from proxy.storage import Storage
 from proxy.upstream import open_upstream
+from proxy.usage import UsageRow
 from proxy.watch import Reach, Watch
 from proxy.windows import Limits
 from proxy.wire import error_object
@@ -89,6 +90,7 @@ def create_app(
         partial(_preference, parts),
         deadline_s=settings.deadline_s,
         split_tags=settings.think_tags == "split",
+        record=partial(_record, parts),
     )
     models = ModelsEndpoint(parts.catalog)
     app = Starlette(
@@ -197,6 +199,12 @@ def _preference_of(settings: Settings) -> Preference:
         chosen=settings.llm_provider is not None,
         fallback=settings.fallback,
     )
+
+
+def _record(parts: Parts, row: UsageRow) -> None:
+    """Tell of a request that has ended: for now on the page, for good in the usage log."""
+    parts.storage.usage.put(row)
+    parts.sources.recorder.ended(row)
 
 
 async def _preference(parts: Parts, app: str | None) -> Preference:

@@ -20,6 +20,7 @@ from proxy.receipt import Receipt
 from proxy.room import Admission, Place
 from proxy.router import Router
 from proxy.thinktags import split_think_tags
+from proxy.usage import LEFT, UsageRow, usage_row
 from proxy.wire import ChunkStream, Fold, error_object, new_head, sse
 
 log = logging.getLogger("pointsman.request")
@@ -47,6 +48,7 @@ class ChatEndpoint:
         deadline_s: float,
         split_tags: bool,
         admission: Admission | None = None,
+        record: Callable[[UsageRow], None] | None = None,
     ) -> None:
         self._router = router
         self._preference = preference
@@ -54,6 +56,7 @@ class ChatEndpoint:
         self._stream_s = min(deadline_s, FIRST_CONTENT_S)
         self._split_tags = split_tags
         self._admission = admission or Admission()
+        self._record = record
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; a client that leaves cancels everything done for it."""
@@ -62,18 +65,21 @@ class ChatEndpoint:
         watcher: asyncio.Task[None] | None = None
         try:
             body = await read_body(scope, receive, place)
+            exchange.bytes_in = len(body)
             watcher = _watch(receive)
             await place.enter()
             parsed = parse_request(parse_json(body))
+            exchange.asked = parsed.request.model
+            exchange.is_stream = parsed.request.stream
             await self._answer(parsed, exchange)
         except ApiError as error:
             await exchange.fail(error)
         except ClientLeft:
-            exchange.status = 499
+            exchange.left()
         except asyncio.CancelledError:
             if not _has_left(watcher):
                 raise
-            exchange.status = 499
+            exchange.left()
         except Exception:
             log.exception("%s failed inside the proxy", exchange.id.decode("ascii"))
             await exchange.fail(internal_error())
@@ -82,6 +88,8 @@ class ChatEndpoint:
                 watcher.cancel()
             place.leave()
             exchange.log()
+            if self._record is not None:
+                self._record(exchange.row())
 
     async def _answer(self, parsed: Parsed, exchange: _Exchange) -> None:
         request = parsed.request
@@ -156,9 +164,14 @@ class _Exchange:
         self.app: str | None = scope["state"]["app"]
         self.receipt = Receipt()
         self.status = 0
+        self.asked = ""
+        self.is_stream = False
+        self.bytes_in = 0
+        self._bytes_out = 0
+        self._is_over = False
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
         self._send = send
-        self._began_s = time.perf_counter()
+        self._at = time.time()
         self._error: str | None = None
 
     def deadline_s(self, longest_s: float) -> float:
@@ -203,14 +216,19 @@ class _Exchange:
                     await self._send_body(data, more=True)
         except AdapterError as error:
             failure = from_adapter(error)
-            self._error = failure.code
+            self._error = failure.code or failure.type
             await self._send_body(sse(error_object(failure)), more=False)
             return
         await self._send_body(chunks.end(), more=False)
 
+    def left(self) -> None:
+        """The client has hung up: of no matter, if it had its answer by then."""
+        if not self._is_over:
+            self.status = LEFT
+
     async def fail(self, error: ApiError) -> None:
         """Send `error` as the answer, or as the last event of a stream that has begun."""
-        self._error = error.code
+        self._error = error.code or error.type
         body = error_object(error)
         if self.status:
             await self._send_body(sse(body), more=False)
@@ -232,6 +250,8 @@ class _Exchange:
 
     async def _send_body(self, data: bytes, *, more: bool) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
+        self._bytes_out += len(data)
+        self._is_over = not more
 
     def _receipt_headers(self) -> list[Header]:
         receipt = self.receipt
@@ -254,9 +274,24 @@ class _Exchange:
             self.status,
             self.receipt.provider or "-",
             self.receipt.model or "-",
-            (time.perf_counter() - self._began_s) * 1000,
+            self.receipt.elapsed_s() * 1000,
             ",".join(self.receipt.attempts) or "-",
             f" error={self._error}" if self._error else "",
+        )
+
+    def row(self) -> UsageRow:
+        """What is kept of the request, now that it has ended."""
+        return usage_row(
+            self.receipt,
+            request_id=self.id.decode("ascii"),
+            at=self._at,
+            app=self.app,
+            asked=self.asked,
+            is_stream=self.is_stream,
+            status=self.status,
+            error=self._error,
+            bytes_in=self.bytes_in,
+            bytes_out=self._bytes_out,
         )
 
 

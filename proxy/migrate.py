@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, MetaData
 
-HEAD = "0001"
+HEAD = "0002"
 SCRIPTS = Path(__file__).with_name("migrations")
 
 

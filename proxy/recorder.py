@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from adapters.base import AdapterError
+from proxy.usage import UsageRow
 
 RING = 200
 MAX_APPS = 100
@@ -79,6 +80,16 @@ class Recorder:
         self._records: dict[str, _Record] = {}
         self._apps: dict[str, SeenApp] = {}
 
+    def ended(self, row: UsageRow) -> None:
+        """Count a request that has ended: its failures on the way, and its answer."""
+        for one in row.receipt.tries:
+            if one.reason is not None:
+                self.answered(one.provider, None, one.ended_s, None, False)
+                self._fail(one.provider, one.reason, one.message)
+        if row.provider is not None and row.first_s is not None and not row.cancelled:
+            tokens = row.tokens.completion
+            self.answered(row.provider, row.first_s, row.total_s, tokens, not row.partial)
+
     def answered(
         self,
         provider: str,
@@ -96,7 +107,10 @@ class Recorder:
 
     def failed(self, error: AdapterError) -> None:
         """Keep the last failure of a provider for people to read."""
-        self._record(error.provider).failure = Failure(self._wall(), error.kind, error.message)
+        self._fail(error.provider, error.kind, error.message)
+
+    def _fail(self, provider: str, kind: str, message: str) -> None:
+        self._record(provider).failure = Failure(self._wall(), kind, message)
 
     def seen(self, app: str | None) -> None:
         """Remember who asked; the app that was silent longest makes room."""

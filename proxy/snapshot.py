@@ -8,12 +8,23 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from proxy.migrate import HEAD
 from proxy.preferences import StoredPreference
+
+
+class StoreError(Exception):
+    """The database cannot do what it should; the text tells the user what is wrong with it."""
+
+
+def locked(path: Path | None) -> StoreError:
+    """The error while another program holds the database."""
+    where = f"the database {path}" if path else "the database"
+    return StoreError(f"{where} is locked by another program")
 
 
 class SnapshotError(Exception):
@@ -46,7 +57,7 @@ class SqliteReader:
     def signatures(self, most: int) -> dict[str, str]:
         """The newest signatures by call id, oldest first."""
         rows = self._query(
-            "SELECT call_id, value FROM signatures ORDER BY created_at DESC LIMIT ?", most
+            "SELECT call_id, value FROM signatures ORDER BY created_at DESC LIMIT ?", (most,)
         )
         return dict(reversed(rows))
 
@@ -57,13 +68,17 @@ class SqliteReader:
             (provider, model, _moment(until), reason) for provider, model, until, reason in rows
         ]
 
+    def rows(self, sql: str, values: Mapping[str, object]) -> list[Any]:
+        """What a SELECT with named parameters finds."""
+        return self._query(sql, values)
+
     def close(self) -> None:
         """Let go of the file."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
-    def _query(self, sql: str, *values: Any) -> list[Any]:
+    def _query(self, sql: str, values: Mapping[str, object] | tuple[object, ...] = ()) -> list[Any]:
         if not self._path.exists():
             return []
         try:

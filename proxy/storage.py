@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from adapters.memory import LruMemory
 from proxy.candidates import Preference
 from proxy.health import DayQuota, Health
 from proxy.preferences import Preferences, StoredPreference
-from proxy.snapshot import SnapshotError, SqliteReader
+from proxy.request_log import Columns, Query, RequestLog
+from proxy.snapshot import SnapshotError, SqliteReader, StoreError as StoreError
+from proxy.usage import UsageQueue
 
 if TYPE_CHECKING:
     from proxy.store import Database
@@ -28,12 +30,9 @@ log = logging.getLogger("pointsman.store")
 
 TICK_S = 0.5
 MAX_SIGNATURES = 4096
+MAX_BATCH = 500
 QUOTA = "day quota"
 T = TypeVar("T")
-
-
-class StoreError(Exception):
-    """The database cannot do what it should; the text tells the user what is wrong with it."""
 
 
 def sqlite_path(url: str) -> Path | None:
@@ -49,6 +48,7 @@ class Reader(Protocol):
     def preferences(self) -> list[StoredPreference]: ...
     def signatures(self, most: int) -> dict[str, str]: ...
     def cooldowns(self) -> list[tuple[str, str, datetime, str]]: ...
+    def rows(self, sql: str, values: Columns) -> Sequence[Sequence[Any]]: ...
 
 
 class Storage:
@@ -61,11 +61,13 @@ class Storage:
         self._preferences = preferences
         self._signatures = signatures
         self._health = health
+        self.usage = UsageQueue()
         self._saved_quotas: frozenset[DayQuota] = frozenset()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._database: Database | None = None
         path = sqlite_path(url)
         self._file = SqliteReader(path) if path else None
+        self._log = RequestLog(path) if path else None
         self._seen_version: object = None
         self._ticking: asyncio.Task[None] | None = None
         self._loaded = asyncio.Event()
@@ -93,11 +95,12 @@ class Storage:
             self._ticking.cancel()
             await asyncio.gather(self._ticking, return_exceptions=True)
         try:
-            await self._flush()
+            await self.flush()
         except StoreError as error:
             log.warning("%s: the last second is lost", error)
-        if self._file is not None:
-            self._thread.submit(self._file.close)
+        for file in (self._file, self._log):
+            if file is not None:
+                self._thread.submit(file.close)
         if self._database is not None:  # last, as only a writer tidies up SQLite's side files
             self._thread.submit(self._database.close)
         self._thread.shutdown(wait=True)
@@ -109,6 +112,12 @@ class Storage:
     async def remove_preference(self, row_id: str) -> None:
         """Gone for good when this returns. Raises StoreError."""
         await self._write(lambda database: database.remove_preference(row_id))
+
+    async def query(self, work: Callable[[Query], T]) -> T:
+        """What `work` makes of what it reads. Raises StoreError, which is nobody else's problem."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._thread, lambda: self._read_now(lambda reader: work(reader.rows))
+        )
 
     async def _write(self, work: Callable[[Database], T]) -> T:
         return await self._in_thread(lambda: work(self._opened()))
@@ -159,9 +168,11 @@ class Storage:
             self._preferences.replace(await self._read(lambda reader: reader.preferences()))
             self._seen_version = version
 
-    async def _flush(self) -> None:
+    async def flush(self) -> None:
+        """Write what is in memory only. Raises StoreError."""
         await self._flush_quotas()
         await self._flush_signatures()
+        await self._flush_usage()
 
     async def _flush_quotas(self) -> None:
         """Save the spent day's quotas, if there are others than those that are saved."""
@@ -188,12 +199,33 @@ class Storage:
             self._signatures.give_back(fresh)
             raise
 
+    async def _flush_usage(self) -> None:
+        while self.usage:
+            await self._in_thread(self._append_batch)
+
+    def _append_batch(self) -> None:
+        """All of it in the store's thread, since whoever waits for it may be cancelled."""
+        rows = [row.columns() for row in self.usage.oldest(MAX_BATCH)]
+        if rows:
+            self._append(rows)
+            self.usage.written(len(rows))
+
+    def _append(self, rows: Sequence[Columns]) -> None:
+        if self._log is not None:
+            try:
+                self._log.append(rows)
+            except SnapshotError:
+                pass  # the writer makes or mends the file, or knows what is wrong
+            else:
+                return
+        self._opened().append(rows)
+
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
             known = self.problem
             try:
-                await self._flush()
+                await self.flush()
                 await self._follow()
             except StoreError as error:
                 if known is None:

@@ -15,13 +15,35 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import JSON, Column, DateTime, Engine, delete, event, func
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Engine,
+    Text,
+    delete,
+    event,
+    func,
+    text,
+)
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlmodel import Field, Session, SQLModel, col, create_engine, select
 
 from proxy.migrate import migrate
 from proxy.preferences import StoredPreference
-from proxy.storage import StoreError, sqlite_path
+from proxy.request_log import (
+    COUNT,
+    FORGET_FIRST,
+    FORGET_OLD,
+    Columns,
+    excess,
+    insert,
+    newest_ms,
+    too_old,
+)
+from proxy.snapshot import StoreError, locked
+from proxy.storage import sqlite_path
 
 log = logging.getLogger("pointsman.store")
 
@@ -64,6 +86,42 @@ class CooldownRow(SQLModel, table=True):
     model: str = Field(primary_key=True, max_length=128)
     until: datetime = Field(sa_type=_Moment)
     reason: str
+
+
+class RequestRow(SQLModel, table=True):
+    """One request that has ended, as `proxy.usage.UsageRow.columns` gives it."""
+
+    __tablename__ = "requests"
+
+    id: int | None = Field(default=None, primary_key=True)
+    request_id: str = Field(max_length=128, index=True)
+    at_ms: int = Field(sa_type=BigInteger, index=True)
+    app: str | None = Field(max_length=128)
+    asked: str = Field(max_length=128)
+    provider: str | None = Field(max_length=64)
+    model: str | None = Field(max_length=128)
+    first_choice: str | None = Field(max_length=64)
+    stream: bool
+    status: int
+    error: str | None = Field(max_length=128)
+    finish: str | None = Field(max_length=32)
+    prompt: int
+    completion: int
+    reasoning: int | None
+    cached: int | None
+    estimated: bool
+    first_s: float | None
+    total_s: float
+    waited_s: float
+    bytes_in: int = Field(sa_type=BigInteger)
+    bytes_out: int = Field(sa_type=BigInteger)
+    attempts: int
+    rotated: bool
+    cancelled: bool
+    partial: bool
+    story: str = Field(sa_type=Text)
+    cost: float
+    list_price: float | None
 
 
 class Database:
@@ -151,6 +209,21 @@ class Database:
             for provider, model, until, reason in cooldowns:
                 session.add(CooldownRow(provider=provider, model=model, until=until, reason=reason))
             session.commit()
+
+    def append(self, rows: Sequence[Columns]) -> None:
+        """Write rows of the usage log, and forget the oldest."""
+        with self._session() as session:
+            connection = session.connection()
+            connection.execute(text(insert(rows[0])), [dict(row) for row in rows])
+            connection.execute(text(FORGET_OLD), dict(too_old(newest_ms(rows))))
+            count = connection.execute(text(COUNT)).scalar_one()
+            connection.execute(text(FORGET_FIRST), {"excess": excess(count)})
+            session.commit()
+
+    def rows(self, sql: str, values: Mapping[str, object]) -> list[Any]:
+        """What a SELECT with named parameters finds."""
+        with self._session() as session:
+            return list(session.connection().execute(text(sql), dict(values)))
 
     def version(self) -> object:
         """Something that differs after another process has changed a preference."""
@@ -242,7 +315,7 @@ def _reason(error: Exception, path: Path | None) -> str:
     name = getattr(cause, "sqlite_errorname", "")
     where = f"the database {path}" if path else "the database"
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return f"{where} is locked by another program"
+        return str(locked(path))
     if name.startswith("SQLITE_FULL"):
         return f"the disk with {where} is full"
     if name.startswith("SQLITE_READONLY") or isinstance(cause, PermissionError):

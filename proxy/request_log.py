@@ -1,0 +1,111 @@
+"""The usage log in a SQLite file, written and read with nothing but the standard library.
+
+A server that only answers should not carry SQLModel for it (22 MB, most of a second). Its table is
+`proxy.store.RequestRow`; the statements here are plain enough for other databases to run them too.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from proxy.migrate import HEAD
+from proxy.snapshot import SnapshotError, locked
+
+COUNT = "SELECT COUNT(*) FROM requests"
+FORGET_OLD = (
+    "DELETE FROM requests WHERE id IN"
+    " (SELECT id FROM requests WHERE at_ms < :oldest_ms ORDER BY at_ms LIMIT :step)"
+)
+FORGET_FIRST = (
+    "DELETE FROM requests WHERE id IN (SELECT id FROM requests ORDER BY id LIMIT :excess)"
+)
+
+MAX_ROWS = 100_000
+MAX_AGE_MS = 90 * 86_400_000
+STEP = 1000
+"""The most that is forgotten at once, so that no write takes long."""
+
+Columns = Mapping[str, object]
+Query = Callable[[str, Columns], Sequence[Sequence[Any]]]
+"""Runs one SELECT with named parameters."""
+
+
+def insert(row: Columns) -> str:
+    """The statement that writes rows like this one."""
+    names = ", ".join(row)
+    values = ", ".join(f":{name}" for name in row)
+    return f"INSERT INTO requests ({names}) VALUES ({values})"  # noqa: S608 - names of our own
+
+
+def newest_ms(rows: Sequence[Columns]) -> int:
+    """The begin of the request that began last."""
+    return max(int(str(row["at_ms"])) for row in rows)
+
+
+def excess(count: int) -> int:
+    """How many of `count` rows to forget now."""
+    return max(0, min(count - MAX_ROWS, STEP))
+
+
+def too_old(now_ms: int) -> Columns:
+    """What FORGET_OLD takes."""
+    return {"oldest_ms": now_ms - MAX_AGE_MS, "step": STEP}
+
+
+class RequestLog:
+    """The log in a file of the schema `HEAD`; used from one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+
+    def append(self, rows: Sequence[Columns]) -> None:
+        """Write rows and forget the oldest.
+
+        Raises StoreError while another program locks the file, else SnapshotError.
+        """
+        if not self._path.exists():
+            self.close()
+            raise SnapshotError("there is no file yet")
+        try:
+            connection = self._connection = self._connection or self._connect()
+            with connection:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.executemany(insert(rows[0]), rows)
+                connection.execute(FORGET_OLD, too_old(newest_ms(rows)))
+                count = connection.execute(COUNT).fetchone()[0]
+                connection.execute(FORGET_FIRST, {"excess": excess(count)})
+        except sqlite3.Error as error:
+            self.close()
+            if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+                raise locked(self._path) from error
+            raise SnapshotError(str(error)) from error
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{self._path.absolute().as_uri()}?mode=rw",
+            uri=True,
+            timeout=0.25,
+            isolation_level=None,
+            check_same_thread=False,  # one thread uses it, another one may close it at the end
+        )
+        try:
+            # A second of the log is nothing that every commit should wait for the disk.
+            connection.execute("PRAGMA synchronous=NORMAL")
+            found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+        except sqlite3.Error:
+            connection.close()
+            raise
+        if found != [(HEAD,)]:
+            connection.close()
+            raise SnapshotError("its schema is of another version")
+        return connection

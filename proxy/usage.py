@@ -1,0 +1,206 @@
+"""One row for each request that has ended, on its way to the database. No prompt, no answer.
+
+A request leaves its row in a bounded queue and goes; the store's thread fetches them in batches.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import orjson
+
+from adapters.base import Json
+from proxy.receipt import Receipt
+
+MAX_QUEUED = 10_000
+MAX_TEXT = 128
+LEFT = 499
+"""The status of a request whose client hung up before its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a request took; `estimated` where the provider did not say it."""
+
+    prompt: int = 0
+    completion: int = 0
+    reasoning: int | None = None
+    cached: int | None = None
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """How one request ended. `at` is its begin in Unix seconds; `asked` the model it named.
+
+    `provider` and `model` are who was asked last, `first_choice` whose turn it was. `first_s` and
+    `total_s` are the seconds to the first content and to the end. `partial` is an answer that had
+    begun and was not finished.
+    """
+
+    request_id: str
+    at: float
+    app: str | None
+    asked: str
+    provider: str | None
+    model: str | None
+    first_choice: str | None
+    is_stream: bool
+    status: int
+    error: str | None
+    finish: str | None
+    tokens: Tokens
+    first_s: float | None
+    total_s: float
+    waited_s: float
+    bytes_in: int
+    bytes_out: int
+    receipt: Receipt
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the client hung up."""
+        return self.status == LEFT
+
+    @property
+    def partial(self) -> bool:
+        """Whether an answer that had begun was not finished."""
+        is_cut = self.cancelled or (self.error is not None and self.status < 400)
+        return is_cut and self.first_s is not None
+
+    @property
+    def rotated(self) -> bool:
+        """Whether another than the first choice was asked in the end."""
+        return self.provider is not None and self.provider != self.first_choice
+
+    def columns(self) -> dict[str, object]:
+        """The row as the table has it."""
+        tokens = self.tokens
+        return {
+            "request_id": self.request_id,
+            "at_ms": int(self.at * 1000),
+            "app": self.app and self.app[:MAX_TEXT],
+            "asked": self.asked[:MAX_TEXT],
+            "provider": self.provider,
+            "model": self.model and self.model[:MAX_TEXT],
+            "first_choice": self.first_choice,
+            "stream": self.is_stream,
+            "status": self.status,
+            "error": self.error,
+            "finish": self.finish,
+            "prompt": tokens.prompt,
+            "completion": tokens.completion,
+            "reasoning": tokens.reasoning,
+            "cached": tokens.cached,
+            "estimated": tokens.estimated,
+            "first_s": self.first_s,
+            "total_s": self.total_s,
+            "waited_s": self.waited_s,
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.bytes_out,
+            "attempts": len(self.receipt.tries),
+            "rotated": self.rotated,
+            "cancelled": self.cancelled,
+            "partial": self.partial,
+            "story": orjson.dumps(_story(self.receipt)).decode(),
+            "cost": 0.0,
+            "list_price": None,
+        }
+
+
+def usage_row(
+    receipt: Receipt,
+    *,
+    request_id: str,
+    at: float,
+    app: str | None,
+    asked: str,
+    is_stream: bool,
+    status: int,
+    error: str | None,
+    bytes_in: int,
+    bytes_out: int,
+) -> UsageRow:
+    """The row of a request that ends now."""
+    considered = receipt.considered
+    return UsageRow(
+        request_id,
+        at,
+        app,
+        asked,
+        receipt.provider,
+        receipt.model,
+        considered[0].provider if considered else None,
+        is_stream,
+        status,
+        error,
+        receipt.finish,
+        _tokens(receipt),
+        receipt.first_s,
+        receipt.elapsed_s(),
+        receipt.waited_s,
+        bytes_in,
+        bytes_out,
+        receipt,
+    )
+
+
+def _tokens(receipt: Receipt) -> Tokens:
+    if used := receipt.usage:
+        return Tokens(used.prompt, used.completion, used.reasoning, used.cached)
+    if receipt.first_s is None:
+        return Tokens()
+    return Tokens(receipt.prompt_guess, math.ceil(receipt.written / 4), estimated=True)
+
+
+def _story(receipt: Receipt) -> Json:
+    """What a person reads of a receipt: who was considered, who was not asked, what was tried."""
+    return {
+        "considered": [str(candidate) for candidate in receipt.considered],
+        "passed": {str(candidate): why for candidate, why in receipt.passed.items()},
+        "tries": [
+            {
+                "provider": one.provider,
+                "model": one.model,
+                "outcome": one.outcome,
+                "reason": one.reason,
+                "waited_s": round(one.waited_s, 4),
+                "ended_s": round(one.ended_s, 4),
+            }
+            for one in receipt.tries
+        ],
+        "warnings": receipt.warnings,
+        "upstream_id": receipt.upstream_id,
+    }
+
+
+class UsageQueue:
+    """Rows that are not written yet, at most `size`; `dropped` counts what found no place."""
+
+    def __init__(self, size: int = MAX_QUEUED) -> None:
+        self._rows: deque[UsageRow] = deque()
+        self._size = size
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def put(self, row: UsageRow) -> None:
+        """Take a row, or count that there was no room for it."""
+        if len(self._rows) < self._size:
+            self._rows.append(row)
+        else:
+            self.dropped += 1
+
+    def oldest(self, most: int) -> Sequence[UsageRow]:
+        """The rows that came first; they stay until they are `written`."""
+        return list(islice(self._rows, most))
+
+    def written(self, count: int) -> None:
+        """Forget the rows that came first: they are in the database."""
+        for _ in range(count):
+            self._rows.popleft()
