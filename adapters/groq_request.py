@@ -12,8 +12,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from adapters.base import (
     ChatRequest,
     Json,
@@ -22,6 +20,7 @@ from adapters.base import (
     ResponseFormat,
 )
 from adapters.groq_messages import PROVIDER, to_messages, unsupported
+from adapters.instructions import instructed
 
 PATH = "openai/v1/chat/completions"
 
@@ -270,7 +269,7 @@ def _set_response_format(body: Json, request: ChatRequest, warnings: list[str]) 
         for name in ("tools", "tool_choice", "parallel_tool_calls"):
             body.pop(name, None)
     if body.get("tools"):
-        body["messages"] = _instructed(body["messages"], _instruction(wanted))
+        body["messages"] = instructed(body["messages"], wanted)
         warnings.append("emulated=response_format")
         return request.stream
     if wanted.schema is not None and request.model.startswith(SCHEMA_MODELS):
@@ -285,10 +284,10 @@ def _set_response_format(body: Json, request: ChatRequest, warnings: list[str]) 
 def _set_json_mode(body: Json, wanted: ResponseFormat, warnings: list[str]) -> None:
     body["response_format"] = {"type": "json_object"}
     if wanted.schema is not None:
-        body["messages"] = _instructed(body["messages"], _instruction(wanted))
+        body["messages"] = instructed(body["messages"], wanted)
         warnings.append("emulated=response_format")
     elif not any("json" in _all_text(message).lower() for message in body["messages"]):
-        body["messages"] = _instructed(body["messages"], _instruction(wanted))
+        body["messages"] = instructed(body["messages"], wanted)
         warnings.append("changed=messages")
 
 
@@ -299,19 +298,6 @@ def _json_schema(wanted: ResponseFormat) -> Json:
     if wanted.strict is not None:
         schema["strict"] = wanted.strict
     return schema
-
-
-def _instruction(wanted: ResponseFormat) -> str:
-    if wanted.schema is None:
-        return "Answer with a JSON object and nothing else."
-    schema = orjson.dumps(wanted.schema).decode()
-    return f"Answer with JSON that matches this JSON Schema, and nothing else:\n{schema}"
-
-
-def _instructed(messages: list[Json], text: str) -> list[Json]:
-    """The messages with one more system message after those that they begin with."""
-    at = next((i for i, each in enumerate(messages) if each["role"] != "system"), len(messages))
-    return [*messages[:at], {"role": "system", "content": text}, *messages[at:]]
 
 
 def _all_text(message: Json) -> str:

@@ -5,6 +5,7 @@ Source: Ollama's `docs/api.md`, `api/types.go` (ChatResponse) and recorded excha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -39,7 +40,10 @@ from adapters.ollama_context import (
     least_prompt_tokens,
 )
 from adapters.ollama_errors import NAME, error_text, refusal_error
+from adapters.ollama_request import without_grammar
 from adapters.waits import retry_after_s
+
+GRAMMAR = re.compile(r"\b(grammar|schema|format)\b", re.IGNORECASE)
 
 
 class _MalformedError(ValueError):
@@ -124,6 +128,8 @@ class Answer:
         """The call without what the model refused, or with more room for the prompt."""
         if error.kind is ErrorKind.CONTEXT and self._own_size:
             return self._enlarged(call)
+        if type(call.body.get("format")) is dict and GRAMMAR.search(error.message):
+            return _amended(call, without_grammar(call.body), "emulated=response_format")
         if error.param != "reasoning_effort" or "think" not in call.body:
             return None
         if error.kind is ErrorKind.UNSUPPORTED:

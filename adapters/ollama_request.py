@@ -9,7 +9,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from adapters.base import ChatRequest, ErrorKind, Json, NativeCall, ProviderSettings
+from adapters.base import (
+    ChatRequest,
+    ErrorKind,
+    Json,
+    NativeCall,
+    ProviderSettings,
+    ResponseFormat,
+)
+from adapters.instructions import instructed
 from adapters.ollama_context import (
     DEFAULT_NUM_CTX,
     ModelFacts,
@@ -62,7 +70,9 @@ def to_native(
     }
     if tools := _tools(request, warnings):
         body["tools"] = tools
-    _set(body, "format", extra.get("format", _format(request)))
+    _set(body, "format", extra.get("format"))
+    if "format" not in body and request.response_format is not None:
+        _set_format(body, request.response_format, warnings)
     _set(body, "think", _think(request, facts, warnings))
     _set(body, "keep_alive", duration(extra.get("keep_alive", keep_alive)))
     if request.params.get("logprobs"):
@@ -166,10 +176,19 @@ def _kept(schema: Any) -> Json:
     return kept
 
 
-def _format(request: ChatRequest) -> Any:
-    if request.response_format is None:
-        return None
-    return "json" if request.response_format.schema is None else request.response_format.schema
+def _set_format(body: Json, wanted: ResponseFormat, warnings: list[str]) -> None:
+    """The schema as a grammar; in words beside tools, since a grammar lets no call be written."""
+    if "tools" in body:
+        body["messages"] = instructed(body["messages"], wanted)
+        warnings.append("emulated=response_format")
+    else:
+        body["format"] = "json" if wanted.schema is None else wanted.schema
+
+
+def without_grammar(body: Json) -> Json:
+    """The same body with its schema in words: the server cannot make a grammar of every one."""
+    messages = instructed(body["messages"], ResponseFormat(schema=body["format"]))
+    return {**body, "format": "json", "messages": messages}
 
 
 def _think(request: ChatRequest, facts: ModelFacts, warnings: list[str]) -> bool | str | None:

@@ -10,6 +10,7 @@ import pytest
 from adapters.base import (
     AdapterError,
     ErrorKind,
+    ResponseFormat,
     Text,
     Thinking,
     Warn,
@@ -49,6 +50,28 @@ async def test_a_level_that_an_old_server_does_not_know_becomes_plain_thinking()
     events = await collect(ollama_over(fake), a_chat(thinking=Thinking(effort="max")))
     assert fake.sent["think"] is True
     assert Warn("changed=reasoning_effort") in events
+
+
+@pytest.mark.parametrize(
+    ("message", "status"),
+    [("invalid JSON schema in format", 500), ("failed to parse grammar", 400)],
+)
+async def test_a_schema_that_makes_no_grammar_is_asked_for_in_words(
+    message: str, status: int
+) -> None:
+    fake = FakeUpstream(json_reply({"error": message}, status), OK)
+    wanted = ResponseFormat(schema={"type": "object", "title": "Odd"})
+    events = await collect(ollama_over(fake), a_chat(response_format=wanted))
+    assert fake.sent["format"] == "json"
+    assert '"Odd"' in fake.sent["messages"][0]["content"]
+    assert Warn("emulated=response_format") in events
+
+
+async def test_any_other_failure_leaves_the_schema_alone() -> None:
+    fake = FakeUpstream(json_reply({"error": "the runner has crashed"}, 500), OK)
+    with pytest.raises(AdapterError):
+        await collect(ollama_over(fake), a_chat(response_format=ResponseFormat(schema={})))
+    assert len(fake.requests) == 1
 
 
 async def test_a_prompt_that_does_not_fit_gets_a_larger_context_once() -> None:

@@ -239,6 +239,22 @@ def test_a_tools_schema_says_all_in_words_that_the_server_keeps() -> None:
     }
 
 
+@pytest.mark.parametrize("wanted", [ResponseFormat(), ResponseFormat(schema=SCHEMA)])
+def test_a_format_beside_tools_is_asked_for_in_words(wanted: ResponseFormat) -> None:
+    call = _native(response_format=wanted, tools=[TOOL])
+    assert "format" not in call.body
+    system, user = call.body["messages"]
+    assert (system["role"], user) == ("system", USER)
+    assert ("$defs" in system["content"]) == (wanted.schema is not None)
+    assert call.warnings == ("emulated=response_format",)
+
+
+def test_tools_that_must_not_be_called_leave_the_format() -> None:
+    call = _native(response_format=ResponseFormat(), tools=[TOOL], tool_choice="none")
+    assert call.body["format"] == "json"
+    assert call.warnings == ()
+
+
 # Messages
 
 
