@@ -244,7 +244,8 @@ class _Answer(GeminiAnswer):
         return refusal(response, secret=self._secret)
 
     def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | None:
-        return amended(call, error.message) if error.kind is ErrorKind.BAD_REQUEST else None
+        is_mendable = error.kind in (ErrorKind.BAD_REQUEST, ErrorKind.UNSUPPORTED)
+        return amended(call, error.message) if is_mendable else None
 
 
 def refusal(response: httpx.Response, *, secret: str | None = None) -> AdapterError:

@@ -146,16 +146,18 @@ def _function_response(call: _Call, response: Json) -> Json:
     return {"functionResponse": named}
 
 
-def sign(contents: list[Json]) -> list[Json]:
+def sign(contents: list[Json], *, anew: bool = False) -> list[Json]:
     """The same turns, with the placeholder where a model's turn lacks its first call's signature.
 
-    Source: Google's documents on thought signatures, on history that came from other models.
+    `anew` takes away all signatures first. Source: Google's documents on thought signatures, on
+    history that came from other models.
     """
-    return [_signed(turn) if turn["role"] == "model" else turn for turn in contents]
+    gone = "thoughtSignature" if anew else None
+    return [_signed(turn, gone) if turn["role"] == "model" else turn for turn in contents]
 
 
-def _signed(turn: Json) -> Json:
-    parts = list(turn["parts"])
+def _signed(turn: Json, gone: str | None) -> Json:
+    parts = [{key: part[key] for key in part if key != gone} for part in turn["parts"]]
     for at, part in enumerate(parts):
         if "functionCall" in part:
             parts[at] = {"thoughtSignature": SKIP_SIGNATURE, **part}
@@ -181,11 +183,13 @@ def _named(parts: list[Json], name: str | None) -> list[Json]:
 
 
 def _carried_signature(call: Json) -> str | None:
-    """The signature that came back in the place where Google's own OpenAI layer puts it."""
+    """The signature where Google's own OpenAI layer puts it, or where some gateways do."""
     found: Any = call
     for key in ("extra_content", "google", "thought_signature"):
         found = found.get(key) if isinstance(found, dict) else None
-    return found if isinstance(found, str) and found else None
+    if isinstance(found, str) and found:
+        return found
+    return call["id"].partition("__sig__")[2] or None
 
 
 UNREADABLE = object()

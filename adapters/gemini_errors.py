@@ -40,6 +40,7 @@ KIND_OF_STATUS: Mapping[int, ErrorKind] = {
 SCOPE_OF_KIND: Mapping[ErrorKind, Scope] = {
     ErrorKind.AUTH: Scope.KEY,
     ErrorKind.MODEL_MISSING: Scope.MODEL,
+    ErrorKind.UNSUPPORTED: Scope.MODEL,
     ErrorKind.RATE_LIMIT: Scope.MODEL,
     ErrorKind.QUOTA_DAY: Scope.MODEL,
     ErrorKind.OVERLOADED: Scope.MODEL,
@@ -61,6 +62,18 @@ WORDS: Mapping[ErrorKind, str] = {
     ErrorKind.TOO_LARGE: "the request is too large; send smaller files",
     ErrorKind.BAD_RESPONSE: "the answer is not what the API promises",
     ErrorKind.BAD_REQUEST: "the request was refused",
+    ErrorKind.UNSUPPORTED: "the model cannot do this",
+}
+NOT_OF_THIS_MODEL = re.compile(
+    r"([A-Z][a-z]+(?: [a-z]+)?) is not enabled for (?:this model|models/)"
+)
+PARAM_OF_FEATURE: Mapping[str, str] = {
+    "Logprobs": "logprobs",
+    "Multiple candidates": "n",
+    "Function calling": "tools",
+    "Penalty": "frequency_penalty",
+    "Thinking": "reasoning_effort",
+    "Developer instruction": "messages",
 }
 NO_QUOTA = re.compile(r"\blimit: 0(?![\d.]*[1-9])")
 EXACT_WAIT = re.compile(r"Please retry in ([\d.]+)s\b")
@@ -120,8 +133,14 @@ def api_error(
         retry_after_s=told_wait_s if wait_s is None else wait_s,
         scope=SCOPE_OF_KIND.get(kind, Scope.REQUEST),
         phase=phase,
+        param=_param(message) if kind is ErrorKind.UNSUPPORTED else None,
         upstream_code=_reason(details) or word,
     )
+
+
+def _param(message: str) -> str | None:
+    found = NOT_OF_THIS_MODEL.search(message)
+    return PARAM_OF_FEATURE.get(found[1]) if found else None
 
 
 def _status(error: Json, word: str | None) -> int:
@@ -144,6 +163,8 @@ def _kind(code: int, message: str, details: list[Json]) -> ErrorKind:
             return ErrorKind.AUTH
         case 400 if "token count" in message and "exceeds" in message:
             return ErrorKind.CONTEXT  # there is no code for it, only the text tells
+        case 400 if NOT_OF_THIS_MODEL.search(message):
+            return ErrorKind.UNSUPPORTED
         case 429 if _is_for_a_day(message, details):
             return ErrorKind.QUOTA_DAY
         case _ if code in KIND_OF_STATUS:
@@ -213,7 +234,8 @@ def _until_pacific_midnight_s(now: datetime) -> float:
 def _message(kind: ErrorKind, message: str, secret: str | None) -> str:
     """Our words; for a request that Google refused, its own, since they name the field at fault."""
     words = WORDS[kind]
-    if kind not in (ErrorKind.BAD_REQUEST, ErrorKind.CONTEXT) or not message:
+    quoted = (ErrorKind.BAD_REQUEST, ErrorKind.UNSUPPORTED, ErrorKind.CONTEXT)
+    if kind not in quoted or not message:
         return words
     if secret:
         message = message.replace(secret, "***")

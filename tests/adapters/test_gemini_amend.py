@@ -53,6 +53,7 @@ async def test_json_beside_functions_goes_into_the_instruction(wanted: ResponseF
     tool = {"type": "function", "function": {"name": "f"}}
     body, warned = await resent(
         "Function calling with a response mime type: 'application/json' is unsupported",
+        model="gemini-flash-latest",
         response_format=wanted,
         tools=[tool],
     )
@@ -79,18 +80,54 @@ async def test_thinking_that_is_refused_is_left_out() -> None:
     assert warned == [Warn("dropped=reasoning_effort")]
 
 
-async def test_a_signature_that_is_missed_is_skipped() -> None:
-    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+@pytest.mark.parametrize(
+    ("message", "more"),
+    [
+        ("Function call is missing a thought_signature in functionCall parts", {}),
+        (
+            "Corrupted thought signature.",
+            {"extra_content": {"google": {"thought_signature": "QUJD"}}},
+        ),
+    ],
+)
+async def test_a_signature_that_is_missed_or_broken_is_skipped(message: str, more: Json) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}, **more}
     body, warned = await resent(
-        "Function call is missing a thought_signature in functionCall parts",
+        message,
         messages=[
             {"role": "user", "content": "?"},
             {"role": "assistant", "content": None, "tool_calls": [call]},
             {"role": "tool", "tool_call_id": "c", "content": "ok"},
         ],
     )
-    assert body["contents"][1]["parts"][0]["thoughtSignature"] == SKIP_SIGNATURE
+    assert body["contents"][1]["parts"] == [
+        {"thoughtSignature": SKIP_SIGNATURE, "functionCall": {"name": "f", "args": {}}}
+    ]
     assert warned == [Warn("emulated=thought_signature")]
+
+
+async def test_a_resolution_that_is_refused_is_left_out() -> None:
+    image = {"url": "data:image/png;base64,AAAA", "detail": "low"}
+    body, warned = await resent(
+        "Unknown name \"mediaResolution\" at 'contents[0].parts[0]': Cannot find field.",
+        model="gemini-3-flash-preview",
+        messages=[{"role": "user", "content": [{"type": "image_url", "image_url": image}]}],
+    )
+    assert body["contents"][0]["parts"] == [
+        {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}
+    ]
+    assert warned == [Warn("dropped=image_url.detail")]
+
+
+async def test_instructions_that_a_model_has_no_place_for_go_before_the_first_words() -> None:
+    body, warned = await resent(
+        "Developer instruction is not enabled for models/gemma-3-27b-it",
+        model="gemma-3-27b-it",
+        messages=[{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}],
+    )
+    assert "systemInstruction" not in body
+    assert body["contents"] == [{"role": "user", "parts": [{"text": "Be kind."}, {"text": "Hi"}]}]
+    assert warned == [Warn("emulated=system")]
 
 
 @pytest.mark.parametrize(
@@ -102,6 +139,8 @@ async def test_a_signature_that_is_missed_is_skipped() -> None:
         ("the schema is wrong", {}),
         ("Penalty is not enabled", {}),
         ("thought_signature is missing", {}),
+        ("mediaResolution is unknown", {}),
+        ("the system instruction is wrong", {}),
     ],
 )
 async def test_what_cannot_be_mended_is_an_error_at_once(message: str, fields: Json) -> None:

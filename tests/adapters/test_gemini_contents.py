@@ -222,6 +222,13 @@ def test_a_signature_comes_from_the_message_before_the_memory() -> None:
     assert signatures(NEW, memory, called("f"), result("f")) == ["remembered"]
 
 
+def test_a_signature_may_come_within_the_id() -> None:
+    message = called("f")
+    message["tool_calls"][0]["id"] = "c-f__sig__QUJD"
+    answer = {**result("f"), "tool_call_id": "c-f__sig__QUJD"}
+    assert signatures(NEW, LruMemory(), message, answer) == ["QUJD"]
+
+
 def test_a_lost_signature_is_skipped_on_the_first_call_of_each_turn() -> None:
     history = [called("f", "g"), result("f"), result("g"), called("h"), result("h")]
     assert signatures(NEW, LruMemory(), *history) == [SKIP_SIGNATURE, None, SKIP_SIGNATURE]

@@ -215,3 +215,20 @@ def test_exceptions_of_httpx_are_known_too(error: Exception, kind: ErrorKind) ->
 
 def test_an_overrun_deadline_after_content_is_a_stall() -> None:
     assert api_error(504, {}, Phase.AFTER_CONTENT).kind is ErrorKind.STALL
+
+
+@pytest.mark.parametrize(
+    ("message", "param"),
+    [
+        ("Logprobs is not enabled for this model.", "logprobs"),
+        ("Multiple candidates is not enabled for this model", "n"),
+        ("Function calling is not enabled for models/gemma-3-27b-it", "tools"),
+        ("Mind reading is not enabled for this model", None),
+    ],
+)
+def test_what_a_model_cannot_do_is_named_so_that_another_may(
+    message: str, param: str | None
+) -> None:
+    told = api_error(400, {"message": message, "status": "INVALID_ARGUMENT"})
+    assert (told.kind, told.scope, told.param) == (ErrorKind.UNSUPPORTED, Scope.MODEL, param)
+    assert message in told.message
