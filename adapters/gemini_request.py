@@ -10,9 +10,10 @@ from typing import Any
 import orjson
 
 from adapters.base import ChatRequest, ErrorKind, Json, Memory, NativeCall
+from adapters.gemini_amend import in_words
 from adapters.gemini_contents import ContentsTranslator, sign, system_parts
 from adapters.gemini_errors import refused
-from adapters.gemini_names import function_name, model_id, wants_signatures
+from adapters.gemini_names import function_name, model_id, version, wants_signatures
 from adapters.gemini_parts import PartsTranslator
 from adapters.gemini_thinking import thinking_config
 from adapters.schema import Translation, for_parameters, for_response
@@ -77,7 +78,11 @@ def to_native(request: ChatRequest, defaults: Defaults, memory: Memory) -> Nativ
     if tier := TIERS.get(request.params.get("service_tier", "")):
         body["serviceTier"] = tier
     generation = _generation(request, model, defaults, warnings)
-    body = _extended(body | {"generationConfig": generation}, request.extensions, warnings)
+    body |= {"generationConfig": generation}
+    if request.tools and request.response_format and (version(model) or (3, 0)) < (3, 0):
+        body = in_words(body, keep_json_mode=False)  # these take no JSON mode beside functions
+        warnings.append("emulated=response_format")
+    body = _extended(body, request.extensions, warnings)
     if not body["generationConfig"]:
         del body["generationConfig"]
     method = "streamGenerateContent?alt=sse" if request.stream else "generateContent"
@@ -202,12 +207,17 @@ def _format(request: ChatRequest, warnings: list[str]) -> Json:
 
 def _modalities(params: Mapping[str, Any], model: str, warnings: list[str]) -> Json:
     wanted = [str(name).upper() for name in params.get("modalities") or ()]
+    if strange := set(wanted) - {"TEXT", "IMAGE", "AUDIO"}:
+        raise refused(
+            f"Gemini cannot answer in {min(strange)[:32]}", "modalities", ErrorKind.UNSUPPORTED
+        )
+    if params.get("audio") and not wanted:
+        wanted = ["AUDIO"]
     if "AUDIO" not in wanted:
         return {"responseModalities": wanted} if "IMAGE" in wanted else {}
     if "-tts" not in model and "-audio" not in model:
-        raise refused(
-            "this model cannot speak; a TTS model can", "modalities", ErrorKind.UNSUPPORTED
-        )
+        param = "modalities" if "modalities" in params else "audio"
+        raise refused("this model cannot speak; a TTS model can", param, ErrorKind.UNSUPPORTED)
     audio = params.get("audio") or {}
     voice = audio.get("voice")
     name = voice.get("id") if isinstance(voice, dict) else voice
@@ -274,6 +284,8 @@ def _thinking(asked: Json, written: Json) -> Json:
         _camel(key): value.upper() if isinstance(value, str) else value
         for key, value in written.items()
     }
+    if "thinkingBudget" in asked:  # a model from before the levels; the parser has read them
+        config.pop("thinkingLevel", None)
     if config.keys() & {"thinkingLevel", "thinkingBudget"}:  # one beside the other is an error
         return {key: asked[key] for key in asked if key == "includeThoughts"} | config
     return asked | config

@@ -210,6 +210,14 @@ ROWS: dict[str, tuple[Json, Json, tuple[str, ...]]] = {
         generation(thinkingConfig={"thinkingLevel": "LOW"}),
         (),
     ),
+    "a level for a model from before the levels": (
+        {
+            "thinking": Thinking(effort="low"),
+            "extensions": {"google": {"thinking_config": {"thinking_level": "low"}}},
+        },
+        generation(thinkingConfig={"thinkingBudget": 1024, "includeThoughts": True}),
+        (),
+    ),
     "thoughts asked for beside an effort": (
         {
             "thinking": Thinking(effort="low", include=False),
@@ -297,6 +305,8 @@ def test_a_name_that_is_no_models_goes_nowhere(model: str) -> None:
 
 UNSUPPORTED = {
     "audio from a model that writes": (params(modalities=["text", "audio"]), "modalities"),
+    "a voice of a model that writes": (params(audio={"voice": "alloy"}), "audio"),
+    "a film": (params(modalities=["text", "video"]), "modalities"),
     "moderation that blocks": (
         params(moderation={"model": "m", "policy": {"output": {"mode": "block"}}}),
         "moderation",
@@ -335,6 +345,20 @@ def test_a_tts_model_speaks_with_a_voice_of_its_own() -> None:
         "speechConfig": {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": "Kore"}}},
     }
     assert call.warnings == ("changed=audio.voice", "changed=audio.format")
+
+
+def test_json_beside_functions_is_asked_for_in_words_of_older_models() -> None:
+    fields: Json = {
+        "tools": [{"type": "function", "function": {"name": "f"}}],
+        "response_format": ResponseFormat(schema={"type": "string"}),
+    }
+    older = native(model="gemini-2.5-flash", **fields)
+    assert "generationConfig" not in older.body
+    assert '"string"' in older.body["systemInstruction"]["parts"][0]["text"]
+    assert older.warnings == ("emulated=response_format",)
+    newer = native(model="gemini-3-pro-preview", **fields)
+    assert newer.body["generationConfig"]["responseJsonSchema"] == {"type": "string"}
+    assert newer.warnings == ()
 
 
 def test_a_model_that_draws_is_asked_for_images() -> None:

@@ -35,6 +35,7 @@ ANSWER = chunk([{"text": "Hi"}], finish="STOP")
 # What httpx decides, not the SDK: ours asks for bytes as they are, and names no media type twice.
 OF_HTTPX = {"accept", "accept-encoding", "connection", "content-length"}
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "propertyOrdering": ["a"]}
+MODEL = "gemini-3-flash-preview"
 GATEWAY = "http://gateway.example:8080/google"
 
 
@@ -55,7 +56,9 @@ def sdk_config() -> types.GenerateContentConfig:
         seed=7,
         response_mime_type="application/json",
         response_json_schema=SCHEMA,
-        thinking_config=types.ThinkingConfig(thinking_budget=1024, include_thoughts=True),
+        thinking_config=types.ThinkingConfig(
+            thinking_level=types.ThinkingLevel.LOW, include_thoughts=True
+        ),
         tools=[types.Tool(function_declarations=[function])],
         tool_config=types.ToolConfig(
             function_calling_config=types.FunctionCallingConfig(
@@ -67,6 +70,7 @@ def sdk_config() -> types.GenerateContentConfig:
 
 
 OURS: Json = {
+    "model": MODEL,
     "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}],
     "params": {"temperature": 0.3, "seed": 7},
     "max_tokens": 50,
@@ -82,7 +86,7 @@ OURS: Json = {
 def in_camel_case(body: Json) -> Json:
     """The SDK leaves some nested names as Python has them; Google takes either spelling."""
     text = json.dumps(body)
-    for name in ("parameters_json_schema", "include_thoughts", "thinking_budget"):
+    for name in ("parameters_json_schema", "include_thoughts", "thinking_level"):
         first, *others = name.split("_")
         text = text.replace(f'"{name}"', f'"{first}{"".join(map(str.title, others))}"')
     spelled: Json = json.loads(text)
@@ -100,7 +104,7 @@ async def ask_the_sdk(fake: FakeUpstream, *, stream: bool, base_url: str | None)
             base_url=base_url,
         ),
     )
-    asked: Json = {"model": KIT.model, "contents": "Hi", "config": sdk_config()}
+    asked: Json = {"model": MODEL, "contents": "Hi", "config": sdk_config()}
     if stream:
         async for _ in await client.aio.models.generate_content_stream(**asked):
             pass
