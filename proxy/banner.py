@@ -29,14 +29,24 @@ async def banner(parts: Parts, port: int) -> str:
         "",
         f"  pointsman   {base_url}",
         f"  active      {active}",
+        f"  switch      {parts.settings.url(port)}/admin",
         "",
         *(f"  {name:<{width}}  {state}" for name, state in states.items()),
         "",
         "  Try it:",
         f"  {_curl(base_url, needs_key=bool(parts.settings.client_keys))}",
+        *_token(parts),
         "",
     ]
     return "\n".join(lines)
+
+
+def _token(parts: Parts) -> list[str]:
+    """The admin token, if this start has made it up: it is shown here and nowhere else."""
+    if parts.admin_token is None or parts.settings.admin_token.get_secret_value():
+        return []
+    token = parts.admin_token.get_secret_value()
+    return ["", f"  Admin token of this run (POINTSMAN_ADMIN_TOKEN sets one for good): {token}"]
 
 
 async def _state(parts: Parts, name: str) -> str:
