@@ -424,7 +424,7 @@ async def test_the_images_of_a_request_have_a_limit_together() -> None:
 @pytest.mark.parametrize("said", [b"", raw(content_length="1000")], ids=["nothing", "half of it"])
 async def test_a_server_that_stalls_is_left(said: bytes) -> None:
     async with serving(said) as (port, heads):
-        fetcher = ImageFetcher("127.0.0.1", timeout_s=0.05)
+        fetcher = ImageFetcher("127.0.0.1", timeout_s=0.5)
         error = await refused(fetcher, f"http://127.0.0.1:{port}/")
     assert "took longer" in error.message
     assert len(heads) == 1
