@@ -14,7 +14,7 @@ from typing import cast
 import click
 import uvicorn
 
-from proxy.app import Parts, create_app
+from proxy.app import Clocks, Parts, create_app
 from proxy.banner import banner
 from proxy.drain import Stage
 from proxy.protocol import Protocol
@@ -45,8 +45,10 @@ def run(settings: Settings, listener: socket.socket) -> str | None:
 class Server(uvicorn.Server):
     """Ends in good order: what was asked is answered, then socket, database and upstream close."""
 
-    def __init__(self, settings: Settings, *, drain_s: float = DRAIN_S) -> None:
-        app = create_app(settings)
+    def __init__(
+        self, settings: Settings, *, drain_s: float = DRAIN_S, clocks: Clocks | None = None
+    ) -> None:
+        app = create_app(settings, clocks=clocks)
         super().__init__(
             uvicorn.Config(
                 app,

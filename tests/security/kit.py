@@ -5,6 +5,7 @@ The server runs in a thread where a test wants to see into it, else in a process
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -21,6 +22,7 @@ from typing import Any
 import uvicorn
 
 from adapters import REGISTRY
+from proxy.app import Clocks
 from proxy.server import Server
 from proxy.settings import Settings
 from tests.fakes import GEMINI_KEY, GROQ_KEY, GeminiFake, GroqFake, OllamaFake
@@ -47,6 +49,10 @@ class Fakes:
 
     def each(self) -> tuple[FakeServer, ...]:
         return (self.groq, self.gemini, self.ollama)
+
+    @property
+    def by_name(self) -> dict[str, FakeServer]:
+        return {"groq": self.groq, "gemini": self.gemini, "ollama": self.ollama}
 
     def forget(self) -> None:
         for fake in self.each():
@@ -107,7 +113,9 @@ class Threaded(Server):
     """The server in a thread, until `end` is called; with another parser if one is named."""
 
     def __init__(self, settings: Settings, *, parser: str = "", drain_s: float = 5.0) -> None:
-        super().__init__(settings, drain_s=drain_s)
+        # Between two attempts nothing needs to be waited for here.
+        clocks = Clocks(sleep=lambda _: asyncio.sleep(0))
+        super().__init__(settings, drain_s=drain_s, clocks=clocks)
         if parser:
             self.config = uvicorn.Config(
                 self.config.app, http=parser, ws="none", log_config=None, access_log=False
@@ -117,8 +125,6 @@ class Threaded(Server):
         self.port = 0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        import asyncio
-
         await super().startup(sockets)
         self.loop = asyncio.get_running_loop()
         self.is_up.set()
@@ -234,7 +240,6 @@ class Reply:
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
-    closed: bool = False
 
     @property
     def json(self) -> Any:
@@ -288,19 +293,19 @@ def ask(port: int, data: bytes) -> Reply:
 
 def read_reply(sock: socket.socket, *, has_body: bool = True) -> Reply:
     """The next answer; a stream is read to its end."""
-    file = sock.makefile("rb")
     try:
-        first = file.readline()
-        if not first:
-            return Reply(closed=True)
-        headers: dict[str, str] = {}
-        while (line := file.readline()) not in (b"\r\n", b""):
-            name, _, value = line.decode("latin-1").partition(":")
-            headers[name.lower()] = value.strip()
-        body = _read_body(file, headers) if has_body else b""
-        return Reply(int(first.split()[1]), headers, body)
+        with sock.makefile("rb") as file:
+            first = file.readline()
+            if not first:
+                return Reply()
+            headers: dict[str, str] = {}
+            while (line := file.readline()) not in (b"\r\n", b""):
+                name, _, value = line.decode("latin-1").partition(":")
+                headers[name.lower()] = value.strip()
+            body = _read_body(file, headers) if has_body else b""
+            return Reply(int(first.split()[1]), headers, body)
     except ConnectionError:
-        return Reply(closed=True)
+        return Reply()
 
 
 def _read_body(file: Any, headers: Mapping[str, str]) -> bytes:

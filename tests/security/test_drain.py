@@ -1,0 +1,163 @@
+"""The end: what was asked before it is answered, loudly if need be, and the exit code is 0."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.server import Fault, Gate
+from tests.security.kit import (
+    Fakes,
+    Process,
+    Reply,
+    ask,
+    body_of,
+    connect,
+    post,
+    process,
+    read_reply,
+    request,
+    serving,
+    settings_for,
+    sized,
+)
+
+Wait = Callable[[Callable[[], object]], None]
+CALL = post(body_of())
+STREAM = post(body_of(stream=True))
+
+
+@pytest.fixture
+def one(fakes: Fakes, tmp_path: Path) -> Iterator[Process]:
+    with process(fakes, tmp_path) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def asked(port: int, *requests: bytes) -> Iterator[list[socket.socket]]:
+    """Connections that have asked and not yet read."""
+    with contextlib.ExitStack() as stack:
+        socks = [stack.enter_context(connect(port)) for _ in requests]
+        for sock, data in zip(socks, requests, strict=True):
+            sock.settimeout(90)
+            sock.sendall(data)
+        yield socks
+
+
+def events(reply: Reply) -> list[str]:
+    assert reply.headers["content-type"].startswith("text/event-stream")
+    lines = reply.body.decode().split("\n\n")
+    return [line.removeprefix("data: ") for line in lines if line]
+
+
+def text_of(reply: Reply) -> str:
+    """The text of an answer, whole or streamed, that has ended as it should."""
+    assert reply.status == 200
+    if reply.headers["content-type"].startswith("application/json"):
+        return str(reply.json["choices"][0]["message"]["content"])
+    *chunks, end = events(reply)
+    assert end == "[DONE]"
+    deltas = [choice["delta"] for chunk in chunks for choice in json.loads(chunk)["choices"]]
+    return "".join(delta.get("content") or "" for delta in deltas)
+
+
+def test_what_was_asked_before_the_signal_is_answered(
+    fakes: Fakes, one: Process, wait: Wait
+) -> None:
+    many = sized(50, 200)
+    gate = Gate()
+    fakes.groq.then(*[Fault(hold_at=(200, gate))] * 2 * many)
+    with asked(one.port, *[CALL, STREAM] * many) as socks:
+        wait(lambda: fakes.chats == 2 * many)
+        one.terminate()
+        wait(lambda: ask(one.port, request("GET", "/health/ready")).status == 503)
+        assert ask(one.port, request("GET", "/health/live")).status == 200
+        late = ask(one.port, CALL)
+        assert (late.status, late.code) == (503, "shutting_down")
+        assert late.headers["connection"] == "close"
+        assert late.headers["x-should-retry"] == "true"
+        assert late.headers["retry-after"] == "1"
+        assert one.popen.poll() is None
+        gate.open()
+        answers = [text_of(read_reply(sock)) for sock in socks]
+    assert answers == ["You said: Hello."] * 2 * many
+    assert one.exit_code() == 0
+    assert fakes.chats == 2 * many
+    assert "Traceback" not in one.said
+
+
+def test_with_nothing_to_do_it_ends_at_once(one: Process) -> None:
+    with connect(one.port) as idle, connect(one.port) as open_page:
+        open_page.sendall(request("GET", "/admin/api/events"))
+        assert open_page.recv(10) == b"HTTP/1.1 2"
+        one.terminate()
+        assert one.exit_code() == 0
+        assert idle.recv(1) == b""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_it_with_an_error_for_everyone(
+    fakes: Fakes, one: Process, wait: Wait, number: int
+) -> None:
+    fakes.groq.then(*[Fault(hold_at=(1500, Gate()))] * 5, *[Fault(hold=Gate())] * 10)
+    with asked(one.port, *[STREAM] * 5) as begun:
+        wait(lambda: fakes.chats == 5)
+        for sock in begun:
+            assert sock.recv(12, socket.MSG_PEEK | socket.MSG_WAITALL) == b"HTTP/1.1 200"
+        with asked(one.port, *[CALL, STREAM] * 5) as socks:
+            wait(lambda: fakes.chats == 15)
+            one.terminate()
+            wait(lambda: ask(one.port, request("GET", "/health/ready")).status == 503)
+            one.popen.send_signal(number)
+            replies = [read_reply(sock) for sock in socks]
+        streams = [events(read_reply(sock)) for sock in begun]
+    assert {(reply.status, reply.code) for reply in replies} == {(503, "shutting_down")}
+    assert {json.loads(stream[-1])["error"]["code"] for stream in streams} == {"shutting_down"}
+    assert one.exit_code() == 0
+    assert "Traceback" not in one.said
+
+
+def test_what_does_not_end_in_time_is_told_so(fakes: Fakes, tmp_path: Path, wait: Wait) -> None:
+    fakes.groq.then(Fault(hold_at=(1500, Gate())), Fault(hold=Gate()))
+    with serving(settings_for(fakes, tmp_path), drain_s=0.2) as server:
+        with asked(server.port, STREAM) as (stream,):
+            wait(lambda: fakes.chats == 1)
+            assert stream.recv(12, socket.MSG_PEEK | socket.MSG_WAITALL) == b"HTTP/1.1 200"
+            with asked(server.port, CALL) as (call,):
+                wait(lambda: fakes.chats == 2)
+                server.tell()
+                assert read_reply(call).code == "shutting_down"
+            last = json.loads(events(read_reply(stream))[-1])
+            assert last["error"]["code"] == "shutting_down"
+    wait(lambda: fakes.groq.counts.open == 0)
+
+
+def test_socket_database_and_upstream_close_in_this_order(
+    fakes: Fakes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[str] = []
+    with serving(settings_for(fakes, tmp_path)) as server:
+        parts = server.parts
+        port = server.port
+
+        async def close_database(close: Callable[[], object] = parts.storage.close) -> None:
+            with pytest.raises(ConnectionError):
+                connect(port)
+            closed.append("database")
+            await close()  # type: ignore[misc] # what close is
+
+        async def close_upstream(
+            close: Callable[[], object] = parts.upstream.client.aclose,
+        ) -> None:
+            closed.append("upstream")
+            await close()  # type: ignore[misc] # what close is
+
+        monkeypatch.setattr(parts.storage, "close", close_database)
+        monkeypatch.setattr(parts.upstream.client, "aclose", close_upstream)
+    assert closed == ["database", "upstream"]

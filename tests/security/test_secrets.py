@@ -1,0 +1,256 @@
+"""No key gets out: three planted ones, and every way in which a provider may fail or tell them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from proxy.redact import Redactor
+from tests.fakes import GEMINI_KEY, GROQ_KEY
+from tests.fakes.server import Answer, Fault, json_answer
+from tests.security.kit import (
+    Fakes,
+    Reply,
+    ask,
+    body_of,
+    post,
+    process,
+    request,
+    serving,
+    settings_for,
+)
+
+CLIENT_KEY = "client-key-that-nobody-may-see"
+ADMIN_TOKEN = "admin-token-that-nobody-may-see"
+CANARY = "canary-prompt-51c7"
+MODELS = {"groq": "llama-3.3-70b-versatile", "gemini": "gemini-2.5-flash", "ollama": "llama3.2"}
+SAID = [{"role": "user", "content": CANARY}]
+PAGES = (
+    "/v1/models",
+    "/v1/models/llama3.2",
+    "/v1/models/none",
+    "/admin",
+    "/admin/api/status",
+    "/api/user/preferences",
+    "/health/ready",
+    "/metrics",
+    "/nowhere",
+)
+SECRETS = (GROQ_KEY, GEMINI_KEY, CLIENT_KEY, ADMIN_TOKEN)
+PROVIDERS = ("groq", "gemini", "ollama")
+SHOWN = {"Authorization": f"Bearer {CLIENT_KEY}"}
+OWNER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+
+ECHO = (
+    f"bad header: Authorization: Bearer {GROQ_KEY}; x-goog-api-key: {GEMINI_KEY};"
+    f" https://example.invalid/v1?key={GEMINI_KEY}&x=1"
+)
+
+
+def echoes(status: int) -> Iterator[Answer]:
+    """The keys in the words of each provider, in what is no word of any, and in headers."""
+    headers = (("x-request-id", f"id-{GROQ_KEY}"), ("retry-after", "0"), ("x-key", GEMINI_KEY))
+    errors: tuple[object, ...] = (
+        {"error": {"message": ECHO, "type": "invalid_request_error", "code": GROQ_KEY}},
+        {"error": {"message": ECHO, "code": status, "status": GEMINI_KEY}},
+        {"error": ECHO},
+    )
+    for error in errors:
+        yield json_answer(error, status, headers=headers)
+    yield Answer(status, (("content-type", "text/html"), *headers), (ECHO.encode(),))
+
+
+def in_streams() -> Iterator[Answer]:
+    """The keys in an error that comes inside of a 200."""
+    error = json.dumps({"error": {"message": ECHO, "code": 401, "status": "X", "type": GROQ_KEY}})
+    sse = ("content-type", "text/event-stream")
+    yield Answer(200, (sse,), (f"data: {error}\n\n".encode(),), chunked=True)
+    yield Answer(200, (sse,), (f"event: error\ndata: {error}\n\n".encode(),), chunked=True)
+    ndjson = ("content-type", "application/x-ndjson")
+    yield Answer(200, (ndjson,), (json.dumps({"error": ECHO}).encode() + b"\n",), chunked=True)
+    yield Answer(200, (("content-type", "text/html"),), (f"<h1>{ECHO}</h1>".encode(),))
+    yield json_answer(json.loads(error))
+
+
+def faults() -> Iterator[Fault]:
+    for status in (400, 401, 403, 404, 413, 422, 429, 498, 500, 503):
+        yield from map(Fault, echoes(status))
+    yield from map(Fault, in_streams())
+    yield Fault(Answer(302, (("location", f"https://x.invalid/?key={GEMINI_KEY}"),)))
+    for stop in ("close", "reset", "end"):
+        for at in (0, 1, 150):
+            yield Fault(stop_at=at, stop=stop)  # type: ignore[arg-type] # one of its literals
+
+
+@dataclass
+class Bag:
+    """Everything that came out of the server."""
+
+    replies: list[Reply]
+
+    def add(self, reply: Reply) -> Reply:
+        self.replies.append(reply)
+        return reply
+
+    def text(self) -> str:
+        return "\n".join(
+            f"{reply.headers} {reply.body.decode('utf-8', 'replace')}" for reply in self.replies
+        )
+
+
+def look_around(port: int, bag: Bag) -> None:
+    """Every page and list, by whom it is for, and by those it is not for."""
+    for shown, path in itertools.product((SHOWN, OWNER, {}), PAGES):
+        bag.add(ask(port, request("GET", path, headers=shown)))
+    for provider in PROVIDERS:
+        bag.add(ask(port, post({"provider": provider}, "/admin/api/test", **OWNER)))
+    bag.add(ask(port, post(body_of(), "/admin/api/explain", **OWNER)))
+    bag.add(ask(port, post({"token": ADMIN_TOKEN}, "/admin/api/login")))
+
+
+def assert_no_secret(texts: Mapping[str, str]) -> None:
+    for name, text in texts.items():
+        for secret in (*SECRETS, GROQ_KEY[:12], GEMINI_KEY[:12]):
+            assert secret not in text, (name, excerpt(text, secret))
+        assert "Traceback" not in text, name
+        assert 'File "' not in text, name
+
+
+def test_no_fault_of_a_provider_tells_a_key(
+    fakes: Fakes,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    bag = Bag([])
+    settings = settings_for(
+        fakes, tmp_path, api_keys=f"notes:{CLIENT_KEY}", admin_token=ADMIN_TOKEN, timeout=0.3
+    )
+    Redactor(settings.secrets()).mask_logs()
+    with serving(settings) as server:
+        cases = itertools.product(faults(), fakes.by_name.items(), (False, True))
+        for number, (fault, (name, fake), stream) in enumerate(cases, 1):
+            server.parts.health.forget(name)
+            fake.then(fault)
+            body = {"model": f"{name}/{MODELS[name]}", "messages": SAID, "stream": stream}
+            bag.add(ask(server.port, post(body, **SHOWN)))
+            assert fakes.chats >= number, (fault, name, stream)
+            fake.script.clear()
+            if number % 50 == 0:
+                look_around(server.port, bag)
+    logs = "".join(
+        caplog.handler.format(record)
+        for record in caplog.records
+        if record.name.startswith(("pointsman", "uvicorn", "httpx", "groq", "google"))
+    )
+    printed = capfd.readouterr()
+    texts = {"answers": bag.text(), "logs": logs, "printed": printed.out + printed.err}
+    assert "refuses its key" in logs
+    assert "***" in texts["answers"]
+    assert_no_secret(texts | files_of(tmp_path))
+    for text in (logs, *files_of(tmp_path).values()):
+        assert CANARY not in text
+
+
+def test_no_key_is_in_what_the_command_writes(fakes: Fakes, tmp_path: Path) -> None:
+    settings = {
+        "POINTSMAN_API_KEYS": f"notes:{CLIENT_KEY}",
+        "POINTSMAN_ADMIN_TOKEN": ADMIN_TOKEN,
+        "POINTSMAN_LOG_LEVEL": "debug",
+        "GROQ_LOG": "debug",
+    }
+    bag = Bag([])
+    with process(fakes, tmp_path, **settings) as one:
+        for fault, (name, fake) in itertools.product(echoes(400), fakes.by_name.items()):
+            fake.then(Fault(fault))
+            body = {"model": f"{name}/{MODELS[name]}", "messages": SAID}
+            bag.add(ask(one.port, post(body, **SHOWN)))
+        look_around(one.port, bag)
+        one.terminate()
+        assert one.exit_code() == 0
+    texts = files_of(tmp_path)
+    assert "pointsman.request" in texts[str(tmp_path / "stderr")]
+    assert any(name.endswith(".db") for name in texts)
+    assert_no_secret(texts | {"answers": bag.text()})
+    assert not [name for name, text in texts.items() if CANARY in text]
+
+
+def files_of(folder: Path) -> dict[str, str]:
+    return {
+        str(path): path.read_bytes().decode("latin-1")
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def excerpt(text: str, secret: str) -> str:
+    at = text.index(secret)
+    return text[max(0, at - 200) : at + 80]
+
+
+def test_the_database_is_its_owner_s_alone(fakes: Fakes, tmp_path: Path) -> None:
+    with process(fakes, tmp_path) as one:
+        choice = json.dumps({"default_llm_provider": "ollama"}).encode()
+        headers = {"Content-Type": "application/json"}
+        data = request("PUT", "/api/user/preferences", choice, headers=headers)
+        assert ask(one.port, data).status == 200
+        files = list((tmp_path / "data").rglob("pointsman.db*"))
+        assert files
+        for path in files:
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+            assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700, path.parent
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("the key is s3cret-key!", "the key is ***"),
+        ("quoted s3cret%2Dkey%21 no", "quoted s3cret%2Dkey%21 no"),
+        ("in a URL s3cret-key%21", "in a URL ***"),
+        ("Authorization: Bearer abcdef012345", "Authorization: Bearer ***"),
+        ("'authorization': 'bearer abcdef012345'", "'authorization': 'bearer ***'"),
+        ("https://x/y?key=abc123&z=1", "https://x/y?key=***&z=1"),
+        ("https://x/y?z=1&api_key=abc123", "https://x/y?z=1&api_key=***"),
+        ("access_token=abc123 more", "access_token=*** more"),
+        ("AIzaSyA1234567890_-x, no", "***, no"),
+        ("gsk_abcdefghij1234", "***"),
+        ("sk-proj-abcdefghij1234", "***"),
+        ("a task-manager and 12 monkeys = 13", "a task-manager and 12 monkeys = 13"),
+        ("xy", "xy"),
+        ("", ""),
+    ],
+)
+def test_masks_what_is_a_key_or_looks_like_one(text: str, masked: str) -> None:
+    assert Redactor(["s3cret-key!", "xy", ""])(text) == masked
+
+
+def test_masks_a_key_that_begins_as_another_does() -> None:
+    redactor = Redactor(["abcdef", "abcdefghij"])
+    assert redactor("abcdefghij abcdef") == "*** ***"
+
+
+def test_masks_log_lines_tracebacks_and_what_does_not_fit(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    Redactor(["s3cret-key"]).mask_logs()
+    log = logging.getLogger("pointsman.test")
+    log.warning("a %s and %d", "s3cret-key", 7)
+    log.warning({"headers": "Bearer s3cret-key"})
+    try:
+        int("with s3cret-key in it")
+    except ValueError:
+        log.exception("it broke at s3cret-key")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logging, "raiseExceptions", False)
+        log.warning("%d", "s3cret-key")
+    assert "s3cret-key" not in caplog.text
+    assert "a *** and 7" in caplog.text
+    assert "with *** in it'" in caplog.text
