@@ -35,6 +35,11 @@ class SseDecoder:
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
         """The events that `data` completes. Raises LineTooLongError."""
+        # What nearly every read of a stream is, one event of one line, is spared the rest.
+        if self._started and not self._rest and data[:6] == b"data: " and data.count(b"\n") == 2:
+            end = -2 if data[-2:] == b"\n\n" else -4 if data[-4:] == b"\r\n\r\n" else 0
+            if end and b"\r" not in (value := data[6:end]):
+                return [ServerSentEvent(value)]
         rest = self._rest + data if self._rest else data
         if not self._started:
             # A byte order mark may itself arrive in pieces.
@@ -48,8 +53,8 @@ class SseDecoder:
             if rest.endswith(b"\r"):  # the LF of a CRLF may still be on its way
                 rest, held = rest[:-1], b"\r"
             rest = rest.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        *blocks, rest = rest.split(b"\n\n")
-        self._rest = rest + held
+        blocks = rest.split(b"\n\n")
+        self._rest = blocks.pop() + held
         if len(self._rest) > MAX_LINE_BYTES:
             raise LineTooLongError
         return [event for block in blocks if (event := _event(block))]

@@ -72,6 +72,15 @@ def test_sse_reads_as_the_standard_says_however_it_is_cut(
     assert events_of(pieces_of(body, cuts)) == events_by_the_standard(fields)
 
 
+@given(st.lists(st.tuples(st.lists(FIELD, min_size=1, max_size=2), NEWLINE, NEWLINE), max_size=8))
+def test_sse_read_one_event_at_a_time_is_the_same(
+    blocks: list[tuple[list[str], str, str]],
+) -> None:
+    pieces = [(newline.join([*lines, ""]) + last).encode() for lines, newline, last in blocks]
+
+    assert events_of(pieces) == events_of([b"".join(pieces)])
+
+
 @pytest.mark.parametrize("newline", [b"\n", b"\r\n", b"\r"], ids=["lf", "crlf", "cr"])
 def test_sse_cut_at_every_byte_gives_the_same_events(newline: bytes) -> None:
     body = newline.join(
