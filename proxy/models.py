@@ -124,9 +124,9 @@ class ModelsEndpoint:
     async def single(self, request: Request) -> Response:
         """One model by either of its names."""
         name = check_model_name(request.path_params["id"])
-        for entry in await self._entries():
-            if entry["id"] == name:
-                return _json(orjson.dumps(entry))
+        entries = {entry["id"]: entry for entry in await self._entries()}
+        if entry := entries.get(name) or entries.get(f"{name}:latest"):
+            return _json(orjson.dumps({**entry, "id": name}))
         provider, _, model = name.partition("/")
         if (
             model

@@ -118,6 +118,17 @@ async def test_one_model_is_found_by_either_name(station: Station, name: str, ow
     assert answer.json()["owned_by"] == owner
 
 
+@pytest.mark.parametrize("name", ["tiny", "south/tiny"])
+async def test_a_model_is_found_without_the_tag_that_goes_without_saying(
+    station: Station, name: str
+) -> None:
+    station.lists("south", [Model("tiny:latest", owned_by="T")])
+    async with station.client() as client:
+        answer = await client.get(f"/v1/models/{name}")
+
+    assert (answer.json()["id"], answer.json()["owned_by"]) == (name, "T")
+
+
 @pytest.mark.parametrize("name", ["absent", "north/absent", "a//b", "x%23y", "%2e%2e/x"])
 async def test_a_model_that_nobody_lists_is_404(station: Station, name: str) -> None:
     async with station.client() as client:
