@@ -1,8 +1,7 @@
 """The schema's history, applied at the start: one transaction, and a copy of the file before it.
 
 A new database gets today's tables as they are; Alembic knows the way there from every released
-schema. One that it does not know is a
-newer version's, which this one must not touch.
+schema. One that it does not know is a newer version's, which this one must not touch.
 """
 
 from __future__ import annotations
@@ -15,7 +14,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, MetaData
 
 HEAD = "0002"
+TOUCH = "UPDATE alembic_version SET version_num = version_num"
 SCRIPTS = Path(__file__).with_name("migrations")
+LOCK = 0x706F696E74
+"""The advisory lock under which PostgreSQL's schema is looked at and changed."""
 
 
 class NewerSchemaError(Exception):
@@ -28,16 +30,24 @@ def migrate(engine: Engine, schema: MetaData, path: Path | None) -> None:
     Raises NewerSchemaError, and whatever SQLAlchemy raises when the database cannot be used.
     """
     with engine.begin() as connection:
+        _wait_for_others(connection)
         found = _version(connection)
         if found is None:
             schema.create_all(connection)
             _stamp(connection)
-            return
-    if found != HEAD:
-        _upgrade(engine, found, path)
+        elif found != HEAD:
+            _upgrade(connection, found, path)
 
 
-def _upgrade(engine: Engine, found: str, path: Path | None) -> None:
+def _wait_for_others(connection: Connection) -> None:
+    """Let one process after the other look at the schema; SQLite's transactions do so anyway."""
+    from sqlalchemy import text
+
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+
+
+def _upgrade(connection: Connection, found: str, path: Path | None) -> None:
     # Imported here, as only an older database needs it: it takes a third of a second and 11 MB.
     from alembic import command
     from alembic.config import Config
@@ -53,9 +63,8 @@ def _upgrade(engine: Engine, found: str, path: Path | None) -> None:
         )
     if path is not None:
         _back_up(path, found)
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def _stamp(connection: Connection) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ class SqliteReader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
+        self._is_frozen = False
 
     def version(self) -> tuple[int, int] | None:
         """Something that differs after another connection has written; None without a file."""
@@ -52,7 +54,8 @@ class SqliteReader:
             "SELECT id, default_llm_provider, models, aliases, fallback, rate_preset,"
             " created_at, updated_at FROM user_preferences"
         )
-        return [_preference(*row) for row in rows]
+        with _readable():
+            return [_preference(*row) for row in rows]
 
     def signatures(self, most: int) -> dict[str, str]:
         """The newest signatures by call id, oldest first."""
@@ -64,9 +67,10 @@ class SqliteReader:
     def cooldowns(self) -> list[tuple[str, str, datetime, str]]:
         """(provider, model, until, reason) of each cooldown that was saved."""
         rows = self._query("SELECT provider, model, until, reason FROM cooldowns")
-        return [
-            (provider, model, _moment(until), reason) for provider, model, until, reason in rows
-        ]
+        with _readable():
+            return [
+                (provider, model, _moment(until), reason) for provider, model, until, reason in rows
+            ]
 
     def rows(self, sql: str, values: Mapping[str, object]) -> list[Any]:
         """What a SELECT with named parameters finds."""
@@ -88,10 +92,25 @@ class SqliteReader:
         except sqlite3.Error as error:
             self.close()
             raise SnapshotError(str(error)) from error
+        finally:
+            if self._is_frozen:
+                self.close()
 
     def _connect(self) -> sqlite3.Connection:
+        try:
+            self._is_frozen = False
+            return self._connected("mode=ro")
+        except sqlite3.OperationalError as error:
+            has_log = self._path.with_name(f"{self._path.name}-wal").exists()
+            if error.sqlite_errorname != "SQLITE_CANTOPEN" or has_log:
+                raise
+        # Even to read, SQLite wants to write beside the file. Where nobody can, nothing changes.
+        self._is_frozen = True
+        return self._connected("immutable=1")
+
+    def _connected(self, how: str) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            f"{self._path.absolute().as_uri()}?mode=ro",
+            f"{self._path.absolute().as_uri()}?{how}",
             uri=True,
             timeout=0.25,
             isolation_level=None,
@@ -108,6 +127,15 @@ class SqliteReader:
         return connection
 
 
+@contextmanager
+def _readable() -> Iterator[None]:
+    """What cannot be what was written has been damaged, in a file that is whole otherwise."""
+    try:
+        yield
+    except (AttributeError, TypeError, ValueError) as error:
+        raise SnapshotError(str(error)) from error
+
+
 def _preference(
     row_id: str,
     provider: str | None,
@@ -121,8 +149,8 @@ def _preference(
     return StoredPreference(
         id=row_id,
         provider=provider,
-        models=json.loads(models),
-        aliases=json.loads(aliases),
+        models=dict(json.loads(models)),
+        aliases={name: dict(models) for name, models in json.loads(aliases).items()},
         fallback=tuple(json.loads(fallback)),
         rate_preset=rate_preset,
         created_at=_moment(created_at),

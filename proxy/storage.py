@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from adapters.memory import LruMemory
 from proxy.candidates import Preference
 from proxy.health import DayQuota, Health
+from proxy.migrate import NewerSchemaError
 from proxy.preferences import Preferences, StoredPreference
 from proxy.request_log import Columns, Query, RequestLog
 from proxy.snapshot import SnapshotError, SqliteReader, StoreError as StoreError
@@ -70,13 +71,14 @@ class Storage:
         self._log = RequestLog(path) if path else None
         self._seen_version: object = None
         self._ticking: asyncio.Task[None] | None = None
-        self._loaded = asyncio.Event()
+        self._is_loaded = False
+        self._may_answer = asyncio.Event()
         self.problem: str | None = None
 
     async def preference(self, app: str | None) -> Preference:
         """What holds for an app; waits only while the database is being read at the start."""
-        if not self._loaded.is_set():
-            await self._loaded.wait()
+        if not self._may_answer.is_set():
+            await self._may_answer.wait()
         return self._preferences.get(app)
 
     async def open(self) -> None:
@@ -85,8 +87,9 @@ class Storage:
         try:
             await self._load()
         except StoreError as error:
-            log.error("%s: going on without it, nothing will outlive this run", error)  # noqa: TRY400
-        self._loaded.set()
+            log.error("%s: going on without it until that is mended", error)  # noqa: TRY400
+        finally:
+            self._may_answer.set()
         self._ticking = asyncio.create_task(self._tick())
 
     async def close(self) -> None:
@@ -94,10 +97,10 @@ class Storage:
         if self._ticking is not None:
             self._ticking.cancel()
             await asyncio.gather(self._ticking, return_exceptions=True)
-        try:
-            await self.flush()
-        except StoreError as error:
-            log.warning("%s: the last second is lost", error)
+            try:
+                await self.flush()
+            except StoreError as error:
+                log.warning("%s: the last second is lost", error)
         for file in (self._file, self._log):
             if file is not None:
                 self._thread.submit(file.close)
@@ -127,12 +130,10 @@ class Storage:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         try:
-            done = await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except StoreError as error:
             self.problem = str(error)
             raise
-        self.problem = None
-        return done
 
     def _read_now(self, work: Callable[[Reader], T]) -> T:
         if self._file is not None:
@@ -147,7 +148,12 @@ class Storage:
             from proxy.store import Database
 
             database = Database(self._url)
-            database.open()
+            try:
+                database.open()
+            except NewerSchemaError as error:
+                if not self._may_answer.is_set():
+                    raise
+                raise StoreError(str(error)) from error  # too late to refuse to start
             self._database = database
         return self._database
 
@@ -160,6 +166,7 @@ class Storage:
         )
         self._health.restore(self._saved_quotas)
         await self._follow()
+        self._is_loaded = True
 
     async def _follow(self) -> None:
         """Take over the preferences if another process has changed them."""
@@ -170,9 +177,14 @@ class Storage:
 
     async def flush(self) -> None:
         """Write what is in memory only. Raises StoreError."""
+        if self.problem is not None:
+            await self._write(lambda database: database.touch())
+        if not self._is_loaded:
+            await self._load()  # before it is written over
         await self._flush_quotas()
         await self._flush_signatures()
         await self._flush_usage()
+        self.problem = None
 
     async def _flush_quotas(self) -> None:
         """Save the spent day's quotas, if there are others than those that are saved."""

@@ -6,6 +6,7 @@ thread, after the server listens. Whatever is wrong with the database, requests 
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sqlite3
@@ -19,6 +20,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    Connection,
     DateTime,
     Engine,
     Text,
@@ -30,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlmodel import Field, Session, SQLModel, col, create_engine, select
 
-from proxy.migrate import migrate
+from proxy.migrate import TOUCH, migrate
 from proxy.preferences import StoredPreference
 from proxy.request_log import (
     COUNT,
@@ -42,14 +44,19 @@ from proxy.request_log import (
     newest_ms,
     too_old,
 )
-from proxy.snapshot import StoreError, locked
+from proxy.snapshot import StoreError
 from proxy.storage import sqlite_path
 
 log = logging.getLogger("pointsman.store")
 
 BUSY_TIMEOUT_MS = 250
+CONNECT_TIMEOUT_S = 3
+PSYCOPG = ("postgresql://", "postgresql+psycopg")
 MAX_SIGNATURES = 20_000
+MAX_CALL_ID = 128
 _Moment: Any = DateTime(timezone=True)
+_DAMAGED = (AttributeError, TypeError, ValueError)
+_WRONG = (ImportError, OSError, SQLAlchemyError, sqlite3.Error, *_DAMAGED)
 
 
 class PreferenceRow(SQLModel, table=True):
@@ -72,7 +79,7 @@ class SignatureRow(SQLModel, table=True):
 
     __tablename__ = "signatures"
 
-    call_id: str = Field(primary_key=True, max_length=128)
+    call_id: str = Field(primary_key=True, max_length=MAX_CALL_ID)
     value: str
     created_at: datetime = Field(sa_type=_Moment, index=True)
 
@@ -188,7 +195,8 @@ class Database:
         now = datetime.now(UTC)
         with self._session() as session:
             for call_id, value in signatures.items():
-                session.merge(SignatureRow(call_id=call_id, value=value, created_at=now))
+                if _fits(call_id, value):
+                    session.merge(SignatureRow(call_id=call_id, value=value, created_at=now))
             count = session.exec(select(func.count()).select_from(SignatureRow)).one()
             if count > MAX_SIGNATURES:
                 by_age = select(SignatureRow.call_id).order_by(col(SignatureRow.created_at))
@@ -227,9 +235,14 @@ class Database:
 
     def version(self) -> object:
         """Something that differs after another process has changed a preference."""
-        newest = select(func.max(PreferenceRow.updated_at), func.count(col(PreferenceRow.id)))
         with self._session() as session:
-            return tuple(session.exec(newest).one())
+            return frozenset(session.exec(select(PreferenceRow.id, PreferenceRow.updated_at)))
+
+    def touch(self) -> None:
+        """Write something that changes nothing: this returns when writing is possible."""
+        with self._session() as session:
+            session.connection().execute(text(TOUCH))
+            session.commit()
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
@@ -243,13 +256,18 @@ def _stored(row: PreferenceRow) -> StoredPreference:
     return StoredPreference(
         id=row.id,
         provider=row.default_llm_provider,
-        models=row.models,
-        aliases=row.aliases,
+        models=dict(row.models),
+        aliases={name: dict(models) for name, models in row.aliases.items()},
         fallback=tuple(row.fallback),
         rate_preset=row.rate_preset,
         created_at=_in_utc(row.created_at),
         updated_at=_in_utc(row.updated_at),
     )
+
+
+def _fits(call_id: str, value: str) -> bool:
+    """Whether a signature is one that any database takes: a provider may say anything."""
+    return len(call_id) <= MAX_CALL_ID and call_id.isprintable() and value.isprintable()
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -276,7 +294,7 @@ def _check_file(path: Path) -> None:
         verdict = str(error)
     if verdict == "ok":
         return
-    aside = path.with_name(f"{path.name}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%S}")
+    aside = path.with_name(f"{path.name}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}")
     log.error("the database is broken (%s): moved to %s, starting a new one", verdict, aside.name)
     path.rename(aside)
     for suffix in ("-wal", "-shm"):
@@ -287,13 +305,18 @@ def _check_file(path: Path) -> None:
 
 
 def _engine(url: str) -> Engine:
-    engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+    given = {"connect_timeout": CONNECT_TIMEOUT_S} if url.startswith(PSYCOPG) else {}
+    engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"), connect_args=given)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    elif engine.dialect.name == "postgresql":
+        event.listen(engine, "connect", _set_up_postgresql)
     return engine
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # else Python commits before and after a change of tables
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
     cursor.execute("PRAGMA journal_mode=WAL")
@@ -301,29 +324,52 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     cursor.close()
 
 
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _set_up_postgresql(connection: Any, _record: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET lock_timeout = {BUSY_TIMEOUT_MS}")
+    connection.commit()
+
+
 @contextmanager
 def _told(path: Path | None) -> Iterator[None]:
     """Say in the user's words what is wrong with the database."""
     try:
         yield
-    except (ImportError, OSError, SQLAlchemyError, sqlite3.Error) as error:
+    except _WRONG as error:
         raise StoreError(_reason(error, path)) from error
 
 
 def _reason(error: Exception, path: Path | None) -> str:
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    name = getattr(cause, "sqlite_errorname", "")
+    cause = (isinstance(error, DBAPIError) and error.orig) or error
     where = f"the database {path}" if path else "the database"
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return str(locked(path))
-    if name.startswith("SQLITE_FULL"):
-        return f"the disk with {where} is full"
-    if name.startswith("SQLITE_READONLY") or isinstance(cause, PermissionError):
-        return f"{where} is read-only"
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return f"{where} is broken"
+    code = _code(cause)
+    for codes, words in _WORDS.items():
+        if code.startswith(codes):
+            return words.format(where)
     if isinstance(cause, ArgumentError):
         return "POINTSMAN_DATABASE_URL is not the URL of a database"
     if isinstance(cause, ImportError):
         return f"{where} needs a driver that is not installed: {cause.name}"
+    if isinstance(cause, _DAMAGED):
+        return f"{where} holds what this program did not write"
     return f"{where} cannot be used ({type(cause).__name__})"
+
+
+_WORDS: Mapping[tuple[str, ...], str] = {
+    ("SQLITE_BUSY", "SQLITE_LOCKED", "55P03"): "{} is locked by another program",
+    ("SQLITE_FULL", "ENOSPC", "53100"): "the disk with {} is full",
+    ("SQLITE_READONLY", "EACCES", "EPERM", "EROFS", "25006"): "{} is read-only",
+    ("SQLITE_CORRUPT", "SQLITE_NOTADB"): "{} is broken",
+    ("SQLITE_CANTOPEN",): "{} cannot be opened: who may read and write it and its folder?",
+}
+"""By SQLite's name of an error, the system's, or PostgreSQL's code."""
+
+
+def _code(cause: BaseException) -> str:
+    if isinstance(cause, OSError):
+        return errno.errorcode.get(cause.errno or 0, "")
+    return getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or ""
