@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from tests.fakes import GEMINI_KEY, GROQ_KEY, GeminiFake, GroqFake, OllamaFake
 from tests.fakes.server import FakeServer
 
 PATIENCE_S = 20.0
+Wait = Callable[[Callable[[], object]], None]
 CHAT = "/v1/chat/completions"
 SOAK = bool(os.environ.get("POINTSMAN_SOAK"))
 

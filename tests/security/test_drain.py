@@ -16,6 +16,7 @@ from tests.security.kit import (
     Fakes,
     Process,
     Reply,
+    Wait,
     ask,
     body_of,
     connect,
@@ -28,7 +29,6 @@ from tests.security.kit import (
     sized,
 )
 
-Wait = Callable[[Callable[[], object]], None]
 CALL = post(body_of())
 STREAM = post(body_of(stream=True))
 
@@ -125,16 +125,18 @@ def test_a_second_signal_ends_it_with_an_error_for_everyone(
 
 def test_what_does_not_end_in_time_is_told_so(fakes: Fakes, tmp_path: Path, wait: Wait) -> None:
     fakes.groq.then(Fault(hold_at=(1500, Gate())), Fault(hold=Gate()))
-    with serving(settings_for(fakes, tmp_path), drain_s=0.2) as server:
-        with asked(server.port, STREAM) as (stream,):
-            wait(lambda: fakes.chats == 1)
-            assert stream.recv(12, socket.MSG_PEEK | socket.MSG_WAITALL) == b"HTTP/1.1 200"
-            with asked(server.port, CALL) as (call,):
-                wait(lambda: fakes.chats == 2)
-                server.tell()
-                assert read_reply(call).code == "shutting_down"
-            last = json.loads(events(read_reply(stream))[-1])
-            assert last["error"]["code"] == "shutting_down"
+    with (
+        serving(settings_for(fakes, tmp_path), drain_s=0.2) as server,
+        asked(server.port, STREAM) as (stream,),
+    ):
+        wait(lambda: fakes.chats == 1)
+        assert stream.recv(12, socket.MSG_PEEK | socket.MSG_WAITALL) == b"HTTP/1.1 200"
+        with asked(server.port, CALL) as (call,):
+            wait(lambda: fakes.chats == 2)
+            server.tell()
+            assert read_reply(call).code == "shutting_down"
+        last = json.loads(events(read_reply(stream))[-1])
+        assert last["error"]["code"] == "shutting_down"
     wait(lambda: fakes.groq.counts.open == 0)
 
 

