@@ -142,6 +142,7 @@ class GeminiAdapter:
             self._memory,
             choices=request.n,
             first_call_only=request.parallel_tool_calls is False,
+            bare_audio=(request.params.get("audio") or {}).get("format") == "pcm16",
             secret=self._key,
         )
         url = self._url(line.base + call.path)

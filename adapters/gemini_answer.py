@@ -34,6 +34,7 @@ from adapters.gemini_errors import NAME, api_error, bad_response
 from adapters.gemini_request import Declared
 from adapters.lines import SseDecoder
 from adapters.schema import restore
+from adapters.wav import PCM, wav
 
 MISSING_SIGNATURE = "MISSING_THOUGHT_SIGNATURE"
 CUT_SHORT = frozenset({"MAX_TOKENS", "CONTINUATION"})
@@ -65,6 +66,7 @@ class _Candidate:
     texts: list[str] = field(default_factory=list)
     calls: list[_Call] = field(default_factory=list)
     has_content: bool = False
+    has_spoken: bool = False
     finish: str = ""
     finish_message: str = ""
     grounding: Json | None = None
@@ -74,7 +76,8 @@ class GeminiAnswer:
     """Reads one answer; the reading half of Gemini's `Dialect`.
 
     `functions` are the request's, by Gemini's names for them; `choices` how many answers were
-    asked for; `first_call_only` leaves out all calls but the first; `secret` stays out of errors.
+    asked for; `first_call_only` leaves out all calls but the first; `bare_audio` leaves samples
+    without a header; `secret` stays out of errors.
     """
 
     provider = NAME
@@ -86,12 +89,15 @@ class GeminiAnswer:
         *,
         choices: int = 1,
         first_call_only: bool = False,
+        bare_audio: bool = False,
         secret: str | None = None,
     ) -> None:
         self._functions = functions
         self._memory = memory
         self._choices = choices
         self._first_call_only = first_call_only
+        self._bare_audio = bare_audio
+        self._is_all = False
         self._secret = secret
         self._sse = SseDecoder()
         self._bare = bytearray()
@@ -117,6 +123,7 @@ class GeminiAnswer:
             for each in answer:
                 self._read(each, events)
         else:
+            self._is_all = True
             self._read(answer, events)
             for candidate in self._candidates.values():
                 candidate.finish = candidate.finish or "FINISH_REASON_UNSPECIFIED"
@@ -173,7 +180,8 @@ class GeminiAnswer:
             if "promptFeedback" in answer and answer["promptFeedback"].get("blockReason"):
                 self._blocked = answer["promptFeedback"]
             if "error" in answer:
-                raise api_error(None, _error_of(answer), self.phase, secret=self._secret)
+                error = answer["error"] if isinstance(answer["error"], dict) else {}
+                raise api_error(None, error, self.phase, secret=self._secret)
         except (AttributeError, TypeError, KeyError, ValueError) as error:
             raise bad_response("the answer has another shape", self.phase) from error
         if usage and (self._finished or self._blocked):
@@ -232,7 +240,7 @@ class GeminiAnswer:
             case {"thought": True}:
                 return
             case {"inlineData": {"mimeType": str(mime_type), "data": str(data)}}:
-                events.append(Media(mime_type, data, index))
+                events.append(self._media(mime_type, data, candidate))
             case {"executableCode": {"code": str(code)}}:
                 language = str(part["executableCode"].get("language") or "").lower()
                 events.append(Text(_fenced(code, language), index))
@@ -243,6 +251,14 @@ class GeminiAnswer:
         candidate.has_content = True
         if isinstance(event := events[-1], Text):
             candidate.texts.append(event.text)
+
+    def _media(self, mime_type: str, data: str, candidate: _Candidate) -> Media:
+        if self._bare_audio or not PCM.match(mime_type):
+            return Media(mime_type, data, candidate.index)
+        if not candidate.has_spoken:
+            candidate.has_spoken = True
+            data = wav(mime_type, data, is_all=self._is_all)
+        return Media("audio/wav", data, candidate.index)
 
     def _read_call(
         self, call: Json, signature: Any, candidate: _Candidate, events: list[Event]
@@ -357,11 +373,6 @@ def _continued(calls: list[_Call], name: str, call_id: Any) -> _Call | None:
 
 def _fenced(text: str, language: str) -> str:
     return f"\n```{language}\n{text.rstrip()}\n```\n"
-
-
-def _error_of(answer: Json) -> Json:
-    error = answer["error"]
-    return error if isinstance(error, dict) else {}
 
 
 def _seconds(created: Any) -> int | None:

@@ -224,7 +224,7 @@ def _modalities(params: Mapping[str, Any], model: str, warnings: list[str]) -> J
     if name in OPENAI_VOICES:
         name = OWN_VOICE
         warnings.append("changed=audio.voice")
-    if audio.get("format") not in (None, "pcm16"):
+    if audio.get("format") not in (None, "pcm16", "wav"):
         warnings.append("changed=audio.format")
     config: Json = {"responseModalities": ["AUDIO"]}
     if name:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
+import wave
 from dataclasses import replace
 from typing import Any
 
@@ -169,10 +171,41 @@ async def test_parts_that_say_nothing_to_a_client_are_skipped(part: Json) -> Non
     assert [type(event) for event in events] == [Start, Text, Text, Finish, Usage]
 
 
+def spoken(data: str = PCM) -> list[Json]:
+    return [{"inlineData": {"mimeType": "audio/L16;rate=24000", "data": data}}]
+
+
 async def test_media_become_media() -> None:
-    parts = [{"inlineData": {"mimeType": "audio/L16;rate=24000", "data": PCM}}]
+    parts = [{"inlineData": {"mimeType": "image/png", "data": PCM}}]
     events = await events_of(chunk(parts, finish="STOP"))
-    assert only(events, Media) == [Media("audio/L16;rate=24000", PCM)]
+    assert only(events, Media) == [Media("image/png", PCM)]
+
+
+async def test_samples_become_a_file() -> None:
+    whole = json_reply(chunk(spoken(), finish="STOP"))
+    [media] = only(await ask(KIT, whole, a_request(KIT)), Media)
+    with wave.open(io.BytesIO(base64.b64decode(media.data))) as reader:
+        assert (reader.getframerate(), reader.readframes(9)) == (24_000, b"\0\1")
+    assert media.mime_type == "audio/wav"
+
+
+async def test_samples_in_a_stream_have_one_header() -> None:
+    chunks = [chunk(spoken()), chunk(spoken(), finish="STOP")]
+    first, second = only(await events_of(*chunks), Media)
+    assert base64.b64decode(first.data).startswith(b"RIFF")
+    assert second == Media("audio/wav", PCM)
+
+
+async def test_samples_stay_bare_for_who_asks_for_them() -> None:
+    fields = {"model": "gemini-2.5-flash-preview-tts", "params": {"audio": {"format": "pcm16"}}}
+    [media] = only(await events_of(chunk(spoken(), finish="STOP"), **fields), Media)
+    assert media == Media("audio/L16;rate=24000", PCM)
+
+
+async def test_samples_that_are_no_base64_are_a_broken_answer() -> None:
+    reply = stream_of(chunk(spoken("?"), finish="STOP"))
+    error = await failure(KIT, reply, a_request(KIT, stream=True))
+    assert error.kind is ErrorKind.BAD_RESPONSE
 
 
 async def test_code_and_its_output_become_fenced_text() -> None:

@@ -344,7 +344,14 @@ def test_a_tts_model_speaks_with_a_voice_of_its_own() -> None:
         "responseModalities": ["AUDIO"],
         "speechConfig": {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": "Kore"}}},
     }
-    assert call.warnings == ("changed=audio.voice", "changed=audio.format")
+    assert call.warnings == ("changed=audio.voice",)
+
+
+def test_a_format_that_needs_an_encoder_is_changed() -> None:
+    audio = {"voice": "Kore", "format": "mp3"}
+    call = native(model="gemini-2.5-flash-preview-tts", params={"audio": audio})
+    assert call.body["generationConfig"]["responseModalities"] == ["AUDIO"]
+    assert call.warnings == ("changed=audio.format",)
 
 
 def test_json_beside_functions_is_asked_for_in_words_of_older_models() -> None:
