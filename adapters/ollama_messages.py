@@ -31,7 +31,8 @@ def refuse(
 
 def native_messages(messages: Sequence[Json], facts: ModelFacts, warnings: list[str]) -> list[Json]:
     """The messages in Ollama's shape; what is lost on the way is added to `warnings`."""
-    writer = _Writer(facts, warnings)
+    names = {each["name"] for each in messages if each["role"] == "user" and each.get("name")}
+    writer = _Writer(facts, warnings, shows_names=len(names) > 1)
     native = [writer.message(message, f"messages[{i}]") for i, message in enumerate(messages)]
     kept = [message for message in native if message is not None]
     if not kept:  # an empty list would only load the model
@@ -41,10 +42,14 @@ def native_messages(messages: Sequence[Json], facts: ModelFacts, warnings: list[
 
 @dataclass(slots=True)
 class _Writer:
-    """One conversation on its way; `names` are the functions called so far, by call id."""
+    """One conversation on its way; `names` are the functions called so far, by call id.
+
+    `shows_names` puts a user's name before the words: Ollama has no field for it.
+    """
 
     facts: ModelFacts
     warnings: list[str]
+    shows_names: bool
     names: dict[str, str] = field(default_factory=dict)
 
     def message(self, message: Json, where: str) -> Json | None:
@@ -53,8 +58,12 @@ class _Writer:
         native: Json = {"role": message["role"], "content": text}
         if images:
             native["images"] = images
-        if message.get("name") and message["role"] != "tool":
-            self.warnings.append("dropped=messages.name")
+        if (name := message.get("name")) and message["role"] != "tool":
+            is_shown = message["role"] == "user" and self.shows_names
+            if is_shown:
+                native["content"] = f"{name}: {text}"
+            word = "changed" if is_shown else "dropped"
+            self.warnings.append(f"{word}=messages.name")
         match message["role"]:
             case "assistant":
                 self._add_turn(native, message)
@@ -75,7 +84,10 @@ class _Writer:
         function = call["function"]
         self.names[call["id"]] = function["name"]
         arguments = self._arguments(function.get("arguments"))
-        return {"id": call["id"], "function": {"name": function["name"], "arguments": arguments}}
+        return {
+            "id": _call_id(call["id"]),
+            "function": {"name": function["name"], "arguments": arguments},
+        }
 
     def _arguments(self, text: str | None) -> Json:
         """Models write this text, so what is no JSON goes on as it is, under a key of its own."""
@@ -104,7 +116,7 @@ class _Writer:
                 f"{where}.tool_call_id",
                 ErrorKind.BAD_REQUEST,
             )
-        return {"tool_name": name, "tool_call_id": call_id}
+        return {"tool_name": name, "tool_call_id": _call_id(call_id)}
 
     def _content(self, content: Any, where: str) -> tuple[str, list[str]]:
         if content is None or isinstance(content, str):
@@ -141,6 +153,11 @@ class _Writer:
             raise refuse("the model is not known to hear audio", at)
         # The server takes any medium in `images` and looks at its first bytes.
         return base64.b64encode(_decoded(audio["data"], f"{at}.input_audio.data")).decode("ascii")
+
+
+def _call_id(call_id: str) -> str:
+    """The id without a thought signature that another gateway has hung on to it."""
+    return call_id.partition("__sig__")[0] or call_id
 
 
 def _text_file(file: Mapping[str, Any], at: str) -> str:

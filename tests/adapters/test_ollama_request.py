@@ -323,6 +323,22 @@ def test_arguments_become_an_object(arguments: str, native: Json, changed: bool)
     assert ("changed=tool_calls.arguments" in call.warnings) is changed
 
 
+def test_users_are_told_apart_by_their_names() -> None:
+    ann, bob = {**USER, "name": "ann"}, {**USER, "name": "bob"}
+    assert [message["content"] for message in _messages(ann, bob)] == ["ann: Hi", "bob: Hi"]
+    assert _native(messages=[ann, bob]).warnings == ("changed=messages.name",)
+    assert _messages(ann) == [USER]
+    assert _native(messages=[ann]).warnings == ("dropped=messages.name",)
+
+
+def test_a_signature_on_an_id_stays_behind() -> None:
+    call, result = _messages(
+        {"role": "assistant", "content": None, "tool_calls": [_call("c__sig__QUJD", "f", "{}")]},
+        {"role": "tool", "tool_call_id": "c__sig__QUJD", "content": "ok"},
+    )
+    assert call["tool_calls"][0]["id"] == result["tool_call_id"] == "c"
+
+
 def test_a_result_is_named_after_the_nearest_earlier_call() -> None:
     def turn(name: str) -> Json:
         return {"role": "assistant", "content": "", "tool_calls": [_call("same", name, "{}")]}
