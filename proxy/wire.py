@@ -124,7 +124,8 @@ class _Choice:
             case Media():
                 return {"images": [{"index": self._number("images"), **_image(event)}]}
             case Annotation(value):
-                return {"annotations": [{"index": self._number("annotations"), **value}]}
+                name = _list_of(value)
+                return {name: [{"index": self._number(name), **value}]}
             case _:
                 return None
 
@@ -137,6 +138,11 @@ class _Choice:
 def _finish_reason(reason: str, *, legacy_functions: bool) -> str:
     """Clients of the older functions know only their own word."""
     return "function_call" if legacy_functions and reason == "tool_calls" else reason
+
+
+def _list_of(annotation: Json) -> str:
+    """OpenAI's list holds citations of URLs alone, and clients refuse a message with any other."""
+    return "annotations" if annotation.get("type") == "url_citation" else "citations"
 
 
 def _audio(data: str) -> Json:
@@ -325,7 +331,7 @@ def _take(message: _Message, event: _Content) -> None:
         case Media():
             message.lists.setdefault("images", []).append(_image(event))
         case Annotation(value):
-            message.lists.setdefault("annotations", []).append(value)
+            message.lists.setdefault(_list_of(value), []).append(value)
 
 
 def _joined_base64(pieces: Sequence[str]) -> str:

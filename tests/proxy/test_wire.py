@@ -317,6 +317,15 @@ def test_annotations_are_listed() -> None:
     assert streamed == [[{"index": 0, **CITATION}], [{"index": 1, **CITATION}]]
 
 
+def test_what_openai_has_no_annotation_for_stands_apart() -> None:
+    other = {"type": "document_citation", "document_citation": {"document_id": "d"}}
+    events: list[Event] = [Text("x"), Annotation(other), Finish("stop")]
+    message = message_of(events)
+    assert message["citations"] == [other]
+    assert "annotations" not in message
+    assert {"citations": [{"index": 0, **other}]} in deltas_of(events)
+
+
 def test_logprobs_are_listed() -> None:
     events: list[Event] = [Text("a"), Logprobs([LOGPROB]), Logprobs([LOGPROB]), Finish("stop")]
 
