@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import click
 
 from proxy.commands import COMMANDS, EXIT_BAD_SETTING as EXIT_BAD_SETTING, Given, Stop
+from proxy.usage_command import usage
 
 if TYPE_CHECKING:
     from proxy.settings import Settings
 
 
 @click.group(
-    commands=COMMANDS,
+    commands=(*COMMANDS, usage),
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

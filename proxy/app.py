@@ -25,6 +25,7 @@ from adapters.memory import LruMemory
 from adapters.native import Upstream
 from admin.auth import Gate, admin_token
 from admin.routes import OWN_PATHS, admin_routes
+from admin.usage import usage_routes
 from proxy.candidates import Chooser, Preference
 from proxy.chat import ChatEndpoint
 from proxy.console import Console
@@ -33,6 +34,7 @@ from proxy.errors import ApiError, internal_error
 from proxy.guard import Guard
 from proxy.health import Health
 from proxy.images import ImageFetcher
+from proxy.ledger import Ledger
 from proxy.migrate import NewerSchemaError
 from proxy.models import Catalog, ModelsEndpoint
 from proxy.preferences import Preferences
@@ -104,6 +106,7 @@ def create_app(
             )
         ]
         + [Route("/health/live", _live), Route("/health/ready", _ready)]
+        + usage_routes(Ledger(parts.storage), Gate(parts.admin_token))
         + admin_routes(Console(parts.sources, parts.watch), Gate(parts.admin_token), chat),
         middleware=[
             Middleware(

@@ -114,7 +114,7 @@ def status(context: click.Context, wants_json: bool) -> None:
     from proxy.terminal import answers, as_json, status_text
 
     settings = context.obj.address()
-    with _failures(), running(settings) as server:
+    with failures(), running(settings) as server:
         facts = server.status() if server else asyncio.run(_set_up(settings))
     facts = {"running": server is not None, "url": settings.url(), **facts}
     say(as_json(facts) if wants_json else status_text(facts, datetime.now().astimezone()))
@@ -151,7 +151,7 @@ def explain(given: Given, request: IO[bytes], wants_json: bool) -> None:
 
     settings = given.settings()
     body = request.read()
-    with _failures(), running(settings) as server:
+    with failures(), running(settings) as server:
         try:
             told = server.explain(body) if server else None
         except RemoteError:  # a refusal of the request is the same here, and has its reason
@@ -188,7 +188,7 @@ def _change(settings: Settings, app: str | None, change: Json) -> tuple[bool, Js
     """Change a preference; whether a running server has it by now, and the facts after it."""
     from proxy.remote import running
 
-    with _failures(), running(settings) as server:
+    with failures(), running(settings) as server:
         if server is not None:
             server.change(app, change)
             return True, server.facts()
@@ -217,7 +217,7 @@ async def _explained(settings: Settings, body: bytes) -> Json:
 
 
 @contextmanager
-def _failures() -> Iterator[None]:
+def failures() -> Iterator[None]:
     """End the command with what went wrong."""
     from proxy.errors import ApiError
     from proxy.migrate import NewerSchemaError

@@ -5,8 +5,10 @@ Only `keep` writes: a choice that the next start finds.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
+from functools import cached_property
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from adapters import REGISTRY
 from adapters.base import Json
@@ -15,9 +17,16 @@ from proxy.change import app_row_id, changed
 from proxy.health import DayQuota
 from proxy.migrate import NewerSchemaError
 from proxy.preferences import StoredPreference
+from proxy.request_log import Query
 from proxy.settings import Settings
 from proxy.snapshot import SnapshotError, SqliteReader
 from proxy.storage import Reader, StoreError, sqlite_path
+from proxy.usage import UsageQueue
+
+if TYPE_CHECKING:
+    from proxy.store import Database
+
+T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -47,6 +56,37 @@ def keep(settings: Settings, app: str | None, change: Json) -> None:
         rows = {row.id: row for row in database.preferences()}
         row = rows.get(row_id) or StoredPreference(row_id)
         database.save_preference(changed(row, change, REGISTRY))
+
+
+class LogReader:
+    """The usage log of a server that does not run, for `proxy.ledger.Ledger`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.usage = UsageQueue(0)
+        self._settings = settings
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._reader.close()
+
+    async def query(self, work: Callable[[Query], T]) -> T:
+        """What `work` makes of the log. Raises StoreError."""
+        try:
+            return work(self._reader.rows)
+        except SnapshotError as error:
+            raise StoreError(f"the database cannot be read: {error}") from error
+
+    @cached_property
+    def _reader(self) -> SqliteReader | Database:
+        if path := sqlite_path(self._settings.store_url):
+            return SqliteReader(path)
+        from proxy.store import Database
+
+        database = Database(self._settings.store_url)
+        database.open()
+        return database
 
 
 def _load(parts: Parts) -> None:

@@ -56,13 +56,6 @@ class _Sample:
     total_s: float
     tokens: int
 
-    @property
-    def tokens_per_s(self) -> float | None:
-        """Of the time after the first token, unless the answer came in one piece."""
-        writing_s = self.total_s - self.first_s
-        spent_s = writing_s if writing_s > 0.2 * self.total_s else self.total_s
-        return self.tokens / spent_s if self.tokens and spent_s > 0 else None
-
 
 @dataclass(slots=True)
 class _Record:
@@ -150,14 +143,25 @@ def _speed(record: _Record) -> Speed:
     return Speed(
         answers=sum(record.outcomes),
         failures=len(record.outcomes) - sum(record.outcomes),
-        first_s=_percentile([sample.first_s for sample in samples], 0.5),
-        p50_s=_percentile([sample.total_s for sample in samples], 0.5),
-        p95_s=_percentile([sample.total_s for sample in samples], 0.95),
-        tokens_per_s=_percentile([rate for s in samples if (rate := s.tokens_per_s)], 0.5),
+        first_s=percentile([sample.first_s for sample in samples], 0.5),
+        p50_s=percentile([sample.total_s for sample in samples], 0.5),
+        p95_s=percentile([sample.total_s for sample in samples], 0.95),
+        tokens_per_s=percentile([rate for one in samples if (rate := _rate(one))], 0.5),
     )
 
 
-def _percentile(values: Sequence[float], share: float) -> float | None:
+def _rate(sample: _Sample) -> float | None:
+    return tokens_per_s(sample.first_s, sample.total_s, sample.tokens)
+
+
+def tokens_per_s(first_s: float, total_s: float, tokens: int) -> float | None:
+    """Of the time after the first token, unless the answer came in one piece."""
+    writing_s = total_s - first_s
+    spent_s = writing_s if writing_s > 0.2 * total_s else total_s
+    return tokens / spent_s if tokens and spent_s > 0 else None
+
+
+def percentile(values: Sequence[float], share: float) -> float | None:
     """The smallest value that at least `share` of them do not exceed."""
     if not values:
         return None

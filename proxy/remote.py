@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import httpx
@@ -61,6 +61,10 @@ class Remote:
     def explain(self, body: bytes) -> Json:
         """What becomes of the OpenAI request in `body`, as `proxy/explain.py` tells it."""
         return self._ask("POST", "/admin/api/explain", body=body)
+
+    def usage(self, params: Mapping[str, str]) -> Json:
+        """What was used, as `proxy.ledger.Ledger.usage` tells it."""
+        return self._ask("GET", "/admin/api/usage", query=dict(params))
 
     def _ask(
         self, method: str, path: str, *, body: bytes | None = None, query: Json | None = None

@@ -1,0 +1,104 @@
+"""How long the page waits for its numbers, over a usage log of 100,000 rows.
+
+    uv run benchmarks/usage_queries.py
+
+Each query is run five times through `proxy.snapshot.SqliteReader`; the median is told, in ms.
+Exits with 1 if one takes longer than 200 ms.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from adapters.base import Usage
+from proxy.candidates import Candidate
+from proxy.receipt import Receipt
+from proxy.request_log import RequestLog
+from proxy.snapshot import SqliteReader
+from proxy.store import Database
+from proxy.usage import usage_row
+from proxy.usage_queries import DAY_MS, HOUR_MS, Filter, Span, request, requests, usage
+
+ROWS = 100_000
+DAYS = 30
+LONGEST_MS = 200
+CANDIDATES = tuple(Candidate(f"provider-{number}", "a-model-of-its-own") for number in range(4))
+
+
+def fill(path: Path, now_s: float) -> None:
+    """A month of eight apps, spread evenly."""
+    database = Database(f"sqlite:///{path}")
+    database.open()
+    database.close()
+    chance = random.Random(1)
+    log = RequestLog(path)
+    for start in range(0, ROWS, 500):
+        ages = (DAYS * 86_400 * (1 - number / ROWS) for number in range(start, start + 500))
+        log.append([columns(chance, f"req-{start + i}", now_s - a) for i, a in enumerate(ages)])
+    log.close()
+
+
+def columns(chance: random.Random, name: str, at: float) -> dict[str, object]:
+    """One made-up request."""
+    receipt = Receipt(considered=CANDIDATES, finish="stop")
+    receipt.usage = Usage(chance.randrange(5000), chance.randrange(900))
+    receipt.tried(chance.choice(CANDIDATES), 200, None)
+    row = usage_row(
+        receipt,
+        request_id=name,
+        at=at,
+        app=f"app-{chance.randrange(8)}",
+        asked="gpt-4o",
+        is_stream=True,
+        status=200 if chance.random() < 0.97 else 502,
+        error=None,
+        bytes_in=900,
+        bytes_out=3000,
+    )
+    total_s = chance.expovariate(1)
+    return row.columns() | {"total_s": total_s, "first_s": total_s * chance.random()}
+
+
+def main() -> None:
+    """Fill a database and time the page's queries."""
+    now_s = time.time()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "store.db"
+        fill(path, now_s)
+        reader = SqliteReader(path)
+        until_ms = int(now_s * 1000) + 1
+        month = Span(until_ms - (DAYS + 1) * DAY_MS, until_ms)
+        day = Span(until_ms - DAY_MS, until_ms)
+        queries: dict[str, Callable[[], object]] = {
+            "a day by provider": lambda: usage(reader.rows, day, by="provider", step_ms=HOUR_MS),
+            "all by provider": lambda: usage(reader.rows, month, by="provider", step_ms=DAY_MS),
+            "all by app": lambda: usage(reader.rows, month, by="app", step_ms=DAY_MS),
+            "log, newest": lambda: requests(reader.rows, Filter(), 50),
+            "log, oldest": lambda: requests(reader.rows, Filter(before=100), 50),
+            "log, nothing fits": lambda: requests(reader.rows, Filter(app="nobody"), 50),
+            "receipt": lambda: request(reader.rows, "req-5"),
+        }
+        slow = [name for name, run in queries.items() if timed(name, run) > LONGEST_MS]
+        reader.close()
+    sys.exit(1 if slow else 0)
+
+
+def timed(name: str, run: Callable[[], object]) -> float:
+    """The median of five, printed."""
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        run()
+        times.append((time.perf_counter() - began) * 1000)
+    print(f"{name:<20} {statistics.median(times):7.1f} ms")
+    return statistics.median(times)
+
+
+if __name__ == "__main__":
+    main()

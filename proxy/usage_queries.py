@@ -1,0 +1,242 @@
+"""What is asked of the usage log, and the JSON that is made of what it says.
+
+Each function takes the log's `Query` and runs in the store's thread. The statements are plain
+enough for SQLite and PostgreSQL; every value goes as a parameter, every name is one of ours.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from adapters.base import Json
+from proxy.recorder import percentile, tokens_per_s
+from proxy.request_log import Query
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+GROUPS: Mapping[str, str] = {"provider": "provider", "app": "app", "model": "model"}
+"""What use can be told apart by: the name, and the column that it goes by."""
+
+SUMS: Mapping[str, str] = {
+    "requests": "COUNT(*)",
+    "errors": "SUM(CASE WHEN NOT cancelled AND (status >= 400 OR partial) THEN 1 ELSE 0 END)",
+    "cancelled": "SUM(CASE WHEN cancelled THEN 1 ELSE 0 END)",
+    "rotated": "SUM(CASE WHEN rotated THEN 1 ELSE 0 END)",
+    "prompt": "SUM(CASE WHEN estimated THEN 0 ELSE prompt END)",
+    "completion": "SUM(CASE WHEN estimated THEN 0 ELSE completion END)",
+    "estimated": "SUM(CASE WHEN estimated THEN prompt + completion ELSE 0 END)",
+    "cost": "SUM(cost)",
+    "list_price": "SUM(list_price)",
+}
+RANKED = ("first_s", "total_s", "tokens_per_s")
+MAX_RANKED = 10_000
+"""Times are told of the newest so many answers: sorting a quarter of a year takes too long."""
+
+FIELDS = (
+    "id",
+    "request_id",
+    "at_ms",
+    "app",
+    "asked",
+    "provider",
+    "model",
+    "first_choice",
+    "stream",
+    "status",
+    "error",
+    "finish",
+    "prompt",
+    "completion",
+    "reasoning",
+    "cached",
+    "estimated",
+    "first_s",
+    "total_s",
+    "waited_s",
+    "bytes_in",
+    "bytes_out",
+    "attempts",
+    "rotated",
+    "cancelled",
+    "partial",
+    "cost",
+    "list_price",
+)
+NAMES = ("id", "at", *(name for name in FIELDS if name not in ("id", "at_ms")), "tokens_per_s")
+"""What is told of a request."""
+FLAGS = frozenset({"stream", "estimated", "rotated", "cancelled", "partial"})
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time in Unix milliseconds; days begin `zone_ms` before UTC's."""
+
+    since_ms: int
+    until_ms: int
+    zone_ms: int = 0
+
+    @property
+    def values(self) -> dict[str, object]:
+        """The parameters that choose its rows."""
+        return {"since": self.since_ms, "until": self.until_ms}
+
+
+IN_SPAN = "at_ms >= :since AND at_ms < :until"
+
+
+def usage(query: Query, span: Span, *, by: str, step_ms: int) -> Json:
+    """Sums over time and in all, by `by`, with the middle and the slow end of the times."""
+    column = GROUPS[by]
+    names = ", ".join(SUMS.values())
+    rows = query(
+        f"SELECT (at_ms + :zone) / :step, {column}, {names} FROM requests"  # noqa: S608
+        f" WHERE {IN_SPAN} GROUP BY 1, 2 ORDER BY 1, 2",
+        {**span.values, "zone": span.zone_ms, "step": step_ms},
+    )
+    series = [
+        {"at": (bucket * step_ms - span.zone_ms) // 1000, "name": name, **_sums(sums)}
+        for bucket, name, *sums in rows
+    ]
+    groups: dict[str | None, Json] = {}
+    for entry in series:
+        _add(groups.setdefault(entry["name"], {"name": entry["name"]}), entry)
+    _rank(query, span, column, groups)
+    total: Json = {}
+    for group in groups.values():
+        _add(total, group)
+    busiest = sorted(groups.values(), key=lambda group: -group["requests"])
+    return {"total": total or _sums([0] * len(SUMS)), "groups": busiest, "series": series}
+
+
+def rotated_away(query: Query, span: Span) -> Json:
+    """Of the requests whose first choice a provider was: how many, and how many went elsewhere."""
+    rows = query(
+        "SELECT first_choice, COUNT(*), SUM(CASE WHEN rotated THEN 1 ELSE 0 END) FROM requests"  # noqa: S608
+        f" WHERE {IN_SPAN} AND first_choice IS NOT NULL GROUP BY 1",
+        span.values,
+    )
+    return {name: {"requests": count, "rotated": away} for name, count, away in rows}
+
+
+def _sums(values: Sequence[Any]) -> Json:
+    return {name: value or 0 for name, value in zip(SUMS, values, strict=True)}
+
+
+def _add(to: Json, entry: Json) -> None:
+    for name in SUMS:
+        to[name] = to.get(name, 0) + entry[name]
+
+
+def _rank(query: Query, span: Span, column: str, groups: Mapping[str | None, Json]) -> None:
+    """Add p50 and p95 of the times of whole answers, and of the speed."""
+    measured: dict[str | None, list[tuple[float, float, float | None]]] = defaultdict(list)
+    rows = query(
+        f"SELECT {column}, first_s, total_s, completion FROM requests WHERE {IN_SPAN}"  # noqa: S608
+        " AND finish IS NOT NULL AND first_s IS NOT NULL ORDER BY at_ms DESC LIMIT :most",
+        {**span.values, "most": MAX_RANKED},
+    )
+    for name, first_s, total_s, completion in rows:
+        measured[name].append((first_s, total_s, tokens_per_s(first_s, total_s, completion)))
+    for name, group in groups.items():
+        for index, what in enumerate(RANKED):
+            values = [value for one in measured[name] if (value := one[index]) is not None]
+            for part in (50, 95):
+                group[f"{what}_p{part}"] = _rounded(percentile(values, part / 100))
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which requests of the log are wanted; None for all.
+
+    `outcome` is ok, error or cancelled; `slow_s` the least seconds; `before` a row's id.
+    """
+
+    app: str | None = None
+    provider: str | None = None
+    status: int | None = None
+    outcome: str | None = None
+    rotated: bool | None = None
+    slow_s: float | None = None
+    before: int | None = None
+    after: int | None = None
+    span: Span | None = None
+
+    def where(self) -> tuple[str, dict[str, object]]:
+        """The condition and its parameters."""
+        chosen: dict[str, dict[str, object]] = {
+            clause: {name: value}
+            for clause, name, value in (
+                ("app = :app", "app", self.app),
+                ("provider = :provider", "provider", self.provider),
+                ("status = :status", "status", self.status),
+                ("total_s >= :slow", "slow", self.slow_s),
+                ("id < :before", "before", self.before),
+                ("id > :after", "after", self.after),
+            )
+            if value is not None
+        }
+        if self.outcome is not None:
+            chosen[OUTCOMES[self.outcome]] = {}
+        if self.rotated is not None:
+            chosen["rotated" if self.rotated else "NOT rotated"] = {}
+        if self.span is not None:
+            chosen[IN_SPAN] = self.span.values
+        values = {name: value for part in chosen.values() for name, value in part.items()}
+        return " AND ".join(chosen) or "1 = 1", values
+
+
+OUTCOMES: Mapping[str, str] = {
+    "ok": "status < 400 AND NOT partial",
+    "error": "NOT cancelled AND (status >= 400 OR partial)",
+    "cancelled": "cancelled",
+}
+
+
+def requests(query: Query, chosen: Filter, limit: int) -> list[Json]:
+    """The newest requests that fit, without their stories."""
+    where, values = chosen.where()
+    rows = query(
+        f"SELECT {', '.join(FIELDS)} FROM requests WHERE {where} ORDER BY id DESC LIMIT :limit",  # noqa: S608
+        {**values, "limit": limit},
+    )
+    return [_request(row) for row in rows]
+
+
+def request(query: Query, wanted: str) -> Json | None:
+    """The receipt of the request with this row id or, the newest, with this request id."""
+    number = int(wanted) if wanted.isdecimal() and len(wanted) < 16 else -1
+    rows = query(
+        f"SELECT {', '.join(FIELDS)}, story FROM requests"  # noqa: S608
+        " WHERE id = :number OR request_id = :wanted"
+        " ORDER BY CASE WHEN id = :number THEN 0 ELSE 1 END, id DESC LIMIT 1",
+        {"number": number, "wanted": wanted},
+    )
+    if not rows:
+        return None
+    *row, story = rows[0]
+    return {**_request(row), "story": orjson.loads(story)}
+
+
+def _request(row: Sequence[Any]) -> Json:
+    found = dict(zip(FIELDS, row, strict=True))
+    first_s, total_s = found["first_s"], found["total_s"]
+    found["at"] = found["at_ms"] / 1000
+    found["tokens_per_s"] = (
+        None if first_s is None else tokens_per_s(first_s, total_s, found["completion"])
+    )
+    return {name: _shown(name, found[name]) for name in NAMES}
+
+
+def _shown(name: str, value: Any) -> Any:
+    if name in FLAGS:
+        return bool(value)
+    return round(value, 4) if isinstance(value, float) else value
