@@ -116,7 +116,7 @@ class Guard:
         if origin and origin in self._origins and not self._is_own(scope["path"]):
             return origin
         is_own = not origin or origin == f"{scope['scheme']}://{host}"
-        if not is_own or headers.values.get(b"sec-fetch-site") == b"cross-site":
+        if not is_own or _is_fetched_by_another(headers):
             raise ApiError(
                 403,
                 "Web pages of other origins may not use this server."
@@ -168,6 +168,16 @@ class Guard:
     def _is_own(self, path: str) -> bool:
         """Whether the path guards itself: one of `own_paths`, or beneath one."""
         return any(f"{path}/".startswith(f"{own}/") for own in self._own_paths)
+
+
+def _is_fetched_by_another(headers: _Headers) -> bool:
+    """Whether a browser says that another origin's page asks; a link on this machine may.
+
+    Scripts, images and frames come without an Origin, so that only this tells.
+    """
+    site = headers.values.get(b"sec-fetch-site")
+    is_link = headers.values.get(b"sec-fetch-dest") == b"document"
+    return site == b"cross-site" or (site == b"same-site" and not is_link)
 
 
 def _digest(key: str) -> bytes:

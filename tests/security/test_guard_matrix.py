@@ -119,6 +119,10 @@ def test_this_machine_s_own_names_are_let_in(server: Threaded, fakes: Fakes, hos
         {"Origin": "file://"},
         {"Origin": "http://127.0.0.1.evil.example"},
         {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"},
+        {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Dest": "script"},
+        {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Dest": "iframe"},
+        {"Sec-Fetch-Site": "same-site"},
         {"Origin": "http://127.0.0.1", "Sec-Fetch-Site": "cross-site"},
     ],
     ids=lambda headers: " ".join(headers.values()),
@@ -173,6 +177,11 @@ def test_the_page_itself_and_plain_clients_are_let_in(
         reply = ask(server.port, request(method, path, body_for(method), headers=headers))
         assert reply.status not in (403, 415, 421)
         assert not [name for name in reply.headers if name.startswith("access-control-")]
+
+
+def test_a_link_on_this_machine_may_lead_to_the_page(server: Threaded) -> None:
+    headers = {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Dest": "document"}
+    assert ask(server.port, request("GET", "/admin", headers=headers)).status == 200
 
 
 def test_no_preflight_of_another_origin_is_answered(server: Threaded, fakes: Fakes) -> None:

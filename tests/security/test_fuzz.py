@@ -1,0 +1,391 @@
+"""Bodies that nobody has thought of: whatever comes in, an answer in OpenAI's form goes out.
+
+And whatever a provider answers, nothing but our own words and events come of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+from tests.fakes.server import Answer, Fault
+from tests.security.kit import (
+    CHAT,
+    Fakes,
+    Reply,
+    Threaded,
+    connect,
+    post,
+    read_reply,
+    serving,
+    settings_for,
+    sized,
+)
+
+BODIES = sized(200, 5000)
+ANSWERS = sized(60, 2000)
+FUZZ = settings(
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+STATUSES = {200, 400, 404, 413, 415}
+UPSTREAM_STATUSES = {200, 400, 404, 413, 429, 502, 503, 504}
+PROVIDERS = {
+    "groq": "groq/llama-3.3-70b-versatile",
+    "gemini": "gemini/gemini-2.5-flash",
+    "ollama": "ollama/llama3.2",
+}
+
+
+@pytest.fixture(scope="module")
+def server(session_fakes: Fakes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Threaded]:
+    folder = tmp_path_factory.mktemp("fuzz")
+    with serving(settings_for(session_fakes, folder, fetch_images="off", timeout=0.1)) as one:
+        yield one
+
+
+# -- requests, from OpenAI's schema and beside it ---------------------------------------------
+
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from([10**400, -1, 0, 1, 2**63, "", "\ud800", "\x00", "auto", "none", "é\u2028"])
+)
+junk = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
+
+
+def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Mostly what belongs there, now and then anything."""
+    return strategy | strategy | strategy | junk
+
+
+urls = st.sampled_from(
+    [
+        "data:image/png;base64,iVBORw0KGgo=",
+        "data:image/png;base64,!!!",
+        "data:,x",
+        "http://169.254.169.254/",
+        "https://localhost/x.png",
+        "file:///etc/passwd",
+        "",
+    ]
+)
+parts = st.fixed_dictionaries(
+    {"type": maybe(st.sampled_from(["text", "image_url", "input_audio", "file", "refusal"]))},
+    optional={
+        "text": maybe(st.text(max_size=20)),
+        "image_url": maybe(st.fixed_dictionaries({"url": maybe(urls)})),
+        "input_audio": maybe(
+            st.fixed_dictionaries(
+                {"data": maybe(st.text(max_size=8)), "format": maybe(st.just("wav"))}
+            )
+        ),
+        "file": maybe(st.fixed_dictionaries({"file_data": maybe(urls)})),
+    },
+)
+names = st.sampled_from(["get_weather", "f", "a" * 65, "", "no good", "../x"])
+calls = st.fixed_dictionaries(
+    {"id": maybe(st.text(max_size=8)), "type": maybe(st.just("function"))},
+    optional={
+        "function": maybe(
+            st.fixed_dictionaries(
+                {"name": maybe(names), "arguments": maybe(st.sampled_from(["{}", "", "{", "[1]"]))}
+            )
+        )
+    },
+)
+messages = st.fixed_dictionaries(
+    {
+        "role": maybe(
+            st.sampled_from(["system", "developer", "user", "assistant", "tool", "function"])
+        )
+    },
+    optional={
+        "content": maybe(st.text(max_size=30) | st.lists(maybe(parts), max_size=3)),
+        "name": maybe(names),
+        "tool_calls": maybe(st.lists(maybe(calls), max_size=3)),
+        "tool_call_id": maybe(st.text(max_size=8)),
+        "refusal": maybe(st.text(max_size=8)),
+    },
+)
+schemas = st.recursive(
+    st.sampled_from(
+        [
+            {"type": "string"},
+            {"type": "integer", "enum": [1, 2]},
+            {"$ref": "#/$defs/x"},
+            {"$ref": "#"},
+            {"type": ["string", "null"]},
+            {"const": 3},
+            True,
+            {},
+        ]
+    ),
+    lambda inner: st.fixed_dictionaries(
+        {"type": st.sampled_from(["object", "array"])},
+        optional={
+            "properties": st.dictionaries(st.text(max_size=6), maybe(inner), max_size=3),
+            "items": inner,
+            "anyOf": st.lists(inner, max_size=3),
+            "$defs": st.dictionaries(st.just("x"), inner),
+            "required": maybe(st.lists(st.text(max_size=6), max_size=3)),
+        },
+    ),
+    max_leaves=6,
+)
+tools = st.fixed_dictionaries(
+    {"type": maybe(st.just("function"))},
+    optional={
+        "function": maybe(
+            st.fixed_dictionaries({"name": maybe(names)}, optional={"parameters": maybe(schemas)})
+        )
+    },
+)
+numbers = st.floats(-3, 3) | st.integers(-5, 5000)
+bodies = st.fixed_dictionaries(
+    {
+        "model": st.sampled_from([*PROVIDERS, *PROVIDERS.values(), "gpt-4o", "x#y"]),
+        "messages": maybe(st.lists(maybe(messages), max_size=4)),
+    },
+    optional={
+        "stream": maybe(st.booleans()),
+        "stream_options": maybe(st.fixed_dictionaries({"include_usage": maybe(st.booleans())})),
+        "temperature": maybe(numbers),
+        "top_p": maybe(numbers),
+        "n": maybe(st.integers(-1, 3)),
+        "max_tokens": maybe(numbers),
+        "max_completion_tokens": maybe(numbers),
+        "stop": maybe(st.text(max_size=4) | st.lists(st.text(max_size=4), max_size=5)),
+        "seed": maybe(st.integers()),
+        "logit_bias": maybe(st.dictionaries(st.text(max_size=3), numbers, max_size=2)),
+        "logprobs": maybe(st.booleans()),
+        "top_logprobs": maybe(st.integers(-1, 30)),
+        "tools": maybe(st.lists(maybe(tools), max_size=3)),
+        "tool_choice": maybe(st.sampled_from(["auto", "none", "required"])),
+        "parallel_tool_calls": maybe(st.booleans()),
+        "response_format": maybe(
+            st.fixed_dictionaries(
+                {"type": maybe(st.sampled_from(["text", "json_object", "json_schema"]))},
+                optional={
+                    "json_schema": maybe(
+                        st.fixed_dictionaries({"name": maybe(names), "schema": maybe(schemas)})
+                    )
+                },
+            )
+        ),
+        "reasoning_effort": maybe(st.sampled_from(["none", "low", "medium", "high", "x"])),
+        "modalities": maybe(st.just(["text"])),
+        "user": maybe(st.text(max_size=8)),
+        "metadata": maybe(st.dictionaries(st.text(max_size=4), st.text(max_size=4), max_size=2)),
+        "service_tier": maybe(st.just("auto")),
+        "functions": maybe(st.lists(junk, max_size=2)),
+        "pointsman": junk,
+        "thinking": junk,
+    },
+)
+
+
+class Caller:
+    """A connection that is kept as long as the server keeps it; a lost answer fails the test."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._sock = connect(port)
+
+    def ask(self, data: bytes) -> Reply:
+        self._sock.sendall(data)
+        reply = read_reply(self._sock)
+        assert reply.status, "the connection was lost"
+        if reply.headers.get("connection") == "close":
+            self._sock.close()
+            self._sock = connect(self._port)
+        return reply
+
+    def close(self) -> None:
+        self._sock.close()
+
+
+@pytest.fixture
+def caller(server: Threaded) -> Iterator[Caller]:
+    one = Caller(server.port)
+    yield one
+    one.close()
+
+
+def check(reply: Reply, statuses: set[int]) -> None:
+    """A known status, OpenAI's form, and nothing of our own inside."""
+    assert reply.status in statuses, reply
+    for trace in (b"Traceback", b'File "', b"site-packages", b" object at 0x"):
+        assert trace not in reply.body
+    assert reply.headers["x-request-id"]
+    if reply.headers["content-type"].startswith("text/event-stream"):
+        *_, last = [line for line in reply.body.split(b"\n\n") if line]
+        assert last == b"data: [DONE]" or b'"error"' in last, last
+        return
+    assert reply.headers["content-type"].startswith("application/json")
+    if reply.status == 200:
+        assert reply.json["object"] == "chat.completion"
+        assert reply.json["choices"]
+        return
+    error = reply.json["error"]
+    assert {"message", "type", "param", "code"} <= set(error)
+    assert error["message"]
+    assert error["code"] != "internal_error"
+
+
+def test_every_body_of_nearly_the_right_form_is_answered(
+    server: Threaded, fakes: Fakes, caller: Caller
+) -> None:
+    seen: set[int] = set()
+
+    @settings(FUZZ, max_examples=BODIES)
+    @given(bodies)
+    def attempt(body: dict[str, Any]) -> None:
+        for name in PROVIDERS:
+            server.parts.health.forget(name)
+        reply = caller.ask(post(json.dumps(body).encode("utf-8", "surrogatepass")))
+        # The strict fakes answer 400 where our own checks let something through.
+        check(reply, STATUSES)
+        seen.add(reply.status)
+
+    attempt()
+    assert {200, 400, 404} <= seen
+
+
+def test_every_heap_of_bytes_is_answered(fakes: Fakes, caller: Caller) -> None:
+    good = json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": "é"}]}).encode()
+    mangled = st.tuples(st.integers(0, len(good)), st.integers(0, len(good)), st.binary(max_size=6))
+    mangled_bodies = mangled.map(lambda cut: good[: cut[0]] + cut[2] + good[cut[1] :])
+    texts = junk.map(lambda value: json.dumps(value).encode("utf-8", "surrogatepass"))
+
+    @settings(FUZZ, max_examples=BODIES)
+    @given(st.binary(max_size=60) | texts | mangled_bodies)
+    def attempt(body: bytes) -> None:
+        check(caller.ask(post(body)), STATUSES)
+
+    attempt()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b"[" * 100_000 + b"]" * 100_000,
+        b'{"model":"x","messages":[{"role":"user","content":' + b"[" * 500 + b"]" * 500 + b"}]}",
+        b'{"model":"x","messages":[],"seed":' + b"9" * 5000 + b"}",
+        b'{"model":"x","messages":[],"seed":1e999}',
+        b'{"model":"x","messages":[],"seed":NaN}',
+        b'{"model":"x","messages":[{"role":"user","content":"\\ud800"}]}',
+        b'{"model":"\\ud800","messages":[{"role":"user","content":"x"}]}',
+        b'{"model":"x","messages":[{"role":"user","content":"\xff"}]}',
+        '{"model":"x"}'.encode("utf-16"),
+        b'\xef\xbb\xbf{"model":"x"}',
+        b'{"model":"x","model":"y","messages":"z"}',
+        orjson.dumps({"model": "x", "messages": [{"role": "user", "content": "x"}] * 5000}),
+        orjson.dumps({"model": "x", "messages": [], "tools": [{}] * 5000}),
+    ],
+    ids=range(17),
+)
+def test_each_body_that_has_broken_others_is_a_400(
+    fakes: Fakes, caller: Caller, body: bytes
+) -> None:
+    check(caller.ask(post(body)), {400, 413})
+    assert fakes.chats == 0
+
+
+# -- answers of providers ---------------------------------------------------------------------
+
+
+def recorded(fakes: Fakes, caller: Caller, provider: str, stream: bool) -> Answer:
+    """What the fake answers to a plain question, to be spoiled."""
+    fake = fakes.by_name[provider]
+    caller.ask(asking(provider, stream))
+    return fake.answer([r for r in fake.requests if r.path.endswith(fake.chat_paths)][-1])
+
+
+def asking(provider: str, stream: bool) -> bytes:
+    said = [{"role": "user", "content": "Hello."}]
+    body = {"model": PROVIDERS[provider], "messages": said, "stream": stream}
+    return post(body, CHAT, **{"x-pointsman-fallback": "off"})
+
+
+def spoiled(whole: bytes) -> st.SearchStrategy[bytes]:
+    """The answer with a piece cut out, put in, or said otherwise; or something else."""
+    places = st.integers(0, len(whole))
+    cut = st.tuples(places, places, st.binary(max_size=8)).map(
+        lambda found: whole[: found[0]] + found[2] + whole[found[1] :]
+    )
+    words = st.sampled_from([b'"', b"{", b"[", b":", b"null", b"\n", b"data: ", b"true", b"1"])
+    swapped = st.tuples(words, junk).map(
+        lambda pair: whole.replace(pair[0], json.dumps(pair[1]).encode("utf-8", "surrogatepass"), 1)
+    )
+    return cut | cut | swapped | values(whole) | st.binary(max_size=50)
+
+
+def values(whole: bytes) -> st.SearchStrategy[bytes]:
+    """The answer with one of its JSON values replaced by anything."""
+    lines = whole.split(b"\n")
+    at = [i for i, line in enumerate(lines) if b"{" in line]
+
+    @st.composite
+    def replaced(draw: st.DrawFn) -> bytes:
+        number = draw(st.sampled_from(at))
+        start = lines[number].index(b"{")
+        try:
+            value = json.loads(lines[number][start:])
+        except ValueError:
+            return whole
+        node: Any = value
+        while isinstance(node, (dict, list)) and node:
+            keys = list(node) if isinstance(node, dict) else range(len(node))
+            key = draw(st.sampled_from(list(keys)))
+            if not isinstance(node[key], (dict, list)) or not node[key] or draw(st.booleans()):
+                node[key] = draw(junk)
+                break
+            node = node[key]
+        line = lines[number][:start] + json.dumps(value).encode("utf-8", "surrogatepass")
+        return b"\n".join([*lines[:number], line, *lines[number + 1 :]])
+
+    return replaced() if at else st.just(whole)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_every_answer_of_a_provider_becomes_one_of_ours(
+    server: Threaded, fakes: Fakes, caller: Caller, provider: str, stream: bool
+) -> None:
+    server.parts.health.forget(provider)
+    good = recorded(fakes, caller, provider, stream)
+    whole = b"".join(good.body)
+    fake = fakes.by_name[provider]
+    statuses = st.sampled_from([200] * 8 + [201, 204, 400, 401, 404, 429, 500, 503])
+
+    @settings(FUZZ, max_examples=ANSWERS // 2)
+    @given(spoiled(whole), statuses)
+    def attempt(body: bytes, status: int) -> None:
+        server.parts.health.forget(provider)
+        answer = Answer(status, good.headers, (body,), chunked=status != 204)
+        fake.then(*[Fault(answer)] * 4)
+        check(caller.ask(asking(provider, stream)), UPSTREAM_STATUSES)
+        fake.script.clear()
+
+    attempt()
