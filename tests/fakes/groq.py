@@ -75,7 +75,8 @@ def seen(body: Json) -> Seen:
     content = body["messages"][last]["content"]
     parts: list[Json] = content if isinstance(content, list) else [_text_part(content)]
     choice = body.get("tool_choice") or "auto"
-    tools = [tool["function"] for tool in body.get("tools") or [] if choice != "none"]
+    offered = body.get("tools") or []
+    tools = [tool["function"] for tool in offered if "function" in tool and choice != "none"]
     if isinstance(choice, dict):
         tools = [tool for tool in tools if tool["name"] == choice["function"]["name"]]
     form = body.get("response_format") or {}

@@ -210,6 +210,8 @@ def _check_tools(body: Json, model: Model) -> None:
     if tools and not model.tools:
         raise refuse("`tool calling` is not supported with this model")
     for i, tool in enumerate(tools):
+        if tool == {"type": "browser_search"} and body["model"].startswith("openai/gpt-oss"):
+            continue
         function = tool.get("function")
         if set(tool) - {"type", "function"} or not isinstance(function, dict):
             raise refuse(f"'tools.{i}' : a property is unsupported")
@@ -217,7 +219,7 @@ def _check_tools(body: Json, model: Model) -> None:
             raise refuse(f"'tools.{i}.function' : a property is unsupported")
         if function.get("parameters", {}).get("type", "object") != "object":
             raise refuse(f"invalid JSON schema for tool {function['name']}: must be an object")
-    names = [tool["function"]["name"] for tool in tools]
+    names = [tool["function"]["name"] for tool in tools if "function" in tool]
     match body.get("tool_choice"):
         case None | "none" | "auto":
             return

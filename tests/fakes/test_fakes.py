@@ -205,6 +205,12 @@ def test_groq_refuses(groq_fake: GroqFake, change: Json) -> None:
     assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
 
 
+def test_groq_searches_with_gpt_oss_alone(groq_fake: GroqFake) -> None:
+    body = {"messages": [USER], "tools": [{"type": "browser_search"}]}
+    assert post_groq(groq_fake, {**body, "model": "openai/gpt-oss-20b"}).status_code == 200
+    assert post_groq(groq_fake, {**body, "model": "qwen/qwen3-32b"}).status_code == 400
+
+
 def test_groq_knows_its_key_and_its_models(groq_fake: GroqFake) -> None:
     body = {"model": "gpt-4o", "messages": [USER]}
     assert post_groq(groq_fake, body, key="gsk-other").json()["error"]["code"] == "invalid_api_key"
