@@ -135,12 +135,13 @@ class Circuit:
         if now < self._guess_until:
             return Pause(self._guess_until, self._guess_kind, told=False)
         if self.probe is not None:
-            _, kind = max(
+            until, kind = max(
                 (self._told_until, self._told_kind),
                 (self._guess_until, self._guess_kind),
                 (self._day_until, ErrorKind.QUOTA_DAY),
             )
-            return Pause(now + PROBE_TAKES_S, kind, told=False)
+            # After a told wait the one that tries will most likely be answered: worth waiting for.
+            return Pause(now + PROBE_TAKES_S, kind, told=until > self._guess_until)
         return None
 
     def day_ends_at(self, now: float) -> float | None:
