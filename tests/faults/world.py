@@ -12,7 +12,7 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ import pytest
 import uvicorn
 
 from adapters import REGISTRY
+from adapters.base import ChatRequest, Event
 from proxy.app import Clocks, Parts, create_app
 from proxy.health import Status
 from proxy.settings import Settings
@@ -79,7 +80,7 @@ class VirtualTime:
         return self.now + self.wall_offset
 
     async def sleep(self, seconds: float) -> None:
-        if not self.held:
+        if not self.held or seconds <= 0:
             self.now += seconds
             await asyncio.sleep(0)
             return
@@ -99,6 +100,15 @@ class VirtualTime:
             _, _, woken = heapq.heappop(self._sleepers)
             if not woken.done():
                 woken.set_result(None)
+
+
+async def drive(time: VirtualTime, tasks: Sequence[asyncio.Task[Any]]) -> list[Any]:
+    """What the tasks return, time passing for them until all have."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not all(task.done() for task in tasks):
+            time.pass_(0.5)
+            await asyncio.sleep(0.01)
+    return [task.result() for task in tasks]
 
 
 @dataclass
@@ -251,6 +261,18 @@ class World:
             seen.error = error
         return seen
 
+    def watch_calls(self, provider: str) -> list[ChatRequest]:
+        """The requests in the order in which the router lets them go; sockets may mix them up."""
+        adapter = self.parts.adapters[provider]
+        chat, seen = adapter.chat, []
+
+        def watched(request: ChatRequest) -> AsyncGenerator[list[Event], None]:
+            seen.append(request)
+            return chat(request)
+
+        adapter.chat = watched  # type: ignore[method-assign]
+        return seen
+
     async def post(self, **fields: Any) -> Posted:
         """One call straight to the application: a thousand of them take no time worth a word."""
         body = json.dumps({"model": "gpt-4o", "messages": MESSAGES, **fields}).encode()
@@ -294,6 +316,10 @@ class World:
     def pause_s(self, provider: str) -> float:
         """Seconds for which a provider is not asked, whatever keeps it."""
         return self.status(provider).ends_in_s
+
+    def waiting(self) -> int:
+        """How many requests stand in line."""
+        return sum(self.parts.router._lines._waiting.values())
 
     def tasks(self) -> int:
         """The tasks of server and SDK, without the fakes'."""
