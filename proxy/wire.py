@@ -57,6 +57,8 @@ class Head:
 
     def fields(self, kind: str) -> Json:
         """The first members of a chunk or of the single object."""
+        if not self.id:
+            self.id = f"chatcmpl-{secrets.token_hex(12)}"
         fields = {
             "id": self.id,
             "object": kind,
@@ -70,8 +72,8 @@ class Head:
 
 
 def new_head(*, model: str, now_s: float) -> Head:
-    """A head for an answer whose provider may give no id and no time of its own."""
-    return Head(id=f"chatcmpl-{secrets.token_hex(12)}", created=int(now_s), model=model)
+    """A head for an answer whose provider may give no time of its own; an id is made if needed."""
+    return Head(id="", created=int(now_s), model=model)
 
 
 @dataclass(slots=True)
