@@ -273,6 +273,18 @@ class World:
         adapter.chat = watched  # type: ignore[method-assign]
         return seen
 
+    def watch_asks(self) -> list[str]:
+        """The calls that come in at the server, one entry each."""
+        asks: list[str] = []
+        answer = self.parts.router.chat
+
+        def watched(request: ChatRequest, *rest: Any, **options: Any) -> Any:
+            asks.append(request.model)
+            return answer(request, *rest, **options)
+
+        self.parts.router.chat = watched  # type: ignore[method-assign]
+        return asks
+
     async def post(self, **fields: Any) -> Posted:
         """One call straight to the application: a thousand of them take no time worth a word."""
         body = json.dumps({"model": "gpt-4o", "messages": MESSAGES, **fields}).encode()
