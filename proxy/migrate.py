@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 HEAD = "0002"
 TOUCH = "UPDATE alembic_version SET version_num = version_num"
+VERSION_TABLE = (
+    "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"
+    " CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+)
 SCRIPTS = Path(__file__).with_name("migrations")
 LOCK = 0x706F696E74
 """The advisory lock under which PostgreSQL's schema is looked at and changed."""
@@ -70,7 +74,7 @@ def _upgrade(connection: Connection, found: str, path: Path | None) -> None:
 def _stamp(connection: Connection) -> None:
     from sqlalchemy import text
 
-    connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
+    connection.execute(text(VERSION_TABLE))
     connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     JSON,
@@ -27,13 +27,15 @@ from sqlalchemy import (
     delete,
     event,
     func,
+    null,
     text,
 )
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlmodel import Field, Session, SQLModel, col, create_engine, select
 
+from adapters import REGISTRY
 from proxy.migrate import TOUCH, migrate
-from proxy.preferences import StoredPreference
+from proxy.preferences import DEFAULT, StoredPreference
 from proxy.request_log import (
     COUNT,
     FORGET_FIRST,
@@ -64,8 +66,15 @@ class PreferenceRow(SQLModel, table=True):
 
     __tablename__ = "user_preferences"
 
-    id: str = Field(default="default", primary_key=True, max_length=128)
-    default_llm_provider: str | None = Field(default=None, max_length=64)
+    id: str = Field(
+        default=DEFAULT,
+        primary_key=True,
+        max_length=128,
+        sa_column_kwargs={"server_default": DEFAULT},
+    )
+    default_llm_provider: str | None = Field(
+        default=None, max_length=64, sa_column_kwargs={"server_default": next(iter(REGISTRY))}
+    )
     models: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     aliases: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     fallback: list[Any] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
@@ -80,7 +89,7 @@ class SignatureRow(SQLModel, table=True):
     __tablename__ = "signatures"
 
     call_id: str = Field(primary_key=True, max_length=MAX_CALL_ID)
-    value: str
+    value: str = Field(sa_type=Text)
     created_at: datetime = Field(sa_type=_Moment, index=True)
 
 
@@ -92,7 +101,7 @@ class CooldownRow(SQLModel, table=True):
     provider: str = Field(primary_key=True, max_length=64)
     model: str = Field(primary_key=True, max_length=128)
     until: datetime = Field(sa_type=_Moment)
-    reason: str
+    reason: str = Field(sa_type=Text)
 
 
 class RequestRow(SQLModel, table=True):
@@ -146,7 +155,11 @@ class Database:
                 _prepare_folder(self._path)
                 _check_file(self._path)
             self._engine = _engine(self._url)
-            migrate(self._engine, SQLModel.metadata, self._path)
+            try:
+                migrate(self._engine, SQLModel.metadata, self._path)
+            except BaseException:
+                self.close()
+                raise
             if self._path is not None:
                 self._path.chmod(0o600)
 
@@ -154,6 +167,7 @@ class Database:
         """Close every connection."""
         if self._engine is not None:
             self._engine.dispose()
+            self._engine = None
 
     def preferences(self) -> list[StoredPreference]:
         """Every row of the preference table."""
@@ -167,7 +181,8 @@ class Database:
             row = session.get(PreferenceRow, stored.id) or PreferenceRow(
                 id=stored.id, created_at=now, updated_at=now
             )
-            row.default_llm_provider = stored.provider
+            # With null() none is none; with None the column's own default would be written.
+            row.default_llm_provider = stored.provider or cast(Any, null())
             row.models = dict(stored.models)
             row.aliases = {name: dict(models) for name, models in stored.aliases.items()}
             row.fallback = list(stored.fallback)
@@ -356,6 +371,8 @@ def _reason(error: Exception, path: Path | None) -> str:
         return f"{where} needs a driver that is not installed: {cause.name}"
     if isinstance(cause, _DAMAGED):
         return f"{where} holds what this program did not write"
+    if isinstance(error, OperationalError) and path is None:
+        return f"{where} cannot be reached"
     return f"{where} cannot be used ({type(cause).__name__})"
 
 
