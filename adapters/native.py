@@ -34,6 +34,8 @@ POOL_TIMEOUT_S = 5.0
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 MAX_STREAM_BYTES = 64 * 1024 * 1024
 MAX_STREAM_S = 30 * 60.0
+MAX_WORDLESS_S = 5 * 60.0
+"""A stream may go on for so long with comments and the like before it counts as stalled."""
 MAX_ERROR_BYTES = 1024 * 1024
 DRAIN_S = 0.25
 PIECE_BYTES = 64 * 1024
@@ -191,19 +193,25 @@ async def _read_stream(
     response: httpx.Response, route: Route, dialect: Dialect
 ) -> AsyncGenerator[list[Event], None]:
     size = 0
-    ends_at = asyncio.get_running_loop().time() + MAX_STREAM_S
+    clock = asyncio.get_running_loop().time
+    said_at = clock()
+    ends_at = said_at + MAX_STREAM_S
     pieces = aiter(_body(response))
     with transport_errors(route.provider, Phase.BEFORE_CONTENT) as seen:
         async for data in pieces:
             size += len(data)
-            if size > MAX_STREAM_BYTES or asyncio.get_running_loop().time() > ends_at:
+            now = clock()
+            if size > MAX_STREAM_BYTES or now > ends_at:
                 raise _too_large(route.provider)
+            if now > said_at + MAX_WORDLESS_S:
+                raise httpx.ReadTimeout("only comments")
             if events := _fed(dialect, data, route.provider):
                 if seen.phase is Phase.BEFORE_CONTENT and any(
                     isinstance(event, CONTENT_EVENTS) for event in events
                 ):
                     seen.phase = Phase.AFTER_CONTENT
                 yield events
+                said_at = clock()
             if dialect.done:
                 await _drain(pieces)
                 break
@@ -227,13 +235,14 @@ async def _drain(pieces: AsyncIterator[bytes]) -> None:
 
 
 async def _read_whole(response: httpx.Response, route: Route) -> bytes:
+    """The body, without the byte order mark that some gateways put before it."""
     body = bytearray()
     with transport_errors(route.provider, Phase.BEFORE_CONTENT):
         async for data in _body(response):
             body += data
             if len(body) > MAX_ANSWER_BYTES:
                 raise _too_large(route.provider)
-    return bytes(body)
+    return bytes(body).removeprefix(b"\xef\xbb\xbf")
 
 
 async def _read_refusal(response: httpx.Response, route: Route) -> httpx.Response:

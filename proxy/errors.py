@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from adapters.base import AdapterError, ErrorKind
+from adapters.base import AdapterError, ErrorKind, Phase
 
 LONGEST_SDK_WAIT_S = 60.0
 """SDKs of this family take a longer `retry-after` for none, and would come back at once."""
@@ -133,6 +133,8 @@ _UPSTREAM: Mapping[ErrorKind, tuple[int, str, str | None]] = {
 def from_adapter(error: AdapterError, *, retry_after_s: float | None = None) -> ApiError:
     """What a client is told of one provider's failure; `retry_after_s` as the router knows it."""
     status, type_, code = _UPSTREAM[error.kind]
+    if code == "response_too_large" and error.phase is Phase.AFTER_CONTENT:
+        code = "upstream_too_long"
     wait_s = error.retry_after_s if retry_after_s is None else retry_after_s
     if status in (429, 503) and wait_s is None:
         wait_s = 1.0
