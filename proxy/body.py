@@ -75,4 +75,4 @@ def request_id(scope: Scope) -> bytes:
 
 def new_request_id() -> bytes:
     """An id for a request that brought none: to tell requests apart, not to keep a secret."""
-    return b"req_%024x" % random.getrandbits(96)  # noqa: S311 - spares a system call a request
+    return b"req_%024x" % random.getrandbits(96)

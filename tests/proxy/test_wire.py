@@ -405,7 +405,10 @@ def test_usage_in_openais_sense() -> None:
 def test_a_new_head_has_an_id_of_its_own() -> None:
     one, other = (new_head(model="zoo", now_s=12.9) for _ in range(2))
 
-    assert one.id.startswith("chatcmpl-") and one.id != other.id
+    ids = [head.fields("chat.completion")["id"] for head in (one, other, one)]
+    assert ids[0].startswith("chatcmpl-")
+    assert ids[0] != ids[1]
+    assert ids[0] == ids[2]
     assert (one.created, one.model) == (12, "zoo")
 
 
