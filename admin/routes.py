@@ -16,7 +16,7 @@ from admin.auth import Gate
 from admin.site import HEADERS, asset, page
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
-OWN_PATHS = ("/admin", "/api/user")
+OWN_PATHS = ("/admin", "/api/user", "/metrics")
 """The paths that this package guards by itself, by the admin token instead of a client's key."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]

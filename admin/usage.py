@@ -13,6 +13,7 @@ from starlette.routing import Route
 from admin.auth import Gate
 from admin.site import HEADERS
 
+TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 Params = Mapping[str, str]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -26,9 +27,9 @@ class Ledger(Protocol):
     async def export(self, params: Params, *, as_csv: bool) -> AsyncGenerator[bytes, None]: ...
 
 
-def usage_routes(ledger: Ledger, gate: Gate) -> list[Route]:
+def usage_routes(ledger: Ledger, metrics: Callable[[], bytes], gate: Gate) -> list[Route]:
     """All of them, behind `gate`."""
-    api = _Api(ledger)
+    api = _Api(ledger, metrics)
     return [
         Route(path, _guarded(endpoint, gate))
         for path, endpoint in (
@@ -37,13 +38,18 @@ def usage_routes(ledger: Ledger, gate: Gate) -> list[Route]:
             ("/admin/api/requests.csv", api.csv),
             ("/admin/api/requests.json", api.json),
             ("/admin/api/requests/{id:path}", api.request),
+            ("/metrics", api.metrics),
         )
     ]
 
 
 class _Api:
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, metrics: Callable[[], bytes]) -> None:
         self._ledger = ledger
+        self._metrics = metrics
+
+    async def metrics(self, _request: Request) -> Response:
+        return Response(self._metrics(), headers={**HEADERS, "content-type": TEXT_FORMAT})
 
     async def usage(self, request: Request) -> Response:
         return _json(await self._ledger.usage(request.query_params))

@@ -35,11 +35,13 @@ from proxy.guard import Guard
 from proxy.health import Health
 from proxy.images import ImageFetcher
 from proxy.ledger import Ledger
+from proxy.metrics import Metrics, Tally
 from proxy.migrate import NewerSchemaError
 from proxy.models import Catalog, ModelsEndpoint
 from proxy.preferences import Preferences
 from proxy.recorder import Recorder
 from proxy.redact import Redactor
+from proxy.room import Admission
 from proxy.router import Router
 from proxy.settings import Settings, bypasses_proxy, proxy_of_environment
 from proxy.status import Sources, preset_of, status_of
@@ -78,6 +80,7 @@ class Parts:
     sources: Sources
     watch: Watch
     admin_token: SecretStr | None
+    admission: Admission = field(default_factory=Admission)
     life: Life = field(default_factory=Life)
     stop: Callable[[str], None] = log.critical
 
@@ -87,12 +90,15 @@ def create_app(
 ) -> Starlette:
     """The server's application. Nothing is connected and no SDK imported before it is needed."""
     parts = build(settings, upstream or open_upstream_of(settings), clocks or Clocks())
+    tally = Tally()
+    metrics = Metrics(tally, parts.storage.usage, parts.admission.requests, parts.sources)
     chat = ChatEndpoint(
         parts.router,
         partial(_preference, parts),
         deadline_s=settings.deadline_s,
         split_tags=settings.think_tags == "split",
-        record=partial(_record, parts),
+        record=partial(_record, parts, tally),
+        admission=parts.admission,
     )
     models = ModelsEndpoint(parts.catalog)
     app = Starlette(
@@ -106,7 +112,7 @@ def create_app(
             )
         ]
         + [Route("/health/live", _live), Route("/health/ready", _ready)]
-        + usage_routes(Ledger(parts.storage), Gate(parts.admin_token))
+        + usage_routes(Ledger(parts.storage), metrics.text, Gate(parts.admin_token))
         + admin_routes(Console(parts.sources, parts.watch), Gate(parts.admin_token), chat),
         middleware=[
             Middleware(
@@ -204,10 +210,11 @@ def _preference_of(settings: Settings) -> Preference:
     )
 
 
-def _record(parts: Parts, row: UsageRow) -> None:
+def _record(parts: Parts, tally: Tally, row: UsageRow) -> None:
     """Tell of a request that has ended: for now on the page, for good in the usage log."""
     parts.storage.usage.put(row)
     parts.sources.recorder.ended(row)
+    tally.add(row)
 
 
 async def _preference(parts: Parts, app: str | None) -> Preference:

@@ -25,6 +25,16 @@ class Room:
         self._max_wait_s = max_wait_s
         self._line: deque[tuple[int, asyncio.Future[None]]] = deque()
 
+    @property
+    def taken(self) -> int:
+        """The units that are lent out."""
+        return self._size - self._free
+
+    @property
+    def waiting(self) -> int:
+        """How many stand in line."""
+        return len(self._line)
+
     async def take(self, units: int) -> int:
         """The units taken, at most all there are. Raises ApiError 503 when the line is too long."""
         units = min(units, self._size)
