@@ -163,6 +163,8 @@ class Chooser:
             )
 
     def _capable(self, plan: Plan, needs: Mapping[str, str]) -> Plan:
+        if not needs:
+            return plan
         able: list[Candidate] = []
         skipped: list[Skipped] = []
         for candidate in plan.candidates:
