@@ -672,6 +672,17 @@ def test_the_last_resort_answers_while_nothing_is_set_up(yard: Callable[..., Yar
     assert yard().ask(down=True) == (200, "local:network,inside:200")
 
 
+def test_the_last_resort_says_that_it_stands_in(yard: Callable[..., Yard]) -> None:
+    made = yard()
+    made.local.script.play([failure(ErrorKind.NETWORK, "local")])
+
+    stand_in = httpx.post(made.url, json=HELLO, trust_env=False)
+    asked_for = httpx.post(made.url, json=HELLO | {"model": "inside"}, trust_env=False)
+
+    assert stand_in.headers["x-pointsman-warnings"] == "stand_in=inside"
+    assert "x-pointsman-warnings" not in asked_for.headers
+
+
 def test_the_last_resort_answers_whoever_asks_for_it(yard: Callable[..., Yard]) -> None:
     made = yard(LLM_PROVIDER="local")
 
