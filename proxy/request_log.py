@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from proxy.migrate import HEAD
-from proxy.snapshot import SnapshotError, locked
+from proxy.snapshot import BROKEN, SnapshotError, file_id, locked
 
 COUNT = "SELECT COUNT(*) FROM requests"
 FORGET_OLD = (
@@ -61,16 +61,20 @@ class RequestLog:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
+        self._file_id: int | None = None
 
     def append(self, rows: Sequence[Columns]) -> None:
         """Write rows and forget the oldest.
 
         Raises StoreError while another program locks the file, else SnapshotError.
         """
-        if not self._path.exists():
-            self.close()
-            raise SnapshotError("there is no file yet")
         try:
+            found = file_id(self._path)
+            if found != self._file_id:
+                self.close()
+                self._file_id = found
+            if found is None:
+                raise SnapshotError("there is no file yet")
             connection = self._connection = self._connection or self._connect()
             with connection:
                 connection.execute("BEGIN IMMEDIATE")
@@ -78,7 +82,7 @@ class RequestLog:
                 connection.execute(FORGET_OLD, too_old(newest_ms(rows)))
                 count = connection.execute(COUNT).fetchone()[0]
                 connection.execute(FORGET_FIRST, {"excess": excess(count)})
-        except sqlite3.Error as error:
+        except BROKEN as error:
             self.close()
             if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
                 raise locked(self._path) from error

@@ -32,6 +32,18 @@ class SnapshotError(Exception):
     """The file cannot be read so: it is of another version, locked, or broken."""
 
 
+BROKEN = (OSError, UnicodeDecodeError, sqlite3.Error)
+"""What using a file can raise; an error's text cannot be decoded where it quotes broken names."""
+
+
+def file_id(path: Path) -> int | None:
+    """What tells a file from another one that took its place; None without a file."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
+
+
 class SqliteReader:
     """The read half of `proxy.store.Database`, for a file of the schema `HEAD`."""
 
@@ -39,14 +51,12 @@ class SqliteReader:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._is_frozen = False
+        self._file_id: int | None = None
 
     def version(self) -> tuple[int, int] | None:
         """Something that differs after another connection has written; None without a file."""
-        if not self._path.exists():
-            self.close()
-            return None
-        version: int = self._query("PRAGMA data_version")[0][0]
-        return self._path.stat().st_ino, version
+        found = self._query("PRAGMA data_version")
+        return (self._file_id, found[0][0]) if self._file_id and found else None
 
     def preferences(self) -> list[StoredPreference]:
         """Every row of the preference table."""
@@ -83,13 +93,17 @@ class SqliteReader:
             self._connection = None
 
     def _query(self, sql: str, values: Mapping[str, object] | tuple[object, ...] = ()) -> list[Any]:
-        if not self._path.exists():
-            return []
         try:
+            found = file_id(self._path)
+            if found != self._file_id:
+                self.close()
+                self._file_id = found
+            if found is None:
+                return []
             if self._connection is None:
                 self._connection = self._connect()
             return self._connection.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
+        except BROKEN as error:
             self.close()
             raise SnapshotError(str(error)) from error
         finally:

@@ -144,6 +144,9 @@ class Storage:
         return work(self._opened())
 
     def _opened(self) -> Database:
+        if self._database is not None and self._database.is_gone:
+            self._database.close()
+            self._database = None
         if self._database is None:
             from proxy.store import Database
 

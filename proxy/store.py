@@ -6,7 +6,6 @@ thread, after the server listens. Whatever is wrong with the database, requests 
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import sqlite3
@@ -30,11 +29,11 @@ from sqlalchemy import (
     null,
     text,
 )
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlmodel import Field, Session, SQLModel, col, create_engine, select
 
 from adapters import REGISTRY
 from proxy.migrate import TOUCH, migrate
+from proxy.mishaps import told
 from proxy.preferences import DEFAULT, StoredPreference
 from proxy.request_log import (
     COUNT,
@@ -46,7 +45,7 @@ from proxy.request_log import (
     newest_ms,
     too_old,
 )
-from proxy.snapshot import StoreError
+from proxy.snapshot import StoreError, file_id
 from proxy.storage import sqlite_path
 
 log = logging.getLogger("pointsman.store")
@@ -57,8 +56,6 @@ PSYCOPG = ("postgresql://", "postgresql+psycopg")
 MAX_SIGNATURES = 20_000
 MAX_CALL_ID = 128
 _Moment: Any = DateTime(timezone=True)
-_DAMAGED = (AttributeError, TypeError, ValueError)
-_WRONG = (ImportError, OSError, SQLAlchemyError, sqlite3.Error, *_DAMAGED)
 
 
 class PreferenceRow(SQLModel, table=True):
@@ -147,10 +144,11 @@ class Database:
         self._url = url
         self._path = sqlite_path(url)
         self._engine: Engine | None = None
+        self._file_id: int | None = None
 
     def open(self) -> None:
         """Create or migrate the schema; a file that is no database is moved aside, not deleted."""
-        with _told(self._path):
+        with told(self._path):
             if self._path is not None:
                 _prepare_folder(self._path)
                 _check_file(self._path)
@@ -162,6 +160,13 @@ class Database:
                 raise
             if self._path is not None:
                 self._path.chmod(0o600)
+                self._file_id = file_id(self._path)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the file was taken away, or another one is in its place."""
+        with told(self._path):
+            return self._path is not None and file_id(self._path) != self._file_id
 
     def close(self) -> None:
         """Close every connection."""
@@ -263,7 +268,7 @@ class Database:
     def _session(self) -> Iterator[Session]:
         if self._engine is None:
             raise StoreError("the database is not open")
-        with _told(self._path), Session(self._engine) as session:
+        with told(self._path), Session(self._engine) as session:
             yield session
 
 
@@ -305,7 +310,7 @@ def _check_file(path: Path) -> None:
         connection.close()
     except sqlite3.OperationalError:
         return  # locked or unreadable: not broken; opening it will tell
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         verdict = str(error)
     if verdict == "ok":
         return
@@ -347,46 +352,3 @@ def _set_up_postgresql(connection: Any, _record: object) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SET lock_timeout = {BUSY_TIMEOUT_MS}")
     connection.commit()
-
-
-@contextmanager
-def _told(path: Path | None) -> Iterator[None]:
-    """Say in the user's words what is wrong with the database."""
-    try:
-        yield
-    except _WRONG as error:
-        raise StoreError(_reason(error, path)) from error
-
-
-def _reason(error: Exception, path: Path | None) -> str:
-    cause = (isinstance(error, DBAPIError) and error.orig) or error
-    where = f"the database {path}" if path else "the database"
-    code = _code(cause)
-    for codes, words in _WORDS.items():
-        if code.startswith(codes):
-            return words.format(where)
-    if isinstance(cause, ArgumentError):
-        return "POINTSMAN_DATABASE_URL is not the URL of a database"
-    if isinstance(cause, ImportError):
-        return f"{where} needs a driver that is not installed: {cause.name}"
-    if isinstance(cause, _DAMAGED):
-        return f"{where} holds what this program did not write"
-    if isinstance(error, OperationalError) and path is None:
-        return f"{where} cannot be reached"
-    return f"{where} cannot be used ({type(cause).__name__})"
-
-
-_WORDS: Mapping[tuple[str, ...], str] = {
-    ("SQLITE_BUSY", "SQLITE_LOCKED", "55P03"): "{} is locked by another program",
-    ("SQLITE_FULL", "ENOSPC", "53100"): "the disk with {} is full",
-    ("SQLITE_READONLY", "EACCES", "EPERM", "EROFS", "25006"): "{} is read-only",
-    ("SQLITE_CORRUPT", "SQLITE_NOTADB"): "{} is broken",
-    ("SQLITE_CANTOPEN",): "{} cannot be opened: who may read and write it and its folder?",
-}
-"""By SQLite's name of an error, the system's, or PostgreSQL's code."""
-
-
-def _code(cause: BaseException) -> str:
-    if isinstance(cause, OSError):
-        return errno.errorcode.get(cause.errno or 0, "")
-    return getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or ""
