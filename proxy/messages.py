@@ -46,16 +46,18 @@ def _message(i: int, message: Any, legacy_ids: dict[str, str]) -> Json:
         _check_content(f"{param}.content", role, content)
     if "name" in message and not isinstance(message["name"], str | None):
         raise _invalid(f"{param}.name", "a string", code="invalid_type")
+    if role == "assistant":
+        return _assistant(i, message, legacy_ids)
+    # Nobody else calls tools: there it would have no meaning, and has not been checked.
+    kept: Json = {name: value for name, value in message.items() if name != "tool_calls"}
     match role:
         case "developer":
-            return message | {"role": "system"}
-        case "assistant":
-            return _assistant(i, message, legacy_ids)
+            return kept | {"role": "system"}
         case "tool":
             _string(f"{param}.tool_call_id", message.get("tool_call_id"))
         case "function":
             return _function_result(param, message, legacy_ids)
-    return message
+    return kept
 
 
 def _string(param: str, value: Any) -> str:
