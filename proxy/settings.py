@@ -6,6 +6,7 @@ What can be set for a provider is declared by its adapter (`Adapter.Settings`) a
 
 from __future__ import annotations
 
+import urllib.parse
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -104,7 +105,18 @@ class Settings(BaseSettings):
         """Every configured secret in the clear, for the filter that masks them in logs."""
         keys = [settings.api_key for settings in self.providers.values()]
         keys += [self.admin_token, *self.client_keys.values()]
-        return [key.get_secret_value() for key in keys if key and key.get_secret_value()]
+        urls = [settings.base_url for settings in self.providers.values()]
+        passwords = [_password(url) for url in (*urls, self.database_url, proxy_of_environment())]
+        shown = [key.get_secret_value() for key in keys if key]
+        return [secret for secret in (*shown, *passwords) if secret]
+
+
+def _password(url: str | None) -> str | None:
+    """The password in a URL, as it is written there."""
+    try:
+        return urllib.parse.urlsplit(url or "").password
+    except ValueError:
+        return None
 
 
 def _comma_list(value: str) -> list[str]:
