@@ -177,6 +177,10 @@ class Process:
             (self.folder / name).read_text(encoding="utf-8") for name in ("stdout", "stderr")
         )
 
+    def open_files(self) -> int:
+        """How many files it has open, sockets among them."""
+        return len(list(Path(f"/proc/{self.popen.pid}/fd").iterdir()))
+
     def rss_bytes(self) -> int:
         """What it holds in memory now."""
         status = Path(f"/proc/{self.popen.pid}/status").read_text(encoding="ascii")

@@ -122,6 +122,13 @@ messages = st.fixed_dictionaries(
         "tool_calls": maybe(st.lists(maybe(calls), max_size=3)),
         "tool_call_id": maybe(st.text(max_size=8)),
         "refusal": maybe(st.text(max_size=8)),
+        "reasoning_content": maybe(st.text(max_size=8)),
+        "reasoning": junk,
+        "function_call": junk,
+        "annotations": junk,
+        "audio": junk,
+        "extra_content": junk,
+        "provider_specific_fields": junk,
     },
 )
 schemas = st.recursive(

@@ -115,14 +115,11 @@ async def test_a_place_gives_everything_back_once() -> None:
     assert await admission.bodies.take(100) == 100
 
 
-def test_a_server_that_is_full_says_so(
-    fakes: Fakes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    small = Admission(max_requests=2, max_waiting=0)
-    monkeypatch.setattr("proxy.chat.Admission", lambda: small)
+def test_a_server_that_is_full_says_so(fakes: Fakes, tmp_path: Path) -> None:
     gate = Gate()
     fakes.groq.then(*[Fault(hold=gate)] * 2)
     with serving(settings_for(fakes, tmp_path)) as server:
+        server.parts.admission.requests = room(2, max_waiting=0)
         with connect(server.port) as first, connect(server.port) as second:
             for sock in (first, second):
                 sock.sendall(post(body_of()))

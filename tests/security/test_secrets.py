@@ -80,12 +80,12 @@ def in_streams() -> Iterator[Answer]:
 
 
 def faults() -> Iterator[Fault]:
-    for status in (400, 401, 403, 404, 413, 422, 429, 498, 500, 503):
+    for status in (400, 401, 403, 404, 429, 500, 503):
         yield from map(Fault, echoes(status))
     yield from map(Fault, in_streams())
     yield Fault(Answer(302, (("location", f"https://x.invalid/?key={GEMINI_KEY}"),)))
     for stop in ("close", "reset", "end"):
-        for at in (0, 150):
+        for at in (0, 150)[: 1 if stop == "end" else 2]:
             yield Fault(stop_at=at, stop=stop)  # type: ignore[arg-type] # one of its literals
 
 
@@ -230,6 +230,12 @@ def test_the_database_is_its_owner_s_alone(fakes: Fakes, tmp_path: Path) -> None
 )
 def test_masks_what_is_a_key_or_looks_like_one(text: str, masked: str) -> None:
     assert Redactor(["s3cret-key!", "xy", ""])(text) == masked
+
+
+def test_passwords_in_addresses_are_secrets_too(fakes: Fakes, tmp_path: Path) -> None:
+    settings = settings_for(fakes, tmp_path, database_url="postgresql://me:pass-of-mine@db/x")
+    text = Redactor(settings.secrets())("cannot connect to postgresql://me:pass-of-mine@db/x")
+    assert text == "cannot connect to postgresql://me:***@db/x"
 
 
 def test_masks_a_key_that_begins_as_another_does() -> None:

@@ -69,7 +69,7 @@ async def test_idle_connections_are_held_and_let_go(one: tuple[Process, Fakes]) 
     for _ in range(50):
         reply = await asyncio.to_thread(ask, server.port, post(body_of()))
         assert reply.status == 200
-    assert len(list(Path(f"/proc/{server.popen.pid}/fd").iterdir())) > IDLE
+    assert server.open_files() > IDLE
     assert server.rss_bytes() < 400 * MIB
     for writer in idle:
         writer.close()
