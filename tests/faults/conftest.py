@@ -39,6 +39,7 @@ async def build(
     for name in ("LLM_PROVIDER", "POINTSMAN_FALLBACK", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.INFO, logger="httpcore2")  # the app's side, and very talkative
     worlds: list[World] = []
 
     async def make(*order: str, time: VirtualTime | None = None, **options: Any) -> World:

@@ -7,14 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import openai
 import pytest
 
 from adapters.base import ErrorKind
 from tests.faults.conftest import Build
 from tests.faults.dialects import DIALECTS, Dialect, encoded
-from tests.faults.fake import PAUSE, Reply, chunk, head, stream, whole
-from tests.faults.world import MESSAGES, PATIENCE_S, SILENCE_S, SlowResolver, World, until
+from tests.faults.fake import Reply, chunk, head, stream, whole
+from tests.faults.world import PATIENCE_S, SILENCE_S, SlowResolver, World, until
 
 pytestmark = pytest.mark.anyio
 
@@ -329,75 +328,3 @@ async def test_row_8_a_stale_connection_is_no_failure(
         assert (await world.ask(stream=streamed)).attempts == [f"{a}:200"]
 
     assert world.status(a).state == "ready"
-
-
-# After the first content: loud, and never another's words
-
-
-def broken_stream(dialect: Dialect, how: str) -> Reply:
-    parts = dialect.streamed(dialect.words)
-    begun = parts.opening + b"".join(parts.words[:2])
-    start = head(200, dialect.stream_type, CHUNKED) + chunk(begun)
-    match how:
-        case "stall":
-            return Reply((start,), "hang")
-        case "close" | "reset":
-            return Reply((start,), how)
-        case "no end mark":
-            return stream(dialect, begun)
-        case "error event":
-            error = dialect.error("It broke.", "INTERNAL", status_code=500)
-            return stream(dialect, begun, PAUSE, dialect.event(error))
-    return stream(dialect, begun, PAUSE, dialect.event("?").replace(b'"', b"{"))
-
-
-AFTER_CONTENT = {
-    "stall": "upstream_stalled",
-    "close": "no_provider_available",
-    "reset": "no_provider_available",
-    "no end mark": "upstream_invalid_response",
-    "error event": "no_provider_available",
-    "garbage": "upstream_invalid_response",
-}
-
-
-@A
-@pytest.mark.parametrize("how", AFTER_CONTENT)
-@WITH_B
-async def test_rows_7_11_12_18_a_stream_that_breaks_after_content_is_loud(
-    build: Build, a: str, how: str, with_b: bool
-) -> None:
-    silence_s = SILENCE_S if how == "stall" else PATIENCE_S
-    world = await world_of(build, a, with_b, silence_s=silence_s)
-    world.a.always(broken_stream(world.a.dialect, how))
-
-    for _ in range(3):
-        seen = await world.ask(stream=True)
-        assert seen.text == "These words "
-        assert type(seen.error) is openai.APIError
-        assert seen.code == AFTER_CONTENT[how]
-        await world.settled()
-
-    assert world.status(a).state == "open"
-    assert [len(fake.calls) for fake in world.fakes.values() if fake is not world.a] == [0, 0]
-
-
-@A
-@pytest.mark.parametrize("how", AFTER_CONTENT)
-async def test_a_broken_stream_ends_with_the_error_and_no_done(
-    build: Build, a: str, how: str
-) -> None:
-    silence_s = SILENCE_S if how == "stall" else PATIENCE_S
-    world = await world_of(build, a, with_b=True, silence_s=silence_s)
-    world.a.always(broken_stream(world.a.dialect, how))
-
-    raw = await world.client._client.post(
-        f"{world.url}/chat/completions",
-        json={"model": "gpt-4o", "stream": True, "messages": MESSAGES},
-    )
-
-    assert raw.status_code == 200
-    *_, last, end = raw.text.split("\n\n")
-    assert last.startswith('data: {"error":{')
-    assert end == ""
-    assert "[DONE]" not in raw.text

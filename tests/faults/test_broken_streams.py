@@ -1,0 +1,86 @@
+"""Rows 7, 11, 12 and 18 of the fault matrix: after the first content a failure is loud.
+
+Nothing of another model is ever put behind words that have gone out.
+"""
+
+from __future__ import annotations
+
+import openai
+import pytest
+
+from tests.faults.conftest import Build
+from tests.faults.dialects import Dialect
+from tests.faults.fake import PAUSE, Reply, chunk, head, stream
+from tests.faults.test_connections import CHUNKED, WITH_B, A, world_of
+from tests.faults.world import MESSAGES, PATIENCE_S, SILENCE_S
+
+pytestmark = pytest.mark.anyio
+
+
+def broken_stream(dialect: Dialect, how: str) -> Reply:
+    parts = dialect.streamed(dialect.words)
+    begun = parts.opening + b"".join(parts.words[:2])
+    start = head(200, dialect.stream_type, CHUNKED) + chunk(begun)
+    match how:
+        case "stall":
+            return Reply((start,), "hang")
+        case "close" | "reset":
+            return Reply((start,), how)
+        case "no end mark":
+            return stream(dialect, begun)
+        case "error event":
+            error = dialect.error("It broke.", "INTERNAL", status_code=500)
+            return stream(dialect, begun, PAUSE, dialect.event(error))
+    return stream(dialect, begun, PAUSE, dialect.event("?").replace(b'"', b"{"))
+
+
+AFTER_CONTENT = {
+    "stall": "upstream_stalled",
+    "close": "no_provider_available",
+    "reset": "no_provider_available",
+    "no end mark": "upstream_invalid_response",
+    "error event": "no_provider_available",
+    "garbage": "upstream_invalid_response",
+}
+
+
+@A
+@pytest.mark.parametrize("how", AFTER_CONTENT)
+@WITH_B
+async def test_rows_7_11_12_18_a_stream_that_breaks_after_content_is_loud(
+    build: Build, a: str, how: str, with_b: bool
+) -> None:
+    silence_s = SILENCE_S if how == "stall" else PATIENCE_S
+    world = await world_of(build, a, with_b, silence_s=silence_s)
+    world.a.always(broken_stream(world.a.dialect, how))
+
+    for _ in range(3):
+        seen = await world.ask(stream=True)
+        assert seen.text == "These words "
+        assert type(seen.error) is openai.APIError
+        assert seen.code == AFTER_CONTENT[how]
+        await world.settled()
+
+    assert world.status(a).state == "open"
+    assert [len(fake.calls) for fake in world.fakes.values() if fake is not world.a] == [0, 0]
+
+
+@A
+@pytest.mark.parametrize("how", AFTER_CONTENT)
+async def test_a_broken_stream_ends_with_the_error_and_no_done(
+    build: Build, a: str, how: str
+) -> None:
+    silence_s = SILENCE_S if how == "stall" else PATIENCE_S
+    world = await world_of(build, a, with_b=True, silence_s=silence_s)
+    world.a.always(broken_stream(world.a.dialect, how))
+
+    raw = await world.client._client.post(
+        f"{world.url}/chat/completions",
+        json={"model": "gpt-4o", "stream": True, "messages": MESSAGES},
+    )
+
+    assert raw.status_code == 200
+    *_, last, end = raw.text.split("\n\n")
+    assert last.startswith('data: {"error":{')
+    assert end == ""
+    assert "[DONE]" not in raw.text
