@@ -68,7 +68,7 @@ class Guard:
         self._app = app
         self._life = life or Life()
         self._hosts = LOCAL_NAMES | {host.lower() for host in hosts}
-        self._origins = frozenset(origin.lower().rstrip("/") for origin in origins)
+        self._origins = frozenset(origin.lower().rstrip("/") for origin in origins if origin)
         self._own_paths = frozenset(own_paths)
         self._keys = {name: _digest(key.get_secret_value()) for name, key in (keys or {}).items()}
 
@@ -113,7 +113,8 @@ class Guard:
                 code="host_not_allowed",
             )
         origin = headers.text(b"origin").lower()
-        if origin and origin in self._origins and not self._is_own(scope["path"]):
+        is_same_name = origin.partition("://")[2] == host  # behind what adds TLS, say
+        if origin in self._origins and (is_same_name or not self._is_own(scope["path"])):
             return origin
         is_own = not origin or origin == f"{scope['scheme']}://{host}"
         if not is_own or _is_fetched_by_another(headers):

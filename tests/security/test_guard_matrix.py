@@ -232,6 +232,16 @@ def test_one_configured_origin_gets_exactly_its_own_name(fakes: Fakes, tmp_path:
     assert fakes.chats == 1
 
 
+def test_the_page_may_be_shown_by_a_server_that_adds_tls(fakes: Fakes, tmp_path: Path) -> None:
+    given = {"allowed_hosts": ("my.example",), "allowed_origins": ("https://my.example",)}
+    with serving(settings_for(fakes, tmp_path, **given)) as server:
+        headers = {**JSON, "Origin": "https://my.example", "Sec-Fetch-Site": "same-origin"}
+        data = request("GET", "/admin/api/status", host="my.example", headers=headers)
+        assert ask(server.port, data).status == 200
+        data = request("GET", "/admin/api/status", host="localhost", headers=headers)
+        assert ask(server.port, data).status == 403
+
+
 def test_authorisation_goes_by_the_route_that_answers(fakes: Fakes, tmp_path: Path) -> None:
     settings = settings_for(fakes, tmp_path, api_keys="notes:client-key-of-the-tests")
     with serving(settings) as server:
