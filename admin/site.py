@@ -16,7 +16,17 @@ TYPES: Mapping[str, str] = {
     "svg": "image/svg+xml",
 }
 ASSETS = frozenset(
-    {"style.css", "icon.svg", "page.js", "cards.js", "choices.js", "dom.js", "login.js", "play.js"}
+    {
+        "style.css",
+        "usage.css",
+        "icon.svg",
+        "page.js",
+        "cards.js",
+        "choices.js",
+        "dom.js",
+        "login.js",
+    }
+    | {"play.js", "usage.js", "chart.js", "requests.js"}
 )
 HEADERS: Mapping[str, str] = {
     "cache-control": "no-store",

@@ -4,6 +4,7 @@ import { showCards, showFirstRun } from "./cards.js";
 import { showApps, showLimits, showOrder, showPreset } from "./choices.js";
 import { byId, notify, say, shortName } from "./dom.js";
 import { usePlayground } from "./play.js";
+import { useUsage } from "./usage.js";
 
 let status = null;
 
@@ -59,4 +60,5 @@ byId("dismiss").addEventListener("click", () => {
   byId("main").focus({ preventScroll: true });
 });
 usePlayground(() => status);
+useUsage(() => status);
 follow();

@@ -50,7 +50,7 @@ async def test_the_page_may_run_nothing_but_its_own(owner: Desk) -> None:
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
-    assert first.text.count(f'nonce="{nonce}"') == 2
+    assert first.text.count(f'nonce="{nonce}"') == 3
     assert nonce not in second.text
     assert not is_loose(first.text)
     assert first.headers["x-frame-options"] == "DENY"

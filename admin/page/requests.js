@@ -1,0 +1,94 @@
+// The log of requests, filtered, and the receipt of each.
+
+import { timeline } from "./chart.js";
+import { api, attempt, byId, make, moment, number, seconds } from "./dom.js";
+
+let shown = "";
+
+/** Returns what brings the log up to date. A page further back stays as it is. */
+export function useRequests() {
+  let before = null;
+  const show = async () => {
+    const told = await api("GET", `/admin/api/requests?${query({ limit: 25, ...(before && { before }) })}`);
+    byId("log-older").disabled = !told.next;
+    byId("log-newest").hidden = !before;
+    byId("log-older").dataset.next = told.next ?? "";
+    for (const format of ["csv", "json"]) byId(`log-${format}`).href = `/admin/api/requests.${format}?${query({})}`;
+    const text = JSON.stringify(told.requests);
+    if (text === shown) return;
+    shown = text;
+    byId("log-rows").replaceChildren(...told.requests.map(line));
+    byId("log-empty").hidden = told.requests.length > 0;
+  };
+  byId("log-older").addEventListener("click", () => { before = byId("log-older").dataset.next; show(); });
+  byId("log-newest").addEventListener("click", () => { before = null; show(); });
+  byId("log-filter").addEventListener("input", () => { before = null; });
+  byId("log-filter").addEventListener("submit", (event) => event.preventDefault());
+  byId("receipt-close").addEventListener("click", () => byId("receipt").close());
+  return show;
+}
+
+function query(more) {
+  const chosen = [...new FormData(byId("log-filter"))].filter(([, value]) => value);
+  return new URLSearchParams({ ...Object.fromEntries(chosen), ...more });
+}
+
+function outcome({ status, cancelled, partial, error }) {
+  if (cancelled) return ["left", "client left"];
+  if (partial) return ["bad", `broken off${error ? `: ${error}` : ""}`];
+  return status < 400 ? ["on", `${status}`] : ["bad", `${status}${error ? ` ${error}` : ""}`];
+}
+
+function line(request) {
+  const [state, words] = outcome(request);
+  const open = make("button", { type: "button", className: "quiet", aria: { label: `Receipt of the request at ${moment(request.at)}` } }, moment(request.at));
+  open.addEventListener("click", () => attempt(async () => showReceipt(await api("GET", `/admin/api/requests/${request.id}`))));
+  const who = request.provider ? `${request.provider} · ${request.model}` : "nobody";
+  return make("tr", {},
+    make("td", {}, open),
+    make("td", {}, request.app ?? "–"),
+    make("td", {}, who, ...(request.rotated ? [make("span", { className: "tag" }, "stood in")] : [])),
+    make("td", {}, make("span", { className: "outcome", data: { state } }, words)),
+    make("td", {}, tokens(request)),
+    make("td", {}, request.first_s == null ? "–" : seconds(request.first_s)),
+    make("td", {}, seconds(request.total_s)));
+}
+
+function tokens({ prompt, completion, estimated }) {
+  return `${estimated ? "~" : ""}${number(prompt)} → ${number(completion)}`;
+}
+
+function facts(pairs) {
+  return make("dl", {}, ...pairs.filter(([, value]) => value != null && value !== "").map(([name, value]) =>
+    make("div", {}, make("dt", {}, name), make("dd", {}, value))));
+}
+
+function showReceipt(request) {
+  const { story } = request;
+  const dropped = story.warnings.map((word) => make("li", {}, make("code", {}, word)));
+  const passed = Object.entries(story.passed).map(([who, why]) => make("li", {}, make("strong", {}, who), ` was not asked: ${why}`));
+  const tries = story.tries.map((one) => make("li", {},
+    make("strong", {}, `${one.provider}/${one.model}`), ` → ${one.reason ? `${one.outcome}, ${one.reason.replaceAll("_", " ")}` : "answered"}`,
+    ` after ${seconds(one.ended_s)}${one.waited_s ? `, of which ${seconds(one.waited_s)} were waited` : ""}`));
+  const part = (title, items, none) => [make("h3", {}, title), items.length ? make("ul", {}, ...items) : make("p", { className: "muted small" }, none)];
+  byId("receipt-body").replaceChildren(
+    facts([
+      ["Request", request.request_id],
+      ["Asked for", `${request.asked || "–"}${request.stream ? ", streamed" : ""}`],
+      ["App", request.app],
+      ["Answered by", request.provider && `${request.provider} · ${request.model}`],
+      ["Ended", outcome(request)[1] + (request.finish ? ` · ${request.finish}` : "")],
+      ["Tokens", `${tokens(request)}${request.reasoning ? `, ${number(request.reasoning)} of them thoughts` : ""}${request.cached ? `, ${number(request.cached)} cached` : ""}${request.estimated ? " (estimated)" : ""}`],
+      ["Time", `${request.first_s == null ? "no content" : `first content after ${seconds(request.first_s)}`}, end after ${seconds(request.total_s)}`],
+      ["Speed", request.tokens_per_s && `${number(Math.round(request.tokens_per_s))} tokens/s`],
+      ["Bytes", `${number(request.bytes_in)} in, ${number(request.bytes_out)} out`],
+    ]),
+    make("h3", {}, "Considered"),
+    make("p", { className: "small" }, story.considered.join(" → ") || "nobody: the request was refused before"),
+    ...part("Not asked", passed, "Everyone whose turn it was."),
+    ...part("Attempts", tries, "None."),
+    ...(story.tries.length ? [timeline(request)] : []),
+    ...part("Dropped or emulated", dropped, "Nothing."),
+  );
+  byId("receipt").showModal();
+}
