@@ -149,7 +149,7 @@ def build(settings: Settings, upstream: Upstream, clocks: Clocks) -> Parts:
         for name, adapter in REGISTRY.items()
     }
     catalog = Catalog(adapters)
-    preferences = Preferences(_preference_of(settings))
+    preferences = Preferences(_preference_of(settings), adapters)
     chooser = Chooser(
         adapters,
         listed=catalog.providers_of,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -42,10 +42,14 @@ class PreferenceStore(Protocol):
 
 
 class Preferences:
-    """All rows in memory; `get` merges an app's row over the default one over the settings."""
+    """All rows in memory; `get` merges an app's row over the default one over the settings.
 
-    def __init__(self, settings: Preference) -> None:
+    What a row says of others than `providers` does not hold: another version may have written it.
+    """
+
+    def __init__(self, settings: Preference, providers: Collection[str]) -> None:
         self._settings = settings
+        self._providers = providers
         self._rows: dict[str, StoredPreference] = {}
         self._merged: dict[str | None, Preference] = {}
         self._watchers: set[asyncio.Event] = set()
@@ -55,9 +59,9 @@ class Preferences:
         """What holds for an app's requests; the user's own choice for an app without a row."""
         merged = self._merged.get(app)
         if merged is None:
-            merged = _over(self._settings, self._rows.get(DEFAULT))
+            merged = self._over(self._settings, self._rows.get(DEFAULT))
             if app in self._rows:
-                merged = _over(merged, self._rows[app])
+                merged = self._over(merged, self._rows[app])
             if app is None or app in self._rows:
                 self._merged[app] = merged
         return merged
@@ -103,15 +107,16 @@ class Preferences:
         finally:
             self._watchers.discard(changed)
 
-
-def _over(below: Preference, row: StoredPreference | None) -> Preference:
-    if row is None:
-        return below
-    return replace(
-        below,
-        provider=row.provider or below.provider,
-        chosen=below.chosen or row.provider is not None,
-        fallback=tuple(row.fallback) or below.fallback,
-        models={**below.models, **row.models},
-        aliases={**below.aliases, **row.aliases},
-    )
+    def _over(self, below: Preference, row: StoredPreference | None) -> Preference:
+        if row is None:
+            return below
+        provider = row.provider if row.provider in self._providers else None
+        fallback = tuple(name for name in row.fallback if name in self._providers)
+        return replace(
+            below,
+            provider=provider or below.provider,
+            chosen=below.chosen or provider is not None,
+            fallback=fallback or below.fallback,
+            models={**below.models, **row.models},
+            aliases={**below.aliases, **row.aliases},
+        )

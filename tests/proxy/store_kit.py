@@ -17,6 +17,7 @@ from proxy.store import Database
 
 PATIENCE_S = 15.0
 SETTINGS = Preference(provider="near", chosen=False, fallback=("near", "far"))
+PROVIDERS = ("near", "far")
 FULL_ROW = StoredPreference(
     "notes",
     provider="far",
@@ -67,7 +68,7 @@ class Kept:
 
 def kept(url: str) -> Kept:
     """Storage that is not open yet."""
-    preferences, memory = Preferences(SETTINGS), LruMemory()
+    preferences, memory = Preferences(SETTINGS, PROVIDERS), LruMemory()
     health = Health({}, clock=time.monotonic, wall=time.time)
     return Kept(Storage(url, preferences, memory, health), preferences, memory, health)
 

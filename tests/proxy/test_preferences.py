@@ -10,11 +10,12 @@ from proxy.snapshot import StoreError
 
 pytestmark = pytest.mark.anyio
 
-SETTINGS = Preference(provider="near", chosen=False, fallback=("near", "far"))
+PROVIDERS = ("near", "far")
+SETTINGS = Preference(provider="near", chosen=False, fallback=PROVIDERS)
 
 
 def preferences(*rows: StoredPreference) -> Preferences:
-    made = Preferences(SETTINGS)
+    made = Preferences(SETTINGS, PROVIDERS)
     made.replace(rows)
     return made
 
@@ -84,10 +85,22 @@ def test_a_choice_is_one_when_a_provider_is_named(
 
 
 def test_a_choice_in_the_settings_is_a_choice() -> None:
-    made = Preferences(Preference(provider="near", chosen=True, fallback=()))
+    made = Preferences(Preference(provider="near", chosen=True, fallback=()), PROVIDERS)
     made.replace([StoredPreference(models={"far": "big"})])
 
     assert made.get(None).chosen
+
+
+def test_a_provider_that_there_is_no_longer_does_not_hold() -> None:
+    chosen = preferences(
+        StoredPreference(provider="gone", fallback=("gone", "far")),
+        StoredPreference("notes", provider="far", fallback=("gone",)),
+    )
+
+    assert (chosen.get(None).provider, chosen.get(None).chosen) == ("near", False)
+    assert chosen.get(None).fallback == chosen.get("notes").fallback == ("far",)
+    assert chosen.get("notes").provider == "far"
+    assert chosen.row("default").provider == "gone"
 
 
 async def test_a_change_holds_at_once_for_all_that_look() -> None:

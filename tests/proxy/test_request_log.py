@@ -186,7 +186,9 @@ def test_the_first_rows_are_forgotten_when_there_are_too_many(
 @pytest.fixture
 def storage(path: Path) -> Storage:
     health = Health({}, clock=lambda: 0.0, wall=lambda: 0.0)
-    return Storage(f"sqlite:///{path}", Preferences(Preference("near")), LruMemory(), health)
+    return Storage(
+        f"sqlite:///{path}", Preferences(Preference("near"), ("near",)), LruMemory(), health
+    )
 
 
 async def test_a_server_that_only_answers_does_without_sqlmodel(

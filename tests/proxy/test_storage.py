@@ -353,6 +353,16 @@ async def test_a_row_that_nobody_can_read_stops_no_request(file: str, path: Path
         assert "holds what this program did not write" in str(kept.storage.problem)
 
 
+async def test_where_no_folder_can_be_made_requests_go_on(tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    await asyncio.to_thread(taken.write_text, "a file in the place of a folder")
+    async with running(f"sqlite:///{taken / 'store.db'}") as kept:
+        with pytest.raises(StoreError, match="cannot be used"):
+            await kept.switch("far")
+        assert kept.storage.problem
+        assert (await kept.storage.preference(None)).provider == "near"
+
+
 @pytest.mark.parametrize("seed", range(sized(25, 500)))
 async def test_no_damage_whatsoever_stops_requests(file: str, path: Path, seed: int) -> None:
     content = damaged(path, partial(somewhere, random.Random(seed)))
