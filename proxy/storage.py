@@ -245,3 +245,7 @@ class Storage:
             except StoreError as error:
                 if known is None:
                     log.warning("%s: nothing is saved until that is mended", error)
+            except Exception:
+                # Whatever it was, later changes have to be saved and seen.
+                log.exception("saving failed inside the proxy")
+                self.problem = "saving failed inside the proxy; its log has the details"

@@ -18,6 +18,8 @@ from proxy.receipt import Receipt
 
 MAX_QUEUED = 10_000
 MAX_TEXT = 128
+MAX_FINISH = 32
+MAX_COUNT = 2**31 - 1
 LEFT = 499
 """The status of a request whose client hung up before its end."""
 
@@ -83,19 +85,19 @@ class UsageRow:
         return {
             "request_id": self.request_id,
             "at_ms": int(self.at * 1000),
-            "app": self.app and self.app[:MAX_TEXT],
-            "asked": self.asked[:MAX_TEXT],
+            "app": _text(self.app),
+            "asked": _text(self.asked),
             "provider": self.provider,
-            "model": self.model and self.model[:MAX_TEXT],
+            "model": _text(self.model),
             "first_choice": self.first_choice,
             "stream": self.is_stream,
             "status": self.status,
             "error": self.error,
-            "finish": self.finish,
-            "prompt": tokens.prompt,
-            "completion": tokens.completion,
-            "reasoning": tokens.reasoning,
-            "cached": tokens.cached,
+            "finish": _text(self.finish, MAX_FINISH),
+            "prompt": _count(tokens.prompt),
+            "completion": _count(tokens.completion),
+            "reasoning": _count(tokens.reasoning),
+            "cached": _count(tokens.cached),
             "estimated": tokens.estimated,
             "first_s": self.first_s,
             "total_s": self.total_s,
@@ -174,8 +176,18 @@ def _story(receipt: Receipt) -> Json:
             for one in receipt.tries
         ],
         "warnings": receipt.warnings,
-        "upstream_id": receipt.upstream_id,
+        "upstream_id": _text(receipt.upstream_id),
     }
+
+
+def _text(told: str | None, most: int = MAX_TEXT) -> str | None:
+    """A text as every database takes it, whatever a client or a provider has made of it."""
+    return told and told[:most].replace("\0", " ").encode(errors="replace").decode()
+
+
+def _count(told: int | None) -> int | None:
+    """A number as every database takes it: one that is not taken would keep the rest back."""
+    return told and max(0, min(told, MAX_COUNT))
 
 
 class UsageQueue:

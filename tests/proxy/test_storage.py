@@ -353,6 +353,18 @@ async def test_a_row_that_nobody_can_read_stops_no_request(file: str, path: Path
         assert "holds what this program did not write" in str(kept.storage.problem)
 
 
+async def test_what_goes_wrong_inside_is_told_and_tried_again(
+    file: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(file) as kept:
+        with monkeypatch.context() as patch:
+            patch.setattr(kept.signatures, "take_new", lambda: {}["x"])
+            await until(lambda: kept.storage.problem)
+            assert "inside the proxy" in str(kept.storage.problem)
+        await until(lambda: kept.storage.problem is None)
+    assert "KeyError" in caplog.text
+
+
 async def test_where_no_folder_can_be_made_requests_go_on(tmp_path: Path) -> None:
     taken = tmp_path / "taken"
     await asyncio.to_thread(taken.write_text, "a file in the place of a folder")

@@ -8,15 +8,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from adapters.base import Usage
 from proxy import store
 from proxy.preferences import StoredPreference
 from proxy.store import Database, StoreError
 from tests.proxy.store_kit import FULL_ROW, opened
-from tests.proxy.test_usage import row as usage_row
+from tests.proxy.test_usage import NEAR, answered, row as usage_row
 
 LATER = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -162,6 +164,22 @@ def test_usage_rows_are_appended_and_read(database: Database) -> None:
 
     found = database.rows("SELECT request_id FROM requests WHERE status = :s", {"s": 200})
     assert sorted(one[0] for one in found) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"asked": "a\x00b"},
+        {"asked": "\ud800"},
+        {"app": "a\x00b" * 99},
+        {"receipt": answered(NEAR, finish="x" * 99, upstream_id="\udfff\x00")},
+        {"receipt": answered(NEAR, usage=Usage(2**31, 2**63, reasoning=2**64, cached=-1))},
+        {"bytes_in": 2**40},
+    ],
+    ids=["NUL", "half a character", "a long app", "odd texts", "large numbers", "much"],
+)
+def test_a_row_that_tells_odd_things_is_taken(database: Database, told: dict[str, Any]) -> None:
+    database.append([usage_row(**told).columns()])
 
 
 # Opening
