@@ -35,7 +35,7 @@ PROMPT = "canary-prompt-7f3a"
 MESSAGES: Any = [{"role": "user", "content": PROMPT}]
 TLS = ssl.create_default_context()  # made once, since loading the roots takes long
 PATIENCE_S = 5.0
-SILENCE_S = 0.08
+SILENCE_S = 0.2
 """The provider's timeout in tests that let it pass; else it is `PATIENCE_S`."""
 
 
@@ -235,18 +235,26 @@ class World:
 
     async def ask(
         self,
-        model: str = "gpt-4o",
+        model: str | None = None,
         *,
         stream: bool = False,
         client: openai.AsyncOpenAI | None = None,
         **fields: Any,
     ) -> Seen:
-        """One call of the SDK, and what came of it."""
+        """One call of the SDK, and what came of it.
+
+        Unless told otherwise it names the model of `a`, for which no lists of models are asked.
+        """
         create = (client or self.client).chat.completions.with_raw_response.create
         seen = Seen()
         try:
             raw: Any = await create(
-                **{"model": model, "messages": MESSAGES, "stream": stream, **fields}
+                **{
+                    "model": model or self.a.dialect.model,
+                    "messages": MESSAGES,
+                    "stream": stream,
+                    **fields,
+                }
             )
             seen.headers = raw.headers
             answer: Any = raw.parse()
@@ -287,7 +295,7 @@ class World:
 
     async def post(self, **fields: Any) -> Posted:
         """One call straight to the application: a thousand of them take no time worth a word."""
-        body = json.dumps({"model": "gpt-4o", "messages": MESSAGES, **fields}).encode()
+        body = json.dumps({"model": self.a.dialect.model, "messages": MESSAGES, **fields}).encode()
         scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
