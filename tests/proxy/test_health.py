@@ -911,7 +911,7 @@ class Life(RuleBasedStateMachine):
         self.under_way = []
         self.calls = {candidate: [] for candidate in self.candidates}
         self.told = {
-            place: [ends for ends in waits if ends[1] < math.inf]
+            place: [ends for ends in waits if self.clock.now < ends[0] and ends[1] < math.inf]
             for place, waits in self.told.items()
         }
         self.doubted = {place: set() for place, waits in self.told.items() if waits}
