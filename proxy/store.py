@@ -107,7 +107,7 @@ class RequestRow(SQLModel, table=True):
     __tablename__ = "requests"
 
     id: int | None = Field(default=None, primary_key=True)
-    request_id: str = Field(max_length=128, index=True)
+    request_id: str = Field(max_length=128)
     at_ms: int = Field(sa_type=BigInteger, index=True)
     app: str | None = Field(max_length=128)
     asked: str = Field(max_length=128)

@@ -212,14 +212,17 @@ def requests(query: Query, chosen: Filter, limit: int) -> list[Json]:
 
 
 def request(query: Query, wanted: str) -> Json | None:
-    """The receipt of the request with this row id or, the newest, with this request id."""
-    number = int(wanted) if wanted.isdecimal() and len(wanted) < 16 else -1
-    rows = query(
-        f"SELECT {', '.join(FIELDS)}, story FROM requests"  # noqa: S608
-        " WHERE id = :number OR request_id = :wanted"
-        " ORDER BY CASE WHEN id = :number THEN 0 ELSE 1 END, id DESC LIMIT 1",
-        {"number": number, "wanted": wanted},
-    )
+    """The receipt of the request with this row id or, the newest, with this request id.
+
+    A request id has no index: ids are random, and keeping them in order would cost every request
+    more than all the rest of its row, where a look at all rows takes some milliseconds.
+    """
+    select = f"SELECT {', '.join(FIELDS)}, story FROM requests WHERE"  # noqa: S608
+    rows: Sequence[Sequence[Any]] = ()
+    if wanted.isdecimal() and len(wanted) < 16:
+        rows = query(f"{select} id = :id", {"id": int(wanted)})
+    if not rows:
+        rows = query(f"{select} request_id = :id ORDER BY id DESC LIMIT 1", {"id": wanted})
     if not rows:
         return None
     *row, story = rows[0]

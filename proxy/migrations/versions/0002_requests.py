@@ -14,7 +14,7 @@ def upgrade() -> None:
     op.create_table(
         "requests",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("request_id", sa.String(128), nullable=False, index=True),
+        sa.Column("request_id", sa.String(128), nullable=False),
         sa.Column("at_ms", sa.BigInteger, nullable=False, index=True),
         sa.Column("app", sa.String(128)),
         sa.Column("asked", sa.String(128), nullable=False),
