@@ -38,6 +38,16 @@ MAX_WORDLESS_S = 5 * 60.0
 """A stream may go on for so long with comments and the like before it counts as stalled."""
 MAX_ERROR_BYTES = 1024 * 1024
 DRAIN_S = 0.25
+
+UNSENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.LocalProtocolError,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
+"""What is raised before the first byte of a request has gone out."""
 PIECE_BYTES = 64 * 1024
 AUTO_DETECT = 32
 """Added to zlib's window size, it takes gzip as well as deflate."""
@@ -241,6 +251,7 @@ async def _read_whole(response: httpx.Response, route: Route) -> bytes:
         async for data in _body(response):
             body += data
             if len(body) > MAX_ANSWER_BYTES:
+                body.clear()  # the error's traceback would keep it for a while
                 raise _too_large(route.provider)
     return bytes(body).removeprefix(b"\xef\xbb\xbf")
 
@@ -313,6 +324,8 @@ def transport_errors(provider: str, phase: Phase) -> Iterator[_Progress]:
 
 def transport_error(error: Exception, provider: str, phase: Phase) -> AdapterError:
     """The AdapterError that an exception of httpx means, in our words: theirs may hold a URL."""
+    if phase is Phase.BEFORE_SEND and not isinstance(error, UNSENT):
+        phase = Phase.BEFORE_CONTENT  # the request may have reached the provider
     kind, message = _kind_of(error, phase)
     return AdapterError(kind, message, provider=provider, scope=Scope.PROVIDER, phase=phase)
 
