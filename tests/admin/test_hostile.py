@@ -66,7 +66,8 @@ def test_hostile_text_stays_text(
         expect(page.locator("#notice")).to_contain_text("'models.evil' must be")
         page.reload()
         expect(page.locator("#apps .name")).to_have_text(hostile)
-        assert page.locator("main img, main svg, main script").count() == 0
+        ours = ":not(.chart, .timeline)"  # the pictures that the page draws itself
+        assert page.locator(f"main img, main svg{ours}, main script").count() == 0
 
 
 def _failing(text: str, kind: ErrorKind) -> AdapterError:
