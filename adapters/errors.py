@@ -23,7 +23,8 @@ class ErrorKind(StrEnum):
     QUOTA_DAY = "quota_day"
     OVERLOADED = "overloaded"  # busy, short: 498, 529, Ollama's "server busy"
     SERVER = "server"
-    NETWORK = "network"
+    NETWORK = "network"  # no connection came about: nothing was sent
+    BROKEN = "broken"  # the connection broke with a request or an answer under way
     TLS = "tls"
     TIMEOUT_CONNECT = "timeout_connect"
     TIMEOUT_FIRST_BYTE = "timeout_first_byte"
@@ -45,6 +46,7 @@ CODE_OF_KIND: Mapping[ErrorKind, ErrorCode] = {
     ErrorKind.OVERLOADED: ErrorCode.PROVIDER_UNAVAILABLE,
     ErrorKind.SERVER: ErrorCode.PROVIDER_UNAVAILABLE,
     ErrorKind.NETWORK: ErrorCode.NETWORK_ERROR,
+    ErrorKind.BROKEN: ErrorCode.NETWORK_ERROR,
     ErrorKind.TLS: ErrorCode.NETWORK_ERROR,
     ErrorKind.TIMEOUT_CONNECT: ErrorCode.NETWORK_ERROR,
     ErrorKind.TIMEOUT_FIRST_BYTE: ErrorCode.NETWORK_ERROR,

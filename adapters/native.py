@@ -39,15 +39,6 @@ MAX_WORDLESS_S = 5 * 60.0
 MAX_ERROR_BYTES = 1024 * 1024
 DRAIN_S = 0.25
 
-UNSENT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.LocalProtocolError,
-    httpx.UnsupportedProtocol,
-    httpx.InvalidURL,
-)
-"""What is raised before the first byte of a request has gone out."""
 PIECE_BYTES = 64 * 1024
 AUTO_DETECT = 32
 """Added to zlib's window size, it takes gzip as well as deflate."""
@@ -324,8 +315,6 @@ def transport_errors(provider: str, phase: Phase) -> Iterator[_Progress]:
 
 def transport_error(error: Exception, provider: str, phase: Phase) -> AdapterError:
     """The AdapterError that an exception of httpx means, in our words: theirs may hold a URL."""
-    if phase is Phase.BEFORE_SEND and not isinstance(error, UNSENT):
-        phase = Phase.BEFORE_CONTENT  # the request may have reached the provider
     kind, message = _kind_of(error, phase)
     return AdapterError(kind, message, provider=provider, scope=Scope.PROVIDER, phase=phase)
 
@@ -342,12 +331,12 @@ def _kind_of(error: Exception, phase: Phase) -> tuple[ErrorKind, str]:
             return ErrorKind.TIMEOUT_FIRST_BYTE, "no answer in time"
         case httpx.ConnectError() if _is_tls(error):
             return ErrorKind.TLS, "no trusted TLS connection"
-        case httpx.ConnectError():
+        case httpx.ConnectError() | httpx.ProxyError() | httpx.UnsupportedProtocol():
             return ErrorKind.NETWORK, "cannot connect"
         case httpx.DecodingError():
             return ErrorKind.BAD_RESPONSE, "the answer's compression is broken"
         case httpx.TransportError():
-            return ErrorKind.NETWORK, "the connection broke"
+            return ErrorKind.BROKEN, "the connection broke"
         case _:
             return ErrorKind.BAD_RESPONSE, "the exchange failed"
 

@@ -114,6 +114,7 @@ _UPSTREAM: Mapping[ErrorKind, tuple[int, str, str | None]] = {
     ErrorKind.OVERLOADED: (503, "service_unavailable_error", "no_provider_available"),
     ErrorKind.SERVER: (503, "service_unavailable_error", "no_provider_available"),
     ErrorKind.NETWORK: (503, "service_unavailable_error", "no_provider_available"),
+    ErrorKind.BROKEN: (502, "api_error", "upstream_error"),
     ErrorKind.TLS: (502, "api_error", "upstream_error"),
     ErrorKind.TIMEOUT_CONNECT: (504, "api_error", "upstream_timeout"),
     ErrorKind.TIMEOUT_FIRST_BYTE: (504, "api_error", "upstream_timeout"),

@@ -23,6 +23,7 @@ GUESSED_KINDS = frozenset(
     {
         ErrorKind.SERVER,
         ErrorKind.NETWORK,
+        ErrorKind.BROKEN,
         ErrorKind.TIMEOUT_CONNECT,
         ErrorKind.TIMEOUT_FIRST_BYTE,
         ErrorKind.STALL,

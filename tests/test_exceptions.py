@@ -21,6 +21,7 @@ from adapters.base import AdapterError, ErrorKind, Phase, Scope
 SECRET = "k-secret-0815"
 REQUEST = httpx.Request("POST", f"https://api.example/chat?key={SECRET}")
 NETWORK, BAD_RESPONSE = ErrorKind.NETWORK, ErrorKind.BAD_RESPONSE
+BROKEN = ErrorKind.BROKEN
 FIRST_BYTE = ErrorKind.TIMEOUT_FIRST_BYTE
 
 
@@ -39,7 +40,7 @@ def of_genai(error_class: type[Exception], status: int, word: str) -> Exception:
 
 
 HTTPX: Mapping[str, ErrorKind] = {
-    "CloseError": NETWORK,
+    "CloseError": BROKEN,
     "ConnectError": NETWORK,
     "ConnectTimeout": ErrorKind.TIMEOUT_CONNECT,
     "CookieConflict": BAD_RESPONSE,
@@ -47,14 +48,14 @@ HTTPX: Mapping[str, ErrorKind] = {
     "HTTPError": BAD_RESPONSE,
     "HTTPStatusError": BAD_RESPONSE,
     "InvalidURL": BAD_RESPONSE,
-    "LocalProtocolError": NETWORK,
-    "NetworkError": NETWORK,
+    "LocalProtocolError": BROKEN,
+    "NetworkError": BROKEN,
     "PoolTimeout": ErrorKind.OVERLOADED,
-    "ProtocolError": NETWORK,
+    "ProtocolError": BROKEN,
     "ProxyError": NETWORK,
-    "ReadError": NETWORK,
+    "ReadError": BROKEN,
     "ReadTimeout": FIRST_BYTE,
-    "RemoteProtocolError": NETWORK,
+    "RemoteProtocolError": BROKEN,
     "RequestError": BAD_RESPONSE,
     "RequestNotRead": BAD_RESPONSE,
     "ResponseNotRead": BAD_RESPONSE,
@@ -63,9 +64,9 @@ HTTPX: Mapping[str, ErrorKind] = {
     "StreamError": BAD_RESPONSE,
     "TimeoutException": FIRST_BYTE,
     "TooManyRedirects": BAD_RESPONSE,
-    "TransportError": NETWORK,
+    "TransportError": BROKEN,
     "UnsupportedProtocol": NETWORK,
-    "WriteError": NETWORK,
+    "WriteError": BROKEN,
     "WriteTimeout": FIRST_BYTE,
 }
 

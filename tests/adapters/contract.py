@@ -224,8 +224,8 @@ TRANSPORT = {
     "refused": (httpx.ConnectError("refused"), ErrorKind.NETWORK),
     "connecting too slow": (httpx.ConnectTimeout(""), ErrorKind.TIMEOUT_CONNECT),
     "no first byte": (httpx.ReadTimeout(""), ErrorKind.TIMEOUT_FIRST_BYTE),
-    "reset": (httpx.ReadError(""), ErrorKind.NETWORK),
-    "hung up": (httpx.RemoteProtocolError(""), ErrorKind.NETWORK),
+    "reset": (httpx.ReadError(""), ErrorKind.BROKEN),
+    "hung up": (httpx.RemoteProtocolError(""), ErrorKind.BROKEN),
 }
 
 
@@ -240,7 +240,7 @@ async def test_a_broken_connection_is_an_adapter_error(
 
 @pytest.mark.parametrize(
     ("raised", "kind"),
-    [(httpx.ReadTimeout(""), ErrorKind.STALL), (httpx.ReadError(""), ErrorKind.NETWORK)],
+    [(httpx.ReadTimeout(""), ErrorKind.STALL), (httpx.ReadError(""), ErrorKind.BROKEN)],
     ids=["stalled", "reset"],
 )
 async def test_a_stream_that_breaks_after_content_says_so(

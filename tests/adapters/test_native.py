@@ -354,10 +354,10 @@ async def test_cancelling_the_reader_closes_the_response() -> None:
         (httpx.ReadTimeout("x"), ErrorKind.TIMEOUT_FIRST_BYTE, ErrorKind.STALL),
         (httpx.WriteTimeout("x"), ErrorKind.TIMEOUT_FIRST_BYTE, ErrorKind.STALL),
         (httpx.ConnectError("x"), ErrorKind.NETWORK, ErrorKind.NETWORK),
-        (httpx.ReadError("x"), ErrorKind.NETWORK, ErrorKind.NETWORK),
-        (httpx.WriteError("x"), ErrorKind.NETWORK, ErrorKind.NETWORK),
-        (httpx.CloseError("x"), ErrorKind.NETWORK, ErrorKind.NETWORK),
-        (httpx.RemoteProtocolError("x"), ErrorKind.NETWORK, ErrorKind.NETWORK),
+        (httpx.ReadError("x"), ErrorKind.BROKEN, ErrorKind.BROKEN),
+        (httpx.WriteError("x"), ErrorKind.BROKEN, ErrorKind.BROKEN),
+        (httpx.CloseError("x"), ErrorKind.BROKEN, ErrorKind.BROKEN),
+        (httpx.RemoteProtocolError("x"), ErrorKind.BROKEN, ErrorKind.BROKEN),
         (httpx.ProxyError("x"), ErrorKind.NETWORK, ErrorKind.NETWORK),
         (httpx.DecodingError("x"), ErrorKind.BAD_RESPONSE, ErrorKind.BAD_RESPONSE),
         (httpx.StreamConsumed(), ErrorKind.BAD_RESPONSE, ErrorKind.BAD_RESPONSE),
@@ -380,12 +380,12 @@ async def test_what_httpx_raises_has_a_kind_by_its_phase(
     assert {one.scope for one in (unsent, unanswered, cut)} == {Scope.PROVIDER}
 
 
-async def test_a_plain_answer_that_is_cut_is_a_network_error() -> None:
+async def test_a_plain_answer_that_is_cut_is_a_broken_connection() -> None:
     error, found = await failure_of(
         answer(row("a"), httpx.ReadError("cut"), headers=JSON), call=PLAIN
     )
 
-    assert (error.kind, found) == (ErrorKind.NETWORK, [])
+    assert (error.kind, found) == (ErrorKind.BROKEN, [])
 
 
 def test_a_certificate_that_cannot_be_trusted_is_tls() -> None:

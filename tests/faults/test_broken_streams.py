@@ -36,8 +36,8 @@ def broken_stream(dialect: Dialect, how: str) -> Reply:
 
 AFTER_CONTENT = {
     "stall": "upstream_stalled",
-    "close": "no_provider_available",
-    "reset": "no_provider_available",
+    "close": "upstream_error",
+    "reset": "upstream_error",
     "no end mark": "upstream_invalid_response",
     "error event": "no_provider_available",
     "garbage": "upstream_invalid_response",

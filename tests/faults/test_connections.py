@@ -23,6 +23,7 @@ WITH_B = pytest.mark.parametrize("with_b", [False, True], ids=["alone", "with an
 NEXT = {"groq": "gemini", "gemini": "ollama", "ollama": "groq"}
 CHUNKED = ("transfer-encoding", "chunked")
 NO_PROVIDER = (503, "no_provider_available")
+UPSTREAM_ERROR = (502, "upstream_error")
 WORD_OF_500 = {"groq": "500", "gemini": "500", "ollama": "server"}
 INVALID = (502, "upstream_invalid_response")
 TIMEOUT = (504, "upstream_timeout")
@@ -111,6 +112,7 @@ def recoded(encoding: str) -> Any:
 
 HTML = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
 NETWORK, BAD = ErrorKind.NETWORK, ErrorKind.BAD_RESPONSE
+BROKEN = ErrorKind.BROKEN
 
 FAULTS: Mapping[str, Fault] = {
     "5 no byte": Fault(
@@ -125,13 +127,13 @@ FAULTS: Mapping[str, Fault] = {
         TIMEOUT,
         silence_s=SILENCE_S,
     ),
-    "8 closed before the head": Fault(lambda d, s: Reply((), "close"), NETWORK, NO_PROVIDER),
-    "8 reset before the head": Fault(lambda d, s: Reply((), "reset"), NETWORK, NO_PROVIDER),
-    "9 closed in the body": Fault(cut_body("close"), NETWORK, NO_PROVIDER, streamed=False),
-    "9 reset in the body": Fault(cut_body("reset"), NETWORK, NO_PROVIDER, streamed=False),
+    "8 closed before the head": Fault(lambda d, s: Reply((), "close"), BROKEN, UPSTREAM_ERROR),
+    "8 reset before the head": Fault(lambda d, s: Reply((), "reset"), BROKEN, UPSTREAM_ERROR),
+    "9 closed in the body": Fault(cut_body("close"), BROKEN, UPSTREAM_ERROR, streamed=False),
+    "9 reset in the body": Fault(cut_body("reset"), BROKEN, UPSTREAM_ERROR, streamed=False),
     "9 half an answer": Fault(truncated, BAD, INVALID, streamed=False),
-    "10 closed before content": Fault(opening_then("close"), NETWORK, NO_PROVIDER, whole=False),
-    "10 reset before content": Fault(opening_then("reset"), NETWORK, NO_PROVIDER, whole=False),
+    "10 closed before content": Fault(opening_then("close"), BROKEN, UPSTREAM_ERROR, whole=False),
+    "10 reset before content": Fault(opening_then("reset"), BROKEN, UPSTREAM_ERROR, whole=False),
     "12 no content, no end mark": Fault(no_words, BAD, INVALID, whole=False),
     "13 invalid JSON": Fault(body(b'{"choices": [}'), BAD, INVALID, streamed=False),
     "13 another JSON": Fault(body(b'["pong"]'), BAD, INVALID, streamed=False),
@@ -151,7 +153,7 @@ FAULTS: Mapping[str, Fault] = {
         INVALID,
     ),
     "59 huge headers": Fault(
-        lambda d, s: whole(good(d, s), 200, ("x-filler", "x" * 70_000)), NETWORK, NO_PROVIDER
+        lambda d, s: whole(good(d, s), 200, ("x-filler", "x" * 70_000)), BROKEN, UPSTREAM_ERROR
     ),
 }
 CASES = [

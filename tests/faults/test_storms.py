@@ -24,6 +24,8 @@ DOWN = {
     "busy": refusal(DIALECTS["groq"], 503, message="server busy"),
     "limited": refusal(DIALECTS["groq"], 429),
 }
+ANSWERS = {429, 502, 503}
+"""502 is for the few whose own try was cut; all others are told when to come back."""
 ANY = "gpt-4o"
 """A name that no provider lists: it goes to whom the user prefers."""
 INTERVAL_S = {"refusing": 5, "500": 5, "busy": 2, "limited": 30}
@@ -52,7 +54,7 @@ async def test_row_35_two_hundred_requests_cause_at_most_twenty_calls(
 
     seen = [await world.ask(stream=streamed) for _ in range(200)]
 
-    assert {one.status for one in seen} <= {429, 503}
+    assert {one.status for one in seen} <= ANSWERS
     assert calls(world) <= 20
     assert world.time.now - 1000 < 60  # nobody was made to wait for long
 
@@ -69,8 +71,9 @@ async def test_row_35_a_thousand_requests_at_once_are_no_storm(build: Build, how
     async with asyncio.timeout(20):
         posted = await asyncio.gather(*(world.post(stream=i % 2 == 0) for i in range(1000)))
 
-    assert {one.status for one in posted} <= {429, 503}
-    assert all(float(one.headers["retry-after"]) >= 1 for one in posted)
+    assert {one.status for one in posted} <= ANSWERS
+    waiting = [one for one in posted if one.status != 502]
+    assert all(float(one.headers["retry-after"]) >= 1 for one in waiting)
     assert calls(world) - before <= 3
 
 

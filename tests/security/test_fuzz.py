@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from tests.fakes.server import Answer, Fault
 from tests.security.kit import (
@@ -263,6 +263,8 @@ def test_every_body_of_nearly_the_right_form_is_answered(
 
     @settings(FUZZ, max_examples=BODIES)
     @given(bodies)
+    @example({"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello."}]})
+    @example({"model": "a//b", "messages": [{"role": "user", "content": "Hello."}]})
     def attempt(body: dict[str, Any]) -> None:
         for name in PROVIDERS:
             server.parts.health.forget(name)
