@@ -152,6 +152,19 @@ def from_adapter(error: AdapterError, *, retry_after_s: float | None = None) -> 
     )
 
 
+def pinned_broke(error: ApiError) -> ApiError:
+    """502 for the only provider that a request would have: it has been tried again already."""
+    return ApiError(
+        502,
+        error.message,
+        type_="api_error",
+        code="upstream_error",
+        provider=error.provider,
+        provider_code=error.provider_code,
+        should_retry=False,
+    )
+
+
 def _should_retry(status: int, type_: str, wait_s: float | None) -> bool | None:
     if status == 429:
         too_long = type_ == "insufficient_quota" or (wait_s or 0) > LONGEST_SDK_WAIT_S

@@ -35,7 +35,14 @@ from proxy.attempts import (
 )
 from proxy.budget import RetryBudget
 from proxy.candidates import Candidate, Chooser, Preference
-from proxy.errors import ApiError, bad_request, from_adapter, from_failures, overloaded
+from proxy.errors import (
+    ApiError,
+    bad_request,
+    from_adapter,
+    from_failures,
+    overloaded,
+    pinned_broke,
+)
 from proxy.fanout import fan_out
 from proxy.health import Health, Ticket, Wait
 from proxy.images import ImageFetcher, ImageFetchError
@@ -323,6 +330,8 @@ class Router:
         failures = attempts.errors(now)
         final = [failure for failure in failures if failure.kind in FINAL_KINDS]
         error = from_adapter(final[-1]) if final else from_failures(failures)
+        if attempts.plan.pinned and attempts.failures and failures[-1].kind is ErrorKind.SERVER:
+            error = pinned_broke(error)
         if error.status == 503 and not preference.chosen and not self.answered:
             error.message += " " + self._chooser.ways_to_an_answer()
         return error

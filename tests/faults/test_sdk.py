@@ -59,7 +59,7 @@ ROWS: dict[str, tuple[Reply, int, int, type[openai.APIError]]] = {
     "nonsense": (whole(b"<html>"), 1, 1, openai.InternalServerError),
     "a redirect": (whole(b"", 302, ("location", "/x")), 1, 1, openai.InternalServerError),
     "busy": (refusal(GROQ, 503), 1, 3, openai.InternalServerError),
-    "broken": (refusal(GROQ, 500), 4, 3, openai.InternalServerError),
+    "broken": (refusal(GROQ, 500), 2, 1, openai.InternalServerError),
 }
 
 
