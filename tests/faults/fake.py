@@ -99,7 +99,12 @@ class Fake:
         return whole(encoded(self.dialect.whole(self.dialect.text)))
 
     async def start(self, tls: ssl.SSLContext | None = None) -> Self:
-        self._listener = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=tls)
+        self._listener = await asyncio.get_running_loop().create_server(
+            lambda: asyncio.StreamReaderProtocol(_Reader(), self._serve),
+            "127.0.0.1",
+            0,
+            ssl=tls,
+        )
         port = self._listener.sockets[0].getsockname()[1]
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
         self._tasks: set[asyncio.Task[None]] = set()
@@ -112,7 +117,7 @@ class Fake:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.sleep(0)  # aborted sockets close in the loop's next turn
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, reader: _Reader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         task.set_name(TASK_NAME)
@@ -130,9 +135,7 @@ class Fake:
             self._tasks.discard(task)
             writer.transport.abort()
 
-    async def _answer_calls(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _answer_calls(self, reader: _Reader, writer: asyncio.StreamWriter) -> None:
         number = 0
         while True:
             method, path, headers, body = await _request(reader)
@@ -149,12 +152,10 @@ class Fake:
             if not await self._play(reply, reader, writer):
                 return
 
-    async def _play(
-        self, reply: Reply, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> bool:
+    async def _play(self, reply: Reply, reader: _Reader, writer: asyncio.StreamWriter) -> bool:
         """Whether the connection goes on."""
         self.counts.busy += 1
-        leaving = asyncio.ensure_future(_until_gone(reader))
+        leaving = asyncio.ensure_future(reader.gone.wait())
         playing = asyncio.ensure_future(self._write(reply, writer))
         leaving.set_name(TASK_NAME)
         playing.set_name(TASK_NAME)
@@ -191,12 +192,20 @@ class Fake:
             await asyncio.sleep(READ_S)
 
 
-async def _until_gone(reader: asyncio.StreamReader) -> None:
-    """Returns when the client has closed or reset; it says nothing while it is answered."""
-    while not reader.at_eof():
-        if reader.exception() is not None:
-            return
-        await asyncio.sleep(0.001)
+class _Reader(asyncio.StreamReader):
+    """A reader that tells when the client has closed or reset."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gone = asyncio.Event()
+
+    def feed_eof(self) -> None:
+        super().feed_eof()
+        self.gone.set()
+
+    def set_exception(self, exc: Exception) -> None:
+        super().set_exception(exc)
+        self.gone.set()
 
 
 async def _request(reader: asyncio.StreamReader) -> tuple[str, str, dict[str, str], bytes]:

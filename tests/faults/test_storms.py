@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import sys
 from collections import Counter
 
 import pytest
@@ -174,7 +173,6 @@ async def prefer(world: World, provider: str) -> None:
     await world.parts.preferences.put(StoredPreference(provider=provider, fallback=world.order))
 
 
-@pytest.mark.skipif(sys.gettrace() is not None, reason="a tracer slows 100 calls past limits")
 async def test_row_53_a_change_in_the_middle_spoils_no_answer(build: Build) -> None:
     world = await build("groq", "gemini")
     gate = asyncio.Event()

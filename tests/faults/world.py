@@ -34,7 +34,7 @@ KEYS = {"groq": "gsk_PlantedSecretOfGroq42", "gemini": "AIzaPlantedSecretOfGemin
 PROMPT = "canary-prompt-7f3a"
 MESSAGES: Any = [{"role": "user", "content": PROMPT}]
 TLS = ssl.create_default_context()  # made once, since loading the roots takes long
-PATIENCE_S = 20.0
+PATIENCE_S = 5.0
 SILENCE_S = 0.2
 """The provider's timeout in tests that let it pass; else it is `PATIENCE_S`."""
 
