@@ -285,6 +285,7 @@ class ProviderSettings(BaseModel):
 
     `timeout` is the number of seconds without a byte after which an upstream counts as stalled.
     `temperature` and `max_tokens` stand in for requests that give none.
+    `billed` tells that the user pays for what is used, which is on a free tier otherwise.
     `careful_requests_per_minute` is what the rate preset `careful` keeps to.
     """
 
@@ -302,6 +303,7 @@ class ProviderSettings(BaseModel):
     rate_limit_requests_per_minute: int | None = Field(default=None, ge=1)
     rate_limit_tokens_per_minute: int | None = Field(default=None, ge=1)
     rate_limit_requests_per_day: int | None = Field(default=None, ge=1)
+    billed: bool = False
 
     @field_validator("api_key")
     @classmethod

@@ -39,6 +39,7 @@ from proxy.metrics import Metrics, Tally
 from proxy.migrate import NewerSchemaError
 from proxy.models import Catalog, ModelsEndpoint
 from proxy.preferences import Preferences
+from proxy.prices import PriceList
 from proxy.recorder import Recorder
 from proxy.redact import Redactor
 from proxy.room import Admission
@@ -91,7 +92,8 @@ def create_app(
     """The server's application. Nothing is connected and no SDK imported before it is needed."""
     parts = build(settings, upstream or open_upstream_of(settings), clocks or Clocks())
     tally = Tally()
-    metrics = Metrics(tally, parts.storage.usage, parts.admission.requests, parts.sources)
+    storage = parts.storage
+    metrics = Metrics(tally, storage.usage, storage.prices, parts.admission.requests, parts.sources)
     chat = ChatEndpoint(
         parts.router,
         partial(_preference, parts),
@@ -160,7 +162,7 @@ def build(settings: Settings, upstream: Upstream, clocks: Clocks) -> Parts:
         clock=clocks.clock,
         wall=clocks.wall,
     )
-    storage = Storage(settings.store_url, preferences, memory, health)
+    storage = Storage(settings.store_url, preferences, memory, health, _price_list(adapters))
     router = Router(
         adapters,
         chooser,
@@ -224,6 +226,10 @@ async def _preference(parts: Parts, app: str | None) -> Preference:
 
 def _limits(adapters: Mapping[str, Adapter], preset: str) -> Mapping[str, Limits]:
     return {name: limits_of(adapter.settings, preset) for name, adapter in adapters.items()}
+
+
+def _price_list(adapters: Mapping[str, Adapter]) -> PriceList:
+    return PriceList({name: one.settings.billed for name, one in adapters.items() if not one.local})
 
 
 def limits_of(settings: ProviderSettings, preset: str) -> Limits:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from proxy.prices import NANO, PriceList
 from proxy.room import Room
 from proxy.status import Sources
 from proxy.usage import UsageQueue, UsageRow
@@ -81,6 +82,7 @@ class Metrics:
 
     tally: Tally
     usage: UsageQueue
+    prices: PriceList
     room: Room
     sources: Sources
 
@@ -95,6 +97,7 @@ class Metrics:
     def collect(self) -> Iterator[Metric]:
         """Every metric: what prometheus-client asks a collector for."""
         yield from self._counted()
+        yield from self._priced()
         yield from self._timed()
         yield from self._now()
         yield from self._states()
@@ -114,6 +117,19 @@ class Metrics:
             family = CounterMetricFamily(f"pointsman_{name}", told, labels=labels)
             for values, count in sorted(counts.items()):
                 family.add_metric(values, count)
+            yield family
+
+    def _priced(self) -> Iterator[Metric]:
+        """Of the rows that are written; they are priced on their way to the database."""
+        from prometheus_client.core import CounterMetricFamily
+
+        for name, told, sums in (
+            ("cost_usd", "What is paid for, in US dollars", self.prices.charged),
+            ("list_price_usd", "What it would cost without free tiers", self.prices.listed),
+        ):
+            family = CounterMetricFamily(f"pointsman_{name}", told, labels=("provider",))
+            for provider, nano_usd in sorted(sums.copy().items()):
+                family.add_metric((provider,), nano_usd / NANO)
             yield family
 
     def _timed(self) -> Iterator[Metric]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, MetaData
 
-HEAD = "0002"
+HEAD = "0003"
 TOUCH = "UPDATE alembic_version SET version_num = version_num"
 VERSION_TABLE = (
     "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"

@@ -20,6 +20,7 @@ from proxy.candidates import Preference
 from proxy.health import DayQuota, Health
 from proxy.migrate import NewerSchemaError
 from proxy.preferences import Preferences, StoredPreference
+from proxy.prices import PriceList
 from proxy.request_log import Columns, Query, RequestLog
 from proxy.snapshot import SnapshotError, SqliteReader, StoreError as StoreError
 from proxy.usage import UsageQueue
@@ -56,12 +57,18 @@ class Storage:
     """Keeps memory and database in step. `problem` says what is wrong now, or is None."""
 
     def __init__(
-        self, url: str, preferences: Preferences, signatures: LruMemory, health: Health
+        self,
+        url: str,
+        preferences: Preferences,
+        signatures: LruMemory,
+        health: Health,
+        prices: PriceList | None = None,
     ) -> None:
         self._url = url
         self._preferences = preferences
         self._signatures = signatures
         self._health = health
+        self.prices = prices or PriceList()
         self.usage = UsageQueue()
         self._saved_quotas: frozenset[DayQuota] = frozenset()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
@@ -220,10 +227,15 @@ class Storage:
 
     def _append_batch(self) -> None:
         """All of it in the store's thread, since whoever waits for it may be cancelled."""
-        rows = [row.columns() for row in self.usage.oldest(MAX_BATCH)]
-        if rows:
-            self._append(rows)
-            self.usage.written(len(rows))
+        fresh = self.usage.oldest(MAX_BATCH)
+        if not fresh:
+            return
+        priced = [
+            (row, self.prices.price(row.provider, row.model, row.tokens, row.at)) for row in fresh
+        ]
+        self._append([row.columns(price) for row, price in priced])
+        self.usage.written(len(fresh))
+        self.prices.count([(row.provider, price) for row, price in priced])
 
     def _append(self, rows: Sequence[Columns]) -> None:
         if self._log is not None:

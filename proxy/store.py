@@ -25,6 +25,7 @@ from sqlalchemy import (
     Text,
     delete,
     event,
+    false,
     func,
     null,
     text,
@@ -133,8 +134,8 @@ class RequestRow(SQLModel, table=True):
     cancelled: bool
     partial: bool
     story: str = Field(sa_type=Text)
-    cost: float
-    list_price: float | None
+    list_nano_usd: int | None = Field(sa_type=BigInteger)
+    billed: bool = Field(sa_column_kwargs={"server_default": false()})
 
 
 class Database:

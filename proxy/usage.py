@@ -14,12 +14,14 @@ from itertools import islice
 import orjson
 
 from adapters.base import Json
+from proxy.prices import Price
 from proxy.receipt import Receipt
 
 MAX_QUEUED = 10_000
 MAX_TEXT = 128
 MAX_FINISH = 32
 MAX_COUNT = 2**31 - 1
+FREE = Price()
 LEFT = 499
 """The status of a request whose client hung up before its end."""
 
@@ -79,7 +81,7 @@ class UsageRow:
         """Whether another than the first choice was asked in the end."""
         return self.provider is not None and self.provider != self.first_choice
 
-    def columns(self) -> dict[str, object]:
+    def columns(self, price: Price = FREE) -> dict[str, object]:
         """The row as the table has it."""
         tokens = self.tokens
         return {
@@ -109,8 +111,8 @@ class UsageRow:
             "cancelled": self.cancelled,
             "partial": self.partial,
             "story": orjson.dumps(_story(self.receipt)).decode(),
-            "cost": 0.0,
-            "list_price": None,
+            "list_nano_usd": price.list_nano_usd,
+            "billed": price.billed,
         }
 
 

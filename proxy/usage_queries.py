@@ -30,8 +30,9 @@ SUMS: Mapping[str, str] = {
     "prompt": "SUM(CASE WHEN estimated THEN 0 ELSE prompt END)",
     "completion": "SUM(CASE WHEN estimated THEN 0 ELSE completion END)",
     "estimated": "SUM(CASE WHEN estimated THEN prompt + completion ELSE 0 END)",
-    "cost": "SUM(cost)",
-    "list_price": "SUM(list_price)",
+    "cost_nano_usd": "CAST(SUM(CASE WHEN billed THEN list_nano_usd ELSE 0 END) AS BIGINT)",
+    "list_nano_usd": "CAST(SUM(list_nano_usd) AS BIGINT)",
+    "unpriced": "SUM(CASE WHEN list_nano_usd IS NULL THEN 1 ELSE 0 END)",
 }
 RANKED = ("first_s", "total_s", "tokens_per_s")
 MAX_RANKED = 10_000
@@ -64,12 +65,13 @@ FIELDS = (
     "rotated",
     "cancelled",
     "partial",
-    "cost",
-    "list_price",
+    "list_nano_usd",
+    "billed",
 )
-NAMES = ("id", "at", *(name for name in FIELDS if name not in ("id", "at_ms")), "tokens_per_s")
+DERIVED = ("cost_nano_usd", "tokens_per_s")
+NAMES = ("id", "at", *(name for name in FIELDS if name not in ("id", "at_ms")), *DERIVED)
 """What is told of a request."""
-FLAGS = frozenset({"stream", "estimated", "rotated", "cancelled", "partial"})
+FLAGS = frozenset({"stream", "estimated", "rotated", "cancelled", "partial", "billed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +235,7 @@ def _request(row: Sequence[Any]) -> Json:
     found = dict(zip(FIELDS, row, strict=True))
     first_s, total_s = found["first_s"], found["total_s"]
     found["at"] = found["at_ms"] / 1000
+    found["cost_nano_usd"] = found["list_nano_usd"] if found["billed"] else 0
     found["tokens_per_s"] = (
         None if first_s is None else tokens_per_s(first_s, total_s, found["completion"])
     )

@@ -76,6 +76,7 @@ OF_A_PROVIDER: list[tuple[str, str, str, Any]] = [
     ("RATE_LIMIT_REQUESTS_PER_MINUTE", "3", "rate_limit_requests_per_minute", 3),
     ("RATE_LIMIT_TOKENS_PER_MINUTE", "4", "rate_limit_tokens_per_minute", 4),
     ("RATE_LIMIT_REQUESTS_PER_DAY", "5", "rate_limit_requests_per_day", 5),
+    ("BILLED", "true", "billed", True),
 ]
 
 
