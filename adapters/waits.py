@@ -41,11 +41,12 @@ def capped_s(seconds: float, cap_s: float = HOUR_S) -> float | None:
 def retry_after_s(headers: httpx.Headers, now: datetime, *, cap_s: float = HOUR_S) -> float | None:
     """The wait in `retry-after-ms` or `retry-after` (seconds, or an HTTP date), or None.
 
-    Where a header comes twice, the longer wait holds. `now` is aware of its time zone.
+    Where a header comes twice, the longer wait holds. A date counts from the answer's own `date`,
+    as the two clocks may differ; where there is none, from `now`, which knows its time zone.
     Source: RFC 9110 section 10.2.3; `retry-after-ms` as OpenAI's clients read it.
     """
     waits = [_number(value) / 1000 for value in headers.get_list("retry-after-ms")]
-    waits += [_seconds(value, now) for value in headers.get_list("retry-after")]
+    waits += [_seconds(value, headers, now) for value in headers.get_list("retry-after")]
     told = [wait for value in waits if (wait := capped_s(value, cap_s)) is not None]
     return max(told, default=None)
 
@@ -68,16 +69,16 @@ def _number(text: str) -> float:
         return math.nan
 
 
-def _seconds(text: str, now: datetime) -> float:
+def _seconds(text: str, headers: httpx.Headers, now: datetime) -> float:
     seconds = _number(text)
-    return _until(text, now) if math.isnan(seconds) else seconds
+    if math.isnan(seconds) and (until := _date(text)):
+        return (until - (_date(headers.get("date", "")) or now)).total_seconds()
+    return seconds
 
 
-def _until(text: str, now: datetime) -> float:
+def _date(text: str) -> datetime | None:
     try:
         date = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):
-        return math.nan
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return (date - now).total_seconds()
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -44,6 +44,19 @@ def test_reads_retry_after(value: str, seconds: float | None) -> None:
     assert told(("retry-after", value)) == seconds
 
 
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [
+        ("Sat, 14 Mar 2026 15:09:20 GMT", 9.0),
+        ("Sun, 15 Mar 2026 15:09:20 GMT", None),
+        ("soon", 3.0),
+    ],
+    ids=["another clock", "past by that clock", "no date"],
+)
+def test_a_date_counts_from_the_answers_own(date: str, seconds: float | None) -> None:
+    assert told(("date", date), ("retry-after", "Sat, 14 Mar 2026 15:09:29 GMT")) == seconds
+
+
 def test_reads_milliseconds() -> None:
     assert told(("retry-after-ms", "1500")) == 1.5
     assert told(("retry-after-ms", "x"), ("retry-after", "4")) == 4
