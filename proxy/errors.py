@@ -7,6 +7,7 @@ own rotation has tried everything, `x-should-retry: false` keeps them from multi
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Mapping, Sequence
 
 from adapters.base import AdapterError, ErrorKind, Phase
@@ -14,10 +15,15 @@ from adapters.base import AdapterError, ErrorKind, Phase
 LONGEST_SDK_WAIT_S = 60.0
 """SDKs of this family take a longer `retry-after` for none, and would come back at once."""
 SHORT_OUTAGE_S = 10.0
+LATER_SHARE = 0.1
+"""By how much of a limit's wait its end is told later, at the most."""
 
 
 class ApiError(Exception):
-    """An answer that is an error. `retry_after_s` and `should_retry` become headers when given."""
+    """An answer that is an error. `retry_after_s` and `should_retry` become headers when given.
+
+    `later_s` is added to the wait that is told, so that not all come back at the same moment.
+    """
 
     def __init__(
         self,
@@ -42,6 +48,7 @@ class ApiError(Exception):
         self.provider = provider
         self.provider_code = provider_code
         self.retry_after_s = retry_after_s
+        self.later_s = 0.0
         self.should_retry = should_retry
         self.close = close
 
@@ -50,8 +57,11 @@ class ApiError(Exception):
         headers: list[tuple[bytes, bytes]] = []
         if self.retry_after_s is not None:
             wait_s = max(self.retry_after_s, 0.001)
-            headers.append((b"retry-after", b"%d" % math.ceil(wait_s)))
-            headers.append((b"retry-after-ms", b"%d" % math.ceil(wait_s * 1000)))
+            later_s = wait_s + self.later_s
+            # Whole seconds are later by themselves where the wait is short.
+            seconds = max(math.ceil(wait_s), math.floor(later_s))
+            headers.append((b"retry-after", b"%d" % seconds))
+            headers.append((b"retry-after-ms", b"%d" % math.ceil(later_s * 1000)))
         if self.should_retry is not None:
             headers.append((b"x-should-retry", b"true" if self.should_retry else b"false"))
         if self.close:
@@ -90,7 +100,7 @@ def overloaded() -> ApiError:
         "Too many requests are waiting for a provider.",
         type_="service_unavailable_error",
         code="overloaded",
-        retry_after_s=2.0,
+        retry_after_s=random.uniform(1, 5),  # noqa: S311 - no secret: they are not to come together
         should_retry=True,
     )
 
@@ -150,6 +160,19 @@ def from_adapter(error: AdapterError, *, retry_after_s: float | None = None) -> 
         retry_after_s=wait_s if status in (429, 503) else None,
         should_retry=_should_retry(status, type_, wait_s),
     )
+
+
+def spread(error: ApiError, chance: float) -> ApiError:
+    """`error`, told later by up to a tenth where it is a limit; `chance` is from 0 to 1.
+
+    The wait of a spent day is left as it is: nobody comes back for it in a hurry.
+    """
+    if error.code == "rate_limit_exceeded" and error.retry_after_s is not None:
+        error.later_s = error.retry_after_s * LATER_SHARE * chance
+        error.should_retry = _should_retry(
+            error.status, error.type, error.retry_after_s + error.later_s
+        )
+    return error
 
 
 def pinned_broke(error: ApiError) -> ApiError:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -42,6 +43,7 @@ from proxy.errors import (
     from_failures,
     overloaded,
     pinned_broke,
+    spread,
 )
 from proxy.fanout import fan_out
 from proxy.health import Health, Ticket, Wait
@@ -73,8 +75,9 @@ HINTS = frozenset(
 class Router:
     """Sends requests to providers. One for the life of the process.
 
-    `clock` and `sleep` are what told waits go by; `answered` holds the providers that have given
-    an answer since the start.
+    `clock` and `sleep` are what told waits go by; `chance`, from 0 to 1, by how much later than
+    that clients are told to come back. `answered` holds the providers that have given an answer
+    since the start.
     """
 
     def __init__(
@@ -90,6 +93,7 @@ class Router:
         max_wait_s: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self._adapters = adapters
         self._chooser = chooser
@@ -101,6 +105,7 @@ class Router:
         self._max_wait_s = max_wait_s
         self._clock = clock
         self._sleep = sleep
+        self._chance = chance
         self._budget = RetryBudget(clock)
         self._lines = Lines()
         self._backoff = wait_random_exponential(multiplier=0.5, max=8)
@@ -334,7 +339,7 @@ class Router:
             error = pinned_broke(error)
         if error.status == 503 and not preference.chosen and not self.answered:
             error.message += " " + self._chooser.ways_to_an_answer()
-        return error
+        return spread(error, self._chance())
 
 
 async def _until_content(events: AsyncGenerator[list[Event], None], provider: str) -> list[Event]:

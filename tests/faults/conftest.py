@@ -16,7 +16,7 @@ import trustme
 
 from tests.faults.dialects import DIALECTS
 from tests.faults.fake import Fake
-from tests.faults.world import KEYS, PROMPT, VirtualTime, World
+from tests.faults.world import KEYS, PROMPT, Seen, VirtualTime, World
 
 Build = Callable[..., Awaitable[World]]
 
@@ -67,6 +67,13 @@ def assert_clean(caplog: pytest.LogCaptureFixture) -> None:
     said += "\n".join(r.getMessage() for r in caplog.records if not r.name.startswith("openai"))
     for secret in (*KEYS.values(), PROMPT):
         assert secret not in said
+
+
+def is_told(seen: Seen, wait_s: float) -> bool:
+    """Whether the app is told to wait so long, or up to a tenth longer, in either header."""
+    seconds, ms = (float(seen.headers[name]) for name in ("retry-after", "retry-after-ms"))
+    is_exact = wait_s - 0.001 <= ms / 1000 <= wait_s * 1.1 + 0.001
+    return is_exact and wait_s <= seconds < wait_s * 1.1 + 1
 
 
 @pytest.fixture

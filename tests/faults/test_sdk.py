@@ -10,7 +10,7 @@ from typing import Any
 import openai
 import pytest
 
-from tests.faults.conftest import Build
+from tests.faults.conftest import Build, is_told
 from tests.faults.dialects import DAY_QUOTA, DIALECTS, encoded, gemini_quota
 from tests.faults.fake import PAUSE, Reply, refusal, stream, whole
 from tests.faults.world import KEYS, SILENCE_S, World, until
@@ -91,7 +91,8 @@ async def test_a_short_wait_that_we_tell_is_the_one_that_the_sdk_sleeps(
     async with world.sdk(max_retries=1) as patient:
         await world.ask(client=patient)
 
-    assert sleeps == [pytest.approx(7, abs=0.1)]
+    [slept] = sleeps
+    assert 7 <= slept <= 7.71  # up to a tenth longer, for not all are to come at once
 
 
 async def test_the_last_row_a_deadline_that_is_used_up_is_a_504_and_final(
@@ -176,8 +177,7 @@ async def test_r3_a_streams_error_keeps_its_wait(build: Build, a: str, wait: str
 
     seen = await world.ask(stream=True)
 
-    assert seen.headers["retry-after"] == wait
-    assert int(seen.headers["retry-after-ms"]) == int(wait) * 1000
+    assert is_told(seen, int(wait))
 
 
 async def test_r4_rotation_does_not_begin_the_count_anew(build: Build) -> None:

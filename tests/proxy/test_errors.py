@@ -15,6 +15,8 @@ from proxy.errors import (
     from_failures,
     internal_error,
     model_not_found,
+    overloaded,
+    spread,
 )
 
 LIMIT, QUOTA = ErrorKind.RATE_LIMIT, ErrorKind.QUOTA_DAY
@@ -121,6 +123,33 @@ def test_a_told_wait_is_always_a_whole_number_above_zero(
     for name, value in from_adapter(failure(kind, wait_s)).headers():
         if name.startswith(b"retry-after"):
             assert value.isdigit() and int(value) >= 1
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1))
+def test_a_limits_end_is_told_at_most_a_tenth_later_and_never_earlier(
+    wait_s: float, chance: float
+) -> None:
+    error = spread(from_adapter(failure(LIMIT, wait_s)), chance)
+
+    seconds, ms = (int(header(error, name) or 0) for name in (b"retry-after", b"retry-after-ms"))
+    wait_s = max(wait_s, 0.001)
+    assert wait_s <= seconds <= wait_s * 1.1 + 1
+    assert wait_s <= ms / 1000 <= wait_s * 1.1 + 0.001
+    assert error.should_retry is (False if ms > 60_000 else None)
+
+
+def test_what_is_told_later_than_an_sdk_waits_is_not_to_be_asked_again() -> None:
+    told = from_adapter(failure(LIMIT, 58))
+
+    assert header(spread(told, 0), b"x-should-retry") is None
+    assert header(spread(told, 1), b"x-should-retry") == b"false"
+
+
+def test_those_who_find_no_room_are_told_to_come_back_at_different_times() -> None:
+    waits = [overloaded().retry_after_s or 0 for _ in range(100)]
+
+    assert all(1 <= wait <= 5 for wait in waits)
+    assert len(set(waits)) > 50
 
 
 # One error for several failures

@@ -29,12 +29,13 @@ from adapters.base import (
     Usage,
     Warn,
 )
+from proxy.attempts import MAX_ATTEMPTS
 from proxy.candidates import Chooser, Preference
 from proxy.errors import ApiError
 from proxy.health import Health
 from proxy.images import ImageFetcher
 from proxy.receipt import Receipt
-from proxy.router import MAX_ATTEMPTS, Router
+from proxy.router import Router
 from proxy.windows import Limits
 from tests.proxy.kit import EVERYTHING, HANG, HELLO, ScriptedAdapter, adapter, failure, request
 
@@ -65,6 +66,7 @@ class Station:
     adapters: dict[str, ScriptedAdapter]
     strict_params: bool = False
     max_wait_s: float = 0
+    chance: float = 0
     clock: Clock = field(default_factory=Clock)
     receipt: Receipt = field(default_factory=Receipt)
     preference: Preference = field(default_factory=lambda: Preference("north", chosen=True))
@@ -85,6 +87,7 @@ class Station:
             max_wait_s=self.max_wait_s,
             clock=self.clock,
             sleep=self.clock.sleep,
+            chance=lambda: self.chance,
         )
 
     async def ask(self, model: str = "default", **fields: Any) -> list[Event]:
@@ -331,6 +334,22 @@ async def test_when_all_fail_the_most_telling_is_told(
     assert error.status == status
     assert dict(error.headers()).get(b"retry-after") == retry_after
     assert station.receipt.attempts == [f"north:{north[0]}", f"south:{south[0]}"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [(LIMIT, (b"22", b"22000", None)), (ErrorKind.QUOTA_DAY, (b"20", b"20000", b"false"))],
+)
+async def test_the_end_of_a_limit_is_told_a_little_later_but_not_of_a_day(
+    build: Build, kind: ErrorKind, told: tuple[bytes, bytes, bytes | None]
+) -> None:
+    station = build("north", chance=1.0)
+    station.play("north", [failure(kind, "north", retry_after_s=20)])
+
+    headers = dict((await station.refused()).headers())
+
+    names = (b"retry-after", b"retry-after-ms", b"x-should-retry")
+    assert tuple(headers.get(name) for name in names) == told
 
 
 async def test_a_new_user_is_told_the_ways_to_an_answer(build: Build) -> None:
