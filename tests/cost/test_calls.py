@@ -1,0 +1,24 @@
+"""No request and no chunk takes many more calls of functions than it did: time without a clock.
+
+Where more is meant: `uv run python -m tests.cost --update`, and say in `docs/performance.md` why.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cost.calls import measured
+from tests.cost.record import GROWTH, Figures, recorded
+
+
+@pytest.fixture(scope="session")
+def figures(tmp_path_factory: pytest.TempPathFactory) -> Figures:
+    return measured(tmp_path_factory.mktemp("cost"))
+
+
+@pytest.mark.parametrize("provider", ["groq", "gemini", "ollama"])
+@pytest.mark.parametrize("what", ["request", "chunk"])
+def test_it_takes_no_more_calls_than_before(provider: str, what: str, figures: Figures) -> None:
+    name = f"{provider} {what}"
+    before = recorded()[name]
+    assert figures[name] <= before * GROWTH, "python -m tests.cost --update, if that is meant"
