@@ -31,7 +31,12 @@ OPEN_PATHS = frozenset({"/health/live", "/health/ready"})
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 WRITING_METHODS = frozenset({"POST", "PUT", "PATCH"})
 """Those with a body; a DELETE no page can send without asking first, which it is refused."""
-ONCE = frozenset({b"host", b"origin", b"sec-fetch-site", b"content-type", b"content-length"})
+ONCE = frozenset(
+    {
+        *(b"host", b"origin", b"sec-fetch-site", b"authorization", b"x-api-key"),
+        *(b"content-type", b"content-length", b"transfer-encoding"),
+    }
+)
 """Sent twice, they could mean one thing here and another elsewhere."""
 APP_KEY_PREFIX = "app-"
 
@@ -138,9 +143,12 @@ class Guard:
 
     def _check(self, scope: Scope, headers: _Headers) -> str | None:
         """The name of the app that asks, if it gives one. Raises ApiError 400, 415 or 401."""
-        if b"transfer-encoding" in headers.values and b"content-length" in headers.values:
+        coding = headers.values.get(b"transfer-encoding")
+        if coding is not None and (
+            coding.lower() != b"chunked" or b"content-length" in headers.values
+        ):
             raise ApiError(
-                400, "Content-Length and Transfer-Encoding exclude each other.", close=True
+                400, "Transfer-Encoding may be chunked, without a Content-Length.", close=True
             )
         if self._life.draining and scope["path"] not in OPEN_PATHS:
             raise shutting_down()
@@ -177,8 +185,9 @@ def _is_fetched_by_another(headers: _Headers) -> bool:
     Scripts, images and frames come without an Origin, so that only this tells.
     """
     site = headers.values.get(b"sec-fetch-site")
-    is_link = headers.values.get(b"sec-fetch-dest") == b"document"
-    return site == b"cross-site" or (site == b"same-site" and not is_link)
+    if site is None or site in (b"same-origin", b"none"):
+        return False
+    return site != b"same-site" or headers.values.get(b"sec-fetch-dest") != b"document"
 
 
 def _digest(key: str) -> bytes:

@@ -29,6 +29,7 @@ STUCK_S = 30.0
 LINGER_S = 5.0
 MAX_LINGER_BYTES = 64 * 1024 * 1024
 MAX_HEAD_BYTES = 64 * 1024
+"""Of headers, and of what may stand between two pieces of a body or behind it."""
 
 
 class _Waits(Enum):
@@ -48,15 +49,17 @@ class Protocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._wire = _Wire(transport, self.loop, self._hang_up)
         self._received = 0
+        self._overhead = 0
         self._unread = 0
         self._unread_since = 0.0
         self._wait(_Waits.REQUEST)
 
     def data_received(self, data: bytes) -> None:
         self._received += len(data)
+        self._overhead += len(data)
         if self._waits is not _Waits.END:
             super().data_received(data)
-            if self._waits is _Waits.HEAD and self._received > MAX_HEAD_BYTES:
+            if self._overhead > MAX_HEAD_BYTES and self._waits in (_Waits.HEAD, _Waits.BODY):
                 self._refuse(ApiError(431, "The headers are too large.", close=True))
         elif self._received > MAX_LINGER_BYTES:
             self.transport.abort()
@@ -66,10 +69,17 @@ class Protocol(HttpToolsProtocol):
         self._wait(_Waits.HEAD)
 
     def on_headers_complete(self) -> None:
+        if not self.url.startswith(b"/"):
+            self._compare_host()
         super().on_headers_complete()
+        self.headers = []  # what comes behind a body (trailers) is no part of what is judged
         self.cycle.transport = cast(asyncio.Transport, self._wire)
         self._wire.begins = True
         self._wait(_Waits.BODY)
+
+    def on_body(self, body: bytes) -> None:
+        super().on_body(body)
+        self._overhead = 0
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -127,7 +137,14 @@ class Protocol(HttpToolsProtocol):
     def _wait(self, what: _Waits) -> None:
         self._waits = what
         self._since = self.loop.time()
-        self._received = 0
+        self._received = self._overhead = 0
+
+    def _compare_host(self) -> None:
+        """A target that is a whole URL names the host, too; another one than Host makes it two."""
+        authority = self.url.partition(b"://")[2].partition(b"/")[0].lower()
+        told = [value.lower() for name, value in self.headers if name == b"host"]
+        if told and authority and told[0] != authority:
+            self.headers.append((b"host", authority))
 
     def _check_reader(self, now: float) -> None:
         unread = self.unsent_bytes
@@ -151,7 +168,8 @@ class Protocol(HttpToolsProtocol):
                 return
             cycle.disconnected = True
             cycle.message_event.set()
-        self.transport.write(_answer(error))
+        if self._waits is not _Waits.BODY or not cycle.response_complete:  # else it was answered
+            self.transport.write(_answer(error))
         self._linger()
 
     def _hang_up(self) -> None:

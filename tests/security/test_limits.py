@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -34,6 +35,7 @@ from tests.security.kit import (
 JSON = {"Content-Type": "application/json"}
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
 GOOD = post(body_of())
+HELLO = json.dumps(body_of()).encode()
 SHORT_S = 0.6
 MIB = 2**20
 
@@ -74,6 +76,24 @@ FRAMINGS = {
     "a length too large to be one": with_headers(b"Content-Length: " + b"9" * 40),
     "chunked, but not last": with_headers(b"Transfer-Encoding: chunked, gzip"),
     "another coding": with_headers(b"Transfer-Encoding: xchunked"),
+    "another coding besides": with_headers(
+        b"Content-Type: application/json",
+        b"Transfer-Encoding: gzip, chunked",
+        body=b"2\r\n{}\r\n0\r\n\r\n",
+    ),
+    "two codings": with_headers(
+        b"Content-Type: application/json",
+        b"Transfer-Encoding: identity",
+        b"Transfer-Encoding: chunked",
+        body=b"2\r\n{}\r\n0\r\n\r\n",
+    ),
+    "a target at another host": GOOD.replace(b" /", b" http://evil.example/", 1),
+    "two keys": GOOD.replace(b"\r\n", b"\r\nAuthorization: a\r\nAuthorization: b\r\n", 1),
+    "a chunk with an extension of 1 MB": with_headers(
+        b"Content-Type: application/json",
+        b"Transfer-Encoding: chunked",
+        body=b"2;" + b"x" * 1_000_000,
+    ),
     "a bad chunk": with_headers(
         b"Content-Type: application/json", b"Transfer-Encoding: chunked", body=b"zz\r\n{}\r\n"
     ),
@@ -120,6 +140,43 @@ def test_a_header_is_refused_before_it_has_ended(server: Threaded) -> None:
             for _ in range(100):
                 sock.sendall(HEAD + b"X: " + b"y" * 10_000)
         assert read_reply(sock).status == 431
+
+
+def test_a_target_that_is_a_whole_url_may_name_this_host(server: Threaded) -> None:
+    data = GOOD.replace(b" /", b" http://127.0.0.1/", 1)
+    assert ask(server.port, data).status == 200
+
+
+CHUNKED_GOOD = b"".join(
+    (
+        HEAD,
+        b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"%x\r\n%b\r\n0\r\n" % (len(HELLO), HELLO),
+    )
+)
+
+
+def test_what_stands_behind_a_body_is_no_header(fakes: Fakes, tmp_path: Path) -> None:
+    key = b"Authorization: Bearer client-key-of-the-tests\r\n"
+    with serving(settings_for(fakes, tmp_path, api_keys="client-key-of-the-tests")) as server:
+        assert ask(server.port, CHUNKED_GOOD + key + b"\r\n").status == 401
+        in_front = CHUNKED_GOOD.replace(b"\r\n", b"\r\n" + key, 1)
+        assert ask(server.port, in_front + b"Host: evil.example\r\n\r\n").status == 200
+    assert fakes.chats == 1
+
+
+@pytest.mark.parametrize("line", [b"X: y\r\n" * 100, b"y" * 600], ids=["many", "a long one"])
+def test_what_stands_behind_a_body_ends_some_time(
+    server: Threaded, fakes: Fakes, line: bytes
+) -> None:
+    with connect(server.port) as sock:
+        with contextlib.suppress(ConnectionError):
+            sock.sendall(CHUNKED_GOOD + b"X: ")
+            for _ in range(1000):
+                sock.sendall(line)
+        assert read_reply(sock).status == 431
+        assert is_closed(sock)
+    assert fakes.chats == 0
 
 
 def test_what_follows_a_good_request_cannot_spoil_its_answer(server: Threaded) -> None:
@@ -302,6 +359,13 @@ def test_a_request_that_does_not_end_is_a_408_and_the_end(
         assert reply.code == "request_timeout"
         assert is_closed(sock)
     assert fakes.chats == 0
+
+
+def test_who_has_an_answer_and_never_ends_its_body_gets_no_second_one(hasty: Threaded) -> None:
+    with connect(hasty.port) as sock:
+        sock.sendall(request("POST", CHAT, b"x" * 100, headers={"Content-Type": "text/plain"})[:-1])
+        assert read_one(sock).status == 415
+        assert is_closed(sock)
 
 
 @pytest.mark.parametrize("data", [b"", GOOD], ids=["never spoken", "answered"])
