@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import socket
 from importlib.metadata import version
 from pathlib import Path
@@ -52,8 +51,6 @@ def serve(settings: Settings) -> None:
     listener = _listen(settings)
     from proxy.server import run
 
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
-    logging.getLogger("pointsman").setLevel(settings.log_level.upper())
     if reason := run(settings, listener):
         raise Stop(reason)
 

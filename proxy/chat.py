@@ -25,6 +25,9 @@ from proxy.wire import ChunkStream, Fold, error_object, new_head, sse
 
 log = logging.getLogger("pointsman.request")
 
+LINE = "%(request_id)s %(status)d %(provider)s/%(model)s %(ms).0f ms attempts=%(attempts)s"
+LINE_OF_ERROR = f"{LINE} error=%(error)s"
+
 Header = tuple[bytes, bytes]
 FIRST_CONTENT_S = 120.0
 """The longest a stream may take to its first content."""
@@ -268,16 +271,20 @@ class _Exchange:
 
     def log(self) -> None:
         """One line a request: no prompt, no answer, no key."""
-        log.info(
-            "%s %d %s/%s %.0f ms attempts=%s%s",
-            self.id.decode("ascii"),
-            self.status,
-            self.receipt.provider or "-",
-            self.receipt.model or "-",
-            self.receipt.elapsed_s() * 1000,
-            ",".join(self.receipt.attempts) or "-",
-            f" error={self._error}" if self._error else "",
-        )
+        if not log.isEnabledFor(logging.INFO):
+            return
+        receipt = self.receipt
+        fields = {
+            "request_id": self.id.decode("ascii"),
+            "status": self.status,
+            "provider": receipt.provider or "-",
+            "model": receipt.model or "-",
+            "ms": round(receipt.elapsed_s() * 1000, 1),
+            "attempts": ",".join(receipt.attempts) or "-",
+        }
+        if self._error:
+            fields["error"] = self._error
+        log.info(LINE_OF_ERROR if self._error else LINE, fields)
 
     def row(self) -> UsageRow:
         """What is kept of the request, now that it has ended."""

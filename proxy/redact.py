@@ -7,10 +7,8 @@ they say; this one also holds when a provider, a library or a traceback says mor
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
 from urllib.parse import quote
 
 from adapters.base import AdapterError
@@ -21,15 +19,16 @@ SHORTEST_SECRET = 4
 
 Mask = Callable[[str], str]
 
-# Every log line passes here, so a pattern is only tried where one of its words is found.
+# Every log line passes here, so a pattern is only tried where one of its words is found. None takes
+# in a line's end, as lines come together, or a backslash, which may belong to a quote in JSON.
 _PATTERNS = (
     (("AIza",), re.compile(r"AIza[\w-]{10,}"), MASK),
     (("gsk_",), re.compile(r"gsk_\w{10,}"), MASK),
     (("sk-",), re.compile(r"\bsk-[\w-]{10,}"), MASK),
-    (("earer ", "EARER "), re.compile(r"(?i)\b(bearer)\s+[^\s\"',;}]{4,}"), rf"\1 {MASK}"),
+    (("earer ", "EARER "), re.compile(r"(?i)\b(bearer)[ \t]+[^\s\"'\\,;}]{4,}"), rf"\1 {MASK}"),
     (
         ("key=", "Key=", "KEY=", "token=", "TOKEN="),
-        re.compile(r"(?i)([\w-]*(?:key|token))=[^&\s\"']+"),
+        re.compile(r"(?i)([\w-]*(?:key|token))=[^&\s\"'\\]+"),
         rf"\1={MASK}",
     ),
 )
@@ -59,28 +58,6 @@ class Redactor:
         error.message = self(error.message)
         error.upstream_code = error.upstream_code and self(error.upstream_code)
         error.args = (f"{error.provider}: {error.message}",)
-
-    def mask_logs(self) -> None:
-        """Mask every log record of this process from now on, whichever handler takes it."""
-        make = logging.getLogRecordFactory()
-
-        def masked(*args: Any, **kwargs: Any) -> logging.LogRecord:
-            return self._mask_record(make(*args, **kwargs))
-
-        logging.setLogRecordFactory(masked)
-
-    def _mask_record(self, record: logging.LogRecord) -> logging.LogRecord:
-        try:
-            record.msg = self(record.getMessage())
-        except (TypeError, ValueError, KeyError):
-            record.msg = "(a log line that does not fit its arguments)"
-        record.args = None
-        if record.exc_info and record.exc_info[0] is not None:
-            # Formatters take this text, where there is one, and do not make their own.
-            record.exc_text = self(logging.Formatter().formatException(record.exc_info))
-        if record.stack_info:
-            record.stack_info = self(record.stack_info)
-        return record
 
 
 def _in_json(secret: str) -> str:

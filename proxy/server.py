@@ -17,6 +17,7 @@ import uvicorn
 from proxy.app import Clocks, Parts, create_app
 from proxy.banner import banner
 from proxy.drain import Stage
+from proxy.log import configure
 from proxy.protocol import Protocol
 from proxy.redact import Redactor
 from proxy.settings import Settings
@@ -35,10 +36,13 @@ def run(settings: Settings, listener: socket.socket) -> str | None:
     Returns why the server stopped by itself, or None if it was told to.
     """
     redactor = Redactor(settings.secrets())
-    redactor.mask_logs()
+    lines = configure(redactor, level=settings.log_level, form=settings.log_format)
     _allow_open_files()
-    server = Server(settings)
-    server.run(sockets=[listener])
+    try:
+        server = Server(settings)
+        server.run(sockets=[listener])
+    finally:
+        lines.close()
     return server.reason and redactor(server.reason)
 
 

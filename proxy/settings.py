@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     strict_params: bool = False
     fetch_images: str = "public"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["console", "json"] = "console"
     rate_preset: Literal["provider", "careful", "off"] = "provider"
     transport: Literal["auto", "native", "httpx"] = "auto"
     think_tags: Literal["keep", "split"] = "keep"
@@ -70,7 +71,9 @@ class Settings(BaseSettings):
     def _are_providers(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(_provider(name) for name in names)
 
-    @field_validator("log_level", "rate_preset", "transport", "think_tags", mode="before")
+    @field_validator(
+        "log_level", "log_format", "rate_preset", "transport", "think_tags", mode="before"
+    )
     @classmethod
     def _in_lower_case(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value

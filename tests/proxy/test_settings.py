@@ -63,6 +63,7 @@ OWN: list[tuple[str, str, str, Any]] = [
     ("POINTSMAN_STRICT_PARAMS", "true", "strict_params", True),
     ("POINTSMAN_FETCH_IMAGES", "off", "fetch_images", "off"),
     ("POINTSMAN_LOG_LEVEL", "DEBUG", "log_level", "debug"),
+    ("POINTSMAN_LOG_FORMAT", "JSON", "log_format", "json"),
     ("POINTSMAN_RATE_PRESET", "careful", "rate_preset", "careful"),
     ("POINTSMAN_TRANSPORT", "httpx", "transport", "httpx"),
 ]
