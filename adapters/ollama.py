@@ -128,7 +128,7 @@ class OllamaAdapter:
             images=facts.can("vision") is not False,
             audio=facts.can("audio") is not False,
             thinking=facts.can("thinking") is not False,
-            context=facts.context,
+            context=min(filter(None, (facts.context, self._own.num_ctx)), default=None),
         )
 
     def to_native(self, request: ChatRequest) -> NativeCall:

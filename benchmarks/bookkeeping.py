@@ -11,7 +11,7 @@ import argparse
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any
 
 from adapters.base import Capabilities, ChatRequest, Event, Finish, ProviderSettings, Text, Usage
@@ -55,10 +55,21 @@ def router() -> Router:
     async def know(_model: str) -> None:
         return None
 
+    async def windows(_: Sequence[Candidate]) -> dict[Candidate, int]:
+        return {}
+
     adapters: Any = {name: InMemory() for name in "abc"}
     chooser = Chooser(adapters, listed=lambda _: (), last_resort=lambda _: None)
     images = ImageFetcher("off")
-    return Router(adapters, chooser, health(), know=know, images=images, redactor=Redactor([]))
+    return Router(
+        adapters,
+        chooser,
+        health(),
+        know=know,
+        windows=windows,
+        images=images,
+        redactor=Redactor([]),
+    )
 
 
 async def cpu_us(work: Callable[[], Awaitable[None]], requests: int) -> float:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from adapters.base import Adapter, AdapterError, Json, Model
+from proxy.candidates import Candidate
 from proxy.errors import model_not_found
 from proxy.parse import check_model_name
 from proxy.wire import model_object, models_object
@@ -73,6 +74,24 @@ class Catalog:
         if first:
             await asyncio.wait([asking[provider] for provider in first], timeout=FIRST_LIST_S)
             self._slow |= first & self._asking.keys()
+
+    async def windows(self, candidates: Sequence[Candidate]) -> Mapping[Candidate, int]:
+        """How many tokens each takes, of those where that is known or a list now tells it."""
+        known = self._windows(candidates)
+        if len(known) < len(candidates):
+            await self.refreshed()
+            known = self._windows(candidates)
+        return known
+
+    def _windows(self, candidates: Sequence[Candidate]) -> dict[Candidate, int]:
+        found: dict[Candidate, int] = {}
+        for one in candidates:
+            rows = (row for row in self._lists.get(one.provider, ()) if row.id == one.model)
+            listed = next(rows, None)
+            own = self._adapters[one.provider].capabilities(one.model).context
+            if size := (listed and listed.context) or own:
+                found[one] = size
+        return found
 
     async def refreshed(self) -> Mapping[str, Sequence[Model]]:
         """The lists, asked for anew where they are not fresh."""

@@ -48,6 +48,7 @@ from proxy.errors import (
 from proxy.fanout import fan_out
 from proxy.health import Health, Ticket, Wait
 from proxy.images import ImageFetcher, ImageFetchError
+from proxy.limit_log import log_use, log_wait
 from proxy.line import Lines
 from proxy.receipt import Receipt
 from proxy.redact import Redactor
@@ -77,7 +78,7 @@ class Router:
 
     `clock` and `sleep` are what told waits go by; `chance`, from 0 to 1, by how much later than
     that clients are told to come back. `answered` holds the providers that have given an answer
-    since the start.
+    since the start. `windows` tells how many tokens each candidate takes, where that is known.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Router:
         health: Health,
         *,
         know: Callable[[str], Awaitable[None]],
+        windows: Callable[[Sequence[Candidate]], Awaitable[Mapping[Candidate, int]]],
         images: ImageFetcher,
         redactor: Redactor | None = None,
         strict_params: bool = False,
@@ -99,6 +101,7 @@ class Router:
         self._chooser = chooser
         self._health = health
         self._know = know
+        self._windows = windows
         self._images = images
         self._redactor = redactor or Redactor(())
         self._strict_params = strict_params
@@ -182,6 +185,7 @@ class Router:
 
     async def _attempt(self, attempts: Attempts) -> Answer:
         ticket = await self._leave(attempts)
+        log_use(ticket)
         candidate = ticket.candidate
         share = SHARE_OF_DEADLINE if len(attempts.untried()) > 1 else 1.0
         share_s = max(share * (attempts.deadline - self._clock()), 0.001)
@@ -194,6 +198,8 @@ class Router:
             else:
                 ticket.failed(error)
             self._failed(candidate, error, attempts)
+            if error.kind is ErrorKind.CONTEXT and len(attempts.plan.candidates) > 1:
+                attempts.useless |= await self._no_larger(candidate, attempts)
             raise
         except BaseException:
             ticket.abandoned()
@@ -213,21 +219,15 @@ class Router:
         log.info("[%s] %s", candidate.provider, error.message)
         if error.kind is ErrorKind.AUTH:
             log.error("[%s] refuses its key: it is left out until that is mended", error.provider)
-        if error.kind is ErrorKind.CONTEXT:
-            attempts.useless |= self._no_larger(candidate, attempts)
 
-    def _no_larger(self, candidate: Candidate, attempts: Attempts) -> set[Candidate]:
-        """The candidates that are known to hold no longer a context than this one."""
+    async def _no_larger(self, candidate: Candidate, attempts: Attempts) -> set[Candidate]:
+        """The candidates not known to take more than this one, for whom a request was too long.
 
-        def context(other: Candidate) -> int | None:
-            return self._adapters[other.provider].capabilities(other.model).context
-
-        own = context(candidate)
-        return {
-            other
-            for other in attempts.plan.candidates
-            if own is not None and (size := context(other)) is not None and size <= own
-        }
+        Where its own window is unknown, they must be known to take the request.
+        """
+        windows = await self._windows(attempts.plan.candidates)
+        too_small = windows.get(candidate, attempts.tokens)
+        return {c for c in attempts.plan.candidates if windows.get(c, 0) <= too_small}
 
     async def _leave(self, attempts: Attempts) -> Ticket:
         """Leave to call the next candidate, waiting for it if that is worth while.
@@ -250,7 +250,7 @@ class Router:
                     return self._within_budget(leave, attempts)
                 wait = self._soonest_worth_waiting(leave, attempts)
                 wait_s = max(wait.at - self._clock(), 0.001)
-                _log_wait(wait, wait_s)
+                log_wait(wait, wait_s)
                 attempts.max_wait_s -= wait_s
                 attempts.receipt.waited_s += wait_s
                 await self._sleep(wait_s)
@@ -356,11 +356,6 @@ async def _until_content(events: AsyncGenerator[list[Event], None], provider: st
     raise AdapterError(
         ErrorKind.BAD_RESPONSE, "the answer ended before it began", provider=provider
     )
-
-
-def _log_wait(wait: Wait, wait_s: float) -> None:
-    used = f"{wait.gauge.used}/{wait.gauge.limit} used" if wait.gauge else wait.why
-    log.info("[limiter] %s %s, waiting %.1f s", wait.candidate.provider, used, wait_s)
 
 
 def _refuse_drops(warnings: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from adapters.base import ErrorKind
 from tests.faults.conftest import Build
 from tests.faults.dialects import DIALECTS, encoded
 from tests.faults.fake import Reply, refusal, stream, whole
-from tests.faults.world import KEYS
+from tests.faults.world import KEYS, World
 
 pytestmark = pytest.mark.anyio
 
@@ -211,13 +212,34 @@ TOO_LONG = {
 }
 
 
-@A
+def lists_of(name: str, context: int | None) -> Any:
+    """The provider's list of models as it tells how much the model takes; Ollama's never does."""
+    match name:
+        case "groq":
+            return {"object": "list", "data": [{"id": "fast", "context_window": context}]}
+        case "gemini":
+            methods = ["generateContent"]
+            row = {"name": "models/deep", "supportedGenerationMethods": methods}
+            return {"models": [{**row, "inputTokenLimit": context}]}
+        case _:
+            return {"models": []}
+
+
+async def world_with_windows(build: Build, a: str, own: int | None, next_: int | None) -> World:
+    world = await build(a, NEXT[a])
+    for name, context in ((a, own), (NEXT[a], next_)):
+        fake = world.fakes[name]
+        fake.dialect = replace(fake.dialect, lists=lists_of(name, context))
+    world.a.always(TOO_LONG[a])
+    return world
+
+
+@pytest.mark.parametrize("a", ["groq", "ollama"])
 @STREAMED
-async def test_row_33_too_long_for_one_may_fit_the_next(
+async def test_row_33_too_long_for_one_is_for_one_that_takes_more(
     build: Build, a: str, streamed: bool
 ) -> None:
-    world = await build(a, NEXT[a])
-    world.a.always(TOO_LONG[a])
+    world = await world_with_windows(build, a, 8192, 131_072)
 
     for _ in range(4):
         seen = await world.ask(stream=streamed)
@@ -226,19 +248,42 @@ async def test_row_33_too_long_for_one_may_fit_the_next(
     assert world.status(a).state == "ready"
 
 
-@A
+@pytest.mark.parametrize(
+    ("a", "own", "next_"),
+    [
+        ("groq", 131_072, 131_072),
+        ("groq", 131_072, 8192),
+        ("groq", 8192, None),
+        ("groq", None, None),
+        ("gemini", 1_048_576, None),
+    ],
+)
 @STREAMED
-async def test_row_33_too_long_for_all_has_the_code_that_apps_look_for(
-    build: Build, a: str, streamed: bool
+async def test_row_33_too_long_goes_nowhere_that_is_not_known_to_take_more(
+    build: Build, a: str, own: int | None, next_: int | None, streamed: bool
 ) -> None:
-    world = await build(a, NEXT[a])
-    assert world.b
-    world.a.always(TOO_LONG[a])
-    world.b.always(TOO_LONG[NEXT[a]])
+    world = await world_with_windows(build, a, own, next_)
 
     seen = await world.ask(stream=streamed)
 
     assert seen.outcome == (400, "context_length_exceeded")
+    assert seen.attempts == [f"{a}:400"]
+    assert world.status(a).state == "ready"
+    assert world.b and world.b.calls == []
+
+
+@STREAMED
+async def test_row_33_too_long_for_all_has_the_code_that_apps_look_for(
+    build: Build, streamed: bool
+) -> None:
+    world = await world_with_windows(build, "groq", 8192, 1_048_576)
+    assert world.b
+    world.b.always(TOO_LONG["gemini"])
+
+    seen = await world.ask(stream=streamed)
+
+    assert seen.outcome == (400, "context_length_exceeded")
+    assert seen.attempts == ["groq:400", "gemini:400"]
 
 
 # 34: filtered answers are answers

@@ -14,9 +14,10 @@ from openai.types import Model as OpenAIModel
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from adapters.base import ErrorKind, Model
+from adapters.base import Capabilities, ErrorKind, Model
 from proxy import models
 from proxy.app import _api_error
+from proxy.candidates import Candidate
 from proxy.errors import ApiError
 from proxy.models import Catalog, ModelsEndpoint
 from tests.proxy.kit import HANG, ScriptedAdapter, adapter, failure
@@ -239,6 +240,17 @@ async def test_a_name_that_is_set_needs_no_list(station: Station) -> None:
     await station.catalog.know("north-model")
 
     assert station.calls() == [0, 0]
+
+
+async def test_windows_are_told_by_the_lists_and_else_by_the_adapters(station: Station) -> None:
+    listed, told = Candidate("north", "n1"), Candidate("south", "s1")
+    station.lists("north", [Model("n1", context=8192)])
+    station.adapters["north"].script.abilities = Capabilities(context=4096)
+
+    assert await station.catalog.windows([listed, told]) == {listed: 8192}
+    station.adapters["south"].script.abilities = Capabilities(context=4096)
+    assert await station.catalog.windows([listed, told]) == {listed: 8192, told: 4096}
+    assert station.calls() == [1, 1]
 
 
 async def test_closing_stops_a_question_under_way(station: Station) -> None:

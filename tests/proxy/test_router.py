@@ -30,7 +30,7 @@ from adapters.base import (
     Warn,
 )
 from proxy.attempts import MAX_ATTEMPTS
-from proxy.candidates import Chooser, Preference
+from proxy.candidates import Candidate, Chooser, Preference
 from proxy.errors import ApiError
 from proxy.health import Health
 from proxy.images import ImageFetcher
@@ -67,6 +67,7 @@ class Station:
     strict_params: bool = False
     max_wait_s: float = 0
     chance: float = 0
+    windows: dict[str, int] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)
     receipt: Receipt = field(default_factory=Receipt)
     preference: Preference = field(default_factory=lambda: Preference("north", chosen=True))
@@ -75,6 +76,10 @@ class Station:
         async def know(_model: str) -> None:
             return None
 
+        async def windows(candidates: Sequence[Candidate]) -> dict[Candidate, int]:
+            known = {c: self.windows.get(c.provider) for c in candidates}
+            return {c: size for c, size in known.items() if size}
+
         chooser = Chooser(self.adapters, listed=lambda _: (), last_resort=lambda _: None)
         limits = {name: Limits() for name in self.adapters}
         self.router = Router(
@@ -82,6 +87,7 @@ class Station:
             chooser,
             Health(limits, clock=self.clock, wall=self.clock),
             know=know,
+            windows=windows,
             images=ImageFetcher("off"),
             strict_params=self.strict_params,
             max_wait_s=self.max_wait_s,
@@ -137,6 +143,37 @@ async def build() -> AsyncIterator[Build]:
 # Attempts and rotation
 
 
+TOO_LONG = [{"role": "user", "content": "word " * 8000}]
+"""About ten thousand tokens."""
+
+
+@pytest.mark.parametrize(
+    ("windows", "asked"),
+    [
+        ({"north": 8192, "south": 131_072}, "south"),
+        ({"north": 8192, "south": 8192}, None),
+        ({"north": 8192, "south": 4096}, None),
+        ({"north": 8192}, None),
+        ({"south": 131_072}, "south"),
+        ({"south": 8192}, None),
+        ({}, None),
+    ],
+    ids=["larger", "as large", "smaller", "unknown", "enough", "not enough", "nothing known"],
+)
+async def test_too_long_a_request_goes_on_only_to_a_window_known_to_be_larger(
+    build: Build, windows: dict[str, int], asked: str | None
+) -> None:
+    station = build(windows=windows)
+    station.play("north", [failure(ErrorKind.CONTEXT, "north")])
+
+    if asked:
+        await station.ask(messages=TOO_LONG)
+        assert station.receipt.provider == asked
+    else:
+        assert (await station.refused(messages=TOO_LONG)).code == "context_length_exceeded"
+        assert station.calls() == [1, 0]
+
+
 async def test_a_plain_answer_takes_one_call(build: Build) -> None:
     station = build()
 
@@ -161,7 +198,7 @@ async def test_the_provider_gets_its_own_model(build: Build) -> None:
 
 @pytest.mark.parametrize("kind", sorted(set(ErrorKind) - {ErrorKind.BAD_REQUEST}))
 async def test_a_failure_before_content_rotates_unseen(build: Build, kind: ErrorKind) -> None:
-    station = build()
+    station = build(windows={"north": 8192, "south": 131_072})
     station.play("north", [failure(kind, "north")])
 
     events = await station.ask()
@@ -318,7 +355,6 @@ async def test_who_has_answered_is_remembered(build: Build) -> None:
         ((LIMIT, 7), (NETWORK, None), 429, b"7"),
         ((NETWORK, None), (NETWORK, None), 503, b"1"),
         ((ErrorKind.AUTH, None), (ErrorKind.AUTH, None), 502, None),
-        ((ErrorKind.CONTEXT, None), (ErrorKind.CONTEXT, None), 400, None),
     ],
     ids=str,
 )
