@@ -26,7 +26,6 @@ from adapters.native import Upstream
 from admin.auth import Gate, admin_token
 from admin.routes import OWN_PATHS, admin_routes
 from admin.usage import usage_routes
-from proxy.alerts import Alerts, Thresholds
 from proxy.candidates import Chooser, Preference
 from proxy.chat import ChatEndpoint
 from proxy.console import Console
@@ -51,7 +50,6 @@ from proxy.storage import Storage
 from proxy.upstream import open_upstream
 from proxy.usage import UsageRow
 from proxy.watch import Reach, Watch
-from proxy.webhook import post
 from proxy.windows import Limits
 from proxy.wire import error_object
 
@@ -82,7 +80,6 @@ class Parts:
     storage: Storage
     sources: Sources
     watch: Watch
-    alerts: Alerts
     admin_token: SecretStr | None
     admission: Admission = field(default_factory=Admission)
     life: Life = field(default_factory=Life)
@@ -117,9 +114,7 @@ def create_app(
             )
         ]
         + [Route("/health/live", _live), Route("/health/ready", _ready)]
-        + usage_routes(
-            Ledger(storage, alerts=parts.alerts.told), metrics.text, Gate(parts.admin_token)
-        )
+        + usage_routes(Ledger(parts.storage), metrics.text, Gate(parts.admin_token))
         + admin_routes(Console(parts.sources, parts.watch), Gate(parts.admin_token), chat),
         middleware=[
             Middleware(
@@ -203,7 +198,6 @@ def build(settings: Settings, upstream: Upstream, clocks: Clocks) -> Parts:
         storage,
         sources,
         Watch(facts, Reach(adapters, redactor), catalog, preferences),
-        _alerts(settings, storage, health, upstream, clocks),
         admin_token(settings.admin_token, is_loopback=settings.is_loopback),
     )
 
@@ -230,19 +224,6 @@ async def _preference(parts: Parts, app: str | None) -> Preference:
 
 def _limits(adapters: Mapping[str, Adapter], preset: str) -> Mapping[str, Limits]:
     return {name: limits_of(adapter.settings, preset) for name, adapter in adapters.items()}
-
-
-def _alerts(
-    settings: Settings, storage: Storage, health: Health, upstream: Upstream, clocks: Clocks
-) -> Alerts:
-    url = settings.alert_webhook
-    return Alerts(
-        Thresholds(settings.alert_day_quota, settings.alert_error_rate, settings.alert_cost_usd),
-        storage,
-        health,
-        send=partial(post, upstream.client, url) if url else None,
-        wall=clocks.wall,
-    )
 
 
 def _price_list(adapters: Mapping[str, Adapter]) -> PriceList:
@@ -280,8 +261,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     parts: Parts = app.state.parts
     # Loading SQLModel takes longer than all the rest of the start: requests wait for it, if they
     # come that early, but the listening socket does not.
-    works = (_open_storage(parts), _keep_limits(parts), parts.alerts.watch())
-    tasks = [asyncio.create_task(work) for work in works]
+    tasks = [asyncio.create_task(_open_storage(parts)), asyncio.create_task(_keep_limits(parts))]
     parts.life.stage = Stage.READY
     yield
     parts.life.stage = Stage.DRAINING
