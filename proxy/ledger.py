@@ -51,8 +51,15 @@ class Source(Protocol):
 class Ledger:
     """Each method takes the query of a URL. All raise ApiError 400, 404 or 503."""
 
-    def __init__(self, source: Source, *, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        alerts: Callable[[], Json] | None = None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self._source = source
+        self._alerts = alerts
         self._wall = wall
 
     async def usage(self, params: Params) -> Json:
@@ -72,6 +79,7 @@ class Ledger:
             "first_choices": await self._read(lambda query: rotated_away(query, span)),
             "waiting": len(self._source.usage),
             "dropped": self._source.usage.dropped,
+            "alerts": self._alerts and self._alerts(),
         }
 
     async def requests(self, params: Params) -> Json:

@@ -54,6 +54,10 @@ class Settings(BaseSettings):
     rate_preset: Literal["provider", "careful", "off"] = "provider"
     transport: Literal["auto", "native", "httpx"] = "auto"
     think_tags: Literal["keep", "split"] = "keep"
+    alert_day_quota: float | None = Field(default=None, gt=0, le=1)
+    alert_error_rate: float | None = Field(default=None, gt=0, le=1)
+    alert_cost_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    alert_webhook: SecretStr | None = None
     providers: dict[str, ProviderSettings] = Field(default_factory=dict)
 
     @field_validator("llm_provider")
@@ -77,6 +81,13 @@ class Settings(BaseSettings):
     @classmethod
     def _in_lower_case(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value
+
+    @field_validator("alert_webhook")
+    @classmethod
+    def _is_a_web_address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not _is_web_address(url.get_secret_value()):
+            raise ValueError("must be an http:// or https:// address")
+        return url
 
     @property
     def is_loopback(self) -> bool:
@@ -107,7 +118,7 @@ class Settings(BaseSettings):
     def secrets(self) -> list[str]:
         """Every configured secret in the clear, for the filter that masks them in logs."""
         keys = [settings.api_key for settings in self.providers.values()]
-        keys += [self.admin_token, *self.client_keys.values()]
+        keys += [self.admin_token, self.alert_webhook, *self.client_keys.values()]
         urls = [settings.base_url for settings in self.providers.values()]
         passwords = [_password(url) for url in (*urls, self.database_url, proxy_of_environment())]
         shown = [key.get_secret_value() for key in keys if key]
@@ -120,6 +131,14 @@ def _password(url: str | None) -> str | None:
         return urllib.parse.urlsplit(url or "").password
     except ValueError:
         return None
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _comma_list(value: str) -> list[str]:
@@ -197,6 +216,6 @@ def _one_line(error: ValidationError, prefix: str) -> SettingsError:
     field = str(first["loc"][0]) if first["loc"] else "?"
     name = field if field.isupper() else (prefix + field).upper()
     value = first.get("input")
-    shown = "(hidden)" if name.endswith(("KEY", "KEYS", "TOKEN")) else repr(value)
+    shown = "(hidden)" if name.endswith(("KEY", "KEYS", "TOKEN", "WEBHOOK")) else repr(value)
     reason = first["msg"].removeprefix("Value error, ")
     return SettingsError(f"{name}={shown}: {reason[:1].lower()}{reason[1:]}")

@@ -34,6 +34,7 @@ SUMS: Mapping[str, str] = {
     "list_nano_usd": "CAST(SUM(list_nano_usd) AS BIGINT)",
     "unpriced": "SUM(CASE WHEN list_nano_usd IS NULL THEN 1 ELSE 0 END)",
 }
+NOTHING = (0,) * len(SUMS)
 RANKED = ("first_s", "total_s", "tokens_per_s")
 MAX_RANKED = 10_000
 """Times are told of the newest so many answers: sorting a quarter of a year takes too long."""
@@ -112,7 +113,16 @@ def usage(query: Query, span: Span, *, by: str, step_ms: int) -> Json:
     for group in groups.values():
         _add(total, group)
     busiest = sorted(groups.values(), key=lambda group: -group["requests"])
-    return {"total": total or _sums([0] * len(SUMS)), "groups": busiest, "series": series}
+    return {"total": total or _sums(NOTHING), "groups": busiest, "series": series}
+
+
+def totals(query: Query, span: Span) -> Json:
+    """The sums of all requests of `span`."""
+    rows = query(
+        f"SELECT {', '.join(SUMS.values())} FROM requests WHERE {IN_SPAN}",  # noqa: S608
+        span.values,
+    )
+    return _sums(rows[0] if rows else NOTHING)
 
 
 def rotated_away(query: Query, span: Span) -> Json:

@@ -66,6 +66,9 @@ OWN: list[tuple[str, str, str, Any]] = [
     ("POINTSMAN_LOG_FORMAT", "JSON", "log_format", "json"),
     ("POINTSMAN_RATE_PRESET", "careful", "rate_preset", "careful"),
     ("POINTSMAN_TRANSPORT", "httpx", "transport", "httpx"),
+    ("POINTSMAN_ALERT_DAY_QUOTA", "0.8", "alert_day_quota", 0.8),
+    ("POINTSMAN_ALERT_ERROR_RATE", "0.2", "alert_error_rate", 0.2),
+    ("POINTSMAN_ALERT_COST_USD", "1.5", "alert_cost_usd", 1.5),
 ]
 OF_A_PROVIDER: list[tuple[str, str, str, Any]] = [
     ("MODEL", "some-model", "model", "some-model"),
@@ -212,6 +215,9 @@ def test_settings_of_other_programs_do_no_harm(load: Callable[..., Settings]) ->
         ("POINTSMAN_LOG_LEVEL", "loud", "warning"),
         ("POINTSMAN_RATE_PRESET", "fast", "careful"),
         ("POINTSMAN_TRANSPORT", "pigeon", "httpx"),
+        ("POINTSMAN_ALERT_DAY_QUOTA", "80", "1"),
+        ("POINTSMAN_ALERT_ERROR_RATE", "0", "0"),
+        ("POINTSMAN_ALERT_COST_USD", "inf", "finite"),
         ("GROQ_TIMEOUT", "0", "0"),
         ("GROQ_TEMPERATURE", "3", "2"),
         ("GEMINI_MAX_TOKENS", "many", "integer"),
@@ -231,6 +237,25 @@ def test_a_bad_value_is_one_line_with_name_value_and_what_is_allowed(
     assert text.startswith(f"{name}=")
     assert value.split(",")[-1] in text
     assert allowed in text
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["hooks.example/SECRET", "ftp://a.example/SECRET", "https://", "http://a:99999/SECRET"],
+)
+def test_a_webhook_must_be_a_web_address_that_is_not_shown(
+    load: Callable[..., Settings], address: str
+) -> None:
+    with pytest.raises(SettingsError, match=r"WEBHOOK=.hidden.: must be an http") as caught:
+        load(POINTSMAN_ALERT_WEBHOOK=address)
+
+    assert "SECRET" not in str(caught.value)
+
+
+def test_a_webhook_is_a_secret(load: Callable[..., Settings]) -> None:
+    address = "https://hooks.example/services/of-nobody-else"
+
+    assert address in load(POINTSMAN_ALERT_WEBHOOK=address).secrets()
 
 
 def test_a_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
@@ -286,6 +311,7 @@ def test_every_setting_has_a_row_here() -> None:
     own = {name.removeprefix("POINTSMAN_").lower() for name, *_ in OWN} | {
         "api_keys",
         "admin_token",
+        "alert_webhook",
         "think_tags",
         "providers",
     }
