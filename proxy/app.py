@@ -26,6 +26,7 @@ from adapters.native import Upstream
 from admin.auth import Gate, admin_token
 from admin.routes import OWN_PATHS, admin_routes
 from admin.usage import usage_routes
+from proxy.alerts import Alerts, Thresholds
 from proxy.candidates import Chooser, Preference
 from proxy.chat import ChatEndpoint
 from proxy.console import Console
@@ -50,6 +51,7 @@ from proxy.storage import Storage
 from proxy.upstream import open_upstream
 from proxy.usage import UsageRow
 from proxy.watch import Reach, Watch
+from proxy.webhook import post
 from proxy.windows import Limits
 from proxy.wire import error_object
 
@@ -80,6 +82,7 @@ class Parts:
     storage: Storage
     sources: Sources
     watch: Watch
+    alerts: Alerts
     admin_token: SecretStr | None
     admission: Admission = field(default_factory=Admission)
     life: Life = field(default_factory=Life)
@@ -114,7 +117,9 @@ def create_app(
             )
         ]
         + [Route("/health/live", _live), Route("/health/ready", _ready)]
-        + usage_routes(Ledger(parts.storage), metrics.text, Gate(parts.admin_token))
+        + usage_routes(
+            Ledger(storage, alerts=parts.alerts.told), metrics.text, Gate(parts.admin_token)
+        )
         + admin_routes(Console(parts.sources, parts.watch), Gate(parts.admin_token), chat),
         middleware=[
             Middleware(
@@ -198,7 +203,8 @@ def build(settings: Settings, upstream: Upstream, clocks: Clocks) -> Parts:
         storage,
         sources,
         Watch(facts, Reach(adapters, redactor), catalog, preferences),
-        admin_token(settings.admin_token, is_loopback=settings.is_loopback),
+        _alerts(settings, storage, health, upstream, clocks),
+        admin_token(settings.admin_token, is_published=settings.is_published),
     )
 
 
@@ -224,6 +230,19 @@ async def _preference(parts: Parts, app: str | None) -> Preference:
 
 def _limits(adapters: Mapping[str, Adapter], preset: str) -> Mapping[str, Limits]:
     return {name: limits_of(adapter.settings, preset) for name, adapter in adapters.items()}
+
+
+def _alerts(
+    settings: Settings, storage: Storage, health: Health, upstream: Upstream, clocks: Clocks
+) -> Alerts:
+    url = settings.alert_webhook
+    return Alerts(
+        Thresholds(settings.alert_day_quota, settings.alert_error_rate, settings.alert_cost_usd),
+        storage,
+        health,
+        send=partial(post, upstream.client, url) if url else None,
+        wall=clocks.wall,
+    )
 
 
 def _price_list(adapters: Mapping[str, Adapter]) -> PriceList:
@@ -261,7 +280,8 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     parts: Parts = app.state.parts
     # Loading SQLModel takes longer than all the rest of the start: requests wait for it, if they
     # come that early, but the listening socket does not.
-    tasks = [asyncio.create_task(_open_storage(parts)), asyncio.create_task(_keep_limits(parts))]
+    works = (_open_storage(parts), _keep_limits(parts), parts.alerts.watch())
+    tasks = [asyncio.create_task(work) for work in works]
     parts.life.stage = Stage.READY
     yield
     parts.life.stage = Stage.DRAINING
