@@ -341,12 +341,14 @@ def _kind_of(error: Exception, phase: Phase) -> tuple[ErrorKind, str]:
             return ErrorKind.BAD_RESPONSE, "the exchange failed"
 
 
-def _is_tls(error: BaseException | None) -> bool:
+def _is_tls(error: BaseException) -> bool:
     import ssl
 
     while error is not None:
-        if isinstance(error, ssl.SSLError):
+        if isinstance(error, kind):
             return True
+        case httpx.ConnectError() if _is_due_to(error, ConnectionRefusedError):
+            return ErrorKind.NETWORK, "connection refused"
         error = error.__cause__ or error.__context__
     return False
 
@@ -355,3 +357,7 @@ def _too_large(provider: str) -> AdapterError:
     return AdapterError(
         ErrorKind.RESPONSE_TOO_LARGE, "the answer is too large or too long", provider=provider
     )
+    return _is_due_to(error, ssl.SSLError)
+
+
+def _is_due_to(error: BaseException | None, kind: type[BaseException]) -> bool:

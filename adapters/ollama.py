@@ -41,7 +41,7 @@ from adapters.ollama_context import (
     names_num_ctx,
     prompt_tokens,
 )
-from adapters.ollama_errors import NAME, NOT_RUNNING, refusal_error
+from adapters.ollama_errors import CURE, NAME, refusal_error
 from adapters.ollama_host import base_url
 from adapters.ollama_request import CHAT_PATH, duration, to_native
 
@@ -277,11 +277,11 @@ def adapter_error(
         case TimeoutError():
             return _error(ErrorKind.TIMEOUT_FIRST_BYTE, "no answer in time", phase)
         case ConnectionError():
-            return _error(ErrorKind.NETWORK, NOT_RUNNING, phase)
+            return _error(ErrorKind.NETWORK, f"cannot connect: {CURE}", phase)
         case httpx.HTTPError() | httpx.StreamError() | httpx.InvalidURL():
             mapped = transport_error(error, NAME, phase)
             if isinstance(error, httpx.ConnectError) and mapped.kind is ErrorKind.NETWORK:
-                return _error(ErrorKind.NETWORK, NOT_RUNNING, phase)
+                return _error(ErrorKind.NETWORK, f"{mapped.message}: {CURE}", phase)
             return mapped
         case _:
             return _error(

@@ -11,7 +11,7 @@ from adapters.base import AdapterError, ErrorKind, Phase, Scope
 
 NAME = "ollama"
 MAX_QUOTED_CHARS = 300
-NOT_RUNNING = "cannot connect: is Ollama running? start it with `ollama serve`"
+CURE = "is Ollama running? start it with `ollama serve`"
 
 
 class _Meaning(NamedTuple):

@@ -16,6 +16,7 @@ from adapters.base import (
     Warn,
 )
 from proxy.health import Ticket
+from proxy.limit_log import log_left
 from proxy.receipt import Receipt
 from proxy.redact import Redactor
 
@@ -72,6 +73,7 @@ class Answer:
                 receipt.finish = event.reason
             elif isinstance(event, RateLimits):
                 self._ticket.observed(event)
+                log_left(self._ticket.candidate.provider, event)
             elif isinstance(event, Warn):
                 receipt.warn(event.word)
 

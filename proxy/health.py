@@ -159,6 +159,10 @@ class Ticket:
         self._meter = record.meter
         self._epoch = self._own.enter(self)
         self._provider_epoch = self._provider.enter(self)
+    def gauges(self) -> Sequence[Gauge]:
+        """How full each limit is, with this call in it."""
+        return self._meter.gauges(self._clock())
+
         self._call = self._meter.reserve(now, tokens)
 
     @property

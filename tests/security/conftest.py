@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator
 
@@ -21,14 +20,6 @@ def session_fakes() -> Iterator[Fakes]:
 def fakes(session_fakes: Fakes) -> Fakes:
     session_fakes.forget()
     return session_fakes
-
-
-@pytest.fixture(autouse=True)
-def log_factory() -> Iterator[None]:
-    """A test that masks the logs does so for itself only."""
-    factory = logging.getLogRecordFactory()
-    yield
-    logging.setLogRecordFactory(factory)
 
 
 @pytest.fixture
