@@ -1,6 +1,6 @@
 """Who may use the admin page and its API.
 
-On loopback without a token the server's guard is enough: it refuses other sites' pages. Otherwise
+Where only this machine can ask, the server's guard is enough: it refuses other sites' pages. Else
 the token must be shown, by a header or by the cookie that the page's form sets.
 """
 
@@ -19,25 +19,25 @@ COOKIE = "pointsman_admin"
 COOKIE_AGE_S = 30 * 86_400
 
 
-def admin_token(configured: SecretStr, *, is_loopback: bool) -> SecretStr | None:
+def admin_token(configured: SecretStr, *, is_published: bool) -> SecretStr | None:
     """The token that must be shown, made anew where one is needed and none is set; or None."""
     if configured.get_secret_value():
         return configured
-    return None if is_loopback else SecretStr(secrets.token_urlsafe(32))
+    return SecretStr(secrets.token_urlsafe(32)) if is_published else None
 
 
 class Gate:
     """Lets in who shows the token; everyone, if there is none."""
 
     def __init__(self, token: SecretStr | None) -> None:
-        self._token = None if token is None else _digest(token.get_secret_value())
+        self._token = None if token is None else _digest(_bytes(token.get_secret_value()))
 
     def admits(self, request: Request) -> bool:
         """Whether this request may look and change."""
         if self._token is None:
             return True
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and self._fits(bearer.strip()):
+        if scheme.lower() == "bearer" and self._fits(bearer.strip().encode("latin-1")):
             return True
         return hmac.compare_digest(
             request.cookies.get(COOKIE, "").encode(), self._session().encode()
@@ -52,7 +52,7 @@ class Gate:
 
     def log_in(self, token: str, response: Response) -> bool:
         """Set the cookie on `response` if the token fits. The cookie does not hold the token."""
-        if self._token is not None and self._fits(token):
+        if self._fits(_bytes(token)):
             response.set_cookie(
                 COOKIE,
                 self._session(),
@@ -64,12 +64,16 @@ class Gate:
             return True
         return False
 
-    def _fits(self, token: str) -> bool:
+    def _fits(self, token: bytes) -> bool:
         return self._token is not None and hmac.compare_digest(self._token, _digest(token))
 
     def _session(self) -> str:
         return hmac.new(self._token or b"", b"admin session", hashlib.sha256).hexdigest()
 
 
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+def _bytes(token: str) -> bytes:
+    return token.encode("utf-8", "surrogatepass")
+
+
+def _digest(token: bytes) -> bytes:
+    return hashlib.sha256(token).digest()

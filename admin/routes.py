@@ -16,6 +16,8 @@ from admin.auth import Gate
 from admin.site import HEADERS, asset, page
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
+MAX_LOGIN_BYTES = 4096
+"""Of those that have not shown yet who they are."""
 OWN_PATHS = ("/admin", "/api/user", "/metrics")
 """The paths that this package guards by itself, by the admin token instead of a client's key."""
 
@@ -71,7 +73,7 @@ class _Site:
 
     async def log_in(self, request: Request) -> Response:
         response = _json({"ok": True})
-        if not self._gate.log_in(_token(await _body(request)), response):
+        if not self._gate.log_in(_token(await _body(request, MAX_LOGIN_BYTES)), response):
             raise HTTPException(401, "The admin token is missing or wrong.")
         return response
 
@@ -130,12 +132,12 @@ class _GuardedApp:
         await self._app(scope, receive, send)
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, most: int = MAX_BODY_BYTES) -> bytes:
     body = bytearray()
     async for piece in request.stream():
         body += piece
-        if len(body) > MAX_BODY_BYTES:
-            raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES // 2**20} MiB.")
+        if len(body) > most:
+            raise HTTPException(413, f"The body is larger than {most:,} bytes.")
     return bytes(body)
 
 

@@ -38,7 +38,7 @@ ONCE = frozenset(
     }
 )
 """Sent twice, they could mean one thing here and another elsewhere."""
-APP_KEY_PREFIX = "app-"
+APP_KEY_PREFIX = b"app-"
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9._-]*[a-z0-9])?)(:[0-9]{1,5})?", re.ASCII)
 
@@ -75,7 +75,7 @@ class Guard:
         self._hosts = LOCAL_NAMES | {host.lower() for host in hosts}
         self._origins = frozenset(origin.lower().rstrip("/") for origin in origins if origin)
         self._own_paths = frozenset(own_paths)
-        self._keys = {name: _digest(key.get_secret_value()) for name, key in (keys or {}).items()}
+        self._keys = {name: _digest(_bytes(key)) for name, key in (keys or {}).items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer with the refusal."""
@@ -162,11 +162,13 @@ class Guard:
 
     def _app_name(self, scope: Scope, headers: _Headers) -> str | None:
         """Who is asking, by the key it shows; ApiError 401 where a key is needed and none fits."""
-        scheme, _, bearer = headers.text(b"authorization").partition(" ")
-        shown = bearer.strip() if scheme.lower() == "bearer" else headers.text(b"x-api-key")
+        scheme, _, bearer = headers.values.get(b"authorization", b"").partition(b" ")
+        is_bearer = scheme.lower() == b"bearer"
+        shown = bearer.strip() if is_bearer else headers.values.get(b"x-api-key", b"")
         path = scope["path"]
         if not self._keys or path in OPEN_PATHS or self._is_own(path):
-            return shown.removeprefix(APP_KEY_PREFIX) if shown.startswith(APP_KEY_PREFIX) else None
+            is_app = shown.startswith(APP_KEY_PREFIX)
+            return shown.removeprefix(APP_KEY_PREFIX).decode("latin-1") if is_app else None
         digest = _digest(shown)
         # All keys are compared, each in constant time: how long it takes tells nothing.
         fitting = [name for name, key in self._keys.items() if hmac.compare_digest(key, digest)]
@@ -190,8 +192,12 @@ def _is_fetched_by_another(headers: _Headers) -> bool:
     return site != b"same-site" or headers.values.get(b"sec-fetch-dest") != b"document"
 
 
-def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+def _bytes(key: SecretStr) -> bytes:
+    return key.get_secret_value().encode("utf-8", "surrogatepass")
+
+
+def _digest(key: bytes) -> bytes:
+    return hashlib.sha256(key).digest()
 
 
 def _read(scope: Scope) -> _Headers:

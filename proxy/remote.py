@@ -105,9 +105,9 @@ def _is_pointsman(client: httpx.Client) -> bool:
     return response.status_code == 200 and response.headers.get("x-request-id") == own_id
 
 
-def _keys(settings: Settings) -> dict[str, str]:
+def _keys(settings: Settings) -> dict[bytes, bytes]:
     """The admin token, and for a server that has none the first of the clients' keys."""
     token = settings.admin_token.get_secret_value()
     keys = [key.get_secret_value() for key in settings.client_keys.values()]
     shown = token or (keys[0] if keys else "")
-    return {"authorization": f"Bearer {shown}"} if shown else {}
+    return {b"authorization": f"Bearer {shown}".encode()} if shown else {}

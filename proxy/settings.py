@@ -70,6 +70,20 @@ class Settings(BaseSettings):
     def _split(cls, value: Any) -> Any:
         return tuple(_comma_list(value)) if isinstance(value, str) else value
 
+    @field_validator("api_keys")
+    @classmethod
+    def _have_names_of_their_own(cls, keys: SecretStr) -> SecretStr:
+        names = [name for name, _ in _named_keys(keys.get_secret_value())]
+        if len(set(names)) < len(names):
+            raise ValueError("two keys have the same name")
+        return keys
+
+    @field_validator("admin_token")
+    @classmethod
+    def _is_no_placeholder(cls, token: SecretStr) -> SecretStr:
+        told = token.get_secret_value().strip()
+        return SecretStr("" if told.lower() in PLACEHOLDER_KEYS else told)
+
     @field_validator("fallback")
     @classmethod
     def _are_providers(cls, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -95,13 +109,14 @@ class Settings(BaseSettings):
         return self.host in LOOPBACK_HOSTS
 
     @property
+    def is_published(self) -> bool:
+        """Whether others may reach it: at its address, or at a name that leads to it from there."""
+        return bool(self.allowed_hosts) or not self.is_loopback
+
+    @property
     def client_keys(self) -> Mapping[str, SecretStr]:
         """The keys that clients must show one of, by app name; empty when none are needed."""
-        keys: dict[str, SecretStr] = {}
-        for i, entry in enumerate(_comma_list(self.api_keys.get_secret_value())):
-            name, colon, key = entry.partition(":")
-            keys[name if colon else f"key-{i + 1}"] = SecretStr(key if colon else entry)
-        return {name: key for name, key in keys.items() if key.get_secret_value()}
+        return {name: SecretStr(key) for name, key in _named_keys(self.api_keys.get_secret_value())}
 
     @property
     def store_url(self) -> str:
@@ -143,6 +158,18 @@ def _is_web_address(url: str) -> bool:
 
 def _comma_list(value: str) -> list[str]:
     return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def _named_keys(entries: str) -> list[tuple[str, str]]:
+    """Each key with the name before its colon, else one by its place; a placeholder is no key."""
+    found = []
+    for place, entry in enumerate(_comma_list(entries), 1):
+        name, colon, key = (part.strip() for part in entry.partition(":"))
+        if not colon:
+            name, key = "", entry
+        if key.lower() not in PLACEHOLDER_KEYS:
+            found.append((name or f"key-{place}", key))
+    return found
 
 
 def _provider(name: str) -> str:

@@ -202,11 +202,11 @@ async def test_where_no_token_is_needed_none_signs_in(owner: Desk) -> None:
 
 def test_a_token_is_made_where_one_is_needed() -> None:
     none = SecretStr("")
-    made = [admin_token(none, is_loopback=False) for _ in range(2)]
+    made = [admin_token(none, is_published=True) for _ in range(2)]
     assert len({token.get_secret_value() for token in made if token}) == 2
     assert all(token and len(token.get_secret_value()) >= 43 for token in made)
-    assert admin_token(none, is_loopback=True) is None
-    assert admin_token(SecretStr(TOKEN), is_loopback=True) == SecretStr(TOKEN)
+    assert admin_token(none, is_published=False) is None
+    assert admin_token(SecretStr(TOKEN), is_published=False) == SecretStr(TOKEN)
 
 
 async def test_no_key_and_no_token_is_ever_shown(

@@ -256,8 +256,9 @@ def test_one_configured_origin_gets_exactly_its_own_name(fakes: Fakes, tmp_path:
 
 def test_the_page_may_be_shown_by_a_server_that_adds_tls(fakes: Fakes, tmp_path: Path) -> None:
     given = {"allowed_hosts": ("my.example",), "allowed_origins": ("https://my.example",)}
-    with serving(settings_for(fakes, tmp_path, **given)) as server:
-        headers = {**JSON, "Origin": "https://my.example", "Sec-Fetch-Site": "same-origin"}
+    with serving(settings_for(fakes, tmp_path, admin_token="a-token", **given)) as server:
+        page = {"Origin": "https://my.example", "Sec-Fetch-Site": "same-origin"}
+        headers = {**JSON, **page, "Authorization": "Bearer a-token"}
         data = request("GET", "/admin/api/status", host="my.example", headers=headers)
         assert ask(server.port, data).status == 200
         data = request("GET", "/admin/api/status", host="localhost", headers=headers)
