@@ -331,6 +331,8 @@ def _kind_of(error: Exception, phase: Phase) -> tuple[ErrorKind, str]:
             return ErrorKind.TIMEOUT_FIRST_BYTE, "no answer in time"
         case httpx.ConnectError() if _is_tls(error):
             return ErrorKind.TLS, "no trusted TLS connection"
+        case httpx.ConnectError() if _is_due_to(error, ConnectionRefusedError):
+            return ErrorKind.NETWORK, "connection refused"
         case httpx.ConnectError() | httpx.ProxyError() | httpx.UnsupportedProtocol():
             return ErrorKind.NETWORK, "cannot connect"
         case httpx.DecodingError():
@@ -344,11 +346,13 @@ def _kind_of(error: Exception, phase: Phase) -> tuple[ErrorKind, str]:
 def _is_tls(error: BaseException) -> bool:
     import ssl
 
+    return _is_due_to(error, ssl.SSLError)
+
+
+def _is_due_to(error: BaseException | None, kind: type[BaseException]) -> bool:
     while error is not None:
         if isinstance(error, kind):
             return True
-        case httpx.ConnectError() if _is_due_to(error, ConnectionRefusedError):
-            return ErrorKind.NETWORK, "connection refused"
         error = error.__cause__ or error.__context__
     return False
 
@@ -357,7 +361,3 @@ def _too_large(provider: str) -> AdapterError:
     return AdapterError(
         ErrorKind.RESPONSE_TOO_LARGE, "the answer is too large or too long", provider=provider
     )
-    return _is_due_to(error, ssl.SSLError)
-
-
-def _is_due_to(error: BaseException | None, kind: type[BaseException]) -> bool:

@@ -159,16 +159,16 @@ class Ticket:
         self._meter = record.meter
         self._epoch = self._own.enter(self)
         self._provider_epoch = self._provider.enter(self)
-    def gauges(self) -> Sequence[Gauge]:
-        """How full each limit is, with this call in it."""
-        return self._meter.gauges(self._clock())
-
         self._call = self._meter.reserve(now, tokens)
 
     @property
     def is_probe(self) -> bool:
         """Whether others wait to see how this call goes."""
         return self._own.probe is self or self._provider.probe is self
+
+    def gauges(self) -> Sequence[Gauge]:
+        """How full each limit is, with this call in it."""
+        return self._meter.gauges(self._clock())
 
     def observed(self, limits: RateLimits) -> None:
         """Take over what the answer's headers say of the limits."""
