@@ -20,7 +20,7 @@ from proxy.drain import Stage
 from proxy.log import configure
 from proxy.protocol import Protocol
 from proxy.redact import Redactor
-from proxy.settings import Settings
+from proxy.settings import Settings, own_folder
 
 DRAIN_S = 60.0
 LAST_WORDS_S = 0.5
@@ -38,6 +38,8 @@ def run(settings: Settings, listener: socket.socket) -> str | None:
     redactor = Redactor(settings.secrets())
     lines = configure(redactor, level=settings.log_level, form=settings.log_format)
     _allow_open_files()
+    with contextlib.suppress(OSError):  # there is none, or it is another one's
+        own_folder().chmod(0o700)
     try:
         server = Server(settings)
         server.run(sockets=[listener])

@@ -123,7 +123,7 @@ class Settings(BaseSettings):
         """Where preferences are kept: a file in the user's data folder unless set otherwise."""
         if self.database_url:
             return self.database_url
-        return f"sqlite:///{platformdirs.user_data_path('pointsman') / 'pointsman.db'}"
+        return f"sqlite:///{own_folder() / 'pointsman.db'}"
 
     def url(self, port: int | None = None) -> str:
         """Where this machine reaches the server; `port` is given where the system has chosen it."""
@@ -138,6 +138,11 @@ class Settings(BaseSettings):
         passwords = [_password(url) for url in (*urls, self.database_url, proxy_of_environment())]
         shown = [key.get_secret_value() for key in keys if key]
         return [secret for secret in (*shown, *passwords) if secret]
+
+
+def own_folder() -> Path:
+    """The user's folder for this program alone."""
+    return platformdirs.user_data_path("pointsman")
 
 
 def _password(url: str | None) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,13 @@ def file_id(path: Path) -> int | None:
         return path.stat().st_ino
     except FileNotFoundError:
         return None
+
+
+def keep_private(path: Path) -> None:
+    """Let nobody else read or write the file and those that SQLite puts beside it with its mode."""
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        with suppress(OSError):  # none there, or another one's
+            path.with_name(name).chmod(0o600)
 
 
 class SqliteReader:
@@ -123,6 +130,7 @@ class SqliteReader:
         return self._connected("immutable=1")
 
     def _connected(self, how: str) -> sqlite3.Connection:
+        keep_private(self._path)
         connection = sqlite3.connect(
             f"{self._path.absolute().as_uri()}?{how}",
             uri=True,

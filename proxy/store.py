@@ -46,7 +46,7 @@ from proxy.request_log import (
     newest_ms,
     too_old,
 )
-from proxy.snapshot import StoreError, file_id
+from proxy.snapshot import StoreError, file_id, keep_private
 from proxy.storage import sqlite_path
 
 log = logging.getLogger("pointsman.store")
@@ -152,6 +152,7 @@ class Database:
         with told(self._path):
             if self._path is not None:
                 _prepare_folder(self._path)
+                keep_private(self._path)
                 _check_file(self._path)
             self._engine = _engine(self._url)
             try:
@@ -160,7 +161,6 @@ class Database:
                 self.close()
                 raise
             if self._path is not None:
-                self._path.chmod(0o600)
                 self._file_id = file_id(self._path)
 
     @property

@@ -21,6 +21,7 @@ from tests.fakes.server import Answer, Fault, json_answer
 from tests.security.kit import (
     Fakes,
     Reply,
+    Wait,
     ask,
     body_of,
     post,
@@ -32,6 +33,7 @@ from tests.security.kit import (
 
 CLIENT_KEY = "client-key-that-nobody-may-see"
 ADMIN_TOKEN = "admin-token-that-nobody-may-see"
+JSON = {"Content-Type": "application/json"}
 CANARY = "canary-prompt-51c7"
 MODELS = {"groq": "llama-3.3-70b-versatile", "gemini": "gemini-2.5-flash", "ollama": "llama3.2"}
 SAID = [{"role": "user", "content": CANARY}]
@@ -213,14 +215,32 @@ def excerpt(text: str, secret: str) -> str:
 def test_the_database_is_its_owner_s_alone(fakes: Fakes, tmp_path: Path) -> None:
     with process(fakes, tmp_path) as one:
         choice = json.dumps({"default_llm_provider": "ollama"}).encode()
-        headers = {"Content-Type": "application/json"}
-        data = request("PUT", "/api/user/preferences", choice, headers=headers)
+        data = request("PUT", "/api/user/preferences", choice, headers=JSON)
         assert ask(one.port, data).status == 200
         files = list((tmp_path / "data").rglob("pointsman.db*"))
         assert files
         for path in files:
             assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
             assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700, path.parent
+
+
+def test_what_others_could_read_before_is_its_owner_s_alone_again(
+    fakes: Fakes, tmp_path: Path, wait: Wait
+) -> None:
+    folder = tmp_path / "data" / "pointsman"
+    choice = json.dumps({"default_llm_provider": "ollama"}).encode()
+    data = request("PUT", "/api/user/preferences", choice, headers=JSON)
+    for _ in range(2):
+        with process(fakes, tmp_path) as one:
+            assert ask(one.port, data).status == 200
+            wait(lambda: len(list(folder.glob("pointsman.db*"))) == 3)
+            modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+            assert set(modes.values()) == {0o600}, modes
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+            one.terminate()
+            assert one.exit_code() == 0
+        for path in (folder, *folder.iterdir()):
+            path.chmod(0o777)
 
 
 @pytest.mark.parametrize(
