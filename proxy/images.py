@@ -23,6 +23,10 @@ MAX_REDIRECTS = 3
 TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 2.0
 MAX_ADDRESSES = 3
+MAX_IMAGES = 100
+"""By URL in one request: a connection each, to whomever the request names."""
+MAX_LOOKUPS = 2
+"""At once. The system looks up a few names at a time, and the providers' are among them."""
 
 MEDIA_TYPES = frozenset({"image/png", "image/jpeg", "image/jpg", "image/gif", "image/webp"})
 HEADERS: Mapping[str, str] = {
@@ -31,7 +35,10 @@ HEADERS: Mapping[str, str] = {
     "user-agent": "pointsman",
 }
 
-IPV4_RELAYS = ipaddress.ip_network("192.88.99.0/24")
+IPV4_SPECIAL = tuple(
+    ipaddress.ip_network(net)
+    for net in ("192.0.0.0/24", "192.88.99.0/24")  # protocol assignments, 6to4 relays
+)
 IPV6_UNICAST = ipaddress.ip_network("2000::/3")
 IPV6_SPECIAL = tuple(
     ipaddress.ip_network(net)
@@ -76,7 +83,7 @@ def is_public(address: str) -> bool:
     if not ip.is_global or ip.is_multicast or ip.is_reserved:
         return False
     if isinstance(ip, ipaddress.IPv4Address):
-        return ip not in IPV4_RELAYS
+        return not any(ip in net for net in IPV4_SPECIAL)
     return ip in IPV6_UNICAST and not any(ip in net for net in IPV6_SPECIAL)
 
 
@@ -113,6 +120,7 @@ class ImageFetcher:
         self._resolve = resolve
         self._transport = transport
         self._timeout_s = timeout_s
+        self._lookups = asyncio.Semaphore(MAX_LOOKUPS)
 
     async def inline(self, messages: Sequence[Json], cache: dict[str, str]) -> Sequence[Json]:
         """`messages` with a data URI in place of every http(s) image URL; the same if none is.
@@ -127,6 +135,11 @@ class ImageFetcher:
         for at, place, url in places:
             if url not in cache:
                 wanted.setdefault(url, f"messages[{at}].content[{place}].image_url.url")
+                if len(wanted) > MAX_IMAGES:
+                    raise ImageFetchError(
+                        f"A request may name at most {MAX_IMAGES} images by URL.",
+                        param=wanted[url],
+                    )
         allowance = _Allowance()
         try:
             async with asyncio.TaskGroup() as group:
@@ -176,7 +189,7 @@ class ImageFetcher:
             self._judge(url)
         port = url.port or (443 if url.scheme == "https" else 80)
         try:
-            found = await self._resolve(url.raw_host.decode("ascii"), port)
+            found = await self._look_up(url.raw_host.decode("ascii"), port)
         except UnicodeError as error:  # a label that is empty or too long
             raise _Refused("its host is not a valid name") from error
         if not found:
@@ -184,6 +197,13 @@ class ImageFetcher:
         if not allowed and not all(map(is_public, found)):
             raise _Refused("its host is not a public one; POINTSMAN_FETCH_IMAGES can allow it")
         return found[:MAX_ADDRESSES]
+
+    async def _look_up(self, host: str, port: int) -> list[str]:
+        await self._lookups.acquire()
+        # It takes up its place until it ends, even when nobody waits for it any more.
+        lookup = asyncio.ensure_future(self._resolve(host, port))
+        lookup.add_done_callback(lambda _: self._lookups.release())
+        return await asyncio.shield(lookup)
 
     def _judge(self, url: httpx.URL) -> None:
         """Refuse what can be refused before any name is looked up."""

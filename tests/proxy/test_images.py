@@ -169,11 +169,12 @@ async def test_the_same_url_is_fetched_once_a_request() -> None:
 async def test_several_images_are_fetched_at_the_same_time() -> None:
     together = asyncio.Barrier(3)
 
-    async def resolve(host: str, port: int) -> list[str]:
-        await together.wait()
-        return [PUBLIC_IP]
+    class Together(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            await together.wait()
+            return image()
 
-    fetcher = ImageFetcher(resolve=resolve, transport=Recorder(lambda _: image()))
+    fetcher = ImageFetcher(resolve=names(), transport=Together())
     urls = [f"https://{name}.example/" for name in "abc"]
     assert len(urls_of(await fetcher.inline(asking(*urls), {}))) == 3
 
@@ -217,6 +218,7 @@ HOSTILE = [
     "https://224.0.0.1/",
     "https://255.255.255.255/",
     "https://192.88.99.1/",
+    "https://192.0.0.192/",
     "https://2130706433/",
     "https://0x7f000001/",
     "https://0x7f.0.0.1/",
@@ -322,6 +324,35 @@ async def test_three_redirects_are_followed_and_a_fourth_is_not(
     else:
         assert "redirects" in (await refused(fetcher, "https://a.example/")).message
     assert len(transport.requests) == 4
+
+
+async def test_names_that_hang_leave_room_for_other_lookups() -> None:
+    """Looking up is done by a few threads for all, which nobody can call back."""
+    asked: list[str] = []
+    found = asyncio.Event()
+
+    async def resolve(host: str, port: int) -> list[str]:
+        asked.append(host)
+        await found.wait()
+        return [PUBLIC_IP]
+
+    transport = Recorder(lambda _: image())
+    fetcher = ImageFetcher(resolve=resolve, transport=transport, timeout_s=0.05)
+    for _ in range(2):
+        error = await refused(fetcher, *(f"https://{name}.example/" for name in "abcdef"))
+        assert "longer than" in error.message
+        assert len(asked) == images.MAX_LOOKUPS
+    found.set()
+    assert urls_of(await fetcher.inline(asking("https://g.example/"), {}))
+    assert len(transport.requests) == 1
+
+
+async def test_a_request_is_no_way_to_call_on_everyone() -> None:
+    transport = Recorder(lambda _: image())
+    urls = [f"https://{at}.example/" for at in range(images.MAX_IMAGES + 1)]
+    error = await refused(ImageFetcher(resolve=names(), transport=transport), *urls)
+    assert error.param == f"messages[1].content[{images.MAX_IMAGES + 1}].image_url.url"
+    assert transport.requests == []
 
 
 async def test_a_name_that_answers_twice_differently_is_asked_once() -> None:
