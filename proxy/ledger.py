@@ -18,9 +18,7 @@ from proxy.request_log import Query
 from proxy.snapshot import StoreError
 from proxy.usage import UsageQueue
 from proxy.usage_queries import (
-    DAY_MS,
     GROUPS,
-    HOUR_MS,
     NAMES,
     OUTCOMES,
     Filter,
@@ -30,10 +28,10 @@ from proxy.usage_queries import (
     rotated_away,
     usage,
 )
+from proxy.usage_steps import MONTH, STEPS, by_month, starts
 
 DAYS: Mapping[str, int] = {"24h": 1, "7d": 7, "30d": 30, "90d": 90}
 RANGES = ("today", "month", *DAYS)
-STEPS: Mapping[str, int] = {"hour": HOUR_MS, "day": DAY_MS}
 MAX_PAGE = 200
 EXPORT_PAGE = 1000
 T = TypeVar("T")
@@ -69,12 +67,15 @@ class Ledger:
         step = _word(params, "step", STEPS) or ("hour" if reach in ("today", "24h") else "day")
         span = span_of(reach, datetime.fromtimestamp(self._wall()).astimezone())
         found = await self._read(lambda query: usage(query, span, by=by, step_ms=STEPS[step]))
+        if step == MONTH:
+            found["series"] = by_month(found["series"], span.zone_ms)
         return {
             "range": reach,
             "by": by,
             "step": step,
             "since": span.since_ms / 1000,
             "until": span.until_ms / 1000,
+            "starts": starts(span, step),
             **found,
             "first_choices": await self._read(lambda query: rotated_away(query, span)),
             "waiting": len(self._source.usage),

@@ -107,11 +107,11 @@ def usage(query: Query, span: Span, *, by: str, step_ms: int) -> Json:
     ]
     groups: dict[str | None, Json] = {}
     for entry in series:
-        _add(groups.setdefault(entry["name"], {"name": entry["name"]}), entry)
+        add_sums(groups.setdefault(entry["name"], {"name": entry["name"]}), entry)
     _rank(query, span, column, groups)
     total: Json = {}
     for group in groups.values():
-        _add(total, group)
+        add_sums(total, group)
     busiest = sorted(groups.values(), key=lambda group: -group["requests"])
     return {"total": total or _sums(NOTHING), "groups": busiest, "series": series}
 
@@ -139,7 +139,8 @@ def _sums(values: Sequence[Any]) -> Json:
     return {name: value or 0 for name, value in zip(SUMS, values, strict=True)}
 
 
-def _add(to: Json, entry: Json) -> None:
+def add_sums(to: Json, entry: Json) -> None:
+    """Add the sums of `entry` to those of `to`."""
     for name in SUMS:
         to[name] = to.get(name, 0) + entry[name]
 

@@ -12,21 +12,21 @@ function draw(tag, attributes = {}, ...children) {
   return node;
 }
 
-/** The moments at which the bars begin, gaps included; `series` tells where one of them lies. */
-export function moments({ series, since, until, step }) {
-  const step_s = step === "hour" ? 3600 : 86400;
-  const known = series[0]?.at ?? since;
-  const first = known - Math.ceil((known - since) / step_s) * step_s;
-  return Array.from({ length: Math.ceil((until - first) / step_s) }, (_, index) => first + index * step_s);
-}
+const WORDS = {
+  hour: { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" },
+  day: { day: "numeric", month: "short" },
+  month: { month: "short", year: "numeric" },
+};
 
+/** When a bar begins, in words. */
 export function momentText(at, step) {
-  const how = step === "hour" ? { weekday: "short", hour: "2-digit", minute: "2-digit" } : { day: "numeric", month: "short" };
-  return new Date(at * 1000).toLocaleString([], how);
+  return new Date(at * 1000).toLocaleString([], WORDS[step]);
 }
 
-function scaleText(at, step) {
-  return step === "hour" ? new Date(at * 1000).toLocaleString([], { hour: "2-digit" }) : momentText(at, step);
+/** The same below the bars; an hour of a single day needs no date. */
+function scaleText(at, { step, starts }) {
+  const how = step === "hour" && starts.length <= 25 ? { hour: "2-digit" } : WORDS[step];
+  return new Date(at * 1000).toLocaleString([], how);
 }
 
 /** A round number at or above `value`, for the top of the scale. */
@@ -39,14 +39,15 @@ const short = new Intl.NumberFormat("en", { notation: "compact" });
 
 /** Stacked bars, `room` pixels wide: `value(entry)` of each entry, in the order of `names`. */
 export function bars(told, names, value, label, room) {
-  const starts = moments(told);
+  const { starts } = told;
   const sums = new Map(starts.map((at) => [at, 0]));
   for (const entry of told.series) sums.set(entry.at, (sums.get(entry.at) ?? 0) + value(entry));
   const top = ceiling(Math.max(...sums.values(), 1));
   const y = (amount) => HEIGHT - BOTTOM - (amount / top) * (HEIGHT - TOP - BOTTOM);
   const width = (room - LEFT - RIGHT) / starts.length;
   const every = Math.ceil(starts.length / Math.max(1, Math.floor((room - LEFT) / LABEL)));
-  const x = (at) => LEFT + starts.indexOf(at) * width;
+  const places = new Map(starts.map((at, index) => [at, LEFT + index * width]));
+  const x = (at) => places.get(at);
   const total = [...sums.values()].reduce((a, b) => a + b, 0);
   return draw("svg", { viewBox: `0 0 ${room} ${HEIGHT}`, role: "img", class: "chart", "aria-label": `${label}: ${number(total)} in all; the numbers are in the table below` },
     ...[0, 0.5, 1].flatMap((part) => [
@@ -55,7 +56,7 @@ export function bars(told, names, value, label, room) {
     ]),
     ...stacks(told, names, value, { x, y, width, step: told.step }),
     ...starts.filter((at, index) => index % every === 0 && x(at) + width / 2 < room - LABEL / 3).map((at) =>
-      draw("text", { x: x(at) + width / 2, y: HEIGHT - 8, class: "moment" }, scaleText(at, told.step))),
+      draw("text", { x: x(at) + width / 2, y: HEIGHT - 8, class: "moment" }, scaleText(at, told))),
   );
 }
 

@@ -45,7 +45,22 @@ export function limitText(count, { name }, told = " (told by the provider)") {
 
 export const number = (value) => value.toLocaleString("en");
 
-export const seconds = (value) => `${value < 10 ? value.toFixed(2) : value.toFixed(0)} s`;
+/** US dollars out of nano-dollars; null is unknown. */
+export function money(nano) {
+  if (nano == null) return "?";
+  const dollars = nano / 1e9;
+  return `$${dollars && dollars < 0.1 ? Number(dollars.toPrecision(2)) : dollars ? dollars.toFixed(2) : "0"}`;
+}
+
+/** What was paid, and where that is not all, what the price list says. */
+export function price({ cost_nano_usd: cost, list_nano_usd: list }) {
+  return cost === list ? money(cost) : `${money(cost)} (list ${money(list)})`;
+}
+
+export const seconds = (value) => {
+  if (value < 0.1) return `${Math.round(value * 1000)} ms`;
+  return `${value < 10 ? value.toFixed(2) : value.toFixed(0)} s`;
+};
 
 /** "15 seconds", "1 min 5 s", "3 h 20 min". */
 export function duration(s) {

@@ -1,7 +1,7 @@
 // The log of requests, filtered, and the receipt of each.
 
 import { timeline } from "./chart.js";
-import { api, attempt, byId, make, moment, number, seconds } from "./dom.js";
+import { api, attempt, byId, make, moment, number, price, seconds } from "./dom.js";
 
 let shown = "";
 
@@ -51,7 +51,9 @@ function line(request) {
     make("td", {}, make("span", { className: "outcome", data: { state } }, words)),
     make("td", {}, tokens(request)),
     make("td", {}, request.first_s == null ? "–" : seconds(request.first_s)),
-    make("td", {}, seconds(request.total_s)));
+    make("td", {}, seconds(request.total_s)),
+    make("td", {}, request.tokens_per_s == null ? "–" : number(Math.round(request.tokens_per_s))),
+    make("td", {}, price(request)));
 }
 
 function tokens({ prompt, completion, estimated }) {
@@ -69,7 +71,7 @@ function showReceipt(request) {
   const passed = Object.entries(story.passed).map(([who, why]) => make("li", {}, make("strong", {}, who), ` was not asked: ${why}`));
   const tries = story.tries.map((one) => make("li", {},
     make("strong", {}, `${one.provider}/${one.model}`), ` → ${one.reason ? `${one.outcome}, ${one.reason.replaceAll("_", " ")}` : "answered"}`,
-    ` after ${seconds(one.ended_s)}${one.waited_s ? `, of which ${seconds(one.waited_s)} were waited` : ""}`));
+    ` after ${seconds(one.ended_s)}${one.waited_s ? `, of which ${seconds(one.waited_s)} were waited` : ""}${one.maybe_billed ? "; it may have been billed all the same" : ""}`));
   const part = (title, items, none) => [make("h3", {}, title), items.length ? make("ul", {}, ...items) : make("p", { className: "muted small" }, none)];
   byId("receipt-body").replaceChildren(
     facts([
@@ -81,6 +83,7 @@ function showReceipt(request) {
       ["Tokens", `${tokens(request)}${request.reasoning ? `, ${number(request.reasoning)} of them thoughts` : ""}${request.cached ? `, ${number(request.cached)} cached` : ""}${request.estimated ? " (estimated)" : ""}`],
       ["Time", `${request.first_s == null ? "no content" : `first content after ${seconds(request.first_s)}`}, end after ${seconds(request.total_s)}`],
       ["Speed", request.tokens_per_s && `${number(Math.round(request.tokens_per_s))} tokens/s`],
+      ["Cost", price(request) + (request.estimated ? " (estimated)" : "")],
       ["Bytes", `${number(request.bytes_in)} in, ${number(request.bytes_out)} out`],
     ]),
     make("h3", {}, "Considered"),

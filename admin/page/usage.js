@@ -1,8 +1,9 @@
 // What was used: sums and times for each provider or app, and how they came about over time.
 
-import { bars, legend, moments, momentText } from "./chart.js";
-import { api, byId, make, moment, number, seconds } from "./dom.js";
+import { bars, legend, momentText } from "./chart.js";
+import { api, byId, make, number, price, seconds } from "./dom.js";
 import { useRequests } from "./requests.js";
+import { showAlerts, showToday } from "./today.js";
 
 const EVERY_MS = 3000;
 const WHAT = {
@@ -22,7 +23,9 @@ export function useUsage(status) {
     const what = query.get("what");
     query.delete("what");
     try {
-      show(await api("GET", `/admin/api/usage?${query}`), what, status());
+      const told = await api("GET", `/admin/api/usage?${query}`);
+      const isToday = told.range === "today" && told.by === "provider";
+      show(told, isToday ? told : await api("GET", "/admin/api/usage"), what, status());
       await showLog();
     } catch {
       return; // the connection's state is told at the top of the page
@@ -37,15 +40,17 @@ export function useUsage(status) {
   setInterval(refresh, EVERY_MS);
 }
 
-function show(told, what, status) {
+function show(told, today, what, status) {
   const { since, until, ...facts } = told;
-  const text = JSON.stringify([facts, what, byId("usage").clientWidth, status?.providers.map(limitOf), Math.floor(until / 300)]);
+  const text = JSON.stringify([facts, today.groups, what, byId("usage").clientWidth, status?.providers.map(({ windows, pause }) => [windows, pause]), Math.floor(until / 300)]);
   if (text === shown) return;
   shown = text;
+  showToday(today, status);
+  showAlerts(told.alerts);
   const names = told.groups.map(({ name }) => name);
   const word = what === "tokens" ? "Tokens" : "Requests";
   byId("usage-chart").replaceChildren(legend(names), bars(told, names, WHAT[what], word, byId("usage").clientWidth - 40));
-  byId("usage-sums").replaceChildren(sums(told, status));
+  byId("usage-sums").replaceChildren(sums(told));
   byId("usage-numbers").replaceChildren(numbers(told, names, WHAT[what]));
   byId("usage-empty").hidden = told.groups.length > 0;
   byId("usage-chart").hidden = byId("usage-table").hidden = byId("usage-details").hidden = !told.groups.length;
@@ -58,45 +63,39 @@ const row = (cells, tag = "td") => make("tr", {}, ...cells.map((cell, index) =>
 
 const head = (cells) => make("thead", {}, make("tr", {}, ...cells.map((cell) => make("th", { scope: "col" }, cell))));
 
-const time = (value) => (value == null ? "–" : seconds(value));
+const times = (group, what) => (group[`${what}_p50`] == null ? "–" : `${seconds(group[`${what}_p50`])} / ${seconds(group[`${what}_p95`])}`);
 
 const share = (part, whole) => (part ? `${number(part)} (${Math.round((100 * part) / whole)} %)` : "0");
 
+const sumOf = (counts, what) => Object.values(counts).reduce((sum, one) => sum + one[what], 0);
+
 /** The specification's table, of real traffic: one line each, and the sum. */
-function sums({ groups, total, by, range }, status) {
-  const isToday = by === "provider" && range === "today";
-  const limits = new Map(isToday ? status?.providers.map((one) => [one.id, limitOf(one)]) : []);
-  const line = (name, group) => row([
+function sums({ groups, total, by, first_choices: firsts }) {
+  const isByProvider = by === "provider";
+  const line = (name, group, first) => row([
     name ?? "nobody",
     number(group.requests),
-    ...(isToday ? [limits.get(group.name) ?? "–"] : []),
     share(group.errors, group.requests),
     share(group.rotated, group.requests),
+    ...(isByProvider ? [share(first?.rotated, first?.requests)] : []),
     number(group.prompt),
     number(group.completion) + (group.estimated ? ` (+ ~${number(group.estimated)})` : ""),
-    time(group.first_s_p50),
-    group.total_s_p50 == null ? "–" : `${seconds(group.total_s_p50)} / ${seconds(group.total_s_p95)}`,
+    times(group, "first_s"),
+    times(group, "total_s"),
     group.tokens_per_s_p50 == null ? "–" : number(Math.round(group.tokens_per_s_p50)),
+    price(group) + (group.unpriced ? ` · ${number(group.unpriced)} unlisted` : ""),
   ]);
-  const lines = groups.map((group) => line(group.name, group));
-  if (groups.length > 1) lines.push(line("All", total));
+  const lines = groups.map((group) => line(group.name, group, firsts[group.name]));
+  if (groups.length > 1) lines.push(line("All", total, { requests: sumOf(firsts, "requests"), rotated: sumOf(firsts, "rotated") }));
   return make("table", {},
-    head([by === "app" ? "App" : "Provider", "Requests", ...(isToday ? ["Limit"] : []), "Errors", "Stood in", "Tokens in", "Tokens out", "First token", "p50 / p95", "Tokens/s"]),
+    head([by[0].toUpperCase() + by.slice(1), "Requests", "Errors", "Stood in", ...(isByProvider ? ["Passed on"] : []), "Tokens in", "Tokens out", "First token p50 / p95", "Whole p50 / p95", "Tokens/s", "Cost"]),
     make("tbody", {}, ...lines));
-}
-
-/** The limit that is nearest to its end, and when there is room again. */
-function limitOf({ windows }) {
-  const fullest = [...windows].sort((a, b) => b.used / b.limit - a.used / a.limit)[0];
-  if (!fullest) return "none";
-  const back = fullest.free_at ? `, back ${moment(fullest.free_at)}` : "";
-  return `${number(fullest.used)} of ${number(fullest.limit)} ${fullest.name.replace(", as told", "")}${back}`;
 }
 
 function numbers(told, names, value) {
   const at = new Map();
   for (const entry of told.series) at.set(`${entry.at} ${names.indexOf(entry.name)}`, value(entry));
-  const used = moments(told).filter((one) => told.series.some((entry) => entry.at === one));
+  const used = told.starts.filter((one) => told.series.some((entry) => entry.at === one));
   return make("table", {}, head(["Time", ...names.map((name) => name ?? "nobody")]), make("tbody", {}, ...used.map((one) =>
     row([momentText(one, told.step), ...names.map((_, index) => number(at.get(`${one} ${index}`) ?? 0))]))));
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from adapters.base import ErrorKind, Start, Text
+from proxy.health import DayQuota
 from tests.admin.conftest import Open
 from tests.proxy.kit import adapter_class, failure
 from tests.proxy.serving import Host, app_over
@@ -21,8 +23,10 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def used(host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Host]:
     """A server of two providers that has seen a good, a rotated, a broken and a wrong request."""
-    near, far = adapter_class("near"), adapter_class("far")
-    app = app_over(monkeypatch, near, far, database_url=f"sqlite:///{tmp_path}/store.db")
+    near, far = adapter_class("near"), adapter_class("far", local=True)
+    database_url = f"sqlite:///{tmp_path}/store.db"
+    app = app_over(monkeypatch, near, far, database_url=database_url, alert_day_quota=0.5)
+    app.state.parts.health.restore([DayQuota("near", "another-model", time.time() + 600)])
     with (
         host.serving(app),
         httpx.Client(base_url=f"{host.base_url}/v1", trust_env=False) as client,
@@ -67,6 +71,59 @@ def test_sums_and_chart_tell_what_was_used(used: Host, open_page: Open) -> None:
     expect(usage.locator("#usage-numbers tbody tr")).to_have_count(1)
 
 
+@pytest.mark.parametrize("step", ["hour", "day", "month"])
+def test_use_is_shown_by_hour_day_and_month(used: Host, open_page: Open, step: str) -> None:
+    usage = section(open_page())
+
+    usage.locator("[name=range]").select_option("90d")
+    usage.locator("[name=step]").select_option(step)
+
+    bars = {"hour": 90 * 24 + 1, "day": 91, "month": 4}[step]
+    told = httpx.get(
+        f"{used.base_url}/admin/api/usage", params={"range": "90d", "step": step}, trust_env=False
+    ).json()
+    assert bars - 1 <= len(told["starts"]) <= bars
+    expect(usage.locator("#usage-chart svg")).to_have_attribute(
+        "aria-label", "Requests: 4 in all; the numbers are in the table below"
+    )
+    usage.get_by_text("The numbers behind the chart").click()
+    expect(usage.locator("#usage-numbers tbody tr")).to_have_count(1)
+
+
+def test_today_is_shown_against_the_limits(used: Host, open_page: Open) -> None:
+    page = open_page()
+    today = section(page).locator("#usage-today li")
+
+    expect(today).to_have_count(2)
+    expect(today.filter(has_text="Far")).to_contain_text("1 request and 5 tokens today")
+    near = today.filter(has_text="Near")
+    expect(near).to_contain_text("2 requests and 8 tokens today")
+    expect(near.locator(".next")).to_contain_text("Back")
+    section(page).get_by_label("By").select_option("app")
+    expect(near).to_contain_text("2 requests and 8 tokens today")
+
+
+def test_costs_are_shown(used: Host, open_page: Open) -> None:
+    usage = section(open_page())
+
+    cost = usage.locator("#usage-sums tbody tr td:last-child")
+    expect(cost).to_have_text(["$0 · 2 unlisted", "$0", "$0", "$0 · 2 unlisted"])
+    expect(usage.locator("#log-rows tr td:last-child")).to_have_text(
+        ["$0", "$0", "$0 (list ?)", "$0 (list ?)"]
+    )
+
+
+def test_alerts_are_shown(used: Host, open_page: Open) -> None:
+    alerts = section(open_page()).locator("#usage-alerts")
+    expect(alerts).to_contain_text("Alerts at 50 % of a day")
+    expect(alerts.locator("li")).to_have_count(0)
+
+    assert used.app is not None
+    used.run(used.app.state.parts.alerts.look())
+
+    expect(alerts.locator("li")).to_contain_text("near says that the quota of the day is used up")
+
+
 def test_tokens_and_apps_can_be_looked_at_instead(used: Host, open_page: Open) -> None:
     usage = section(open_page())
 
@@ -108,6 +165,15 @@ def test_the_log_is_filtered_by_app(used: Host, open_page: Open) -> None:
     assert "app=good" in (page.locator("#log-csv").get_attribute("href") or "")
 
 
+def test_the_log_is_filtered_by_status(used: Host, open_page: Open) -> None:
+    page = open_page()
+    expect(rows(page)).to_have_count(4)
+
+    page.locator("#log-filter").get_by_label("Status").fill("400")
+
+    expect(rows(page).locator("td:nth-child(2)")).to_have_text(["wrong"])
+
+
 def test_a_rotated_request_opens_its_receipt(used: Host, open_page: Open) -> None:
     page = open_page()
     expect(rows(page)).to_have_count(4)
@@ -119,6 +185,8 @@ def test_a_rotated_request_opens_its_receipt(used: Host, open_page: Open) -> Non
     expect(receipt).to_contain_text("near/near-model → far/far-model")
     expect(receipt).to_contain_text("near/near-model → 429, rate limit")
     expect(receipt).to_contain_text("far/far-model → answered")
+    expect(receipt).to_contain_text("Cost$0")
+    expect(receipt).to_contain_text("tokens/s")
     assert receipt.locator("svg rect.failed").count() == 1
     receipt.get_by_role("button", name="Close").click()
     expect(receipt).to_be_hidden()

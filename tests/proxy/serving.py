@@ -66,15 +66,16 @@ class Host:
     def serving(self, app: Starlette) -> Iterator[Host]:
         """Serve `app`, with its lifespan around it, in the server's own loop."""
         lifespan = app.router.lifespan_context(app)
-        self._run(lifespan.__aenter__())
+        self.run(lifespan.__aenter__())
         self.app = app
         try:
             yield self
         finally:
             self.app = None
-            self._run(lifespan.__aexit__(None, None, None))
+            self.run(lifespan.__aexit__(None, None, None))
 
-    def _run(self, coroutine: Any) -> None:
+    def run(self, coroutine: Any) -> None:
+        """Await something in the server's own loop."""
         asyncio.run_coroutine_threadsafe(coroutine, self.server.loop).result(10)
 
     @property
