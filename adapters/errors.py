@@ -63,6 +63,22 @@ CODE_OF_KIND: Mapping[ErrorKind, ErrorCode] = {
 }
 
 
+UNSENT_KINDS = frozenset({ErrorKind.NETWORK, ErrorKind.TLS, ErrorKind.TIMEOUT_CONNECT})
+"""No connection came about, so that the provider knows nothing of the request."""
+
+LOST_KINDS = frozenset(
+    {
+        ErrorKind.BROKEN,
+        ErrorKind.TIMEOUT_FIRST_BYTE,
+        ErrorKind.STALL,
+        ErrorKind.BAD_RESPONSE,
+        ErrorKind.MALFORMED_ANSWER,
+        ErrorKind.RESPONSE_TOO_LARGE,
+    }
+)
+"""The answer was lost or is of no use; the work may have been done, and counted, all the same."""
+
+
 class Scope(StrEnum):
     """How far an error reaches: what else would fail in the same way."""
 
@@ -112,3 +128,14 @@ class AdapterError(Exception):
         self.phase = phase
         self.param = param
         self.upstream_code = upstream_code
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether the provider may have got the request."""
+        return self.phase is not Phase.BEFORE_SEND and self.kind not in UNSENT_KINDS
+
+    @property
+    def maybe_billed(self) -> bool:
+        """Whether the provider may count the call, although no whole answer came of it."""
+        is_lost = self.phase is Phase.AFTER_CONTENT or self.kind in LOST_KINDS
+        return is_lost and self.was_sent

@@ -314,9 +314,25 @@ def transport_errors(provider: str, phase: Phase) -> Iterator[_Progress]:
 
 
 def transport_error(error: Exception, provider: str, phase: Phase) -> AdapterError:
-    """The AdapterError that an exception of httpx means, in our words: theirs may hold a URL."""
+    """The AdapterError that an exception of httpx means, in our words: theirs may hold a URL.
+
+    Without a response's head nobody knows whether the request was read: only who could not connect
+    is sure that it was not.
+    """
     kind, message = _kind_of(error, phase)
+    if phase is Phase.BEFORE_SEND and not isinstance(error, _UNSENT):
+        phase = Phase.BEFORE_CONTENT
     return AdapterError(kind, message, provider=provider, scope=Scope.PROVIDER, phase=phase)
+
+
+_UNSENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
 
 
 def _kind_of(error: Exception, phase: Phase) -> tuple[ErrorKind, str]:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from adapters.base import AdapterError, ErrorKind, Phase, RateLimits, Scope, Usage
+from adapters.base import AdapterError, ErrorKind, RateLimits, Scope, Usage
 from proxy.candidates import Candidate
 from proxy.circuit import Circuit
 from proxy.windows import Gauge, Limits, Meter
@@ -46,13 +46,6 @@ DEFAULT_WAIT_S: Mapping[ErrorKind, float] = {
 
 WIDE_KINDS = frozenset({ErrorKind.AUTH, ErrorKind.TLS})
 """Failures that concern a whole provider, whatever their scope says."""
-
-UNSENT_KINDS = frozenset({ErrorKind.TIMEOUT_CONNECT, ErrorKind.TLS})
-BILLED_KINDS = (GUESSED_KINDS - UNSENT_KINDS - {ErrorKind.SERVER}) | {
-    ErrorKind.MALFORMED_ANSWER,
-    ErrorKind.RESPONSE_TOO_LARGE,
-}
-"""Failures after which the provider may have done the work all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,12 +194,10 @@ class Ticket:
         if self.is_over:
             return
         kind = error.kind
-        unsent = error.phase is Phase.BEFORE_SEND or kind in UNSENT_KINDS
-        billed = error.phase is Phase.AFTER_CONTENT or kind in BILLED_KINDS
-        now = self._end(tokens=0 if unsent or not billed else None, sent=not unsent)
+        now = self._end(tokens=None if error.maybe_billed else 0, sent=error.was_sent)
         if kind in GUESSED_KINDS:
             self._own.failed(now, self, self._epoch, kind)
-        elif kind not in TELLING_KINDS and kind not in DEFAULT_WAIT_S and not unsent:
+        elif kind not in TELLING_KINDS and kind not in DEFAULT_WAIT_S and error.was_sent:
             # An answer, if not to the taste of the client: this place is in good health.
             self._own.succeeded(now, self, self._epoch)
             self._provider.answered(self, self._provider_epoch)

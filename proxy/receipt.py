@@ -16,6 +16,7 @@ class Try:
 
     `reason` is the kind of failure, None for an answer; `message` is for the owner's eyes and is
     not stored. Seconds count from the request's begin; `waited_s` is what was waited just before.
+    `maybe_billed` is a failure after which the provider may have done the work all the same.
     """
 
     provider: str
@@ -25,6 +26,7 @@ class Try:
     message: str
     waited_s: float
     ended_s: float
+    maybe_billed: bool = False
 
 
 @dataclass(slots=True)
@@ -84,8 +86,11 @@ class Receipt:
                 waited_s,
                 self.elapsed_s(),
             )
+                error is not None and error.maybe_billed,
         )
 
+        if error and error.maybe_billed:
+            self.warn(f"maybe_billed={candidate.provider}")
     def warn(self, word: str) -> None:
         """Add a warning, once."""
         if word not in self.warnings:

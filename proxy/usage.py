@@ -174,6 +174,7 @@ def _story(receipt: Receipt) -> Json:
                 "reason": one.reason,
                 "waited_s": round(one.waited_s, 4),
                 "ended_s": round(one.ended_s, 4),
+                "maybe_billed": one.maybe_billed,
             }
             for one in receipt.tries
         ],

@@ -347,6 +347,26 @@ async def test_cancelling_the_reader_closes_the_response() -> None:
 
 
 @pytest.mark.parametrize(
+    ("error", "phase"),
+    [
+        (httpx.ConnectError("x"), Phase.BEFORE_SEND),
+        (httpx.ConnectTimeout("x"), Phase.BEFORE_SEND),
+        (httpx.PoolTimeout("x"), Phase.BEFORE_SEND),
+        (httpx.ReadTimeout("x"), Phase.BEFORE_CONTENT),
+        (httpx.WriteTimeout("x"), Phase.BEFORE_CONTENT),
+        (httpx.ReadError("x"), Phase.BEFORE_CONTENT),
+        (httpx.WriteError("x"), Phase.BEFORE_CONTENT),
+        (httpx.RemoteProtocolError("x"), Phase.BEFORE_CONTENT),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else value,
+)
+async def test_only_who_could_not_connect_is_sure_that_nothing_was_sent(
+    error: Exception, phase: Phase
+) -> None:
+    assert (await failure_of(error))[0].phase is phase
+
+
+@pytest.mark.parametrize(
     ("error", "before", "after"),
     [
         (httpx.ConnectTimeout("x"), ErrorKind.TIMEOUT_CONNECT, ErrorKind.TIMEOUT_CONNECT),
@@ -369,15 +389,15 @@ async def test_cancelling_the_reader_closes_the_response() -> None:
 async def test_what_httpx_raises_has_a_kind_by_its_phase(
     error: Exception, before: ErrorKind, after: ErrorKind
 ) -> None:
-    unsent, _ = await failure_of(error)
+    headless, _ = await failure_of(error)
     unanswered, _ = await failure_of(answer(error))
     cut, found = await failure_of(answer(row("a"), error))
 
-    assert (unsent.kind, unsent.phase) == (before, Phase.BEFORE_SEND)
+    assert headless.kind == before
     assert (unanswered.kind, unanswered.phase) == (before, Phase.BEFORE_CONTENT)
     assert (cut.kind, cut.phase) == (after, Phase.AFTER_CONTENT)
     assert found[-1] == Text("a")
-    assert {one.scope for one in (unsent, unanswered, cut)} == {Scope.PROVIDER}
+    assert {one.scope for one in (headless, unanswered, cut)} == {Scope.PROVIDER}
 
 
 async def test_a_plain_answer_that_is_cut_is_a_broken_connection() -> None:

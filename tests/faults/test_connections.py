@@ -177,6 +177,8 @@ async def test_another_provider_answers_in_its_place(
     assert world.b
     assert seen.text == world.b.dialect.text, seen.error
     assert seen.attempts == [f"{a}:{fault.word or WORD_OF_500[a]}", f"{NEXT[a]}:200"]
+    is_marked = f"maybe_billed={a}" in seen.headers.get("x-pointsman-warnings", "")
+    assert is_marked == (fault.word is not None)  # what a provider refuses it does not bill
     assert len(world.a.calls) <= 2  # 2 where a kept connection was stale
     assert world.time.now == 1000.0  # rotation does not wait
     await world.settled()
@@ -239,6 +241,7 @@ async def test_row_1_a_refused_connection_rotates(
 
     assert seen.attempts == [f"{a}:network"] + [f"{NEXT[a]}:200"] * with_b
     assert seen.outcome == ((200, None) if with_b else NO_PROVIDER)
+    assert "maybe_billed" not in seen.headers.get("x-pointsman-warnings", "")
 
 
 @A

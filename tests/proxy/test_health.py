@@ -11,6 +11,7 @@ from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from adapters.base import AdapterError, ErrorKind, Phase, RateLimits, Scope, Usage
+from adapters.errors import LOST_KINDS, UNSENT_KINDS
 from proxy.candidates import Candidate
 from proxy.health import GUESSED_KINDS, DayQuota, Health, Status, Ticket, Wait
 from proxy.windows import DAY_S, Limits
@@ -446,7 +447,7 @@ def test_the_end_of_a_call_counts_once(health: Health) -> None:
 
 def open_by_guess(health: Health, *candidates: Candidate) -> None:
     for candidate in candidates:
-        fail(health, ErrorKind.NETWORK, times=3, candidate=candidate)
+        fail(health, ErrorKind.BROKEN, times=3, candidate=candidate)
 
 
 def test_the_first_ready_candidate_is_taken(health: Health) -> None:
@@ -574,6 +575,9 @@ def test_a_call_larger_than_the_limit_is_let_in_when_nothing_else_counts(clock: 
     [
         (lambda t: t.failed(error(ErrorKind.NETWORK, phase=Phase.BEFORE_SEND)), (0, 0)),
         (lambda t: t.failed(error(ErrorKind.TIMEOUT_CONNECT)), (0, 0)),
+        (lambda t: t.failed(error(ErrorKind.NETWORK)), (0, 0)),
+        (lambda t: t.failed(error(ErrorKind.BROKEN)), (1, 50)),
+        (lambda t: t.failed(error(ErrorKind.TIMEOUT_FIRST_BYTE)), (1, 50)),
         (lambda t: t.failed(error(ErrorKind.RATE_LIMIT, 1)), (1, 0)),
         (lambda t: t.failed(error(ErrorKind.BAD_REQUEST)), (1, 0)),
         (lambda t: t.failed(error(ErrorKind.STALL)), (1, 50)),
@@ -731,7 +735,7 @@ def test_the_snapshot_tells_states_waits_and_gauges_apart(clock: Clock) -> None:
     told, guessed, tried = (state_of(health, c) for c in (GROQ, GEMINI, GROQ_SMALL))
     assert (told.state, told.kind, told.ends_in_s) == ("cooling", ErrorKind.RATE_LIMIT, 18)
     assert [str(gauge) for gauge in told.gauges] == ["1/30 requests a minute"]
-    assert (guessed.state, guessed.kind, guessed.ends_in_s) == ("open", ErrorKind.NETWORK, 3)
+    assert (guessed.state, guessed.kind, guessed.ends_in_s) == ("open", ErrorKind.BROKEN, 3)
     assert (tried.state, tried.kind) == ("half-open", ErrorKind.OVERLOADED)
     held.succeeded()
     assert state_of(health, GROQ_SMALL).state == "ready"
@@ -859,12 +863,9 @@ class Life(RuleBasedStateMachine):
     ) -> None:
         ticket, call = self.take(data)
         ticket.failed(error(kind, wait_s, scope=scope))
-        if kind in (ErrorKind.TIMEOUT_CONNECT, ErrorKind.TLS):
+        if kind in UNSENT_KINDS:
             call["requests"] = 0
-        if kind not in (GUESSED_KINDS - {ErrorKind.SERVER, ErrorKind.TIMEOUT_CONNECT}) | {
-            ErrorKind.MALFORMED_ANSWER,
-            ErrorKind.RESPONSE_TOO_LARGE,
-        }:
+        if kind not in LOST_KINDS:
             call["tokens"] = 0
         if kind in ANSWERS:
             self.trust(ticket)

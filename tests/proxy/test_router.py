@@ -592,6 +592,17 @@ async def test_the_receipt_tells_every_try_and_its_reason(build: Build) -> None:
 async def test_the_receipt_tells_who_was_passed_over_and_why(build: Build) -> None:
     station = build("north", "south")
     station.play("north", [failure(LIMIT, "north", status=429, retry_after_s=60)])
+async def test_the_receipt_tells_what_may_have_been_billed_without_an_answer(build: Build) -> None:
+    station = build("north", "east", "south")
+    station.play("north", [failure(ErrorKind.TIMEOUT_FIRST_BYTE, "north")])
+    station.play("east", [failure(NETWORK, "east")])
+
+    await station.ask()
+
+    assert [one.maybe_billed for one in station.receipt.tries] == [True, False, False]
+    assert station.receipt.warnings == ["maybe_billed=north"]
+
+
     await station.ask()
     station.receipt = Receipt()
 
