@@ -2,14 +2,16 @@
 
 The request keeps OpenAI's own names, since that is the language the client speaks already. The
 answer is a row of small events; only `proxy/wire.py` turns them into OpenAI's objects and chunks.
+What is made for every request or chunk is a `Struct`: a frozen dataclass takes seven times as long.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from adapters.errors import (
@@ -32,8 +34,7 @@ PLACEHOLDER_KEYS = frozenset({"", "your_key_here", "your_api_key_here", "changem
 # -- in ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseFormat:
+class ResponseFormat(Struct, frozen=True):
     """`response_format`, with the schema taken out of its OpenAI wrapping; None for plain JSON."""
 
     schema: Json | None = None
@@ -42,8 +43,7 @@ class ResponseFormat:
     strict: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Thinking:
+class Thinking(Struct, frozen=True):
     """How much a model should think, in whichever of the dialects the client said it.
 
     `effort` is OpenAI's word (none … max), `budget_tokens` a number where one was given;
@@ -55,8 +55,7 @@ class Thinking:
     include: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ChatRequest:
+class ChatRequest(Struct, frozen=True):
     """A chat completion as the client asked for it, checked, and free of OpenAI's older spellings.
 
     - `messages`: roles system, user, assistant, tool only; every `tool` message has a
@@ -82,12 +81,11 @@ class ChatRequest:
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
     thinking: Thinking = Thinking()
-    params: Mapping[str, Any] = field(default_factory=dict)
-    extensions: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = {}
+    extensions: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class NativeCall:
+class NativeCall(Struct, frozen=True):
     """The request in the provider's own language: what would be sent, and what was lost on the way.
 
     `path` is relative to the provider's base URL. `warnings` are words for
@@ -105,8 +103,7 @@ class NativeCall:
 # `index` is the choice an event belongs to; it is 0 unless n > 1.
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     """First event of an answer: what the provider says about itself. Commits nothing."""
 
     id: str | None = None
@@ -117,8 +114,7 @@ class Start:
     request_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimits:
+class RateLimits(Struct, frozen=True):
     """What a provider's headers tell of its limits: requests a day and tokens a minute at Groq.
 
     `reset_*_s` is the time to a *full* bucket, not to the next free place.
@@ -132,26 +128,22 @@ class RateLimits:
     reset_tokens_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     text: str
     index: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Reasoning:
+class Reasoning(Struct, frozen=True):
     text: str
     index: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     text: str
     index: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+class ToolCall(Struct, frozen=True):
     """A tool call or a piece of one; pieces of one call share `key` and their arguments add up.
 
     `key` is whatever the provider tells calls apart by; `id` is the provider's own or None.
@@ -166,8 +158,7 @@ class ToolCall:
     index: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Media:
+class Media(Struct, frozen=True):
     """An image or a piece of audio in the answer; `data` is base64."""
 
     mime_type: str
@@ -175,32 +166,28 @@ class Media:
     index: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Annotation:
+class Annotation(Struct, frozen=True):
     """One entry of OpenAI's `message.annotations`."""
 
     value: Json
     index: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Logprobs:
+class Logprobs(Struct, frozen=True):
     """Entries of OpenAI's `logprobs.content`."""
 
     content: Sequence[Json]
     index: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(Struct, frozen=True):
     """The end of a choice, in OpenAI's words: stop, length, tool_calls, content_filter."""
 
     reason: str
     index: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """Token counts in OpenAI's sense: `completion` holds the reasoning tokens, `prompt` the cached.
 
     `extra` is kept beside them in the answer (Groq's queue_time and the like).
@@ -213,8 +200,7 @@ class Usage:
     extra: Json | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Warn:
+class Warn(Struct, frozen=True):
     """A word for `x-pointsman-warnings` that only the answer could tell (`rescued=tool_calls`)."""
 
     word: str
@@ -286,12 +272,16 @@ class ProviderSettings(BaseModel):
     `timeout` is the number of seconds without a byte after which an upstream counts as stalled.
     `temperature` and `max_tokens` stand in for requests that give none.
     `billed` tells that the user pays for what is used, which is on a free tier otherwise.
-    `careful_requests_per_minute` is what the rate preset `careful` keeps to.
+    `careful_requests_per_minute` is what the rate preset `careful` keeps to. `public_url` is where
+    the provider is without a `base_url`, `gen_ai_name` what OpenTelemetry's conventions call it, if
+    that is not its id.
     """
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
 
     careful_requests_per_minute: ClassVar[int | None] = None
+    public_url: ClassVar[str | None] = None
+    gen_ai_name: ClassVar[str | None] = None
 
     api_key: SecretStr | None = None
     model: str = Field(default="", max_length=128)

@@ -11,12 +11,13 @@ import contextlib
 import functools
 import ssl
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import httpx
 import orjson
+from msgspec.structs import replace
 from pydantic import Field
 
 from adapters.base import (
@@ -54,6 +55,8 @@ class GeminiSettings(ProviderSettings):
     """
 
     careful_requests_per_minute: ClassVar[int | None] = 1
+    public_url: ClassVar[str | None] = "https://generativelanguage.googleapis.com"
+    gen_ai_name: ClassVar[str | None] = "gcp.gemini"
 
     model: str = Field(default="gemini-2.5-flash", max_length=128)
     rate_limit_requests_per_minute: int | None = Field(default=15, ge=1)

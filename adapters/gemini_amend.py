@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 import orjson
+from msgspec.structs import replace
 
 from adapters.base import Json, NativeCall
 from adapters.gemini_contents import sign

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import orjson
+from msgspec.structs import replace
 
 from adapters.base import (
     AdapterError,

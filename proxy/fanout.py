@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from adapters.base import Adapter, ChatRequest, Event, RateLimits, Start, Usage, Warn
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import httpx
 import pytest
+from msgspec import structs
 
 from adapters.base import (
     Adapter,
@@ -233,7 +234,7 @@ def fold(events: list[Event]) -> Folded:
             case Finish():
                 folded.finish.append(event.reason)
             case Usage():
-                folded.usage.append(replace(event, extra=None))
+                folded.usage.append(structs.replace(event, extra=None))
     folded.calls = [(name, json.loads(arguments)) for name, arguments in calls.values()]
     return folded
 
@@ -257,7 +258,8 @@ def expected(kit: Kit, answer: Answer) -> Folded:
 def counted(folded: Folded) -> Folded:
     """The same where a count that is not told (None) and a count of 0 are no different."""
     usage = [
-        replace(u, reasoning=u.reasoning or None, cached=u.cached or None) for u in folded.usage
+        structs.replace(u, reasoning=u.reasoning or None, cached=u.cached or None)
+        for u in folded.usage
     ]
     return replace(folded, usage=usage)
 
