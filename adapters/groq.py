@@ -52,6 +52,7 @@ class GroqSettings(ProviderSettings):
     """`GROQ_*`; without a base URL the SDK's own holds."""
 
     careful_requests_per_minute: ClassVar[int | None] = 2
+    public_url: ClassVar[str | None] = "https://api.groq.com"
 
     model: str = Field(default="llama-3.3-70b-versatile", max_length=128)
     rate_limit_requests_per_minute: int | None = Field(default=30, ge=1)

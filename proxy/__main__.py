@@ -50,8 +50,13 @@ def serve(settings: Settings) -> None:
         )
     listener = _listen(settings)
     from proxy.server import run
+    from proxy.settings import SettingsError
 
-    if reason := run(settings, listener):
+    try:
+        reason = run(settings, listener)
+    except SettingsError as error:
+        raise Stop(str(error)) from None
+    if reason:
         raise Stop(reason)
 
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 import orjson
 from pydantic import SecretStr
@@ -45,7 +46,7 @@ from proxy.recorder import Recorder
 from proxy.redact import Redactor
 from proxy.room import Admission
 from proxy.router import Router
-from proxy.settings import Settings, bypasses_proxy, proxy_of_environment
+from proxy.settings import Settings, SettingsError, bypasses_proxy, proxy_of_environment
 from proxy.status import Sources, preset_of, status_of
 from proxy.storage import Storage
 from proxy.upstream import open_upstream
@@ -54,6 +55,9 @@ from proxy.watch import Reach, Watch
 from proxy.webhook import post
 from proxy.windows import Limits
 from proxy.wire import error_object
+
+if TYPE_CHECKING:
+    from proxy.telemetry import Telemetry
 
 log = logging.getLogger("pointsman")
 
@@ -87,6 +91,7 @@ class Parts:
     admission: Admission = field(default_factory=Admission)
     life: Life = field(default_factory=Life)
     stop: Callable[[str], None] = log.critical
+    telemetry: Telemetry | None = None
 
 
 def create_app(
@@ -94,6 +99,7 @@ def create_app(
 ) -> Starlette:
     """The server's application. Nothing is connected and no SDK imported before it is needed."""
     parts = build(settings, upstream or open_upstream_of(settings), clocks or Clocks())
+    parts.telemetry = _telemetry(settings, parts.adapters)
     tally = Tally()
     storage = parts.storage
     metrics = Metrics(tally, storage.usage, storage.prices, parts.admission.requests, parts.sources)
@@ -221,6 +227,21 @@ def _record(parts: Parts, tally: Tally, row: UsageRow) -> None:
     parts.storage.usage.put(row)
     parts.sources.recorder.ended(row)
     tally.add(row)
+    if parts.telemetry is not None:
+        parts.telemetry.put(row)
+
+
+def _telemetry(settings: Settings, adapters: Mapping[str, Adapter]) -> Telemetry | None:
+    if not settings.otel:
+        return None
+    try:
+        from proxy.telemetry import open_telemetry
+    except ModuleNotFoundError:
+        raise SettingsError(
+            "POINTSMAN_OTEL is on, but OpenTelemetry is not installed:"
+            " uv run --extra otel pointsman, or pip install '.[otel]'"
+        ) from None
+    return open_telemetry(settings, adapters.values())
 
 
 async def _preference(parts: Parts, app: str | None) -> Preference:
@@ -295,6 +316,8 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     for adapter in parts.adapters.values():
         await adapter.close()
     await parts.upstream.client.aclose()
+    if parts.telemetry is not None:
+        await asyncio.to_thread(parts.telemetry.close)
 
 
 async def _open_storage(parts: Parts) -> None:

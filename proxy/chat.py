@@ -29,6 +29,7 @@ LINE = "%(request_id)s %(status)d %(provider)s/%(model)s %(ms).0f ms attempts=%(
 LINE_OF_ERROR = f"{LINE} error=%(error)s"
 
 Header = tuple[bytes, bytes]
+MAX_TRACEPARENT = 128
 FIRST_CONTENT_S = 120.0
 """The longest a stream may take to its first content."""
 
@@ -173,6 +174,8 @@ class _Exchange:
         self._bytes_out = 0
         self._is_over = False
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
+        if parent := self._headers.get(b"traceparent"):
+            self.receipt.traceparent = parent[:MAX_TRACEPARENT]
         self._send = send
         self._at = time.time()
         self._error: str | None = None

@@ -35,7 +35,7 @@ class Receipt:
 
     `considered` are the candidates in their order, `passed` those of them that were not asked, and
     why. `usage` is the provider's own count; `written` the characters that came, `prompt_guess`
-    about how many tokens were asked, for where it gave none.
+    about how many tokens were asked, for where it gave none. `traceparent` is the client's span.
     """
 
     provider: str | None = None
@@ -50,6 +50,7 @@ class Receipt:
     finish: str | None = None
     written: int = 0
     prompt_guess: int = 0
+    traceparent: bytes | None = None
     clock: Callable[[], float] = time.perf_counter
     began_s: float = field(init=False)
 
@@ -85,12 +86,12 @@ class Receipt:
                 error.message if error else "",
                 waited_s,
                 self.elapsed_s(),
-            )
                 error is not None and error.maybe_billed,
+            )
         )
-
         if error and error.maybe_billed:
             self.warn(f"maybe_billed={candidate.provider}")
+
     def warn(self, word: str) -> None:
         """Add a warning, once."""
         if word not in self.warnings:

@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     fetch_images: str = "public"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
+    otel: bool = False
+    otel_traces_exporter: str = Field(default="otlp", validation_alias="OTEL_TRACES_EXPORTER")
+    otel_metrics_exporter: str = Field(default="otlp", validation_alias="OTEL_METRICS_EXPORTER")
     rate_preset: Literal["provider", "careful", "off"] = "provider"
     transport: Literal["auto", "native", "httpx"] = "auto"
     think_tags: Literal["keep", "split"] = "keep"
@@ -102,6 +105,16 @@ class Settings(BaseSettings):
         if url is not None and not _is_web_address(url.get_secret_value()):
             raise ValueError("must be an http:// or https:// address")
         return url
+
+    @property
+    def sends_traces(self) -> bool:
+        """Whether spans leave by OTLP, the one way that is built in."""
+        return "otlp" in _comma_list(self.otel_traces_exporter)
+
+    @property
+    def sends_metrics(self) -> bool:
+        """The same of metrics."""
+        return "otlp" in _comma_list(self.otel_metrics_exporter)
 
     @property
     def is_loopback(self) -> bool:
