@@ -16,6 +16,7 @@ import trustme
 
 from tests.faults.dialects import DIALECTS
 from tests.faults.fake import Fake
+from tests.faults.surfaces import assert_nothing_secret_shows
 from tests.faults.world import KEYS, PROMPT, Seen, VirtualTime, World
 
 Build = Callable[..., Awaitable[World]]
@@ -54,6 +55,7 @@ async def build(
     for world in worlds:
         try:
             await world.settled()
+            await assert_nothing_secret_shows(world)
         finally:
             await world.stop()
     assert_clean(caplog)

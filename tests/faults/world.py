@@ -155,7 +155,8 @@ class World:
         self.fakes = {name: Fake(dialect) for name, dialect in DIALECTS.items()}
         self.a = self.fakes[order[0]]
         self.b = self.fakes[order[1]] if len(order) > 1 else None
-        self._folder = folder
+        self.folder = folder
+        self.seen: list[Seen] = []
         self._options = options
 
     async def start(self) -> None:
@@ -165,7 +166,7 @@ class World:
 
     async def _start_server(self) -> None:
         time = self.time
-        self._app = app = create_app(
+        self.app = app = create_app(
             self._settings(), clocks=Clocks(time.clock, time.wall, time.sleep)
         )
         self.parts: Parts = app.state.parts
@@ -209,7 +210,7 @@ class World:
             )
             for name, dialect in DIALECTS.items()
         }
-        database = f"sqlite:///{self._folder / 'pointsman.db'}"
+        database = f"sqlite:///{self.folder / 'pointsman.db'}"
         fields = {"fallback": self.order, "database_url": database, "max_wait_s": 0, **options}
         return Settings(LLM_PROVIDER=self.order[0], providers=providers, **fields)
 
@@ -247,6 +248,7 @@ class World:
         """
         create = (client or self.client).chat.completions.with_raw_response.create
         seen = Seen()
+        self.seen.append(seen)
         try:
             raw: Any = await create(
                 **{
@@ -318,7 +320,7 @@ class World:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        await self._app(scope, receive, send)
+        await self.app(scope, receive, send)
         headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
         return Posted(sent[0]["status"], headers, b"".join(part["body"] for part in sent[1:]))
 
