@@ -5,17 +5,32 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import click
 
 from proxy.commands import Given, failures, say
+from proxy.prices import NANO
 
 if TYPE_CHECKING:
     from adapters.base import Json
     from proxy.settings import Settings
 
-HEAD = ("", "requests", "errors", "rotated", "tokens in", "out", "first", "p50", "p95")
+HEAD = (
+    "",
+    "requests",
+    "errors",
+    "rotated",
+    "tokens in",
+    "out",
+    "first",
+    "p50",
+    "p95",
+    "tokens/s",
+    "cost",
+    "list price",
+)
 
 
 @click.command()
@@ -25,7 +40,7 @@ HEAD = ("", "requests", "errors", "rotated", "tokens in", "out", "first", "p50",
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def usage(given: Given, reach: str, by: str, wants_json: bool) -> None:
-    """Show what was used: requests, tokens, times, errors."""
+    """Show what was used: requests, tokens, times, errors, costs."""
     from proxy.remote import running
     from proxy.terminal import as_json
 
@@ -61,16 +76,28 @@ def usage_text(told: Json) -> str:
 def _line(name: str, group: Json) -> tuple[str, ...]:
     counts = (group[what] for what in ("requests", "errors", "rotated", "prompt", "completion"))
     times = (group.get(what) for what in ("first_s_p50", "total_s_p50", "total_s_p95"))
+    speed = group.get("tokens_per_s_p50")
     return (
         name,
         *(f"{count:,}" for count in counts),
         *("-" if value is None else f"{value:.2f} s" for value in times),
+        "-" if speed is None else f"{speed:,.0f}",
+        *(_dollars(group[what]) for what in ("cost_nano_usd", "list_nano_usd")),
     )
+
+
+def _dollars(nano_usd: int) -> str:
+    """Two digits that count below ten cents, else cents."""
+    usd = nano_usd / NANO
+    return f"${usd:,.2f}" if usd >= 0.1 or not usd else f"${Decimal(f'{usd:.2g}'):f}"
 
 
 def _remarks(told: Json) -> Iterator[str]:
     if told["total"]["estimated"]:
         yield ""
         yield f"and about {told['total']['estimated']:,} tokens of answers that were cut short"
+    if told["total"]["unpriced"]:
+        yield ""
+        yield f"{told['total']['unpriced']:,} requests of models that are in no price list"
     if told["dropped"]:
         yield f"! {told['dropped']:,} requests found no room in the log while it was not writable"

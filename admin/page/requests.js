@@ -3,6 +3,7 @@
 import { timeline } from "./chart.js";
 import { api, attempt, byId, make, moment, number, price, seconds } from "./dom.js";
 
+const SKIPPED = "skipped=";
 let shown = "";
 
 /** Returns what brings the log up to date. A page further back stays as it is. */
@@ -67,8 +68,10 @@ function facts(pairs) {
 
 function showReceipt(request) {
   const { story } = request;
-  const dropped = story.warnings.map((word) => make("li", {}, make("code", {}, word)));
-  const passed = Object.entries(story.passed).map(([who, why]) => make("li", {}, make("strong", {}, who), ` was not asked: ${why}`));
+  const dropped = story.warnings.filter((word) => !word.startsWith(SKIPPED)).map((word) => make("li", {}, make("code", {}, word)));
+  const unable = story.warnings.filter((word) => word.startsWith(SKIPPED)).map((word) => word.slice(SKIPPED.length).split(":"));
+  const passed = [...Object.entries(story.passed), ...unable.map(([who, what]) => [who, `it cannot do ${what}`])].map(([who, why]) =>
+    make("li", {}, make("strong", {}, who), ` was not asked: ${why}`));
   const tries = story.tries.map((one) => make("li", {},
     make("strong", {}, `${one.provider}/${one.model}`), ` → ${one.reason ? `${one.outcome}, ${one.reason.replaceAll("_", " ")}` : "answered"}`,
     ` after ${seconds(one.ended_s)}${one.waited_s ? `, of which ${seconds(one.waited_s)} were waited` : ""}${one.maybe_billed ? "; it may have been billed all the same" : ""}`));

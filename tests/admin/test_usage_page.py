@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,23 @@ def test_a_new_request_appears_by_itself(used: Host, open_page: Open) -> None:
     httpx.post(f"{used.base_url}/v1/chat/completions", json={}, trust_env=False)
 
     expect(rows(page)).to_have_count(5)
+
+
+def test_a_receipt_tells_who_could_not_do_what_was_asked(used: Host, open_page: Open) -> None:
+    assert used.app is not None
+    near = used.app.state.parts.adapters["near"]
+    near.script.abilities = replace(near.script.abilities, tools=False)
+    tool = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+    body = {"model": "x", "messages": [{"role": "user", "content": "Hi"}], "tools": [tool]}
+    url = f"{used.base_url}/v1/chat/completions"
+    assert httpx.post(url, json=body, trust_env=False).status_code == 200
+    page = open_page()
+    expect(rows(page)).to_have_count(5)
+
+    rows(page).first.get_by_role("button").click()
+
+    receipt = page.get_by_role("dialog", name="Receipt")
+    expect(receipt).to_contain_text("near was not asked: it cannot do tools")
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

@@ -81,22 +81,27 @@ SUMS = {
     "prompt": 50_000,
     "completion": 600,
     "estimated": 70,
+    "cost_nano_usd": 0,
+    "list_nano_usd": 1_234_560_000,
+    "unpriced": 9,
 }
+TIMES = {"first_s_p50": 0.254, "total_s_p50": 1.0, "total_s_p95": 2.5, "tokens_per_s_p50": 1234.5}
 
 
 def test_the_table_tells_sums_and_times() -> None:
     groups = [
-        {"name": "far", **SUMS, "first_s_p50": 0.254, "total_s_p50": 1.0, "total_s_p95": 2.5},
-        {"name": None, **SUMS, "first_s_p50": None, "total_s_p50": None, "total_s_p95": None},
+        {"name": "far", **SUMS, **TIMES},
+        {"name": None, **SUMS, **dict.fromkeys(TIMES), "list_nano_usd": 12_345},
     ]
     text = usage_text({"since": 0, "by": "provider", "groups": groups, "total": SUMS, "dropped": 2})
 
     far, nobody, total = text.splitlines()[3:6]
     assert far.split() == [
         *("far", "1,200", "3", "4", "50,000", "600"),
-        *("0.25", "s", "1.00", "s", "2.50", "s"),
+        *("0.25", "s", "1.00", "s", "2.50", "s", "1,234", "$0.00", "$1.23"),
     ]
-    assert nobody.split()[0] == "(none)" and nobody.split()[-1] == "-"
+    assert nobody.split()[0] == "(none)" and nobody.split()[-4:] == ["-", "-", "$0.00", "$0.000012"]
     assert total.startswith("in all")
     assert "about 70 tokens" in text
+    assert "9 requests of models that are in no price list" in text
     assert "2 requests found no room" in text
