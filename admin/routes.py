@@ -42,10 +42,10 @@ def admin_routes(console: Console, gate: Gate, chat: ASGIApp) -> list[Route]:
     return [
         Route("/admin", site.page),
         Route("/admin/assets/{name}", site.asset),
-        Route("/admin/api/login", _answering(site.log_in), methods=["POST"]),
+        Route("/admin/api/login", answering(site.log_in), methods=["POST"]),
         Route("/admin/api/chat", _GuardedApp(chat, gate), methods=["POST"]),
         *(
-            Route(path, _answering(endpoint, gate), methods=methods)
+            Route(path, answering(endpoint, gate), methods=methods)
             for path, methods, endpoint in (
                 ("/api/user/preferences", ["GET", "PUT", "DELETE"], api.preferences),
                 ("/admin/api/status", ["GET"], api.status),
@@ -72,8 +72,8 @@ class _Site:
         return asset(request.path_params["name"])
 
     async def log_in(self, request: Request) -> Response:
-        response = _json({"ok": True})
-        if not self._gate.log_in(_token(await _body(request, MAX_LOGIN_BYTES)), response):
+        response = json_of({"ok": True})
+        if not self._gate.log_in(_token(await body_of(request, MAX_LOGIN_BYTES)), response):
             raise HTTPException(401, "The admin token is missing or wrong.")
         return response
 
@@ -86,10 +86,10 @@ class _Api:
         app = request.query_params.get("app")
         match request.method:
             case "PUT":
-                return _json(await self._console.change(app, await _body(request)))
+                return json_of(await self._console.change(app, await body_of(request)))
             case "DELETE":
-                return _json(await self._console.forget(app))
-        return _json(await self._console.preference(app))
+                return json_of(await self._console.forget(app))
+        return json_of(await self._console.preference(app))
 
     async def status(self, _request: Request) -> Response:
         return Response(self._console.status(), headers=HEADERS, media_type="application/json")
@@ -99,17 +99,17 @@ class _Api:
         return StreamingResponse(feed, headers=HEADERS, media_type="text/event-stream")
 
     async def test(self, request: Request) -> Response:
-        return _json(await self._console.test(await _body(request)))
+        return json_of(await self._console.test(await body_of(request)))
 
     async def explain(self, request: Request) -> Response:
         app = request.query_params.get("app")
-        return _json(await self._console.explain(app, await _body(request)))
+        return json_of(await self._console.explain(app, await body_of(request)))
 
 
-def _answering(endpoint: Endpoint, gate: Gate | None = None) -> Endpoint:
+def answering(endpoint: Endpoint, gate: Gate | None = None) -> Endpoint:
     """The endpoint behind `gate`; what it could not read to the end needs no answer."""
 
-    async def answering(request: Request) -> Response:
+    async def guarded(request: Request) -> Response:
         if gate is not None:
             gate.check(request)
         try:
@@ -117,7 +117,7 @@ def _answering(endpoint: Endpoint, gate: Gate | None = None) -> Endpoint:
         except ClientDisconnect:
             return Response(status_code=499)
 
-    return answering
+    return guarded
 
 
 class _GuardedApp:
@@ -132,7 +132,8 @@ class _GuardedApp:
         await self._app(scope, receive, send)
 
 
-async def _body(request: Request, most: int = MAX_BODY_BYTES) -> bytes:
+async def body_of(request: Request, most: int = MAX_BODY_BYTES) -> bytes:
+    """The whole body. Raises 413 above `most` bytes."""
     body = bytearray()
     async for piece in request.stream():
         body += piece
@@ -149,5 +150,6 @@ def _token(body: bytes) -> str:
     return token if isinstance(token, str) else ""
 
 
-def _json(value: dict[str, Any]) -> Response:
+def json_of(value: dict[str, Any]) -> Response:
+    """The answer that holds `value`."""
     return Response(orjson.dumps(value), headers=HEADERS, media_type="application/json")

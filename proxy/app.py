@@ -23,8 +23,9 @@ from starlette.routing import Route
 from adapters import REGISTRY
 from adapters.base import Adapter, ProviderSettings
 from adapters.memory import LruMemory
-from adapters.native import Upstream
+from adapters.upstream import Upstream
 from admin.auth import Gate, admin_token
+from admin.kept import kept_routes
 from admin.routes import OWN_PATHS, admin_routes
 from admin.usage import usage_routes
 from proxy.alerts import Alerts, Thresholds
@@ -36,6 +37,7 @@ from proxy.errors import ApiError, internal_error
 from proxy.guard import Guard
 from proxy.health import Health
 from proxy.images import ImageFetcher
+from proxy.kept import Keeper, Kept
 from proxy.ledger import Ledger
 from proxy.metrics import Metrics, Tally
 from proxy.migrate import NewerSchemaError
@@ -98,18 +100,23 @@ def create_app(
     settings: Settings, *, upstream: Upstream | None = None, clocks: Clocks | None = None
 ) -> Starlette:
     """The server's application. Nothing is connected and no SDK imported before it is needed."""
-    parts = build(settings, upstream or open_upstream_of(settings), clocks or Clocks())
+    clocks = clocks or Clocks()
+    parts = build(settings, upstream or open_upstream_of(settings), clocks)
     parts.telemetry = _telemetry(settings, parts.adapters)
     tally = Tally()
     storage = parts.storage
     metrics = Metrics(tally, storage.usage, storage.prices, parts.admission.requests, parts.sources)
-    chat = ChatEndpoint(
-        parts.router,
-        partial(_preference, parts),
-        deadline_s=settings.deadline_s,
-        split_tags=settings.think_tags == "split",
-        record=partial(_record, parts, tally),
-        admission=parts.admission,
+    kept = Kept(Redactor(settings.secrets()), wall=clocks.wall)
+    chat = Keeper(
+        ChatEndpoint(
+            parts.router,
+            partial(_preference, parts),
+            deadline_s=settings.deadline_s,
+            split_tags=settings.think_tags == "split",
+            record=partial(_record, parts, tally),
+            admission=parts.admission,
+        ),
+        kept,
     )
     models = ModelsEndpoint(parts.catalog)
     app = Starlette(
@@ -126,6 +133,7 @@ def create_app(
         + usage_routes(
             Ledger(storage, alerts=parts.alerts.told), metrics.text, Gate(parts.admin_token)
         )
+        + kept_routes(kept, Gate(parts.admin_token))
         + admin_routes(Console(parts.sources, parts.watch), Gate(parts.admin_token), chat),
         middleware=[
             Middleware(

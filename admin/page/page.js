@@ -3,6 +3,7 @@
 import { showCards, showFirstRun } from "./cards.js";
 import { showApps, showLimits, showOrder, showPreset } from "./choices.js";
 import { byId, notify, say, shortName } from "./dom.js";
+import { useKept } from "./kept.js";
 import { usePlayground } from "./play.js";
 import { useUsage } from "./usage.js";
 
@@ -61,4 +62,5 @@ byId("dismiss").addEventListener("click", () => {
 });
 usePlayground(() => status);
 useUsage(() => status);
+useKept();
 follow();

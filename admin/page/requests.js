@@ -2,6 +2,7 @@
 
 import { timeline } from "./chart.js";
 import { api, attempt, byId, make, moment, number, price, seconds } from "./dom.js";
+import { said } from "./kept.js";
 
 const SKIPPED = "skipped=";
 let shown = "";
@@ -66,7 +67,7 @@ function facts(pairs) {
     make("div", {}, make("dt", {}, name), make("dd", {}, value))));
 }
 
-function showReceipt(request) {
+async function showReceipt(request) {
   const { story } = request;
   const dropped = story.warnings.filter((word) => !word.startsWith(SKIPPED)).map((word) => make("li", {}, make("code", {}, word)));
   const unable = story.warnings.filter((word) => word.startsWith(SKIPPED)).map((word) => word.slice(SKIPPED.length).split(":"));
@@ -95,6 +96,7 @@ function showReceipt(request) {
     ...part("Attempts", tries, "None."),
     ...(story.tries.length ? [timeline(request)] : []),
     ...part("Dropped or emulated", dropped, "Nothing."),
+    ...(await said(request.request_id)),
   );
   byId("receipt").showModal();
 }

@@ -1,0 +1,53 @@
+// What was said: kept for a time that the owner asks for, and shown in the receipts meanwhile.
+
+import { api, attempt, byId, make, moment, say } from "./dom.js";
+
+const EVERY_MS = 3000;
+const PATH = "/admin/api/kept";
+
+/** Keep the switch up to date, and the notice at the top of the page. */
+export function useKept() {
+  const show = () => document.hidden || api("GET", PATH).then(showState, () => {});
+  byId("keep").addEventListener("click", () => attempt(async () => showState(await api("PUT", PATH, { minutes: Number(byId("keep-for").value) }))));
+  byId("forget").addEventListener("click", () => attempt(async () => showState(await api("DELETE", PATH)), () => "✓ Forgotten. Prompts and answers are not kept."));
+  setInterval(show, EVERY_MS);
+  show();
+}
+
+function showState({ until, requests }) {
+  const isOn = until != null;
+  byId("kept-notice").hidden = !isOn;
+  say(byId("kept-notice-text"), isOn ? `Prompts and answers are kept in memory until ${moment(until)}, then forgotten: ${requests} so far.` : "");
+  say(byId("kept-text"), isOn ? "Prompts and answers are in the receipts." : "Prompts and answers are not kept.");
+  say(byId("keep"), isOn ? "Keep them longer" : "Keep them");
+}
+
+/** What was said in a request, as parts of its receipt; nothing where it is not kept. */
+export async function said(requestId) {
+  const { request, answer, cut } = await api("GET", `${PATH}/${encodeURIComponent(requestId)}`);
+  if (request == null) return [];
+  const block = (title, text) => [make("h3", {}, title), make("pre", { className: "said", tabIndex: 0 }, text || "(empty)")];
+  const note = cut ? [make("p", { className: "muted small" }, "Only the beginning was kept.")] : [];
+  return [...block("Prompt", pretty(request)), ...block("Answer", words(answer)), ...note];
+}
+
+function pretty(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
+
+/** The text of a stream, put together; anything else as it is. */
+function words(answer) {
+  if (!answer.startsWith("data: ")) return pretty(answer);
+  const pieces = answer.split("\n").filter((line) => line.startsWith("data: {")).map((line) => {
+    try {
+      return JSON.parse(line.slice(6)).choices?.[0]?.delta?.content ?? "";
+    } catch {
+      return "";
+    }
+  });
+  return pieces.join("") || answer;
+}
