@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.fakes import Answer, Fault, Gate, GeminiFake, GroqFake, OllamaFake, Request
 from tests.proxy import terminal_kit as kit
@@ -117,6 +118,23 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[World]:
             yield World(host.base_url, counted, tmp_path / "store.db")
 
 
+def _totals(shown: dict[str, Any], provider: str) -> tuple[int, int]:
+    """Tokens in and out of a provider, as the page tells them; estimated ones stand apart."""
+    [group] = [one for one in shown["groups"] if one["name"] == provider]
+    return group["prompt"], group["completion"]
+
+
+def _scraped(text: str, provider: str) -> tuple[float, ...]:
+    """The same as Prometheus is told."""
+    found = {
+        sample.labels["type"]: sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == "pointsman_tokens_total" and sample.labels["provider"] == provider
+    }
+    return found["prompt"], found["completion"]
+
+
 MODELS = ("groq", "gemini", "ollama", "gpt-4o")
 
 
@@ -163,9 +181,13 @@ async def test_the_totals_are_those_of_the_providers(world: World) -> None:
     async with httpx.AsyncClient(base_url=world.url, timeout=60, trust_env=False) as client:
         statuses = await asyncio.gather(*(one(client, number) for number in range(REQUESTS)))
         rows = world.rows()
-        while len(rows) < REQUESTS:  # the last of them are on their way to the database
+        for _ in range(600):  # the last of them are on their way to the database
+            if len(rows) == REQUESTS:
+                break
             await asyncio.sleep(0.05)
             rows = world.rows()
+        shown = (await client.get("/admin/api/usage", params={"range": "24h"})).json()
+        scraped = (await client.get("/metrics")).text
 
     kept = {int(one["request_id"]): one for one in rows}
     assert len(kept) == len(rows) == REQUESTS
@@ -178,6 +200,11 @@ async def test_the_totals_are_those_of_the_providers(world: World) -> None:
         assert sum(one["prompt"] for one in mine) == counted.prompt
         assert sum(one["completion"] for one in mine) == counted.completion
         assert not any(one["estimated"] for one in mine)
+        assert _totals(shown, name) == (counted.prompt, counted.completion)
+        assert _scraped(scraped, name) == (counted.prompt, counted.completion)
+    assert shown["total"]["requests"] == REQUESTS
+    for what in ("cancelled", "rotated"):
+        assert shown["total"][what] == sum(one[what] for one in rows)
     assert sum(one["attempts"] for one in rows) == sum(c.requests for c in world.counted.values())
     assert any(one["rotated"] for one in rows)
     assert any(one["partial"] and not one["cancelled"] for one in rows)
