@@ -30,6 +30,7 @@ from tests.fakes.server import FakeServer
 
 PATIENCE_S = 20.0
 Wait = Callable[[Callable[[], object]], None]
+COMMAND = str(Path(sys.executable).with_name("pointsman"))
 CHAT = "/v1/chat/completions"
 SOAK = bool(os.environ.get("POINTSMAN_SOAK"))
 
@@ -164,6 +165,21 @@ class Process:
     popen: subprocess.Popen[bytes]
     port: int
     folder: Path
+    environment: Mapping[str, str]
+
+    def told(self, *command: str, asked: str = "") -> str:
+        """What another command of the same settings says, such as `usage`."""
+        done = subprocess.run(
+            [COMMAND, "--port", str(self.port), *command],
+            cwd=self.folder,
+            env=self.environment,
+            input=asked,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        return done.stdout + done.stderr
 
     def terminate(self) -> None:
         self.popen.send_signal(signal.SIGTERM)
@@ -208,7 +224,7 @@ def process(fakes: Fakes, folder: Path, **settings: str) -> Iterator[Process]:
         "POINTSMAN_MAX_WAIT_S": "0",
         **settings,
     }
-    command = [str(Path(sys.executable).with_name("pointsman")), "--port", str(port)]
+    command = [COMMAND, "--port", str(port)]
     with (
         (folder / "stdout").open("wb") as stdout,
         (folder / "stderr").open("wb") as stderr,
@@ -216,7 +232,7 @@ def process(fakes: Fakes, folder: Path, **settings: str) -> Iterator[Process]:
             command, cwd=folder, env=environment, stdout=stdout, stderr=stderr
         ) as popen,
     ):
-        one = Process(popen, port, folder)
+        one = Process(popen, port, folder, environment)
         try:
             _wait_until_ready(one)
             yield one

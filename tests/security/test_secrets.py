@@ -20,6 +20,7 @@ from tests.fakes import GEMINI_KEY, GROQ_KEY
 from tests.fakes.server import Answer, Fault, json_answer
 from tests.security.kit import (
     Fakes,
+    Process,
     Reply,
     Wait,
     ask,
@@ -46,6 +47,11 @@ PAGES = (
     "/api/user/preferences",
     "/health/ready",
     "/metrics",
+    "/admin/api/usage",
+    "/admin/api/requests",
+    "/admin/api/requests/1",
+    "/admin/api/requests.csv",
+    "/admin/api/requests.json",
     "/nowhere",
 )
 SECRETS = (GROQ_KEY, GEMINI_KEY, CLIENT_KEY, ADMIN_TOKEN)
@@ -136,6 +142,23 @@ def look_around(port: int, bag: Bag) -> None:
     bag.add(ask(port, post({"token": ADMIN_TOKEN}, "/admin/api/login")))
 
 
+def look_around_in_the_terminal(one: Process, when: str = "") -> dict[str, str]:
+    """What each command says that tells anything."""
+    question = json.dumps(body_of("groq"))
+    said = {
+        f"{when}{' '.join(command)}": one.told(*command, asked=question)
+        for command in (
+            ("status", "--json"),
+            ("doctor",),
+            ("explain", "-", "--json"),
+            ("usage", "--json"),
+            ("env",),
+        )
+    }
+    assert not [name for name, text in said.items() if "Usage:" in text or not text]
+    return said
+
+
 def assert_no_secret(texts: Mapping[str, str]) -> None:
     for name, text in texts.items():
         for secret in (*SECRETS, GROQ_KEY[:12], GEMINI_KEY[:12]):
@@ -190,9 +213,11 @@ def test_no_key_is_in_what_the_command_writes(fakes: Fakes, tmp_path: Path) -> N
             body = {"model": f"{name}/{MODELS[name]}", "messages": SAID}
             bag.add(ask(one.port, post(body, **SHOWN)))
         look_around(one.port, bag)
+        said = look_around_in_the_terminal(one)
         one.terminate()
         assert one.exit_code() == 0
-    texts = files_of(tmp_path)
+    said |= look_around_in_the_terminal(one, "with no server: ")
+    texts = files_of(tmp_path) | said
     assert "pointsman.request" in texts[str(tmp_path / "stderr")]
     assert any(name.endswith(".db") for name in texts)
     assert_no_secret(texts | {"answers": bag.text()})
