@@ -19,7 +19,7 @@ function showState({ until, requests }) {
   byId("kept-notice").hidden = !isOn;
   say(byId("kept-notice-text"), isOn ? `Prompts and answers are kept in memory until ${moment(until)}, then forgotten: ${requests} so far.` : "");
   say(byId("kept-text"), isOn ? "Prompts and answers are in the receipts." : "Prompts and answers are not kept.");
-  say(byId("keep"), isOn ? "Keep them longer" : "Keep them");
+  say(byId("keep"), isOn ? "Start the time anew" : "Keep them");
 }
 
 /** What was said in a request, as parts of its receipt; nothing where it is not kept. */
