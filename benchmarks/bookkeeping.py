@@ -16,11 +16,12 @@ from typing import Any
 
 from adapters.base import Capabilities, ChatRequest, Event, Finish, ProviderSettings, Text, Usage
 from proxy.candidates import Candidate, Chooser, Preference
-from proxy.health import Health, Ticket
+from proxy.health import Health
 from proxy.images import ImageFetcher
 from proxy.receipt import Receipt
 from proxy.redact import Redactor
 from proxy.router import Router
+from proxy.ticket import Ticket
 from proxy.windows import Limits
 
 LIMITS = Limits(requests_per_minute=10**9, tokens_per_minute=10**12, requests_per_day=10**9)

@@ -15,10 +15,10 @@ from adapters.base import (
     Usage,
     Warn,
 )
-from proxy.health import Ticket
 from proxy.limit_log import log_left
 from proxy.receipt import Receipt
 from proxy.redact import Redactor
+from proxy.ticket import Ticket
 
 
 class Answer:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
 from adapters.base import AdapterError, ChatRequest, ErrorKind
 from proxy.candidates import Candidate, Plan
-from proxy.health import Wait
 from proxy.receipt import Receipt
+from proxy.ticket import Wait
 
 MAX_ATTEMPTS = 4
 MAX_AT_ONE_PROVIDER = 2
@@ -34,7 +34,10 @@ TOLD_KINDS = frozenset({ErrorKind.RATE_LIMIT, ErrorKind.OVERLOADED})
 
 @dataclass(slots=True)
 class Attempts:
-    """`deadline` is on the router's clock; `waits` is why nobody could be asked in the end."""
+    """`deadline` is on the router's clock; `waits` is why nobody could be asked in the end.
+
+    `calls` holds how many calls at once a candidate needs, where that is more than one.
+    """
 
     request: ChatRequest
     plan: Plan
@@ -42,6 +45,7 @@ class Attempts:
     tokens: int
     deadline: float
     max_wait_s: float
+    calls: Mapping[Candidate, int]
     images: dict[str, str] = field(default_factory=dict)
     failures: list[tuple[Candidate, AdapterError]] = field(default_factory=list)
     useless: set[Candidate] = field(default_factory=set)
@@ -99,7 +103,8 @@ class Attempts:
                 wait.kind,
                 f"{wait.candidate.model} is not asked now: {wait.why}",
                 provider=wait.candidate.provider,
-                retry_after_s=wait.at - now,
+                retry_after_s=wait.at - now if wait.param is None else None,
+                param=wait.param,
             )
             for wait in self.waits or ()
             if wait.candidate not in met

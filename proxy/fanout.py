@@ -4,37 +4,60 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 from msgspec.structs import replace
 
-from adapters.base import Adapter, ChatRequest, Event, RateLimits, Start, Usage, Warn
+from adapters.base import (
+    CONTENT_EVENTS,
+    Adapter,
+    AdapterError,
+    ChatRequest,
+    Event,
+    RateLimits,
+    Start,
+    Usage,
+    Warn,
+)
 
 Batch = list[Event]
 
 
-async def fan_out(adapter: Adapter, request: ChatRequest) -> AsyncGenerator[Batch, None]:
+async def fan_out(
+    adapter: Adapter,
+    request: ChatRequest,
+    spent: Callable[[int, Usage | AdapterError], None],
+    *,
+    one_first: bool = False,
+) -> AsyncGenerator[Batch, None]:
     """The events of `request.n` calls, each call's with its own `index`; one usage at the end.
 
     With a seed the calls get seed, seed + 1, …: the same seed would give the same answer. One
-    call that fails makes the whole fail. Closing it closes all of them.
+    call that fails makes the whole fail. Closing it closes all of them. `spent` is told how each
+    call has ended; `one_first` keeps the others back until one has got its first content.
     """
     queue: asyncio.Queue[Batch | Exception | None] = asyncio.Queue(maxsize=request.n)
-    tasks = [
-        asyncio.create_task(_one(adapter, _share(request, index), index, queue))
-        for index in range(request.n)
-    ]
+    tasks: list[asyncio.Task[None]] = []
+
+    def start(count: int) -> None:
+        for index in range(len(tasks), count):
+            one = _one(adapter, _share(request, index), index, queue, spent)
+            tasks.append(asyncio.create_task(one))
+
+    start(1 if one_first else request.n)
     usage = Usage()
-    running = len(tasks)
+    ended = 0
     yield [Warn("emulated=n")]
     try:
-        while running:
+        while ended < len(tasks):
             match await queue.get():
                 case None:
-                    running -= 1
+                    ended += 1
                 case Exception() as error:
                     raise error
                 case batch:
+                    if len(tasks) < request.n and has_content(batch):
+                        start(request.n)
                     usage = _sum(usage, batch)
                     kept: Batch = [event for event in batch if not isinstance(event, Usage)]
                     if kept:
@@ -44,6 +67,11 @@ async def fan_out(adapter: Adapter, request: ChatRequest) -> AsyncGenerator[Batc
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def has_content(batch: Batch) -> bool:
+    """Whether any of the events commits an answer."""
+    return any(isinstance(event, CONTENT_EVENTS) for event in batch)
 
 
 def _share(request: ChatRequest, index: int) -> ChatRequest:
@@ -58,13 +86,20 @@ async def _one(
     request: ChatRequest,
     index: int,
     queue: asyncio.Queue[Batch | Exception | None],
+    spent: Callable[[int, Usage | AdapterError], None],
 ) -> None:
+    usage = nothing = Usage()
     try:
         async with contextlib.aclosing(adapter.chat(request)) as batches:
             async for batch in batches:
+                usage = _sum(usage, batch)
                 await queue.put(_at(batch, index))
+        if usage is not nothing:
+            spent(index, usage)
         await queue.put(None)
     except Exception as error:  # raised again by the one who waits
+        if isinstance(error, AdapterError):
+            spent(index, error)
         await queue.put(error)
 
 

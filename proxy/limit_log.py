@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from adapters.base import RateLimits
-from proxy.health import Ticket, Wait
+from proxy.ticket import Ticket, Wait
 from proxy.windows import Gauge
 
 log = logging.getLogger("pointsman.limits")

@@ -19,7 +19,6 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from tenacity.wait import wait_random_exponential
 
 from adapters.base import (
-    CONTENT_EVENTS,
     Adapter,
     AdapterError,
     ChatRequest,
@@ -35,7 +34,7 @@ from proxy.attempts import (
     estimated_tokens,
 )
 from proxy.budget import RetryBudget
-from proxy.candidates import Candidate, Chooser, Preference
+from proxy.candidates import Candidate, Chooser, Plan, Preference
 from proxy.errors import (
     ApiError,
     bad_request,
@@ -45,13 +44,14 @@ from proxy.errors import (
     pinned_broke,
     spread,
 )
-from proxy.fanout import fan_out
-from proxy.health import Health, Ticket, Wait
+from proxy.fanout import fan_out, has_content
+from proxy.health import Health
 from proxy.images import ImageFetcher, ImageFetchError
 from proxy.limit_log import log_use, log_wait
 from proxy.line import Lines
 from proxy.receipt import Receipt
 from proxy.redact import Redactor
+from proxy.ticket import ONE_CALL, Ticket, Wait
 
 log = logging.getLogger("pointsman.router")
 
@@ -143,6 +143,7 @@ class Router:
             tokens=estimated_tokens(request),
             deadline=self._clock() + deadline_s,
             max_wait_s=self._max_wait_s,
+            calls=self._calls(request, plan) if request.n > 1 else ONE_CALL,
         )
         try:
             answer = await self._first_content(attempts)
@@ -150,6 +151,15 @@ class Router:
             raise self._final_error(attempts, preference) from None
         async with contextlib.aclosing(answer):
             yield answer
+
+    def _calls(self, request: ChatRequest, plan: Plan) -> Mapping[Candidate, int]:
+        """As many calls as choices, where a candidate gives but one at a time."""
+
+        def gives_all(candidate: Candidate) -> bool:
+            can = self._adapters[candidate.provider].capabilities(candidate.model)
+            return can.n_stream if request.stream else can.n
+
+        return {c: request.n for c in plan.candidates if not gives_all(c)}
 
     async def close(self) -> None:
         """Close what the router opened for itself."""
@@ -190,7 +200,7 @@ class Router:
         share = SHARE_OF_DEADLINE if len(attempts.untried()) > 1 else 1.0
         share_s = max(share * (attempts.deadline - self._clock()), 0.001)
         try:
-            first, rest = await self._open(candidate, attempts, share_s)
+            first, rest = await self._open(ticket, attempts, share_s)
         except AdapterError as error:
             self._redactor.mask(error)
             if error.kind is ErrorKind.TIMEOUT_FIRST_BYTE and share_s < FAIR_SHARE_S:
@@ -237,7 +247,7 @@ class Router:
         eligible = attempts.eligible()
         key = attempts.plan.candidates
         if self._lines.is_empty(key):
-            leave = self._health.admit_first(eligible, attempts.tokens)
+            leave = self._health.admit_first(eligible, attempts.tokens, attempts.calls)
             if isinstance(leave, Ticket):
                 return self._within_budget(leave, attempts)
             self._soonest_worth_waiting(leave, attempts)
@@ -245,7 +255,7 @@ class Router:
             raise overloaded()
         async with self._head_of_line(key, attempts):
             while True:
-                leave = self._health.admit_first(eligible, attempts.tokens)
+                leave = self._health.admit_first(eligible, attempts.tokens, attempts.calls)
                 if isinstance(leave, Ticket):
                     return self._within_budget(leave, attempts)
                 wait = self._soonest_worth_waiting(leave, attempts)
@@ -272,8 +282,12 @@ class Router:
             raise errors[-1] if errors else overloaded() from None
 
     def _waits(self, attempts: Attempts) -> list[Wait]:
-        found = (self._health.wait(c, attempts.tokens) for c in attempts.eligible())
+        found = (self._wait(candidate, attempts) for candidate in attempts.eligible())
         return [wait for wait in found if wait]
+
+    def _wait(self, candidate: Candidate, attempts: Attempts) -> Wait | None:
+        calls = attempts.calls.get(candidate, 1)
+        return self._health.wait(candidate, attempts.tokens, calls)
 
     def _within_budget(self, ticket: Ticket, attempts: Attempts) -> Ticket:
         is_retry = any(ticket.candidate == tried for tried, _ in attempts.failures)
@@ -283,7 +297,7 @@ class Router:
             raise attempts.failures[-1][1]
         if ticket.candidate != attempts.plan.candidates[0]:
             for other in attempts.before(ticket.candidate):
-                if wait := self._health.wait(other, attempts.tokens):
+                if wait := self._wait(other, attempts):
                     attempts.receipt.passed[other] = wait.why
         return ticket
 
@@ -298,17 +312,17 @@ class Router:
         raise attempts.errors(now)[-1]
 
     async def _open(
-        self, candidate: Candidate, attempts: Attempts, longest_s: float
+        self, ticket: Ticket, attempts: Attempts, longest_s: float
     ) -> tuple[list[Event], AsyncGenerator[list[Event], None]]:
+        candidate = ticket.candidate
         adapter = self._adapters[candidate.provider]
         request = replace(attempts.request, model=candidate.model)
-        can = adapter.capabilities(candidate.model)
-        if not can.image_urls:
+        if not adapter.capabilities(candidate.model).image_urls:
             request = await self._with_images(request, attempts.images)
         if self._strict_params:
             _refuse_drops(adapter.to_native(request).warnings)
-        if request.n > 1 and not (can.n_stream if request.stream else can.n):
-            events = fan_out(adapter, request)
+        if candidate in attempts.calls:
+            events = fan_out(adapter, request, ticket.spent, one_first=ticket.is_probe)
         else:
             events = adapter.chat(request)
         try:
@@ -348,7 +362,7 @@ async def _until_content(events: AsyncGenerator[list[Event], None], provider: st
     try:
         async for batch in events:
             first += batch
-            if any(isinstance(event, CONTENT_EVENTS) for event in batch):
+            if has_content(batch):
                 return first
     except BaseException:
         await events.aclose()

@@ -169,9 +169,9 @@ class Bucket:
 
 
 class Reservation:
-    """What a call under way holds of the limits."""
+    """What a call under way holds of the limits, until it `is_over`."""
 
-    __slots__ = ("requests", "seen", "token_entry", "tokens")
+    __slots__ = ("is_over", "requests", "seen", "token_entry", "tokens")
 
     def __init__(
         self,
@@ -183,6 +183,7 @@ class Reservation:
         self.requests = requests
         self.token_entry = token_entry
         self.seen = False
+        self.is_over = False
 
 
 class Meter:
@@ -229,16 +230,25 @@ class Meter:
         tokens = windows(("tokens a minute", limits.tokens_per_minute, MINUTE_S))
         self._tokens = next(tokens, None)
 
-    def blocked(self, now: float, tokens: int) -> tuple[float, Gauge] | None:
-        """Until when a call of `tokens` would have to wait, and for which limit."""
+    def outgrown(self, tokens: int, calls: int) -> Window | None:
+        """The limit that so many calls of `tokens` at once pass even where nothing is taken yet."""
+        for window in self._requests:
+            if calls > window.limit:
+                return window
+        is_too_much = self._tokens and tokens * calls > self._tokens.limit
+        return self._tokens if is_too_much else None
+
+    def blocked(self, now: float, tokens: int, calls: int = 1) -> tuple[float, Gauge] | None:
+        """Until when `calls` of `tokens` each would have to wait, and for which limit."""
         worst: Window | Bucket | None = None
         at = now
+        tokens *= calls
         for window in self._requests:
-            if (free := window.free_at(now, 1)) > at:
+            if (free := window.free_at(now, calls)) > at:
                 worst, at = window, free
         if self._tokens and (free := self._tokens.free_at(now, tokens)) > at:
             worst, at = self._tokens, free
-        if self._day.limit and (free := self._day.free_at(now, 1)) > at:
+        if self._day.limit and (free := self._day.free_at(now, calls)) > at:
             worst, at = self._day, free
         if self._minute.limit and (free := self._minute.free_at(now, tokens)) > at:
             worst, at = self._minute, free
@@ -269,7 +279,13 @@ class Meter:
     def settle(
         self, now: float, call: Reservation, *, tokens: int | None = None, sent: bool = True
     ) -> None:
-        """End a call that has used `tokens`, None if unknown; unless `sent` it was no request."""
+        """End a call that has used `tokens`, None if unknown; unless `sent` it was no request.
+
+        What is told of a call after that is ignored.
+        """
+        if call.is_over:
+            return
+        call.is_over = True
         self.calls -= 1
         if not sent:
             for window, entry in call.requests:

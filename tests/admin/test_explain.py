@@ -11,7 +11,7 @@ import pytest
 from adapters.base import Capabilities, ChatRequest, ErrorKind, NativeCall
 from proxy.candidates import Candidate
 from proxy.explain import PIXEL
-from proxy.health import Ticket
+from proxy.ticket import Ticket
 from tests.admin.kit import JSON, Desk, desk
 from tests.proxy.kit import adapter_class, failure
 

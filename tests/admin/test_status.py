@@ -22,7 +22,7 @@ from adapters.base import (
     Text,
 )
 from proxy.candidates import Candidate
-from proxy.health import Ticket
+from proxy.ticket import Ticket
 from proxy.windows import Limits
 from tests.admin.kit import Desk, desk
 from tests.proxy.kit import HANG, adapter_class, failure

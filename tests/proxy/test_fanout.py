@@ -26,8 +26,12 @@ from tests.proxy.kit import HANG, ScriptedAdapter, adapter, failure, request
 pytestmark = pytest.mark.anyio
 
 
+def nobody(_number: int, _end: Usage | AdapterError) -> None:
+    """Who keeps no count."""
+
+
 async def collected(toy: ScriptedAdapter, **fields: Any) -> list[Event]:
-    events = fan_out(toy, request(**fields))
+    events = fan_out(toy, request(**fields), nobody)
     return [event async for batch in events for event in batch]
 
 
@@ -93,7 +97,7 @@ async def test_every_call_is_for_one_choice_with_a_seed_of_its_own(
     toy = adapter("toy")
     asked = request(n=3, params={"user": "u", **seed})
 
-    async for _ in fan_out(toy, asked):
+    async for _ in fan_out(toy, asked, nobody):
         pass
 
     assert [sent.n for sent in toy.script.requests] == [1, 1, 1]
@@ -126,10 +130,44 @@ async def test_a_failure_that_is_no_adapter_error_ends_it_too() -> None:
 async def test_closing_it_closes_all_calls() -> None:
     toy = adapter("toy")
     toy.script.play(*[[[Text("a")], HANG]] * 3)
-    events = fan_out(toy, request(n=3))
+    events = fan_out(toy, request(n=3), nobody)
     await anext(events)
     await anext(events)
 
     await events.aclose()
 
     assert toy.script.open_calls == 0
+
+
+async def test_the_end_of_each_call_is_told() -> None:
+    toy = adapter("toy")
+    limit = failure(ErrorKind.RATE_LIMIT)
+    toy.script.play([[Text("a")], [Usage(3, 4)]], [[Text("b"), Usage(3, 9)], HANG], [limit])
+    ends: list[tuple[int, Usage | AdapterError]] = []
+
+    with pytest.raises(AdapterError):
+        async for _ in fan_out(toy, request(n=3), lambda *end: ends.append(end)):
+            pass
+
+    assert sorted(ends, key=lambda end: end[0]) == [(0, Usage(3, 4)), (2, limit)]
+
+
+async def test_the_others_may_be_kept_back_until_one_has_content() -> None:
+    toy = adapter("toy")
+    toy.script.play([[Start()], [Text("a")], [Finish("stop")]])
+    events = fan_out(toy, request(n=3), nobody, one_first=True)
+
+    under_way = [len(toy.script.requests) async for _ in events]
+
+    assert under_way[:2] == [0, 1]
+    assert under_way[-1] == 3
+
+
+async def test_who_has_no_content_lets_no_others_follow() -> None:
+    toy = adapter("toy")
+    toy.script.play([[Start()]])
+
+    async for _ in fan_out(toy, request(n=3), nobody, one_first=True):
+        pass
+
+    assert len(toy.script.requests) == 1

@@ -13,7 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from adapters.base import AdapterError, ErrorKind, Phase, RateLimits, Scope, Usage
 from adapters.errors import LOST_KINDS, UNSENT_KINDS
 from proxy.candidates import Candidate
-from proxy.health import GUESSED_KINDS, DayQuota, Health, Status, Ticket, Wait
+from proxy.health import DayQuota, Health, Status
+from proxy.ticket import GUESSED_KINDS, Ticket, Wait
 from proxy.windows import DAY_S, Limits
 
 GROQ = Candidate("groq", "llama-3.3-70b-versatile")
@@ -595,6 +596,58 @@ def test_a_call_counts_for_what_it_may_have_used(
     assert tuple(gauge.used for gauge in state_of(health).gauges) == used
 
 
+def test_several_calls_at_once_take_their_places_each_and_give_back_each(clock: Clock) -> None:
+    limits = Limits(requests_per_minute=5, tokens_per_minute=100)
+    health = health_with(clock, groq=limits)
+    ticket = health.admit(GROQ, tokens=20, calls=3)
+    assert isinstance(ticket, Ticket)
+    assert [gauge.used for gauge in state_of(health).gauges] == [3, 60]
+    assert isinstance(health.admit(GROQ, tokens=1, calls=3), Wait)
+
+    ticket.spent(0, Usage(completion=7))
+    ticket.spent(1, error(ErrorKind.NETWORK))
+    ticket.succeeded(Usage(completion=7))
+
+    assert [gauge.used for gauge in state_of(health).gauges] == [2, 27]
+    ticket.spent(2, Usage())
+    assert [gauge.used for gauge in state_of(health).gauges] == [2, 27]
+
+
+@pytest.mark.parametrize(
+    ("limits", "tokens", "why"),
+    [
+        (Limits(requests_per_minute=2), 0, "3 calls at once need more than 2 requests a minute"),
+        (Limits(requests_per_day=2), 0, "3 calls at once need more than 2 requests a day"),
+        (Limits(tokens_per_minute=50), 20, "3 calls at once need more than 50 tokens a minute"),
+    ],
+)
+def test_more_calls_at_once_than_a_limit_has_room_for_are_not_waited_for(
+    clock: Clock, limits: Limits, tokens: int, why: str
+) -> None:
+    health = health_with(clock, groq=limits)
+
+    waits = health.admit_first([GROQ], tokens, {GROQ: 3})
+
+    assert isinstance(waits, list)
+    [wait] = waits
+    assert (wait.kind, wait.param, wait.why) == (ErrorKind.UNSUPPORTED, "n", why)
+    assert isinstance(health.admit_first([GROQ, GEMINI], tokens, {GROQ: 3}), Ticket)
+
+
+def test_headers_of_several_calls_are_each_taken_for_one_of_them(
+    clock: Clock, health: Health
+) -> None:
+    ticket = health.admit(GROQ, tokens=10, calls=3)
+    assert isinstance(ticket, Ticket)
+    left = []
+    for remaining in (98, 98, 97):  # they began at once, and each answer knows of more of them
+        ticket.observed(RateLimits(limit_requests=100, remaining_requests=remaining))
+        [used] = [gauge.used for gauge in state_of(health).gauges]
+        left.append(100 - used)
+
+    assert left == [96, 97, 97]  # less those that the headers cannot know of yet
+
+
 def test_settling_a_call_that_counts_no_more_changes_nothing(clock: Clock) -> None:
     health = health_with(clock, groq=Limits(requests_per_minute=9, tokens_per_minute=100))
     old = admitted(health, tokens=50)
@@ -771,7 +824,7 @@ class Life(RuleBasedStateMachine):
         super().__init__()
         self.clock = Clock()
         self.health = health_with(self.clock, groq=self.limits)
-        self.under_way: list[tuple[Ticket, dict[str, float]]] = []
+        self.under_way: list[tuple[Ticket, list[dict[str, float]]]] = []
         self.calls: dict[Candidate, list[dict[str, float]]] = {c: [] for c in self.candidates}
         self.told: dict[str, list[tuple[float, float]]] = {}
         self.doubted: dict[str, set[Ticket]] = {}  # calls let in since a place told a wait
@@ -779,15 +832,16 @@ class Life(RuleBasedStateMachine):
     def places(self, candidate: Candidate) -> tuple[str, str]:
         return candidate.provider, str(candidate)
 
-    def let_in(self, ticket: Ticket, tokens: int) -> None:
+    def let_in(self, ticket: Ticket, tokens: int, calls: int) -> None:
         call = {"at": self.clock.now, "tokens": float(min(tokens, 100)), "requests": 1.0}
+        begun = [dict(call) for _ in range(calls)]
         for place in self.places(ticket.candidate):
             for end, wall_end in self.told.get(place, []):
                 assert self.clock.now >= end or self.clock.wall >= wall_end, "a told wait was cut"
             if place in self.doubted:
                 self.doubted[place].add(ticket)
-        self.calls[ticket.candidate].append(call)
-        self.under_way.append((ticket, call))
+        self.calls[ticket.candidate] += begun
+        self.under_way.append((ticket, begun))
         if ticket.candidate.provider == "groq":
             self.check_windows(ticket.candidate)
 
@@ -803,29 +857,55 @@ class Life(RuleBasedStateMachine):
     @rule(
         which=st.lists(st.sampled_from(candidates), min_size=1, unique=True),
         tokens=st.integers(0, 120),
+        calls=st.dictionaries(st.sampled_from(candidates), st.integers(2, 6)),
     )
-    def ask(self, which: list[Candidate], tokens: int) -> None:
-        leave = self.health.admit_first(which, tokens)
+    def ask(self, which: list[Candidate], tokens: int, calls: dict[Candidate, int]) -> None:
+        leave = self.health.admit_first(which, tokens, calls)
         if isinstance(leave, Ticket):
-            self.let_in(leave, tokens)
+            self.let_in(leave, tokens, calls.get(leave.candidate, 1))
         else:
             assert sorted(leave, key=lambda wait: wait.at) == leave
-            assert all(self.clock.now < wait.at <= self.clock.now + 26 * 3600 for wait in leave)
+            for wait in leave:
+                is_never = wait.param is not None
+                assert is_never or self.clock.now < wait.at <= self.clock.now + 26 * 3600
+                assert not is_never or wait.candidate in calls
 
     @rule(candidate=st.sampled_from(candidates), tokens=st.integers(0, 120))
     def ask_one(self, candidate: Candidate, tokens: int) -> None:
         leave = self.health.admit(candidate, tokens)
         if isinstance(leave, Ticket):
-            self.let_in(leave, tokens)
+            self.let_in(leave, tokens, 1)
 
     @precondition(lambda self: self.under_way)
     @rule(data=st.data(), used=st.integers(0, 150))
     def answer(self, data: st.DataObject, used: int) -> None:
-        ticket, call = self.take(data)
+        ticket, calls = self.take(data)
         ticket.answered()
         ticket.succeeded(Usage(prompt=used))
-        call["tokens"] = used
+        if len(calls) == 1:
+            calls[0]["tokens"] = used
         self.trust(ticket)
+
+    @precondition(lambda self: self.under_way)
+    @rule(data=st.data(), used=st.integers(0, 150), kind=st.none() | st.sampled_from(ErrorKind))
+    def end_one(self, data: st.DataObject, used: int, kind: ErrorKind | None) -> None:
+        """One of several calls ends, for itself."""
+        ticket, calls = data.draw(st.sampled_from(self.under_way))
+        number = data.draw(st.integers(0, len(calls) - 1))
+        call = calls[number]
+        if len(calls) > 1 and "over" not in call:
+            ticket.spent(number, error(kind) if kind else Usage(completion=used))
+            call["over"] = 1
+            if kind:
+                self.give_back(call, kind)
+            else:
+                call["tokens"] = used
+
+    def give_back(self, call: dict[str, float], kind: ErrorKind) -> None:
+        if kind in UNSENT_KINDS:
+            call["requests"] = 0
+        if kind not in LOST_KINDS:
+            call["tokens"] = 0
 
     def trust(self, ticket: Ticket) -> None:
         """`ticket` was answered: a place that was in doubt when it was let in is so no more."""
@@ -861,12 +941,10 @@ class Life(RuleBasedStateMachine):
     def fail(
         self, data: st.DataObject, kind: ErrorKind, scope: Scope, wait_s: float | None
     ) -> None:
-        ticket, call = self.take(data)
+        ticket, calls = self.take(data)
         ticket.failed(error(kind, wait_s, scope=scope))
-        if kind in UNSENT_KINDS:
-            call["requests"] = 0
-        if kind not in LOST_KINDS:
-            call["tokens"] = 0
+        if len(calls) == 1:
+            self.give_back(calls[0], kind)
         if kind in ANSWERS:
             self.trust(ticket)
         if wait_s and kind in (ErrorKind.RATE_LIMIT, ErrorKind.QUOTA_DAY, ErrorKind.SERVER):
@@ -884,7 +962,7 @@ class Life(RuleBasedStateMachine):
             waits.append((self.clock.now + min(wait_s, 3600), math.inf))
         self.doubted[place] = set()
 
-    def take(self, data: st.DataObject) -> tuple[Ticket, dict[str, float]]:
+    def take(self, data: st.DataObject) -> tuple[Ticket, list[dict[str, float]]]:
         return self.under_way.pop(data.draw(st.integers(0, len(self.under_way) - 1)))
 
     @rule(seconds=st.sampled_from([0.25, 1, 5, 10, 30, 60, 600, 7200]))

@@ -68,6 +68,7 @@ class Station:
     strict_params: bool = False
     max_wait_s: float = 0
     chance: float = 0
+    limits: dict[str, Limits] = field(default_factory=dict)
     windows: dict[str, int] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)
     receipt: Receipt = field(default_factory=Receipt)
@@ -82,11 +83,10 @@ class Station:
             return {c: size for c, size in known.items() if size}
 
         chooser = Chooser(self.adapters, listed=lambda _: (), last_resort=lambda _: None)
-        limits = {name: Limits() for name in self.adapters}
         self.router = Router(
             self.adapters,
             chooser,
-            Health(limits, clock=self.clock, wall=self.clock),
+            Health(self.limits, clock=self.clock, wall=self.clock),
             know=know,
             windows=windows,
             images=ImageFetcher("off"),
@@ -512,6 +512,56 @@ async def test_choices_are_fanned_out_where_a_provider_gives_one(
         [2] if can else [1, 1]
     )
     assert station.receipt.warnings == ([] if can else ["emulated=n"])
+
+
+ONE_AT_A_TIME = replace(EVERYTHING, n=False, n_stream=False)
+
+
+async def test_each_choice_takes_a_place_of_its_own_and_all_are_one_attempt(build: Build) -> None:
+    station = build(limits={"north": Limits(requests_per_minute=5)})
+    station.adapters["north"].script.abilities = ONE_AT_A_TIME
+
+    await station.ask(n=3)
+    assert station.receipt.attempts == ["north:200"]
+    assert station.receipt.usage == Usage(9, 6)
+    await station.ask(n=3)
+    assert station.receipt.attempts == ["south:200"]
+    await station.ask(n=2)
+    assert station.receipt.attempts == ["north:200"]
+
+    assert [len(one.script.requests) for one in station.adapters.values()] == [5, 1]
+
+
+async def test_more_choices_than_a_limit_has_room_for_are_refused_and_say_why(build: Build) -> None:
+    station = build("north", limits={"north": Limits(requests_per_minute=2)})
+    station.adapters["north"].script.abilities = ONE_AT_A_TIME
+
+    error = await station.refused(n=3)
+
+    assert (error.status, error.code, error.param) == (400, "unsupported_feature", "n")
+    assert "3 calls at once need more than 2 requests a minute" in error.message
+    assert error.headers() == []
+    assert station.calls() == [0]
+
+
+async def test_who_is_in_doubt_is_tried_by_one_call_even_for_several_choices(build: Build) -> None:
+    station = build("north")
+    script = station.adapters["north"].script
+    script.abilities = ONE_AT_A_TIME
+    station.play("north", [failure(LIMIT, "north", retry_after_s=5)])
+    await station.refused()
+    station.clock.now_s += 5
+    station.play("north", [[Start()], HANG])
+
+    asking = asyncio.create_task(station.ask(n=3))
+    assert await asyncio.to_thread(script.began.wait, 5)
+    assert [sent.n for sent in script.requests[1:]] == [1]
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+    await station.ask(n=3)
+    assert len(script.requests) == 5
 
 
 @pytest.mark.parametrize("strict", [True, False])
