@@ -31,15 +31,16 @@ LONGEST_MS = 200
 CANDIDATES = tuple(Candidate(f"provider-{number}", "a-model-of-its-own") for number in range(4))
 
 
-def fill(path: Path, now_s: float) -> None:
+def fill(path: Path, now_s: float, rows: int = ROWS) -> None:
     """A month of eight apps, spread evenly."""
     database = Database(f"sqlite:///{path}")
     database.open()
     database.close()
     chance = random.Random(1)
     log = RequestLog(path)
-    for start in range(0, ROWS, 500):
-        ages = (DAYS * 86_400 * (1 - number / ROWS) for number in range(start, start + 500))
+    for start in range(0, rows, 500):
+        numbers = range(start, min(start + 500, rows))
+        ages = (DAYS * 86_400 * (1 - number / rows) for number in numbers)
         log.append([columns(chance, f"req-{start + i}", now_s - a) for i, a in enumerate(ages)])
     log.close()
 

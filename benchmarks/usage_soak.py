@@ -14,10 +14,14 @@ import sqlite3
 import sys
 import tempfile
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
-import uvloop
-from run import HERE, Load, cpu_s, drive, free_port, request_bytes, rss_mb, running, servers
+from load import Job
+from processes import Running, free_port, running, send, upstream
+from systems import pointsman
+from traffic import PLAIN, job_of
 
 QUEUE = 10_000
 QUEUE_MB = 30.0
@@ -32,47 +36,64 @@ def written(path: Path) -> int:
     return count
 
 
+@dataclass(frozen=True)
+class Server:
+    """The server under load, and where its clients send."""
+
+    process: Running
+    job: Job
+
+    def ask(self, what: str) -> Done:
+        """A quarter of the requests."""
+        result = send(self.job)
+        rss_mb = self.process.rss_mb()
+        cost_us = result.cpu_s / result.requests * 1e6
+        print(f"{what:<32} {rss_mb:6.1f} MB  {cost_us:5.0f} µs CPU  {result.failed} failed")
+        return Done(result.requests, rss_mb)
+
+
+class Done(NamedTuple):
+    """The requests of a quarter, and the memory after it."""
+
+    requests: int
+    rss_mb: float
+
+
 def soak(requests: int, folder: Path) -> bool:
     """Run it; whether all held."""
-    path = folder / "store.db"
-    port, own = free_port(), free_port()
-    upstream = f"http://127.0.0.1:{port}"
-    command, env, models = servers(upstream)["pointsman"]
-    env = env | {"POINTSMAN_DATABASE_URL": f"sqlite:///{path}"}
-    quarter = Load("quarter", requests // 4, 16)
-    request = request_bytes(own, models[0], quarter)
+    port = free_port()
+    with upstream() as url:
+        system = pointsman(url, folder)
+        job = job_of(PLAIN, system, "groq", port, seconds=0)
+        with running(system.started_on(port), port, system.env) as process:
+            job = replace(job, least=requests // 4, warm_s=0, pid=process.pid)
+            return locked_in_the_middle(Server(process, job), folder / "pointsman.db")
 
-    def send(pid: int, what: str) -> float:
-        before = cpu_s(pid)
-        _, _, failed = uvloop.run(drive(own, request, quarter))
-        cost_us = (cpu_s(pid) - before) / quarter.requests * 1e6
-        print(f"{what:<32} {rss_mb(pid):6.1f} MB  {cost_us:5.0f} µs CPU  {failed} failed")
-        return rss_mb(pid)
 
-    with (
-        running([sys.executable, str(HERE / "upstream.py"), str(port)], port),
-        running([*command, str(own)], own, env) as pid,
-    ):
-        send(pid, "first quarter, not counted")
-        time.sleep(TICK_S)
-        flat = send(pid, "first quarter again")
-        time.sleep(TICK_S)
-        before = written(path)
-        other = sqlite3.connect(path, isolation_level=None)
-        other.execute("BEGIN EXCLUSIVE")
-        send(pid, "second quarter, locked")
-        locked = send(pid, "third quarter, locked")
-        other.execute("ROLLBACK")
-        other.close()
-        time.sleep(2 * TICK_S)
-        kept = written(path) - before
-        end = send(pid, "last quarter")
-        time.sleep(TICK_S)
-        total = written(path)
-    expected = min(2 * quarter.requests, QUEUE)
-    print(f"kept of the locked half: {kept} of {expected}; written in all: {total}")
-    print(f"memory: {flat:.1f} MB before, {locked:.1f} MB at the fullest, {end:.1f} MB at the end")
-    return kept >= expected and locked - flat < QUEUE_MB and end - flat < QUEUE_MB
+def locked_in_the_middle(server: Server, path: Path) -> bool:
+    """Five quarters, the third and the fourth with the database locked; whether all held."""
+    server.ask("first quarter, not counted")
+    time.sleep(TICK_S)
+    flat = server.ask("first quarter again")
+    time.sleep(TICK_S)
+    before = written(path)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    second = server.ask("second quarter, locked")
+    locked = server.ask("third quarter, locked")
+    other.execute("ROLLBACK")
+    other.close()
+    time.sleep(2 * TICK_S)
+    kept = written(path) - before
+    end = server.ask("last quarter")
+    time.sleep(TICK_S)
+    expected = min(second.requests + locked.requests, QUEUE)
+    memory = [f"{done.rss_mb:.1f} MB" for done in (flat, locked, end)]
+    print(f"kept of the locked half: {kept} of {expected}; written in all: {written(path)}")
+    print(
+        "memory before, at the fullest, at the end: " + ", ".join(f"{mb:.1f} MB" for mb in memory)
+    )
+    return kept >= expected and max(locked.rss_mb, end.rss_mb) - flat.rss_mb < QUEUE_MB
 
 
 def main() -> None:
