@@ -24,7 +24,7 @@ from adapters.errors import (
 )
 
 if TYPE_CHECKING:
-    from adapters.native import Upstream
+    from adapters.upstream import Upstream
 
 Json = dict[str, Any]
 

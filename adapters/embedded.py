@@ -40,7 +40,8 @@ from adapters.embedded_messages import NAME
 from adapters.embedded_request import PATH, to_native
 from adapters.embedded_weights import ModelFacts, installed_weights, read_facts
 from adapters.llama_process import LlamaProcess, LoadError
-from adapters.native import Route, Upstream, exchange, raw_headers, timeouts
+from adapters.native import exchange
+from adapters.upstream import Target, Upstream, raw_headers, timeouts
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
 SMOLLM2_TEMPERATURE = 0.2
@@ -74,9 +75,7 @@ class EmbeddedSettings(ProviderSettings):
 class _Line:
     """Where calls go. `process` is None where the server is not ours."""
 
-    upstream: Upstream
-    route: Route
-    url: httpx.URL
+    target: Target
     secret: str
     process: LlamaProcess | None = None
 
@@ -126,7 +125,7 @@ class EmbeddedAdapter:
         call = self.to_native(request)
         line = await self._connected()
         answer = Answer(request, call, secret=line.secret)
-        batches = exchange(line.upstream, line.route, line.url, call, answer)
+        batches = exchange(line.target, call, answer)
         async with contextlib.aclosing(batches):
             async for batch in batches:
                 yield batch
@@ -195,8 +194,8 @@ class EmbeddedAdapter:
         url = httpx.URL(f"{base.rstrip('/').removesuffix('/v1')}/{PATH}")
         headers = {"authorization": f"Bearer {key}"} if key else {}
         raw = raw_headers(headers, host=url.netloc.decode("ascii"))
-        route = Route(NAME, raw, timeouts(self._own.timeout))
-        return _Line(upstream, route, url, key, process)
+        target = upstream.target(url, raw, timeouts(self._own.timeout))
+        return _Line(target, key, process)
 
 
 def _name_of(path: Path) -> str:

@@ -74,7 +74,7 @@ class Answer:
     def done(self) -> bool:
         return self._ended
 
-    def head(self, response: httpx.Response) -> list[Event]:
+    def head(self, headers: Mapping[str, str]) -> list[Event]:
         return []
 
     def whole(self, body: bytes) -> list[Event]:

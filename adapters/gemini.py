@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import functools
 import ssl
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -41,7 +41,8 @@ from adapters.gemini_contents import sign
 from adapters.gemini_errors import NAME, api_error, bad_response, error_body
 from adapters.gemini_request import Defaults, declared, to_native
 from adapters.gemini_thinking import thinks
-from adapters.native import Route, Upstream, exchange, raw_headers, timeouts, transport_error
+from adapters.native import exchange, transport_error
+from adapters.upstream import Target, Upstream, raw_headers, timeouts
 from adapters.waits import retry_after_s
 
 MAX_PAGES = 20
@@ -69,7 +70,7 @@ class _Line:
 
     base: str
     headers: dict[str, str]
-    route: Route
+    target: Callable[[str], Target]
 
 
 class GeminiAdapter:
@@ -89,7 +90,6 @@ class GeminiAdapter:
         self._defaults = Defaults(settings.api_version, settings.temperature, settings.max_tokens)
         self._line: _Line | None = None
         self._line_lock = asyncio.Lock()
-        self._url: Callable[[str], httpx.URL] = functools.lru_cache(maxsize=64)(httpx.URL)
 
     @property
     def unconfigured(self) -> str | None:
@@ -148,8 +148,7 @@ class GeminiAdapter:
             bare_audio=(request.params.get("audio") or {}).get("format") == "pcm16",
             secret=self._key,
         )
-        url = self._url(line.base + call.path)
-        batches = exchange(self._upstream, line.route, url, call, answer)
+        batches = exchange(line.target(call.path), call, answer)
         async with contextlib.aclosing(batches):
             async for batch in batches:
                 yield batch
@@ -184,10 +183,17 @@ class GeminiAdapter:
         url = httpx.URL(built.url)
         host = url.netloc.decode("ascii")
         headers = raw_headers(built.headers, host=host)
+        base = built.url.removesuffix(f"/{version}/models")
+
+        def aim(path: str) -> Target:
+            return self._upstream.target(
+                httpx.URL(base + path), headers, timeouts(self.settings.timeout)
+            )
+
         return _Line(
-            base=built.url.removesuffix(f"/{version}/models"),
+            base=base,
             headers=dict(built.headers),
-            route=Route(NAME, headers, timeouts(self.settings.timeout)),
+            target=functools.lru_cache(maxsize=64)(aim),
         )
 
     async def models(self) -> list[Model]:
@@ -213,12 +219,12 @@ class GeminiAdapter:
     async def _list(self, **query: str) -> Json:
         """One page of the list of models."""
         line = await self._connected()
-        url = self._url(f"{line.base}/{self._defaults.api_version}/models").copy_with(params=query)
+        url = httpx.URL(f"{line.base}/{self._defaults.api_version}/models", params=query)
         try:
             response = await self._upstream.client.get(
                 url,
                 headers=line.headers,
-                timeout=httpx.Timeout(**line.route.timeouts),
+                timeout=httpx.Timeout(**timeouts(self.settings.timeout)),
                 follow_redirects=False,
             )
         except httpx.HTTPError as error:
@@ -240,7 +246,7 @@ class GeminiAdapter:
 class _Answer(GeminiAnswer):
     """The whole of Gemini's `Dialect`: the reading, and what a refusal means."""
 
-    def head(self, response: httpx.Response) -> list[Event]:
+    def head(self, headers: Mapping[str, str]) -> list[Event]:
         """Gemini's headers tell nothing that is not in the body."""
         return []
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import httpx
@@ -39,7 +39,8 @@ from adapters.groq_errors import KIND_OF_STATUS, error_object, refusal, status_o
 from adapters.groq_messages import PROVIDER, TEXT_ONLY_MODELS
 from adapters.groq_request import PATH, to_native, without, without_schema
 from adapters.lines import ServerSentEvent, SseDecoder
-from adapters.native import Route, Upstream, exchange, raw_headers, timeouts, transport_error
+from adapters.native import exchange, transport_error
+from adapters.upstream import Target, Upstream, raw_headers, timeouts
 
 if TYPE_CHECKING:
     import groq
@@ -72,7 +73,7 @@ class GroqAdapter:
         self.settings = settings
         self._upstream = upstream
         self._client: groq.AsyncGroq | None = None
-        self._target: tuple[Route, httpx.URL] | None = None
+        self._target: Target | None = None
 
     @property
     def unconfigured(self) -> str | None:
@@ -92,9 +93,8 @@ class GroqAdapter:
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
         call = self.to_native(request)
-        route, url = self._target or await self._connect()
-        dialect = GroqDialect(call, secret=self._secret)
-        answer = exchange(self._upstream, route, url, call, dialect)
+        target = self._target or await self._connect()
+        answer = exchange(target, call, GroqDialect(call, secret=self._secret))
         async with contextlib.aclosing(answer) as batches:
             async for batch in batches:
                 yield batch
@@ -158,18 +158,14 @@ class GroqAdapter:
             http_client=self._upstream.client,
         )
 
-    async def _connect(self) -> tuple[Route, httpx.URL]:
+    async def _connect(self) -> Target:
         client = await self._sdk()
         url = httpx.URL(f"{str(client.base_url).rstrip('/')}/{PATH}")
         headers = {
             name: value for name, value in client.default_headers.items() if isinstance(value, str)
         }
-        route = Route(
-            provider=PROVIDER,
-            headers=raw_headers(headers, host=url.netloc.decode("ascii")),
-            timeouts=timeouts(self.settings.timeout),
-        )
-        self._target = route, url
+        raw = raw_headers(headers, host=url.netloc.decode("ascii"))
+        self._target = self._upstream.target(url, raw, timeouts(self.settings.timeout))
         return self._target
 
 
@@ -191,8 +187,8 @@ class GroqDialect:
     def done(self) -> bool:
         return self._reader.ended or self._rescued
 
-    def head(self, response: httpx.Response) -> list[Event]:
-        return rate_limits(response.headers)
+    def head(self, headers: Mapping[str, str]) -> list[Event]:
+        return rate_limits(headers)
 
     def whole(self, body: bytes) -> list[Event]:
         events: list[Event] = []

@@ -27,10 +27,8 @@ from adapters.base import (
     Warn,
 )
 from adapters.lines import LineTooLongError
+from adapters.upstream import Headers, Reply, Target
 
-CONNECT_TIMEOUT_S = 3.0
-WRITE_TIMEOUT_S = 10.0
-POOL_TIMEOUT_S = 5.0
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 MAX_STREAM_BYTES = 64 * 1024 * 1024
 MAX_STREAM_S = 30 * 60.0
@@ -40,51 +38,10 @@ MAX_ERROR_BYTES = 1024 * 1024
 DRAIN_S = 0.25
 
 PIECE_BYTES = 64 * 1024
+HTTPX_ERRORS = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL)
+
 AUTO_DETECT = 32
 """Added to zlib's window size, it takes gzip as well as deflate."""
-
-
-@dataclass(frozen=True, slots=True)
-class Upstream:
-    """What an adapter sends with: `client` is for the SDKs, `transport` is that client's own."""
-
-    client: httpx.AsyncClient
-    transport: httpx.AsyncBaseTransport
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Where a provider's calls go; taken once from its SDK's client.
-
-    `headers` are complete but for content-length; `timeouts` is httpx's extension of that name.
-    """
-
-    provider: str
-    headers: tuple[tuple[bytes, bytes], ...]
-    timeouts: Mapping[str, float]
-
-
-def timeouts(silence_s: float) -> dict[str, float]:
-    """All four of httpx's timeouts, in seconds; `silence_s` is the longest wait for a byte."""
-    return {
-        "connect": min(CONNECT_TIMEOUT_S, silence_s),
-        "read": silence_s,
-        "write": WRITE_TIMEOUT_S,
-        "pool": POOL_TIMEOUT_S,
-    }
-
-
-def raw_headers(headers: Mapping[str, str], *, host: str) -> tuple[tuple[bytes, bytes], ...]:
-    """Header lines as the transport wants them: host first, and the answer uncompressed."""
-    kept = {name.lower(): value for name, value in headers.items()}
-    for name in ("host", "content-length", "connection"):
-        kept.pop(name, None)
-    kept["accept-encoding"] = "identity"
-    kept["content-type"] = "application/json"
-    return (
-        (b"host", host.encode("ascii")),
-        *((name.encode("ascii"), value.encode("latin-1")) for name, value in kept.items()),
-    )
 
 
 class Dialect(Protocol):
@@ -92,7 +49,7 @@ class Dialect(Protocol):
 
     provider: str
 
-    def head(self, response: httpx.Response) -> list[Event]:
+    def head(self, headers: Mapping[str, str]) -> list[Event]:
         """What the headers of a good answer tell (rate limits), before any of its body."""
 
     def whole(self, body: bytes) -> list[Event]:
@@ -116,67 +73,56 @@ class Dialect(Protocol):
 
 
 async def exchange(
-    upstream: Upstream, route: Route, url: httpx.URL, call: NativeCall, dialect: Dialect
+    target: Target, call: NativeCall, dialect: Dialect
 ) -> AsyncGenerator[list[Event], None]:
     """Send `call` and yield the events of each network read. Raises AdapterError and nothing else.
 
     What the call's warnings say comes first, as `Warn` events. The upstream response is closed
     when the generator is: close it, and the provider stops.
     """
-    response: httpx.Response | None = None
-    for again in (True, False):
-        response = await _send(upstream, route, url, call)
-        if response.status_code < 300:
-            break
-        error = dialect.refusal(await _read_refusal(response, route))
-        mended = dialect.amend(call, error) if again else None
+    provider = dialect.provider
+    reply = await _send(target, call, provider)
+    if reply.status >= 300:
+        error = dialect.refusal(await _read_refusal(reply, target, provider))
+        mended = dialect.amend(call, error)
         if mended is None:
             raise error
         if isinstance(mended, list):
             yield [*map(Warn, call.warnings), *mended]
             return
         call = mended
-    assert response is not None  # noqa: S101 - the loop has run; tells the type checker
+        reply = await _send(target, call, provider)
+        if reply.status >= 300:
+            raise dialect.refusal(await _read_refusal(reply, target, provider))
     try:
-        if head := [*map(Warn, call.warnings), *dialect.head(response)]:
+        headers = Headers(reply.headers)
+        if head := [*map(Warn, call.warnings), *dialect.head(headers)]:
             yield head
-        is_json = _content_type(response).startswith("application/json")
-        if is_json or not (call.stream or _is_stream(response)):
-            yield dialect.whole(await _read_whole(response, route))
+        if _is_whole(call, headers.get("content-type", "")):
+            yield dialect.whole(await _read_whole(_body(reply, headers, provider), provider))
         else:
-            async with contextlib.aclosing(_read_stream(response, route, dialect)) as batches:
+            stream = _read_stream(_body(reply, headers, provider), provider, dialect)
+            async with contextlib.aclosing(stream) as batches:
                 async for batch in batches:
                     yield batch
     finally:
-        await response.aclose()
+        await reply.aclose()
 
 
-def _is_stream(response: httpx.Response) -> bool:
-    """Some gateways answer a plain call with a stream; it folds to the same message."""
-    return _content_type(response).startswith(("text/event-stream", "application/x-ndjson"))
+def _is_whole(call: NativeCall, content_type: str) -> bool:
+    """Some gateways answer a plain call with a stream, which folds to the same message."""
+    if content_type.startswith("application/json"):
+        return True
+    is_stream = content_type.startswith(("text/event-stream", "application/x-ndjson"))
+    return not (call.stream or is_stream)
 
 
-def _content_type(response: httpx.Response) -> str:
-    content_type: str = response.headers.get("content-type", "")
-    return content_type
-
-
-async def _send(
-    upstream: Upstream, route: Route, url: httpx.URL, call: NativeCall
-) -> httpx.Response:
-    """The response, its body unread. The request is built bare: no cookie, no redirect, no auth."""
-    content = _encoded(call, route.provider)
-    request = httpx.Request(
-        call.method,
-        url,
-        headers=[*route.headers, (b"content-length", b"%d" % len(content))],
-        stream=httpx.ByteStream(content),
-        extensions={"timeout": route.timeouts},
-    )
-    with transport_errors(route.provider, Phase.BEFORE_SEND):
-        response = await upstream.transport.handle_async_request(request)
-    response.request = request
-    return response
+async def _send(target: Target, call: NativeCall, provider: str) -> Reply:
+    content = _encoded(call, provider)
+    try:
+        return await target.post(content)
+    except HTTPX_ERRORS as error:
+        raise transport_error(error, provider, Phase.BEFORE_SEND) from error
 
 
 def _encoded(call: NativeCall, provider: str) -> bytes:
@@ -191,22 +137,21 @@ def _encoded(call: NativeCall, provider: str) -> bytes:
 
 
 async def _read_stream(
-    response: httpx.Response, route: Route, dialect: Dialect
+    body: AsyncIterator[bytes], provider: str, dialect: Dialect
 ) -> AsyncGenerator[list[Event], None]:
     size = 0
     clock = asyncio.get_running_loop().time
     said_at = clock()
     ends_at = said_at + MAX_STREAM_S
-    pieces = aiter(_body(response))
-    with transport_errors(route.provider, Phase.BEFORE_CONTENT) as seen:
-        async for data in pieces:
+    with transport_errors(provider, Phase.BEFORE_CONTENT) as seen:
+        async for data in body:
             size += len(data)
             now = clock()
             if size > MAX_STREAM_BYTES or now > ends_at:
-                raise _too_large(route.provider)
+                raise _too_large(provider)
             if now > said_at + MAX_WORDLESS_S:
                 raise httpx.ReadTimeout("only comments")
-            if events := _fed(dialect, data, route.provider):
+            if events := _fed(dialect, data, provider):
                 if seen.phase is Phase.BEFORE_CONTENT and any(
                     isinstance(event, CONTENT_EVENTS) for event in events
                 ):
@@ -214,7 +159,7 @@ async def _read_stream(
                 yield events
                 said_at = clock()
             if dialect.done:
-                await _drain(pieces)
+                await _drain(body)
                 break
     if events := dialect.end():
         yield events
@@ -235,59 +180,66 @@ async def _drain(pieces: AsyncIterator[bytes]) -> None:
                 pass
 
 
-async def _read_whole(response: httpx.Response, route: Route) -> bytes:
+async def _read_whole(body: AsyncIterator[bytes], provider: str) -> bytes:
     """The body, without the byte order mark that some gateways put before it."""
-    body = bytearray()
-    with transport_errors(route.provider, Phase.BEFORE_CONTENT):
-        async for data in _body(response):
-            body += data
-            if len(body) > MAX_ANSWER_BYTES:
-                body.clear()  # the error's traceback would keep it for a while
-                raise _too_large(route.provider)
-    return bytes(body).removeprefix(b"\xef\xbb\xbf")
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        async for data in body:
+            pieces.append(data)
+            size += len(data)
+            if size > MAX_ANSWER_BYTES:
+                pieces.clear()  # the error's traceback would keep them for a while
+                raise _too_large(provider)
+    except HTTPX_ERRORS as error:
+        raise transport_error(error, provider, Phase.BEFORE_CONTENT) from error
+    return b"".join(pieces).removeprefix(b"\xef\xbb\xbf")
 
 
-async def _read_refusal(response: httpx.Response, route: Route) -> httpx.Response:
-    """The same response with its body read, at most `MAX_ERROR_BYTES` of it, and closed."""
+async def _read_refusal(reply: Reply, target: Target, provider: str) -> httpx.Response:
+    """The response with its body read, at most `MAX_ERROR_BYTES` of it, and closed."""
     body = bytearray()
     try:
-        with transport_errors(route.provider, Phase.BEFORE_CONTENT):
-            async for data in _body(response):
+        with transport_errors(provider, Phase.BEFORE_CONTENT):
+            async for data in _body(reply, Headers(reply.headers), provider):
                 body += data
                 if len(body) > MAX_ERROR_BYTES:
                     break
     except AdapterError:
         body.clear()  # the status says enough
     finally:
-        await response.aclose()
+        await reply.aclose()
     headers = [
         (name, value)
-        for name, value in response.headers.raw
+        for name, value in reply.headers
         if name.lower() not in (b"content-encoding", b"transfer-encoding", b"content-length")
     ]
-    return httpx.Response(
-        response.status_code, headers=headers, content=bytes(body), request=response.request
-    )
+    request = httpx.Request("POST", target.url)
+    return httpx.Response(reply.status, headers=headers, content=bytes(body), request=request)
 
 
-def _body(response: httpx.Response) -> AsyncIterator[bytes]:
+def _body(reply: Reply, headers: Headers, provider: str) -> AsyncIterator[bytes]:
     """Raw bytes; unpacked only where the provider compressed although we asked it not to."""
-    stream = response.stream
-    assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101 - what async transports give
-    match response.headers.get("content-encoding", "identity"):
+    match headers.get("content-encoding", "identity"):
         case "identity":
-            return aiter(stream)
+            return aiter(reply)
         case "gzip" | "deflate":
-            return _unpacked(stream)
-        case encoding:
-            raise httpx.DecodingError(f"compressed as {encoding}")
+            return _unpacked(reply)
+        case _:
+            raise AdapterError(
+                ErrorKind.BAD_RESPONSE,
+                "the answer is compressed in a way that nobody asked for",
+                provider=provider,
+                scope=Scope.PROVIDER,
+                phase=Phase.BEFORE_CONTENT,
+            )
 
 
-async def _unpacked(stream: httpx.AsyncByteStream) -> AsyncIterator[bytes]:
+async def _unpacked(reply: Reply) -> AsyncIterator[bytes]:
     """The body in small pieces: httpx would unpack all of a bomb before anyone could count."""
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | AUTO_DETECT)
     try:
-        async for packed in stream:
+        async for packed in reply:
             while packed:
                 yield unpacker.decompress(packed, PIECE_BYTES)
                 packed = unpacker.unconsumed_tail
@@ -309,7 +261,7 @@ def transport_errors(provider: str, phase: Phase) -> Iterator[_Progress]:
     progress = _Progress(phase)
     try:
         yield progress
-    except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
+    except HTTPX_ERRORS as error:
         raise transport_error(error, provider, progress.phase) from error
 
 

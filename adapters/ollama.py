@@ -31,7 +31,7 @@ from adapters.base import (
     ProviderSettings,
     Scope,
 )
-from adapters.native import Route, Upstream, exchange, raw_headers, timeouts, transport_error
+from adapters.native import exchange, transport_error
 from adapters.ollama_answer import Answer
 from adapters.ollama_context import (
     DEFAULT_NUM_CTX,
@@ -44,6 +44,7 @@ from adapters.ollama_context import (
 from adapters.ollama_errors import CURE, NAME, refusal_error
 from adapters.ollama_host import base_url
 from adapters.ollama_request import CHAT_PATH, duration, to_native
+from adapters.upstream import Target, Upstream, raw_headers, timeouts
 
 if TYPE_CHECKING:
     import ollama
@@ -93,8 +94,7 @@ class _Line:
     """What the SDK's client knows, taken out once."""
 
     client: ollama.AsyncClient
-    route: Route
-    chat: httpx.URL
+    target: Target
 
 
 class OllamaAdapter:
@@ -148,7 +148,7 @@ class OllamaAdapter:
         call = self.to_native(request)
         own_size = self._own.num_ctx is None and not names_num_ctx(request)
         answer = Answer(request, call, facts, own_size=own_size, secret=self._secret)
-        batches = exchange(self._upstream, line.route, line.chat, call, answer)
+        batches = exchange(line.target, call, answer)
         try:
             async with contextlib.aclosing(batches):
                 async for batch in batches:
@@ -231,8 +231,9 @@ class OllamaAdapter:
         headers = raw_headers(http.headers, host=http.base_url.netloc.decode("ascii"))
         return _Line(
             client,
-            Route(NAME, headers, timeouts(self._own.timeout)),
-            chat=httpx.URL(f"{base}/{CHAT_PATH}"),
+            self._upstream.target(
+                httpx.URL(f"{base}/{CHAT_PATH}"), headers, timeouts(self._own.timeout)
+            ),
         )
 
     async def _ask(self, line: _Line, model: str, facts: ModelFacts) -> None:

@@ -6,7 +6,7 @@ Source: Ollama's `docs/api.md`, `api/types.go` (ChatResponse) and recorded excha
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -84,7 +84,7 @@ class Answer:
 
     # What native.Dialect asks for
 
-    def head(self, response: httpx.Response) -> list[Event]:
+    def head(self, headers: Mapping[str, str]) -> list[Event]:
         """Nothing; but the model is loaded now with the context that was asked for."""
         if self._own_size and self._num_ctx:
             self._facts.num_ctx = max(self._facts.num_ctx, self._num_ctx)

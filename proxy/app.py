@@ -23,7 +23,7 @@ from starlette.routing import Route
 from adapters import REGISTRY
 from adapters.base import Adapter, ProviderSettings
 from adapters.memory import LruMemory
-from adapters.native import Upstream
+from adapters.upstream import Upstream
 from admin.auth import Gate, admin_token
 from admin.kept import kept_routes
 from admin.routes import OWN_PATHS, admin_routes

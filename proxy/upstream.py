@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from adapters.native import Upstream, timeouts
+from adapters.upstream import Upstream, timeouts
 from proxy.transport import Transport
 
 MAX_CONNECTIONS = 2000

@@ -42,7 +42,7 @@ class Exchange(httpx.AsyncByteStream):
     def __init__(
         self,
         connection: Connection,
-        request: httpx.Request,
+        request: httpx.Request | None,
         outgoing: Outgoing,
         timeouts: Timeouts,
     ) -> None:
@@ -89,6 +89,7 @@ class Exchange(httpx.AsyncByteStream):
     async def _send_stream(self) -> None:
         left = self._outgoing.length
         self._connection.write(self._outgoing.head)
+        assert self._request is not None  # noqa: S101 - the stream is its own
         pieces = aiter(self._request.stream)  # type: ignore[arg-type]
         try:
             async for piece in pieces:
@@ -283,7 +284,7 @@ class Exchange(httpx.AsyncByteStream):
             self.reusable = False
         elif not parser.should_keep_alive():
             self.reusable = False
-        if self._request.method == "HEAD":
+        if self._outgoing.is_head:
             self.complete = True
 
     def _check_head(self, status: int, version: str) -> None:

@@ -16,13 +16,14 @@ class Outgoing(NamedTuple):
     """The head with its blank line, and the body: bytes, or None where it comes from the stream.
 
     `length` is what content-length promises, None where the body goes out in chunks; `close`
-    tells that the request asks for the connection to end with it.
+    tells that the request asks for the connection to end with it, `is_head` that no body answers.
     """
 
     head: bytes
     body: bytes | None
     length: int | None
-    close: bool
+    close: bool = False
+    is_head: bool = False
 
 
 class _Framing(NamedTuple):
@@ -39,6 +40,16 @@ def encode(request: httpx.Request) -> Outgoing:
         raise httpx.LocalProtocolError(str(error), request=request) from None
 
 
+def prefix(request: httpx.Request) -> bytes:
+    """The head of `request`, which has no body, up to the number that is its content-length."""
+    return encode(request).head.removesuffix(b"0\r\n\r\n")
+
+
+def posted(prefix: bytes, body: bytes) -> Outgoing:
+    """A request made of what `prefix` gave and of its body."""
+    return Outgoing(b"%b%d\r\n\r\n" % (prefix, len(body)), body, len(body))
+
+
 def chunk(data: bytes) -> bytes:
     """`data` as one chunk of a chunked body; empty data is the body's end."""
     return b"%x\r\n%b\r\n" % (len(data), data)
@@ -52,18 +63,19 @@ def _encode(request: httpx.Request) -> Outgoing:
     headers = request.headers.raw
     framing = _framing(headers)
     head = _head(request, headers)
+    is_head = request.method == "HEAD"
     if not isinstance(request.stream, httpx.AsyncByteStream):
         raise TypeError("the body of the request is not an async stream")
     if not isinstance(request.stream, httpx.ByteStream):
         if framing.length is None and not framing.chunked:
             raise _RefusedError("a streamed body needs content-length or transfer-encoding")
-        return Outgoing(head, None, framing.length, framing.close)
+        return Outgoing(head, None, framing.length, framing.close, is_head)
     body = b"".join(request.stream)
     if framing.chunked:
         body = chunk(body) + chunk(b"") if body else chunk(b"")
     elif len(body) != (framing.length or 0):
         raise _RefusedError(f"content-length is {framing.length}, the body has {len(body)} bytes")
-    return Outgoing(head, body, framing.length, framing.close)
+    return Outgoing(head, body, framing.length, framing.close, is_head)
 
 
 def _head(request: httpx.Request, headers: list[tuple[bytes, bytes]]) -> bytes:

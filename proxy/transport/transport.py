@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import httpx
@@ -11,7 +11,7 @@ import httpx
 from proxy.transport.connection import Connection, Origin
 from proxy.transport.dial import Dialer
 from proxy.transport.exchange import Exchange, Timeouts
-from proxy.transport.outgoing import Outgoing, encode
+from proxy.transport.outgoing import Outgoing, encode, posted, prefix
 from proxy.transport.pool import Pool
 
 if TYPE_CHECKING:
@@ -49,18 +49,8 @@ class Transport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The response as soon as its head is here; its stream must be read up or closed."""
         outgoing = encode(request)
-        origin = _origin(request)
         timeouts = request.extensions.get("timeout", _NO_TIMEOUTS)
-        connection = self.pool.take(origin) or await self._acquire(origin, request, timeouts)
-        exchange = Exchange(connection, request, outgoing, timeouts)
-        try:
-            await exchange.run()
-        except httpx.TransportError:
-            if not _may_repeat(exchange, connection, outgoing):
-                raise
-            connection = await self._acquire(origin, request, timeouts)
-            exchange = Exchange(connection, request, outgoing, timeouts)
-            await exchange.run()
+        exchange = await self.run(_origin(request), outgoing, timeouts, request)
         return httpx.Response(
             exchange.status,
             headers=exchange.headers,
@@ -71,12 +61,38 @@ class Transport(httpx.AsyncBaseTransport):
             },
         )
 
+    def target(
+        self, url: httpx.URL, headers: Sequence[tuple[bytes, bytes]], timeouts: Timeouts
+    ) -> Target:
+        """What posts to `url`; checked and encoded once. `headers` lack only content-length."""
+        return Target(self, url, headers, timeouts)
+
+    async def run(
+        self,
+        origin: Origin,
+        outgoing: Outgoing,
+        timeouts: Timeouts,
+        request: httpx.Request | None = None,
+    ) -> Exchange:
+        """The exchange, its response's head here; errors name `request`."""
+        connection = self.pool.take(origin) or await self._acquire(origin, request, timeouts)
+        exchange = Exchange(connection, request, outgoing, timeouts)
+        try:
+            await exchange.run()
+        except httpx.TransportError:
+            if not _may_repeat(exchange, connection, outgoing):
+                raise
+            connection = await self._acquire(origin, request, timeouts)
+            exchange = Exchange(connection, request, outgoing, timeouts)
+            await exchange.run()
+        return exchange
+
     async def aclose(self) -> None:
         """End everything: idle connections, running exchanges and waiting requests."""
         await self.pool.aclose()
 
     async def _acquire(
-        self, origin: Origin, request: httpx.Request, timeouts: Timeouts
+        self, origin: Origin, request: httpx.Request | None, timeouts: Timeouts
     ) -> Connection:
         try:
             return await self.pool.acquire(
@@ -85,8 +101,32 @@ class Transport(httpx.AsyncBaseTransport):
                 connect_timeout_s=timeouts.get("connect"),
             )
         except httpx.TransportError as error:
-            error.request = request
+            if request is not None:
+                error.request = request
             raise
+
+
+class Target:
+    """One URL that is posted to again and again."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        url: httpx.URL,
+        headers: Sequence[tuple[bytes, bytes]],
+        timeouts: Timeouts,
+    ) -> None:
+        bare = httpx.Request("POST", url, headers=[*headers, (b"content-length", b"0")])
+        self.url = url
+        self._origin = _origin(bare)
+        self._prefix = prefix(bare)
+        self._transport = transport
+        self._timeouts = timeouts
+
+    async def post(self, content: bytes) -> Exchange:
+        """The response as soon as its head is here; it must be read up or closed."""
+        outgoing = posted(self._prefix, content)
+        return await self._transport.run(self._origin, outgoing, self._timeouts)
 
 
 def _may_repeat(exchange: Exchange, connection: Connection, outgoing: Outgoing) -> bool:

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from adapters.base import Json
 from adapters.embedded import DEFAULT_MODEL, EmbeddedAdapter, EmbeddedSettings
-from adapters.native import Upstream
+from adapters.upstream import Upstream
 from tests.adapters.kit import API_KEY, Answer, DictMemory
 
 HEAD: Json = {

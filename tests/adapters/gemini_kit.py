@@ -10,7 +10,7 @@ import httpx
 from adapters.base import ChatRequest, Json, NativeCall
 from adapters.gemini import GeminiAdapter, GeminiSettings
 from adapters.memory import LruMemory
-from adapters.native import Upstream
+from adapters.upstream import Upstream
 from tests.adapters.kit import API_KEY, Answer, FakeUpstream, Reply
 
 FINISH = {"stop": "STOP", "tool_calls": "STOP", "length": "MAX_TOKENS", "content_filter": "SAFETY"}

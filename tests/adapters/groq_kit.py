@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from adapters.base import Json
 from adapters.groq import GroqAdapter, GroqSettings
-from adapters.native import Upstream
+from adapters.upstream import Upstream
 from tests.adapters.kit import API_KEY, Answer, DictMemory
 
 HEAD: Json = {

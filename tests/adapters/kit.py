@@ -26,7 +26,7 @@ from adapters.base import (
     ToolCall,
     Usage,
 )
-from adapters.native import Upstream
+from adapters.upstream import Upstream
 
 API_KEY = "test-key-7f3a9c"
 TOOL: Json = {

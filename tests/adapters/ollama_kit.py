@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from adapters.base import ChatRequest, Json
-from adapters.native import Upstream
 from adapters.ollama import OllamaAdapter, OllamaSettings
+from adapters.upstream import Upstream
 from tests.adapters.kit import API_KEY, Answer, DictMemory, FakeUpstream, Reply, json_reply
 
 

@@ -205,7 +205,7 @@ SCRIPT = """
 import asyncio, os, sys
 from adapters.base import ChatRequest
 from adapters.embedded import EmbeddedAdapter, EmbeddedSettings
-from adapters.native import Upstream
+from adapters.upstream import Upstream
 
 async def main():
     adapter = EmbeddedAdapter(EmbeddedSettings(), Upstream(None, None), None)

@@ -145,7 +145,7 @@ async def test_the_sdk_is_asked_for_the_address_once() -> None:
 
 def test_the_sdk_is_not_loaded_before_it_is_needed() -> None:
     code = (
-        "import sys, adapters.gemini as g; from adapters.native import Upstream\n"
+        "import sys, adapters.gemini as g; from adapters.upstream import Upstream\n"
         "import httpx; t = httpx.AsyncHTTPTransport(verify=False)\n"
         "g.GeminiAdapter(g.GeminiSettings(api_key='k'), Upstream(None, t), None)\n"
         "print([name for name in sys.modules if name.startswith('google')])"

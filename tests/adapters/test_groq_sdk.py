@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from adapters.base import AdapterError, ChatRequest, ErrorKind, Json, Model, Phase, Scope
 from adapters.groq import GroqAdapter, GroqSettings
-from adapters.native import Upstream
+from adapters.upstream import Upstream
 from tests.adapters.groq_kit import GroqKit
 from tests.adapters.kit import (
     API_KEY,

@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import json
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,14 +27,15 @@ from adapters.base import (
     Warn,
 )
 from adapters.lines import NdjsonDecoder
-from adapters.native import Route, Upstream, exchange, raw_headers, timeouts, transport_error
+from adapters.native import exchange, transport_error
+from adapters.upstream import Headers, Upstream, raw_headers, timeouts
 
 pytestmark = pytest.mark.anyio
 
 URL = httpx.URL("https://toy.example/v1/chat?x=1")
 PLAIN = NativeCall("POST", "/chat", {"ask": "é"})
 STREAM = NativeCall("POST", "/chat", {"ask": "é"}, warnings=("dropped=user",), stream=True)
-ROUTE = Route("toy", raw_headers({"x-key": "secret"}, host="toy.example"), timeouts(30))
+HEADERS = raw_headers({"x-key": "secret"}, host="toy.example")
 NDJSON = {"content-type": "application/x-ndjson"}
 JSON = {"content-type": "application/json; charset=utf-8"}
 
@@ -49,8 +50,8 @@ class ToyDialect:
     is_done: bool = False
     refusals: list[httpx.Response] = field(default_factory=list)
 
-    def head(self, response: httpx.Response) -> list[Event]:
-        left = response.headers.get("x-left")
+    def head(self, headers: Mapping[str, str]) -> list[Event]:
+        left = headers.get("x-left")
         return [RateLimits(remaining_requests=int(left))] if left else []
 
     def whole(self, body: bytes) -> list[Event]:
@@ -145,7 +146,8 @@ END = b'{"end": true}\n'
 
 def opened(wire: Wire, call: NativeCall = STREAM, dialect: ToyDialect | None = None) -> Any:
     client = httpx.AsyncClient(transport=wire)
-    return exchange(Upstream(client, wire), ROUTE, URL, call, dialect or ToyDialect())
+    target = Upstream(client, wire).target(URL, HEADERS, timeouts(30))
+    return exchange(target, call, dialect or ToyDialect())
 
 
 async def batches_of(*answers: Answer, call: NativeCall = STREAM) -> list[list[Event]]:
@@ -538,3 +540,15 @@ def test_every_exception_of_httpx_has_a_kind(error_class: type[Exception]) -> No
     error = error_class.__new__(error_class)
 
     assert transport_error(error, "toy", Phase.BEFORE_CONTENT).kind in ErrorKind
+
+
+# Headers
+
+
+def test_headers_are_found_by_name_whatever_its_case_and_added_up() -> None:
+    headers = Headers([(b"X-Left", b"3"), (b"via", b"a"), (b"Via", b"b"), (b"odd", b"\xe9")])
+    assert dict(headers) == {"x-left": "3", "via": "a, b", "odd": "é"}
+    assert "via" in headers
+    assert "missing" not in headers
+    assert headers.get("missing", "-") == "-"
+    assert len(headers) == 3

@@ -9,12 +9,12 @@ import httpx
 import ollama
 import pytest
 
-from adapters import native
 from adapters.base import (
     ChatRequest,
     Json,
     Thinking,
 )
+from adapters.upstream import timeouts
 from tests.adapters.kit import API_KEY, TOOL, FakeUpstream, collect
 from tests.adapters.ollama_kit import (
     OK,
@@ -91,4 +91,4 @@ async def test_the_key_of_the_environment_is_not_taken(monkeypatch: pytest.Monke
 async def test_all_four_timeouts_are_sent() -> None:
     fake = FakeUpstream(OK)
     await collect(ollama_over(fake, timeout=33), a_chat())
-    assert fake.requests[0].extensions["timeout"] == native.timeouts(33)
+    assert fake.requests[0].extensions["timeout"] == timeouts(33)
