@@ -50,6 +50,10 @@ ROUTES = (
     ("GET", "/admin/api/requests.csv"),
     ("GET", "/admin/api/requests.json"),
     ("GET", "/admin/api/requests/none"),
+    ("GET", "/admin/api/kept"),
+    ("PUT", "/admin/api/kept"),
+    ("DELETE", "/admin/api/kept"),
+    ("GET", "/admin/api/kept/none"),
     ("GET", "/metrics"),
     ("GET", "/nowhere"),
 )

@@ -52,6 +52,7 @@ PAGES = (
     "/admin/api/requests/1",
     "/admin/api/requests.csv",
     "/admin/api/requests.json",
+    "/admin/api/kept",
     "/nowhere",
 )
 SECRETS = (GROQ_KEY, GEMINI_KEY, CLIENT_KEY, ADMIN_TOKEN)
