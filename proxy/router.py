@@ -292,7 +292,7 @@ class Router:
     def _within_budget(self, ticket: Ticket, attempts: Attempts) -> Ticket:
         is_retry = any(ticket.candidate == tried for tried, _ in attempts.failures)
         if is_retry and not self._budget.spend():
-            ticket.abandoned()
+            ticket.unused()
             attempts.waits = ()
             raise attempts.failures[-1][1]
         if ticket.candidate != attempts.plan.candidates[0]:

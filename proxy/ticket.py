@@ -187,6 +187,15 @@ class Ticket:
         self._end()
         self._leave()
 
+    def unused(self) -> None:
+        """The call was not made after all."""
+        if self.is_over:
+            return
+        now = self._clock()
+        for call in (self._call, *self._more):
+            self._meter.settle(now, call, tokens=0, sent=False)
+        self.abandoned()
+
     def failed(self, error: AdapterError) -> None:
         """The call has failed, before its first content or after it."""
         if self.is_over:

@@ -584,6 +584,7 @@ def test_a_call_larger_than_the_limit_is_let_in_when_nothing_else_counts(clock: 
         (lambda t: t.failed(error(ErrorKind.STALL)), (1, 50)),
         (lambda t: t.failed(error(ErrorKind.SERVER, phase=Phase.AFTER_CONTENT)), (1, 50)),
         (lambda t: t.abandoned(), (1, 50)),
+        (lambda t: t.unused(), (0, 0)),
         (lambda t: t.succeeded(), (1, 50)),
         (lambda t: t.succeeded(Usage(3, 4)), (1, 7)),
     ],
@@ -930,6 +931,15 @@ class Life(RuleBasedStateMachine):
     @rule(data=st.data())
     def leave(self, data: st.DataObject) -> None:
         self.take(data)[0].abandoned()
+
+    @precondition(lambda self: self.under_way)
+    @rule(data=st.data())
+    def make_none(self, data: st.DataObject) -> None:
+        ticket, calls = self.take(data)
+        ticket.unused()
+        for call in calls:
+            if "over" not in call:
+                call["requests"] = call["tokens"] = 0
 
     @precondition(lambda self: self.under_way)
     @rule(
