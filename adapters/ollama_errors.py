@@ -11,6 +11,8 @@ from adapters.base import AdapterError, ErrorKind, Phase, Scope
 
 NAME = "ollama"
 MAX_QUOTED_CHARS = 300
+UNTIL_PULLED_S = 10.0
+"""A model that is missing may be pulled at any moment, and to ask for it costs nothing."""
 CURE = "is Ollama running? start it with `ollama serve`"
 
 
@@ -83,6 +85,8 @@ def refusal_error(
 ) -> AdapterError:
     """The AdapterError that Ollama's `text` means; `status` is None in a stream that began well."""
     kind, param = _meaning(text.lower(), status)
+    if kind is ErrorKind.MODEL_MISSING:
+        retry_after_s = UNTIL_PULLED_S
     return AdapterError(
         kind,
         _message(kind, param, model, _quoted(text, secret)),

@@ -31,7 +31,12 @@ GUESSED_KINDS = frozenset(
 )
 """Failures that say nothing of how long they last: enough of them open the breaker."""
 
-TELLING_KINDS = GUESSED_KINDS | {ErrorKind.RATE_LIMIT, ErrorKind.QUOTA_DAY, ErrorKind.OVERLOADED}
+TELLING_KINDS = GUESSED_KINDS | {
+    ErrorKind.RATE_LIMIT,
+    ErrorKind.QUOTA_DAY,
+    ErrorKind.OVERLOADED,
+    ErrorKind.MODEL_MISSING,
+}
 """Failures whose `retry_after_s` means what it says."""
 
 DEFAULT_WAIT_S: Mapping[ErrorKind, float] = {

@@ -148,6 +148,10 @@ async def test_row_30_without_a_change_it_is_tried_every_ten_minutes(build: Buil
 # 31: no such model
 
 
+OUT_WITHOUT_MODEL_S = {"groq": 600, "gemini": 600, "ollama": 10}
+"""At home a model can be pulled at any moment."""
+
+
 @A
 @STREAMED
 async def test_row_31_a_model_of_ours_that_is_missing_rotates_and_stays_out(
@@ -161,7 +165,21 @@ async def test_row_31_a_model_of_ours_that_is_missing_rotates_and_stays_out(
 
     assert first.attempts == [f"{a}:404", f"{NEXT[a]}:200"]
     assert second.attempts == [f"{NEXT[a]}:200"]
-    assert world.pause_s(a) == 600
+    assert world.pause_s(a) == OUT_WITHOUT_MODEL_S[a]
+
+
+@STREAMED
+async def test_row_31_a_model_that_was_pulled_meanwhile_is_soon_found(
+    build: Build, streamed: bool
+) -> None:
+    world = await build("ollama", "groq")
+    world.a.then(refusal(DIALECTS["ollama"], 404, message="model 'local' not found"))
+    await world.ask(stream=streamed)
+    assert (await world.ask(stream=streamed)).attempts == ["groq:200"]
+
+    world.time.pass_(10)
+
+    assert (await world.ask(stream=streamed)).attempts == ["ollama:200"]
 
 
 @A
