@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TextIO
 
 import orjson
@@ -26,13 +26,6 @@ PAUSE_S = 0.1
 MAX_WAITING = 10_000
 LAST_S = 1.0
 """How long the end of the process waits for somebody to read the last lines."""
-
-NOT_SHOWN: Mapping[str, object] = {
-    **dict.fromkeys(("pathname", "filename", "module", "funcName"), ""),
-    **dict.fromkeys(("thread", "threadName", "process", "processName", "taskName", "exc_text")),
-    **dict.fromkeys(("lineno", "relativeCreated"), 0),
-}
-"""What the records of the standard library have besides, for the handlers of others."""
 
 Form = Callable[[logging.LogRecord], str]
 
@@ -66,19 +59,21 @@ class Record(logging.LogRecord):
         func: str | None = None,
         sinfo: str | None = None,
     ) -> None:
-        now = time.time()
-        self.__dict__ = {
-            **NOT_SHOWN,
-            "name": name,
-            "levelno": level,
-            "levelname": logging.getLevelName(level),
-            "msg": msg,
-            "args": args[0] if len(args) == 1 and isinstance(args[0], dict) else args,
-            "created": now,
-            "msecs": now % 1 * 1000,
-            "exc_info": exc_info,
-            "stack_info": sinfo,
-        }
+        self.name = name
+        self.levelno = level
+        self.levelname = logging.getLevelName(level)
+        self.msg = msg
+        self.args = args[0] if len(args) == 1 and isinstance(args[0], dict) else args
+        self.created = now = time.time()
+        self.msecs = now % 1 * 1000
+        self.exc_info = exc_info
+        self.stack_info = sinfo
+        # For the handlers of others, which may look for them.
+        self.pathname = self.filename = self.module = self.funcName = ""
+        self.thread = self.threadName = self.process = self.processName = None
+        self.exc_text = self.taskName = None
+        self.lineno = 0
+        self.relativeCreated = 0.0
 
 
 class Lines(logging.Handler):
