@@ -23,7 +23,15 @@ from proxy.request_log import RequestLog
 from proxy.snapshot import SqliteReader
 from proxy.store import Database
 from proxy.usage import usage_row
-from proxy.usage_queries import DAY_MS, HOUR_MS, Filter, Span, request, requests, usage
+from proxy.usage_queries import (
+    Filter,
+    Span,
+    request,
+    requests,
+    rotated_away,
+    usage,
+)
+from proxy.usage_steps import starts
 
 ROWS = 100_000
 DAYS = 30
@@ -73,13 +81,17 @@ def main() -> None:
         path = Path(folder) / "store.db"
         fill(path, now_s)
         reader = SqliteReader(path)
-        until_ms = int(now_s * 1000) + 1
-        month = Span(until_ms - (DAYS + 1) * DAY_MS, until_ms)
-        day = Span(until_ms - DAY_MS, until_ms)
+
+        def page(days: int, step: str, by: str) -> None:
+            since_s = now_s - days * 86_400
+            span = Span(int(since_s * 1000), int(now_s * 1000) + 1)
+            usage(reader.rows, span, starts(since_s, now_s, step), by=by)
+            rotated_away(reader.rows, span)
+
         queries: dict[str, Callable[[], object]] = {
-            "a day by provider": lambda: usage(reader.rows, day, by="provider", step_ms=HOUR_MS),
-            "all by provider": lambda: usage(reader.rows, month, by="provider", step_ms=DAY_MS),
-            "all by app": lambda: usage(reader.rows, month, by="app", step_ms=DAY_MS),
+            "a day by provider": lambda: page(1, "hour", "provider"),
+            "all by provider": lambda: page(DAYS + 1, "day", "provider"),
+            "all by app": lambda: page(DAYS + 1, "day", "app"),
             "log, newest": lambda: requests(reader.rows, Filter(), 50),
             "log, oldest": lambda: requests(reader.rows, Filter(before=100), 50),
             "log, nothing fits": lambda: requests(reader.rows, Filter(app="nobody"), 50),

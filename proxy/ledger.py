@@ -28,7 +28,7 @@ from proxy.usage_queries import (
     rotated_away,
     usage,
 )
-from proxy.usage_steps import MONTH, STEPS, by_month, starts
+from proxy.usage_steps import STEPS, starts
 
 DAYS: Mapping[str, int] = {"24h": 1, "7d": 7, "30d": 30, "90d": 90}
 RANGES = ("today", "month", *DAYS)
@@ -66,16 +66,15 @@ class Ledger:
         by = _word(params, "by", GROUPS) or "provider"
         step = _word(params, "step", STEPS) or ("hour" if reach in ("today", "24h") else "day")
         span = span_of(reach, datetime.fromtimestamp(self._wall()).astimezone())
-        found = await self._read(lambda query: usage(query, span, by=by, step_ms=STEPS[step]))
-        if step == MONTH:
-            found["series"] = by_month(found["series"], span.zone_ms)
+        begins = starts(span.since_ms / 1000, span.until_ms / 1000, step)
+        found = await self._read(lambda query: usage(query, span, begins, by=by))
         return {
             "range": reach,
             "by": by,
             "step": step,
             "since": span.since_ms / 1000,
             "until": span.until_ms / 1000,
-            "starts": starts(span, step),
+            "starts": begins,
             **found,
             "first_choices": await self._read(lambda query: rotated_away(query, span)),
             "waiting": len(self._source.usage),
@@ -137,12 +136,7 @@ def span_of(reach: str, now: datetime) -> Span:
             since = midnight.replace(day=1)
         case _:
             since = now - timedelta(days=DAYS[reach])
-    zone = now.utcoffset() or timedelta()
-    return Span(
-        int(since.timestamp() * 1000),
-        int(now.timestamp() * 1000) + 1,
-        int(zone.total_seconds() * 1000),
-    )
+    return Span(int(since.timestamp() * 1000), int(now.timestamp() * 1000) + 1)
 
 
 def filter_of(params: Params) -> Filter:

@@ -18,7 +18,6 @@ from proxy.recorder import percentile, tokens_per_s
 from proxy.request_log import Query
 
 HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 GROUPS: Mapping[str, str] = {"provider": "provider", "app": "app", "model": "model"}
 """What use can be told apart by: the name, and the column that it goes by."""
 
@@ -77,11 +76,10 @@ FLAGS = frozenset({"stream", "estimated", "rotated", "cancelled", "partial", "bi
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of time in Unix milliseconds; days begin `zone_ms` before UTC's."""
+    """A stretch of time in Unix milliseconds."""
 
     since_ms: int
     until_ms: int
-    zone_ms: int = 0
 
     @property
     def values(self) -> dict[str, object]:
@@ -92,26 +90,30 @@ class Span:
 IN_SPAN = "at_ms >= :since AND at_ms < :until"
 
 
-def usage(query: Query, span: Span, *, by: str, step_ms: int) -> Json:
-    """Sums over time and in all, by `by`, with the middle and the slow end of the times."""
+def usage(query: Query, span: Span, starts: Sequence[int], *, by: str) -> Json:
+    """Sums over time and in all, by `by`, with the middle and the slow end of the times.
+
+    `starts` are the Unix seconds at which the stretches of time begin. Each is asked for by itself:
+    sorting all rows at once takes a third longer, and a calendar's days are not all as long.
+    """
     column = GROUPS[by]
-    names = ", ".join(SUMS.values())
-    rows = query(
-        f"SELECT (at_ms + :zone) / :step, {column}, {names} FROM requests"  # noqa: S608
-        f" WHERE {IN_SPAN} GROUP BY 1, 2 ORDER BY 1, 2",
-        {**span.values, "zone": span.zone_ms, "step": step_ms},
-    )
+    ends = [*(start * 1000 for start in starts[1:]), span.until_ms]
     series = [
-        {"at": (bucket * step_ms - span.zone_ms) // 1000, "name": name, **_sums(sums)}
-        for bucket, name, *sums in rows
+        {"at": start, "name": name, **_sums(sums)}
+        for start, until_ms in zip(starts, ends, strict=True)
+        for name, *sums in query(
+            f"SELECT {column}, {', '.join(SUMS.values())} FROM requests"  # noqa: S608
+            f" WHERE {IN_SPAN} GROUP BY 1 ORDER BY 1",
+            Span(max(start * 1000, span.since_ms), until_ms).values,
+        )
     ]
     groups: dict[str | None, Json] = {}
     for entry in series:
-        add_sums(groups.setdefault(entry["name"], {"name": entry["name"]}), entry)
+        _add(groups.setdefault(entry["name"], {"name": entry["name"]}), entry)
     _rank(query, span, column, groups)
     total: Json = {}
     for group in groups.values():
-        add_sums(total, group)
+        _add(total, group)
     busiest = sorted(groups.values(), key=lambda group: -group["requests"])
     return {"total": total or _sums(NOTHING), "groups": busiest, "series": series}
 
@@ -139,8 +141,7 @@ def _sums(values: Sequence[Any]) -> Json:
     return {name: value or 0 for name, value in zip(SUMS, values, strict=True)}
 
 
-def add_sums(to: Json, entry: Json) -> None:
-    """Add the sums of `entry` to those of `to`."""
+def _add(to: Json, entry: Json) -> None:
     for name in SUMS:
         to[name] = to.get(name, 0) + entry[name]
 

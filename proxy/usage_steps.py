@@ -1,43 +1,31 @@
-"""The stretches that use is told of over time: hours, days, months. Pure.
-
-Moments are Unix seconds. A day is one of the span's zone, as it is at the span's end.
-"""
+"""The stretches that use is told of over time: hours, days and months of the server's calendar."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 
-from adapters.base import Json
-from proxy.usage_queries import DAY_MS, HOUR_MS, Span, add_sums
-
-MONTH = "month"
-STEPS: Mapping[str, int] = {"hour": HOUR_MS, "day": DAY_MS, MONTH: DAY_MS}
-"""Each step, and the milliseconds of the stretches that it is summed from."""
+HOUR_S = 3600
+DAY_S = 24 * HOUR_S
+STEPS: Mapping[str, int] = {"hour": HOUR_S, "day": 36 * HOUR_S, "month": 32 * DAY_S}
+"""Each step, and seconds that lead from its begin into the next one, whatever the clocks do."""
 
 
-def starts(span: Span, step: str) -> list[int]:
-    """Where each stretch of `span` begins, with those in which nothing was asked."""
-    step_ms = STEPS[step]
-    first, last = ((ms + span.zone_ms) // step_ms for ms in (span.since_ms, span.until_ms - 1))
-    found = [(number * step_ms - span.zone_ms) // 1000 for number in range(first, last + 1)]
-    if step == MONTH:
-        return sorted({month_of(at, span.zone_ms) for at in found})
+def starts(since: float, until: float, step: str) -> list[int]:
+    """Where each stretch from `since` to `until` begins, in Unix seconds."""
+    found = [begin_of(since, step)]
+    while (following := begin_of(found[-1] + STEPS[step], step)) < until:
+        found.append(following)
     return found
 
 
-def by_month(series: Sequence[Json], zone_ms: int) -> list[Json]:
-    """The sums of days as those of months, each name by itself."""
-    months: dict[tuple[int, str | None], Json] = {}
-    for day in series:
-        at = month_of(day["at"], zone_ms)
-        add_sums(months.setdefault((at, day["name"]), {"at": at, "name": day["name"]}), day)
-    return list(months.values())
-
-
-def month_of(at: int, zone_ms: int) -> int:
-    """When the month of `at` began."""
-    zone = timedelta(milliseconds=zone_ms)
-    local = datetime.fromtimestamp(at, UTC) + zone
-    first = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return int((first - zone).timestamp())
+def begin_of(at: float, step: str) -> int:
+    """When the hour, day or month of the Unix second `at` began, where the server is."""
+    local = datetime.fromtimestamp(at).astimezone()
+    if step == "hour":
+        # An hour that clocks repeat has no name of its own, so it is not reckoned by name.
+        offset = local.utcoffset()
+        return int(at - (at + (offset.total_seconds() if offset else 0)) % HOUR_S)
+    # Without its zone, the time is read as the calendar's of that day: summer or winter time.
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    return int((midnight.replace(day=1) if step == "month" else midnight).timestamp())

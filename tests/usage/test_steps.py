@@ -1,94 +1,107 @@
-"""Use over time: hours, days, months, with the stretches in which nothing was asked."""
+"""Use over time: hours, days, months of the calendar, with those in which nothing was asked."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from proxy.usage_queries import HOUR_MS, Span
-from proxy.usage_steps import by_month, month_of, starts
-from tests.usage.test_queries import Log
+from proxy.usage_steps import HOUR_S, begin_of, starts
+from tests.usage.test_queries import NOW, Log
 
 pytestmark = pytest.mark.anyio
 
-EAST = timezone(timedelta(hours=2))
+BERLIN = ZoneInfo("Europe/Berlin")
+KATHMANDU = ZoneInfo("Asia/Kathmandu")
+Move = Callable[[ZoneInfo], None]
 
 
-def span(since: datetime, until: datetime) -> Span:
-    zone = since.utcoffset() or timedelta()
-    return Span(
-        int(since.timestamp() * 1000),
-        int(until.timestamp() * 1000) + 1,
-        int(zone.total_seconds() * 1000),
-    )
+@pytest.fixture
+def move(monkeypatch: pytest.MonkeyPatch) -> Iterator[Move]:
+    """Takes the machine to another time zone, and back."""
+
+    def moved(zone: ZoneInfo) -> None:
+        monkeypatch.setenv("TZ", zone.key)
+        time.tzset()
+
+    yield moved
+    monkeypatch.undo()
+    time.tzset()
 
 
-def dates(found: list[int]) -> list[datetime]:
-    return [datetime.fromtimestamp(at, EAST) for at in found]
+def told(since: datetime, until: datetime, step: str) -> list[str]:
+    """The begins as a clock on the wall tells them."""
+    found = starts(since.timestamp(), until.timestamp(), step)
+    return [datetime.fromtimestamp(at, since.tzinfo).strftime("%m-%d %H:%M") for at in found]
 
 
-def test_hours_and_days_have_no_gaps() -> None:
-    around = span(datetime(2026, 3, 1, 23, 30, tzinfo=EAST), datetime(2026, 3, 3, 1, tzinfo=EAST))
+def test_days_begin_at_midnight_where_the_server_is(move: Move) -> None:
+    move(KATHMANDU)
+    begin, end = (datetime(2026, 3, day, 5, tzinfo=KATHMANDU) for day in (1, 3))
 
-    hours = dates(starts(around, "hour"))
-
-    assert (hours[0], hours[-1], len(hours)) == (
-        datetime(2026, 3, 1, 23, tzinfo=EAST),
-        datetime(2026, 3, 3, 1, tzinfo=EAST),
-        27,
-    )
-    assert dates(starts(around, "day")) == [datetime(2026, 3, n, tzinfo=EAST) for n in (1, 2, 3)]
+    assert told(begin, end, "day") == ["03-01 00:00", "03-02 00:00", "03-03 00:00"]
+    assert told(begin, end, "hour")[:2] == ["03-01 05:00", "03-01 06:00"]
+    assert len(told(begin, end, "hour")) == 48
 
 
-def test_months_are_those_of_the_calendar() -> None:
-    winter = span(datetime(2025, 12, 31, tzinfo=EAST), datetime(2026, 3, 1, 9, tzinfo=EAST))
+def test_months_are_those_of_the_calendar(move: Move) -> None:
+    move(BERLIN)
+    begin, end = datetime(2025, 12, 31, tzinfo=BERLIN), datetime(2026, 5, 1, 0, 1, tzinfo=BERLIN)
 
-    assert dates(starts(winter, "month")) == [
-        datetime(2025, 12, 1, tzinfo=EAST),
-        *(datetime(2026, month, 1, tzinfo=EAST) for month in (1, 2, 3)),
+    assert told(begin, end, "month") == [
+        "12-01 00:00",
+        *(f"{month:02}-01 00:00" for month in (1, 2, 3, 4, 5)),
     ]
 
 
-def test_a_month_begins_where_the_server_is() -> None:
-    last_of_utc = int(datetime(2026, 2, 28, 22, tzinfo=UTC).timestamp())
+@pytest.mark.parametrize(("month", "day"), [(3, 29), (10, 25)], ids=["to summer", "to winter"])
+def test_a_day_on_which_clocks_change_is_a_day(move: Move, month: int, day: int) -> None:
+    move(BERLIN)
+    begin = datetime(2026, month, day - 1, tzinfo=BERLIN)
+    end = datetime(2026, month, day + 2, tzinfo=BERLIN)
 
-    begin = month_of(last_of_utc, 2 * HOUR_MS)
+    assert told(begin, end, "day") == [f"{month:02}-{day + n} 00:00" for n in (-1, 0, 1)]
+    hours = starts(begin.timestamp(), end.timestamp(), "hour")
+    assert {later - earlier for earlier, later in pairwise(hours)} == {HOUR_S}
 
-    assert begin == last_of_utc  # midnight of March 1st, two hours east
+
+def test_what_ends_with_a_day_does_not_begin_the_next(move: Move) -> None:
+    move(BERLIN)
+    begin, end = (datetime(2026, 3, day, tzinfo=BERLIN) for day in (1, 3))
+
+    assert told(begin, end, "day") == ["03-01 00:00", "03-02 00:00"]
 
 
-async def test_use_is_summed_by_month(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", ["hour", "day", "month"])
+def test_every_moment_lies_in_the_stretch_that_began_last(move: Move, step: str) -> None:
+    move(BERLIN)
+    begins = starts(NOW, NOW + 100 * 24 * HOUR_S, step)
+
+    for begin, following in pairwise(begins):
+        assert begin_of(begin, step) == begin
+        assert begin_of(following - 0.5, step) == begin
+
+
+async def test_use_is_summed_by_month(move: Move, tmp_path: Path) -> None:
+    move(BERLIN)
     log = Log(tmp_path / "store.db")  # whose clock stands in the middle of November 2023
-    day_s = 86_400
     for days_ago in (0, 1, 20, 30, 60):
-        log.add(at=1_699_999_940.0 - days_ago * day_s)
+        log.add(at=NOW - 60 - days_ago * 24 * HOUR_S)
 
-    told = await log.ledger.usage({"range": "90d", "step": "month"})
+    use = await log.ledger.usage({"range": "90d", "step": "month"})
     log.database.close()
 
-    months = [datetime.fromtimestamp(at).astimezone().month for at in told["starts"]]
+    months = [datetime.fromtimestamp(at, BERLIN).month for at in use["starts"]]
     assert months == [8, 9, 10, 11]
-    assert [(one["requests"], one["prompt"]) for one in told["series"]] == [
+    assert [(one["requests"], one["prompt"]) for one in use["series"]] == [
         (1, 10),
         (2, 20),
         (2, 20),
     ]
-    assert {one["at"] for one in told["series"]} == set(told["starts"][1:])
-    assert told["total"]["requests"] == 5
-
-
-def test_names_are_summed_apart() -> None:
-    nothing = dict.fromkeys(
-        ("errors", "cancelled", "rotated", "prompt", "completion", "estimated"), 0
-    ) | dict.fromkeys(("cost_nano_usd", "list_nano_usd", "unpriced"), 0)
-    days = [
-        {"at": at, "name": name, "requests": 1, **nothing}
-        for at, name in ((0, "a"), (86_400, "a"), (86_400, None))
-    ]
-
-    assert [(one["at"], one["name"], one["requests"]) for one in by_month(days, 0)] == [
-        (0, "a", 2),
-        (0, None, 1),
-    ]
+    assert [one["at"] for one in use["series"]] == use["starts"][1:]
+    assert use["total"]["requests"] == 5
