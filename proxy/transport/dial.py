@@ -31,15 +31,20 @@ class Dialer:
         self._making: asyncio.Future[ssl.SSLContext] | None = None
 
     async def dial(self, origin: Origin, connection: Connection) -> None:
-        """Connect `connection` to `origin`. Raises OSError (ssl.SSLError is one)."""
+        """Connect `connection` to `origin`. Raises OSError; ssl.SSLError is one, for all of TLS."""
         context = await self._context() if origin.secure else None
         sock = await _connected_socket(origin.host, origin.port)
-        await asyncio.get_running_loop().create_connection(
-            lambda: connection,
-            sock=sock,
-            ssl=context,
-            server_hostname=origin.host if context else None,
-        )
+        try:
+            await asyncio.get_running_loop().create_connection(
+                lambda: connection,
+                sock=sock,
+                ssl=context,
+                server_hostname=origin.host if context else None,
+            )
+        except ConnectionError as error:
+            if context is None:
+                raise
+            raise ssl.SSLError("the TLS handshake was broken off") from error
 
     async def _context(self) -> ssl.SSLContext:
         """The context, made in a thread: it reads 200 certificates, 16 ms."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -101,15 +101,39 @@ def black_hole() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def untrusted() -> Callable[[str], AbstractAsyncContextManager[Fake]]:
-    """Starts a provider whose certificate nobody here has a reason to trust."""
+def authority() -> trustme.CA:
+    """Who issues certificates; see `trusting`."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def trusting(
+    authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """The proxy trusts what `authority` issues, and nothing else."""
+    roots = tmp_path / "roots.pem"
+    authority.cert_pem.write_to_path(str(roots))
+    monkeypatch.setenv("SSL_CERT_FILE", str(roots))
+    yield
+
+
+@contextlib.asynccontextmanager
+async def tls_fake(name: str, certificate: trustme.LeafCert) -> AsyncIterator[Fake]:
+    """A provider that is reached by TLS, and shows this certificate."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
+    certificate.configure_cert(tls)
+    fake = await Fake(DIALECTS[name]).start(tls)
+    yield fake
+    await fake.stop()
 
-    @contextlib.asynccontextmanager
-    async def started(name: str) -> AsyncIterator[Fake]:
-        fake = await Fake(DIALECTS[name]).start(tls)
-        yield fake
-        await fake.stop()
 
-    return started
+@pytest.fixture
+async def no_handshake() -> AsyncIterator[str]:
+    """The address of a server that hangs up when it is to show who it is."""
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    async with server:
+        yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"

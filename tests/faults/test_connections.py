@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import trustme
 
 from adapters.base import ErrorKind
-from tests.faults.conftest import Build
+from tests.faults.conftest import Build, tls_fake
 from tests.faults.dialects import DIALECTS, Dialect, encoded
 from tests.faults.fake import Reply, chunk, head, stream, whole
 from tests.faults.world import PATIENCE_S, SILENCE_S, SlowResolver, World, until
@@ -276,21 +278,62 @@ async def test_row_4_a_connection_that_does_not_come_up_rotates(
     assert seen.outcome == ((200, None) if with_b else TIMEOUT)
 
 
+CERTIFICATES: Mapping[str, Callable[[trustme.CA], trustme.LeafCert]] = {
+    "of an unknown issuer": lambda _: trustme.CA().issue_cert("127.0.0.1"),
+    "for another name": lambda authority: authority.issue_cert("provider.example"),
+    "expired": lambda authority: authority.issue_cert(
+        "127.0.0.1", not_after=datetime(2026, 1, 1, tzinfo=UTC)
+    ),
+}
+
+
 @A
 @WITH_B
+@STREAMED
+@pytest.mark.parametrize("how", CERTIFICATES)
+@pytest.mark.usefixtures("trusting")
 async def test_row_3_a_certificate_that_cannot_be_trusted_is_never_passed_over(
-    build: Build, untrusted: Callable[[str], Any], a: str, with_b: bool
+    build: Build, authority: trustme.CA, a: str, with_b: bool, streamed: bool, how: str
 ) -> None:
-    async with untrusted(a) as fake:
+    async with tls_fake(a, CERTIFICATES[how](authority)) as fake:
         world = await world_of(build, a, with_b, urls={a: fake.url})
-        seen = await world.ask()
-        again = await world.ask()
 
-        assert seen.attempts == [f"{a}:tls"] + [f"{NEXT[a]}:200"] * with_b
-        assert seen.outcome == ((200, None) if with_b else (502, "upstream_error"))
-        assert again.attempts == [f"{NEXT[a]}:200"] * with_b  # out for a minute
-        assert world.pause_s(a) == 60
+        await assert_out_for_tls(world, a, with_b, streamed)
+
         assert fake.calls == []
+
+
+@A
+@WITH_B
+@STREAMED
+async def test_row_3_a_handshake_that_is_broken_off_is_no_reason_to_do_without(
+    build: Build, no_handshake: str, a: str, with_b: bool, streamed: bool
+) -> None:
+    world = await world_of(build, a, with_b, urls={a: no_handshake})
+
+    await assert_out_for_tls(world, a, with_b, streamed)
+
+
+async def assert_out_for_tls(world: World, a: str, with_b: bool, streamed: bool) -> None:
+    seen = await world.ask(stream=streamed)
+    again = await world.ask(stream=streamed)
+
+    assert seen.attempts == [f"{a}:tls"] + [f"{NEXT[a]}:200"] * with_b
+    assert seen.outcome == ((200, None) if with_b else UPSTREAM_ERROR)
+    assert again.attempts == [f"{NEXT[a]}:200"] * with_b  # out for a minute
+    assert (world.status(a).kind, world.pause_s(a)) == (ErrorKind.TLS, 60)
+
+
+@A
+@pytest.mark.usefixtures("trusting")
+async def test_row_3_a_good_certificate_is_trusted(
+    build: Build, authority: trustme.CA, a: str
+) -> None:
+    async with tls_fake(a, authority.issue_cert("127.0.0.1")) as fake:
+        world = await world_of(build, a, with_b=True, urls={a: fake.url})
+        seen = await world.ask()
+
+    assert (seen.text, seen.attempts) == (fake.dialect.text, [f"{a}:200"])
 
 
 # Slow, but well
