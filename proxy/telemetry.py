@@ -34,19 +34,19 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pointsman.telemetry")
 
+Value = str | bool | int | float | Sequence[str]
+Attributes = dict[str, Value]
+Facts = Mapping[str, Value]
+
 TICK_S = 0.5
 MAX_BATCH = 500
 CLOSE_S = 3.0
 """How long the end of the server waits for a collector that does not answer."""
 NAME = "pointsman"
-OPERATION = {"gen_ai.operation.name": "chat"}
+OPERATION: Facts = {"gen_ai.operation.name": "chat"}
 # The conventions' own advice for each metric.
 SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 TOKENS = tuple(4**power for power in range(14))
-
-Value = str | bool | int | float | Sequence[str]
-Attributes = dict[str, Value]
-Facts = Mapping[str, Value]
 
 
 def open_telemetry(settings: Settings, adapters: Iterable[Adapter]) -> Telemetry:
