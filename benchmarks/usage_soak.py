@@ -3,8 +3,9 @@
     uv run benchmarks/usage_soak.py [--requests 20000]
 
 The first and the last quarter are written as they come; while the middle half is sent, another
-program holds the database, so that the queue fills up to its bound. Exits with 1 if a row is
-missing beyond what the queue may drop, or if memory has grown by more than the queue may take.
+program holds the database for a minute, so that the queue fills up to its bound. Exits with 1 if
+a row is missing beyond what the queue may drop, or if memory has grown by more than the queue may
+take.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from traffic import PLAIN, job_of
 QUEUE = 10_000
 QUEUE_MB = 30.0
 TICK_S = 1.5
+LOCKED_S = 60.0
 
 
 def written(path: Path) -> int:
@@ -79,8 +81,10 @@ def locked_in_the_middle(server: Server, path: Path) -> bool:
     before = written(path)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
+    until = time.monotonic() + LOCKED_S
     second = server.ask("second quarter, locked")
     locked = server.ask("third quarter, locked")
+    time.sleep(max(0.0, until - time.monotonic()))
     other.execute("ROLLBACK")
     other.close()
     time.sleep(2 * TICK_S)
@@ -90,9 +94,7 @@ def locked_in_the_middle(server: Server, path: Path) -> bool:
     expected = min(second.requests + locked.requests, QUEUE)
     memory = [f"{done.rss_mb:.1f} MB" for done in (flat, locked, end)]
     print(f"kept of the locked half: {kept} of {expected}; written in all: {written(path)}")
-    print(
-        "memory before, at the fullest, at the end: " + ", ".join(f"{mb:.1f} MB" for mb in memory)
-    )
+    print("memory before, at the fullest, at the end: " + ", ".join(memory))
     return kept >= expected and max(locked.rss_mb, end.rss_mb) - flat.rss_mb < QUEUE_MB
 
 
