@@ -48,7 +48,7 @@ from proxy.recorder import Recorder
 from proxy.redact import Redactor
 from proxy.room import Admission
 from proxy.router import Router
-from proxy.settings import Settings, SettingsError, bypasses_proxy, proxy_of_environment
+from proxy.settings import Settings, SettingsError, bypasses_proxy, proxies_of_environment
 from proxy.status import Sources, preset_of, status_of
 from proxy.storage import Storage
 from proxy.upstream import open_upstream
@@ -158,7 +158,8 @@ def create_app(
 
 def open_upstream_of(settings: Settings) -> Upstream:
     """The upstream that the settings ask for."""
-    return open_upstream(settings.transport, proxy=proxy_of_environment(), bypass=bypasses_proxy)
+    proxies = proxies_of_environment()
+    return open_upstream(settings.transport, proxies=proxies, bypass=bypasses_proxy)
 
 
 def build(settings: Settings, upstream: Upstream, clocks: Clocks) -> Parts:
@@ -381,4 +382,9 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 async def _internal_error(request: Request, error: Exception) -> Response:
     log.error("failed inside the proxy at %s", request.scope["path"], exc_info=error)
-    return await _api_error(request, internal_error())
+    response = await _api_error(request, internal_error())
+    # Sent by the outermost layer, past the guard, which adds it to all other answers.
+    if known := request.scope.get("state", {}).get("request_id"):
+        response.headers["x-request-id"] = known.decode("ascii")
+    response.headers["connection"] = "close"  # which the server does after an exception
+    return response
