@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from proxy.transport.pool import Pool
 
 if TYPE_CHECKING:
     import ssl
+
+log = logging.getLogger("pointsman.transport")
 
 _NO_TIMEOUTS: Timeouts = {}
 
@@ -82,6 +85,7 @@ class Transport(httpx.AsyncBaseTransport):
         except httpx.TransportError:
             if not _may_repeat(exchange, connection, outgoing):
                 raise
+            log.info("a kept connection to %s was dead: sent once more on another", origin.host)
             connection = await self._acquire(origin, request, timeouts)
             exchange = Exchange(connection, request, outgoing, timeouts)
             await exchange.run()

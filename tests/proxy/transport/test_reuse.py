@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 import httpx
@@ -192,13 +193,16 @@ def dies_on_reuse(how: str, deaths: int = 1) -> Callable[[Peer], object]:
 
 @pytest.mark.parametrize("how", ["close", "reset"])
 async def test_a_request_that_a_dead_connection_swallowed_is_sent_again(
-    how: str, transport: Transport
+    how: str, transport: Transport, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "pointsman.transport")
     async with raw_server(dies_on_reuse(how)) as server:
         assert (await fetch(transport, request(server.url))).body == b"first"
         assert (await fetch(transport, request(server.url, content=b"x"))).body == b"again"
         assert server.connections == 2
         assert server.requests[1] == server.requests[2]
+    [line] = caplog.messages
+    assert line == "a kept connection to 127.0.0.1 was dead: sent once more on another"
 
 
 async def test_it_is_sent_again_only_once(transport: Transport) -> None:
@@ -206,6 +210,21 @@ async def test_it_is_sent_again_only_once(transport: Transport) -> None:
         await fetch(transport, request(server.url))
         assert await outcome(transport, request(server.url)) is httpx.RemoteProtocolError
         assert len(server.requests) == 3
+
+
+async def test_a_request_that_is_merely_not_answered_is_not_sent_again(
+    transport: Transport,
+) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(answer())
+        await peer.request()
+        await peer.until_closed()
+
+    async with raw_server(script) as server:
+        await fetch(transport, request(server.url))
+        assert await outcome(transport, request(server.url, read=0.05)) is httpx.ReadTimeout
+        assert (server.connections, len(server.requests)) == (1, 2)
 
 
 async def test_a_streamed_body_is_not_sent_again(transport: Transport) -> None:
