@@ -26,6 +26,7 @@ from adapters.base import (
     Scope,
     Warn,
 )
+from adapters.json_size import has_too_many_values
 from adapters.lines import LineTooLongError
 from adapters.upstream import Headers, Reply, Target
 
@@ -193,7 +194,12 @@ async def _read_whole(body: AsyncIterator[bytes], provider: str) -> bytes:
                 raise _too_large(provider)
     except HTTPX_ERRORS as error:
         raise transport_error(error, provider, Phase.BEFORE_CONTENT) from error
-    return b"".join(pieces).removeprefix(b"\xef\xbb\xbf")
+    whole = b"".join(pieces).removeprefix(b"\xef\xbb\xbf")
+    if has_too_many_values(whole):
+        del whole
+        pieces.clear()
+        raise _too_large(provider)
+    return whole
 
 
 async def _read_refusal(reply: Reply, target: Target, provider: str) -> httpx.Response:

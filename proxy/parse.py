@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from adapters.base import ChatRequest, Json, ResponseFormat, Thinking
+from adapters.json_size import has_too_many_values
 from proxy.errors import ApiError, bad_request, model_not_found
 from proxy.messages import parse_messages
 
@@ -35,6 +36,8 @@ class Parsed:
 
 def parse_json(body: bytes) -> Json:
     """The body as a JSON object no deeper than `MAX_DEPTH`. Raises ApiError."""
+    if has_too_many_values(body):
+        raise bad_request("The body holds too many values.", code="invalid_json")
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -86,6 +86,11 @@ BOMBS = {
         large(SSE, gemini_words(), 20_000),
         large(NDJSON, ollama_words(), 20_000),
     ),
+    "a JSON of many small values": (
+        large(JSON, b'{"a":[' + b"[]," * 10_000_000 + b"1]}", 1),
+        large(JSON, b'{"a":[' + b"{}," * 10_000_000 + b"1]}", 1),
+        large(JSON, b'{"a":[' + b"1.5," * 7_500_000 + b"1]}", 1),
+    ),
     "300 MB of a refusal": (
         Answer(500, (JSON,), Repeated(PIECE, 300), chunked=True),
         Answer(400, (JSON,), Repeated(PIECE, 300), chunked=True),
@@ -149,6 +154,19 @@ def watched(one: Process, data: bytes) -> tuple[Reply, int]:
         asking.join(0.01)
         most = max(most, one.rss_bytes())
     return replies[0], most
+
+
+@pytest.mark.parametrize("value", [b"[]", b"{}", b"1.5", b'{"a":1}', b'"\xc3\xa9"'])
+def test_a_body_of_many_small_values_costs_neither_memory_nor_time(
+    one: Process, fakes: Fakes, value: bytes
+) -> None:
+    many = (value + b",") * (30 * MIB // (len(value) + 1))
+    hello = json.dumps(body_of()).encode()
+    before = one.rss_bytes()
+    reply, most = watched(one, post(hello[:-1] + b', "metadata": [' + many + b"1]}"))
+    assert (reply.status, reply.code) == (400, "invalid_json")
+    assert most - before < 150 * MIB
+    assert fakes.chats == 0
 
 
 HOSTILE_NAMES = (
