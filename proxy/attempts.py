@@ -11,6 +11,7 @@ from adapters.base import AdapterError, ChatRequest, ErrorKind
 from proxy.candidates import Candidate, Plan
 from proxy.receipt import Receipt
 from proxy.ticket import Wait
+from proxy.work import Work
 
 MAX_ATTEMPTS = 4
 MAX_AT_ONE_PROVIDER = 2
@@ -42,6 +43,7 @@ class Attempts:
     request: ChatRequest
     plan: Plan
     receipt: Receipt
+    work: Work
     tokens: int
     deadline: float
     max_wait_s: float

@@ -11,6 +11,10 @@ from proxy.room import SMALL_BODY_BYTES, Place
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 
+WATCH = "pointsman.watch"
+"""The ASGI extension by which our own server tells that a client has left. Its function `watch`
+takes what to call then, or None to end that. Without it, a task has to wait for the message."""
+
 
 class ClientLeft(Exception):
     """The client closed its connection; nobody is there to be answered."""

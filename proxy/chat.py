@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
+import math
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 
 import orjson
 from starlette.types import Message, Receive, Scope, Send
 
 from adapters.base import AdapterError, ChatRequest, Event
-from proxy.body import ClientLeft, read_body
+from proxy.body import WATCH, ClientLeft, read_body
 from proxy.candidates import Preference
 from proxy.errors import ApiError, from_adapter, internal_error
 from proxy.parse import Parsed, parse_json, parse_request
@@ -22,6 +23,7 @@ from proxy.router import Router
 from proxy.thinktags import split_think_tags
 from proxy.usage import LEFT, UsageRow, usage_row
 from proxy.wire import ChunkStream, Fold, error_object, new_head, sse
+from proxy.work import Rounds, Work
 
 log = logging.getLogger("pointsman.request")
 
@@ -61,103 +63,107 @@ class ChatEndpoint:
         self._split_tags = split_tags
         self._admission = admission or Admission()
         self._record = record
+        self._rounds = Rounds()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; a client that leaves cancels everything done for it."""
         exchange = _Exchange(scope, send)
         place = Place(self._admission)
-        watcher: asyncio.Task[None] | None = None
+        work = Work(self._rounds)
+        unwatch: Callable[[], None] | None = None
         try:
             body = await read_body(scope, receive, place)
             exchange.bytes_in = len(body)
-            watcher = _watch(receive)
+            unwatch = _watch(scope, receive, work.stop_left)
             await place.enter()
             parsed = parse_request(parse_json(body))
             exchange.asked = parsed.request.model
             exchange.is_stream = parsed.request.stream
-            await self._answer(parsed, exchange)
+            await self._answer(parsed, exchange, work)
         except ApiError as error:
             await exchange.fail(error)
         except ClientLeft:
             exchange.left()
         except asyncio.CancelledError:
-            if not _has_left(watcher):
+            if not work.has_left():
                 raise
             exchange.left()
         except Exception:
             log.exception("%s failed inside the proxy", exchange.id.decode("ascii"))
             await exchange.fail(internal_error())
         finally:
-            if watcher is not None:
-                watcher.cancel()
+            work.close()
+            if unwatch is not None:
+                unwatch()
             place.leave()
             exchange.log()
             if self._record is not None:
                 self._record(exchange.row())
 
-    async def _answer(self, parsed: Parsed, exchange: _Exchange) -> None:
+    async def _answer(self, parsed: Parsed, exchange: _Exchange, work: Work) -> None:
         request = parsed.request
         preference = await self._preference(exchange.app)
         head = new_head(model=request.model, now_s=time.time())
         deadline_s = exchange.deadline_s(self._stream_s if request.stream else self._deadline_s)
-        async with (
-            _deadline(deadline_s) as deadline,
-            self._router.chat(
+        work.end_in(deadline_s)
+        try:
+            answer = await self._router.chat(
                 request,
                 preference,
                 exchange.receipt,
+                work,
                 deadline_s=deadline_s,
                 fallback=exchange.fallback(request),
-            ) as answer,
-        ):
-            events = split_think_tags(answer) if self._split_tags else answer
-            if request.stream:
-                deadline.reschedule(None)  # from the first content on, the idle limits hold
-                stream = ChunkStream(
-                    head,
-                    include_usage=parsed.include_usage,
-                    legacy_functions=parsed.legacy_functions,
-                )
-                await exchange.stream(stream, events)
-            else:
-                fold = Fold(head, legacy_functions=parsed.legacy_functions)
-                await exchange.single(fold, events)
+            )
+            try:
+                events = split_think_tags(answer) if self._split_tags else answer
+                if request.stream:
+                    work.end_in(math.inf)  # from the first content on, the idle limits hold
+                    stream = ChunkStream(
+                        head,
+                        include_usage=parsed.include_usage,
+                        legacy_functions=parsed.legacy_functions,
+                    )
+                    await exchange.stream(stream, events)
+                else:
+                    fold = Fold(head, legacy_functions=parsed.legacy_functions)
+                    await exchange.single(fold, events)
+            finally:
+                await answer.aclose()
+        except asyncio.CancelledError:
+            if not work.is_late():
+                raise
+            raise _too_late(deadline_s) from None
 
 
-@contextlib.asynccontextmanager
-async def _deadline(deadline_s: float) -> AsyncGenerator[asyncio.Timeout, None]:
-    try:
-        async with asyncio.timeout(deadline_s) as timeout:
-            yield timeout
-    except TimeoutError:
-        raise ApiError(
-            504,
-            f"No answer within {deadline_s:g} seconds.",
-            type_="api_error",
-            code="upstream_timeout",
-            should_retry=False,
-        ) from None
+def _too_late(deadline_s: float) -> ApiError:
+    return ApiError(
+        504,
+        f"No answer within {deadline_s:g} seconds.",
+        type_="api_error",
+        code="upstream_timeout",
+        should_retry=False,
+    )
 
 
-def _watch(receive: Receive) -> asyncio.Task[None]:
-    """A task that ends when the client leaves, and cancels the one that calls this."""
-    worker = asyncio.current_task()
-    assert worker is not None  # noqa: S101 - ASGI servers run applications in tasks
+def _watch(scope: Scope, receive: Receive, on_left: Callable[[], None]) -> Callable[[], None]:
+    """Have `on_left` called when the client leaves; what is returned ends that."""
+    if extension := scope.get("extensions", {}).get(WATCH):
+        watch = extension["watch"]
+        watch(on_left)
+        return partial(watch, None)
 
     async def until_gone() -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
-        worker.cancel()
+        on_left()
 
-    return asyncio.create_task(until_gone())
+    task = asyncio.create_task(until_gone())
 
+    def end() -> None:
+        task.cancel()
 
-def _has_left(watcher: asyncio.Task[None] | None) -> bool:
-    """Whether a cancellation was the watcher's; if so it is taken back, the task may go on."""
-    if watcher is None or not watcher.done() or watcher.cancelled():
-        return False
-    worker = asyncio.current_task()
-    return worker is not None and worker.uncancel() == 0
+    return end
 
 
 class _Exchange:

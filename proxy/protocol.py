@@ -15,7 +15,7 @@ from typing import cast
 import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from proxy.body import new_request_id
+from proxy.body import WATCH, new_request_id
 from proxy.errors import ApiError
 from proxy.wire import error_object
 
@@ -52,7 +52,23 @@ class Protocol(HttpToolsProtocol):
         self._overhead = 0
         self._unread = 0
         self._unread_since = 0.0
+        self._on_left: Callable[[], None] | None = None
+        self._is_lost = False
         self._wait(_Waits.REQUEST)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._is_lost = True
+        if self._on_left is not None:
+            self._on_left()
+
+    def watch(self, on_left: Callable[[], None] | None) -> None:
+        """Call `on_left` when the client leaves, or at once if it has; None ends that."""
+        self._on_left = on_left
+        if on_left is not None:
+            self.flow.resume_reading()  # who does not read would not notice
+            if self._is_lost:
+                on_left()
 
     def data_received(self, data: bytes) -> None:
         self._received += len(data)
@@ -72,6 +88,7 @@ class Protocol(HttpToolsProtocol):
         if not self.url.startswith(b"/"):
             self._compare_host()
         super().on_headers_complete()
+        self.scope["extensions"] = {WATCH: {"watch": self.watch}}
         self.headers = []  # what comes behind a body (trailers) is no part of what is judged
         self.cycle.transport = cast(asyncio.Transport, self._wire)
         self._wire.begins = True

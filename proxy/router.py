@@ -52,6 +52,7 @@ from proxy.line import Lines
 from proxy.receipt import Receipt
 from proxy.redact import Redactor
 from proxy.ticket import ONE_CALL, Ticket, Wait
+from proxy.work import Work
 
 log = logging.getLogger("pointsman.router")
 
@@ -114,19 +115,20 @@ class Router:
         self._backoff = wait_random_exponential(multiplier=0.5, max=8)
         self.answered: set[str] = set()
 
-    @contextlib.asynccontextmanager
     async def chat(
         self,
         request: ChatRequest,
         preference: Preference,
         receipt: Receipt,
+        work: Work,
         *,
         deadline_s: float = 300.0,
         fallback: bool | None = None,
-    ) -> AsyncIterator[Answer]:
-        """The answer, its first content already there; leaving the context stops the provider.
+    ) -> Answer:
+        """The answer, its first content already there; to be closed, which stops the provider.
 
-        `receipt` is filled on the way, whatever comes of it. `fallback` False keeps a request at
+        `receipt` is filled on the way, whatever comes of it. `work` is the task that calls this;
+        each attempt sets it an end of its own. `fallback` False keeps a request at
         its first candidate, True lets even a pinned one go on to others. Raises ApiError up to the
         first content; the answer raises AdapterError after it.
         """
@@ -140,17 +142,16 @@ class Router:
             request,
             plan,
             receipt,
+            work,
             tokens=estimated_tokens(request),
             deadline=self._clock() + deadline_s,
             max_wait_s=self._max_wait_s,
             calls=self._calls(request, plan) if request.n > 1 else ONE_CALL,
         )
         try:
-            answer = await self._first_content(attempts)
+            return await self._first_content(attempts)
         except AdapterError:
             raise self._final_error(attempts, preference) from None
-        async with contextlib.aclosing(answer):
-            yield answer
 
     def _calls(self, request: ChatRequest, plan: Plan) -> Mapping[Candidate, int]:
         """As many calls as choices, where a candidate gives but one at a time."""
@@ -325,13 +326,19 @@ class Router:
             events = fan_out(adapter, request, ticket.spent, one_first=ticket.is_probe)
         else:
             events = adapter.chat(request)
+        work = attempts.work
+        ends_at = work.ends_at
+        work.end_in(longest_s)
         try:
-            async with asyncio.timeout(longest_s):
-                return await _until_content(events, candidate.provider), events
-        except TimeoutError:
+            return await _until_content(events, candidate.provider), events
+        except asyncio.CancelledError:
+            if not work.is_late():
+                raise
             raise AdapterError(
                 ErrorKind.TIMEOUT_FIRST_BYTE, "no answer in time", provider=candidate.provider
             ) from None
+        finally:
+            work.ends_at = ends_at
 
     async def _with_images(self, request: ChatRequest, cache: dict[str, str]) -> ChatRequest:
         try:

@@ -26,6 +26,7 @@ from adapters import REGISTRY
 from adapters.base import ChatRequest, Event
 from proxy.app import Clocks, Parts, create_app
 from proxy.health import Status
+from proxy.protocol import Protocol
 from proxy.settings import Settings
 from tests.faults.dialects import DIALECTS
 from tests.faults.fake import TASK_NAME, Fake
@@ -56,7 +57,7 @@ class SlowResolver:
         monkeypatch.setattr(socket, "getaddrinfo", self._getaddrinfo)
 
     def _getaddrinfo(self, host: Any, *rest: Any, **options: Any) -> Any:
-        if host != "nowhere.invalid":
+        if host not in ("nowhere.invalid", b"nowhere.invalid"):
             return self._real(host, *rest, **options)
         self.asked = True
         self.answer.wait(PATIENCE_S)
@@ -176,7 +177,7 @@ class World:
         port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}/v1"
         config = uvicorn.Config(
-            app, http="httptools", ws="none", log_config=None, access_log=False, lifespan="on"
+            app, http=Protocol, ws="none", log_config=None, access_log=False, lifespan="on"
         )
         # Not `serve`, which would take the test runner's signals and end a tenth of a second late.
         config.load()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,6 +16,7 @@ from adapters.base import (
     AdapterError,
     Annotation,
     Capabilities,
+    ChatRequest,
     ErrorKind,
     Event,
     Finish,
@@ -30,6 +32,7 @@ from adapters.base import (
     Usage,
     Warn,
 )
+from proxy.answer import Answer
 from proxy.attempts import MAX_ATTEMPTS
 from proxy.candidates import Candidate, Chooser, Preference
 from proxy.errors import ApiError
@@ -38,6 +41,7 @@ from proxy.images import ImageFetcher
 from proxy.receipt import Receipt
 from proxy.router import Router
 from proxy.windows import Limits
+from proxy.work import Rounds, Work
 from tests.proxy.kit import EVERYTHING, HANG, HELLO, ScriptedAdapter, adapter, failure, request
 
 pytestmark = pytest.mark.anyio
@@ -97,11 +101,21 @@ class Station:
             chance=lambda: self.chance,
         )
 
+    @contextlib.asynccontextmanager
+    async def answer(self, asked: ChatRequest) -> AsyncIterator[Answer]:
+        work = Work(Rounds())
+        try:
+            answer = await self.router.chat(asked, self.preference, self.receipt, work)
+            async with contextlib.aclosing(answer):
+                yield answer
+        finally:
+            work.close()
+
     async def ask(self, model: str = "default", **fields: Any) -> list[Event]:
         self.receipt = Receipt()
         found: list[Event] = []
         asked = request(model, **fields)
-        async with self.router.chat(asked, self.preference, self.receipt) as events:
+        async with self.answer(asked) as events:
             async for batch in events:
                 self.receipt.note(batch)
                 found += batch
@@ -189,7 +203,7 @@ async def test_a_plain_answer_takes_one_call(build: Build) -> None:
 async def test_the_provider_gets_its_own_model(build: Build) -> None:
     station = build()
     asked = request("gpt-4o")
-    async with station.router.chat(asked, station.preference, Receipt()) as events:
+    async with station.answer(asked) as events:
         async for _ in events:
             pass
 
@@ -438,7 +452,7 @@ async def test_after_content_nothing_rotates(build: Build, event: Event) -> None
     found: list[Event] = []
 
     with pytest.raises(AdapterError) as caught:
-        async with station.router.chat(request(), station.preference, Receipt()) as events:
+        async with station.answer(request()) as events:
             async for batch in events:
                 found += batch
 
@@ -475,7 +489,7 @@ async def test_leaving_early_closes_the_provider(build: Build) -> None:
     station = build()
     station.play("north", [[Text("a")], HANG])
 
-    async with station.router.chat(request(), station.preference, Receipt()) as events:
+    async with station.answer(request()) as events:
         await anext(events)
 
     assert station.is_quiet

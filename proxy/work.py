@@ -1,0 +1,94 @@
+"""One request's time: when it has to end, and that it ends when its client leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+
+TICK_S = 0.05
+"""How late a request may be ended at most."""
+
+
+class Rounds:
+    """Looks after all requests under way in one go, which costs each of them no timer of its own.
+
+    It goes its rounds only while there are any.
+    """
+
+    def __init__(self) -> None:
+        self._works: set[Work] = set()
+        self._next: asyncio.TimerHandle | None = None
+
+    def add(self, work: Work) -> None:
+        """Look after `work` until it is discarded."""
+        self._works.add(work)
+        if self._next is None:
+            self._next = work.loop.call_later(TICK_S, self._go, work.loop)
+
+    def discard(self, work: Work) -> None:
+        """Forget it."""
+        self._works.discard(work)
+
+    def _go(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        for work in self._works:
+            if now >= work.ends_at:
+                work.stop_late()
+        self._next = loop.call_later(TICK_S, self._go, loop) if self._works else None
+
+
+class Work:
+    """The task that made it, cancelled when its time is up or its client has left.
+
+    Where that surfaces as a CancelledError, `is_late` or `has_left` tells that it was the reason,
+    and takes the cancellation back: the task may go on.
+    """
+
+    __slots__ = ("_is_late", "_is_left", "_rounds", "_task", "ends_at", "loop")
+
+    def __init__(self, rounds: Rounds) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - ASGI servers run applications in tasks
+        self.loop = task.get_loop()
+        self.ends_at = math.inf
+        self._task = task
+        self._is_late = False
+        self._is_left = False
+        self._rounds = rounds
+        rounds.add(self)
+
+    def end_in(self, seconds: float) -> None:
+        """End it then, counted from now; infinite for never."""
+        self.ends_at = self.loop.time() + seconds
+
+    def stop_late(self) -> None:
+        """Its time is up."""
+        self.ends_at = math.inf
+        self._is_late = True
+        self._task.cancel()
+
+    def stop_left(self) -> None:
+        """Nobody is there any more who could be answered."""
+        if not self._is_left:
+            self._is_left = True
+            self._task.cancel()
+
+    def is_late(self) -> bool:
+        """Whether that is all that it was cancelled for."""
+        if not self._is_late or self._is_left:
+            return False
+        self._is_late = False
+        return self._task.uncancel() == 0
+
+    def has_left(self) -> bool:
+        """Whether the client has left, and nobody else has cancelled it."""
+        if not self._is_left:
+            return False
+        if self._is_late:
+            self._task.uncancel()
+        return self._task.uncancel() == 0
+
+    def close(self) -> None:
+        """It has ended by itself; nothing cancels it any more."""
+        self._is_left = True
+        self._rounds.discard(self)
