@@ -148,7 +148,8 @@ class Settings(BaseSettings):
         keys = [settings.api_key for settings in self.providers.values()]
         keys += [self.admin_token, self.alert_webhook, *self.client_keys.values()]
         urls = [settings.base_url for settings in self.providers.values()]
-        passwords = [_password(url) for url in (*urls, self.database_url, proxy_of_environment())]
+        urls += [self.database_url, *proxies_of_environment().values()]
+        passwords = [_password(url) for url in urls]
         shown = [key.get_secret_value() for key in keys if key]
         return [secret for secret in (*shown, *passwords) if secret]
 
@@ -203,6 +204,7 @@ def load_settings(env_file: Path | None = None, **given: Any) -> Settings:
     """
     given = {name: value for name, value in given.items() if value is not None}
     given["_env_file"] = env_file
+    proxies_of_environment()
     try:
         providers = {name: _provider_settings(name, env_file) for name in REGISTRY}
         return Settings(providers=providers, **given)
@@ -227,10 +229,21 @@ def placeholder_keys(env_file: Path | None = None) -> Mapping[str, str]:
     return found
 
 
-def proxy_of_environment() -> str | None:
-    """The proxy that the environment sets for https, which is what the cloud providers speak."""
-    proxies = urllib.request.getproxies()
-    return proxies.get("https") or proxies.get("all")
+def proxies_of_environment() -> Mapping[str, str]:
+    """The proxy's URL for each scheme, `http` and `https`, for which the environment sets one.
+
+    Raises SettingsError for one that we cannot speak to, such as SOCKS.
+    """
+    told = urllib.request.getproxies()
+    found = {}
+    for scheme in ("http", "https"):
+        url = told.get(scheme) or told.get("all")
+        if url:
+            found[scheme] = url if "://" in url else f"http://{url}"
+            if not _is_web_address(found[scheme]):
+                name = scheme if told.get(scheme) else "all"
+                raise SettingsError(f"{name.upper()}_PROXY: must be an http:// or https:// address")
+    return found
 
 
 def bypasses_proxy(host: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import httpx
@@ -15,17 +15,20 @@ MAX_IDLE_CONNECTIONS = 100
 IDLE_CONNECTION_S = 30.0
 
 
-def open_upstream(kind: str, *, proxy: str | None, bypass: Callable[[str], bool]) -> Upstream:
+def open_upstream(
+    kind: str, *, proxies: Mapping[str, str], bypass: Callable[[str], bool]
+) -> Upstream:
     """A client and its transport, which the caller closes with `client.aclose()`.
 
-    `kind` is POINTSMAN_TRANSPORT; `auto` means ours, or httpx's where a `proxy` is set, as only
-    httpx's speaks to proxies. Hosts that `bypass` the proxy are reached directly.
+    `kind` is POINTSMAN_TRANSPORT; `auto` means ours, or httpx's where `proxies` (URLs by scheme)
+    has any, as only httpx's speaks to proxies. Hosts that `bypass` them are reached directly.
     """
     transport: httpx.AsyncBaseTransport
-    if proxy:
-        transport = _ByHost(_httpx_transport(), _httpx_transport(proxy), bypass)
+    if proxies:
+        behind = {scheme: _HttpxTransport(url) for scheme, url in proxies.items()}
+        transport = _ByUrl(_HttpxTransport(), behind, bypass)
     elif kind == "httpx":
-        transport = _httpx_transport()
+        transport = _HttpxTransport()
     else:
         transport = Transport(
             max_connections=MAX_CONNECTIONS,
@@ -42,30 +45,54 @@ def open_upstream(kind: str, *, proxy: str | None, bypass: Callable[[str], bool]
     return Upstream(client=client, transport=transport)
 
 
-def _httpx_transport(proxy: str | None = None) -> httpx.AsyncHTTPTransport:
-    return httpx.AsyncHTTPTransport(
-        limits=httpx.Limits(
+class _HttpxTransport(httpx.AsyncHTTPTransport):
+    """httpx's own, which like ours asks once more where a kept connection has gone stale."""
+
+    def __init__(self, proxy: str | None = None) -> None:
+        limits = httpx.Limits(
             max_connections=MAX_CONNECTIONS,
             max_keepalive_connections=MAX_IDLE_CONNECTIONS,
             keepalive_expiry=IDLE_CONNECTION_S,
-        ),
-        proxy=proxy,
-        trust_env=False,
-    )
+        )
+        super().__init__(limits=limits, proxy=proxy, trust_env=False)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The response; a request whose body is bytes goes out anew until it gets a connection of
+        its own, as long as nothing came back over a kept one.
+        """
+        while True:
+            way = _Way()
+            request.extensions["trace"] = way
+            try:
+                return await super().handle_async_request(request)
+            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+                if way.is_new or not isinstance(request.stream, httpx.ByteStream):
+                    raise
+
+
+class _Way:
+    """What httpcore tells of a request on its way: whether a connection was opened for it."""
+
+    def __init__(self) -> None:
+        self.is_new = False
+
+    async def __call__(self, event: str, _info: object) -> None:
+        self.is_new |= event.startswith("connection.connect")
 
 
 @dataclass(frozen=True, slots=True)
-class _ByHost(httpx.AsyncBaseTransport):
-    """Sends what bypasses the proxy directly: an Ollama on this machine is behind no proxy."""
+class _ByUrl(httpx.AsyncBaseTransport):
+    """Sends what bypasses the proxies directly: an Ollama on this machine is behind none."""
 
     direct: httpx.AsyncBaseTransport
-    proxied: httpx.AsyncBaseTransport
+    behind: Mapping[str, httpx.AsyncBaseTransport]
     bypass: Callable[[str], bool]
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        chosen = self.direct if self.bypass(request.url.host) else self.proxied
-        return await chosen.handle_async_request(request)
+        url = request.url
+        proxied = None if self.bypass(url.host) else self.behind.get(url.scheme)
+        return await (proxied or self.direct).handle_async_request(request)
 
     async def aclose(self) -> None:
-        await self.direct.aclose()
-        await self.proxied.aclose()
+        for transport in (self.direct, *self.behind.values()):
+            await transport.aclose()

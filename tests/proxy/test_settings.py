@@ -17,7 +17,7 @@ from proxy.settings import (
     SettingsError,
     bypasses_proxy,
     load_settings,
-    proxy_of_environment,
+    proxies_of_environment,
 )
 
 PREFIXES = ("POINTSMAN_", "LLM_", *(f"{name.upper()}_" for name in REGISTRY))
@@ -289,12 +289,31 @@ def test_only_loopback_is_this_machine_alone(host: str, *, is_loopback: bool) ->
     assert load_settings(host=host).is_loopback is is_loopback
 
 
-def test_a_proxy_is_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert proxy_of_environment() is None
-    monkeypatch.setenv("all_proxy", "http://a.example:1")
-    assert proxy_of_environment() == "http://a.example:1"
+def test_proxies_are_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert proxies_of_environment() == {}
     monkeypatch.setenv("HTTPS_PROXY", "http://s.example:2")
-    assert proxy_of_environment() == "http://s.example:2"
+    assert proxies_of_environment() == {"https": "http://s.example:2"}
+    monkeypatch.setenv("http_proxy", "h.example:3")
+    assert proxies_of_environment()["http"] == "http://h.example:3"
+
+
+def test_one_for_all_stands_in_for_those_that_are_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("all_proxy", "http://a.example:1")
+    monkeypatch.setenv("HTTPS_PROXY", "http://s.example:2")
+
+    assert proxies_of_environment() == {"http": "http://a.example:1", "https": "http://s.example:2"}
+
+
+@pytest.mark.parametrize(
+    "url", ["socks5://a.example:1", "ftp://a.example", "http://", "http://a:x"]
+)
+def test_a_proxy_that_cannot_be_spoken_to_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", url)
+
+    with pytest.raises(SettingsError, match=r"^ALL_PROXY: must be an http"):
+        load_settings()
 
 
 def test_this_machine_and_no_proxy_are_reached_directly(monkeypatch: pytest.MonkeyPatch) -> None:
