@@ -26,7 +26,8 @@ ASSETS = frozenset(
         "dom.js",
         "login.js",
     }
-    | {"play.js", "usage.js", "chart.js", "requests.js", "today.js", "kept.js"}
+    | {"play.js", "usage.js", "chart.js", "requests.js", "today.js"}
+    | {"aliases.js", "kept.js"}
 )
 HEADERS: Mapping[str, str] = {
     "cache-control": "no-store",

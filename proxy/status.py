@@ -61,6 +61,7 @@ def status_of(
             "default_llm_provider": preference.provider,
             "chosen": preference.chosen,
             "fallback": list(fallback_of(sources.adapters, preference)),
+            "aliases": {name: dict(models) for name, models in preference.aliases.items()},
             "rate_preset": preset_of(sources.settings, sources.preferences),
         },
         "providers": [

@@ -1,5 +1,6 @@
 // The live status in, every part of the page kept in step with it.
 
+import { showAliases } from "./aliases.js";
 import { showCards, showFirstRun } from "./cards.js";
 import { showApps, showLimits, showOrder, showPreset } from "./choices.js";
 import { byId, notify, say, shortName } from "./dom.js";
@@ -18,6 +19,7 @@ function show(news) {
   showPreset(news);
   showOrder(news);
   showApps(news);
+  showAliases(news);
   const { problem } = news.store;
   byId("store-problem").hidden = !problem;
   say(byId("store-problem"), problem ? `${problem}. Requests go on; changes are not kept.` : "");
