@@ -13,11 +13,12 @@ import pytest
 
 from proxy import storage as module, store
 from proxy.migrate import LOCK
+from proxy.prices import Price, PriceList
 from proxy.storage import StoreError
 from tests.admin.kit import PREFERENCES, desk
 from tests.proxy.postgres_kit import Cluster
 from tests.proxy.store_kit import FULL_ROW, opened, running, until
-from tests.proxy.test_usage import row as usage_row
+from tests.proxy.test_usage import NEAR, answered, row as usage_row
 
 pytestmark = pytest.mark.anyio
 
@@ -58,6 +59,25 @@ async def test_all_of_the_api_works_on_it(
         assert (await second.get(PREFERENCES))["stored"] == {**change, "rate_preset": None}
         assert (await second.ask()).headers["x-pointsman-provider"] == "far"
         assert (await second.status())["store"]["problem"] is None
+
+
+async def test_use_and_costs_are_told_from_it(
+    cluster: Cluster, name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async with desk(monkeypatch, tmp_path, database_url=cluster.url(name)) as owner:
+        owner.parts.storage.prices = PriceList({"near": True})
+        for _ in range(2):
+            await owner.ask()
+        await owner.parts.storage.flush()
+        listed = usage_row(answered(NEAR), at=time.time()).columns(Price(5 * 10**9, billed=True))
+        owner.parts.storage._append([listed])
+
+        total = (await owner.get("/admin/api/usage", params={"range": "90d"}))["total"]
+        [newest, *others] = await owner.get("/admin/api/requests.json")
+
+    assert (total["requests"], total["unpriced"]) == (3, 2)
+    assert total["cost_nano_usd"] == total["list_nano_usd"] == newest["cost_nano_usd"] == 5 * 10**9
+    assert [one["cost_nano_usd"] for one in others] == [None, None]
 
 
 async def test_while_the_server_is_away_requests_go_on(cluster: Cluster, name: str) -> None:
