@@ -8,10 +8,11 @@ from __future__ import annotations
 import openai
 import pytest
 
+from adapters.base import ErrorKind
 from tests.faults.conftest import Build
 from tests.faults.dialects import Dialect
 from tests.faults.fake import PAUSE, Reply, chunk, head, stream
-from tests.faults.test_connections import CHUNKED, WITH_B, A, world_of
+from tests.faults.test_connections import CHUNKED, NEXT, WITH_B, A, world_of
 from tests.faults.world import MESSAGES, PATIENCE_S, SILENCE_S
 
 pytestmark = pytest.mark.anyio
@@ -65,6 +66,25 @@ async def test_rows_7_11_12_18_a_stream_that_breaks_after_content_is_loud(
 
     assert world.status(a).state == "open"
     assert [len(fake.calls) for fake in world.fakes.values() if fake is not world.a] == [0, 0]
+
+
+@A
+@WITH_B
+async def test_row_18_an_error_that_begins_a_stream_counts_by_its_code(
+    build: Build, a: str, with_b: bool
+) -> None:
+    """A limit in a 200 is a limit: it rotates, and the provider is left alone for a while."""
+    world = await world_of(build, a, with_b)
+    dialect = world.a.dialect
+    code = {"groq": "rate_limit_exceeded", "gemini": "RESOURCE_EXHAUSTED"}.get(a)
+    error = dialect.error("rate limit reached", code)
+    world.a.always(stream(dialect, dialect.event(error)))
+
+    seen = await world.ask(stream=True)
+
+    assert seen.attempts[1:] == [f"{NEXT[a]}:200"] * with_b
+    assert seen.outcome == ((200, None) if with_b else (429, "rate_limit_exceeded"))
+    assert (world.status(a).kind, world.pause_s(a)) == (ErrorKind.RATE_LIMIT, 5)
 
 
 @A

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from typing import Any
 
@@ -18,10 +19,12 @@ pytestmark = pytest.mark.anyio
 
 A = pytest.mark.parametrize("a", DIALECTS)
 STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+WITH_B = pytest.mark.parametrize("with_b", [False, True], ids=["alone", "with another"])
 NEXT = {"groq": "gemini", "gemini": "ollama", "ollama": "groq"}
 CHUNKED = ("transfer-encoding", "chunked")
 ODD = 'äö€😀 \u0085\u2028\u2029 data: {"x"}\r\n\n: no comment'
 SMALL = 64 * 1024
+AT_ONCE = 50
 
 
 def typed(dialect: Dialect, streamed: bool) -> str:
@@ -55,11 +58,15 @@ async def test_row_15_a_stream_cut_anywhere_gives_the_same_text(build: Build, a:
     dialect = world.a.dialect
     content = said(dialect, "€ und 😀", streamed=True)
 
-    for at in range(1, len(content), 17):
-        world.a.then(stream(dialect, content[:at], PAUSE, content[at:]))
-        posted = await world.post(stream=True)
-        assert "€ und 😀".encode() in posted.body, at
-        assert posted.body.endswith(b"data: [DONE]\n\n"), at
+    cuts = range(1, len(content))
+    world.a.then(*(stream(dialect, content[:at], PAUSE, content[at:]) for at in cuts))
+    for begin in range(0, len(cuts), AT_ONCE):
+        asking = (world.post(stream=True) for _ in cuts[begin : begin + AT_ONCE])
+        for posted in await asyncio.gather(*asking):
+            assert "€ und 😀".encode() in posted.body
+            assert posted.body.endswith(b"data: [DONE]\n\n")
+
+    assert len(world.a.calls) == len(cuts)
 
 
 @pytest.mark.parametrize(
@@ -120,17 +127,21 @@ async def test_row_16_too_much_is_cut_and_rotates(build: Build, a: str, how: str
 
 @A
 @pytest.mark.usefixtures("small")
-async def test_row_16_nobody_left_is_a_502(build: Build, a: str) -> None:
+@pytest.mark.parametrize("how", ["a body", "a bomb", "a line"])
+async def test_row_16_nobody_left_is_a_502(build: Build, a: str, how: str) -> None:
     world = await build(a)
-    world.a.always(too_much(world.a.dialect, "a body"))
+    world.a.always(too_much(world.a.dialect, how))
 
-    assert (await world.ask()).outcome == (502, "response_too_large")
+    seen = await world.ask(stream=how == "a line")
+
+    assert seen.outcome == (502, "response_too_large")
 
 
 @A
+@WITH_B
 @pytest.mark.usefixtures("small")
-async def test_row_17_a_stream_without_end_is_ended(build: Build, a: str) -> None:
-    world = await build(a)
+async def test_row_17_a_stream_without_end_is_ended(build: Build, a: str, with_b: bool) -> None:
+    world = await (build(a, NEXT[a]) if with_b else build(a))
     dialect = world.a.dialect
     words = dialect.streamed(["and on "] * 10).words
     start = head(200, dialect.stream_type, CHUNKED)

@@ -112,6 +112,18 @@ def recoded(encoding: str) -> Any:
     return reply
 
 
+def longer_than_said(dialect: Dialect, streamed: bool) -> Reply:
+    """The declared length ends in the middle of the JSON."""
+    content = good(dialect, streamed)
+    length = ("content-length", str(len(content) - 10))
+    return Reply((head(200, typed(dialect, streamed), length) + content,), "close")
+
+
+def no_utf8(dialect: Dialect, streamed: bool) -> Reply:
+    content = good(dialect, streamed).replace(b"words", b"w\xf6rds")
+    return whole(content, content_type=f"{typed(dialect, streamed)}; charset=utf-8")
+
+
 HTML = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
 NETWORK, BAD = ErrorKind.NETWORK, ErrorKind.BAD_RESPONSE
 BROKEN = ErrorKind.BROKEN
@@ -134,6 +146,7 @@ FAULTS: Mapping[str, Fault] = {
     "9 closed in the body": Fault(cut_body("close"), BROKEN, UPSTREAM_ERROR, streamed=False),
     "9 reset in the body": Fault(cut_body("reset"), BROKEN, UPSTREAM_ERROR, streamed=False),
     "9 half an answer": Fault(truncated, BAD, INVALID, streamed=False),
+    "9 more than it said": Fault(longer_than_said, BAD, INVALID, streamed=False),
     "10 closed before content": Fault(opening_then("close"), BROKEN, UPSTREAM_ERROR, whole=False),
     "10 reset before content": Fault(opening_then("reset"), BROKEN, UPSTREAM_ERROR, whole=False),
     "12 no content, no end mark": Fault(no_words, BAD, INVALID, whole=False),
@@ -148,6 +161,7 @@ FAULTS: Mapping[str, Fault] = {
         INVALID,
     ),
     "14 UTF-16": Fault(recoded("utf-16"), BAD, INVALID),
+    "14 invalid UTF-8": Fault(no_utf8, BAD, INVALID),
     "18 an error in a 200": Fault(error_in_200, None, NO_PROVIDER),
     "59 a redirect": Fault(
         lambda d, s: whole(b"", 302, ("location", "http://127.0.0.1:1/elsewhere")),
@@ -247,14 +261,31 @@ async def test_row_1_a_refused_connection_rotates(
 
 
 @A
+async def test_row_1_three_refused_connections_open_the_breaker_for_five_seconds(
+    build: Build, closed_port: int, a: str
+) -> None:
+    world = await world_of(build, a, True, urls={a: f"http://127.0.0.1:{closed_port}"})
+
+    states = []
+    for _ in range(3):
+        await world.ask()
+        states.append(world.status(a).state)
+
+    assert states == ["ready", "ready", "open"]
+    assert (world.status(a).state, world.pause_s(a)) == ("open", 5)
+    assert (await world.ask()).attempts == [f"{NEXT[a]}:200"]
+
+
+@A
+@STREAMED
 @WITH_B
 async def test_row_2_a_name_that_is_not_found_rotates_and_holds_nobody_up(
-    build: Build, monkeypatch: pytest.MonkeyPatch, a: str, with_b: bool
+    build: Build, monkeypatch: pytest.MonkeyPatch, a: str, streamed: bool, with_b: bool
 ) -> None:
     resolver = SlowResolver(monkeypatch)
     world = await world_of(build, a, with_b, urls={a: "http://nowhere.invalid"})
 
-    asking = asyncio.create_task(world.ask(world.a.dialect.model))
+    asking = asyncio.create_task(world.ask(stream=streamed))
     await until(lambda: resolver.asked)
     assert (await world.ask(f"{NEXT[a]}/x")).status == 200  # while the resolver still blocks
     resolver.answer.set()
@@ -341,10 +372,11 @@ async def test_row_3_a_good_certificate_is_trusted(
 
 @A
 @STREAMED
+@WITH_B
 async def test_row_6_a_slow_first_byte_is_waited_for_and_not_asked_twice(
-    build: Build, a: str, streamed: bool
+    build: Build, a: str, streamed: bool, with_b: bool
 ) -> None:
-    world = await world_of(build, a, with_b=True)
+    world = await world_of(build, a, with_b)
     gate = asyncio.Event()
     answer = good(world.a.dialect, streamed)
     ready = whole(answer, content_type=typed(world.a.dialect, streamed))
@@ -364,11 +396,12 @@ async def test_row_6_a_slow_first_byte_is_waited_for_and_not_asked_twice(
 
 @A
 @STREAMED
+@WITH_B
 @pytest.mark.parametrize("end", ["close", "reset"])
 async def test_row_8_a_stale_connection_is_no_failure(
-    build: Build, a: str, streamed: bool, end: Any
+    build: Build, a: str, streamed: bool, with_b: bool, end: Any
 ) -> None:
-    world = await world_of(build, a, with_b=True)
+    world = await world_of(build, a, with_b)
     await world.ask()
     world.a.rule = lambda call: Reply((), end) if call.number else None
 
@@ -376,3 +409,21 @@ async def test_row_8_a_stale_connection_is_no_failure(
         assert (await world.ask(stream=streamed)).attempts == [f"{a}:200"]
 
     assert world.status(a).state == "ready"
+
+
+@A
+@STREAMED
+@WITH_B
+@pytest.mark.parametrize("end", ["close", "reset"])
+async def test_row_8_a_fresh_connection_that_dies_as_well_rotates(
+    build: Build, a: str, streamed: bool, with_b: bool, end: Any
+) -> None:
+    world = await world_of(build, a, with_b)
+    await world.ask()
+    world.a.always(Reply((), end))
+
+    seen = await world.ask(stream=streamed)
+
+    assert seen.attempts == [f"{a}:broken"] + [f"{NEXT[a]}:200"] * with_b
+    assert seen.outcome == ((200, None) if with_b else UPSTREAM_ERROR)
+    assert len(world.a.calls) == 3  # the first, the one on the kept connection, one more

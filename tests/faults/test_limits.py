@@ -18,6 +18,7 @@ from tests.faults.world import until
 pytestmark = pytest.mark.anyio
 
 A = pytest.mark.parametrize("a", DIALECTS)
+WITH_B = pytest.mark.parametrize("with_b", [False, True], ids=["alone", "with another"])
 STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
 NEXT = {"groq": "gemini", "gemini": "ollama", "ollama": "groq"}
 LIMITED = (429, "rate_limit_exceeded")
@@ -131,15 +132,16 @@ TOLD: Mapping[str, tuple[list[tuple[str, str]], float]] = {
 
 
 @A
+@STREAMED
 @pytest.mark.parametrize("how", TOLD)
 async def test_rows_20_21_22_whatever_is_told_becomes_a_sane_wait(
-    build: Build, a: str, how: str
+    build: Build, a: str, how: str, streamed: bool
 ) -> None:
     headers, wait_s = TOLD[how]
     world = await build(a, NEXT[a])
     world.a.then(limited(a, *headers))
 
-    assert (await world.ask()).status == 200
+    assert (await world.ask(stream=streamed)).status == 200
 
     assert world.pause_s(a) == pytest.approx(wait_s, abs=0.001)
     assert world.status(a).state == "cooling"
@@ -205,14 +207,18 @@ def gemini_limit(*quotas: str, retry_delay: str | None) -> Reply:
     ("retry_delay", "wait_s"),
     [("26s", 26), ("0.5s", 0.5), ("26.123456789s", 26.123), (None, 5), ("soon", 5)],
 )
+@STREAMED
+@WITH_B
 async def test_row_23_gemini_tells_it_in_retry_info(
-    build: Build, retry_delay: str | None, wait_s: float
+    build: Build, retry_delay: str | None, wait_s: float, streamed: bool, with_b: bool
 ) -> None:
-    world = await build("gemini", "ollama")
+    world = await (build("gemini", "ollama") if with_b else build("gemini"))
     world.a.then(gemini_limit(MINUTE_QUOTA, retry_delay=retry_delay))
 
-    await world.ask()
+    seen = await world.ask(stream=streamed)
 
+    assert seen.attempts == ["gemini:429"] + ["ollama:200"] * with_b
+    assert seen.outcome == ((200, None) if with_b else LIMITED)
     assert world.pause_s("gemini") == pytest.approx(wait_s, abs=0.01)
 
 
@@ -298,11 +304,14 @@ async def test_row_27_a_busy_provider_is_left_alone_for_a_moment(
 
 
 @pytest.mark.parametrize(("a", "status"), BUSY)
-async def test_row_27_nobody_left_is_a_short_503(build: Build, a: str, status: int) -> None:
+@STREAMED
+async def test_row_27_nobody_left_is_a_short_503(
+    build: Build, a: str, status: int, streamed: bool
+) -> None:
     world = await build(a)
     world.a.always(refusal(DIALECTS[a], status, message="server busy, please try again"))
 
-    seen = await world.ask()
+    seen = await world.ask(stream=streamed)
 
     assert seen.outcome == (503, "no_provider_available")
     retry_after, should_retry = headers_of(seen)

@@ -28,7 +28,7 @@ AUTH = (502, "upstream_authentication_failed")
 
 @A
 @STREAMED
-@pytest.mark.parametrize("status", [500, 502, 520, 524, 501, 505])
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 520, 521, 522, 523, 524, 501, 505])
 async def test_rows_28_29_a_server_error_rotates_at_once(
     build: Build, a: str, streamed: bool, status: int
 ) -> None:
@@ -57,16 +57,33 @@ async def test_row_28_nobody_left_is_asked_once_more_after_a_pause(
 
 
 @A
+@STREAMED
 async def test_row_28_who_stays_broken_is_asked_twice_and_no_sdk_multiplies_it(
-    build: Build, a: str
+    build: Build, a: str, streamed: bool
 ) -> None:
     world = await build(a)
     world.a.always(refusal(DIALECTS[a], 500))
 
-    seen = await world.ask()
+    seen = await world.ask(stream=streamed)
 
     assert (seen.outcome, seen.attempts) == (NO_PROVIDER, [f"{a}:500"] * 2)
     assert len(world.a.calls) == 2
+
+
+@A
+@STREAMED
+@pytest.mark.parametrize("status", [402, 409, 418, 451])
+async def test_row_29_an_unknown_refusal_is_the_requests_own(
+    build: Build, a: str, streamed: bool, status: int
+) -> None:
+    world = await build(a, NEXT[a])
+    world.a.always(refusal(DIALECTS[a], status))
+
+    seen = await world.ask(stream=streamed)
+
+    assert (seen.status, seen.attempts) == (400, [f"{a}:{status}"])
+    assert len(world.a.calls) == 1
+    assert world.b and world.b.calls == []
 
 
 # 30: a dead key
@@ -108,15 +125,16 @@ async def test_row_30_a_dead_key_costs_one_call_and_is_loud(
 
 
 @DEAD_KEYS
+@STREAMED
 async def test_row_30_nobody_left_is_not_the_apps_own_key_at_fault(
-    build: Build, a: str, status: int
+    build: Build, a: str, status: int, streamed: bool
 ) -> None:
     world = await build(a)
     world.a.always(dead_key(a, status))
 
     async with world.sdk() as patient:
         for _ in range(3):
-            seen = await world.ask(client=patient)
+            seen = await world.ask(client=patient, stream=streamed)
             assert seen.outcome == AUTH
             assert seen.headers["x-should-retry"] == "false"
             assert KEYS.get(a, "none at all") not in str(seen.error)
