@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from genai_prices.types import ModelInfo, ModelPrice
+    from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
 
     from proxy.usage import Tokens
 
@@ -87,18 +88,21 @@ def _nano_usd(prices: ModelPrice, tokens: Tokens) -> int | None:
 
     The tests hold the two together.
     """
-    from genai_prices.types import calc_unit_price
-
     if prices.input_mtok is None or prices.output_mtok is None:
         return None
+    usd = _times(prices.output_mtok, tokens.completion, tokens.prompt)
     cached = min(tokens.cached or 0, tokens.prompt)
-    of_cached = prices.input_mtok if prices.cache_read_mtok is None else prices.cache_read_mtok
-    usd = sum(
-        calc_unit_price(price, count, tokens.prompt, MILLION)
-        for price, count in (
-            (prices.input_mtok, tokens.prompt - cached),
-            (of_cached, cached),
-            (prices.output_mtok, tokens.completion),
-        )
-    )
-    return round(usd * NANO)
+    if cached:
+        of_cached = prices.input_mtok if prices.cache_read_mtok is None else prices.cache_read_mtok
+        usd += _times(of_cached, cached, tokens.prompt)
+    usd += _times(prices.input_mtok, tokens.prompt - cached, tokens.prompt)
+    return round(usd * (NANO // MILLION))
+
+
+def _times(price: Decimal | TieredPrices, count: int, prompt: int) -> Decimal:
+    """A price a million tokens, `count` times; how long the prompt is may decide on its tier."""
+    if isinstance(price, Decimal):
+        return price * count
+    from genai_prices.types import calc_unit_price
+
+    return calc_unit_price(price, count, prompt, 1)
