@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import GEMINI_KEY, GROQ_KEY, GeminiFake, GroqFake, OllamaFake
+from tests.transports import CHOSEN
 
 START_S = 30
 
@@ -38,6 +39,7 @@ class Fakes:
             "POINTSMAN_FALLBACK": "groq,gemini,ollama",
             "POINTSMAN_RATE_PRESET": "off",
             "POINTSMAN_MAX_WAIT_S": "0",
+            **CHOSEN,
         }
 
 

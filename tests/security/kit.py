@@ -27,6 +27,7 @@ from proxy.server import Server
 from proxy.settings import Settings
 from tests.fakes import GEMINI_KEY, GROQ_KEY, GeminiFake, GroqFake, OllamaFake
 from tests.fakes.server import FakeServer
+from tests.transports import CHOSEN
 
 PATIENCE_S = 20.0
 Wait = Callable[[Callable[[], object]], None]
@@ -222,6 +223,7 @@ def process(fakes: Fakes, folder: Path, **settings: str) -> Iterator[Process]:
         "POINTSMAN_FALLBACK": "groq,gemini,ollama",
         "POINTSMAN_RATE_PRESET": "off",
         "POINTSMAN_MAX_WAIT_S": "0",
+        **CHOSEN,
         **settings,
     }
     command = [COMMAND, "--port", str(port)]

@@ -101,6 +101,7 @@ CASES = [
     _refused("NUL in a value", OK + b"a: b\0c\r\ncontent-length: 0\r\n\r\n"),
     _refused("CR alone in a value", OK + b"a: b\rc: d\r\ncontent-length: 0\r\n\r\n"),
     _refused("101", b"HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n"),
+    _refused("a head of 200 KiB", answer(b"", b"x: " + b"y" * 200 * 1024)),
     # Stricter than httpx.
     _refused(
         "length beside chunked",
