@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import takewhile
+
+from msgspec import Struct
 
 from adapters.base import AdapterError, ChatRequest, ErrorKind
 from proxy.candidates import Candidate, Plan
@@ -33,8 +34,7 @@ TOLD_KINDS = frozenset({ErrorKind.RATE_LIMIT, ErrorKind.OVERLOADED})
 """Those of them that come with a time after which to ask."""
 
 
-@dataclass(slots=True)
-class Attempts:
+class Attempts(Struct):
     """`deadline` is on the router's clock; `waits` is why nobody could be asked in the end.
 
     `calls` holds how many calls at once a candidate needs, where that is more than one.
@@ -48,9 +48,9 @@ class Attempts:
     deadline: float
     max_wait_s: float
     calls: Mapping[Candidate, int]
-    images: dict[str, str] = field(default_factory=dict)
-    failures: list[tuple[Candidate, AdapterError]] = field(default_factory=list)
-    useless: set[Candidate] = field(default_factory=set)
+    images: dict[str, str] = {}
+    failures: list[tuple[Candidate, AdapterError]] = []
+    useless: set[Candidate] = set()
     waits: Sequence[Wait] | None = None
     replayed: bool = False
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from adapters.base import Adapter, Capabilities, ChatRequest, Json
 from proxy.errors import ApiError, model_not_found
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A provider and the model of it that would answer."""
 
     provider: str
@@ -35,16 +37,14 @@ class Preference:
     aliases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(Struct, frozen=True):
     """A candidate that cannot do what the request needs: `param` names what."""
 
     candidate: Candidate
     param: str
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The candidates in order. A pinned plan holds the one that the client named, and no other."""
 
     candidates: tuple[Candidate, ...]

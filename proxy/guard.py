@@ -14,9 +14,9 @@ import hashlib
 import hmac
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 import orjson
+from msgspec import Struct
 from pydantic import SecretStr
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -43,8 +43,7 @@ APP_KEY_PREFIX = b"app-"
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9._-]*[a-z0-9])?)(:[0-9]{1,5})?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class _Headers:
+class _Headers(Struct, frozen=True):
     """The headers by name; those that decide are there at most once."""
 
     values: Mapping[bytes, bytes]
@@ -237,8 +236,7 @@ async def _preflight(send: Send, origin: str) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-@dataclass(slots=True)
-class _Answer:
+class _Answer(Struct):
     """`send` that adds what every answer carries: its id, and the origin that may read it.
 
     `head` are the headers, once they have been sent.

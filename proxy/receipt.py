@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from adapters.base import AdapterError, Event, Start, Usage, Warn
 from proxy.candidates import Candidate
 
 
-@dataclass(frozen=True, slots=True)
-class Try:
+class Try(Struct, frozen=True):
     """One attempt. `outcome` is a status, or the kind of failure where there was none.
 
     `reason` is the kind of failure, None for an answer; `message` is for the owner's eyes and is
@@ -29,8 +29,7 @@ class Try:
     maybe_billed: bool = False
 
 
-@dataclass(slots=True)
-class Receipt:
+class Receipt(Struct):
     """Filled by everyone a request passes, whatever comes of it.
 
     `considered` are the candidates in their order, `passed` those of them that were not asked, and
@@ -40,19 +39,19 @@ class Receipt:
 
     provider: str | None = None
     model: str | None = None
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[str] = []
     upstream_id: str | None = None
     waited_s: float = 0.0
-    tries: list[Try] = field(default_factory=list)
+    tries: list[Try] = []
     considered: Sequence[Candidate] = ()
-    passed: dict[Candidate, str] = field(default_factory=dict)
+    passed: dict[Candidate, str] = {}
     usage: Usage | None = None
     finish: str | None = None
     written: int = 0
     prompt_guess: int = 0
     traceparent: bytes | None = None
     clock: Callable[[], float] = time.perf_counter
-    began_s: float = field(init=False)
+    began_s: float = 0.0
 
     def __post_init__(self) -> None:
         self.began_s = self.clock()

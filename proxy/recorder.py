@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from adapters.base import AdapterError
 from proxy.usage import UsageRow
 
@@ -50,8 +52,7 @@ class SeenApp:
     last_at: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Sample:
+class _Sample(Struct, frozen=True):
     first_s: float
     total_s: float
     tokens: int

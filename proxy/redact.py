@@ -28,7 +28,7 @@ _PATTERNS = (
     (("earer ", "EARER "), re.compile(r"(?i)\b(bearer)[ \t]+[^\s\"'\\,;}]{4,}"), rf"\1 {MASK}"),
     (
         ("key=", "Key=", "KEY=", "token=", "TOKEN="),
-        re.compile(r"(?i)([\w-]*(?:key|token))=[^&\s\"'\\]+"),
+        re.compile(r"(?i)(key|token)=[^&\s\"'\\]+"),
         rf"\1={MASK}",
     ),
 )

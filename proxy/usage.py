@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 import orjson
+from msgspec import Struct
 
 from adapters.base import Json
 from proxy.prices import Price
@@ -26,8 +26,7 @@ LEFT = 499
 """The status of a request whose client hung up before its end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(Struct, frozen=True):
     """What a request took; `estimated` where the provider did not say it."""
 
     prompt: int = 0
@@ -37,8 +36,7 @@ class Tokens:
     estimated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class UsageRow:
+class UsageRow(Struct, frozen=True):
     """How one request ended. `at` is its begin in Unix seconds; `asked` the model it named.
 
     `provider` and `model` are who was asked last, `first_choice` whose turn it was. `first_s` and

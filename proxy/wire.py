@@ -9,9 +9,9 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 
 import orjson
+from msgspec import Struct, field
 
 from adapters.base import (
     Annotation,
@@ -37,8 +37,7 @@ DONE = b"data: [DONE]\n\n"
 _Content = Text | Reasoning | Refusal | ToolCall | Media | Annotation | Logprobs | Finish
 
 
-@dataclass(slots=True)
-class Head:
+class Head(Struct):
     """What every chunk of an answer repeats; `created` in Unix seconds."""
 
     id: str
@@ -76,11 +75,10 @@ def new_head(*, model: str, now_s: float) -> Head:
     return Head(id="", created=int(now_s), model=model)
 
 
-@dataclass(slots=True)
-class _Calls:
+class _Calls(Struct):
     """The tool calls of one choice, numbered over the whole answer, each with one id."""
 
-    numbers: dict[str | int, int] = field(default_factory=dict)
+    numbers: dict[str | int, int] = {}
 
     def delta(self, call: ToolCall) -> Json:
         """The entry of `delta.tool_calls` for a call or for a further piece of one."""
@@ -97,13 +95,12 @@ class _Calls:
         }
 
 
-@dataclass(slots=True)
-class _Choice:
+class _Choice(Struct):
     """Where one choice of an answer stands; turns its events into deltas."""
 
     legacy_functions: bool
     calls: _Calls = field(default_factory=_Calls)
-    entries: dict[str, int] = field(default_factory=dict)
+    entries: dict[str, int] = {}
     finished: bool = False
 
     def delta(self, event: _Content) -> Json | None:
@@ -240,17 +237,16 @@ def sse(payload: Json) -> bytes:
     return b"data: " + orjson.dumps(payload) + b"\n\n"
 
 
-@dataclass(slots=True)
-class _Message:
+class _Message(Struct):
     """One choice of the single object while its events come in."""
 
-    content: list[str] = field(default_factory=list)
-    reasoning: list[str] = field(default_factory=list)
-    refusal: list[str] = field(default_factory=list)
-    calls: dict[str | int, Json] = field(default_factory=dict)
-    lists: Json = field(default_factory=dict)
-    logprobs: list[Json] = field(default_factory=list)
-    audio: list[str] = field(default_factory=list)
+    content: list[str] = []
+    reasoning: list[str] = []
+    refusal: list[str] = []
+    calls: dict[str | int, Json] = {}
+    lists: Json = {}
+    logprobs: list[Json] = []
+    audio: list[str] = []
     finish_reason: str | None = None
 
 
@@ -274,7 +270,10 @@ class Fold:
                 case RateLimits() | Warn():
                     pass
                 case _:
-                    _take(self._messages.setdefault(event.index, _Message()), event)
+                    message = self._messages.get(event.index)
+                    if message is None:
+                        message = self._messages[event.index] = _Message()
+                    _take(message, event)
 
     def end(self) -> bytes:
         """The object as JSON."""
