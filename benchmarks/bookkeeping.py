@@ -23,6 +23,7 @@ from proxy.redact import Redactor
 from proxy.router import Router
 from proxy.ticket import Ticket
 from proxy.windows import Limits
+from proxy.work import Rounds, Work
 
 LIMITS = Limits(requests_per_minute=10**9, tokens_per_minute=10**12, requests_per_day=10**9)
 ANSWER: list[list[Event]] = [
@@ -87,16 +88,19 @@ async def cpu_us(work: Callable[[], Awaitable[None]], requests: int) -> float:
 async def measure(requests: int) -> dict[str, float]:
     """Microseconds a request: the whole way through the router, and its parts."""
     whole, alone, kept = router(), InMemory(), health()
-    candidate = Candidate("a", "m")
+    candidate, rounds = Candidate("a", "m"), Rounds()
 
     async def bare() -> None:
         async for _ in alone.chat(REQUEST):
             pass
 
     async def routed() -> None:
-        async with whole.chat(REQUEST, PREFERENCE, Receipt()) as answer:
-            async for _ in answer:
-                pass
+        work = Work(rounds)
+        answer = await whole.chat(REQUEST, PREFERENCE, Receipt(), work)
+        async for _ in answer:
+            pass
+        await answer.aclose()
+        work.close()
 
     async def tickets() -> None:
         leave = kept.admit_first((candidate,), 70)
