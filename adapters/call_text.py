@@ -19,9 +19,9 @@ MAX_TEXT = 64 * 1024
 
 _TAG = re.compile(r'<function\b[=(\s]*(?:name=)?"?([\w.:-]{1,128})"?[\s>=(),:]*')
 _HEADLESS = re.compile(r"([\w.:-]{1,128})[\s>=(]*(?=\{)")
-_FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
+_FENCE = re.compile(r"```(?:json)?(.*?)```", re.DOTALL)
 _SPECIAL = re.compile(r"<\|(?:python_tag|eom_id|eot_id|im_end)\|>")
-_TOOL_CALL = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|\Z)", re.DOTALL)
+_TOOL_CALL = re.compile(r"<tool_call>(.*?)(?:</tool_call>|\Z)", re.DOTALL)
 _BETWEEN = re.compile(r"[\s;,]*")
 
 
@@ -62,10 +62,10 @@ def _written(text: str) -> Iterator[tuple[str, Any]]:
     if "<function" in text:
         return _tagged(text)
     if "<tool_call>" in text:
-        return _objects("\n".join(_TOOL_CALL.findall(text)))
+        return _objects("\n".join(map(str.strip, _TOOL_CALL.findall(text))))
     text = _SPECIAL.sub("", text).strip()
     if fenced := _FENCE.fullmatch(text):
-        text = fenced[1]
+        text = fenced[1].strip()
     if headless := _HEADLESS.match(text):
         return iter([(headless[1], _value_at(text, headless.end())[0])])
     if text.startswith(("{", '[{"', "[\n", "[ ")):

@@ -29,6 +29,7 @@ RESOLUTIONS: Mapping[str, str] = {
 }
 FILE_TYPES = re.compile(r"application/(pdf|json|xml)|(text|image|audio|video)/[\w.+-]+")
 UPLOADED_FILE = re.compile(r"(?:https://generativelanguage\.googleapis\.com/[\w]+/)?(files/[\w-]+)")
+MAX_URI_HEAD = 1024
 DATA_URI = re.compile(r"data:([\w.+/-]*)((?:;[\w.+-]+=[^;,]*)*)(;base64)?,")
 
 
@@ -94,7 +95,7 @@ class PartsTranslator:
 
 def inline_data(uri: str, param: str) -> Json:
     """`inlineData` of a data URI, whatever its encoding."""
-    found = DATA_URI.match(uri)
+    found = DATA_URI.match(uri, 0, MAX_URI_HEAD)
     if not found:
         raise refused("Gemini wants an image as a data URI", param, ErrorKind.UNSUPPORTED)
     data = uri[found.end() :]

@@ -101,6 +101,24 @@ def test_reads_nothing_where_it_would_have_to_guess(text: str) -> None:
     assert read_calls(text, OFFERED) == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```" + " " * 60_000 + "x",
+        "```json " + "\n" * 60_000 + "``",
+        "<tool_call>a" + " " * 60_000 + "b",
+        "<function" + "(" * 60_000,
+        "a" * 60_000,
+        "-" * 60_000 + "1",
+        "f(a=" + "[" * 60_000,
+    ],
+    ids=lambda text: f"{text[:10]}…",
+)
+def test_no_text_takes_hours_to_read(text: str) -> None:
+    """With two `\\s*` beside a `.*?` the first of these took a day and a half."""
+    assert read_calls(text, OFFERED) == []
+
+
 def test_reads_only_tools_that_were_offered() -> None:
     assert read_calls('{"name": "buy", "arguments": {}}', ()) == []
 

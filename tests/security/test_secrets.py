@@ -292,6 +292,11 @@ def test_masks_what_is_a_key_or_looks_like_one(text: str, masked: str) -> None:
     assert Redactor(["s3cret-key!", "xy", ""])(text) == masked
 
 
+def test_no_text_takes_long_to_mask() -> None:
+    text = "a" * 1_000_000 + " key=abc"
+    assert Redactor(["s3cret-key!"])(text) == text.removesuffix("abc") + "***"
+
+
 def test_passwords_in_addresses_are_secrets_too(fakes: Fakes, tmp_path: Path) -> None:
     settings = settings_for(fakes, tmp_path, database_url="postgresql://me:pass-of-mine@db/x")
     text = Redactor(settings.secrets())("cannot connect to postgresql://me:pass-of-mine@db/x")
