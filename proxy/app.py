@@ -49,6 +49,7 @@ from proxy.redact import Redactor
 from proxy.room import Admission
 from proxy.router import Router
 from proxy.settings import Settings, SettingsError, bypasses_proxy, proxies_of_environment
+from proxy.shortcut import Shortcut
 from proxy.status import Sources, preset_of, status_of
 from proxy.storage import Storage
 from proxy.upstream import open_upstream
@@ -62,6 +63,9 @@ if TYPE_CHECKING:
     from proxy.telemetry import Telemetry
 
 log = logging.getLogger("pointsman")
+
+PREFIXES = ("/v1", "/openai/v1")
+"""The second is Groq's, so that an app on its SDK can swap its base URL, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,7 @@ def create_app(
     app = Starlette(
         routes=[
             route
-            for prefix in ("/v1", "/openai/v1")
+            for prefix in PREFIXES
             for route in (
                 Route(f"{prefix}/chat/completions", chat, methods=["POST"]),
                 Route(f"{prefix}/models", models.every),
@@ -143,7 +147,8 @@ def create_app(
                 keys=settings.client_keys,
                 own_paths=OWN_PATHS,
                 life=parts.life,
-            )
+            ),
+            Middleware(Shortcut, posts={f"{prefix}/chat/completions": chat for prefix in PREFIXES}),
         ],
         lifespan=_lifespan,
         exception_handlers={

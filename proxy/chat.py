@@ -308,6 +308,7 @@ class _Exchange:
             error=self._error,
             bytes_in=self.bytes_in,
             bytes_out=self._bytes_out,
+            is_retry=self._headers.get(b"x-stainless-retry-count", b"0") != b"0",
         )
 
 

@@ -49,7 +49,9 @@ def _message(i: int, message: Any, legacy_ids: dict[str, str]) -> Json:
     if role == "assistant":
         return _assistant(i, message, legacy_ids)
     # Nobody else calls tools: there it would have no meaning, and has not been checked.
-    kept: Json = {name: value for name, value in message.items() if name != "tool_calls"}
+    kept: Json = message
+    if "tool_calls" in message:
+        kept = {name: value for name, value in message.items() if name != "tool_calls"}
     match role:
         case "developer":
             return kept | {"role": "system"}

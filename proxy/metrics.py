@@ -54,6 +54,7 @@ class Tally:
     def __init__(self) -> None:
         self.requests: Counter[Label] = Counter()
         self.rotated: Counter[Label] = Counter()
+        self.retried: Counter[Label] = Counter()
         self.tokens: Counter[Label] = Counter()
         self.attempts: Counter[Label] = Counter()
         self.first: dict[str, Histogram] = {}
@@ -67,6 +68,8 @@ class Tally:
             self.attempts[one.provider, one.reason or "answer"] += 1
         if row.rotated:
             self.rotated[(provider,)] += 1
+        if row.is_retry:
+            self.retried[()] += 1
         if row.first_s is None:
             return
         word = "estimated_" if row.tokens.estimated else ""
@@ -110,6 +113,7 @@ class Metrics:
         for name, told, labels, counts in (
             ("requests", "Requests that ended", ("provider", "status"), tally.requests),
             ("rotated", "Requests that another had to answer", ("provider",), tally.rotated),
+            ("client_retries", "Requests that an SDK has sent again", (), tally.retried),
             ("tokens", "Tokens used", ("provider", "type"), tally.tokens),
             ("attempts", "Calls to providers", ("provider", "outcome"), tally.attempts),
             ("usage_rows_dropped", "Rows the usage log had no room for", (), dropped),

@@ -82,7 +82,7 @@ def parse_request(data: Json) -> Parsed:
     tools, legacy = _tools(data)
     choice, forced, tools = _tool_choice(data, tools)
     options = _checked(data, "stream_options", _object) or {}
-    params = {name: _checked(data, name, check) for name, check in _PARAMS.items() if name in data}
+    params = {name: _PARAMS[name](name, value) for name, value in data.items() if name in _PARAMS}
     if _inner(options, "stream_options", "include_obfuscation", _flag):
         params["stream_options.include_obfuscation"] = True
     if "top_logprobs" in params and not params.get("logprobs"):
@@ -102,7 +102,7 @@ def parse_request(data: Json) -> Parsed:
         response_format=_response_format(data.get("response_format")),
         thinking=_thinking(data),
         params=params,
-        extensions={name: data[name] for name in data.keys() - _KNOWN},
+        extensions={name: value for name, value in data.items() if name not in _KNOWN},
     )
     include_usage = _inner(options, "stream_options", "include_usage", _flag) or False
     return Parsed(request, request.stream and include_usage, legacy_functions=legacy)
@@ -338,6 +338,8 @@ def _response_format(value: Any) -> ResponseFormat | None:
 
 def _thinking(data: Json) -> Thinking:
     """OpenAI's `reasoning_effort`, or the words of OpenRouter, Google, Ollama and Groq for it."""
+    if data.keys().isdisjoint(_WORDS_OF_THINKING):
+        return Thinking()
     other = _checked(data, "reasoning", _object) or {}
     path, google = _google_thinking(data)
     effort = _checked(data, "reasoning_effort", _effort)
@@ -355,6 +357,14 @@ def _thinking(data: Json) -> Thinking:
     if include is None:
         include = _shows_thoughts(data)
     return Thinking(effort, budget, include if exclude is None else not exclude)
+
+
+_WORDS_OF_THINKING = frozenset(
+    {
+        *("reasoning_effort", "reasoning", "think", "include_reasoning", "reasoning_format"),
+        *("extra_body", "google", "thinking_config"),
+    }
+)
 
 
 def _effort(name: str, value: Any) -> str:

@@ -41,7 +41,7 @@ class UsageRow(Struct, frozen=True):
 
     `provider` and `model` are who was asked last, `first_choice` whose turn it was. `first_s` and
     `total_s` are the seconds to the first content and to the end. `partial` is an answer that had
-    begun and was not finished.
+    begun and was not finished. `is_retry` tells that the app's SDK has asked the same before.
     """
 
     request_id: str
@@ -62,6 +62,7 @@ class UsageRow(Struct, frozen=True):
     bytes_in: int
     bytes_out: int
     receipt: Receipt
+    is_retry: bool = False
 
     @property
     def cancelled(self) -> bool:
@@ -126,6 +127,7 @@ def usage_row(
     error: str | None,
     bytes_in: int,
     bytes_out: int,
+    is_retry: bool = False,
 ) -> UsageRow:
     """The row of a request that ends now."""
     considered = receipt.considered
@@ -148,6 +150,7 @@ def usage_row(
         bytes_in,
         bytes_out,
         receipt,
+        is_retry,
     )
 
 
