@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from adapters.base import AdapterError, ChatRequest, ErrorKind
 from proxy.candidates import Candidate, Plan
@@ -48,9 +48,9 @@ class Attempts(Struct):
     deadline: float
     max_wait_s: float
     calls: Mapping[Candidate, int]
-    images: dict[str, str] = {}
-    failures: list[tuple[Candidate, AdapterError]] = []
-    useless: set[Candidate] = set()
+    images: dict[str, str] = field(default_factory=dict)
+    failures: list[tuple[Candidate, AdapterError]] = field(default_factory=list)
+    useless: set[Candidate] = field(default_factory=set)
     waits: Sequence[Wait] | None = None
     replayed: bool = False
 

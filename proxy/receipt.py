@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from adapters.base import AdapterError, Event, Start, Usage, Warn
 from proxy.candidates import Candidate
@@ -39,12 +39,12 @@ class Receipt(Struct):
 
     provider: str | None = None
     model: str | None = None
-    warnings: list[str] = []
+    warnings: list[str] = field(default_factory=list)
     upstream_id: str | None = None
     waited_s: float = 0.0
-    tries: list[Try] = []
+    tries: list[Try] = field(default_factory=list)
     considered: Sequence[Candidate] = ()
-    passed: dict[Candidate, str] = {}
+    passed: dict[Candidate, str] = field(default_factory=dict)
     usage: Usage | None = None
     finish: str | None = None
     written: int = 0

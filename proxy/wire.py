@@ -78,7 +78,7 @@ def new_head(*, model: str, now_s: float) -> Head:
 class _Calls(Struct):
     """The tool calls of one choice, numbered over the whole answer, each with one id."""
 
-    numbers: dict[str | int, int] = {}
+    numbers: dict[str | int, int] = field(default_factory=dict)
 
     def delta(self, call: ToolCall) -> Json:
         """The entry of `delta.tool_calls` for a call or for a further piece of one."""
@@ -100,7 +100,7 @@ class _Choice(Struct):
 
     legacy_functions: bool
     calls: _Calls = field(default_factory=_Calls)
-    entries: dict[str, int] = {}
+    entries: dict[str, int] = field(default_factory=dict)
     finished: bool = False
 
     def delta(self, event: _Content) -> Json | None:
@@ -240,13 +240,13 @@ def sse(payload: Json) -> bytes:
 class _Message(Struct):
     """One choice of the single object while its events come in."""
 
-    content: list[str] = []
-    reasoning: list[str] = []
-    refusal: list[str] = []
-    calls: dict[str | int, Json] = {}
-    lists: Json = {}
-    logprobs: list[Json] = []
-    audio: list[str] = []
+    content: list[str] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
+    refusal: list[str] = field(default_factory=list)
+    calls: dict[str | int, Json] = field(default_factory=dict)
+    lists: Json = field(default_factory=dict)
+    logprobs: list[Json] = field(default_factory=list)
+    audio: list[str] = field(default_factory=list)
     finish_reason: str | None = None
 
 
