@@ -235,6 +235,8 @@ async def test_row_60_a_retry_of_the_sdk_is_a_request_like_any_other(build: Buil
         seen = await world.ask(client=patient, extra_headers={"x-stainless-retry-count": "1"})
 
     assert (seen.status, len(world.a.calls)) == (200, 3)
+    metrics = await world.client._client.get(world.url.replace("/v1", "/metrics"))
+    assert "pointsman_client_retries_total 2.0" in metrics.text
 
 
 async def test_retries_at_one_place_stay_within_their_budget(build: Build) -> None:
