@@ -13,13 +13,18 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
+from functools import partial
+
+import httpx
 
 from adapters.base import Json
 from proxy.health import Health
 from proxy.prices import NANO
+from proxy.settings import Settings
 from proxy.snapshot import StoreError
 from proxy.storage import Storage
 from proxy.usage_queries import HOUR_MS, Span, totals
+from proxy.webhook import post
 
 log = logging.getLogger("pointsman.alerts")
 
@@ -167,3 +172,22 @@ class Alerts:
             text = f"today has cost ${cost:,.2f} of ${most:,.2f}"
             found.append(Reading("cost_usd", None, cost, most, text))
         return found
+
+
+def alerts_of(
+    settings: Settings,
+    storage: Storage,
+    health: Health,
+    client: httpx.AsyncClient,
+    *,
+    wall: Callable[[], float],
+) -> Alerts:
+    """What the settings ask to be told of, and where; `client` is what a webhook is told by."""
+    url = settings.alert_webhook
+    return Alerts(
+        Thresholds(settings.alert_day_quota, settings.alert_error_rate, settings.alert_cost_usd),
+        storage,
+        health,
+        send=partial(post, client, url) if url else None,
+        wall=wall,
+    )

@@ -28,7 +28,7 @@ from admin.auth import Gate, admin_token
 from admin.kept import kept_routes
 from admin.routes import OWN_PATHS, admin_routes
 from admin.usage import usage_routes
-from proxy.alerts import Alerts, Thresholds
+from proxy.alerts import Alerts, alerts_of
 from proxy.candidates import Chooser, Preference
 from proxy.chat import ChatEndpoint
 from proxy.console import Console
@@ -43,7 +43,7 @@ from proxy.metrics import Metrics, Tally
 from proxy.migrate import NewerSchemaError
 from proxy.models import Catalog, ModelsEndpoint
 from proxy.preferences import Preferences
-from proxy.prices import PriceList
+from proxy.prices import price_list_of
 from proxy.recorder import Recorder
 from proxy.redact import Redactor
 from proxy.room import Admission
@@ -55,7 +55,6 @@ from proxy.storage import Storage
 from proxy.upstream import open_upstream
 from proxy.usage import UsageRow
 from proxy.watch import Reach, Watch
-from proxy.webhook import post
 from proxy.windows import Limits
 from proxy.wire import error_object
 
@@ -184,7 +183,7 @@ def build(settings: Settings, upstream: Upstream, clocks: Clocks) -> Parts:
     )
     limits = _limits(adapters, settings.rate_preset)
     health = Health(limits, clock=clocks.clock, wall=clocks.wall)
-    storage = Storage(settings.store_url, preferences, memory, health, _price_list(adapters))
+    storage = Storage(settings.store_url, preferences, memory, health, price_list_of(adapters))
     router = Router(
         adapters,
         chooser,
@@ -223,7 +222,7 @@ def build(settings: Settings, upstream: Upstream, clocks: Clocks) -> Parts:
         storage,
         sources,
         Watch(facts, Reach(adapters, redactor), catalog, preferences),
-        _alerts(settings, storage, health, upstream, clocks),
+        alerts_of(settings, storage, health, upstream.client, wall=clocks.wall),
         admin_token(settings.admin_token, is_published=settings.is_published),
     )
 
@@ -265,23 +264,6 @@ async def _preference(parts: Parts, app: str | None) -> Preference:
 
 def _limits(adapters: Mapping[str, Adapter], preset: str) -> Mapping[str, Limits]:
     return {name: limits_of(adapter.settings, preset) for name, adapter in adapters.items()}
-
-
-def _alerts(
-    settings: Settings, storage: Storage, health: Health, upstream: Upstream, clocks: Clocks
-) -> Alerts:
-    url = settings.alert_webhook
-    return Alerts(
-        Thresholds(settings.alert_day_quota, settings.alert_error_rate, settings.alert_cost_usd),
-        storage,
-        health,
-        send=partial(post, upstream.client, url) if url else None,
-        wall=clocks.wall,
-    )
-
-
-def _price_list(adapters: Mapping[str, Adapter]) -> PriceList:
-    return PriceList({name: one.settings.billed for name, one in adapters.items() if not one.local})
 
 
 def limits_of(settings: ProviderSettings, preset: str) -> Limits:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
 
+    from adapters.base import Adapter
     from proxy.usage import Tokens
 
 MILLION = 1_000_000
@@ -72,6 +73,11 @@ class PriceList:
                 self._models.clear()
             self._models[provider, model] = _look_up(provider, model)
         return self._models[provider, model]
+
+
+def price_list_of(adapters: Mapping[str, Adapter]) -> PriceList:
+    """The prices of all providers that are not the user's own machine."""
+    return PriceList({name: one.settings.billed for name, one in adapters.items() if not one.local})
 
 
 def _look_up(provider: str, model: str) -> ModelInfo | None:
