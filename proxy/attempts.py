@@ -58,10 +58,10 @@ class Attempts(Struct):
         self.receipt.considered = self.plan.candidates
         self.receipt.prompt_guess = self.tokens - (self.request.max_tokens or 0)
 
-    def untried(self) -> list[Candidate]:
+    def untried(self) -> Sequence[Candidate]:
         """The candidates whose turn has not come yet."""
         if not self.failures:
-            return list(self.plan.candidates)
+            return self.plan.candidates
         tried = {candidate for candidate, _ in self.failures} | self.useless
         return [candidate for candidate in self.plan.candidates if candidate not in tried]
 
@@ -74,13 +74,15 @@ class Attempts(Struct):
             if error.kind in AGAIN_KINDS and self._asked(candidate.provider) < MAX_AT_ONE_PROVIDER
         ]
 
-    def eligible(self) -> list[Candidate]:
+    def eligible(self) -> Sequence[Candidate]:
         """Who may be asked next; those that have told a wait may come back after it."""
+        if not self.failures:
+            return self.plan.candidates
         untried = self.untried()
         if not untried:
             return self.again()
         last = dict(self.failures)
-        return untried + [c for c in self.again() if last[c].kind in TOLD_KINDS]
+        return [*untried, *(c for c in self.again() if last[c].kind in TOLD_KINDS)]
 
     def before(self, chosen: Candidate) -> Iterator[Candidate]:
         """The candidates whose turn it was, but for something that stood in their way."""
