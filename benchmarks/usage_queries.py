@@ -28,7 +28,6 @@ from proxy.usage_queries import (
     Span,
     request,
     requests,
-    rotated_away,
     usage,
 )
 from proxy.usage_steps import starts
@@ -86,7 +85,6 @@ def main() -> None:
             since_s = now_s - days * 86_400
             span = Span(int(since_s * 1000), int(now_s * 1000) + 1)
             usage(reader.rows, span, starts(since_s, now_s, step), by=by)
-            rotated_away(reader.rows, span)
 
         queries: dict[str, Callable[[], object]] = {
             "a day by provider": lambda: page(1, "hour", "provider"),

@@ -25,7 +25,6 @@ from proxy.usage_queries import (
     Span,
     request,
     requests,
-    rotated_away,
     usage,
 )
 from proxy.usage_steps import STEPS, starts
@@ -76,7 +75,6 @@ class Ledger:
             "until": span.until_ms / 1000,
             "starts": begins,
             **found,
-            "first_choices": await self._read(lambda query: rotated_away(query, span)),
             "waiting": len(self._source.usage),
             "dropped": self._source.usage.dropped,
             "alerts": self._alerts and self._alerts(),

@@ -7,7 +7,7 @@ enough for SQLite and PostgreSQL; every value goes as a parameter, every name is
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,7 @@ SUMS: Mapping[str, str] = {
     "unpriced": "SUM(CASE WHEN list_nano_usd IS NULL THEN 1 ELSE 0 END)",
 }
 NOTHING = (0,) * len(SUMS)
+FIRST = ("requests", "rotated")
 RANKED = ("first_s", "total_s", "tokens_per_s")
 MAX_RANKED = 10_000
 """Times are told of the newest so many answers: sorting a quarter of a year takes too long."""
@@ -93,29 +94,35 @@ IN_SPAN = "at_ms >= :since AND at_ms < :until"
 def usage(query: Query, span: Span, starts: Sequence[int], *, by: str) -> Json:
     """Sums over time and in all, by `by`, with the middle and the slow end of the times.
 
-    `starts` are the Unix seconds at which the stretches of time begin. Each is asked for by itself:
-    sorting all rows at once takes a third longer, and a calendar's days are not all as long.
+    `first_choices` tells of each provider how often it was the first choice, and how often another
+    answered then. `starts` are the Unix seconds at which the stretches of time begin. Each is asked
+    for by itself: sorting all rows at once takes longer, and not all days are equally long.
     """
     column = GROUPS[by]
-    ends = [*(start * 1000 for start in starts[1:]), span.until_ms]
-    series = [
-        {"at": start, "name": name, **_sums(sums)}
-        for start, until_ms in zip(starts, ends, strict=True)
-        for name, *sums in query(
-            f"SELECT {column}, {', '.join(SUMS.values())} FROM requests"  # noqa: S608
-            f" WHERE {IN_SPAN} GROUP BY 1 ORDER BY 1",
-            Span(max(start * 1000, span.since_ms), until_ms).values,
-        )
-    ]
+    series: dict[tuple[int, str | None], Json] = {}
     groups: dict[str | None, Json] = {}
-    for entry in series:
-        _add(groups.setdefault(entry["name"], {"name": entry["name"]}), entry)
+    firsts: dict[str, Json] = {}
+    total = _sums(NOTHING)
+    ends = [*(start * 1000 for start in starts[1:]), span.until_ms]
+    for start, until_ms in zip(starts, ends, strict=True):
+        for name, first, *found in query(
+            f"SELECT {column}, first_choice, {', '.join(SUMS.values())} FROM requests"  # noqa: S608
+            f" WHERE {IN_SPAN} GROUP BY 1, 2 ORDER BY 1, 2",
+            Span(max(start * 1000, span.since_ms), until_ms).values,
+        ):
+            sums = _sums(found)
+            _add(series.setdefault((start, name), {"at": start, "name": name}), sums)
+            _add(groups.setdefault(name, {"name": name}), sums)
+            _add(total, sums)
+            if first is not None:
+                _add(firsts.setdefault(first, {}), sums, FIRST)
     _rank(query, span, column, groups)
-    total: Json = {}
-    for group in groups.values():
-        _add(total, group)
-    busiest = sorted(groups.values(), key=lambda group: -group["requests"])
-    return {"total": total or _sums(NOTHING), "groups": busiest, "series": series}
+    return {
+        "total": total,
+        "groups": sorted(groups.values(), key=lambda group: -group["requests"]),
+        "series": list(series.values()),
+        "first_choices": firsts,
+    }
 
 
 def totals(query: Query, span: Span) -> Json:
@@ -127,22 +134,12 @@ def totals(query: Query, span: Span) -> Json:
     return _sums(rows[0] if rows else NOTHING)
 
 
-def rotated_away(query: Query, span: Span) -> Json:
-    """Of the requests whose first choice a provider was: how many, and how many went elsewhere."""
-    rows = query(
-        "SELECT first_choice, COUNT(*), SUM(CASE WHEN rotated THEN 1 ELSE 0 END) FROM requests"  # noqa: S608
-        f" WHERE {IN_SPAN} AND first_choice IS NOT NULL GROUP BY 1",
-        span.values,
-    )
-    return {name: {"requests": count, "rotated": away} for name, count, away in rows}
-
-
 def _sums(values: Sequence[Any]) -> Json:
     return {name: value or 0 for name, value in zip(SUMS, values, strict=True)}
 
 
-def _add(to: Json, entry: Json) -> None:
-    for name in SUMS:
+def _add(to: Json, entry: Json, names: Iterable[str] = SUMS) -> None:
+    for name in names:
         to[name] = to.get(name, 0) + entry[name]
 
 
