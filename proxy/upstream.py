@@ -54,7 +54,7 @@ class _HttpxTransport(httpx.AsyncHTTPTransport):
             max_keepalive_connections=MAX_IDLE_CONNECTIONS,
             keepalive_expiry=IDLE_CONNECTION_S,
         )
-        super().__init__(limits=limits, proxy=proxy, trust_env=False)
+        super().__init__(limits=limits, proxy=proxy)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The response; a request whose body is bytes goes out anew until it gets a connection of
