@@ -57,6 +57,8 @@ class Aim:
 
 
 OURS = "pointsman"
+FLAT = 0.2
+"""What a request may cost more when there is more of everything."""
 YARDSTICK = "pass-through"
 
 
@@ -69,6 +71,7 @@ def report(found: dict[str, Any]) -> str:
         lines.append(
             f"  {one['few']} to {one['many']} {one['what']:<28}"
             f" {one['few_us']:6.1f} to {one['many_us']:6.1f} ({change:+.0%})"
+            + (" MISS" if change > FLAT else "")
         )
     lines += ["", "idle: " + ", ".join(f"{n} {mb:.0f} MB" for n, mb in found["idle_mb"].items())]
     lines += ["", "what was aimed at", *(aim.line() for aim in aims(rows, found))]
@@ -91,10 +94,11 @@ def aims(rows: Sequence[Row], found: dict[str, Any]) -> Iterator[Aim]:
         return max(values, default=None)
 
     def direct(load: str, field: str) -> float:
-        return next(getattr(r, field) for r in rows if (r.load, r.system) == (load, "direct"))
+        rest = (row for row in rows if (row.load, row.system) == (load, "direct"))
+        return float(getattr(next(rest), field))
 
     for load, must, aim in (
-        (PLAIN, 200, 110),
+        (PLAIN, 200.0, 110.0),
         (WAITING, 350, 190),
         (CHUNKS, 35, 23),
         (STREAMS, 800, 450),
@@ -103,6 +107,13 @@ def aims(rows: Sequence[Row], found: dict[str, Any]) -> Iterator[Aim]:
         cpu = worst(load.name, "cpu_us")
         if cpu is not None:
             yield Aim(f"CPU: {load.name}", must, aim, cpu, "µs")
+    lost = [
+        (1 - row.a_second / direct(row.load, "a_second")) * 100
+        for row in rows
+        if (row.load, row.system) == (WAITING.name, OURS)
+    ]
+    if lost:
+        yield Aim("throughput lost, 64 in flight", 10, 5, max(lost), "%")
     for load, field, must, aim in ((ONE, "p50_ms", 0.4, 0.2), (STREAM, "first_ms", 1.5, 0.7)):
         time = worst(load.name, field)
         if time is not None:
