@@ -17,6 +17,7 @@ from traffic import PLAIN, STREAM, job_of
 from usage_queries import fill
 
 FOREVER_MS = 3_600_000
+WARM_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ def _costs(
         for count in counts:
             own = folder / f"{way.__name__}-{count}"
             own.mkdir()
-            jobs[count] = replace(stack.enter_context(way(count, own)), seconds=seconds)
+            job = stack.enter_context(way(count, own))
+            jobs[count] = replace(job, seconds=seconds, warm_s=WARM_S)
         for _ in range(turns):
             for count, job in jobs.items():
                 result = send(job)
