@@ -56,10 +56,17 @@ def go_duration_s(text: str, *, cap_s: float = DAY_S) -> float | None:
 
     Reads protobuf's durations ("26.123456789s") as well: they are a part of Go's.
     """
+    if text.endswith("s") and len(text) < 16 and _is_plain(number := text[:-1]):
+        return min(float(number), cap_s)
     if len(text) > 128 or not _DURATION.fullmatch(text):
         return None
     seconds = sum(float(number) * _UNITS_S[unit] for number, unit in _PARTS.findall(text))
     return min(seconds, cap_s)
+
+
+def _is_plain(number: str) -> bool:
+    """Whether there is nothing but digits, and a dot between them."""
+    return number.replace(".", "", 1).isdecimal() and number.isascii()
 
 
 def _number(text: str) -> float:

@@ -7,13 +7,8 @@ from collections.abc import AsyncGenerator
 from adapters.base import (
     AdapterError,
     Event,
-    Finish,
     Phase,
     RateLimits,
-    Reasoning,
-    Text,
-    Usage,
-    Warn,
 )
 from proxy.limit_log import log_left
 from proxy.receipt import Receipt
@@ -63,19 +58,11 @@ class Answer:
         return batch
 
     def _count(self, batch: list[Event]) -> None:
-        receipt = self._receipt
+        self._receipt.note(batch)
         for event in batch:
-            if isinstance(event, (Text, Reasoning)):
-                receipt.written += len(event.text)
-            elif isinstance(event, Usage):
-                receipt.usage = event
-            elif isinstance(event, Finish):
-                receipt.finish = event.reason
-            elif isinstance(event, RateLimits):
+            if isinstance(event, RateLimits):
                 self._ticket.observed(event)
                 log_left(self._ticket.candidate.provider, event)
-            elif isinstance(event, Warn):
-                receipt.warn(event.word)
 
     async def aclose(self) -> None:
         """Stop the provider, if it has not ended by itself."""

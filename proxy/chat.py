@@ -212,7 +212,6 @@ class _Exchange:
         try:
             async for batch in events:
                 fold.feed(batch)
-                self.receipt.note(batch)
         except AdapterError as error:
             raise from_adapter(error) from None
         await self._respond(200, [JSON_TYPE], fold.end())
@@ -323,4 +322,6 @@ def _number(value: bytes | None) -> float | None:
 
 def _printable(text: str) -> bytes:
     """Text that may stand in a header: a model's name is the provider's word, not ours."""
+    if text.isascii() and text.isprintable() and len(text) <= 1024:
+        return text.encode("ascii")
     return "".join(c if " " <= c <= "~" else "?" for c in text[:1024]).encode("ascii")

@@ -21,6 +21,7 @@ from adapters.base import (
 )
 
 Batch = list[Event]
+_CONTENT = frozenset(CONTENT_EVENTS)
 
 
 async def fan_out(
@@ -71,7 +72,7 @@ async def fan_out(
 
 def has_content(batch: Batch) -> bool:
     """Whether any of the events commits an answer."""
-    return any(isinstance(event, CONTENT_EVENTS) for event in batch)
+    return not _CONTENT.isdisjoint(map(type, batch))
 
 
 def _share(request: ChatRequest, index: int) -> ChatRequest:

@@ -7,7 +7,7 @@ that no client can fill the memory of who keeps the numbers.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -57,8 +57,8 @@ class Tally:
         self.retried: Counter[Label] = Counter()
         self.tokens: Counter[Label] = Counter()
         self.attempts: Counter[Label] = Counter()
-        self.first: dict[str, Histogram] = {}
-        self.total: dict[str, Histogram] = {}
+        self.first: defaultdict[str, Histogram] = defaultdict(Histogram)
+        self.total: defaultdict[str, Histogram] = defaultdict(Histogram)
 
     def add(self, row: UsageRow) -> None:
         """Count a request that has ended."""
@@ -75,8 +75,8 @@ class Tally:
         word = "estimated_" if row.tokens.estimated else ""
         self.tokens[provider, f"{word}prompt"] += row.tokens.prompt
         self.tokens[provider, f"{word}completion"] += row.tokens.completion
-        self.first.setdefault(provider, Histogram()).add(row.first_s)
-        self.total.setdefault(provider, Histogram()).add(row.total_s)
+        self.first[provider].add(row.first_s)
+        self.total[provider].add(row.total_s)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

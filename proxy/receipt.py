@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct, field
 
-from adapters.base import AdapterError, Event, Start, Usage, Warn
+from adapters.base import AdapterError, Event, Finish, Reasoning, Start, Text, Usage, Warn
 from proxy.candidates import Candidate
 
 
@@ -97,11 +97,17 @@ class Receipt(Struct):
             self.warnings.append(word)
 
     def note(self, events: Sequence[Event]) -> None:
-        """Take over what the provider's events say besides the content."""
+        """Take over what the events of an answer say that is kept of it."""
         for event in events:
             match event:
-                case Warn(word):
-                    self.warn(word)
+                case Text(text) | Reasoning(text):
+                    self.written += len(text)
+                case Usage():
+                    self.usage = event
+                case Finish(reason):
+                    self.finish = reason
                 case Start(model=model, request_id=request_id):
                     self.model = model or self.model
                     self.upstream_id = request_id
+                case Warn(word):
+                    self.warn(word)

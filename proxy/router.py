@@ -218,7 +218,6 @@ class Router:
         ticket.answered()
         self.answered.add(candidate.provider)
         attempts.receipt.tried(candidate, 200, None)
-        attempts.receipt.note(first)
         is_first = candidate == attempts.plan.candidates[0]
         if self._adapters[candidate.provider].last_resort and not is_first:
             attempts.receipt.warn(f"stand_in={candidate.provider}")

@@ -184,8 +184,8 @@ MAPPED = {
     "kind", list(_classes()), ids=lambda kind: f"{kind.__module__}.{kind.__name__}"
 )
 def test_every_exception_is_mapped(kind: type[Exception]) -> None:
-    error = adapter_error(_made(kind), phase=Phase.BEFORE_SEND)
-    assert (error.provider, error.phase) == ("groq", Phase.BEFORE_SEND)
+    error = adapter_error(_made(kind), phase=Phase.BEFORE_CONTENT)
+    assert (error.provider, error.phase) == ("groq", Phase.BEFORE_CONTENT)
     if kind.__module__.startswith("groq"):
         assert error.kind is MAPPED[kind.__name__]
 

@@ -117,7 +117,6 @@ class Station:
         asked = request(model, **fields)
         async with self.answer(asked) as events:
             async for batch in events:
-                self.receipt.note(batch)
                 found += batch
         return found
 
