@@ -7,7 +7,7 @@ MAX_CONTAINERS = 300_000
 MAX_ITEMS = 2_000_000
 
 
-def has_too_many_values(text: bytes) -> bool:
+def has_too_many_values(text: bytes | bytearray) -> bool:
     """Whether a text that is not small would be far larger, and slow, once it is read.
 
     What stands in strings counts as well: telling it apart would mean to read it.

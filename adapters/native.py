@@ -183,23 +183,18 @@ async def _drain(pieces: AsyncIterator[bytes]) -> None:
 
 async def _read_whole(body: AsyncIterator[bytes], provider: str) -> bytes:
     """The body, without the byte order mark that some gateways put before it."""
-    pieces: list[bytes] = []
-    size = 0
+    whole = bytearray()
     try:
         async for data in body:
-            pieces.append(data)
-            size += len(data)
-            if size > MAX_ANSWER_BYTES:
-                pieces.clear()  # the error's traceback would keep them for a while
-                raise _too_large(provider)
+            whole += data
+            if len(whole) > MAX_ANSWER_BYTES:
+                break
     except HTTPX_ERRORS as error:
         raise transport_error(error, provider, Phase.BEFORE_CONTENT) from error
-    whole = b"".join(pieces).removeprefix(b"\xef\xbb\xbf")
-    if has_too_many_values(whole):
-        del whole
-        pieces.clear()
+    if len(whole) > MAX_ANSWER_BYTES or has_too_many_values(whole):
+        whole.clear()  # the error's traceback would keep it for a while
         raise _too_large(provider)
-    return whole
+    return bytes(whole).removeprefix(b"\xef\xbb\xbf")
 
 
 async def _read_refusal(reply: Reply, target: Target, provider: str) -> httpx.Response:

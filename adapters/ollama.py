@@ -12,6 +12,7 @@ import contextlib
 import re
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 import httpx
@@ -115,7 +116,7 @@ class OllamaAdapter:
         self._line_lock = asyncio.Lock()
         self._facts: dict[str, ModelFacts] = {}
 
-    @property
+    @cached_property
     def unconfigured(self) -> str | None:
         if httpx.URL(self._own.url).host == "ollama.com" and self._own.api_key is None:
             return "OLLAMA_API_KEY is not set"
