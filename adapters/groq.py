@@ -74,6 +74,7 @@ class GroqAdapter:
         self._upstream = upstream
         self._client: groq.AsyncGroq | None = None
         self._target: Target | None = None
+        self._secret = settings.api_key.get_secret_value() if settings.api_key else ""
 
     @property
     def unconfigured(self) -> str | None:
@@ -127,10 +128,6 @@ class GroqAdapter:
 
     async def close(self) -> None:
         """Nothing to close: the connections belong to whoever gave them."""
-
-    @property
-    def _secret(self) -> str:
-        return self.settings.api_key.get_secret_value() if self.settings.api_key else ""
 
     async def _sdk(self) -> groq.AsyncGroq:
         if self.unconfigured:

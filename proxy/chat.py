@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 import orjson
@@ -179,7 +179,7 @@ class _Exchange:
         self.bytes_in = 0
         self._bytes_out = 0
         self._is_over = False
-        self._headers: dict[bytes, bytes] = dict(scope["headers"])
+        self._headers: Mapping[bytes, bytes] = scope["state"]["headers"]
         if parent := self._headers.get(b"traceparent"):
             self.receipt.traceparent = parent[:MAX_TRACEPARENT]
         self._send = send
@@ -202,10 +202,11 @@ class _Exchange:
     def fallback(self, request: ChatRequest) -> bool | None:
         """Whether the request itself says if others may answer it: by header, or in its body."""
         word: object = self._headers.get(b"x-pointsman-fallback", b"").decode("latin-1")
-        match request.extensions.get("pointsman"):
-            case {"fallback": said}:
-                word = word or said
-        return {"off": False, "on": True, False: False, True: True}.get(word)
+        if request.extensions:
+            match request.extensions.get("pointsman"):
+                case {"fallback": said}:
+                    word = word or said
+        return {"off": False, "on": True, False: False, True: True}.get(word) if word else None
 
     async def single(self, fold: Fold, events: AsyncIterator[list[Event]]) -> None:
         """Read the whole answer and send it as one object."""
@@ -313,8 +314,10 @@ class _Exchange:
 
 def _number(value: bytes | None) -> float | None:
     """A positive, finite number of a header, or None."""
+    if value is None:
+        return None
     try:
-        number = float(value or b"")
+        number = float(value)
     except ValueError:
         return None
     return number if 0 < number < float("inf") else None

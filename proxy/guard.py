@@ -14,6 +14,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Collection, Mapping
+from itertools import chain
 
 import orjson
 from msgspec import Struct
@@ -27,6 +28,7 @@ from proxy.wire import error_object, sse
 
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 32 * 1024
+MAX_HOSTS_SEEN = 64
 OPEN_PATHS = frozenset({"/health/live", "/health/ready"})
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 WRITING_METHODS = frozenset({"POST", "PUT", "PATCH"})
@@ -39,6 +41,7 @@ ONCE = frozenset(
 )
 """Sent twice, they could mean one thing here and another elsewhere."""
 APP_KEY_PREFIX = b"app-"
+JSON = b"application/json"
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9._-]*[a-z0-9])?)(:[0-9]{1,5})?", re.ASCII)
 
@@ -71,6 +74,7 @@ class Guard:
     ) -> None:
         self._app = app
         self._life = life or Life()
+        self._hosts_seen: set[str] = set()  # and found allowed, whatever the port
         self._hosts = LOCAL_NAMES | {host.lower() for host in hosts}
         self._origins = frozenset(origin.lower().rstrip("/") for origin in origins if origin)
         self._own_paths = frozenset(own_paths)
@@ -94,7 +98,8 @@ class Guard:
                     await _preflight(send, origin)
                     return
                 answer.origin = origin
-            scope["state"] = {"request_id": new_id, "app": self._check(scope, headers)}
+            app = self._check(scope, headers)
+            scope["state"] = {"request_id": new_id, "app": app, "headers": headers.values}
         except ApiError as error:
             await _refuse(error, answer)
             return
@@ -110,12 +115,14 @@ class Guard:
         if b"host" not in headers.values:
             raise ApiError(400, "A request must have exactly one Host header.", close=True)
         host = headers.text(b"host").lower()
-        if not self._is_allowed_host(host, scope):
+        if host not in self._hosts_seen and not self._is_allowed_host(host, scope):
             raise ApiError(
                 403,
                 "This host name is not allowed. POINTSMAN_ALLOWED_HOSTS adds names.",
                 code="host_not_allowed",
             )
+        if b"origin" not in headers.values and not _is_fetched_by_another(headers):
+            return None
         origin = headers.text(b"origin").lower()
         is_same_name = origin.partition("://")[2] == host  # behind what adds TLS, say
         if origin in self._origins and (is_same_name or not self._is_own(scope["path"])):
@@ -135,6 +142,8 @@ class Guard:
             return False
         name = host if host.endswith("]") else host.rpartition(":")[0] or host
         if name in self._hosts or name.endswith(".localhost"):
+            if len(self._hosts_seen) < MAX_HOSTS_SEEN:
+                self._hosts_seen.add(host)
             return True
         # Bound to a network's address (which needs keys), that address is a name for it too.
         address = (scope.get("server") or ("", 0))[0]
@@ -152,8 +161,8 @@ class Guard:
         if self._life.draining and scope["path"] not in OPEN_PATHS:
             raise shutting_down()
         if scope["method"] in WRITING_METHODS:
-            content_type = headers.text(b"content-type").partition(";")[0].strip().lower()
-            if content_type != "application/json":
+            content_type = headers.values.get(b"content-type", b"")
+            if content_type != JSON and content_type.partition(b";")[0].strip().lower() != JSON:
                 raise ApiError(
                     415, "The content type must be application/json.", code="unsupported_media_type"
                 )
@@ -202,7 +211,7 @@ def _digest(key: bytes) -> bytes:
 def _read(scope: Scope) -> _Headers:
     lines = scope["headers"]
     size = len(scope["path"]) + len(scope["query_string"])
-    size += sum(len(name) + len(value) for name, value in lines)
+    size += sum(map(len, chain.from_iterable(lines)))
     if len(lines) > MAX_HEADERS or size > MAX_HEADER_BYTES:
         raise ApiError(431, "The headers are too many or too large.", close=True)
     values = dict(lines)
