@@ -7,7 +7,7 @@ What is made for every request or chunk is a `Struct`: a frozen dataclass takes 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -222,6 +222,12 @@ Event = (
 )
 CONTENT_EVENTS = (Text, Reasoning, ToolCall, Finish, Refusal, Media, Annotation, Logprobs)
 """The events that commit an answer: from the first of them on nothing may rotate any more."""
+_CONTENT = frozenset(CONTENT_EVENTS)
+
+
+def has_content(events: Iterable[Event]) -> bool:
+    """Whether any of the events commits the answer."""
+    return not _CONTENT.isdisjoint(map(type, events))
 
 
 # -- an adapter -------------------------------------------------------------------------------

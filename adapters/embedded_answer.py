@@ -10,7 +10,6 @@ import httpx
 import orjson
 
 from adapters.base import (
-    CONTENT_EVENTS,
     AdapterError,
     ChatRequest,
     ErrorKind,
@@ -26,6 +25,7 @@ from adapters.base import (
     Text,
     ToolCall,
     Usage,
+    has_content,
 )
 from adapters.embedded_messages import NAME
 from adapters.lines import ServerSentEvent, SseDecoder
@@ -117,7 +117,7 @@ class Answer:
             events = self._chunk(chunk)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise self._broken("the answer cannot be read") from error
-        if any(isinstance(event, CONTENT_EVENTS) for event in events):
+        if has_content(events):
             self._phase = Phase.AFTER_CONTENT
         return events
 

@@ -136,10 +136,12 @@ class GeminiAdapter:
             async for batch in batches:
                 yield batch
 
-    async def _exchange(
+    def _exchange(
         self, request: ChatRequest, call: NativeCall
     ) -> AsyncGenerator[list[Event], None]:
-        line = await self._connected()
+        async def target() -> Target:
+            return (self._line or await self._connected()).target(call.path)
+
         answer = _Answer(
             declared(request),
             self._memory,
@@ -148,10 +150,7 @@ class GeminiAdapter:
             bare_audio=(request.params.get("audio") or {}).get("format") == "pcm16",
             secret=self._key,
         )
-        batches = exchange(line.target(call.path), call, answer)
-        async with contextlib.aclosing(batches):
-            async for batch in batches:
-                yield batch
+        return exchange(target, call, answer)
 
     async def _connected(self) -> _Line:
         """The line to Gemini. Importing the SDK takes a second, so that is not for the loop."""

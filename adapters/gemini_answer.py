@@ -11,7 +11,6 @@ from typing import Any
 import orjson
 
 from adapters.base import (
-    CONTENT_EVENTS,
     AdapterError,
     ErrorKind,
     Event,
@@ -27,6 +26,7 @@ from adapters.base import (
     ToolCall,
     Usage,
     Warn,
+    has_content,
 )
 from adapters.gemini_citations import citations, logprobs
 from adapters.gemini_contents import own_id_key
@@ -137,9 +137,7 @@ class GeminiAnswer:
             self._read(self._parsed(event.data), events)
         if self._done:
             events += self._close()
-        if self.phase is Phase.BEFORE_CONTENT and any(
-            isinstance(event, CONTENT_EVENTS) for event in events
-        ):
+        if self.phase is Phase.BEFORE_CONTENT and has_content(events):
             self.phase = Phase.AFTER_CONTENT
         return events
 

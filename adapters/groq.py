@@ -7,7 +7,6 @@ path sends our own body over the shared transport (see `native`).
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,7 +14,6 @@ import httpx
 from pydantic import Field
 
 from adapters.base import (
-    CONTENT_EVENTS,
     AdapterError,
     Availability,
     Capabilities,
@@ -32,6 +30,7 @@ from adapters.base import (
     Scope,
     ToolCall,
     Warn,
+    has_content,
 )
 from adapters.call_text import read_calls
 from adapters.groq_answer import AnswerFailedError, AnswerReader, UnreadableError, rate_limits
@@ -92,13 +91,9 @@ class GroqAdapter:
     def to_native(self, request: ChatRequest) -> NativeCall:
         return to_native(request, self.settings)
 
-    async def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
+    def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
         call = self.to_native(request)
-        target = self._target or await self._connect()
-        answer = exchange(target, call, GroqDialect(call, secret=self._secret))
-        async with contextlib.aclosing(answer) as batches:
-            async for batch in batches:
-                yield batch
+        return exchange(self._connected, call, GroqDialect(call, secret=self._secret))
 
     async def models(self) -> list[Model]:
         client = await self._sdk()
@@ -155,7 +150,9 @@ class GroqAdapter:
             http_client=self._upstream.client,
         )
 
-    async def _connect(self) -> Target:
+    async def _connected(self) -> Target:
+        if self._target is not None:
+            return self._target
         client = await self._sdk()
         url = httpx.URL(f"{str(client.base_url).rstrip('/')}/{PATH}")
         headers = {
@@ -219,9 +216,7 @@ class GroqDialect:
                 raise self._broken("the stream holds something that is no chunk") from None
             except AnswerFailedError as failed:
                 return [*events, *self._failed(failed.error)]
-        if self._phase is Phase.BEFORE_CONTENT and any(
-            isinstance(event, CONTENT_EVENTS) for event in events
-        ):
+        if self._phase is Phase.BEFORE_CONTENT and has_content(events):
             self._phase = Phase.AFTER_CONTENT
         return events
 

@@ -41,6 +41,7 @@ _OWN_MODELS: Mapping[str, str] = {
 }
 
 _TAKEN = ("temperature", "top_p", "seed", "user")
+_TAKEN_AS_THEY_ARE = frozenset(_TAKEN)
 _DROPPED_IF_SET = ("frequency_penalty", "presence_penalty", "logit_bias", "store")
 _DROPPED = (
     "verbosity",
@@ -101,21 +102,26 @@ _SHOWN_KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 def to_native(request: ChatRequest, settings: ProviderSettings) -> NativeCall:
     """The body that Groq gets, and what was lost. Raises AdapterError for what it cannot do."""
-    _refuse_unsupported(request.params)
     warnings: list[str] = []
+    if request.params:
+        _refuse_unsupported(request.params)
     messages = to_messages(request.messages, request.model, warnings)
     body: Json = {"model": _OWN_MODELS.get(request.model, request.model), "messages": messages}
     body |= _sampling(request, settings, warnings)
-    body |= _tools(request)
+    if request.tools:
+        body |= _tools(request)
     body |= _thinking(request, warnings)
     body |= _search(request, body, warnings)
-    body |= _own(request.extensions, warnings)
+    if request.extensions:
+        body |= _own(request.extensions, warnings)
     as_stream = _set_response_format(body, request, warnings)
     if as_stream:
         body["stream"] = True
-    body = merged(body, request.extensions.get(PROVIDER))
+    if PROVIDER in request.extensions:
+        body = merged(body, request.extensions[PROVIDER])
     stream = body.get("stream") is True
-    return NativeCall("POST", PATH, body, tuple(dict.fromkeys(warnings)), stream)
+    words = tuple(dict.fromkeys(warnings)) if warnings else ()
+    return NativeCall("POST", PATH, body, words, stream)
 
 
 def _refuse_unsupported(params: Mapping[str, Any]) -> None:
@@ -142,8 +148,9 @@ def _sampling(request: ChatRequest, settings: ProviderSettings, warnings: list[s
             warnings.append("dropped=stop")
     if tier := params.get("service_tier"):
         body |= _service_tier(tier, warnings)
-    warnings.extend(f"dropped={name}" for name in _DROPPED_IF_SET if params.get(name))
-    warnings.extend(f"dropped={name}" for name in (*_DROPPED, "moderation") if name in params)
+    if not params.keys() <= _TAKEN_AS_THEY_ARE:
+        warnings.extend(f"dropped={name}" for name in _DROPPED_IF_SET if params.get(name))
+        warnings.extend(f"dropped={name}" for name in (*_DROPPED, "moderation") if name in params)
     return body
 
 
@@ -155,8 +162,6 @@ def _service_tier(tier: str, warnings: list[str]) -> Json:
 
 
 def _tools(request: ChatRequest) -> Json:
-    if not request.tools:
-        return {}
     body: Json = {"tools": [_tool(tool["function"]) for tool in request.tools]}
     if request.forced_tool is not None:
         body["tool_choice"] = {"type": "function", "function": {"name": request.forced_tool}}
@@ -175,7 +180,7 @@ def _tool(function: Json) -> Json:
 
 def _thinking(request: ChatRequest, warnings: list[str]) -> Json:
     wanted = request.thinking.effort or _effort_of(request.thinking.budget_tokens)
-    efforts = _efforts(request.model)
+    efforts = _efforts(request.model) if wanted else None
     body: Json = {}
     if wanted and efforts:
         body["reasoning_effort"] = effort = efforts[wanted]

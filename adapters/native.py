@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,7 +17,6 @@ import httpx
 import orjson
 
 from adapters.base import (
-    CONTENT_EVENTS,
     AdapterError,
     ErrorKind,
     Event,
@@ -25,6 +24,7 @@ from adapters.base import (
     Phase,
     Scope,
     Warn,
+    has_content,
 )
 from adapters.json_size import has_too_many_values
 from adapters.lines import LineTooLongError
@@ -74,14 +74,17 @@ class Dialect(Protocol):
 
 
 async def exchange(
-    target: Target, call: NativeCall, dialect: Dialect
+    target: Target | Callable[[], Awaitable[Target]], call: NativeCall, dialect: Dialect
 ) -> AsyncGenerator[list[Event], None]:
     """Send `call` and yield the events of each network read. Raises AdapterError and nothing else.
 
+    A `target` that is called first may have to make the SDK's client for that.
     What the call's warnings say comes first, as `Warn` events. The upstream response is closed
     when the generator is: close it, and the provider stops.
     """
     provider = dialect.provider
+    if callable(target):
+        target = await target()
     reply = await _send(target, call, provider)
     if reply.status >= 300:
         error = dialect.refusal(await _read_refusal(reply, target, provider))
@@ -153,9 +156,7 @@ async def _read_stream(
             if now > said_at + MAX_WORDLESS_S:
                 raise httpx.ReadTimeout("only comments")
             if events := _fed(dialect, data, provider):
-                if seen.phase is Phase.BEFORE_CONTENT and any(
-                    isinstance(event, CONTENT_EVENTS) for event in events
-                ):
+                if seen.phase is Phase.BEFORE_CONTENT and has_content(events):
                     seen.phase = Phase.AFTER_CONTENT
                 yield events
                 said_at = clock()

@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, Callable
 from msgspec.structs import replace
 
 from adapters.base import (
-    CONTENT_EVENTS,
     Adapter,
     AdapterError,
     ChatRequest,
@@ -18,10 +17,10 @@ from adapters.base import (
     Start,
     Usage,
     Warn,
+    has_content,
 )
 
 Batch = list[Event]
-_CONTENT = frozenset(CONTENT_EVENTS)
 
 
 async def fan_out(
@@ -68,11 +67,6 @@ async def fan_out(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def has_content(batch: Batch) -> bool:
-    """Whether any of the events commits an answer."""
-    return not _CONTENT.isdisjoint(map(type, batch))
 
 
 def _share(request: ChatRequest, index: int) -> ChatRequest:

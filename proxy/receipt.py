@@ -100,14 +100,14 @@ class Receipt(Struct):
         """Take over what the events of an answer say that is kept of it."""
         for event in events:
             match event:
-                case Text(text) | Reasoning(text):
-                    self.written += len(text)
+                case Text() | Reasoning():
+                    self.written += len(event.text)
                 case Usage():
                     self.usage = event
-                case Finish(reason):
-                    self.finish = reason
-                case Start(model=model, request_id=request_id):
-                    self.model = model or self.model
-                    self.upstream_id = request_id
-                case Warn(word):
-                    self.warn(word)
+                case Finish():
+                    self.finish = event.reason
+                case Start():
+                    self.model = event.model or self.model
+                    self.upstream_id = event.request_id
+                case Warn():
+                    self.warn(event.word)

@@ -24,6 +24,7 @@ from adapters.base import (
     ChatRequest,
     ErrorKind,
     Event,
+    has_content,
 )
 from proxy.answer import Answer
 from proxy.attempts import (
@@ -44,7 +45,7 @@ from proxy.errors import (
     pinned_broke,
     spread,
 )
-from proxy.fanout import fan_out, has_content
+from proxy.fanout import fan_out
 from proxy.health import Health
 from proxy.images import ImageFetcher, ImageFetchError
 from proxy.limit_log import log_use, log_wait
