@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from proxy.migrate import HEAD
+from proxy.new_file import create_database
 from proxy.snapshot import BROKEN, SnapshotError, file_id, locked
 
 COUNT = "SELECT COUNT(*) FROM requests"
@@ -74,7 +75,8 @@ class RequestLog:
                 self.close()
                 self._file_id = found
             if found is None:
-                raise SnapshotError("there is no file yet")
+                create_database(self._path)
+                self._file_id = file_id(self._path)
             connection = self._connection = self._connection or self._connect()
             with connection:
                 connection.execute("BEGIN IMMEDIATE")

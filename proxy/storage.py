@@ -242,7 +242,7 @@ class Storage:
             try:
                 self._log.append(rows)
             except SnapshotError:
-                pass  # the writer makes or mends the file, or knows what is wrong
+                pass  # the writer migrates or mends the file, or knows what is wrong
             else:
                 return
         self._opened().append(rows)

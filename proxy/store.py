@@ -7,7 +7,6 @@ thread, after the server listens. Whatever is wrong with the database, requests 
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,6 +34,7 @@ from sqlmodel import Field, Session, SQLModel, col, create_engine, select
 from adapters import REGISTRY
 from proxy.migrate import TOUCH, migrate
 from proxy.mishaps import told
+from proxy.new_file import prepare_folder
 from proxy.preferences import DEFAULT, StoredPreference
 from proxy.request_log import (
     COUNT,
@@ -151,7 +151,7 @@ class Database:
         """Create or migrate the schema; a file that is no database is moved aside, not deleted."""
         with told(self._path):
             if self._path is not None:
-                _prepare_folder(self._path)
+                prepare_folder(self._path)
                 keep_private(self._path)
                 _check_file(self._path)
             self._engine = _engine(self._url)
@@ -296,13 +296,6 @@ def _in_utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _prepare_folder(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
-        # Made here and not by SQLite, so that it is nobody else's to read from the first byte on.
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-
-
 def _check_file(path: Path) -> None:
     """Move a file aside that is no database or a broken one: its owner may want to look at it."""
     try:
@@ -322,7 +315,7 @@ def _check_file(path: Path) -> None:
         rest = path.with_name(path.name + suffix)
         if rest.exists():
             rest.rename(aside.with_name(aside.name + suffix))
-    _prepare_folder(path)
+    prepare_folder(path)
 
 
 def _engine(url: str) -> Engine:

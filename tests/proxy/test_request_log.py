@@ -118,11 +118,6 @@ def test_both_writers_write_the_same(database: Database, path: Path) -> None:
     reader.close()
 
 
-def test_without_a_file_there_is_nothing_to_write_to(path: Path) -> None:
-    with pytest.raises(SnapshotError):
-        RequestLog(path).append([columns()])
-
-
 def test_a_file_of_another_version_is_left_alone(path: Path) -> None:
     migrated(path, "0001")
 

@@ -1,0 +1,62 @@
+BEGIN TRANSACTION;
+CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num));
+INSERT INTO "alembic_version" VALUES('0003');
+CREATE TABLE cooldowns (
+	provider VARCHAR(64) NOT NULL,
+	model VARCHAR(128) NOT NULL,
+	until DATETIME NOT NULL,
+	reason TEXT NOT NULL,
+	PRIMARY KEY (provider, model)
+);
+CREATE TABLE requests (
+	id INTEGER NOT NULL,
+	request_id VARCHAR(128) NOT NULL,
+	at_ms BIGINT NOT NULL,
+	app VARCHAR(128),
+	asked VARCHAR(128) NOT NULL,
+	provider VARCHAR(64),
+	model VARCHAR(128),
+	first_choice VARCHAR(64),
+	stream BOOLEAN NOT NULL,
+	status INTEGER NOT NULL,
+	error VARCHAR(128),
+	finish VARCHAR(32),
+	prompt INTEGER NOT NULL,
+	completion INTEGER NOT NULL,
+	reasoning INTEGER,
+	cached INTEGER,
+	estimated BOOLEAN NOT NULL,
+	first_s FLOAT,
+	total_s FLOAT NOT NULL,
+	waited_s FLOAT NOT NULL,
+	bytes_in BIGINT NOT NULL,
+	bytes_out BIGINT NOT NULL,
+	attempts INTEGER NOT NULL,
+	rotated BOOLEAN NOT NULL,
+	cancelled BOOLEAN NOT NULL,
+	partial BOOLEAN NOT NULL,
+	story TEXT NOT NULL,
+	list_nano_usd BIGINT,
+	billed BOOLEAN DEFAULT 0 NOT NULL,
+	PRIMARY KEY (id)
+);
+CREATE TABLE signatures (
+	call_id VARCHAR(128) NOT NULL,
+	value TEXT NOT NULL,
+	created_at DATETIME NOT NULL,
+	PRIMARY KEY (call_id)
+);
+CREATE TABLE user_preferences (
+	id VARCHAR(128) DEFAULT 'default' NOT NULL,
+	default_llm_provider VARCHAR(64) DEFAULT 'ollama',
+	models JSON NOT NULL,
+	aliases JSON NOT NULL,
+	fallback JSON NOT NULL,
+	rate_preset VARCHAR(16),
+	created_at DATETIME NOT NULL,
+	updated_at DATETIME NOT NULL,
+	PRIMARY KEY (id)
+);
+CREATE INDEX ix_signatures_created_at ON signatures (created_at);
+CREATE INDEX ix_requests_at_ms ON requests (at_ms);
+COMMIT;
