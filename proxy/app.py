@@ -179,7 +179,7 @@ def build(settings: Settings, upstream: Upstream, clocks: Clocks) -> Parts:
     chooser = Chooser(
         adapters,
         listed=catalog.providers_of,
-        last_resort=lambda chosen: _last_resort(adapters, chosen, router.answered),
+        last_resort=_last_resort(adapters, lambda: router.answered),
     )
     limits = _limits(adapters, settings.rate_preset)
     health = Health(limits, clock=clocks.clock, wall=clocks.wall)
@@ -281,15 +281,21 @@ def limits_of(settings: ProviderSettings, preset: str) -> Limits:
 
 
 def _last_resort(
-    adapters: Mapping[str, Adapter], preference: Preference, answered: set[str]
-) -> str | None:
+    adapters: Mapping[str, Adapter], answered: Callable[[], set[str]]
+) -> Callable[[Preference], str | None]:
     """The provider that stands in while nothing is set up: no choice, no key, no answer yet."""
     others = {name for name, adapter in adapters.items() if not adapter.last_resort}
     has_key = any(adapters[name].settings.api_key for name in others)
-    if preference.chosen or has_key or answered & others:
-        return None
-    ready = (name for name in adapters if name not in others and not adapters[name].unconfigured)
-    return next(ready, None)
+
+    def stand_in(preference: Preference) -> str | None:
+        if has_key or preference.chosen or answered() & others:
+            return None
+        ready = (
+            name for name in adapters if name not in others and not adapters[name].unconfigured
+        )
+        return next(ready, None)
+
+    return stand_in
 
 
 @asynccontextmanager

@@ -38,6 +38,7 @@ class Catalog:
         self._adapters = adapters
         self._clock = clock
         self._lists: dict[str, Sequence[Model]] = {}
+        self._names: dict[str, frozenset[str]] = {}  # of the models in the lists
         self._fresh_until: dict[str, float] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._slow: set[str] = set()
@@ -58,7 +59,7 @@ class Catalog:
             provider
             for provider, adapter in self._adapters.items()
             if adapter.settings.model == model
-            or any(listed.id in names for listed in self._lists.get(provider, ()))
+            or not names.isdisjoint(self._names.get(provider, ()))
         ]
 
     async def know(self, model: str) -> None:
@@ -70,6 +71,8 @@ class Catalog:
         if any(adapter.settings.model == model for adapter in self._adapters.values()):
             return
         asking = self._refresh()
+        if not asking:
+            return
         first = asking.keys() - self._fresh_until.keys() - self._slow
         if first:
             await asyncio.wait([asking[provider] for provider in first], timeout=FIRST_LIST_S)
@@ -114,12 +117,14 @@ class Catalog:
                 continue
             if self.is_configured(provider):
                 self._asking[provider] = asyncio.create_task(self._ask(provider))
-        return dict(self._asking)
+        return self._asking
 
     async def _ask(self, provider: str) -> None:
         fresh_s = RETRY_S
         try:
-            self._lists[provider] = await self._adapters[provider].models()
+            models = await self._adapters[provider].models()
+            self._lists[provider] = models
+            self._names[provider] = frozenset(model.id for model in models)
             fresh_s = FRESH_S
         except AdapterError as error:
             log.debug("no list of models from %s: %s", provider, error)
