@@ -26,6 +26,7 @@ FORGET_FIRST = (
 
 MAX_ROWS = 100_000
 MAX_AGE_MS = 90 * 86_400_000
+AT_ONCE = 50
 STEP = 1000
 """The most that is forgotten at once, so that no write takes long."""
 
@@ -56,6 +57,14 @@ def too_old(now_ms: int) -> Columns:
     return {"oldest_ms": now_ms - MAX_AGE_MS, "step": STEP}
 
 
+def _insert(connection: sqlite3.Connection, rows: Sequence[Columns]) -> None:
+    """All in one step: after each, the interpreter goes to and fro between the threads."""
+    names = ", ".join(rows[0])
+    places = f"({', '.join('?' * len(rows[0]))})"
+    statement = f"INSERT INTO requests ({names}) VALUES {', '.join([places] * len(rows))}"  # noqa: S608
+    connection.execute(statement, [value for row in rows for value in row.values()])
+
+
 class RequestLog:
     """The log in a file of the schema `HEAD`; used from one thread at a time."""
 
@@ -80,7 +89,8 @@ class RequestLog:
             connection = self._connection = self._connection or self._connect()
             with connection:
                 connection.execute("BEGIN IMMEDIATE")
-                connection.executemany(insert(rows[0]), rows)
+                for first in range(0, len(rows), AT_ONCE):
+                    _insert(connection, rows[first : first + AT_ONCE])
                 connection.execute(FORGET_OLD, too_old(newest_ms(rows)))
                 count = connection.execute(COUNT).fetchone()[0]
                 connection.execute(FORGET_FIRST, {"excess": excess(count)})
