@@ -268,14 +268,7 @@ def adapter_error(
     error: Exception, *, phase: Phase = Phase.BEFORE_CONTENT, model: str = "", secret: str = ""
 ) -> AdapterError:
     """The AdapterError that an exception of the SDK, or of httpx beneath it, means."""
-    import ollama
-
     match error:
-        case ollama.ResponseError():
-            status = error.status_code if error.status_code > 0 else None
-            return refusal_error(str(error.error), status, model=model, secret=secret, phase=phase)
-        case ollama.RequestError():
-            return _error(ErrorKind.BAD_REQUEST, "the SDK refused the request", Phase.BEFORE_SEND)
         case TimeoutError():
             return _error(ErrorKind.TIMEOUT_FIRST_BYTE, "no answer in time", phase)
         case ConnectionError():
@@ -285,6 +278,19 @@ def adapter_error(
             if isinstance(error, httpx.ConnectError) and mapped.kind is ErrorKind.NETWORK:
                 return _error(ErrorKind.NETWORK, f"{mapped.message}: {CURE}", phase)
             return mapped
+        case _:
+            return _of_sdk(error, phase, model, secret)
+
+
+def _of_sdk(error: Exception, phase: Phase, model: str, secret: str) -> AdapterError:
+    import ollama  # here, as a server that does not answer at the start is none of its errors
+
+    match error:
+        case ollama.ResponseError():
+            status = error.status_code if error.status_code > 0 else None
+            return refusal_error(str(error.error), status, model=model, secret=secret, phase=phase)
+        case ollama.RequestError():
+            return _error(ErrorKind.BAD_REQUEST, "the SDK refused the request", Phase.BEFORE_SEND)
         case _:
             return _error(
                 ErrorKind.BAD_RESPONSE, "the answer is not what Ollama's API promises", phase
