@@ -93,7 +93,7 @@ class GeminiAdapter:
 
     @property
     def unconfigured(self) -> str | None:
-        return None if self.settings.api_key else "GEMINI_API_KEY is not set"
+        return None if self.settings.api_key is not None else "GEMINI_API_KEY is not set"
 
     @property
     def _key(self) -> str:

@@ -77,7 +77,7 @@ class GroqAdapter:
 
     @property
     def unconfigured(self) -> str | None:
-        return None if self.settings.api_key else "GROQ_API_KEY is not set"
+        return None if self.settings.api_key is not None else "GROQ_API_KEY is not set"
 
     def capabilities(self, model: str) -> Capabilities:
         return Capabilities(

@@ -11,8 +11,6 @@ from msgspec.structs import replace
 from adapters.base import Adapter, Capabilities, ChatRequest, Json
 from proxy.errors import ApiError, model_not_found
 
-MAX_ORDERS = 128
-
 
 class Candidate(Struct, frozen=True):
     """A provider and the model of it that would answer."""
@@ -71,7 +69,6 @@ class Chooser:
         self._adapters = adapters
         self._listed = listed
         self._last_resort = last_resort
-        self._orders: dict[int, tuple[Preference, list[str]]] = {}
 
     def is_named(self, model: str) -> bool:
         """Whether the client's name for the model begins with a provider's."""
@@ -127,10 +124,14 @@ class Chooser:
 
     def _order(self, preference: Preference) -> list[str]:
         """Preferred, then fallback, without those that are not set up. Raises ApiError 503."""
-        order = self._configured(preference)
+        others = preference.fallback or [
+            name for name, adapter in self._adapters.items() if not adapter.last_resort
+        ]
+        order = list(dict.fromkeys([preference.provider, *others]))
+        order = [name for name in order if self._adapters[name].unconfigured is None]
         stand_in = self.stand_in(preference)
         if stand_in and stand_in not in order:
-            order = [*order, stand_in]
+            order.append(stand_in)
         if not order:
             raise ApiError(
                 503,
@@ -139,21 +140,6 @@ class Chooser:
                 code="no_provider_available",
                 should_retry=False,
             )
-        return order
-
-    def _configured(self, preference: Preference) -> list[str]:
-        """Worked out once for each of the preferences that hold now, which are few objects."""
-        known, order = self._orders.get(id(preference), (None, []))
-        if known is preference:
-            return order
-        others = preference.fallback or [
-            name for name, adapter in self._adapters.items() if not adapter.last_resort
-        ]
-        order = list(dict.fromkeys([preference.provider, *others]))
-        order = [name for name in order if self._adapters[name].unconfigured is None]
-        if len(self._orders) >= MAX_ORDERS:
-            self._orders.clear()
-        self._orders[id(preference)] = preference, order
         return order
 
     def stand_in(self, preference: Preference) -> str | None:

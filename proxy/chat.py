@@ -206,7 +206,7 @@ class _Exchange:
             match request.extensions.get("pointsman"):
                 case {"fallback": said}:
                     word = word or said
-        return {"off": False, "on": True, False: False, True: True}.get(word) if word else None
+        return {"off": False, "on": True, False: False, True: True}.get(word)
 
     async def single(self, fold: Fold, events: AsyncIterator[list[Event]]) -> None:
         """Read the whole answer and send it as one object."""
