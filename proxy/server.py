@@ -88,6 +88,7 @@ class Server(uvicorn.Server):
         # What was imported until here stays for good: no need to search it for garbage again.
         gc.collect()
         gc.freeze()
+        gc.enable()
         # Few of the many things that a request makes are cycles; to look for them after every 700
         # took 6 % of all the time.
         gc.set_threshold(10_000, 20, 20)
