@@ -70,6 +70,22 @@ class ChatEndpoint:
         exchange = _Exchange(scope, send)
         place = Place(self._admission)
         work = Work(self._rounds)
+        try:
+            await self._serve(scope, receive, exchange, place, work)
+        except asyncio.CancelledError:
+            if not work.has_left():
+                raise
+            exchange.left()
+        finally:
+            work.close()
+            place.leave()
+            exchange.log()
+            if self._record is not None:
+                self._record(exchange.row())
+
+    async def _serve(
+        self, scope: Scope, receive: Receive, exchange: _Exchange, place: Place, work: Work
+    ) -> None:
         unwatch: Callable[[], None] | None = None
         try:
             body = await read_body(scope, receive, place)
@@ -81,24 +97,17 @@ class ChatEndpoint:
             exchange.is_stream = parsed.request.stream
             await self._answer(parsed, exchange, work)
         except ApiError as error:
+            work.close()  # to say what was wrong is not cut short
             await exchange.fail(error)
         except ClientLeft:
             exchange.left()
-        except asyncio.CancelledError:
-            if not work.has_left():
-                raise
-            exchange.left()
         except Exception:
             log.exception("%s failed inside the proxy", exchange.id.decode("ascii"))
+            work.close()
             await exchange.fail(internal_error())
         finally:
-            work.close()
             if unwatch is not None:
                 unwatch()
-            place.leave()
-            exchange.log()
-            if self._record is not None:
-                self._record(exchange.row())
 
     async def _answer(self, parsed: Parsed, exchange: _Exchange, work: Work) -> None:
         request = parsed.request
@@ -127,13 +136,17 @@ class ChatEndpoint:
                     await exchange.stream(stream, events)
                 else:
                     fold = Fold(head, legacy_functions=parsed.legacy_functions)
-                    await exchange.single(fold, events)
+                    await exchange.read(fold, events)
+                    work.end_in(math.inf)  # how long the client takes to read it is its own matter
+                    await exchange.single(fold)
             finally:
                 await answer.aclose()
         except asyncio.CancelledError:
             if not work.is_late():
                 raise
             raise _too_late(deadline_s) from None
+        finally:
+            work.ends_at = math.inf  # who reads slowly may still be told of a failure
 
 
 def _too_late(deadline_s: float) -> ApiError:
@@ -208,13 +221,16 @@ class _Exchange:
                     word = word or said
         return {"off": False, "on": True, False: False, True: True}.get(word)
 
-    async def single(self, fold: Fold, events: AsyncIterator[list[Event]]) -> None:
-        """Read the whole answer and send it as one object."""
+    async def read(self, fold: Fold, events: AsyncIterator[list[Event]]) -> None:
+        """Read the whole answer."""
         try:
             async for batch in events:
                 fold.feed(batch)
         except AdapterError as error:
             raise from_adapter(error) from None
+
+    async def single(self, fold: Fold) -> None:
+        """Send the answer as one object."""
         await self._respond(200, [JSON_TYPE], fold.end())
 
     async def stream(self, chunks: ChunkStream, events: AsyncIterator[list[Event]]) -> None:
@@ -252,13 +268,13 @@ class _Exchange:
         await self._send_body(body, more=False)
 
     async def _start(self, status: int, headers: Sequence[Header]) -> None:
-        self.status = status
         message: Message = {
             "type": "http.response.start",
             "status": status,
             "headers": [*headers, *self._receipt_headers()],
         }
         await self._send(message)
+        self.status = status  # not before: while it waited for its turn, it may have been given up
 
     async def _send_body(self, data: bytes, *, more: bool) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
