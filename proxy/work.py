@@ -44,7 +44,7 @@ class Work:
     and takes the cancellation back: the task may go on.
     """
 
-    __slots__ = ("_is_late", "_is_left", "_rounds", "_task", "ends_at", "loop")
+    __slots__ = ("_is_late", "_is_left", "_is_over", "_rounds", "_task", "ends_at", "loop")
 
     def __init__(self, rounds: Rounds) -> None:
         task = asyncio.current_task()
@@ -54,6 +54,7 @@ class Work:
         self._task = task
         self._is_late = False
         self._is_left = False
+        self._is_over = False
         self._rounds = rounds
         rounds.add(self)
 
@@ -69,7 +70,7 @@ class Work:
 
     def stop_left(self) -> None:
         """Nobody is there any more who could be answered."""
-        if not self._is_left:
+        if not self._is_left and not self._is_over:
             self._is_left = True
             self._task.cancel()
 
@@ -90,5 +91,5 @@ class Work:
 
     def close(self) -> None:
         """It has ended by itself; nothing cancels it any more."""
-        self._is_left = True
+        self._is_over = True
         self._rounds.discard(self)

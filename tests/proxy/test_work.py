@@ -68,6 +68,7 @@ async def test_nothing_cancels_what_has_ended() -> None:
     work.stop_left()
     await asyncio.sleep(2 * TICK_S)
     assert not work.is_late()
+    assert not work.has_left()
 
 
 async def test_many_are_looked_after_and_each_ends_by_its_own_time() -> None:
