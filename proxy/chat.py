@@ -97,13 +97,11 @@ class ChatEndpoint:
             exchange.is_stream = parsed.request.stream
             await self._answer(parsed, exchange, work)
         except ApiError as error:
-            work.end_in(math.inf)  # to say what was wrong is not cut short
             await exchange.fail(error)
         except ClientLeft:
             exchange.left()
         except Exception:
             log.exception("%s failed inside the proxy", exchange.id.decode("ascii"))
-            work.end_in(math.inf)
             await exchange.fail(internal_error())
         finally:
             if unwatch is not None:

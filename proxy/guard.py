@@ -265,9 +265,10 @@ class _Answer(Struct):
                     (b"access-control-expose-headers", b"*"),
                     (b"vary", b"origin"),
                 ]
+            await self.send({**message, "headers": headers})
             self.head = headers
-            message = {**message, "headers": headers}
-        await self.send(message)
+        else:
+            await self.send(message)
 
     async def cut_short(self, error: ApiError) -> None:
         """End loudly what cannot be answered any more."""
