@@ -84,7 +84,7 @@ async def exchange(
     """
     provider = dialect.provider
     if callable(target):
-        target = await target()
+        target = await _aimed(target, provider)
     reply = await _send(target, call, provider)
     if reply.status >= 300:
         error = dialect.refusal(await _read_refusal(reply, target, provider))
@@ -119,6 +119,20 @@ def _is_whole(call: NativeCall, content_type: str) -> bool:
         return True
     is_stream = content_type.startswith(("text/event-stream", "application/x-ndjson"))
     return not (call.stream or is_stream)
+
+
+async def _aimed(target: Callable[[], Awaitable[Target]], provider: str) -> Target:
+    try:
+        return await target()
+    except (*HTTPX_ERRORS, ValueError) as error:
+        message = "its key or base URL cannot be used; `pointsman doctor` tells why"
+        raise AdapterError(
+            ErrorKind.NETWORK,
+            message,
+            provider=provider,
+            scope=Scope.PROVIDER,
+            phase=Phase.BEFORE_SEND,
+        ) from error
 
 
 async def _send(target: Target, call: NativeCall, provider: str) -> Reply:
@@ -242,6 +256,8 @@ async def _unpacked(reply: Reply) -> AsyncIterator[bytes]:
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | AUTO_DETECT)
     try:
         async for packed in reply:
+            if unpacker.eof:
+                break  # nothing of the answer comes any more, and zlib would keep what does
             while packed:
                 yield unpacker.decompress(packed, PIECE_BYTES)
                 packed = unpacker.unconsumed_tail

@@ -281,6 +281,17 @@ async def test_a_compressed_answer_is_read_although_none_was_asked_for(call: Nat
     assert [event for batch in batches for event in batch][-2:] == [Text("a"), Finish("stop")]
 
 
+async def test_what_stands_behind_a_compressed_answer_is_not_read() -> None:
+    garbage = [b"x" * 1000] * 50
+    headers = {**NDJSON, "content-encoding": "gzip"}
+    response = answer(gzip.compress(row("a")), *garbage, headers=headers)
+
+    await failure_of(response)
+
+    assert isinstance(response.stream, Body)
+    assert response.stream.read == 2
+
+
 async def test_broken_compression_is_a_bad_response() -> None:
     headers = {**NDJSON, "content-encoding": "gzip"}
     error, _ = await failure_of(answer(b"not gzip at all", headers=headers))
