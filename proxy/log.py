@@ -127,7 +127,9 @@ class Lines(logging.Handler):
         self._write()  # what came while the last lines were written
 
     def _write(self) -> None:
-        lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        lines: list[str] = []
+        with contextlib.suppress(IndexError):  # at the end, others write as well
+            lines.extend(self._waiting.popleft() for _ in range(len(self._waiting)))
         if dropped := self._dropped:
             self._dropped -= dropped
             lines.append(f"pointsman.log {dropped} lines found no room: nobody read them\n")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import logging
+import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -173,6 +175,21 @@ def test_what_is_said_after_the_end_is_written_at_once() -> None:
     log.info("late")
 
     assert stream.getvalue().endswith(" late\n")
+
+
+def test_what_threads_say_while_the_end_comes_is_all_written() -> None:
+    lines, stream = written()
+    usual_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            told = [pool.submit(log.info, "said") for _ in range(2000)]
+            lines.close()
+    finally:
+        sys.setswitchinterval(usual_s)
+
+    assert [each.exception() for each in told] == [None] * 2000
+    assert stream.getvalue().count(" said\n") == 2000
 
 
 def test_a_reader_that_has_gone_is_no_failure() -> None:
