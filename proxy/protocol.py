@@ -10,14 +10,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import orjson
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from proxy.body import WATCH, new_request_id
 from proxy.errors import ApiError
 from proxy.wire import error_object
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
 
 HEAD_S = 10.0
 BODY_S = 10.0
@@ -54,11 +61,16 @@ class Protocol(HttpToolsProtocol):
         self._unread_since = 0.0
         self._on_left: Callable[[], None] | None = None
         self._is_lost = False
+        self._answering: RequestResponseCycle | None = None
         self._wait(_Waits.REQUEST)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._is_lost = True
+        answering = self._answering  # uvicorn tells the request that came last, which may wait
+        if answering is not None and not answering.response_complete:
+            answering.disconnected = True
+            answering.message_event.set()
         if self._on_left is not None:
             self._on_left()
 
@@ -113,6 +125,10 @@ class Protocol(HttpToolsProtocol):
             self._start_asgi_task(cycle, app)
         elif self._waits is _Waits.ANSWER:
             self._wait(_Waits.REQUEST)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def check(self, now: float) -> None:
         """Look whether the client takes too long; `now` is the loop's time."""

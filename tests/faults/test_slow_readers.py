@@ -1,4 +1,4 @@
-"""A client asks again before it has read its last answer: what is sent to it has to wait."""
+"""A client asks again before it has read its last answer, and leaves, or takes its time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from proxy.usage import LEFT
 from proxy.work import TICK_S
 from tests.faults.conftest import Build
 from tests.faults.dialects import encoded
-from tests.faults.fake import whole
+from tests.faults.fake import Reply, whole
 from tests.faults.world import PATIENCE_S, World, until
 
 pytestmark = pytest.mark.anyio
@@ -82,4 +82,38 @@ async def test_an_answer_that_is_here_in_time_is_sent_however_late_that_is(
             read = read[-2048:] + data
     assert b"HTTP/1.1 200" in read
     assert encoded(world.a.dialect.text) in read
+    assert failures(caplog) == []
+
+
+async def test_who_leaves_with_another_request_in_line_has_left(
+    build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = await build("groq")
+    world.a.then(Reply((), "hang"))
+    loop = asyncio.get_running_loop()
+    with socket.socket() as client:
+        client.setblocking(False)
+        await loop.sock_connect(client, ("127.0.0.1", urlsplit(world.url).port))
+        await loop.sock_sendall(client, post(GOOD) * 2)
+        await until(lambda: world.a.counts.busy == 1)
+    await until(lambda: not world._server.server_state.tasks)
+    assert world.a.counts.left == 1
+    assert failures(caplog) == []
+
+
+async def test_what_sends_until_its_client_leaves_hears_of_it_with_another_request_in_line(
+    build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = await build("groq")
+    loop = asyncio.get_running_loop()
+    events = b"GET /admin/api/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with socket.socket() as client:
+        client.setblocking(False)
+        await loop.sock_connect(client, ("127.0.0.1", urlsplit(world.url).port))
+        await loop.sock_sendall(client, events)
+        assert b" 200 OK" in await loop.sock_recv(client, 1024)
+        await loop.sock_sendall(client, post(GOOD))
+        client.shutdown(socket.SHUT_WR)
+        await asyncio.sleep(0.05)
+    await until(lambda: not world._server.server_state.tasks)
     assert failures(caplog) == []
