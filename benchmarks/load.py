@@ -23,6 +23,7 @@ import uvloop
 
 LAST_CHUNK = b"0\r\n\r\n"
 PATIENCE_S = 60.0
+MAX_FAILED = 100
 
 
 @dataclass(frozen=True)
@@ -148,28 +149,38 @@ class Clients:
         self.failed = 0
 
     async def connect(self) -> None:
-        loop = asyncio.get_running_loop()
+        self.all = [await self._client() for _ in range(self.job.connections)]
+
+    async def _client(self) -> Client:
         request, mark = self.job.request(), self.job.mark.encode()
-        for _ in range(self.job.connections):
-            _, client = await loop.create_connection(
-                lambda: Client(request, mark), "127.0.0.1", self.job.port
-            )
-            self.all.append(client)
+        _, client = await asyncio.get_running_loop().create_connection(
+            lambda: Client(request, mark), "127.0.0.1", self.job.port
+        )
+        return client
 
     async def run(self, seconds: float, least: int = 0) -> None:
         """Ask for so long, and at least so often; what has begun is waited for."""
         ends = time.perf_counter() + seconds
 
-        async def one(client: Client) -> None:
+        async def one(place: int) -> None:
             while time.perf_counter() < ends or len(self.times) < least:
-                ok = await asyncio.wait_for(client.ask(), PATIENCE_S)
-                self.times.append((client.end - client.began) * 1000)
+                client = self.all[place]
+                if client.transport.is_closing():  # a server overrun may close what it kept
+                    client = self.all[place] = await self._client()
+                try:
+                    ok = await asyncio.wait_for(client.ask(), PATIENCE_S)
+                except TimeoutError:
+                    client.transport.abort()
+                    ok = False
                 if not ok or not client.first:
                     self.failed += 1
-                    return
+                    if self.failed > MAX_FAILED:
+                        return
+                    continue
+                self.times.append((client.end - client.began) * 1000)
                 self.firsts.append((client.first - client.began) * 1000)
 
-        await asyncio.gather(*(one(client) for client in self.all))
+        await asyncio.gather(*(one(place) for place in range(len(self.all))))
 
     async def hold(self) -> None:
         """Begin an answer on every connection, and stay until the input ends."""
@@ -196,9 +207,9 @@ async def work(job: Job) -> Result | None:
     await clients.run(job.seconds, job.least)
     seconds = time.perf_counter() - began
     cpu = cpu_s(job.pid) - cpu_before if job.pid else 0.0
-    times = clients.times if len(clients.times) > 1 else clients.times * 2
+    times = clients.times if len(clients.times) > 1 else (clients.times or [0.0]) * 2
     return Result(
-        requests=len(clients.times),
+        requests=len(clients.times) + clients.failed,
         failed=clients.failed,
         seconds=seconds,
         cpu_s=cpu,

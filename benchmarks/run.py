@@ -55,7 +55,7 @@ class Plan:
         return replace(self, loads=loads, growth=not part)
 
 
-FULL = Plan(seconds=3.0, rounds=3, starts=5)
+FULL = Plan(seconds=2.0, rounds=3, starts=5)
 QUICK = Plan(seconds=0.5, rounds=1, starts=2, loads=[load for load in LOADS if load is not MANY])
 
 
