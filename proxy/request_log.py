@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from proxy.migrate import HEAD
 from proxy.new_file import create_database
-from proxy.snapshot import BROKEN, SnapshotError, file_id, locked
+from proxy.snapshot import BROKEN, SnapshotError, SqliteFile, file_id, locked
 
 COUNT = "SELECT COUNT(*) FROM requests"
 FORGET_OLD = (
@@ -65,13 +63,8 @@ def _insert(connection: sqlite3.Connection, rows: Sequence[Columns]) -> None:
     connection.execute(statement, [value for row in rows for value in row.values()])
 
 
-class RequestLog:
-    """The log in a file of the schema `HEAD`; used from one thread at a time."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._connection: sqlite3.Connection | None = None
-        self._file_id: int | None = None
+class RequestLog(SqliteFile):
+    """The log, in a file that is made where there is none."""
 
     def append(self, rows: Sequence[Columns]) -> None:
         """Write rows and forget the oldest.
@@ -79,11 +72,7 @@ class RequestLog:
         Raises StoreError while another program locks the file, else SnapshotError.
         """
         try:
-            found = file_id(self._path)
-            if found != self._file_id:
-                self.close()
-                self._file_id = found
-            if found is None:
+            if not self._is_there():
                 create_database(self._path)
                 self._file_id = file_id(self._path)
             connection = self._connection = self._connection or self._connect()
@@ -100,28 +89,8 @@ class RequestLog:
                 raise locked(self._path) from error
             raise SnapshotError(str(error)) from error
 
-    def close(self) -> None:
-        """Let go of the file."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            f"{self._path.absolute().as_uri()}?mode=rw",
-            uri=True,
-            timeout=0.25,
-            isolation_level=None,
-            check_same_thread=False,  # one thread uses it, another one may close it at the end
-        )
-        try:
-            # A second of the log is nothing that every commit should wait for the disk.
-            connection.execute("PRAGMA synchronous=NORMAL")
-            found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
-        except sqlite3.Error:
-            connection.close()
-            raise
-        if found != [(HEAD,)]:
-            connection.close()
-            raise SnapshotError("its schema is of another version")
+        connection = self._open("mode=rw")
+        # A second of the log is nothing that every commit should wait for the disk.
+        connection.execute("PRAGMA synchronous=NORMAL")
         return connection

@@ -51,14 +51,56 @@ def keep_private(path: Path) -> None:
             path.with_name(name).chmod(0o600)
 
 
-class SqliteReader:
-    """The read half of `proxy.store.Database`, for a file of the schema `HEAD`."""
+class SqliteFile:
+    """A connection to the file that is there now, of the schema `HEAD`; for one thread at a time.
+
+    What is raised is `BROKEN` or SnapshotError.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
-        self._is_frozen = False
         self._file_id: int | None = None
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _is_there(self) -> bool:
+        """Whether there is a file; a connection to one that was there before is closed."""
+        found = file_id(self._path)
+        if found != self._file_id:
+            self.close()
+            self._file_id = found
+        return found is not None
+
+    def _open(self, how: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{self._path.absolute().as_uri()}?{how}",
+            uri=True,
+            timeout=0.25,
+            isolation_level=None,
+            check_same_thread=False,  # one thread uses it, another one may close it at the end
+        )
+        try:
+            found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+        except sqlite3.Error:
+            connection.close()
+            raise
+        if found != [(HEAD,)]:
+            connection.close()
+            raise SnapshotError("its schema is of another version")
+        return connection
+
+
+class SqliteReader(SqliteFile):
+    """The read half of `proxy.store.Database`."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._is_frozen = False
 
     def version(self) -> tuple[int, int] | None:
         """Something that differs after another connection has written; None without a file."""
@@ -93,19 +135,9 @@ class SqliteReader:
         """What a SELECT with named parameters finds."""
         return self._query(sql, values)
 
-    def close(self) -> None:
-        """Let go of the file."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
     def _query(self, sql: str, values: Mapping[str, object] | tuple[object, ...] = ()) -> list[Any]:
         try:
-            found = file_id(self._path)
-            if found != self._file_id:
-                self.close()
-                self._file_id = found
-            if found is None:
+            if not self._is_there():
                 return []
             if self._connection is None:
                 self._connection = self._connect()
@@ -120,33 +152,18 @@ class SqliteReader:
     def _connect(self) -> sqlite3.Connection:
         try:
             self._is_frozen = False
-            return self._connected("mode=ro")
+            return self._private("mode=ro")
         except sqlite3.OperationalError as error:
             has_log = self._path.with_name(f"{self._path.name}-wal").exists()
             if error.sqlite_errorname != "SQLITE_CANTOPEN" or has_log:
                 raise
         # Even to read, SQLite wants to write beside the file. Where nobody can, nothing changes.
         self._is_frozen = True
-        return self._connected("immutable=1")
+        return self._private("immutable=1")
 
-    def _connected(self, how: str) -> sqlite3.Connection:
+    def _private(self, how: str) -> sqlite3.Connection:
         keep_private(self._path)
-        connection = sqlite3.connect(
-            f"{self._path.absolute().as_uri()}?{how}",
-            uri=True,
-            timeout=0.25,
-            isolation_level=None,
-            check_same_thread=False,  # one thread uses it, another one may close it at the end
-        )
-        try:
-            found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
-        except sqlite3.Error:
-            connection.close()
-            raise
-        if found != [(HEAD,)]:
-            connection.close()
-            raise SnapshotError("its schema is of another version")
-        return connection
+        return self._open(how)
 
 
 @contextmanager
