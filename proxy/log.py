@@ -139,22 +139,35 @@ class Lines(logging.Handler):
             self._stream.flush()
 
 
+class _Stamps:
+    """The second of a record, written once for all that fall into it."""
+
+    def __init__(self, form: str, clock: Callable[[float], time.struct_time]) -> None:
+        self._form = form
+        self._clock = clock
+        self._last = (-1, "")
+
+    def of(self, record: logging.LogRecord) -> str:
+        """With the milliseconds behind it."""
+        second, stamp = self._last
+        if (now := int(record.created)) != second:
+            stamp = time.strftime(self._form, self._clock(now))
+            self._last = (now, stamp)
+        return f"{stamp}.{int(record.msecs):03d}"
+
+
 class AsText:
     """`2026-11-21 18:04:05.123 INFO pointsman.router [groq] connection refused`, in local time."""
 
     def __init__(self) -> None:
-        self._second = (-1, "")
+        self._stamps = _Stamps("%Y-%m-%d %H:%M:%S", time.localtime)
 
     def __call__(self, record: logging.LogRecord) -> str:
         """The line, or several where there is a traceback."""
-        second, stamp = self._second
-        if (now := int(record.created)) != second:
-            stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
-            self._second = (now, stamp)
         message = record.getMessage()
         if not message.isprintable():  # a provider's words end no line and move no cursor
             message = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in message)
-        line = f"{stamp}.{int(record.msecs):03d} {record.levelname} {record.name} {message}\n"
+        line = f"{self._stamps.of(record)} {record.levelname} {record.name} {message}\n"
         trace = _trace(record)
         return f"{line}{trace}\n" if trace else line
 
@@ -166,16 +179,12 @@ class AsJson:
     """
 
     def __init__(self) -> None:
-        self._second = (-1, "")
+        self._stamps = _Stamps("%Y-%m-%dT%H:%M:%S", time.gmtime)
 
     def __call__(self, record: logging.LogRecord) -> str:
         """The line."""
-        second, stamp = self._second
-        if (now := int(record.created)) != second:
-            stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
-            self._second = (now, stamp)
         entry: Json = {
-            "time": f"{stamp}.{int(record.msecs):03d}Z",
+            "time": f"{self._stamps.of(record)}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
