@@ -7,15 +7,14 @@ that has come to mean this machine (rebinding), in which case the browser takes 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route
 
+from tests.browser import chromium
 from tests.security.kit import Fakes, Threaded, ask, body_of, request, serving, settings_for, sized
 
 pytestmark = pytest.mark.browser
@@ -28,10 +27,6 @@ SITES = {
 }
 TARGETS = ("http://127.0.0.1", "http://localhost")[: sized(1, 2)]
 FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
     "--host-resolver-rules=MAP *.example 127.0.0.1",
     # A newer browser would ask its user first; older and other ones do not.
     "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests",
@@ -143,13 +138,7 @@ async ([url, body]) => {
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None and not os.environ.get("CI"):
-        pytest.skip("no chromium on this machine: apt-get install chromium")
-    with (
-        sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=chromium, args=FLAGS) as browser,
-    ):
+    with chromium(*FLAGS) as browser:
         yield browser
 
 
