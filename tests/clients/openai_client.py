@@ -39,7 +39,7 @@ def checks_of(base_url: str) -> dict[str, Check]:
     """Every check, by name; each takes a provider's models and gives what the client saw."""
     client = openai.OpenAI(base_url=base_url, api_key="app-tests", max_retries=0, timeout=20)
     create: Callable[..., Any] = client.chat.completions.create
-    checks = _plain_checks(create) | _tool_checks(client, create)
+    checks = _plain_checks(create) | _tool_checks(client, create) | _function_checks(create)
     checks |= _structured_checks(client) | _reasoning_checks(create)
     checks |= _error_checks(create) | _model_checks(client)
     checks["async_plain"] = lambda models: asyncio.run(_async_plain(base_url, models))
@@ -167,6 +167,12 @@ def _tool_checks(client: openai.OpenAI, create: Callable[..., Any]) -> dict[str,
         messages.append({"role": "assistant", "content": None, "tool_calls": named})
         return finish(messages, calls, ask)
 
+    return {"tools": tools, "tools_stream": tools_stream}
+
+
+def _function_checks(create: Callable[..., Any]) -> dict[str, Check]:
+    """Which function is called, how many, and the older way to name them."""
+
     def forced(models: Models) -> Any:
         choice = {"type": "function", "function": {"name": "weather"}}
         tools = [{**TOOL, "function": {**TOOL["function"], "name": "other"}}, TOOL]
@@ -195,13 +201,7 @@ def _tool_checks(client: openai.OpenAI, create: Callable[..., Any]) -> dict[str,
         messages.append({"role": "function", "name": called.name, "content": s.weather(city)})
         return create(messages=messages, **ask).choices[0].message.content
 
-    return {
-        "tools": tools,
-        "tools_stream": tools_stream,
-        "forced_tool": forced,
-        "one_call": one_call,
-        "functions": functions,
-    }
+    return {"forced_tool": forced, "one_call": one_call, "functions": functions}
 
 
 # -- structure and reasoning ------------------------------------------------------------------
