@@ -233,8 +233,7 @@ def has_content(events: Iterable[Event]) -> bool:
 # -- an adapter -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
+class Capabilities(Struct, frozen=True):
     """What a model can do. True also where nobody knows: the provider then has the last word.
 
     `image_urls` is False where an image must come as bytes, so that the proxy fetches it first.

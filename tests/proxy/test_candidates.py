@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -258,7 +258,7 @@ def test_what_a_request_needs_is_named_with_its_place(
 
 def test_a_model_that_can_do_all_lacks_nothing() -> None:
     assert lacks(EVERYTHING, {"tools": "tools", "images": "messages[0].content[0]"}) is None
-    assert lacks(replace(EVERYTHING, images=False), {"images": "x"}) == "x"
+    assert lacks(structs.replace(EVERYTHING, images=False), {"images": "x"}) == "x"
 
 
 def test_who_cannot_do_it_is_skipped_and_named(station: Station) -> None:

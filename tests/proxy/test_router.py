@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -516,7 +516,7 @@ async def test_choices_are_fanned_out_where_a_provider_gives_one(
     build: Build, *, stream: bool, can: bool
 ) -> None:
     station = build("north")
-    abilities = replace(EVERYTHING, n=can or stream, n_stream=can or not stream)
+    abilities = structs.replace(EVERYTHING, n=can or stream, n_stream=can or not stream)
     station.adapters["north"].script.abilities = abilities
 
     await station.ask(n=2, stream=stream)
@@ -527,7 +527,7 @@ async def test_choices_are_fanned_out_where_a_provider_gives_one(
     assert station.receipt.warnings == ([] if can else ["emulated=n"])
 
 
-ONE_AT_A_TIME = replace(EVERYTHING, n=False, n_stream=False)
+ONE_AT_A_TIME = structs.replace(EVERYTHING, n=False, n_stream=False)
 
 
 async def test_each_choice_takes_a_place_of_its_own_and_all_are_one_attempt(build: Build) -> None:
