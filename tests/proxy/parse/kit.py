@@ -23,6 +23,11 @@ TOOL: Json = {
 }
 OTHER_TOOL: Json = {"type": "function", "function": {"name": "weigh"}}
 SCHEMA: Json = {"type": "object", "properties": {"metres": {"type": "number"}}}
+TEXT, NUMBER, OBJECT, LIST = "text", 1, {"a": 1}, ["a"]
+OPENAI_NAMES = frozenset(
+    get_type_hints(openai_params.CompletionCreateParamsBase)
+    | get_type_hints(openai_params.CompletionCreateParamsStreaming)
+)
 
 
 def parsed(**fields: Any) -> Parsed:
@@ -37,13 +42,6 @@ def refusal(**fields: Any) -> ApiError:
     with pytest.raises(ApiError) as caught:
         parsed(**fields)
     return caught.value
-
-
-TEXT, NUMBER, OBJECT, LIST = "text", 1, {"a": 1}, ["a"]
-OPENAI_NAMES = frozenset(
-    get_type_hints(openai_params.CompletionCreateParamsBase)
-    | get_type_hints(openai_params.CompletionCreateParamsStreaming)
-)
 
 
 def allowed_tools(mode: str, *names: str) -> Json:
