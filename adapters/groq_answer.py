@@ -6,7 +6,7 @@ read by the same lines.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -166,17 +166,18 @@ def rate_limits(headers: Mapping[str, str]) -> list[Event]:
 
     Source: console.groq.com/docs/rate-limits (requests a day, tokens a minute).
     """
-    if "x-ratelimit-limit-requests" not in headers and "x-ratelimit-limit-tokens" not in headers:
+    requests = headers.get("x-ratelimit-limit-requests")
+    tokens = headers.get("x-ratelimit-limit-tokens")
+    if requests is None and tokens is None:
         return []
-    count, duration = _counts(headers), _durations(headers)
     return [
         RateLimits(
-            limit_requests=count("limit-requests"),
-            remaining_requests=count("remaining-requests"),
-            reset_requests_s=duration("reset-requests"),
-            limit_tokens=count("limit-tokens"),
-            remaining_tokens=count("remaining-tokens"),
-            reset_tokens_s=duration("reset-tokens"),
+            limit_requests=_number(requests),
+            remaining_requests=_number(headers.get("x-ratelimit-remaining-requests")),
+            reset_requests_s=go_duration_s(headers.get("x-ratelimit-reset-requests", "")),
+            limit_tokens=_number(tokens),
+            remaining_tokens=_number(headers.get("x-ratelimit-remaining-tokens")),
+            reset_tokens_s=go_duration_s(headers.get("x-ratelimit-reset-tokens", "")),
         )
     ]
 
@@ -263,13 +264,8 @@ def _count(value: Any) -> int | None:
     return value if type(value) is int and value >= 0 else None
 
 
-def _counts(headers: Mapping[str, str]) -> Callable[[str], int | None]:
-    def count(name: str) -> int | None:
-        text = headers.get(f"x-ratelimit-{name}", "")
-        return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
-
-    return count
-
-
-def _durations(headers: Mapping[str, str]) -> Callable[[str], float | None]:
-    return lambda name: go_duration_s(headers.get(f"x-ratelimit-{name}", ""))
+def _number(text: str | None) -> int | None:
+    """A count in a header."""
+    if text is None or not text.isdecimal() or not text.isascii() or len(text) >= 16:
+        return None
+    return int(text)

@@ -29,6 +29,7 @@ _UNITS_S: Mapping[str, float] = {
 _PART = r"(\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(h|ms|m|s|us|µs|ns)"
 _DURATION = re.compile(rf"(?:{_PART})+", re.ASCII)
 _PARTS = re.compile(_PART, re.ASCII)
+_USUAL = re.compile(r"(?:(\d{1,6})m)?(\d{1,6}(?:\.\d{1,9})?)s", re.ASCII)
 
 
 def capped_s(seconds: float, cap_s: float = HOUR_S) -> float | None:
@@ -56,17 +57,13 @@ def go_duration_s(text: str, *, cap_s: float = DAY_S) -> float | None:
 
     Reads protobuf's durations ("26.123456789s") as well: they are a part of Go's.
     """
-    if text.endswith("s") and len(text) < 16 and _is_plain(number := text[:-1]):
-        return min(float(number), cap_s)
+    if usual := _USUAL.fullmatch(text):  # nearly all are, and come with every answer
+        minutes, seconds = usual.groups("0")
+        return min(int(minutes) * 60 + float(seconds), cap_s)
     if len(text) > 128 or not _DURATION.fullmatch(text):
         return None
-    seconds = sum(float(number) * _UNITS_S[unit] for number, unit in _PARTS.findall(text))
-    return min(seconds, cap_s)
-
-
-def _is_plain(number: str) -> bool:
-    """Whether there is nothing but digits, and a dot between them."""
-    return number.replace(".", "", 1).isdecimal() and number.isascii()
+    told_s = sum(float(number) * _UNITS_S[unit] for number, unit in _PARTS.findall(text))
+    return min(told_s, cap_s)
 
 
 def _number(text: str) -> float:
