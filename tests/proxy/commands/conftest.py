@@ -17,6 +17,12 @@ def clean_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     clean(monkeypatch, tmp_path)
 
 
+@pytest.fixture
+def any_port(clean_place: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server would listen wherever there is room."""
+    monkeypatch.setenv("POINTSMAN_PORT", "0")
+
+
 @pytest.fixture(scope="module")
 def host() -> Iterator[Host]:
     with Host().running() as started:

@@ -1,13 +1,8 @@
-"""The doctor: what it finds, what it says to do, and when it calls that a failure."""
+"""`pointsman doctor`: what it finds of providers and models, what it says to do, when it fails."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,42 +10,11 @@ import pytest
 from adapters import REGISTRY
 from adapters.base import Availability, ErrorKind, Model
 from tests.fakes import GEMINI_KEY, GROQ_KEY, GeminiFake, GroqFake, OllamaFake
+from tests.proxy.commands.kit import ABSENT, BAD, GOOD, findings
 from tests.proxy.kit import HANG, ScriptedAdapter, adapter_class, failure
-from tests.proxy.serving import Host
-from tests.proxy.terminal_kit import NOWHERE, clean, one_line, point_at_fakes, run, server
+from tests.proxy.terminal_kit import NOWHERE, one_line, run
 
-GOOD, BAD, ABSENT = "✓", "✗", "\N{EN DASH}"
-
-
-@pytest.fixture(autouse=True)
-def clean_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    clean(monkeypatch, tmp_path)
-    monkeypatch.setenv("POINTSMAN_PORT", "0")
-
-
-@pytest.fixture
-def fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[GroqFake, GeminiFake, OllamaFake]]:
-    with GroqFake() as groq, GeminiFake() as gemini, OllamaFake() as ollama:
-        point_at_fakes(monkeypatch, groq, gemini, ollama)
-        yield groq, gemini, ollama
-
-
-@pytest.fixture(scope="module")
-def host() -> Iterator[Host]:
-    with Host().running() as started:
-        yield started
-
-
-def findings(*arguments: str) -> dict[str, str]:
-    """Each finding by its subject: the mark and the text. The exit code fits them."""
-    result = run(*arguments, "doctor")
-    found = {}
-    for line in result.stdout.splitlines():
-        mark, subject, text = (part.strip() for part in line.split("  ", 2) if part.strip())
-        found[subject] = f"{mark} {text}"
-    failed = any(text.startswith(BAD) for text in found.values())
-    assert result.exit_code == int(failed), result.stdout
-    return found
+pytestmark = pytest.mark.usefixtures("any_port")
 
 
 def scripted(
@@ -63,7 +27,7 @@ def scripted(
     return registry
 
 
-# -- as a whole -------------------------------------------------------------------------------
+# As a whole
 
 
 def test_where_all_is_well_every_line_is_good(
@@ -125,7 +89,13 @@ def test_the_file_of_settings_is_named(tmp_path: Path, name: str) -> None:
     assert '"your_key_here"' in found["groq key"]
 
 
-# -- providers --------------------------------------------------------------------------------
+def test_it_takes_no_argument() -> None:
+    assert run("doctor", "groq").exit_code == 2
+    assert set(REGISTRY) <= set(" ".join(findings()).split())
+    assert one_line(run("--port", "eighty", "env"), 2)
+
+
+# Providers
 
 
 @pytest.mark.parametrize("text", ["your_key_here", "YOUR_API_KEY_HERE", " changeme "])
@@ -232,7 +202,7 @@ def test_a_base_url_that_is_none_is_a_fault(monkeypatch: pytest.MonkeyPatch, url
     assert findings()["groq"].startswith(f"{BAD} GROQ_BASE_URL is not the URL of a server")
 
 
-# -- models -----------------------------------------------------------------------------------
+# Models
 
 
 def test_a_model_that_is_not_pulled_is_named_with_the_cure(
@@ -274,140 +244,3 @@ def test_the_configured_model_is_looked_up(
         monkeypatch.setenv("TOY_MODEL", "toy-1")
 
     assert findings()["toy model"].startswith(expected)
-
-
-# -- port -------------------------------------------------------------------------------------
-
-
-def test_a_pointsman_at_the_port_is_well(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    with server(host, monkeypatch):
-        found = findings()
-
-    assert found["port"].startswith(f"{GOOD} {host.port}: pointsman ")
-    assert found["port"].endswith("is running")
-
-
-def test_a_pointsman_that_asks_for_its_token_is_a_fault(
-    host: Host, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("POINTSMAN_ADMIN_TOKEN", "t-secret")
-    with server(host, monkeypatch):
-        monkeypatch.setenv("POINTSMAN_ADMIN_TOKEN", "t-other")
-        found = findings()["port"]
-
-    assert found.startswith(BAD) and "POINTSMAN_ADMIN_TOKEN" in found
-
-
-def test_something_else_at_the_port_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    with OllamaFake() as stranger:
-        port = stranger.url.rpartition(":")[2]
-        found = findings("--port", port)["port"]
-
-    assert found.startswith(f"{BAD} {port} is in use by something else than pointsman")
-    assert "--port" in found
-
-
-def test_a_free_port_is_well() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = str(taken.getsockname()[1])
-
-    assert findings("--port", port)["port"].startswith(f"{GOOD} {port} is free")
-
-
-@pytest.mark.parametrize("host_name", ["192.0.2.1", "2001:db8::1"])
-def test_an_address_of_another_machine_is_a_fault(
-    monkeypatch: pytest.MonkeyPatch, host_name: str
-) -> None:
-    monkeypatch.setenv("POINTSMAN_API_KEYS", "k-secret")
-    found = findings("--host", host_name, "--port", "8199")["port"]
-
-    assert found.startswith(BAD) and host_name in found
-
-
-def test_an_open_address_without_keys_is_a_fault() -> None:
-    found = findings("--host", "0.0.0.0")["port"]
-
-    assert found.startswith(BAD) and "POINTSMAN_API_KEYS" in found
-
-
-# -- database ---------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def stored(tmp_path: Path) -> Path:
-    """A database with a choice in it."""
-    assert run("--port", "1", "use", "ollama").exit_code == 0
-    return tmp_path / "store.db"
-
-
-def test_a_good_database_is_named(stored: Path) -> None:
-    found = findings()["database"]
-
-    assert found.startswith(GOOD) and str(stored) in found
-
-
-def test_a_file_of_no_database_is_a_fault_and_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "store.db").write_bytes(b"no database" * 100)
-
-    assert findings()["database"].startswith(f"{BAD} {tmp_path}/store.db is no database")
-    assert [path.name for path in tmp_path.iterdir()] == ["store.db"]
-
-
-def test_a_locked_database_is_a_fault(monkeypatch: pytest.MonkeyPatch, stored: Path) -> None:
-    monkeypatch.setattr("proxy.doctor.LOCK_TIMEOUT_S", 0)
-    with closing(sqlite3.connect(stored, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        found = findings()["database"]
-
-    assert found.startswith(BAD) and "locked" in found
-
-
-def test_a_newer_versions_database_is_a_fault(stored: Path) -> None:
-    with closing(sqlite3.connect(stored)) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-        connection.commit()
-
-    assert "newer version" in findings()["database"]
-
-
-def test_an_older_versions_database_is_brought_on_by_the_next_start(stored: Path) -> None:
-    with closing(sqlite3.connect(stored)) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0000'")
-        connection.commit()
-    found = findings()["database"]
-
-    assert found.startswith(GOOD) and "schema 0000, the next start brings it to" in found
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
-def test_a_read_only_database_is_a_fault(stored: Path) -> None:
-    stored.chmod(0o400)
-
-    assert findings()["database"].startswith(BAD)
-
-
-def test_a_folder_that_cannot_be_written_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("proxy.doctor.os.access", lambda *_: False)
-
-    assert "is read-only" in findings()["database"]
-
-
-@pytest.mark.parametrize("url", ["nonsense", "nosuch://name:secret@host/name"])
-def test_a_url_of_no_database_is_a_fault(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    monkeypatch.setenv("POINTSMAN_DATABASE_URL", url)
-    found = findings()["database"]
-
-    assert found.startswith(BAD) and "secret" not in found
-
-
-def test_a_database_in_memory_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POINTSMAN_DATABASE_URL", "sqlite://")
-
-    assert findings()["database"].startswith(GOOD)
-
-
-def test_it_takes_no_argument() -> None:
-    assert run("doctor", "groq").exit_code == 2
-    assert set(REGISTRY) <= set(" ".join(findings()).split())
-    assert one_line(run("--port", "eighty", "env"), 2)
