@@ -1,16 +1,23 @@
-"""How Groq's answers look on the wire (`kit.Kit`)."""
+"""How Groq's answers look on the wire (`kit.Kit`), and what a request becomes."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from pydantic import SecretStr
 
-from adapters.base import Json
+from adapters.base import ChatRequest, Json, NativeCall
 from adapters.groq import GroqAdapter, GroqSettings
+from adapters.groq_request import to_native
 from adapters.upstream import Upstream
 from tests.adapters.kit import API_KEY, Answer, DictMemory
 
+SETTINGS = GroqSettings()
+LLAMA = "llama-3.3-70b-versatile"
+OSS = "openai/gpt-oss-120b"
+QWEN = "qwen/qwen3-32b"
+ASK: list[Json] = [{"role": "user", "content": "Which way?"}]
 HEAD: Json = {
     "id": "chatcmpl-11",
     "created": 1_760_000_000,
@@ -72,6 +79,21 @@ class GroqKit:
 
     def refusal(self, status: int, message: str) -> Json:
         return {"error": {"message": message, "type": "invalid_request_error"}}
+
+
+def native(**fields: Any) -> NativeCall:
+    values = {"model": LLAMA, "messages": ASK} | fields
+    return to_native(ChatRequest(**values), SETTINGS)
+
+
+def added(**fields: Any) -> tuple[Json, tuple[str, ...]]:
+    """What a request adds to the plainest body, and the warnings."""
+    call = native(**fields)
+    body = {**call.body}
+    assert body.pop("model") == fields.get("model", LLAMA)
+    if body["messages"] == ASK:
+        del body["messages"]
+    return body, call.warnings
 
 
 def _chunk(delta: Json, finish: str | None = None) -> Json:

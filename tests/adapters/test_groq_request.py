@@ -9,47 +9,17 @@ import pytest
 from groq.types.chat.completion_create_params import CompletionCreateParams
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
-from adapters.base import (
-    AdapterError,
-    ChatRequest,
-    ErrorKind,
-    Json,
-    NativeCall,
-    Phase,
-    ResponseFormat,
-    Thinking,
-)
+from adapters.base import AdapterError, ChatRequest, ErrorKind, Json, Phase, ResponseFormat
 from adapters.groq import GroqSettings
 from adapters.groq_request import to_native
+from tests.adapters.groq_kit import ASK, LLAMA, OSS, added, native
 
-SETTINGS = GroqSettings()
-LLAMA = "llama-3.3-70b-versatile"
-OSS = "openai/gpt-oss-120b"
-QWEN = "qwen/qwen3-32b"
-QWEN_LEVELS = "qwen/qwen3.8-27b"
 COMPOUND = "groq/compound"
-ASK: list[Json] = [{"role": "user", "content": "Which way?"}]
 FUNCTION: Json = {"name": "steer", "parameters": {"type": "object", "properties": {}}}
 TOOL: Json = {"type": "function", "function": FUNCTION}
 SCHEMA: Json = {"type": "object", "properties": {"way": {"enum": ["left", "right"]}}}
 AS_SCHEMA = ResponseFormat(schema=SCHEMA, name="way", strict=True)
-
 PARAMS = TypeAdapter(with_config(ConfigDict(extra="forbid"))(CompletionCreateParams))
-
-
-def native(**fields: Any) -> NativeCall:
-    values = {"model": LLAMA, "messages": ASK} | fields
-    return to_native(ChatRequest(**values), SETTINGS)
-
-
-def added(**fields: Any) -> tuple[Json, tuple[str, ...]]:
-    """What a request adds to the plainest body, and the warnings."""
-    call = native(**fields)
-    body = {**call.body}
-    assert body.pop("model") == fields.get("model", LLAMA)
-    if body["messages"] == ASK:
-        del body["messages"]
-    return body, call.warnings
 
 
 def params(**values: Any) -> Json:
@@ -280,91 +250,10 @@ def test_the_sdks_type_would_show_a_key_too_many() -> None:
         PARAMS.validate_python({**native().body, "verbosity": "low"})
 
 
-EFFORTS = [
-    (OSS, "none", "low"),
-    (OSS, "minimal", "low"),
-    (OSS, "low", "low"),
-    (OSS, "medium", "medium"),
-    (OSS, "high", "high"),
-    (OSS, "xhigh", "high"),
-    (OSS, "max", "high"),
-    (QWEN, "none", "none"),
-    (QWEN, "minimal", "default"),
-    (QWEN, "high", "default"),
-    (QWEN, "max", "default"),
-    (QWEN_LEVELS, "none", "none"),
-    (QWEN_LEVELS, "minimal", "low"),
-    (QWEN_LEVELS, "medium", "medium"),
-    (QWEN_LEVELS, "xhigh", "high"),
-]
-
-
-@pytest.mark.parametrize(("model", "effort", "word"), EFFORTS)
-def test_effort_is_what_the_family_takes(model: str, effort: str, word: str) -> None:
-    body, words = added(model=model, thinking=Thinking(effort=effort))
-    assert body["reasoning_effort"] == word
-    assert words == (() if word == effort else ("changed=reasoning_effort",))
-
-
 @pytest.mark.parametrize("model", ["compound", "compound-mini"])
 def test_groqs_own_models_get_their_name_back(model: str) -> None:
     assert native(model=model).body["model"] == f"groq/{model}"
     assert native(model=f"groq/{model}").body["model"] == f"groq/{model}"
-
-
-CHANGED_EFFORT = ("changed=reasoning_effort",)
-
-
-@pytest.mark.parametrize(
-    ("model", "thinking", "body", "words"),
-    [
-        (LLAMA, Thinking("high"), {}, ("dropped=reasoning_effort",)),
-        (LLAMA, Thinking("none"), {}, ()),
-        (LLAMA, Thinking(include=True), {}, ()),
-        (OSS, Thinking(), {}, ()),
-        (OSS, Thinking(include=False), {"include_reasoning": False}, ()),
-        (OSS, Thinking(include=True), {"include_reasoning": True}, ()),
-        (OSS, Thinking(budget_tokens=9000), {"reasoning_effort": "high"}, CHANGED_EFFORT),
-        (OSS, Thinking(budget_tokens=1000), {"reasoning_effort": "low"}, CHANGED_EFFORT),
-        (OSS, Thinking(budget_tokens=-1), {}, ()),
-        (QWEN, Thinking(), {"reasoning_format": "parsed"}, ()),
-        ("deepseek-r1-distill-llama-70b", Thinking(), {"reasoning_format": "parsed"}, ()),
-        ("qwen-2.5-coder-32b", Thinking(include=True), {}, ()),
-        (QWEN, Thinking("none"), {"reasoning_effort": "none"}, ()),
-        (QWEN, Thinking(include=True), {"reasoning_format": "parsed"}, ()),
-        (QWEN, Thinking(include=False), {"reasoning_format": "hidden"}, ()),
-        (
-            QWEN_LEVELS,
-            Thinking("low"),
-            {"reasoning_effort": "low", "reasoning_format": "parsed"},
-            (),
-        ),
-        (
-            "deepseek-r1-distill-llama-70b",
-            Thinking("low"),
-            {"reasoning_format": "parsed"},
-            ("dropped=reasoning_effort",),
-        ),
-    ],
-)  # fmt: skip
-def test_thinking_becomes(
-    model: str, thinking: Thinking, body: Json, words: tuple[str, ...]
-) -> None:
-    assert added(model=model, thinking=thinking) == (body, words)
-
-
-def test_tags_in_the_text_are_for_who_asks_for_them() -> None:
-    body, _ = added(model=QWEN, extensions={"reasoning_format": "raw"})
-    assert body == {"reasoning_format": "raw"}
-
-
-def test_two_ways_to_ask_for_thoughts_are_never_sent_together() -> None:
-    body, _ = added(
-        model=OSS,
-        thinking=Thinking(include=True),
-        extensions={"reasoning_format": "parsed"},
-    )
-    assert body == {"reasoning_format": "parsed"}
 
 
 REFUSED = {
