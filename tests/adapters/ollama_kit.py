@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
-from adapters.base import ChatRequest, Json
+import pytest
+from ollama._types import ChatRequest as SdkRequest
+
+from adapters.base import AdapterError, ChatRequest, Json, NativeCall
 from adapters.ollama import OllamaAdapter, OllamaSettings
 from adapters.upstream import Upstream
 from tests.adapters.kit import API_KEY, Answer, DictMemory, FakeUpstream, Reply, json_reply
+
+USER: Json = {"role": "user", "content": "Hi"}
 
 
 class OllamaKit:
@@ -74,6 +80,24 @@ def ollama_over(fake: FakeUpstream, **settings: Any) -> OllamaAdapter:
 def a_chat(content: Any = "Hi", **fields: Any) -> ChatRequest:
     messages = [{"role": "user", "content": content}]
     return ChatRequest(**{"model": "llama3.2", "messages": messages, **fields})
+
+
+def prepared(settings: Json | None = None, **fields: Any) -> NativeCall:
+    """What a request becomes; the SDK knows every key of it, and the request is left as it was."""
+    request = ChatRequest(**{"model": "llama3.2:3b", "messages": [USER], **fields})
+    before = copy.deepcopy(request)
+    fake = FakeUpstream(json_reply({}))
+    adapter = OllamaAdapter(OllamaSettings(**settings or {}), fake.upstream, DictMemory())
+    call = adapter.to_native(request)
+    assert request == before
+    SdkRequest(**call.body)
+    return call
+
+
+def refused(**fields: Any) -> AdapterError:
+    with pytest.raises(AdapterError) as caught:
+        prepared(**fields)
+    return caught.value
 
 
 def paths(fake: FakeUpstream) -> list[str]:

@@ -1,50 +1,22 @@
 # ruff: noqa: E501 - a table is read by its rows
-"""What every parameter, message and part of OpenAI's becomes in the body of `POST /api/chat`."""
+"""What every parameter of OpenAI's becomes in the body of `POST /api/chat`."""
 
 from __future__ import annotations
 
-import base64
-import copy
 from typing import Any
 
 import pytest
-from ollama._types import ChatRequest as SdkRequest
 
-from adapters.base import (
-    AdapterError,
-    ChatRequest,
-    ErrorKind,
-    Json,
-    NativeCall,
-    ResponseFormat,
-    Thinking,
-)
-from adapters.ollama import OllamaAdapter, OllamaSettings
+from adapters.base import ChatRequest, ErrorKind, Json, ResponseFormat, Thinking
+from adapters.ollama import OllamaSettings
 from adapters.ollama_context import ModelFacts
 from adapters.ollama_request import to_native
-from tests.adapters.kit import TOOL, DictMemory, FakeUpstream, json_reply
+from tests.adapters.kit import TOOL
+from tests.adapters.ollama_kit import USER, prepared, refused
 
-USER: Json = {"role": "user", "content": "Hi"}
 OTHER: Json = {"type": "function", "function": {"name": "now"}}
 EMPTY: Json = {"type": "object", "properties": {}}
 SCHEMA: Json = {"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {}}}
-
-
-def _native(settings: Json | None = None, **fields: Any) -> NativeCall:
-    request = ChatRequest(**{"model": "llama3.2:3b", "messages": [USER], **fields})
-    before = copy.deepcopy(request)
-    fake = FakeUpstream(json_reply({}))
-    adapter = OllamaAdapter(OllamaSettings(**settings or {}), fake.upstream, DictMemory())
-    call = adapter.to_native(request)
-    assert request == before
-    SdkRequest(**call.body)
-    return call
-
-
-def _refused(**fields: Any) -> AdapterError:
-    with pytest.raises(AdapterError) as caught:
-        _native(**fields)
-    return caught.value
 
 
 def _param(**params: Any) -> Json:
@@ -55,8 +27,7 @@ def _ext(**extensions: Any) -> Json:
     return {"extensions": extensions}
 
 
-# Request parameters: the request's fields, what they add to the plain body, the warnings.
-
+# A row: the request's fields, what they add to the plain body, the warnings.
 ROWS: dict[str, tuple[Json, Json, tuple[str, ...]]] = {
     "nothing": ({}, {}, ()),
     "stream": ({"stream": True}, {"stream": True}, ()),
@@ -130,7 +101,7 @@ ROWS: dict[str, tuple[Json, Json, tuple[str, ...]]] = {
 
 @pytest.mark.parametrize(("fields", "added", "warnings"), ROWS.values(), ids=ROWS.keys())
 def test_a_parameter_becomes(fields: Json, added: Json, warnings: tuple[str, ...]) -> None:
-    call = _native(**fields)
+    call = prepared(**fields)
     assert call.body == {
         "model": "llama3.2:3b",
         "messages": [USER],
@@ -153,7 +124,7 @@ REFUSED: dict[str, tuple[Json, str]] = {
 
 @pytest.mark.parametrize(("fields", "param"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_ollama_cannot_do_is_refused_so_that_another_may(fields: Json, param: str) -> None:
-    error = _refused(**fields)
+    error = refused(**fields)
     assert (error.kind, error.param) == (ErrorKind.UNSUPPORTED, param)
 
 
@@ -168,17 +139,17 @@ def test_what_ollama_cannot_do_is_refused_so_that_another_may(fields: Json, para
     ],
 )
 def test_what_makes_no_sense_is_refused_for_good(fields: Json, param: str) -> None:
-    error = _refused(**fields)
+    error = refused(**fields)
     assert (error.kind, error.param) == (ErrorKind.BAD_REQUEST, param)
 
 
 def test_settings_stand_in_for_what_the_request_does_not_say() -> None:
     settings = {"temperature": 0.3, "max_tokens": 99, "keep_alive": "300", "num_ctx": 2048}
-    body = _native(settings).body
+    body = prepared(settings).body
     assert body["options"] == {"temperature": 0.3, "num_predict": 99, "num_ctx": 2048}
     assert body["keep_alive"] == 300
     fields = {"params": {"temperature": 1}, "max_tokens": 5, **_ext(keep_alive=0, num_ctx=512)}
-    body = _native(settings, **fields).body
+    body = prepared(settings, **fields).body
     assert body["options"] == {"temperature": 1, "num_predict": 5, "num_ctx": 512}
     assert body["keep_alive"] == 0
 
@@ -199,7 +170,7 @@ def test_a_strict_tool_is_sent_whole_but_for_the_promise() -> None:
         "additionalProperties": False,
     }
     tool = {"type": "function", "function": {"name": "f", "strict": True, "parameters": parameters}}
-    call = _native(tools=[tool])
+    call = prepared(tools=[tool])
     assert call.body["tools"][0]["function"] == {
         "name": "f",
         "parameters": {**parameters, "properties": {**parameters["properties"], "b": {}}},  # type: ignore[dict-item]
@@ -223,7 +194,7 @@ def test_a_tools_schema_says_all_in_words_that_the_server_keeps() -> None:
         },
     }
     tool = {"type": "function", "function": {"name": "f", "parameters": parameters}}
-    assert _native(tools=[tool]).body["tools"][0]["function"]["parameters"] == {
+    assert prepared(tools=[tool]).body["tools"][0]["function"]["parameters"] == {
         "type": "object",
         "properties": {
             "pets": {
@@ -241,7 +212,7 @@ def test_a_tools_schema_says_all_in_words_that_the_server_keeps() -> None:
 
 @pytest.mark.parametrize("wanted", [ResponseFormat(), ResponseFormat(schema=SCHEMA)])
 def test_a_format_beside_tools_is_asked_for_in_words(wanted: ResponseFormat) -> None:
-    call = _native(response_format=wanted, tools=[TOOL])
+    call = prepared(response_format=wanted, tools=[TOOL])
     assert "format" not in call.body
     system, user = call.body["messages"]
     assert (system["role"], user) == ("system", USER)
@@ -250,190 +221,6 @@ def test_a_format_beside_tools_is_asked_for_in_words(wanted: ResponseFormat) -> 
 
 
 def test_tools_that_must_not_be_called_leave_the_format() -> None:
-    call = _native(response_format=ResponseFormat(), tools=[TOOL], tool_choice="none")
+    call = prepared(response_format=ResponseFormat(), tools=[TOOL], tool_choice="none")
     assert call.body["format"] == "json"
     assert call.warnings == ()
-
-
-# Messages
-
-
-def _call(call_id: str, name: str, arguments: Any) -> Json:
-    function = {"name": name, "arguments": arguments}
-    return {"id": call_id, "type": "function", "function": function}
-
-
-def _messages(*messages: Json, facts: ModelFacts | None = None) -> list[Json]:
-    request = ChatRequest(model="m", messages=messages)
-    body = to_native(request, OllamaSettings(), facts or ModelFacts()).body
-    native: list[Json] = body["messages"]
-    return native
-
-
-def test_a_conversation_keeps_its_turns_ids_and_thoughts() -> None:
-    assert _messages(
-        {"role": "system", "content": [{"type": "text", "text": "Be"}, {"type": "text", "text": "brief."}]},
-        {"role": "user", "content": "Weather?", "name": "ann"},
-        {"role": "assistant", "content": None, "refusal": None, "annotations": [],
-         "reasoning_content": "Two cities.",
-         "tool_calls": [_call("a", "weather", '{"city": "Köln"}'), _call("b", "now", "")]},
-        {"role": "tool", "tool_call_id": "b", "content": "noon"},
-        {"role": "tool", "tool_call_id": "a", "content": [{"type": "text", "text": "sun"}]},
-        {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]},
-        {"role": "assistant", "content": None, "refusal": "Never."},
-        {"role": "assistant", "content": ""},
-        {"role": "user", "content": "Well?"},
-        {"role": "user", "content": "?"},
-    ) == [
-        {"role": "system", "content": "Be\nbrief."},
-        {"role": "user", "content": "Weather?"},
-        {"role": "assistant", "content": "", "thinking": "Two cities.",
-         "tool_calls": [
-             {"id": "a", "function": {"name": "weather", "arguments": {"city": "Köln"}}},
-             {"id": "b", "function": {"name": "now", "arguments": {}}},
-         ]},
-        {"role": "tool", "content": "noon", "tool_name": "now", "tool_call_id": "b"},
-        {"role": "tool", "content": "sun", "tool_name": "weather", "tool_call_id": "a"},
-        {"role": "assistant", "content": "No."},
-        {"role": "assistant", "content": "Never."},
-        {"role": "user", "content": "Well?"},
-        {"role": "user", "content": "?"},
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("arguments", "native", "changed"),
-    [
-        ('{"a": {"b": [1]}}', {"a": {"b": [1]}}, False),
-        ("", {}, False),
-        ("  ", {}, False),
-        ("null", {}, False),
-        ("[1]", {"value": [1]}, False),
-        ('"x"', {"value": "x"}, False),
-        ('{"a": ', {"_raw": '{"a": '}, True),
-        ('{"a": NaN}', {"_raw": '{"a": NaN}'}, True),
-        ('"\\ud800"', {"_raw": '"\\ud800"'}, True),
-        ("[" * 300 + "]" * 300, {"_raw": "[" * 300 + "]" * 300}, True),
-    ],
-)
-def test_arguments_become_an_object(arguments: str, native: Json, changed: bool) -> None:
-    turn = {"role": "assistant", "content": "", "tool_calls": [_call("a", "f", arguments)]}
-    call = _native(messages=[turn])
-    assert call.body["messages"][0]["tool_calls"][0]["function"]["arguments"] == native
-    assert ("changed=tool_calls.arguments" in call.warnings) is changed
-
-
-def test_users_are_told_apart_by_their_names() -> None:
-    ann, bob = {**USER, "name": "ann"}, {**USER, "name": "bob"}
-    assert [message["content"] for message in _messages(ann, bob)] == ["ann: Hi", "bob: Hi"]
-    assert _native(messages=[ann, bob]).warnings == ("changed=messages.name",)
-    assert _messages(ann) == [USER]
-    assert _native(messages=[ann]).warnings == ("dropped=messages.name",)
-
-
-def test_a_signature_on_an_id_stays_behind() -> None:
-    call, result = _messages(
-        {"role": "assistant", "content": None, "tool_calls": [_call("c__sig__QUJD", "f", "{}")]},
-        {"role": "tool", "tool_call_id": "c__sig__QUJD", "content": "ok"},
-    )
-    assert call["tool_calls"][0]["id"] == result["tool_call_id"] == "c"
-
-
-def test_a_result_is_named_after_the_nearest_earlier_call() -> None:
-    def turn(name: str) -> Json:
-        return {"role": "assistant", "content": "", "tool_calls": [_call("same", name, "{}")]}
-
-    result = {"role": "tool", "tool_call_id": "same", "content": "x"}
-    native = _messages(turn("first"), result, turn("second"), result)
-    assert [message.get("tool_name") for message in native] == [None, "first", None, "second"]
-
-
-def test_a_result_of_no_call_is_refused_unless_it_names_its_tool() -> None:
-    result = {"role": "tool", "tool_call_id": "gone", "content": "x"}
-    error = _refused(messages=[USER, result])
-    assert (error.kind, error.param) == (ErrorKind.BAD_REQUEST, "messages[1].tool_call_id")
-    assert _messages(USER, result | {"name": "f"})[1]["tool_name"] == "f"
-
-
-# Parts
-
-
-def _data(text: bytes, mime_type: str) -> str:
-    return f"data:{mime_type};base64,{base64.b64encode(text).decode()}"
-
-
-def _image(url: str, **more: Any) -> Json:
-    return {"type": "image_url", "image_url": {"url": url, **more}}
-
-
-AUDIO: Json = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
-
-
-@pytest.mark.parametrize(
-    ("url", "sent"),
-    [
-        ("data:image/png;base64,iVBORw==", "iVBORw=="),
-        ("DATA:image/png;charset=x;BASE64,iVBORw", "iVBORw=="),
-        ("data:image/jpeg;base64,-_-_", "+/+/"),
-        ("data:image/png;base64,iV\nBO Rw==", "iVBORw=="),
-        ("data:image/svg+xml,%3Csvg%3E", "PHN2Zz4="),
-    ],
-)
-def test_an_image_goes_along_as_base64(url: str, sent: str) -> None:
-    parts = [{"type": "text", "text": "See"}, _image(url), {"type": "text", "text": "this"}]
-    assert _messages({"role": "user", "content": parts}) == [
-        {"role": "user", "content": "See\nthis", "images": [sent]}
-    ]
-
-
-def test_how_closely_to_look_is_dropped_with_a_word() -> None:
-    parts = [_image("data:image/png;base64,AAAA", detail="high")]
-    assert _native(messages=[{"role": "user", "content": parts}]).warnings == (
-        "dropped=image_url.detail",
-    )
-
-
-PARTS: dict[str, tuple[Json, ErrorKind, str]] = {
-    "address": (_image("https://fake.example/a.png"), ErrorKind.UNSUPPORTED, "image_url.url"),
-    "no image": (_image(_data(b"x", "text/plain")), ErrorKind.UNSUPPORTED, "image_url.url"),
-    "not base64": (_image("data:image/png;base64,?"), ErrorKind.BAD_REQUEST, "image_url.url"),
-    "audio": (AUDIO, ErrorKind.UNSUPPORTED, ""),
-    "file id": ({"type": "file", "file": {"file_id": "f"}}, ErrorKind.UNSUPPORTED, "file"),
-    "pdf": (
-        {"type": "file", "file": {"file_data": _data(b"%PDF", "application/pdf")}},
-        ErrorKind.UNSUPPORTED,
-        "file.file_data",
-    ),
-    "binary text": (
-        {"type": "file", "file": {"file_data": _data(b"\xff", "text/plain")}},
-        ErrorKind.UNSUPPORTED,
-        "file.file_data",
-    ),
-    "unknown": ({"type": "hologram"}, ErrorKind.UNSUPPORTED, "type"),
-}
-
-
-@pytest.mark.parametrize(("part", "kind", "where"), PARTS.values(), ids=PARTS.keys())
-def test_a_part_that_ollama_cannot_read_is_named(part: Json, kind: ErrorKind, where: str) -> None:
-    error = _refused(messages=[USER, {"role": "user", "content": [part]}])
-    assert error.kind is kind
-    assert error.param == ".".join(filter(None, ["messages[1].content[0]", where]))
-
-
-def test_audio_goes_to_a_model_that_hears() -> None:
-    facts = ModelFacts(capabilities=frozenset({"completion", "audio"}))
-    native = _messages({"role": "user", "content": [AUDIO]}, facts=facts)
-    assert native == [{"role": "user", "content": "", "images": ["AAAA"]}]
-
-
-def test_an_image_is_refused_for_a_model_that_does_not_see() -> None:
-    message = {"role": "user", "content": [_image("data:image/png;base64,AAAA")]}
-    with pytest.raises(AdapterError) as caught:
-        _messages(message, facts=ModelFacts(capabilities=frozenset({"completion"})))
-    assert caught.value.kind is ErrorKind.UNSUPPORTED
-
-
-def test_a_text_file_is_put_into_the_text() -> None:
-    file = {"file_data": _data("näh\n".encode(), "text/csv"), "filename": "a.csv"}
-    parts = [{"type": "text", "text": "Read"}, {"type": "file", "file": file}]
-    assert _messages({"role": "user", "content": parts})[0]["content"] == "Read\na.csv:\nnäh\n"
