@@ -1,4 +1,4 @@
-"""The fakes for the whole session, and as new for every test."""
+"""The fakes for the whole session, as new for every test, and a server over them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.security.kit import PATIENCE_S, Fakes, fakes_running
+from tests.security.kit import PATIENCE_S, Fakes, Threaded, fakes_running, serving, settings_for
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +20,12 @@ def session_fakes() -> Iterator[Fakes]:
 def fakes(session_fakes: Fakes) -> Fakes:
     session_fakes.forget()
     return session_fakes
+
+
+@pytest.fixture(scope="module")
+def server(session_fakes: Fakes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Threaded]:
+    with serving(settings_for(session_fakes, tmp_path_factory.mktemp("server"))) as one:
+        yield one
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ PATIENCE_S = 20.0
 Wait = Callable[[Callable[[], object]], None]
 COMMAND = str(Path(sys.executable).with_name("pointsman"))
 CHAT = "/v1/chat/completions"
+HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
 SOAK = bool(os.environ.get("POINTSMAN_SOAK"))
 
 
@@ -300,6 +301,9 @@ def post(body: Any, path: str = CHAT, **headers: str) -> bytes:
     return request("POST", path, data, headers={"Content-Type": "application/json", **headers})
 
 
+GOOD = post(body_of())
+
+
 def connect(port: int) -> socket.socket:
     sock = socket.create_connection(("127.0.0.1", port), PATIENCE_S)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -347,3 +351,16 @@ def is_closed(sock: socket.socket) -> bool:
     with contextlib.suppress(ConnectionError):
         return sock.recv(1) == b""
     return True
+
+
+def read_one(sock: socket.socket) -> Reply:
+    """An answer with a length, without reading anything that follows it."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += sock.recv(1)
+    head = data.decode("latin-1")
+    size = int(head.lower().split("content-length: ")[1].split("\r\n")[0])
+    body = b""
+    while len(body) < size:
+        body += sock.recv(size - len(body))
+    return Reply(int(head.split()[1]), {}, body)
