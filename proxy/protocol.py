@@ -73,6 +73,16 @@ class Protocol(HttpToolsProtocol):
             answering.message_event.set()
         if self._on_left is not None:
             self._on_left()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Forget what holds us in turn, whose owners may still be at work.
+
+        Else each connection that has ended waits, with all it was made of, for the collector.
+        """
+        self.scope = self.cycle = self._wire = None  # type: ignore[assignment]  # as before the first
+        self._answering = self._on_left = None
+        self.pipeline.clear()
 
     def watch(self, on_left: Callable[[], None] | None) -> None:
         """Call `on_left` when the client leaves, or at once if it has; None ends that."""
