@@ -15,7 +15,6 @@ import orjson
 from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -138,23 +137,24 @@ def create_app(
         )
         + kept_routes(kept, Gate(parts.admin_token))
         + admin_routes(Console(parts.sources, parts.watch), Gate(parts.admin_token), chat),
-        middleware=[
-            Middleware(
-                Guard,
-                hosts=settings.allowed_hosts,
-                origins=settings.allowed_origins,
-                keys=settings.client_keys,
-                own_paths=OWN_PATHS,
-                life=parts.life,
-            ),
-            Middleware(Shortcut, posts={f"{prefix}/chat/completions": chat for prefix in PREFIXES}),
-        ],
         lifespan=_lifespan,
         exception_handlers={
             ApiError: _api_error,
             HTTPException: _http_error,
             Exception: _internal_error,
         },
+    )
+    # In front of Starlette's own middleware, which would cost each chunk of a stream another call.
+    app.middleware_stack = Guard(
+        Shortcut(
+            app.build_middleware_stack(),
+            posts={f"{prefix}/chat/completions": chat for prefix in PREFIXES},
+        ),
+        hosts=settings.allowed_hosts,
+        origins=settings.allowed_origins,
+        keys=settings.client_keys,
+        own_paths=OWN_PATHS,
+        life=parts.life,
     )
     app.state.parts = parts
     return app
@@ -376,8 +376,5 @@ async def _http_error(request: Request, error: Exception) -> Response:
 async def _internal_error(request: Request, error: Exception) -> Response:
     log.error("failed inside the proxy at %s", request.scope["path"], exc_info=error)
     response = await _api_error(request, internal_error())
-    # Sent by the outermost layer, past the guard, which adds it to all other answers.
-    if known := request.scope.get("state", {}).get("request_id"):
-        response.headers["x-request-id"] = known.decode("ascii")
     response.headers["connection"] = "close"  # which the server does after an exception
     return response

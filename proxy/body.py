@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 
-from starlette.types import Receive, Scope
+from starlette.types import Receive
 
 from proxy.errors import ApiError
 from proxy.room import SMALL_BODY_BYTES, Place
@@ -20,12 +21,14 @@ class ClientLeft(Exception):
     """The client closed its connection; nobody is there to be answered."""
 
 
-async def read_body(scope: Scope, receive: Receive, place: Place | None = None) -> bytes:
+async def read_body(
+    headers: Mapping[bytes, bytes], receive: Receive, place: Place | None = None
+) -> bytes:
     """The whole body; a large one waits until `place` has room for it.
 
     Raises ApiError 413 above `MAX_BODY_BYTES`, 415 if encoded, 503 without room; ClientLeft.
     """
-    told = _check_headers(scope)
+    told = _check_headers(headers)
     message = await receive()
     pieces: list[bytes] = []
     size = 0
@@ -54,26 +57,26 @@ def _too_large() -> ApiError:
     )
 
 
-def _check_headers(scope: Scope) -> int:
+def _check_headers(headers: Mapping[bytes, bytes]) -> int:
     """The size that the headers tell, else the largest that may be."""
-    size = MAX_BODY_BYTES
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit():
-            size = int(value[:20])
-            if size > MAX_BODY_BYTES:
-                raise _too_large()
-        if name == b"content-encoding" and value.lower() != b"identity":
-            raise ApiError(415, "The body must not be compressed.", code="unsupported_encoding")
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise ApiError(415, "The body must not be compressed.", code="unsupported_encoding")
+    length = headers.get(b"content-length", b"")
+    if not length.isdigit():
+        return MAX_BODY_BYTES
+    size = int(length[:20])
+    if size > MAX_BODY_BYTES:
+        raise _too_large()
     return size
 
 
-def request_id(scope: Scope) -> bytes:
+def request_id(headers: Mapping[bytes, bytes]) -> bytes:
     """The client's `x-request-id` if it is a plain word, else a new one."""
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and 0 < len(value) <= 128 and value.isascii():
-            text = value.decode("ascii")
-            if text.isprintable() and " " not in text:
-                return bytes(value)
+    told = headers.get(b"x-request-id")
+    if told and len(told) <= 128 and told.isascii():
+        text = told.decode("ascii")
+        if text.isprintable() and " " not in text:
+            return told
     return new_request_id()
 
 

@@ -88,7 +88,7 @@ class ChatEndpoint:
     ) -> None:
         unwatch: Callable[[], None] | None = None
         try:
-            body = await read_body(scope, receive, place)
+            body = await read_body(scope["state"]["headers"], receive, place)
             exchange.bytes_in = len(body)
             unwatch = _watch(scope, receive, work.stop_left)
             await place.enter()

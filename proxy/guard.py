@@ -13,7 +13,7 @@ import contextlib
 import hashlib
 import hmac
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from itertools import chain
 
 import orjson
@@ -36,7 +36,7 @@ WRITING_METHODS = frozenset({"POST", "PUT", "PATCH"})
 ONCE = frozenset(
     {
         *(b"host", b"origin", b"sec-fetch-site", b"authorization", b"x-api-key"),
-        *(b"content-type", b"content-length", b"transfer-encoding"),
+        *(b"content-type", b"content-encoding", b"content-length", b"transfer-encoding"),
     }
 )
 """Sent twice, they could mean one thing here and another elsewhere."""
@@ -88,17 +88,18 @@ class Guard:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
-        # A state of its own: the server hands every request a copy of the lifespan's.
-        new_id = request_id(scope)
+        headers = _Headers(dict(scope["headers"]))
+        new_id = request_id(headers.values)
         answer = _Answer(send, new_id)
         try:
-            headers = _read(scope)
+            _check_lines(scope, headers)
             if origin := self._check_origin(scope, headers):
                 if scope["method"] == "OPTIONS":
                     await _preflight(send, origin)
                     return
                 answer.origin = origin
             app = self._check(scope, headers)
+            # A state of its own: the server hands every request a copy of the lifespan's.
             scope["state"] = {"request_id": new_id, "app": app, "headers": headers.values}
         except ApiError as error:
             await _refuse(error, answer)
@@ -208,18 +209,17 @@ def _digest(key: bytes) -> bytes:
     return hashlib.sha256(key).digest()
 
 
-def _read(scope: Scope) -> _Headers:
+def _check_lines(scope: Scope, headers: _Headers) -> None:
+    """Raises ApiError 431 for too many or too large headers, 400 for one that contradicts itself."""
     lines = scope["headers"]
     size = len(scope["path"]) + len(scope["query_string"])
     size += sum(map(len, chain.from_iterable(lines)))
     if len(lines) > MAX_HEADERS or size > MAX_HEADER_BYTES:
         raise ApiError(431, "The headers are too many or too large.", close=True)
-    values = dict(lines)
-    if len(values) < len(lines):
+    if len(headers.values) < len(lines):
         names = [name for name, _ in lines if name in ONCE]
         if len(set(names)) < len(names):
             raise ApiError(400, "A header that may be there once is there twice.", close=True)
-    return _Headers(values)
 
 
 async def _refuse(error: ApiError, send: Send) -> None:
@@ -256,19 +256,21 @@ class _Answer(Struct):
     origin: str | None = None
     head: list[tuple[bytes, bytes]] | None = None
 
-    async def __call__(self, message: Message) -> None:
+    def __call__(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
-            headers = [*message.get("headers", ()), (b"x-request-id", self.request_id)]
-            if self.origin:
-                headers += [
-                    (b"access-control-allow-origin", self.origin.encode("latin-1")),
-                    (b"access-control-expose-headers", b"*"),
-                    (b"vary", b"origin"),
-                ]
-            await self.send({**message, "headers": headers})
-            self.head = headers
-        else:
-            await self.send(message)
+            return self._start(message)
+        return self.send(message)
+
+    async def _start(self, message: Message) -> None:
+        headers = [*message.get("headers", ()), (b"x-request-id", self.request_id)]
+        if self.origin:
+            headers += [
+                (b"access-control-allow-origin", self.origin.encode("latin-1")),
+                (b"access-control-expose-headers", b"*"),
+                (b"vary", b"origin"),
+            ]
+        await self.send({**message, "headers": headers})
+        self.head = headers
 
     async def cut_short(self, error: ApiError) -> None:
         """End loudly what cannot be answered any more."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -14,9 +14,9 @@ class Shortcut:
         self._app = app
         self._posts = posts
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Pass the request on."""
         app = self._app
         if scope["type"] == "http" and scope["method"] == "POST":
             app = self._posts.get(scope["path"], app)
-        await app(scope, receive, send)
+        return app(scope, receive, send)

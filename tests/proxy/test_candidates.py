@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from adapters.base import Capabilities
 from proxy.candidates import Candidate, Chooser, Preference, Skipped, lacks, needs_of
