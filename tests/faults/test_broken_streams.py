@@ -12,7 +12,7 @@ from adapters.base import ErrorKind
 from tests.faults.conftest import Build
 from tests.faults.dialects import Dialect
 from tests.faults.fake import PAUSE, Reply, chunk, head, stream
-from tests.faults.test_connections import CHUNKED, NEXT, WITH_B, A, world_of
+from tests.faults.rows import CHUNKED, NEXT, WITH_B, A, world_of
 from tests.faults.world import MESSAGES, PATIENCE_S, SILENCE_S
 
 pytestmark = pytest.mark.anyio
