@@ -11,24 +11,16 @@ import pytest
 
 from adapters import lines, native
 from tests.faults.conftest import Build
-from tests.faults.dialects import DIALECTS, Dialect, encoded
+from tests.faults.dialects import Dialect, encoded
 from tests.faults.fake import LAST_CHUNK, PAUSE, Reply, chunk, head, stream, whole
+from tests.faults.rows import CHUNKED, NEXT, STREAMED, WITH_B, A, typed
 from tests.faults.world import World
 
 pytestmark = pytest.mark.anyio
 
-A = pytest.mark.parametrize("a", DIALECTS)
-STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
-WITH_B = pytest.mark.parametrize("with_b", [False, True], ids=["alone", "with another"])
-NEXT = {"groq": "gemini", "gemini": "ollama", "ollama": "groq"}
-CHUNKED = ("transfer-encoding", "chunked")
 ODD = 'äö€😀 \u0085\u2028\u2029 data: {"x"}\r\n\n: no comment'
 SMALL = 64 * 1024
 AT_ONCE = 50
-
-
-def typed(dialect: Dialect, streamed: bool) -> str:
-    return dialect.stream_type if streamed else "application/json"
 
 
 def said(dialect: Dialect, text: str, streamed: bool) -> bytes:

@@ -12,7 +12,8 @@ from adapters.base import ErrorKind
 from tests.faults.conftest import Build
 from tests.faults.dialects import DAY_QUOTA, MINUTE_QUOTA
 from tests.faults.fake import Reply
-from tests.faults.test_limits import STREAMED, gemini_limit, headers_of, limited
+from tests.faults.rows import STREAMED
+from tests.faults.test_limits import gemini_limit, headers_of, limited
 
 pytestmark = pytest.mark.anyio
 

@@ -13,14 +13,11 @@ import pytest
 from tests.faults.conftest import Build, is_told
 from tests.faults.dialects import DIALECTS, MINUTE_QUOTA, encoded, gemini_quota
 from tests.faults.fake import Reply, refusal, whole
+from tests.faults.rows import NEXT, STREAMED, WITH_B, A
 from tests.faults.world import until
 
 pytestmark = pytest.mark.anyio
 
-A = pytest.mark.parametrize("a", DIALECTS)
-WITH_B = pytest.mark.parametrize("with_b", [False, True], ids=["alone", "with another"])
-STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
-NEXT = {"groq": "gemini", "gemini": "ollama", "ollama": "groq"}
 LIMITED = (429, "rate_limit_exceeded")
 
 

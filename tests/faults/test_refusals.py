@@ -12,14 +12,11 @@ from adapters.base import ErrorKind
 from tests.faults.conftest import Build
 from tests.faults.dialects import DIALECTS, encoded
 from tests.faults.fake import Reply, refusal, stream, whole
+from tests.faults.rows import NEXT, NO_PROVIDER, STREAMED, A
 from tests.faults.world import KEYS, World
 
 pytestmark = pytest.mark.anyio
 
-A = pytest.mark.parametrize("a", DIALECTS)
-STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
-NEXT = {"groq": "gemini", "gemini": "ollama", "ollama": "groq"}
-NO_PROVIDER = (503, "no_provider_available")
 AUTH = (502, "upstream_authentication_failed")
 
 

@@ -13,13 +13,11 @@ import pytest
 from tests.faults.conftest import Build, is_told
 from tests.faults.dialects import DAY_QUOTA, DIALECTS, encoded, gemini_quota
 from tests.faults.fake import PAUSE, Reply, refusal, stream, whole
+from tests.faults.rows import NEXT, STREAMED, A
 from tests.faults.world import KEYS, SILENCE_S, World, until
 
 pytestmark = pytest.mark.anyio
 
-A = pytest.mark.parametrize("a", DIALECTS)
-STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
-NEXT = {"groq": "gemini", "gemini": "ollama", "ollama": "groq"}
 GROQ = DIALECTS["groq"]
 
 

@@ -12,12 +12,12 @@ from proxy.preferences import StoredPreference
 from tests.faults.conftest import Build
 from tests.faults.dialects import DIALECTS
 from tests.faults.fake import Call, Reply, refusal
+from tests.faults.rows import STREAMED
 from tests.faults.world import Seen, World, until
 
 pytestmark = pytest.mark.anyio
 
 ALL = ("groq", "gemini", "ollama")
-STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
 DOWN = {
     "refusing": Reply((), "close"),
     "500": refusal(DIALECTS["groq"], 500),

@@ -14,11 +14,11 @@ from adapters.base import ChatRequest
 from tests.faults.conftest import Build
 from tests.faults.dialects import DIALECTS
 from tests.faults.fake import Call, Fake, Reply, refusal
+from tests.faults.rows import STREAMED
 from tests.faults.world import MESSAGES, VirtualTime, World, drive, until
 
 pytestmark = pytest.mark.anyio
 
-STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
 SLOW_DOWN = refusal(DIALECTS["groq"], 429, ("retry-after", "5"))
 
 
