@@ -1,4 +1,4 @@
-"""Databases for the tests of the store: SQLite, and a PostgreSQL that is started for them."""
+"""What the tests of the store take: SQLite, a PostgreSQL that is started for them, short ticks."""
 
 from __future__ import annotations
 
@@ -29,3 +29,9 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'data' / 'store.db'}"
     cluster: Cluster = request.getfixturevalue("cluster")
     return cluster.url(cluster.new_database())
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second of the server's takes no second here."""
+    monkeypatch.setattr("proxy.storage.TICK_S", 0.02)

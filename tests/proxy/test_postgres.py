@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from proxy import storage as module, store
+from proxy import store
 from proxy.migrate import LOCK
 from proxy.prices import Price, PriceList
 from proxy.storage import StoreError
@@ -20,13 +20,7 @@ from tests.proxy.postgres_kit import Cluster
 from tests.proxy.store_kit import FULL_ROW, opened, running, until
 from tests.proxy.test_usage import NEAR, answered, row as usage_row
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second of the server's takes no second here."""
-    monkeypatch.setattr(module, "TICK_S", 0.02)
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick")]
 
 
 @pytest.fixture

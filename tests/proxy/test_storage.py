@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from proxy import storage as module
 from proxy.preferences import StoredPreference
 from proxy.storage import StoreError, sqlite_path
 from proxy.store import Database
@@ -22,13 +21,7 @@ from tests.proxy.store_kit import FULL_ROW, PATIENCE_S, Kept, opened, running, u
 from tests.proxy.test_usage import row as usage_row
 from tests.security.kit import sized
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second of the server's takes no second here."""
-    monkeypatch.setattr(module, "TICK_S", 0.02)
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick")]
 
 
 @pytest.fixture
