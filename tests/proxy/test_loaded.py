@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.security.kit import Fakes, Process, ask, body_of, fakes_running, post, process, request
+from tests.security.kit import Fakes, Process, ask, body_of, post, process, request
 
 LARGE = {
     "alembic",
@@ -24,12 +23,6 @@ LARGE = {
     "sqlalchemy",
     "sqlmodel",
 }
-
-
-@pytest.fixture(scope="module")
-def fakes() -> Iterator[Fakes]:
-    with fakes_running() as fakes:
-        yield fakes
 
 
 def large_ones(server: Process) -> set[str]:

@@ -27,7 +27,6 @@ from tests.security.kit import (
     Reply,
     ask,
     body_of,
-    fakes_running,
     post,
     process,
     request,
@@ -47,18 +46,6 @@ TOOL = {
         },
     },
 }
-
-
-@pytest.fixture(scope="module")
-def all_fakes() -> Iterator[Fakes]:
-    with fakes_running() as fakes:
-        yield fakes
-
-
-@pytest.fixture
-def fakes(all_fakes: Fakes) -> Fakes:
-    all_fakes.forget()
-    return all_fakes
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The fakes for the whole session, as new for every test, and a server over them."""
+"""A server over the fakes, and a way to wait for it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.security.kit import PATIENCE_S, Fakes, Threaded, fakes_running, serving, settings_for
-
-
-@pytest.fixture(scope="session")
-def session_fakes() -> Iterator[Fakes]:
-    with fakes_running() as fakes:
-        yield fakes
-
-
-@pytest.fixture
-def fakes(session_fakes: Fakes) -> Fakes:
-    session_fakes.forget()
-    return session_fakes
+from tests.security.kit import PATIENCE_S, Fakes, Threaded, serving, settings_for
 
 
 @pytest.fixture(scope="module")

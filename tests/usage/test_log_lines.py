@@ -5,20 +5,11 @@ from __future__ import annotations
 import json
 import signal
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.security.kit import Fakes, ask, body_of, fakes_running, post, process
+from tests.security.kit import Fakes, ask, body_of, post, process
 
 DEAF = {"OLLAMA_HOST": "http://127.0.0.1:1"}
-
-
-@pytest.fixture(scope="module")
-def fakes() -> Iterator[Fakes]:
-    with fakes_running() as fakes:
-        yield fakes
 
 
 def lines_of(fakes: Fakes, folder: Path, **settings: str) -> list[str]:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -31,7 +31,7 @@ from proxy.telemetry import Telemetry, facts_of
 from proxy.usage import LEFT, UsageRow, usage_row
 from tests.fakes.server import Fault, json_answer
 from tests.proxy.kit import adapter, failure
-from tests.security.kit import Fakes, ask, body_of, fakes_running, post, process
+from tests.security.kit import Fakes, ask, body_of, post, process
 
 NORTH = Candidate("north", "north-model")
 SOUTH = Candidate("south", "south-model")
@@ -274,12 +274,6 @@ class Collector:
         self.server.shutdown()
         self.thread.join()
         self.server.server_close()
-
-
-@pytest.fixture(scope="module")
-def fakes() -> Iterator[Fakes]:
-    with fakes_running() as fakes:
-        yield fakes
 
 
 def test_a_collector_gets_the_spans_of_a_running_server(fakes: Fakes, tmp_path: Path) -> None:
