@@ -72,6 +72,7 @@ class GroqAdapter:
         self.settings = settings
         self._upstream = upstream
         self._client: groq.AsyncGroq | None = None
+        self._client_lock = asyncio.Lock()
         self._target: Target | None = None
         self._secret = settings.api_key.get_secret_value() if settings.api_key else ""
 
@@ -93,7 +94,8 @@ class GroqAdapter:
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
         call = self.to_native(request)
-        return exchange(self._connected, call, GroqDialect(call, secret=self._secret))
+        target = self._target or self._connected
+        return exchange(target, call, GroqDialect(call, secret=self._secret))
 
     async def models(self) -> list[Model]:
         client = await self._sdk()
@@ -133,8 +135,11 @@ class GroqAdapter:
                 scope=Scope.KEY,
                 phase=Phase.BEFORE_SEND,
             )
-        if self._client is None:
-            self._client = await asyncio.to_thread(self._make_client)
+        if self._client is not None:
+            return self._client
+        async with self._client_lock:  # the first requests would each take a thread to make one
+            if self._client is None:
+                self._client = await asyncio.to_thread(self._make_client)
         return self._client
 
     def _make_client(self) -> groq.AsyncGroq:

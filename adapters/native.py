@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from typing import Protocol
 
 import httpx
@@ -85,32 +84,51 @@ async def exchange(
     provider = dialect.provider
     if callable(target):
         target = await _aimed(target, provider)
-    reply = await _send(target, call, provider)
-    if reply.status >= 300:
-        error = dialect.refusal(await _read_refusal(reply, target, provider))
-        mended = dialect.amend(call, error)
-        if mended is None:
-            raise error
-        if isinstance(mended, list):
-            yield [*map(Warn, call.warnings), *mended]
-            return
-        call = mended
-        reply = await _send(target, call, provider)
-        if reply.status >= 300:
-            raise dialect.refusal(await _read_refusal(reply, target, provider))
+    call, reply = await _answered(target, call, dialect)
+    if isinstance(reply, list):
+        yield [*map(Warn, call.warnings), *reply]
+        return
     try:
         headers = Headers(reply.headers)
         if head := [*map(Warn, call.warnings), *dialect.head(headers)]:
             yield head
+        body = _body(reply, headers, provider)
         if _is_whole(call, headers.get("content-type", "")):
-            yield dialect.whole(await _read_whole(_body(reply, headers, provider), provider))
-        else:
-            stream = _read_stream(_body(reply, headers, provider), provider, dialect)
-            async with contextlib.aclosing(stream) as batches:
-                async for batch in batches:
-                    yield batch
+            yield dialect.whole(await _read_whole(body, provider))
+            return
+        stream = _Stream(dialect, asyncio.get_running_loop().time)
+        try:
+            async for data in body:
+                if events := stream.read(data):
+                    yield events
+                if dialect.done:
+                    await _drain(body)
+                    break
+        except HTTPX_ERRORS as error:
+            raise transport_error(error, provider, stream.phase) from error
+        if events := dialect.end():
+            yield events
     finally:
         await reply.aclose()
+
+
+async def _answered(
+    target: Target, call: NativeCall, dialect: Dialect
+) -> tuple[NativeCall, Reply | list[Event]]:
+    """The good answer and the call that it answers, or the answer hidden in a refusal."""
+    reply = await _send(target, call, dialect.provider)
+    if reply.status < 300:
+        return call, reply
+    error = dialect.refusal(await _read_refusal(reply, target, dialect.provider))
+    mended = dialect.amend(call, error)
+    if mended is None:
+        raise error
+    if isinstance(mended, list):
+        return call, mended
+    reply = await _send(target, mended, dialect.provider)
+    if reply.status >= 300:
+        raise dialect.refusal(await _read_refusal(reply, target, dialect.provider))
+    return mended, reply
 
 
 def _is_whole(call: NativeCall, content_type: str) -> bool:
@@ -154,38 +172,38 @@ def _encoded(call: NativeCall, provider: str) -> bytes:
         ) from None
 
 
-async def _read_stream(
-    body: AsyncIterator[bytes], provider: str, dialect: Dialect
-) -> AsyncGenerator[list[Event], None]:
-    size = 0
-    clock = asyncio.get_running_loop().time
-    said_at = clock()
-    ends_at = said_at + MAX_STREAM_S
-    with transport_errors(provider, Phase.BEFORE_CONTENT) as seen:
-        async for data in body:
-            size += len(data)
-            now = clock()
-            if size > MAX_STREAM_BYTES or now > ends_at:
-                raise _too_large(provider)
-            if now > said_at + MAX_WORDLESS_S:
-                raise httpx.ReadTimeout("only comments")
-            if events := _fed(dialect, data, provider):
-                if seen.phase is Phase.BEFORE_CONTENT and has_content(events):
-                    seen.phase = Phase.AFTER_CONTENT
-                yield events
-                said_at = clock()
-            if dialect.done:
-                await _drain(body)
-                break
-    if events := dialect.end():
-        yield events
+class _Stream:
+    """Reads a stream as it comes, up to its limits."""
 
+    __slots__ = ("_clock", "_dialect", "_ends_at", "_quiet_since", "_size", "phase")
 
-def _fed(dialect: Dialect, data: bytes, provider: str) -> list[Event]:
-    try:
-        return dialect.feed(data)
-    except LineTooLongError:
-        raise _too_large(provider) from None
+    def __init__(self, dialect: Dialect, clock: Callable[[], float]) -> None:
+        self.phase = Phase.BEFORE_CONTENT
+        self._dialect = dialect
+        self._clock = clock
+        self._ends_at = clock() + MAX_STREAM_S
+        self._quiet_since: float | None = None
+        self._size = 0
+
+    def read(self, data: bytes) -> list[Event]:
+        """The events that the next bytes complete. Raises AdapterError, httpx.ReadTimeout."""
+        self._size += len(data)
+        now = self._clock()
+        if self._size > MAX_STREAM_BYTES or now > self._ends_at:
+            raise _too_large(self._dialect.provider)
+        try:
+            events = self._dialect.feed(data)
+        except LineTooLongError:
+            raise _too_large(self._dialect.provider) from None
+        if events:
+            self._quiet_since = None
+            if self.phase is Phase.BEFORE_CONTENT and has_content(events):
+                self.phase = Phase.AFTER_CONTENT
+        elif self._quiet_since is None:
+            self._quiet_since = now
+        elif now > self._quiet_since + MAX_WORDLESS_S:
+            raise httpx.ReadTimeout("only comments")
+        return events
 
 
 async def _drain(pieces: AsyncIterator[bytes]) -> None:
@@ -216,12 +234,11 @@ async def _read_refusal(reply: Reply, target: Target, provider: str) -> httpx.Re
     """The response with its body read, at most `MAX_ERROR_BYTES` of it, and closed."""
     body = bytearray()
     try:
-        with transport_errors(provider, Phase.BEFORE_CONTENT):
-            async for data in _body(reply, Headers(reply.headers), provider):
-                body += data
-                if len(body) > MAX_ERROR_BYTES:
-                    break
-    except AdapterError:
+        async for data in _body(reply, Headers(reply.headers), provider):
+            body += data
+            if len(body) > MAX_ERROR_BYTES:
+                break
+    except (AdapterError, *HTTPX_ERRORS):
         body.clear()  # the status says enough
     finally:
         await reply.aclose()
@@ -266,21 +283,6 @@ async def _unpacked(reply: Reply) -> AsyncIterator[bytes]:
         raise httpx.DecodingError(str(error)) from error
     if not unpacker.eof:
         raise httpx.DecodingError("the compressed answer is cut off")
-
-
-@dataclass(slots=True)
-class _Progress:
-    phase: Phase
-
-
-@contextlib.contextmanager
-def transport_errors(provider: str, phase: Phase) -> Iterator[_Progress]:
-    """Turn what httpx raises inside into AdapterError; `phase` may be moved on while it goes."""
-    progress = _Progress(phase)
-    try:
-        yield progress
-    except HTTPX_ERRORS as error:
-        raise transport_error(error, provider, progress.phase) from error
 
 
 def transport_error(error: Exception, provider: str, phase: Phase) -> AdapterError:

@@ -104,11 +104,11 @@ class Headers(Mapping[str, str]):
     """Header lines by their names in lower case, decoded when one is asked for."""
 
     def __init__(self, lines: Lines) -> None:
-        self._values: dict[bytes, bytes] = {}
-        for name, value in lines:
-            first = self._values.setdefault(name.lower(), value)
-            if first is not value:
-                self._values[name.lower()] = b"%b, %b" % (first, value)
+        self._values = {name.lower(): value for name, value in lines}
+        if len(self._values) < len(lines):
+            for name in self._values:
+                same = [value for other, value in lines if other.lower() == name]
+                self._values[name] = b", ".join(same)
 
     def __getitem__(self, name: str) -> str:
         return self._values[name.encode("ascii")].decode("latin-1")
