@@ -37,10 +37,10 @@ from adapters.ollama_answer import Answer
 from adapters.ollama_context import (
     DEFAULT_NUM_CTX,
     ModelFacts,
+    Prompt,
     expected_output,
-    media_parts,
+    measured,
     names_num_ctx,
-    prompt_tokens,
 )
 from adapters.ollama_errors import CURE, NAME, refusal_error
 from adapters.ollama_host import base_url
@@ -133,22 +133,27 @@ class OllamaAdapter:
         )
 
     def to_native(self, request: ChatRequest) -> NativeCall:
+        return self._call(request, measured(request))
+
+    def _call(self, request: ChatRequest, prompt: Prompt) -> NativeCall:
         return to_native(
             request,
             self._own,
             self._facts_of(request.model),
             num_ctx=self._own.num_ctx,
             keep_alive=self._own.keep_alive,
+            prompt=prompt,
         )
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
         line = self._line or await self._connected()
         facts = self._known(request.model)
-        if not facts.asked and _facts_matter(request):
+        prompt = measured(request)
+        if not facts.asked and _facts_matter(request, prompt):
             await self._ask(line, request.model, facts)
-        call = self.to_native(request)
+        call = self._call(request, prompt)
         own_size = self._own.num_ctx is None and not names_num_ctx(request)
-        answer = Answer(request, call, facts, own_size=own_size, secret=self._secret)
+        answer = Answer(request, call, facts, prompt, own_size=own_size, secret=self._secret)
         batches = exchange(line.target, call, answer)
         try:
             async with contextlib.aclosing(batches):
@@ -317,7 +322,7 @@ def _sdk_errors() -> tuple[type[Exception], ...]:
     )
 
 
-def _facts_matter(request: ChatRequest) -> bool:
+def _facts_matter(request: ChatRequest, prompt: Prompt) -> bool:
     """Whether what a model can do changes what is sent; else no request waits for an answer."""
-    need = prompt_tokens(request) + expected_output(request.max_tokens)
-    return need > DEFAULT_NUM_CTX or media_parts(request) > 0
+    need = prompt.tokens + expected_output(request.max_tokens)
+    return need > DEFAULT_NUM_CTX or prompt.media > 0

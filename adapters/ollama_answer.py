@@ -37,7 +37,7 @@ from adapters.ollama_context import (
     DEFAULT_NUM_CTX,
     WORTH_CHECKING_TOKENS,
     ModelFacts,
-    least_prompt_tokens,
+    Prompt,
 )
 from adapters.ollama_errors import NAME, error_text, refusal_error
 from adapters.ollama_request import without_grammar
@@ -64,6 +64,7 @@ class Answer:
         request: ChatRequest,
         call: NativeCall,
         facts: ModelFacts,
+        prompt: Prompt,
         *,
         own_size: bool,
         secret: str,
@@ -74,7 +75,7 @@ class Answer:
         self._own_size = own_size
         self._secret = secret
         self._num_ctx = _num_ctx(call)
-        self._least_prompt = least_prompt_tokens(request)
+        self._least_prompt = prompt.least_tokens
         self._one_call = request.parallel_tool_calls is False
         self._hides_thinking = request.thinking.include is False
         self._lines = NdjsonDecoder()

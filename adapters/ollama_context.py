@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from adapters.base import ChatRequest, Json
 
 DEFAULT_NUM_CTX = 4096  # the least that a server gives a model by itself
 BYTES_PER_TOKEN = 3.5  # fewer than most tokenizers make of most texts: room to spare
 CHARS_PER_TOKEN_AT_MOST = 5.0
+MEDIA = ("image_url", "input_audio")
 MEDIA_TOKENS = 1024  # an image is 768 at the server's own count, more with newer encoders
 MESSAGE_TOKENS = 8  # role marks of a template
 EXPECTED_OUTPUT = 2048
@@ -62,26 +64,41 @@ class ModelFacts:
                     self.num_ctx = max(self.num_ctx, int(number))
 
 
-def prompt_tokens(request: ChatRequest) -> int:
-    """About how many tokens the prompt has; rather too many than too few."""
-    size = sum(_size(text) for text in _texts(request.messages))
+class Prompt(Struct, frozen=True):
+    """How long a prompt is: about so many `tokens`, rather too many than too few.
+
+    A count below `least_tokens` means that some of its text was left out. `media` are its images
+    and pieces of audio.
+    """
+
+    tokens: int
+    least_tokens: int
+    media: int
+
+
+def measured(request: ChatRequest) -> Prompt:
+    """The length of the request's prompt."""
+    texts: list[str] = []
+    media = 0
+    for message in request.messages:
+        content = message.get("content")
+        if type(content) is str:
+            texts.append(content)
+            if len(message) == 2:  # nothing but a role and a text, as nearly always
+                continue
+        elif content:
+            texts += [part["text"] for part in content if isinstance(part.get("text"), str)]
+            media += sum(part.get("type") in MEDIA for part in content)
+        texts += _written(message)
+    chars = sum(map(len, texts))
+    size = chars if all(map(str.isascii, texts)) else sum(map(_size, texts))
     if request.tools:
         size += len(orjson.dumps(list(request.tools)))
-    around = MESSAGE_TOKENS * len(request.messages) + MEDIA_TOKENS * media_parts(request)
-    return int(size / BYTES_PER_TOKEN) + around
-
-
-def least_prompt_tokens(request: ChatRequest) -> int:
-    """The count of tokens below which text of the prompt must have been left out."""
-    return int(sum(map(len, _texts(request.messages))) / CHARS_PER_TOKEN_AT_MOST)
-
-
-def media_parts(request: ChatRequest) -> int:
-    """How many images and pieces of audio the messages hold."""
-    return sum(
-        part.get("type") in ("image_url", "input_audio")
-        for message in request.messages
-        for part in _parts(message.get("content"))
+    around = MESSAGE_TOKENS * len(request.messages) + MEDIA_TOKENS * media
+    return Prompt(
+        tokens=int(size / BYTES_PER_TOKEN) + around,
+        least_tokens=int(chars / CHARS_PER_TOKEN_AT_MOST),
+        media=media,
     )
 
 
@@ -116,23 +133,15 @@ def sized_num_ctx(need: int, facts: ModelFacts) -> int | None:
     return size if facts.context is None else min(size, facts.context)
 
 
-def _texts(messages: Sequence[Json]) -> Iterator[str]:
-    for message in messages:
-        for key in ("content", "reasoning_content", "reasoning"):
-            if isinstance(text := message.get(key), str):
-                yield text
-        for part in _parts(message.get("content")):
-            if isinstance(text := part.get("text"), str):
-                yield text
-        for call in message.get("tool_calls") or ():
-            if isinstance(text := call["function"].get("arguments"), str):
-                yield text
-
-
-def _parts(content: object) -> Iterator[Json]:
-    if isinstance(content, list):
-        yield from (part for part in content if isinstance(part, dict))
+def _written(message: Json) -> Iterator[str]:
+    """The texts of a message beside its content: thoughts, and the arguments of calls."""
+    for key in ("reasoning_content", "reasoning"):
+        if isinstance(text := message.get(key), str):
+            yield text
+    for call in message.get("tool_calls") or ():
+        if isinstance(text := call["function"].get("arguments"), str):
+            yield text
 
 
 def _size(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+    return len(text.encode("utf-8", "replace"))

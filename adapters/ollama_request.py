@@ -21,8 +21,9 @@ from adapters.instructions import instructed
 from adapters.ollama_context import (
     DEFAULT_NUM_CTX,
     ModelFacts,
+    Prompt,
     expected_output,
-    prompt_tokens,
+    measured,
     sized_num_ctx,
 )
 from adapters.ollama_messages import native_messages, refuse
@@ -55,10 +56,12 @@ def to_native(
     *,
     num_ctx: int | None = None,
     keep_alive: str | int | None = None,
+    prompt: Prompt | None = None,
 ) -> NativeCall:
-    """The call that `request` becomes; the keyword arguments are what the user has set.
+    """The call that `request` becomes; `num_ctx` and `keep_alive` are what the user has set.
 
-    Raises AdapterError with the parameter at fault for what Ollama has no way to do.
+    `prompt` is what has been measured already. Raises AdapterError with the parameter at fault for
+    what Ollama has no way to do.
     """
     _refuse_impossible(request)
     warnings = _dropped(request)
@@ -81,7 +84,7 @@ def to_native(
     _set(body, "options", _options(request, settings) or None)
     body = _merged(body, _block(extra, "ollama"))
     body |= {"model": request.model, "stream": request.stream}
-    _size_context(body, request, facts, num_ctx)
+    _size_context(body, prompt or measured(request), facts, num_ctx)
     return NativeCall("POST", CHAT_PATH, body, tuple(dict.fromkeys(warnings)), request.stream)
 
 
@@ -229,19 +232,18 @@ def _options(request: ChatRequest, settings: ProviderSettings) -> Json:
     return _merged(options, _block(request.extensions, "options"))
 
 
-def _size_context(body: Json, request: ChatRequest, facts: ModelFacts, num_ctx: int | None) -> None:
+def _size_context(body: Json, prompt: Prompt, facts: ModelFacts, num_ctx: int | None) -> None:
     """Make room for the prompt, and where it may be tight, have a cut answered by an error.
 
     A context that the request or the user names stays as it is.
     """
     options = _block(body, "options")
-    tokens = prompt_tokens(request)
     predict = options.get("num_predict")
     room = expected_output(predict if isinstance(predict, int) and predict > 0 else None)
-    size = options.get("num_ctx") or num_ctx or sized_num_ctx(tokens + room, facts)
+    size = options.get("num_ctx") or num_ctx or sized_num_ctx(prompt.tokens + room, facts)
     if size is not None:
         body["options"] = {**options, "num_ctx": size}
-    if isinstance(size, int | None) and tokens * 2 > (size or DEFAULT_NUM_CTX):
+    if isinstance(size, int | None) and prompt.tokens * 2 > (size or DEFAULT_NUM_CTX):
         body.setdefault("truncate", False)
 
 
