@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
+from typing import Any
 
 import groq
 import httpx
@@ -84,6 +86,21 @@ async def test_our_request_is_the_sdks(stream: bool, base_url: str | None) -> No
     assert json.loads(our.content) == json.loads(their.content)
     assert our.headers["accept-encoding"] == "identity"
     assert int(our.headers["content-length"]) == len(our.content)
+
+
+async def test_first_requests_at_once_make_one_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    class Counted(groq.AsyncGroq):
+        def __init__(self, **options: Any) -> None:
+            made.append(self)
+            super().__init__(**options)
+
+    monkeypatch.setattr(groq, "AsyncGroq", Counted)
+    fake = FakeUpstream(json_reply(KIT.whole(ANSWER)))
+    own = GroqAdapter(GroqSettings(api_key=SecretStr(API_KEY)), fake.upstream, DictMemory())
+    await asyncio.gather(*(collect(own, a_request(KIT)) for _ in range(5)))
+    assert (len(fake.requests), len(made)) == (5, 1)
 
 
 async def test_the_base_url_of_openais_clients_works_too() -> None:
