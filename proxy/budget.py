@@ -5,8 +5,9 @@ Going on to a healthy provider needs no budget: it adds no load to the one that 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
+
+from proxy.recent import Recent
 
 WINDOW_S = 10.0
 SHARE = 0.2
@@ -18,24 +19,17 @@ class RetryBudget:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._requests: deque[float] = deque()
-        self._retries: deque[float] = deque()
+        self._requests = Recent(WINDOW_S)
+        self._retries = Recent(WINDOW_S)
 
     def request(self) -> None:
         """Count a request."""
-        self._requests.append(self._clock())
-        self._forget()
+        self._requests.add(self._clock())
 
     def spend(self) -> bool:
         """Take one retry out of the budget; False if there is none left."""
-        self._forget()
-        if len(self._retries) >= max(AT_LEAST, SHARE * len(self._requests)):
+        now = self._clock()
+        if self._retries.count(now) >= max(AT_LEAST, SHARE * self._requests.count(now)):
             return False
-        self._retries.append(self._clock())
+        self._retries.add(now)
         return True
-
-    def _forget(self) -> None:
-        oldest = self._clock() - WINDOW_S
-        for times in (self._requests, self._retries):
-            while times and times[0] <= oldest:
-                times.popleft()

@@ -7,11 +7,11 @@ open: one call at a time may try, and its success closes the circuit.
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from adapters.base import ErrorKind
+from proxy.recent import Recent
 
 FIRST_WAIT_S = 5.0
 LONGEST_WAIT_S = 60.0
@@ -56,32 +56,35 @@ class Backoff:
 class Outcomes:
     """How the calls of the last half minute ended."""
 
-    __slots__ = ("_failures", "_recent", "_streak")
+    __slots__ = ("_calls", "_failures", "_streak")
 
     def __init__(self) -> None:
-        self._recent: deque[tuple[float, bool]] = deque()
-        self._failures = 0
+        self._calls = Recent(WINDOW_S)
+        self._failures = Recent(WINDOW_S)
         self._streak = 0
 
-    def add(self, now: float, *, failed: bool) -> None:
-        """Count a call that ended now."""
-        recent = self._recent
-        recent.append((now, failed))
-        while recent[0][0] <= now - WINDOW_S:
-            self._failures -= recent.popleft()[1]
-        self._failures += failed
-        self._streak = self._streak + 1 if failed else 0
+    def succeeded(self, now: float) -> None:
+        """Count a call that ended well now."""
+        self._calls.add(now)
+        self._streak = 0
 
-    @property
-    def are_bad(self) -> bool:
+    def failed(self, now: float) -> None:
+        """Count a call that failed now."""
+        self._calls.add(now)
+        self._failures.add(now)
+        self._streak += 1
+
+    def are_bad(self, now: float) -> bool:
         """Three failures in a row, or half of at least five."""
-        count = len(self._recent)
-        return self._streak >= STREAK or (count >= LEAST_CALLS and self._failures * 2 >= count)
+        count = self._calls.count(now)
+        is_half = count >= LEAST_CALLS and self._failures.count(now) * 2 >= count
+        return self._streak >= STREAK or is_half
 
     def clear(self) -> None:
         """Forget them all."""
-        self._recent.clear()
-        self._failures = self._streak = 0
+        self._calls.clear()
+        self._failures.clear()
+        self._streak = 0
 
 
 class Circuit:
@@ -185,7 +188,7 @@ class Circuit:
         """`call` has ended well."""
         self.answered(call, epoch)
         if not self.is_open:
-            self._outcomes.add(now, failed=False)
+            self._outcomes.succeeded(now)
 
     def failed(self, now: float, call: object, epoch: int, kind: ErrorKind) -> None:
         """`call` has failed in a way that makes one guess that the next would fail too."""
@@ -199,9 +202,9 @@ class Circuit:
             else:
                 self._guess_until = max(self._guess_until, self._early_at)
             return
-        self._outcomes.add(now, failed=True)
+        self._outcomes.failed(now)
         # What has just come back and fails again is flapping: no second benefit of the doubt.
-        if self._outcomes.are_bad or self._guess.is_recent(now):
+        if self._outcomes.are_bad(now) or self._guess.is_recent(now):
             self._open_by_guess(now, kind)
 
     def _open_by_guess(self, now: float, kind: ErrorKind) -> None:
