@@ -210,7 +210,7 @@ def _digest(key: bytes) -> bytes:
 
 
 def _check_lines(scope: Scope, headers: _Headers) -> None:
-    """Raises ApiError 431 for too many or too large headers, 400 for one that contradicts itself."""
+    """Raises ApiError 431 for too many or too large headers, 400 for one that is there twice."""
     lines = scope["headers"]
     size = len(scope["path"]) + len(scope["query_string"])
     size += sum(map(len, chain.from_iterable(lines)))

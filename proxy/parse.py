@@ -233,8 +233,13 @@ def _stop(value: Any) -> tuple[str, ...]:
     return tuple(filter(None, stops))  # an empty one would stop everywhere
 
 
+_WORDS_OF_TOOLS = frozenset({"tools", "functions", "function_call"})
+
+
 def _tools(data: Json) -> tuple[list[Json], bool]:
     """The function tools, and whether they came as the older `functions`."""
+    if data.keys().isdisjoint(_WORDS_OF_TOOLS):
+        return [], False
     legacy = "tools" not in data and ("functions" in data or "function_call" in data)
     if legacy:
         functions = _list("functions", data.get("functions", []))

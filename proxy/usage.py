@@ -186,7 +186,9 @@ def _story(receipt: Receipt) -> Json:
 
 def _text(told: str | None, most: int = MAX_TEXT) -> str | None:
     """A text as every database takes it, whatever a client or a provider has made of it."""
-    return told and told[:most].replace("\0", " ").encode(errors="replace").decode()
+    if not told or (told.isascii() and told.isprintable()):
+        return told and told[:most]
+    return told[:most].replace("\0", " ").encode(errors="replace").decode()
 
 
 def _count(told: int | None) -> int | None:

@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from adapters.base import RateLimits
 
 MINUTE_S = 60.0
@@ -37,15 +39,12 @@ class Gauge:
         return f"{self.used}/{self.limit} {self.name}"
 
 
-class Entry:
+class Entry(Struct, gc=False):
     """What one call takes of a window, from the moment it was let in."""
 
-    __slots__ = ("amount", "at", "counted")
-
-    def __init__(self, at: float, amount: int) -> None:
-        self.at = at
-        self.amount = amount
-        self.counted = True
+    at: float
+    amount: int
+    counted: bool = True
 
 
 class Window:
@@ -168,22 +167,14 @@ class Bucket:
         return Gauge(self.name, used, self.limit, self.free_at(now, 1) - now)
 
 
-class Reservation:
+class Reservation(Struct):
     """What a call under way holds of the limits, until it `is_over`."""
 
-    __slots__ = ("is_over", "requests", "seen", "token_entry", "tokens")
-
-    def __init__(
-        self,
-        tokens: int,
-        requests: list[tuple[Window, Entry]],
-        token_entry: tuple[Window, Entry] | None,
-    ) -> None:
-        self.tokens = tokens
-        self.requests = requests
-        self.token_entry = token_entry
-        self.seen = False
-        self.is_over = False
+    tokens: int
+    requests: list[tuple[Window, Entry]]
+    token_entry: tuple[Window, Entry] | None
+    seen: bool = False
+    is_over: bool = False
 
 
 class Meter:
