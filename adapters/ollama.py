@@ -45,7 +45,7 @@ from adapters.ollama_context import (
 from adapters.ollama_errors import CURE, NAME, refusal_error
 from adapters.ollama_host import base_url
 from adapters.ollama_request import CHAT_PATH, duration, to_native
-from adapters.upstream import Target, Upstream, raw_headers, timeouts
+from adapters.upstream import Reply, Target, Upstream, raw_headers, timeouts
 
 if TYPE_CHECKING:
     import ollama
@@ -145,24 +145,32 @@ class OllamaAdapter:
             prompt=prompt,
         )
 
-    async def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
-        line = self._line or await self._connected()
-        facts = self._known(request.model)
+    def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
         prompt = measured(request)
-        if not facts.asked and _facts_matter(request, prompt):
+        facts = self._known(request.model)
+        asks = not facts.asked and _facts_matter(request, prompt)
+        if self._line is None or asks:
+            return self._prepared_chat(request, prompt, facts, asks=asks)
+        return self._exchange(self._line, request, prompt, facts)
+
+    async def _prepared_chat(
+        self, request: ChatRequest, prompt: Prompt, facts: ModelFacts, *, asks: bool
+    ) -> AsyncGenerator[list[Event], None]:
+        """A chat for which the line, or what the model can do, is still to be had."""
+        line = self._line or await self._connected()
+        if asks:
             await self._ask(line, request.model, facts)
+        async with contextlib.aclosing(self._exchange(line, request, prompt, facts)) as batches:
+            async for batch in batches:
+                yield batch
+
+    def _exchange(
+        self, line: _Line, request: ChatRequest, prompt: Prompt, facts: ModelFacts
+    ) -> AsyncGenerator[list[Event], None]:
         call = self._call(request, prompt)
         own_size = self._own.num_ctx is None and not names_num_ctx(request)
         answer = Answer(request, call, facts, prompt, own_size=own_size, secret=self._secret)
-        batches = exchange(line.target, call, answer)
-        try:
-            async with contextlib.aclosing(batches):
-                async for batch in batches:
-                    yield batch
-        except AdapterError as error:
-            if isinstance(error.__cause__, httpx.ConnectError):
-                raise adapter_error(error.__cause__, phase=error.phase) from error.__cause__
-            raise
+        return exchange(line.target, call, answer)
 
     async def models(self) -> list[Model]:
         line = self._line or await self._connected()
@@ -235,12 +243,10 @@ class OllamaAdapter:
             http.headers.pop("authorization", None)
         base = str(http.base_url).rstrip("/")
         headers = raw_headers(http.headers, host=http.base_url.netloc.decode("ascii"))
-        return _Line(
-            client,
-            self._upstream.target(
-                httpx.URL(f"{base}/{CHAT_PATH}"), headers, timeouts(self._own.timeout)
-            ),
+        target = self._upstream.target(
+            httpx.URL(f"{base}/{CHAT_PATH}"), headers, timeouts(self._own.timeout)
         )
+        return _Line(client, _Server(target))
 
     async def _ask(self, line: _Line, model: str, facts: ModelFacts) -> None:
         """Learn what the model can do. A server that does not tell leaves it unknown."""
@@ -254,6 +260,23 @@ class OllamaAdapter:
         else:
             facts.asked = True
             facts.learn(shown.capabilities, shown.modelinfo, shown.parameters or "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """A `Target` whose error says how to start the server that cannot be reached."""
+
+    target: Target
+
+    @property
+    def url(self) -> httpx.URL:
+        return self.target.url
+
+    async def post(self, content: bytes) -> Reply:
+        try:
+            return await self.target.post(content)
+        except httpx.ConnectError as error:
+            raise adapter_error(error, phase=Phase.BEFORE_SEND) from error
 
 
 class _Shared(httpx.AsyncBaseTransport):
