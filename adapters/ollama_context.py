@@ -104,13 +104,11 @@ def measured(request: ChatRequest) -> Prompt:
 
 def names_num_ctx(request: ChatRequest) -> bool:
     """Whether the request itself says how large the context is to be."""
-    own = request.extensions.get("ollama")
-    blocks = (
-        request.extensions,
-        request.extensions.get("options"),
-        own,
-        (own or {}).get("options"),
-    )
+    extensions = request.extensions
+    if not extensions:
+        return False
+    own = extensions.get("ollama") or {}
+    blocks = (extensions, extensions.get("options"), own, own.get("options"))
     return any(isinstance(block, Mapping) and block.get("num_ctx") for block in blocks)
 
 

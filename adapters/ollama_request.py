@@ -32,10 +32,13 @@ from adapters.schema_refs import inlined
 CHAT_PATH = "api/chat"
 OPTIONS = ("temperature", "top_p", "seed", "frequency_penalty", "presence_penalty")
 OWN_OPTIONS = ("top_k", "min_p", "num_ctx")
-OWN_KEYS = ("options", "format", "think", "keep_alive", *OWN_OPTIONS)
-READ_ELSEWHERE = ("stream_options", "modalities", "logprobs", "top_logprobs", *OPTIONS)
-READ_AS_THINKING = ("include_reasoning", "reasoning_format", "thinking_config")
-BLOCKS = ("ollama", "groq", "gemini", "embedded", "pointsman", "google", "extra_body")
+READ = frozenset({"stream_options", "modalities", "logprobs", "top_logprobs", *OPTIONS})
+# Ollama's own words, blocks for other providers, and what `ChatRequest` has in a field of its own.
+EXTENSIONS = frozenset({
+    "options", "format", "think", "keep_alive", *OWN_OPTIONS,
+    "ollama", "groq", "gemini", "embedded", "pointsman", "google", "extra_body",
+    "include_reasoning", "reasoning_format", "thinking_config",
+})  # fmt: skip
 THINK_OF_EFFORT: Mapping[str, bool | str] = {
     "none": False,
     "minimal": "low",
@@ -82,8 +85,8 @@ def to_native(
         body["logprobs"] = True
         _set(body, "top_logprobs", request.params.get("top_logprobs"))
     _set(body, "options", _options(request, settings) or None)
-    body = _merged(body, _block(extra, "ollama"))
-    body |= {"model": request.model, "stream": request.stream}
+    if own := _block(extra, "ollama"):
+        body = _merged(body, own) | {"model": request.model, "stream": request.stream}
     _size_context(body, prompt or measured(request), facts, num_ctx)
     return NativeCall("POST", CHAT_PATH, body, tuple(dict.fromkeys(warnings)), request.stream)
 
@@ -113,12 +116,10 @@ def _refuse_impossible(request: ChatRequest) -> None:
 
 def _dropped(request: ChatRequest) -> list[str]:
     """A word for each parameter that Ollama has no field for, unless it asks for nothing."""
-    lost = [key for key, value in request.params.items() if value and key not in READ_ELSEWHERE]
+    lost = [key for key, value in request.params.items() if value and key not in READ]
     if request.params.get("service_tier") in ("auto", "default"):  # what there is anyhow
         lost.remove("service_tier")
-    lost += [
-        key for key in request.extensions if key not in (*OWN_KEYS, *READ_AS_THINKING, *BLOCKS)
-    ]
+    lost += [key for key in request.extensions if key not in EXTENSIONS]
     return [f"dropped={key}" for key in lost]
 
 
@@ -220,13 +221,14 @@ def _think_of_budget(tokens: int) -> bool | str:
 
 
 def _options(request: ChatRequest, settings: ProviderSettings) -> Json:
-    options: Json = {}
-    for key in OPTIONS:
-        _set(options, key, request.params.get(key))
+    options: Json = {key: request.params[key] for key in OPTIONS if key in request.params}
     if settings.temperature is not None:
         options.setdefault("temperature", settings.temperature)
     _set(options, "num_predict", request.max_tokens or settings.max_tokens)
-    _set(options, "stop", list(request.stop) or None)
+    if request.stop:
+        options["stop"] = list(request.stop)
+    if not request.extensions:
+        return options
     for key in OWN_OPTIONS:
         _set(options, key, request.extensions.get(key))
     return _merged(options, _block(request.extensions, "options"))
