@@ -1,7 +1,7 @@
 """Google's Gemini, by its native API.
 
-The SDK's client gives URL and headers, once, and its classes name the errors; the chat goes as a
-body of our own through the shared transport, since the SDK makes objects of every streamed chunk.
+The SDK's client gives URL and headers, once; the chat goes as a body of our own through the shared
+transport, since the SDK makes objects of every streamed chunk.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,9 +38,10 @@ from adapters.gemini_amend import amended
 from adapters.gemini_answer import MISSING_SIGNATURE, GeminiAnswer
 from adapters.gemini_contents import sign
 from adapters.gemini_errors import NAME, api_error, bad_response, error_body
+from adapters.gemini_line import line
 from adapters.gemini_request import Defaults, declared, to_native
 from adapters.gemini_thinking import thinks
-from adapters.native import exchange, transport_error
+from adapters.native import HTTPX_ERRORS, exchange, transport_error
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
 from adapters.waits import retry_after_s
 
@@ -153,7 +153,7 @@ class GeminiAdapter:
         return exchange(target, call, answer)
 
     async def _connected(self) -> _Line:
-        """The line to Gemini. Importing the SDK takes a second, so that is not for the loop."""
+        """The line to Gemini. Asking the SDK takes a second, so that is not for the loop."""
         if self._line is not None:
             return self._line
         async with self._line_lock:
@@ -162,38 +162,23 @@ class GeminiAdapter:
         return self._line
 
     def _connect(self, key: str) -> _Line:
-        from google import genai
-
         version = self._defaults.api_version
-        client = genai.Client(
-            api_key=key,
-            vertexai=False,
-            http_options=genai.types.HttpOptions(
-                base_url=self.settings.base_url,
-                api_version=version,
-                timeout=int(self.settings.timeout * 1000),
-                httpx_async_client=self._upstream.client,
-                # Neither is used; else the SDK loads the trusted certificates three times over.
-                httpx_client=httpx.Client(transport=httpx.BaseTransport(), trust_env=False),
-                async_client_args={"ssl": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)},
-            ),
+        found = line(
+            key,
+            base_url=self.settings.base_url,
+            api_version=version,
+            timeout_s=self.settings.timeout,
         )
-        built = client._api_client._build_request("post", "models", {})
-        url = httpx.URL(built.url)
-        host = url.netloc.decode("ascii")
-        headers = raw_headers(built.headers, host=host)
-        base = built.url.removesuffix(f"/{version}/models")
+        url = httpx.URL(found.url)
+        headers = raw_headers(found.headers, host=url.netloc.decode("ascii"))
+        base = found.url.removesuffix(f"/{version}/models")
 
         def aim(path: str) -> Target:
             return self._upstream.target(
                 httpx.URL(base + path), headers, timeouts(self.settings.timeout)
             )
 
-        return _Line(
-            base=base,
-            headers=dict(built.headers),
-            target=functools.lru_cache(maxsize=64)(aim),
-        )
+        return _Line(base=base, headers=found.headers, target=functools.lru_cache(maxsize=64)(aim))
 
     async def models(self) -> list[Model]:
         models: list[Model] = []
@@ -217,12 +202,12 @@ class GeminiAdapter:
 
     async def _list(self, **query: str) -> Json:
         """One page of the list of models."""
-        line = await self._connected()
-        url = httpx.URL(f"{line.base}/{self._defaults.api_version}/models", params=query)
+        connected = await self._connected()
+        url = httpx.URL(f"{connected.base}/{self._defaults.api_version}/models", params=query)
         try:
             response = await self._upstream.client.get(
                 url,
-                headers=line.headers,
+                headers=connected.headers,
                 timeout=httpx.Timeout(**timeouts(self.settings.timeout)),
                 follow_redirects=False,
             )
@@ -257,12 +242,21 @@ class _Answer(GeminiAnswer):
         return amended(call, error.message) if is_mendable else None
 
 
-def refusal(response: httpx.Response, *, secret: str | None = None) -> AdapterError:
-    """The error that an answer of status 300 or above means; its body has been read."""
-    from google.genai import errors
+def refusal(
+    response: httpx.Response, *, secret: str | None = None, now: datetime | None = None
+) -> AdapterError:
+    """The error that an answer of status 300 or above means; its body has been read.
 
-    body = {"error": error_body(response.content)}
-    return adapter_error(errors.APIError(response.status_code, body, response), secret=secret)
+    As `adapter_error` has it of the SDK's, which is not loaded for this.
+    """
+    now = now or datetime.now(UTC)
+    return api_error(
+        response.status_code,
+        error_body(response.content),
+        told_wait_s=retry_after_s(response.headers, now),
+        secret=secret,
+        now=now,
+    )
 
 
 def adapter_error(
@@ -273,6 +267,8 @@ def adapter_error(
     now: datetime | None = None,
 ) -> AdapterError:
     """The AdapterError that any exception of the SDK, or of httpx beneath it, means."""
+    if isinstance(error, HTTPX_ERRORS):
+        return transport_error(error, NAME, phase)
     from google.genai import errors
 
     match error:

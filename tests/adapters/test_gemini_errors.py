@@ -165,6 +165,17 @@ def test_each_refusal_becomes(
     assert (told.kind, told.scope, told.status) == (kind, scope, status)
 
 
+@pytest.mark.parametrize("headers", [{}, {"retry-after": "7"}])
+@pytest.mark.parametrize(("status", "error", "kind", "scope"), KINDS)
+def test_a_refusal_is_what_the_sdks_error_means(
+    status: int, error: Json, kind: ErrorKind, scope: Scope, headers: dict[str, str]
+) -> None:
+    response = httpx.Response(status, json={"error": error}, headers=headers)
+    sdks = errors.APIError(status, response.json(), response)
+    ours, theirs = refusal(response, now=NOON), adapter_error(sdks, now=NOON)
+    assert vars(ours) == vars(theirs)
+
+
 def test_every_kind_has_words_for_the_client() -> None:
     assert set(KIND_OF_STATUS.values()) <= WORDS.keys()
 

@@ -24,6 +24,7 @@ from adapters.base import (
     Thinking,
 )
 from adapters.gemini import GeminiAdapter, GeminiSettings
+from adapters.gemini_line import line
 from adapters.memory import LruMemory
 from tests.adapters.gemini_kit import GeminiKit, adapter, chunk, stream_of
 from tests.adapters.kit import API_KEY, TOOL, FakeUpstream, Reply, a_request, collect, json_reply
@@ -152,6 +153,29 @@ def test_the_sdk_is_not_loaded_before_it_is_needed() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("base_url", [None, GATEWAY])
+def test_a_process_of_its_own_says_what_the_sdk_says_here(base_url: str | None) -> None:
+    code = (
+        "import json, sys\n"
+        "from adapters.gemini_line import line\n"
+        f"found = line({API_KEY!r}, base_url={base_url!r}, api_version='v1beta', timeout_s=60)\n"
+        "print(json.dumps([found, 'google.genai' in sys.modules]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    here = line(API_KEY, base_url=base_url, api_version="v1beta", timeout_s=60)
+    assert json.loads(done.stdout) == [[here.url, here.headers], False]
+
+
+def test_what_the_sdk_refuses_is_told_as_it_tells_it() -> None:
+    code = (
+        "import sys\n"
+        "from adapters.gemini_line import line\n"
+        "line('', base_url=None, api_version='v1beta', timeout_s=60)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "ValueError" in done.stderr
 
 
 async def test_without_a_key_nothing_is_sent() -> None:

@@ -52,7 +52,7 @@ def test_an_idle_server_has_loaded_nothing_large(fakes: Fakes, tmp_path: Path, o
     ("provider", "expected"),
     [
         ("groq", {"groq", "genai_prices"}),
-        ("gemini", {"google", "genai_prices"}),
+        ("gemini", {"genai_prices"}),
         ("ollama", {"ollama", "httpcore"}),
     ],
 )

@@ -1,0 +1,76 @@
+"""Where Gemini's calls go and with which headers, as Google's SDK has it.
+
+To import the SDK takes 16 MB for good, most of it for types that no request of ours uses. So a
+child process imports it, run with this file as its script, answers, and ends.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import ssl
+import subprocess
+import sys
+from typing import Any, NamedTuple
+
+LONGEST_S = 20.0
+
+
+class Line(NamedTuple):
+    """A URL that ends in `/VERSION/models`, and the headers of every call."""
+
+    url: str
+    headers: dict[str, str]
+
+
+def line(key: str, *, base_url: str | None, api_version: str, timeout_s: float) -> Line:
+    """What the SDK's client would use. Takes up to a second; raises ValueError."""
+    order = {"key": key, "base_url": base_url, "version": api_version, "timeout_s": timeout_s}
+    if "google.genai" in sys.modules:
+        return of_sdk(order)
+    try:
+        return _of_child(order)
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return of_sdk(order)  # where no child can be had, and what the SDK refuses is told here
+
+
+def of_sdk(order: dict[str, Any]) -> Line:
+    """Asked of the SDK in this process."""
+    import httpx
+    from google import genai
+
+    client = genai.Client(
+        api_key=order["key"],
+        vertexai=False,
+        http_options=genai.types.HttpOptions(
+            base_url=order["base_url"],
+            api_version=order["version"],
+            timeout=int(order["timeout_s"] * 1000),
+            # None is used; else the SDK loads the trusted certificates three times over.
+            httpx_client=httpx.Client(transport=httpx.BaseTransport(), trust_env=False),
+            httpx_async_client=httpx.AsyncClient(
+                transport=httpx.AsyncBaseTransport(), trust_env=False
+            ),
+            async_client_args={"ssl": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)},
+        ),
+    )
+    built = client._api_client._build_request("post", "models", {})
+    return Line(built.url, dict(built.headers))
+
+
+def _of_child(order: dict[str, Any]) -> Line:
+    done = subprocess.run(  # noqa: S603 - this file, by the interpreter that we run in
+        [sys.executable, "-I", __file__],
+        input=json.dumps(order).encode(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # a Ctrl-C is for the server
+        timeout=LONGEST_S,
+        check=True,
+    )
+    return Line(*json.loads(done.stdout))
+
+
+if __name__ == "__main__":
+    gc.disable()  # a fifth of the time; all of it is garbage in a moment
+    sys.stdout.write(json.dumps(of_sdk(json.load(sys.stdin))))
