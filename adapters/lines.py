@@ -6,7 +6,7 @@ string, and a reader that takes them for line ends (`aiter_lines` of httpx) brea
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from msgspec import Struct
 
 MAX_LINE_BYTES = 4 * 1024 * 1024
 
@@ -15,7 +15,7 @@ class LineTooLongError(ValueError):
     """More bytes without an end of line or of event than `MAX_LINE_BYTES`."""
 
 
-class ServerSentEvent(NamedTuple):
+class ServerSentEvent(Struct, frozen=True):
     """One event of the stream; `event` is empty where the stream gives no name."""
 
     data: bytes
@@ -91,6 +91,9 @@ class NdjsonDecoder:
 
     def feed(self, data: bytes) -> list[bytes]:
         """The lines that `data` completes. Raises LineTooLongError."""
+        # What nearly every read of a stream is, one line, is spared the rest.
+        if not self._rest and 0 < data.find(b"\n") == len(data) - 1 and not data.isspace():
+            return [data[:-1]]
         *lines, rest = (self._rest + data if self._rest else data).split(b"\n")
         if len(rest) > MAX_LINE_BYTES:
             raise LineTooLongError
