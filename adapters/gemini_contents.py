@@ -58,32 +58,35 @@ class ContentsTranslator:
         turns: list[Json] = []
         calls = self._calls(messages)
         names = {message.get("name") for message in messages if message["role"] == "user"} - {None}
+        shows_names = len(names) > 1
         for at, message in enumerate(messages):
-            param = f"messages[{at}].content"
-            if message["role"] == "user":
-                parts = self._parts.parts(message.get("content"), param)
-                _add(turns, "user", _named(parts, message.get("name")) if len(names) > 1 else parts)
-            elif message["role"] == "assistant":
-                _add(turns, "model", self._said(message, param))
-                _add(turns, "user", [part for call in calls[at] for part in self._result(call)])
+            role = message["role"]
+            if role == "user":
+                parts = self._parts.parts(message.get("content"), at)
+                _add(turns, "user", _named(parts, message.get("name")) if shows_names else parts)
+            elif role == "assistant":
+                _add(turns, "model", self._said(message, at))
+                if at in calls:
+                    _add(turns, "user", [part for call in calls[at] for part in self._result(call)])
         if not turns or turns[0]["role"] != "user":
             turns.insert(0, {"role": "user", "parts": [{"text": " "}]})
         return turns
 
     def _calls(self, messages: Sequence[Json]) -> dict[int, list[_Call]]:
-        """The calls of each assistant message, every result with the nearest call before it."""
+        """The calls of messages that hold any, every result with the nearest call before it."""
         calls: dict[int, list[_Call]] = {}
         by_id: dict[str, _Call] = {}
         for at, message in enumerate(messages):
-            if message["role"] == "assistant":
+            role = message["role"]
+            if role == "assistant" and (made := message.get("tool_calls")):
                 calls[at] = []
-                for call in message.get("tool_calls") or ():
+                for call in made:
                     known = self._memory.get(own_id_key(call["id"])) is not None
                     by_id[call["id"]] = _Call(
                         function_name(call["function"]["name"]), call["id"] if known else None
                     )
                     calls[at].append(by_id[call["id"]])
-            elif message["role"] == "tool":
+            elif role == "tool":
                 call = by_id.get(message["tool_call_id"])
                 if call is None:
                     raise refused(
@@ -93,11 +96,13 @@ class ContentsTranslator:
                 call.result = self._response(call, message.get("content"), at)
         return calls
 
-    def _said(self, message: Json, param: str) -> list[Json]:
-        parts = self._parts.parts(message.get("content"), param)
+    def _said(self, message: Json, at: int) -> list[Json]:
+        parts = self._parts.parts(message.get("content"), at)
         if refusal := message.get("refusal"):
             parts.append({"text": refusal})
-        return [*parts, *(self._called(call) for call in message.get("tool_calls") or ())]
+        if calls := message.get("tool_calls"):
+            parts += map(self._called, calls)
+        return parts
 
     def _called(self, call: Json) -> Json:
         named: Json = {
@@ -131,11 +136,7 @@ class ContentsTranslator:
         """The result as one functionResponse; images and files in it follow as parts."""
         value = parsed(text := "".join(texts(content)))
         response = value if isinstance(value, dict) and not _has_ref(value) else {"output": text}
-        others = [
-            part
-            for part in self._parts.parts(content, f"messages[{at}].content")
-            if "text" not in part
-        ]
+        others = [part for part in self._parts.parts(content, at) if "text" not in part]
         return [_function_response(call, response), *others]
 
 
@@ -172,7 +173,7 @@ def _add(turns: list[Json], role: str, parts: list[Json]) -> None:
     if turns and turns[-1]["role"] == role:
         turns[-1]["parts"].extend(parts)
     else:
-        turns.append({"role": role, "parts": list(parts)})
+        turns.append({"role": role, "parts": parts})
 
 
 def _named(parts: list[Json], name: str | None) -> list[Json]:

@@ -41,14 +41,14 @@ class PartsTranslator:
         self._api_version = api_version
         self._warnings = warnings
 
-    def parts(self, content: Any, param: str) -> list[Json]:
+    def parts(self, content: Any, message_at: int) -> list[Json]:
         """Gemini's parts of a `content`, which may be a string, a list or None; none is empty."""
         if isinstance(content, str):
             return [{"text": content}] if content else []
         return [
             part
             for at, piece in enumerate(content or ())
-            if (part := self._part(piece, f"{param}[{at}]"))
+            if (part := self._part(piece, f"messages[{message_at}].content[{at}]"))
         ]
 
     def _part(self, piece: Json, param: str) -> Json | None:
