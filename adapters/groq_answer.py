@@ -35,6 +35,7 @@ _REASONS: Mapping[str, str] = {
     "content_filter": "content_filter",
 }
 
+_USUAL_KEYS = frozenset({"role", "content", "reasoning"})
 
 _TIERS: Mapping[str, str] = {
     "auto": "auto",
@@ -113,7 +114,7 @@ class AnswerReader:
             events.append(Reasoning(_string(thoughts), index))
         if text := delta.get("content"):
             events.append(Text(_string(text), index))
-        if not text or len(delta) > 1:
+        if not _USUAL_KEYS.issuperset(delta):
             self._take_calls(delta, index, events)
             _take_citations(delta, index, events)
         if logprobs := choice.get("logprobs"):

@@ -22,6 +22,7 @@ MAX_DEPTH = 128
 MAX_TOOLS = 128
 MAX_CHOICES = 4
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}", re.ASCII)
+_CONTAINERS = frozenset({dict, list})
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
@@ -44,8 +45,7 @@ def parse_json(body: bytes) -> Json:
         raise bad_request(f"The body is not valid JSON: {reason}.", code="invalid_json") from None
     if not isinstance(data, dict):
         raise bad_request("The body must be a JSON object.", code="invalid_json")
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH:
-        _check_depth(data)
+    _check_depth(data)
     return data
 
 
@@ -56,7 +56,7 @@ def _check_depth(data: Json) -> None:
             value
             for container in level
             for value in (container.values() if type(container) is dict else container)
-            if type(value) is dict or type(value) is list
+            if type(value) in _CONTAINERS
         ]
         if not level:
             return

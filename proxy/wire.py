@@ -315,24 +315,24 @@ class Fold:
 
 def _take(message: _Message, event: _Content) -> None:
     match event:
-        case Text(text):
-            message.content.append(text)
-        case Reasoning(text):
-            message.reasoning.append(text)
-        case Refusal(text):
-            message.refusal.append(text)
+        case Text():
+            message.content.append(event.text)
+        case Finish():
+            message.finish_reason = message.finish_reason or event.reason
+        case Reasoning():
+            message.reasoning.append(event.text)
+        case Refusal():
+            message.refusal.append(event.text)
         case ToolCall():
             _take_call(message, event)
-        case Logprobs(content):
-            message.logprobs.extend(content)
-        case Finish(reason):
-            message.finish_reason = message.finish_reason or reason
-        case Media(mime_type, data) if mime_type.startswith("audio/"):
-            message.audio.append(data)
+        case Logprobs():
+            message.logprobs.extend(event.content)
+        case Media() if event.mime_type.startswith("audio/"):
+            message.audio.append(event.data)
         case Media():
             message.lists.setdefault("images", []).append(_image(event))
-        case Annotation(value):
-            message.lists.setdefault(_list_of(value), []).append(value)
+        case Annotation():
+            message.lists.setdefault(_list_of(event.value), []).append(event.value)
 
 
 def _joined_base64(pieces: Sequence[str]) -> str:
