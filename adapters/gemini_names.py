@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 
@@ -31,6 +32,7 @@ def model_id(model: str) -> str:
     return name
 
 
+@functools.lru_cache(maxsize=256)
 def version(model: str) -> tuple[int, int] | None:
     """(2, 5) of `gemini-2.5-flash`; None where the name tells none (`gemini-flash-latest`)."""
     found = VERSION.search(model)

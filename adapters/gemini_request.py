@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from adapters.base import ChatRequest, ErrorKind, Json, Memory, NativeCall
+from adapters.base import ChatRequest, ErrorKind, Json, Memory, NativeCall, ResponseFormat
 from adapters.gemini_amend import in_words
 from adapters.gemini_contents import ContentsTranslator, sign, system_parts
 from adapters.gemini_errors import refused
@@ -25,7 +25,7 @@ GENERATION: Mapping[str, str] = {
     "presence_penalty": "presencePenalty",
 }
 READ = frozenset({
-    "seed", "logprobs", "top_logprobs", "modalities", "audio", "web_search_options",
+    *GENERATION, "seed", "logprobs", "top_logprobs", "modalities", "audio", "web_search_options",
     "service_tier", "store", "moderation",
 })  # fmt: skip
 TIERS: Mapping[str, str] = {
@@ -82,7 +82,8 @@ def to_native(request: ChatRequest, defaults: Defaults, memory: Memory) -> Nativ
     if request.tools and request.response_format and (version(model) or (3, 0)) < (3, 0):
         body = in_words(body, keep_json_mode=False)  # these take no JSON mode beside functions
         warnings.append("emulated=response_format")
-    body = _extended(body, request.extensions, warnings)
+    if request.extensions:
+        body = _extended(body, request.extensions, warnings)
     if not body["generationConfig"]:
         del body["generationConfig"]
     method = "streamGenerateContent?alt=sse" if request.stream else "generateContent"
@@ -180,17 +181,16 @@ def _generation(request: ChatRequest, model: str, defaults: Defaults, warnings: 
         config["candidateCount"] = request.n
     if params.get("logprobs"):
         config |= {"responseLogprobs": True, "logprobs": params.get("top_logprobs") or None}
-    config |= _format(request, warnings)
-    config |= _modalities(params, model, warnings)
+    if request.response_format is not None:
+        config |= _format(request.response_format, warnings)
+    if "modalities" in params or "audio" in params:
+        config |= _modalities(params, model, warnings)
     if thinking := thinking_config(model, request.thinking, warnings):
         config["thinkingConfig"] = thinking
     return {key: value for key, value in config.items() if value is not None}
 
 
-def _format(request: ChatRequest, warnings: list[str]) -> Json:
-    wanted = request.response_format
-    if wanted is None:
-        return {}
+def _format(wanted: ResponseFormat, warnings: list[str]) -> Json:
     config: Json = {"responseMimeType": "application/json"}
     if wanted.schema is not None:
         try:
@@ -234,9 +234,9 @@ def _modalities(params: Mapping[str, Any], model: str, warnings: list[str]) -> J
 
 def _warn_of_dropped(request: ChatRequest, warnings: list[str]) -> None:
     params = request.params
-    read = READ | GENERATION.keys()
-    warnings.extend(f"dropped={key}" for key in params if params[key] and key not in read)
-    if params.get("service_tier", "auto") not in (*TIERS, "auto"):
+    warnings += [f"dropped={key}" for key in params if params[key] and key not in READ]
+    tier = params.get("service_tier", "auto")
+    if tier != "auto" and tier not in TIERS:
         warnings.append("dropped=service_tier")
     if params.get("store"):
         warnings.append("dropped=store")
