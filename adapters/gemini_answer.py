@@ -92,6 +92,7 @@ class GeminiAnswer:
         bare_audio: bool = False,
         secret: str | None = None,
     ) -> None:
+        self.done = False
         self._functions = functions
         self._memory = memory
         self._choices = choices
@@ -108,13 +109,8 @@ class GeminiAnswer:
         self._blocked: Json | None = None
         self._calls = 0
         self._finished = 0
-        self._done = False
         self._closed = False
         self.phase = Phase.BEFORE_CONTENT
-
-    @property
-    def done(self) -> bool:
-        return self._done
 
     def whole(self, body: bytes) -> list[Event]:
         events: list[Event] = []
@@ -135,7 +131,7 @@ class GeminiAnswer:
         events: list[Event] = []
         for event in self._sse.feed(data):
             self._read(self._parsed(event.data), events)
-        if self._done:
+        if self.done:
             events += self._close()
         if self.phase is Phase.BEFORE_CONTENT and has_content(events):
             self.phase = Phase.AFTER_CONTENT
@@ -184,8 +180,8 @@ class GeminiAnswer:
             raise bad_response("the answer has another shape", self.phase) from error
         if usage and (self._finished or self._blocked):
             # Only with the counts, which come beside finishReason: what follows is not waited for.
-            self._done = self._finished >= max(self._choices, len(self._candidates))
-            self._done = self._done or not self._candidates
+            self.done = self._finished >= max(self._choices, len(self._candidates))
+            self.done = self.done or not self._candidates
 
     def _begin(self, answer: Json, events: list[Event]) -> None:
         self._begun = True
@@ -319,7 +315,8 @@ class GeminiAnswer:
             for call in candidate.calls:
                 if not call.complete:
                     events.append(self._piece(call, {}, candidate.index))
-            events += citations(candidate.grounding, "".join(candidate.texts), candidate.index)
+            if grounding := candidate.grounding:
+                events += citations(grounding, "".join(candidate.texts), candidate.index)
             events += self._ending(candidate)
         if isinstance(self._usage, dict):
             events.append(_usage(self._usage))
@@ -374,9 +371,11 @@ def _fenced(text: str, language: str) -> str:
 
 
 def _seconds(created: Any) -> int | None:
+    if not isinstance(created, str):
+        return None
     try:
         return int(datetime.fromisoformat(created).timestamp())
-    except (TypeError, ValueError, OverflowError, OSError):
+    except (ValueError, OverflowError, OSError):
         return None
 
 

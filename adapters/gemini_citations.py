@@ -8,10 +8,8 @@ from typing import Any
 from adapters.base import Annotation, Event, Json, Logprobs
 
 
-def citations(grounding: Json | None, text: str, index: int) -> list[Event]:
+def citations(grounding: Json, text: str, index: int) -> list[Event]:
     """A `url_citation` for every source of every passage; for the whole text if none is named."""
-    if not grounding:
-        return []
     sources = [_source(chunk) for chunk in _dicts(grounding.get("groundingChunks"))]
     encoded = text.encode()
     spans = list(_spans(grounding, encoded))
