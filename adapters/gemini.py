@@ -116,8 +116,16 @@ class GeminiAdapter:
     def to_native(self, request: ChatRequest) -> NativeCall:
         return to_native(request, self._defaults, self._memory)
 
-    async def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
+    def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
         call = self.to_native(request)
+        if any("tool_calls" in message for message in request.messages):
+            return self._chat_about_calls(request, call)
+        return self._exchange(request, call)
+
+    async def _chat_about_calls(
+        self, request: ChatRequest, call: NativeCall
+    ) -> AsyncGenerator[list[Event], None]:
+        """The answer; asked for once more where the signatures of earlier calls were missing."""
         try:
             async with contextlib.aclosing(self._exchange(request, call)) as batches:
                 async for batch in batches:
