@@ -9,11 +9,9 @@ from __future__ import annotations
 import gc
 import json
 import ssl
-import subprocess
 import sys
+from subprocess import SubprocessError
 from typing import Any, NamedTuple
-
-LONGEST_S = 20.0
 
 
 class Line(NamedTuple):
@@ -30,7 +28,7 @@ def line(key: str, *, base_url: str | None, api_version: str, timeout_s: float) 
         return of_sdk(order)
     try:
         return _of_child(order)
-    except (OSError, subprocess.SubprocessError, ValueError):
+    except (OSError, SubprocessError, ValueError):
         return of_sdk(order)  # where no child can be had, and what the SDK refuses is told here
 
 
@@ -59,16 +57,9 @@ def of_sdk(order: dict[str, Any]) -> Line:
 
 
 def _of_child(order: dict[str, Any]) -> Line:
-    done = subprocess.run(  # noqa: S603 - this file, by the interpreter that we run in
-        [sys.executable, "-I", __file__],
-        input=json.dumps(order).encode(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,  # a Ctrl-C is for the server
-        timeout=LONGEST_S,
-        check=True,
-    )
-    return Line(*json.loads(done.stdout))
+    from adapters.child import answer_of  # here, as the child itself may not find it
+
+    return Line(*json.loads(answer_of(__file__, json.dumps(order).encode())))
 
 
 if __name__ == "__main__":

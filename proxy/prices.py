@@ -1,7 +1,7 @@
 """What requests cost by their providers' price lists, as `genai-prices` has them; no network.
 
-The lists take a tenth of a second and 18 MB, so they are loaded when the first request that has a
-price is written, in the store's thread. Amounts are whole nano-dollars (US).
+The lists take half a second and 2 MB, so they are loaded when the first request that has a price is
+written, in the store's thread. Amounts are whole nano-dollars (US).
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from proxy.price_lists import price_lists
+
 if TYPE_CHECKING:
+    from genai_prices.data_snapshot import DataSnapshot
     from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
 
     from adapters.base import Adapter
@@ -46,6 +49,7 @@ class PriceList:
 
     def __init__(self, billed: Mapping[str, bool] | None = None) -> None:
         self._billed = billed or {}
+        self._lists: DataSnapshot | None = None
         self._models: dict[tuple[str, str], ModelInfo | None] = {}
         self.listed: Counter[str] = Counter()
         self.charged: Counter[str] = Counter()
@@ -71,22 +75,21 @@ class PriceList:
         if (provider, model) not in self._models:
             if len(self._models) >= MAX_MODELS:
                 self._models.clear()
-            self._models[provider, model] = _look_up(provider, model)
+            self._models[provider, model] = self._look_up(provider, model)
         return self._models[provider, model]
+
+    def _look_up(self, provider: str, model: str) -> ModelInfo | None:
+        if self._lists is None:
+            self._lists = price_lists(self._billed)
+        try:
+            return self._lists.find_provider_model(model, None, provider, None)[1]
+        except LookupError:
+            return None
 
 
 def price_list_of(adapters: Mapping[str, Adapter]) -> PriceList:
     """The prices of all providers that are not the user's own machine."""
     return PriceList({name: one.settings.billed for name, one in adapters.items() if not one.local})
-
-
-def _look_up(provider: str, model: str) -> ModelInfo | None:
-    from genai_prices.data_snapshot import get_snapshot
-
-    try:
-        return get_snapshot().find_provider_model(model, None, provider, None)[1]
-    except LookupError:
-        return None
 
 
 def _nano_usd(prices: ModelPrice, tokens: Tokens) -> int | None:

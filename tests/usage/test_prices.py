@@ -101,6 +101,23 @@ def test_the_users_own_machine_costs_nothing() -> None:
     assert PriceList({"groq": True}).price("ollama", "llama3.2", Tokens(10, 1), AT) == Price(0)
 
 
+def test_a_server_loads_the_lists_of_its_own_providers_alone() -> None:
+    code = f"""
+import sys
+from proxy.prices import PriceList
+from proxy.usage import Tokens
+prices = PriceList(dict.fromkeys({CLOUDS} + ["of-tomorrow"], False))
+for provider, model in {[(name, REGISTRY[name].Settings().model) for name in CLOUDS]}:
+    print(prices.price(provider, model, Tokens(1000, 100), {AT}).list_nano_usd)
+print(prices.price("of-tomorrow", "m", Tokens(1000, 100), {AT}).list_nano_usd)
+print("genai_prices.data" in sys.modules)
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    defaults = [listed(name, REGISTRY[name].Settings().model, Tokens(1000, 100)) for name in CLOUDS]
+
+    assert found.stdout.split() == [*map(str, defaults), "None", "False"]
+
+
 def test_without_tokens_nothing_is_looked_up() -> None:
     code = """
 import sys

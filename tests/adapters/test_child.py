@@ -1,0 +1,34 @@
+"""A script in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from adapters.child import answer_of
+
+
+def test_it_reads_the_order_and_its_answer_comes_back(tmp_path: Path) -> None:
+    script = tmp_path / "upper.py"
+    script.write_text(
+        "import sys\nprint(sys.stdin.read().upper(), end='')\nprint('x', file=sys.stderr)"
+    )
+    assert answer_of(str(script), b"hello") == b"HELLO"
+
+
+def test_one_that_fails_has_no_answer(tmp_path: Path) -> None:
+    script = tmp_path / "broken.py"
+    script.write_text("print('half an answer', flush=True)\nraise SystemExit(1)")
+    with pytest.raises(subprocess.SubprocessError):
+        answer_of(str(script), b"")
+
+
+def test_without_an_interpreter_to_start_there_is_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(FileNotFoundError):
+        answer_of(__file__, b"")
