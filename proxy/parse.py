@@ -14,7 +14,7 @@ import orjson
 from msgspec import Struct
 
 from adapters.base import ChatRequest, Json, ResponseFormat, Thinking
-from adapters.json_size import has_too_many_values
+from adapters.json_size import has_too_many_values, is_deeper_than
 from proxy.errors import ApiError, bad_request, model_not_found
 from proxy.messages import parse_messages
 
@@ -22,7 +22,6 @@ MAX_DEPTH = 128
 MAX_TOOLS = 128
 MAX_CHOICES = 4
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}", re.ASCII)
-_CONTAINERS = frozenset({dict, list})
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
@@ -45,22 +44,9 @@ def parse_json(body: bytes) -> Json:
         raise bad_request(f"The body is not valid JSON: {reason}.", code="invalid_json") from None
     if not isinstance(data, dict):
         raise bad_request("The body must be a JSON object.", code="invalid_json")
-    _check_depth(data)
+    if is_deeper_than(MAX_DEPTH, data):
+        raise bad_request(f"The body is nested deeper than {MAX_DEPTH}.", code="invalid_json")
     return data
-
-
-def _check_depth(data: Json) -> None:
-    level: list[Any] = [data]
-    for _ in range(MAX_DEPTH):
-        level = [
-            value
-            for container in level
-            for value in (container.values() if type(container) is dict else container)
-            if type(value) in _CONTAINERS
-        ]
-        if not level:
-            return
-    raise bad_request(f"The body is nested deeper than {MAX_DEPTH}.", code="invalid_json")
 
 
 def check_model_name(model: object) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
@@ -205,7 +205,7 @@ def test_a_new_request_appears_by_itself(used: Host, open_page: Open) -> None:
 def test_a_receipt_tells_who_could_not_do_what_was_asked(used: Host, open_page: Open) -> None:
     assert used.app is not None
     near = used.app.state.parts.adapters["near"]
-    near.script.abilities = replace(near.script.abilities, tools=False)
+    near.script.abilities = msgspec.structs.replace(near.script.abilities, tools=False)
     tool = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
     body = {"model": "x", "messages": [{"role": "user", "content": "Hi"}], "tools": [tool]}
     url = f"{used.base_url}/v1/chat/completions"
