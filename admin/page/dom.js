@@ -105,8 +105,14 @@ export function notify(text, isGood = true) {
   byId("live").textContent = text;
 }
 
-/** Do what was asked; tell of it, or of why it did not work. */
+let onTheirWay = 0;
+
+/** Whether a change is on its way: what a status says of choices may be older than it. */
+export const isChanging = () => onTheirWay > 0;
+
+/** Do what was asked; tell of it, or of why it did not work. Then the document hears "changed". */
 export async function attempt(action, done) {
+  onTheirWay += 1;
   try {
     const told = await action();
     if (done) notify(done(told));
@@ -114,5 +120,8 @@ export async function attempt(action, done) {
   } catch (error) {
     notify(error.message, false);
     return false;
+  } finally {
+    onTheirWay -= 1;
+    if (!isChanging()) document.dispatchEvent(new Event("changed"));
   }
 }

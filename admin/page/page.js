@@ -3,12 +3,17 @@
 import { showAliases } from "./aliases.js";
 import { showCards, showFirstRun } from "./cards.js";
 import { showApps, showLimits, showOrder, showPreset } from "./choices.js";
-import { byId, notify, say, shortName } from "./dom.js";
+import { api, byId, isChanging, notify, say, shortName } from "./dom.js";
 import { useKept } from "./kept.js";
 import { usePlayground } from "./play.js";
 import { useUsage } from "./usage.js";
 
 let status = null;
+
+/** A status from before a change would take it back on the page: none is shown until it is done. */
+function arrived(news) {
+  if (!isChanging()) show(news);
+}
 
 function show(news) {
   status = news;
@@ -44,7 +49,7 @@ function showPowered({ powered_by: by, providers }) {
 
 function follow() {
   const feed = new EventSource("/admin/api/events");
-  feed.addEventListener("status", (event) => show(JSON.parse(event.data)));
+  feed.addEventListener("status", (event) => arrived(JSON.parse(event.data)));
   feed.addEventListener("error", () => {
     byId("powered").dataset.state = "waiting";
     say(byId("powered-text"), "Connection lost, trying again…");
@@ -53,6 +58,7 @@ function follow() {
   addEventListener("pagehide", () => feed.close());
 }
 
+document.addEventListener("changed", () => api("GET", "/admin/api/status").then(arrived, () => {}));
 byId("base-url").textContent = `${location.origin}/v1`;
 byId("copy").addEventListener("click", async () => {
   await navigator.clipboard.writeText(byId("base-url").textContent);

@@ -13,7 +13,7 @@ from typing import Any
 
 import openai
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from pydantic import SecretStr
 
 from adapters import REGISTRY
@@ -194,6 +194,29 @@ def test_a_full_window_tells_when_the_next_request_may_come(
         page.get_by_text("Off", exact=True).click()
         expect(page.locator("#powered")).to_contain_text("Powered by Groq")
         assert ask(host) == "groq"
+
+
+def test_a_choice_stands_while_it_is_on_its_way(host: Host, page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/api/user/preferences", lambda route: held.append(route))
+    radio(page, "Groq (Cloud)").check()
+    assert ask(host) == "ollama"
+    with page.expect_event("console"):  # which comes behind the status that the request brought
+        page.evaluate(
+            """new EventSource("/admin/api/events").addEventListener("status", ({ data }) =>
+              JSON.parse(data).preference.default_llm_provider === "ollama" &&
+              setTimeout(() => console.info("told"), 300))"""
+        )
+    expect(radio(page, "Groq (Cloud)")).to_be_checked()
+    held.pop().continue_()
+    expect(page.locator("#powered")).to_contain_text("Powered by Groq")
+
+
+def test_a_choice_that_could_not_be_made_is_taken_back(host: Host, page: Page) -> None:
+    page.route("**/api/user/preferences", lambda route: route.fulfill(status=500, body="{}"))
+    radio(page, "Groq (Cloud)").check()
+    expect(page.locator("#notice")).to_contain_text("The server answered 500.")
+    expect(radio(page, "Ollama (Local)")).to_be_checked()
 
 
 def test_a_model_is_chosen_among_those_offered(host: Host, page: Page, fakes: Fakes) -> None:
