@@ -85,6 +85,12 @@ class ChatRequest(Struct, frozen=True):
     extensions: Mapping[str, Any] = {}
 
 
+def is_plain(message: Json) -> bool:
+    """Whether a message is a role and a text, and nothing else, as nearly all are."""
+    content = message.get("content")
+    return type(content) is str and content != "" and len(message) == 2
+
+
 class NativeCall(Struct, frozen=True):
     """The request in the provider's own language: what would be sent, and what was lost on the way.
 

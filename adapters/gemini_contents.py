@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from adapters.base import Json, Memory
+from adapters.base import Json, Memory, is_plain
 from adapters.gemini_errors import refused
 from adapters.gemini_names import function_name
 from adapters.gemini_parts import PartsTranslator, texts
@@ -97,6 +97,8 @@ class ContentsTranslator:
         return calls
 
     def _said(self, message: Json, at: int) -> list[Json]:
+        if is_plain(message):
+            return [{"text": message["content"]}]
         parts = self._parts.parts(message.get("content"), at)
         if refusal := message.get("refusal"):
             parts.append({"text": refusal})

@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Sequence
 from urllib.parse import unquote_to_bytes
 
-from adapters.base import AdapterError, ErrorKind, Json, Phase
+from adapters.base import AdapterError, ErrorKind, Json, Phase, is_plain
 
 PROVIDER = "groq"
 TEXT_ONLY_MODELS = (
@@ -32,8 +32,11 @@ def to_messages(messages: Sequence[Json], model: str, warnings: list[str]) -> li
     waiting: list[str] = []
     called: set[str] = set()
     for i, message in enumerate(messages):
-        if message["role"] != "tool":
+        if waiting and message["role"] != "tool":
             waiting = _close(native, waiting, warnings)
+        if is_plain(message):  # which is Groq's shape as well
+            native.append(message)
+            continue
         match message["role"]:
             case "assistant":
                 waiting = _add_assistant(native, message, model)

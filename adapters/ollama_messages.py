@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 import orjson
 
-from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
+from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope, is_plain
 from adapters.ollama_context import ModelFacts
 from adapters.ollama_errors import NAME
 
@@ -34,19 +34,13 @@ def native_messages(messages: Sequence[Json], facts: ModelFacts, warnings: list[
     names = {each["name"] for each in messages if each["role"] == "user" and each.get("name")}
     writer = _Writer(facts, warnings, shows_names=len(names) > 1)
     native = [
-        message if _is_native(message) else writer.message(message, f"messages[{i}]")
+        message if is_plain(message) else writer.message(message, f"messages[{i}]")
         for i, message in enumerate(messages)
     ]
     kept = [message for message in native if message is not None]
     if not kept:  # an empty list would only load the model
         raise refuse("there is no message to answer", "messages", ErrorKind.BAD_REQUEST)
     return kept
-
-
-def _is_native(message: Json) -> bool:
-    """Whether it is in Ollama's shape already: a role and a text, and nothing else."""
-    content = message.get("content")
-    return type(content) is str and content != "" and len(message) == 2
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from adapters.base import Json
+from adapters.base import Json, is_plain
 from proxy.errors import ApiError, bad_request
 
 MAX_MESSAGES = 2000
@@ -27,7 +27,15 @@ def parse_messages(value: Any) -> list[Json]:
     if len(value) > MAX_MESSAGES:
         raise _invalid("messages", f"a list of at most {MAX_MESSAGES} messages")
     legacy_ids: dict[str, str] = {}
-    return [_message(i, message, legacy_ids) for i, message in enumerate(value)]
+    return [
+        message if _is_ready(message) else _message(i, message, legacy_ids)
+        for i, message in enumerate(value)
+    ]
+
+
+def _is_ready(message: Any) -> bool:
+    is_known = isinstance(message, dict) and message.get("role") in ("user", "assistant", "system")
+    return is_known and is_plain(message)
 
 
 def _invalid(param: str, expected: str, *, code: str = "invalid_value") -> ApiError:
