@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, final
 
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
@@ -106,9 +106,11 @@ class NativeCall(Struct, frozen=True):
 
 
 # -- out --------------------------------------------------------------------------------------
-# `index` is the choice an event belongs to; it is 0 unless n > 1.
+# `index` is the choice an event belongs to; it is 0 unless n > 1. Where every event is looked at,
+# `type(event) is Text` tells which it is: to miss it by pattern or isinstance costs ten times more.
 
 
+@final
 class Start(Struct, frozen=True):
     """First event of an answer: what the provider says about itself. Commits nothing."""
 
@@ -120,6 +122,7 @@ class Start(Struct, frozen=True):
     request_id: str | None = None
 
 
+@final
 class RateLimits(Struct, frozen=True):
     """What a provider's headers tell of its limits: requests a day and tokens a minute at Groq.
 
@@ -134,21 +137,25 @@ class RateLimits(Struct, frozen=True):
     reset_tokens_s: float | None = None
 
 
+@final
 class Text(Struct, frozen=True):
     text: str
     index: int = 0
 
 
+@final
 class Reasoning(Struct, frozen=True):
     text: str
     index: int = 0
 
 
+@final
 class Refusal(Struct, frozen=True):
     text: str
     index: int = 0
 
 
+@final
 class ToolCall(Struct, frozen=True):
     """A tool call or a piece of one; pieces of one call share `key` and their arguments add up.
 
@@ -164,6 +171,7 @@ class ToolCall(Struct, frozen=True):
     index: int = 0
 
 
+@final
 class Media(Struct, frozen=True):
     """An image or a piece of audio in the answer; `data` is base64."""
 
@@ -172,6 +180,7 @@ class Media(Struct, frozen=True):
     index: int = 0
 
 
+@final
 class Annotation(Struct, frozen=True):
     """One entry of OpenAI's `message.annotations`."""
 
@@ -179,6 +188,7 @@ class Annotation(Struct, frozen=True):
     index: int = 0
 
 
+@final
 class Logprobs(Struct, frozen=True):
     """Entries of OpenAI's `logprobs.content`."""
 
@@ -186,6 +196,7 @@ class Logprobs(Struct, frozen=True):
     index: int = 0
 
 
+@final
 class Finish(Struct, frozen=True):
     """The end of a choice, in OpenAI's words: stop, length, tool_calls, content_filter."""
 
@@ -193,6 +204,7 @@ class Finish(Struct, frozen=True):
     index: int = 0
 
 
+@final
 class Usage(Struct, frozen=True):
     """Token counts in OpenAI's sense: `completion` holds the reasoning tokens, `prompt` the cached.
 
@@ -206,6 +218,7 @@ class Usage(Struct, frozen=True):
     extra: Json | None = None
 
 
+@final
 class Warn(Struct, frozen=True):
     """A word for `x-pointsman-warnings` that only the answer could tell (`rescued=tool_calls`)."""
 

@@ -36,10 +36,13 @@ class SseDecoder:
     def feed(self, data: bytes) -> list[ServerSentEvent]:
         """The events that `data` completes. Raises LineTooLongError."""
         # What nearly every read of a stream is, one event of one line, is spared the rest.
-        if self._started and not self._rest and data[:6] == b"data: " and data.count(b"\n") == 2:
-            end = -2 if data[-2:] == b"\n\n" else -4 if data[-4:] == b"\r\n\r\n" else 0
-            if end and b"\r" not in (value := data[6:end]):
-                return [ServerSentEvent(value)]
+        if self._started and not self._rest and data.startswith(b"data: "):
+            # `find`, as `in` and `count` take ten times as long for one byte.
+            end, cr = data.find(b"\n"), data.find(b"\r")
+            if cr < 0 and data[end:] == b"\n\n":
+                return [ServerSentEvent(data[6:end])]
+            if cr == end - 1 and data[end:] == b"\n\r\n":
+                return [ServerSentEvent(data[6:cr])]
         rest = self._rest + data if self._rest else data
         if not self._started:
             # A byte order mark may itself arrive in pieces.

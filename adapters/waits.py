@@ -59,7 +59,8 @@ def go_duration_s(text: str, *, cap_s: float = DAY_S) -> float | None:
     """
     if usual := _USUAL.fullmatch(text):  # nearly all are, and come with every answer
         minutes, seconds = usual.groups("0")
-        return min(int(minutes) * 60 + float(seconds), cap_s)
+        told_s = int(minutes) * 60 + float(seconds)
+        return told_s if told_s < cap_s else cap_s
     if len(text) > 128 or not _DURATION.fullmatch(text):
         return None
     told_s = sum(float(number) * _UNITS_S[unit] for number, unit in _PARTS.findall(text))

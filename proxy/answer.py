@@ -60,7 +60,7 @@ class Answer:
     def _count(self, batch: list[Event]) -> None:
         self._receipt.note(batch)
         for event in batch:
-            if isinstance(event, RateLimits):
+            if type(event) is RateLimits:
                 self._ticket.observed(event)
                 log_left(self._ticket.candidate.provider, event)
 

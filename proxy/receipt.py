@@ -99,15 +99,14 @@ class Receipt(Struct):
     def note(self, events: Sequence[Event]) -> None:
         """Take over what the events of an answer say that is kept of it."""
         for event in events:
-            match event:
-                case Text() | Reasoning():
-                    self.written += len(event.text)
-                case Usage():
-                    self.usage = event
-                case Finish():
-                    self.finish = event.reason
-                case Start():
-                    self.model = event.model or self.model
-                    self.upstream_id = event.request_id
-                case Warn():
-                    self.warn(event.word)
+            if type(event) is Text or type(event) is Reasoning:
+                self.written += len(event.text)
+            elif type(event) is Usage:
+                self.usage = event
+            elif type(event) is Finish:
+                self.finish = event.reason
+            elif type(event) is Start:
+                self.model = event.model or self.model
+                self.upstream_id = event.request_id
+            elif type(event) is Warn:
+                self.warn(event.word)

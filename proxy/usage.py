@@ -193,7 +193,7 @@ def _text(told: str | None, most: int = MAX_TEXT) -> str | None:
 
 def _count(told: int | None) -> int | None:
     """A number as every database takes it: one that is not taken would keep the rest back."""
-    return told and max(0, min(told, MAX_COUNT))
+    return told if told is None or 0 <= told <= MAX_COUNT else max(0, min(told, MAX_COUNT))
 
 
 class UsageQueue:

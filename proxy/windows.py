@@ -87,7 +87,7 @@ class Window:
 
     def take(self, now: float, need: int) -> Entry:
         """Count `need`, though never more than the limit, from now on."""
-        entry = Entry(now, min(need, self.limit))
+        entry = Entry(now, need if need < self.limit else self.limit)
         self._entries.append(entry)
         self._total += entry.amount
         return entry
@@ -132,18 +132,20 @@ class Bucket:
         limit = self.limit if limit is None else limit
         if limit <= 0 or remaining is None:
             return
-        remaining = max(0, min(remaining, limit))
+        if not 0 <= remaining <= limit:
+            remaining = 0 if remaining < 0 else limit
         self._rate = limit / self.period_s
-        if reset_s is not None and reset_s > 0:
-            self._rate = max(self._rate, (limit - remaining) / reset_s)
+        if reset_s is not None and reset_s > 0 and (limit - remaining) / reset_s > self._rate:
+            self._rate = (limit - remaining) / reset_s
         self.limit = limit
-        self._level = max(0.0, remaining - out)
+        self._level = remaining - out if remaining > out else 0.0
         self._at = now
 
     def level(self, now: float) -> float:
         """What is left now."""
         if now > self._at:
-            self._level = min(self.limit, self._level + (now - self._at) * self._rate)
+            level = self._level + (now - self._at) * self._rate
+            self._level = level if level < self.limit else self.limit
             self._at = now
         return self._level
 
@@ -152,14 +154,15 @@ class Bucket:
 
         Only to be asked once a limit was told.
         """
-        lacking = min(need, self.limit) - self.level(now)
+        lacking = (need if need < self.limit else self.limit) - self.level(now)
         # A hair's breadth of float error must not make a caller wait for nothing.
         return now + lacking / self._rate if lacking > 1e-6 else now
 
     def take(self, now: float, need: int) -> None:
         """Count `need`; a negative one is given back."""
         if self.limit:
-            self._level = max(0.0, min(self.limit, self.level(now) - need))
+            level = self.level(now) - need
+            self._level = 0.0 if level < 0 else level if level < self.limit else self.limit
 
     def gauge(self, now: float) -> Gauge:
         """How empty it is."""

@@ -179,16 +179,13 @@ class ChunkStream:
                 # The one path that is walked for every token: no dict is built here.
                 out += (start, orjson.dumps(event.text), self._tail)
                 continue
-            match event:
-                case Start():
-                    if not self._choices:  # one id and one model for all chunks
-                        self._head.learn(event)
-                case Usage():
-                    self._usage = event
-                case RateLimits() | Warn():
-                    pass
-                case _:
-                    out += self._content(event)
+            if type(event) is Start:
+                if not self._choices:  # one id and one model for all chunks
+                    self._head.learn(event)
+            elif type(event) is Usage:
+                self._usage = event
+            elif type(event) is not RateLimits and type(event) is not Warn:
+                out += self._content(event)
         return b"".join(out)
 
     def end(self) -> bytes:
@@ -207,18 +204,15 @@ class ChunkStream:
             self._texts[new] = self._start_of_text(new)
             yield self._chunk(new, {"role": "assistant", "content": ""})
         choice = self._choices[index]
-        match event:
-            case Finish(reason):
-                if not choice.finished:
-                    choice.finished = True
-                    reason = _finish_reason(reason, legacy_functions=self._legacy_functions)
-                    yield self._chunk(index, {}, finish_reason=reason)
-            case Logprobs(content):
-                yield self._chunk(index, {}, logprobs={"content": content, "refusal": None})
-            case _:
-                delta = choice.delta(event)
-                if delta is not None:
-                    yield self._chunk(index, delta)
+        if type(event) is Finish:
+            if not choice.finished:
+                choice.finished = True
+                reason = _finish_reason(event.reason, legacy_functions=self._legacy_functions)
+                yield self._chunk(index, {}, finish_reason=reason)
+        elif type(event) is Logprobs:
+            yield self._chunk(index, {}, logprobs={"content": event.content, "refusal": None})
+        elif (delta := choice.delta(event)) is not None:
+            yield self._chunk(index, delta)
 
     def _chunk(self, index: int, delta: Json, **changed: object) -> bytes:
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}
@@ -262,18 +256,15 @@ class Fold:
     def feed(self, events: Iterable[Event]) -> None:
         """Take the events in, in the order of the answer."""
         for event in events:
-            match event:
-                case Start():
-                    self._head.learn(event)
-                case Usage():
-                    self._usage = event
-                case RateLimits() | Warn():
-                    pass
-                case _:
-                    message = self._messages.get(event.index)
-                    if message is None:
-                        message = self._messages[event.index] = _Message()
-                    _take(message, event)
+            if type(event) is Start:
+                self._head.learn(event)
+            elif type(event) is Usage:
+                self._usage = event
+            elif type(event) is not RateLimits and type(event) is not Warn:
+                message = self._messages.get(event.index)
+                if message is None:
+                    message = self._messages[event.index] = _Message()
+                _take(message, event)
 
     def end(self) -> bytes:
         """The object as JSON."""
@@ -314,25 +305,24 @@ class Fold:
 
 
 def _take(message: _Message, event: _Content) -> None:
-    match event:
-        case Text():
-            message.content.append(event.text)
-        case Finish():
-            message.finish_reason = message.finish_reason or event.reason
-        case Reasoning():
-            message.reasoning.append(event.text)
-        case Refusal():
-            message.refusal.append(event.text)
-        case ToolCall():
-            _take_call(message, event)
-        case Logprobs():
-            message.logprobs.extend(event.content)
-        case Media() if event.mime_type.startswith("audio/"):
-            message.audio.append(event.data)
-        case Media():
-            message.lists.setdefault("images", []).append(_image(event))
-        case Annotation():
-            message.lists.setdefault(_list_of(event.value), []).append(event.value)
+    if type(event) is Text:
+        message.content.append(event.text)
+    elif type(event) is Finish:
+        message.finish_reason = message.finish_reason or event.reason
+    elif type(event) is Reasoning:
+        message.reasoning.append(event.text)
+    elif type(event) is Refusal:
+        message.refusal.append(event.text)
+    elif type(event) is ToolCall:
+        _take_call(message, event)
+    elif type(event) is Logprobs:
+        message.logprobs.extend(event.content)
+    elif type(event) is Annotation:
+        message.lists.setdefault(_list_of(event.value), []).append(event.value)
+    elif type(event) is Media and event.mime_type.startswith("audio/"):
+        message.audio.append(event.data)
+    elif type(event) is Media:
+        message.lists.setdefault("images", []).append(_image(event))
 
 
 def _joined_base64(pieces: Sequence[str]) -> str:
