@@ -67,6 +67,7 @@ class Chooser:
         last_resort: Callable[[Preference], str | None],
     ) -> None:
         self._adapters = adapters
+        self._models = {name: adapter.settings.model for name, adapter in adapters.items()}
         self._listed = listed
         self._last_resort = last_resort
 
@@ -120,7 +121,7 @@ class Chooser:
 
     def model_of(self, provider: str, preference: Preference) -> str:
         """The model that a provider answers with when the client has named none of its own."""
-        return preference.models.get(provider) or self._adapters[provider].settings.model
+        return preference.models.get(provider) or self._models[provider]
 
     def _order(self, preference: Preference) -> list[str]:
         """Preferred, then fallback, without those that are not set up. Raises ApiError 503."""

@@ -302,7 +302,7 @@ class _Exchange:
             "status": self.status,
             "provider": receipt.provider or "-",
             "model": receipt.model or "-",
-            "ms": round(receipt.elapsed_s() * 1000, 1),
+            "ms": int(receipt.elapsed_s() * 10_000) / 10,
             "attempts": ",".join(receipt.attempts) or "-",
         }
         if self._error:

@@ -173,8 +173,8 @@ def _story(receipt: Receipt) -> Json:
                 "model": one.model,
                 "outcome": one.outcome,
                 "reason": one.reason,
-                "waited_s": round(one.waited_s, 4),
-                "ended_s": round(one.ended_s, 4),
+                "waited_s": int(one.waited_s * 10_000) / 10_000,  # `round` takes ten times as long
+                "ended_s": int(one.ended_s * 10_000) / 10_000,
                 "maybe_billed": one.maybe_billed,
             }
             for one in receipt.tries

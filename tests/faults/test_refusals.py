@@ -368,11 +368,7 @@ PICTURE: Any = [
 
 @STREAMED
 async def test_row_37_who_cannot_see_is_passed_over(build: Build, streamed: bool) -> None:
-    world = await build("groq", "gemini")
-    blind = {"model": "llama-3.1-8b-instant"}
-    world.parts.adapters["groq"].settings = world.parts.adapters["groq"].settings.model_copy(
-        update=blind
-    )
+    world = await build("groq", "gemini", models={"groq": "llama-3.1-8b-instant"})
 
     seen = await world.ask(stream=streamed, messages=PICTURE)
 

@@ -199,11 +199,12 @@ class World:
         options = dict(self._options)
         urls = {name: fake.url for name, fake in self.fakes.items()} | options.pop("urls", {})
         limits = options.pop("limits", {})
+        models = options.pop("models", {})
         silence_s = options.pop("silence_s", PATIENCE_S)
         providers = {name: adapter.Settings() for name, adapter in REGISTRY.items()} | {
             name: REGISTRY[name].Settings(
                 api_key=KEYS.get(name),
-                model=dialect.model,
+                model=models.get(name, dialect.model),
                 base_url=urls[name],
                 timeout=silence_s,
                 rate_limit_enabled=name in limits,
