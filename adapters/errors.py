@@ -96,6 +96,10 @@ class Phase(StrEnum):
     AFTER_CONTENT = "after_content"
 
 
+# For every chunk: an Enum's own attribute takes twenty times as long to look up, up to Python 3.11.
+BEFORE_CONTENT, AFTER_CONTENT = Phase.BEFORE_CONTENT, Phase.AFTER_CONTENT
+
+
 class AdapterError(Exception):
     """The one error an adapter raises. `message` is for the client: no key, no prompt in it.
 

@@ -18,7 +18,6 @@ from adapters.base import (
     Json,
     Media,
     Memory,
-    Phase,
     Reasoning,
     Refusal,
     Start,
@@ -28,6 +27,7 @@ from adapters.base import (
     Warn,
     has_content,
 )
+from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
 from adapters.gemini_citations import citations, logprobs
 from adapters.gemini_contents import own_id_key
 from adapters.gemini_errors import NAME, api_error, bad_response
@@ -110,7 +110,7 @@ class GeminiAnswer:
         self._calls = 0
         self._finished = 0
         self._closed = False
-        self.phase = Phase.BEFORE_CONTENT
+        self.phase = BEFORE_CONTENT
 
     def whole(self, body: bytes) -> list[Event]:
         events: list[Event] = []
@@ -133,8 +133,8 @@ class GeminiAnswer:
             self._read(self._parsed(event.data), events)
         if self.done:
             events += self._close()
-        if self.phase is Phase.BEFORE_CONTENT and has_content(events):
-            self.phase = Phase.AFTER_CONTENT
+        if self.phase is BEFORE_CONTENT and has_content(events):
+            self.phase = AFTER_CONTENT
         return events
 
     def end(self) -> list[Event]:

@@ -33,6 +33,7 @@ from adapters.base import (
     has_content,
 )
 from adapters.call_text import read_calls
+from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
 from adapters.groq_answer import AnswerFailedError, AnswerReader, UnreadableError, rate_limits
 from adapters.groq_errors import KIND_OF_STATUS, error_object, refusal, status_of, text_of
 from adapters.groq_messages import PROVIDER, TEXT_ONLY_MODELS
@@ -179,7 +180,7 @@ class GroqDialect:
         self._lines = SseDecoder()
         self._reader = AnswerReader()
         self._rescued = False
-        self._phase = Phase.BEFORE_CONTENT
+        self._phase = BEFORE_CONTENT
         self._failed_generation = ""
 
     @property
@@ -221,8 +222,8 @@ class GroqDialect:
                 raise self._broken("the stream holds something that is no chunk") from None
             except AnswerFailedError as failed:
                 return [*events, *self._failed(failed.error)]
-        if self._phase is Phase.BEFORE_CONTENT and has_content(events):
-            self._phase = Phase.AFTER_CONTENT
+        if self._phase is BEFORE_CONTENT and has_content(events):
+            self._phase = AFTER_CONTENT
         return events
 
     def refusal(self, response: httpx.Response) -> AdapterError:

@@ -25,6 +25,7 @@ from adapters.base import (
     Warn,
     has_content,
 )
+from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
 from adapters.json_size import has_too_many_values
 from adapters.lines import LineTooLongError
 from adapters.upstream import Headers, Reply, Target
@@ -179,7 +180,7 @@ class _Stream:
     __slots__ = ("_clock", "_dialect", "_ends_at", "_quiet_since", "_size", "phase")
 
     def __init__(self, dialect: Dialect, clock: Callable[[], float]) -> None:
-        self.phase = Phase.BEFORE_CONTENT
+        self.phase = BEFORE_CONTENT
         self._dialect = dialect
         self._clock = clock
         self._ends_at = clock() + MAX_STREAM_S
@@ -198,8 +199,8 @@ class _Stream:
             raise _too_large(self._dialect.provider) from None
         if events:
             self._quiet_since = None
-            if self.phase is Phase.BEFORE_CONTENT and has_content(events):
-                self.phase = Phase.AFTER_CONTENT
+            if self.phase is BEFORE_CONTENT and has_content(events):
+                self.phase = AFTER_CONTENT
         elif self._quiet_since is None:
             self._quiet_since = now
         elif now > self._quiet_since + MAX_WORDLESS_S:

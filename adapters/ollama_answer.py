@@ -23,7 +23,6 @@ from adapters.base import (
     Json,
     Logprobs,
     NativeCall,
-    Phase,
     Reasoning,
     Scope,
     Start,
@@ -32,6 +31,7 @@ from adapters.base import (
     Usage,
     Warn,
 )
+from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
 from adapters.lines import NdjsonDecoder
 from adapters.ollama_context import (
     DEFAULT_NUM_CTX,
@@ -81,7 +81,7 @@ class Answer:
         self._lines = NdjsonDecoder()
         self._started = False
         self._calls = 0
-        self._phase = Phase.BEFORE_CONTENT
+        self._phase = BEFORE_CONTENT
 
     # What native.Dialect asks for
 
@@ -105,7 +105,7 @@ class Answer:
         for line in self._lines.feed(data):
             self._read_line(line, events)
         if events and type(events[-1]) is not Start:
-            self._phase = Phase.AFTER_CONTENT
+            self._phase = AFTER_CONTENT
         return events
 
     def end(self) -> list[Event]:
