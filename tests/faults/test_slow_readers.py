@@ -97,7 +97,7 @@ async def test_who_leaves_with_another_request_in_line_has_left(
         await loop.sock_sendall(client, post(GOOD) * 2)
         await until(lambda: world.a.counts.busy == 1)
     await until(lambda: not world._server.server_state.tasks)
-    assert world.a.counts.left == 1
+    await until(lambda: world.a.counts.left == 1)
     assert failures(caplog) == []
 
 
