@@ -38,7 +38,7 @@ class Catalog:
         self._adapters = adapters
         self._clock = clock
         # Each look at pydantic's settings takes a quarter of a microsecond.
-        self._set = {name: adapter.settings.model for name, adapter in adapters.items()}
+        self._own = {name: adapter.settings.model for name, adapter in adapters.items()}
         self._lists: dict[str, Sequence[Model]] = {}
         self._names: dict[str, frozenset[str]] = {}  # of the models in the lists
         self._fresh_until: dict[str, float] = {}
@@ -59,7 +59,7 @@ class Catalog:
         names = {model, f"{model}:latest"}
         return [
             provider
-            for provider, own in self._set.items()
+            for provider, own in self._own.items()
             if own == model or not names.isdisjoint(self._names.get(provider, ()))
         ]
 
@@ -69,7 +69,7 @@ class Catalog:
         Only for a provider's very first list does the request wait, and not long; later ones come
         in the background.
         """
-        if model in self._set.values():
+        if model in self._own.values():
             return
         asking = self._refresh()
         if not asking:

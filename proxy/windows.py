@@ -1,6 +1,7 @@
 """How much of a limit is used: sliding windows of our own count, buckets of the provider's. Pure.
 
-Times are seconds of one monotonic clock, given by the caller.
+Times are seconds of one monotonic clock, given by the caller. What is asked for every request is
+clamped by comparing: `min` and `max` of two numbers take ten times as long.
 """
 
 from __future__ import annotations
