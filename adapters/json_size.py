@@ -20,9 +20,9 @@ def has_too_many_values(text: bytes | bytearray) -> bool:
     return text.count(b"[") + text.count(b"{") > MAX_CONTAINERS or text.count(b",") > MAX_ITEMS
 
 
-def is_deeper_than(levels: int, value: dict[str, Any] | list[Any]) -> bool:
+def is_deeper_than(levels: int, value: object) -> bool:
     """Whether objects and lists stand in one another more than `levels` deep in what was read."""
-    level: list[Any] = [value]
+    level: list[Any] = [value] if type(value) in _CONTAINERS else []
     for _ in range(levels):
         level = [
             inner
@@ -32,4 +32,4 @@ def is_deeper_than(levels: int, value: dict[str, Any] | list[Any]) -> bool:
         ]
         if not level:
             return False
-    return True
+    return bool(level)

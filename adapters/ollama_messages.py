@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 import orjson
 
 from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope, is_plain
+from adapters.json_size import is_deeper_than
 from adapters.ollama_context import ModelFacts
 from adapters.ollama_errors import NAME
 
@@ -100,7 +101,7 @@ class _Writer:
             value = orjson.loads(text)
         except orjson.JSONDecodeError:
             value = text
-        if value is text or _too_deep(value, MAX_ARGUMENT_DEPTH):
+        if value is text or is_deeper_than(MAX_ARGUMENT_DEPTH, value):
             self.warnings.append("changed=tool_calls.arguments")
             return {"_raw": text}
         match value:
@@ -201,11 +202,3 @@ def _decoded(data: str, at: str) -> bytes:
         return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise refuse("this is not base64", at, ErrorKind.BAD_REQUEST) from None
-
-
-def _too_deep(value: object, depth: int) -> bool:
-    if isinstance(value, dict):
-        value = list(value.values())
-    if not isinstance(value, list):
-        return False
-    return depth == 0 or any(_too_deep(item, depth - 1) for item in value)
