@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from adapters.base import Adapter
-from adapters.embedded import EmbeddedAdapter
-from adapters.gemini import GeminiAdapter
-from adapters.groq import GroqAdapter
-from adapters.ollama import OllamaAdapter
+from adapters.embedded.adapter import EmbeddedAdapter
+from adapters.gemini.adapter import GeminiAdapter
+from adapters.groq.adapter import GroqAdapter
+from adapters.ollama.adapter import OllamaAdapter
 
 _ADAPTERS: tuple[type[Adapter], ...] = (
     OllamaAdapter,

@@ -1,7 +1,7 @@
 """What the proxy and its adapters say to each other: a request, events, an error, an adapter.
 
 The request keeps OpenAI's own names, since that is the language the client speaks already. The
-answer is a row of small events; only `proxy/wire.py` turns them into OpenAI's objects and chunks.
+answer is a row of small events; only a door (`proxy/doors/`) turns them into objects and chunks.
 What is made for every request or chunk is a `Struct`: a frozen dataclass takes seven times as long.
 """
 

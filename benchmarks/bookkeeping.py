@@ -15,15 +15,15 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any
 
 from adapters.base import Capabilities, ChatRequest, Event, Finish, ProviderSettings, Text, Usage
-from proxy.candidates import Candidate, Chooser, Preference
-from proxy.health import Health
-from proxy.images import ImageFetcher
-from proxy.receipt import Receipt
+from proxy.gate.work import Rounds, Work
+from proxy.limits.health import Health
+from proxy.limits.ticket import Ticket
+from proxy.limits.windows import Limits
 from proxy.redact import Redactor
-from proxy.router import Router
-from proxy.ticket import Ticket
-from proxy.windows import Limits
-from proxy.work import Rounds, Work
+from proxy.routing.candidates import Candidate, Chooser, Preference
+from proxy.routing.images import ImageFetcher
+from proxy.routing.receipt import Receipt
+from proxy.routing.router import Router
 
 LIMITS = Limits(requests_per_minute=10**9, tokens_per_minute=10**12, requests_per_day=10**9)
 ANSWER: list[list[Event]] = [

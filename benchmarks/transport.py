@@ -23,7 +23,7 @@ from typing import Any
 import click
 import httpx
 
-from proxy.transport import Transport
+from proxy.upstream.transport import Transport
 
 CONNECTIONS = 16
 STREAMS = 8

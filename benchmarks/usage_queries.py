@@ -2,7 +2,7 @@
 
     uv run benchmarks/usage_queries.py
 
-Each query is run five times through `proxy.snapshot.SqliteReader`; the median is told, in ms.
+Each query is run five times through `proxy.store.snapshot.SqliteReader`; the median is told, in ms.
 Exits with 1 if one takes longer than 200 ms.
 """
 
@@ -17,20 +17,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 from adapters.base import Usage
-from proxy.candidates import Candidate
-from proxy.receipt import Receipt
-from proxy.request_log import RequestLog
-from proxy.snapshot import SqliteReader
-from proxy.store import Database
-from proxy.usage import usage_row
-from proxy.usage_queries import (
+from proxy.routing.candidates import Candidate
+from proxy.routing.receipt import Receipt
+from proxy.store.database import Database
+from proxy.store.queries import (
     Filter,
     Span,
     request,
     requests,
     usage,
 )
-from proxy.usage_steps import starts
+from proxy.store.request_log import RequestLog
+from proxy.store.rows import usage_row
+from proxy.store.snapshot import SqliteReader
+from proxy.store.steps import starts
 
 ROWS = 100_000
 DAYS = 30

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from proxy.commands import COMMANDS, EXIT_BAD_SETTING as EXIT_BAD_SETTING, Given, Stop
-from proxy.usage_command import usage
+from proxy.command.commands import COMMANDS, EXIT_BAD_SETTING as EXIT_BAD_SETTING, Given, Stop
+from proxy.command.usage import usage
 
 if TYPE_CHECKING:
     from proxy.settings import Settings

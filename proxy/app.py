@@ -27,38 +27,38 @@ from admin.auth import Gate, admin_token
 from admin.kept import kept_routes
 from admin.routes import OWN_PATHS, admin_routes
 from admin.usage import usage_routes
-from proxy.alerts import Alerts, alerts_of
-from proxy.candidates import Chooser, Preference
-from proxy.chat import ChatEndpoint
-from proxy.console import Console
-from proxy.drain import Life, Stage
+from proxy.console.console import Console
+from proxy.console.kept import Keeper, Kept
+from proxy.console.ledger import Ledger
+from proxy.console.status import Sources, preset_of, status_of
+from proxy.console.watch import Reach, Watch
+from proxy.doors.chat.write import error_object
+from proxy.doors.exchange import ChatEndpoint
+from proxy.doors.models import Catalog, ModelsEndpoint
 from proxy.errors import ApiError, internal_error
-from proxy.guard import Guard
-from proxy.health import Health
-from proxy.images import ImageFetcher
-from proxy.kept import Keeper, Kept
-from proxy.ledger import Ledger
-from proxy.metrics import Metrics, Tally
-from proxy.migrate import NewerSchemaError
-from proxy.models import Catalog, ModelsEndpoint
-from proxy.preferences import Preferences
-from proxy.prices import price_list_of
-from proxy.recorder import Recorder
+from proxy.gate.drain import Life, Stage
+from proxy.gate.guard import Guard
+from proxy.gate.room import Admission
+from proxy.gate.shortcut import Shortcut
+from proxy.limits.health import Health
+from proxy.limits.windows import Limits
 from proxy.redact import Redactor
-from proxy.room import Admission
-from proxy.router import Router
+from proxy.routing.candidates import Chooser, Preference
+from proxy.routing.images import ImageFetcher
+from proxy.routing.router import Router
 from proxy.settings import Settings, SettingsError, bypasses_proxy, proxies_of_environment
-from proxy.shortcut import Shortcut
-from proxy.status import Sources, preset_of, status_of
-from proxy.storage import Storage
-from proxy.upstream import open_upstream
-from proxy.usage import UsageRow
-from proxy.watch import Reach, Watch
-from proxy.windows import Limits
-from proxy.wire import error_object
+from proxy.store.migrate import NewerSchemaError
+from proxy.store.preferences import Preferences
+from proxy.store.prices import price_list_of
+from proxy.store.rows import UsageRow
+from proxy.store.storage import Storage
+from proxy.telemetry.alerts import Alerts, alerts_of
+from proxy.telemetry.metrics import Metrics, Tally
+from proxy.telemetry.recorder import Recorder
+from proxy.upstream.client import open_upstream
 
 if TYPE_CHECKING:
-    from proxy.telemetry import Telemetry
+    from proxy.telemetry.otel import Telemetry
 
 log = logging.getLogger("pointsman")
 
@@ -248,7 +248,7 @@ def _telemetry(settings: Settings, adapters: Mapping[str, Adapter]) -> Telemetry
     if not settings.otel:
         return None
     try:
-        from proxy.telemetry import open_telemetry
+        from proxy.telemetry.otel import open_telemetry
     except ModuleNotFoundError:
         raise SettingsError(
             "POINTSMAN_OTEL is on, but OpenTelemetry is not installed:"

@@ -15,10 +15,10 @@ import click
 import uvicorn
 
 from proxy.app import Clocks, Parts, create_app
-from proxy.banner import banner
-from proxy.drain import Stage
+from proxy.command.banner import banner
+from proxy.gate.drain import Stage
+from proxy.gate.protocol import Protocol
 from proxy.log import configure
-from proxy.protocol import Protocol
 from proxy.redact import Redactor
 from proxy.settings import Settings, own_folder
 

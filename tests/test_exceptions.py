@@ -144,7 +144,7 @@ def instance(error_class: type[Exception]) -> Exception:
 
 
 def mapped(provider: str, error: Exception) -> AdapterError:
-    adapter_error = importlib.import_module(f"adapters.{provider}").adapter_error
+    adapter_error = importlib.import_module(f"adapters.{provider}.adapter").adapter_error
     found: AdapterError = adapter_error(error, phase=Phase.BEFORE_CONTENT, secret=SECRET)
     assert isinstance(found, AdapterError)
     assert (found.provider, found.phase in Phase, found.scope in Scope) == (provider, True, True)

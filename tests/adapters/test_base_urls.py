@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from adapters import REGISTRY
 from adapters.base import AdapterError, ChatRequest, ErrorKind
 from adapters.memory import LruMemory
-from proxy.upstream import open_upstream
+from proxy.upstream.client import open_upstream
 
 pytestmark = pytest.mark.anyio
 REQUEST = ChatRequest(model="any", messages=[{"role": "user", "content": "hello"}])

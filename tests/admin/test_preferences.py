@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from proxy.storage import StoreError
+from proxy.store.storage import StoreError
 from tests.admin.kit import JSON, PREFERENCES, Desk, desk
 
 pytestmark = pytest.mark.anyio

@@ -21,9 +21,9 @@ from adapters.base import (
     Scope,
     Text,
 )
-from proxy.candidates import Candidate
-from proxy.ticket import Ticket
-from proxy.windows import Limits
+from proxy.limits.ticket import Ticket
+from proxy.limits.windows import Limits
+from proxy.routing.candidates import Candidate
 from tests.admin.kit import Desk, desk
 from tests.proxy.kit import HANG, adapter_class, failure
 
@@ -377,7 +377,7 @@ async def test_a_server_that_stops_lets_its_pages_go(owner: Desk) -> None:
 
 
 async def test_a_quiet_feed_beats(monkeypatch: pytest.MonkeyPatch, owner: Desk) -> None:
-    monkeypatch.setattr("proxy.watch.HEARTBEAT_S", 0.01)
+    monkeypatch.setattr("proxy.console.watch.HEARTBEAT_S", 0.01)
     page = Page(owner)
     async with asyncio.timeout(10):
         while await page._said.get() != b": still here\n\n":

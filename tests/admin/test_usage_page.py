@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from adapters.base import ErrorKind, Start, Text
-from proxy.health import DayQuota
+from proxy.limits.health import DayQuota
 from tests.admin.conftest import Open
 from tests.proxy.kit import adapter_class, failure
 from tests.proxy.serving import Host, app_over

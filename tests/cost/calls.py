@@ -20,10 +20,10 @@ import orjson
 from pydantic import SecretStr
 
 from adapters import REGISTRY
-from proxy.protocol import Protocol
+from proxy.gate.protocol import Protocol
 from proxy.server import Server
 from proxy.settings import Settings
-from proxy.transport import Transport
+from proxy.upstream.transport import Transport
 from tests.cost.wires import Provider, Wire, streamed, whole
 from tests.faults.dialects import DIALECTS, Dialect
 

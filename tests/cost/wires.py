@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 import orjson
 
-from proxy.transport.connection import Connection, Origin
+from proxy.upstream.connection import Connection, Origin
 from tests.faults.dialects import Dialect
 
 ASKS = (b"chat", b"enerateContent")
@@ -67,7 +67,7 @@ class Provider:
         self._asking: Connection
 
     async def dial(self, _origin: Origin, connection: Connection) -> None:
-        """In place of `proxy.transport.dial.Dialer`'s."""
+        """In place of `proxy.upstream.dial.Dialer`'s."""
         received = b""
 
         def take(data: bytes) -> None:

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from proxy.protocol import Protocol
-from proxy.usage import LEFT
-from proxy.work import TICK_S
+from proxy.gate.protocol import Protocol
+from proxy.gate.work import TICK_S
+from proxy.store.rows import LEFT
 from tests.faults.conftest import Build
 from tests.faults.dialects import encoded
 from tests.faults.fake import Reply, whole

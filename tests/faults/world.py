@@ -25,8 +25,8 @@ import uvicorn
 from adapters import REGISTRY
 from adapters.base import ChatRequest, Event
 from proxy.app import Clocks, Parts, create_app
-from proxy.health import Status
-from proxy.protocol import Protocol
+from proxy.gate.protocol import Protocol
+from proxy.limits.health import Status
 from proxy.settings import Settings
 from tests.faults.dialects import DIALECTS
 from tests.faults.fake import TASK_NAME, Fake

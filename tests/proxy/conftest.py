@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.proxy.postgres_kit import Cluster, binaries, cluster_running
+from tests.proxy.store.postgres_kit import Cluster, binaries, cluster_running
 
 
 @pytest.fixture(scope="session")
@@ -34,4 +34,4 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second of the server's takes no second here."""
-    monkeypatch.setattr("proxy.storage.TICK_S", 0.02)
+    monkeypatch.setattr("proxy.store.storage.TICK_S", 0.02)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.body import MAX_BODY_BYTES
+from proxy.gate.body import MAX_BODY_BYTES
 from tests.security.kit import (
     CHAT,
     GOOD,

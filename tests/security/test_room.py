@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from proxy.errors import ApiError
-from proxy.room import Admission, Place, Room
+from proxy.gate.room import Admission, Place, Room
 from tests.fakes.server import Fault, Gate
 from tests.security.kit import Fakes, ask, body_of, connect, post, read_reply, serving, settings_for
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from proxy import protocol, server as server_module
+from proxy import server as server_module
+from proxy.gate import protocol
 from tests.security.kit import (
     CHAT,
     GOOD,

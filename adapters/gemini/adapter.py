@@ -1,0 +1,325 @@
+"""Google's Gemini, by its native API.
+
+The SDK's client gives URL and headers, once; the chat goes as a body of our own through the shared
+transport, since the SDK makes objects of every streamed chunk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+import httpx
+import orjson
+from msgspec.structs import replace
+from pydantic import Field
+
+from adapters.base import (
+    AdapterError,
+    Availability,
+    Capabilities,
+    ChatRequest,
+    ErrorKind,
+    Event,
+    Json,
+    Memory,
+    Model,
+    NativeCall,
+    Phase,
+    ProviderSettings,
+    Scope,
+)
+from adapters.gemini.amend import amended
+from adapters.gemini.answer import MISSING_SIGNATURE, GeminiAnswer
+from adapters.gemini.contents import sign
+from adapters.gemini.errors import NAME, api_error, bad_response, error_body
+from adapters.gemini.line import line
+from adapters.gemini.request import Defaults, declared, to_native
+from adapters.gemini.thinking import thinks
+from adapters.native import HTTPX_ERRORS, exchange, transport_error
+from adapters.upstream import Target, Upstream, raw_headers, timeouts
+from adapters.waits import retry_after_s
+
+MAX_PAGES = 20
+
+
+class GeminiSettings(ProviderSettings):
+    """`api_version` is v1beta because v1 does not take all that is used here.
+
+    Tools, system instruction, thinking and JSON Schema came to v1beta first, and every recorded
+    exchange with them is of that version. `base_url` None is the SDK's own.
+    """
+
+    careful_requests_per_minute: ClassVar[int | None] = 1
+    public_url: ClassVar[str | None] = "https://generativelanguage.googleapis.com"
+    gen_ai_name: ClassVar[str | None] = "gcp.gemini"
+
+    model: str = Field(default="gemini-2.5-flash", max_length=128)
+    rate_limit_requests_per_minute: int | None = Field(default=15, ge=1)
+    api_version: str = Field(default="v1beta", pattern=r"^v\d+(alpha|beta)?\d*$")
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What the SDK's client knows, taken out once."""
+
+    base: str
+    headers: dict[str, str]
+    target: Callable[[str], Target]
+
+
+class GeminiAdapter:
+    """Gemini behind the `Adapter` protocol."""
+
+    name: ClassVar[str] = NAME
+    title: ClassVar[str] = "Gemini (Cloud)"
+    local: ClassVar[bool] = False
+    last_resort: ClassVar[bool] = False
+    setup: ClassVar[str] = "set GEMINI_API_KEY (free at aistudio.google.com)"
+    Settings: ClassVar[type[ProviderSettings]] = GeminiSettings
+
+    def __init__(self, settings: GeminiSettings, upstream: Upstream, memory: Memory) -> None:
+        self.settings: ProviderSettings = settings
+        self._upstream = upstream
+        self._memory = memory
+        self._defaults = Defaults(settings.api_version, settings.temperature, settings.max_tokens)
+        self._line: _Line | None = None
+        self._line_lock = asyncio.Lock()
+
+    @property
+    def unconfigured(self) -> str | None:
+        return None if self.settings.api_key is not None else "GEMINI_API_KEY is not set"
+
+    @property
+    def _key(self) -> str:
+        if self.settings.api_key is None:
+            raise AdapterError(
+                ErrorKind.AUTH,
+                "GEMINI_API_KEY is not set",
+                provider=NAME,
+                scope=Scope.KEY,
+                phase=Phase.BEFORE_SEND,
+            )
+        return self.settings.api_key.get_secret_value()
+
+    def capabilities(self, model: str) -> Capabilities:
+        speaks_only = "-tts" in model
+        return Capabilities(
+            tools=not speaks_only, images=not speaks_only, n=True, thinking=thinks(model)
+        )
+
+    def to_native(self, request: ChatRequest) -> NativeCall:
+        return to_native(request, self._defaults, self._memory)
+
+    def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
+        call = self.to_native(request)
+        if any("tool_calls" in message for message in request.messages):
+            return self._chat_about_calls(request, call)
+        return self._exchange(request, call)
+
+    async def _chat_about_calls(
+        self, request: ChatRequest, call: NativeCall
+    ) -> AsyncGenerator[list[Event], None]:
+        """The answer; asked for once more where the signatures of earlier calls were missing."""
+        try:
+            async with contextlib.aclosing(self._exchange(request, call)) as batches:
+                async for batch in batches:
+                    yield batch
+        except AdapterError as error:
+            if error.upstream_code != MISSING_SIGNATURE or error.phase is Phase.AFTER_CONTENT:
+                raise
+            signed = sign(call.body["contents"])
+            if signed == call.body["contents"]:
+                raise
+        else:
+            return
+        body = {**call.body, "contents": signed}
+        call = replace(call, body=body, warnings=("emulated=thought_signature",))
+        async with contextlib.aclosing(self._exchange(request, call)) as batches:
+            async for batch in batches:
+                yield batch
+
+    def _exchange(
+        self, request: ChatRequest, call: NativeCall
+    ) -> AsyncGenerator[list[Event], None]:
+        async def target() -> Target:
+            return (self._line or await self._connected()).target(call.path)
+
+        answer = _Answer(
+            declared(request),
+            self._memory,
+            choices=request.n,
+            first_call_only=request.parallel_tool_calls is False,
+            bare_audio=(request.params.get("audio") or {}).get("format") == "pcm16",
+            secret=self._key,
+        )
+        return exchange(target, call, answer)
+
+    async def _connected(self) -> _Line:
+        """The line to Gemini. Asking the SDK takes a second, so that is not for the loop."""
+        if self._line is not None:
+            return self._line
+        async with self._line_lock:
+            if self._line is None:
+                self._line = await asyncio.to_thread(self._connect, self._key)
+        return self._line
+
+    def _connect(self, key: str) -> _Line:
+        version = self._defaults.api_version
+        found = line(
+            key,
+            base_url=self.settings.base_url,
+            api_version=version,
+            timeout_s=self.settings.timeout,
+        )
+        url = httpx.URL(found.url)
+        headers = raw_headers(found.headers, host=url.netloc.decode("ascii"))
+        base = found.url.removesuffix(f"/{version}/models")
+
+        def aim(path: str) -> Target:
+            return self._upstream.target(
+                httpx.URL(base + path), headers, timeouts(self.settings.timeout)
+            )
+
+        return _Line(base=base, headers=found.headers, target=functools.lru_cache(maxsize=64)(aim))
+
+    async def models(self) -> list[Model]:
+        models: list[Model] = []
+        token = ""
+        for _ in range(MAX_PAGES):
+            page = await self._list(pageSize="1000", **({"pageToken": token} if token else {}))
+            models += [model for row in page.get("models") or () if (model := _model(row))]
+            token = page.get("nextPageToken") or ""
+            if not token:
+                break
+        return models
+
+    async def is_available(self) -> Availability:
+        if reason := self.unconfigured:
+            return Availability(reachable=False, detail=reason)
+        try:
+            await self._list(pageSize="1")
+        except AdapterError as error:
+            return Availability(reachable=False, detail=error.message)
+        return Availability(reachable=True)
+
+    async def _list(self, **query: str) -> Json:
+        """One page of the list of models."""
+        connected = await self._connected()
+        url = httpx.URL(f"{connected.base}/{self._defaults.api_version}/models", params=query)
+        try:
+            response = await self._upstream.client.get(
+                url,
+                headers=connected.headers,
+                timeout=httpx.Timeout(**timeouts(self.settings.timeout)),
+                follow_redirects=False,
+            )
+        except httpx.HTTPError as error:
+            raise adapter_error(error, Phase.BEFORE_SEND) from error
+        if response.status_code >= 300:
+            raise refusal(response, secret=self._key)
+        try:
+            page = orjson.loads(response.content)
+        except orjson.JSONDecodeError as error:
+            raise bad_response("the list of models is no JSON") from error
+        if not isinstance(page, dict):
+            raise bad_response("the list of models has another shape")
+        return page
+
+    async def close(self) -> None:
+        """The connections belong to the shared client."""
+
+
+class _Answer(GeminiAnswer):
+    """The whole of Gemini's `Dialect`: the reading, and what a refusal means."""
+
+    def head(self, headers: Mapping[str, str]) -> list[Event]:
+        """Gemini's headers tell nothing that is not in the body."""
+        return []
+
+    def refusal(self, response: httpx.Response) -> AdapterError:
+        return refusal(response, secret=self._secret)
+
+    def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | None:
+        is_mendable = error.kind in (ErrorKind.BAD_REQUEST, ErrorKind.UNSUPPORTED)
+        return amended(call, error.message) if is_mendable else None
+
+
+def refusal(
+    response: httpx.Response, *, secret: str | None = None, now: datetime | None = None
+) -> AdapterError:
+    """The error that an answer of status 300 or above means; its body has been read.
+
+    As `adapter_error` has it of the SDK's, which is not loaded for this.
+    """
+    now = now or datetime.now(UTC)
+    return api_error(
+        response.status_code,
+        error_body(response.content),
+        told_wait_s=retry_after_s(response.headers, now),
+        secret=secret,
+        now=now,
+    )
+
+
+def adapter_error(
+    error: Exception,
+    phase: Phase = Phase.BEFORE_CONTENT,
+    *,
+    secret: str | None = None,
+    now: datetime | None = None,
+) -> AdapterError:
+    """The AdapterError that any exception of the SDK, or of httpx beneath it, means."""
+    if isinstance(error, HTTPX_ERRORS):
+        return transport_error(error, NAME, phase)
+    from google.genai import errors
+
+    match error:
+        case errors.APIError():
+            return _api_error(error, phase, secret, now or datetime.now(UTC))
+        case errors.UnknownApiResponseError() | errors.ContinuationInterruptedError():
+            return bad_response("the answer is not what the API promises", phase)
+        case (
+            errors.UnknownFunctionCallArgumentError()
+            | errors.UnsupportedFunctionError()
+            | errors.FunctionInvocationError()
+        ):
+            return AdapterError(
+                ErrorKind.BAD_REQUEST, "a function was refused", provider=NAME, phase=phase
+            )
+        case _:
+            return transport_error(error, NAME, phase)
+
+
+def _api_error(error: Any, phase: Phase, secret: str | None, now: datetime) -> AdapterError:
+    details = error.details if isinstance(error.details, dict) else {}
+    inner = details.get("error")
+    headers = getattr(error.response, "headers", None)
+    told_s = retry_after_s(headers, now) if isinstance(headers, httpx.Headers) else None
+    return api_error(
+        error.code,
+        inner if isinstance(inner, dict) else details,
+        phase,
+        told_wait_s=told_s,
+        secret=secret,
+        now=now,
+    )
+
+
+def _model(row: Any) -> Model | None:
+    """A row of the list, if the model can chat."""
+    if not isinstance(row, dict) or not isinstance(name := row.get("name"), str):
+        return None
+    if "generateContent" not in (row.get("supportedGenerationMethods") or ()):
+        return None
+    limit = row.get("inputTokenLimit")
+    return Model(
+        id=name.removeprefix("models/"),
+        owned_by="google",
+        context=limit if isinstance(limit, int) else None,
+    )

@@ -1,0 +1,126 @@
+"""A call that Gemini refused -> the same without what the refusal names, to be sent once more.
+
+What a model does not take is told by the text of a 400 alone: there are no codes for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+import orjson
+from msgspec.structs import replace
+
+from adapters.base import Json, NativeCall
+from adapters.gemini.contents import sign
+
+PENALTIES: Mapping[str, str] = {
+    "frequencyPenalty": "frequency_penalty",
+    "presencePenalty": "presence_penalty",
+}
+SCHEMA = re.compile(r"schema|response.?mime", re.IGNORECASE)
+TOOLS = re.compile(r"function.?(declaration|calling)|tools\[", re.IGNORECASE)
+SIGNATURE = re.compile(r"thought.?signature", re.IGNORECASE)
+RESOLUTION = re.compile(r"media.?resolution", re.IGNORECASE)
+SYSTEM = re.compile(r"(developer|system).?instruction", re.IGNORECASE)
+
+Mended = tuple[Json, list[str]]
+"""A body, and the words for what it has lost."""
+
+
+def amended(call: NativeCall, message: str) -> NativeCall | None:
+    """The call to send instead, its new warnings behind the old; None if nothing can be mended."""
+    body = {**call.body, "generationConfig": call.body.get("generationConfig") or {}}
+    words: list[str] = []
+    for mend in _MENDERS:
+        if mended := mend(body, message):
+            body, new = mended
+            words += new
+    return replace(call, body=body, warnings=(*call.warnings, *words)) if words else None
+
+
+def _penalties(body: Json, message: str) -> Mended | None:
+    gone = body["generationConfig"].keys() & PENALTIES
+    if "penalt" not in message.lower() or not gone:
+        return None
+    return _without(body, gone), [f"dropped={PENALTIES[key]}" for key in sorted(gone)]
+
+
+def _thinking(body: Json, message: str) -> Mended | None:
+    if "thinking" not in message.lower() or "thinkingConfig" not in body["generationConfig"]:
+        return None
+    return _without(body, {"thinkingConfig"}), ["dropped=reasoning_effort"]
+
+
+def _schema(body: Json, message: str) -> Mended | None:
+    config = body["generationConfig"]
+    if not SCHEMA.search(message) or "responseMimeType" not in config:
+        return None
+    about_tools = TOOLS.search(message) is not None
+    if about_tools and "mime" not in message.lower():
+        return None
+    if "responseJsonSchema" not in config and not about_tools:
+        return None
+    return in_words(body, keep_json_mode=not about_tools), ["emulated=response_format"]
+
+
+def _signatures(body: Json, message: str) -> Mended | None:
+    """First what is missing is made up for; what is there already may be another's, or broken."""
+    if not SIGNATURE.search(message):
+        return None
+    for contents in (sign(body["contents"]), sign(body["contents"], anew=True)):
+        if contents != body["contents"]:
+            return {**body, "contents": contents}, ["emulated=thought_signature"]
+    return None
+
+
+def _resolution(body: Json, message: str) -> Mended | None:
+    """Only some versions of the API know of a resolution for a single part."""
+    contents = [
+        {**turn, "parts": [_less(part, {"mediaResolution"}) for part in turn["parts"]]}
+        for turn in body["contents"]
+    ]
+    if not RESOLUTION.search(message) or contents == body["contents"]:
+        return None
+    return {**body, "contents": contents}, ["dropped=image_url.detail"]
+
+
+def _system(body: Json, message: str) -> Mended | None:
+    """Gemma has no place for instructions: they go before what the user says first."""
+    system = body.get("systemInstruction")
+    if not system or not SYSTEM.search(message):
+        return None
+    first, *others = body["contents"]
+    first = {**first, "parts": [*system["parts"], *first["parts"]]}
+    body = _less(body, {"systemInstruction"})
+    return {**body, "contents": [first, *others]}, ["emulated=system"]
+
+
+_MENDERS: tuple[Callable[[Json, str], Mended | None], ...] = (
+    _penalties,
+    _thinking,
+    _schema,
+    _signatures,
+    _resolution,
+    _system,
+)
+
+
+def in_words(body: Json, *, keep_json_mode: bool) -> Json:
+    """The body with its answer's schema said in the instruction."""
+    schema = body["generationConfig"].get("responseJsonSchema")
+    words = "Answer with JSON only."
+    if schema is not None:
+        words = f"Answer with JSON only, as this JSON Schema says: {orjson.dumps(schema).decode()}"
+    gone = {"responseJsonSchema"} if keep_json_mode else {"responseJsonSchema", "responseMimeType"}
+    system = body.get("systemInstruction") or {}
+    parts = [*(system.get("parts") or ()), {"text": words}]
+    return {**_without(body, gone), "systemInstruction": {**system, "parts": parts}}
+
+
+def _without(body: Json, gone: set[str]) -> Json:
+    return {**body, "generationConfig": _less(body["generationConfig"], gone)}
+
+
+def _less(values: Json, gone: set[str]) -> Json:
+    return {key: value for key, value in values.items() if key not in gone}

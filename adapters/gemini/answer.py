@@ -1,0 +1,396 @@
+"""Gemini's answers, whole or streamed -> events. A text chunk costs one parse and one event."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from adapters.base import (
+    AdapterError,
+    ErrorKind,
+    Event,
+    Finish,
+    Json,
+    Media,
+    Memory,
+    Reasoning,
+    Refusal,
+    Start,
+    Text,
+    ToolCall,
+    Usage,
+    Warn,
+    has_content,
+)
+from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
+from adapters.gemini.citations import citations, logprobs
+from adapters.gemini.contents import own_id_key
+from adapters.gemini.errors import NAME, api_error, bad_response
+from adapters.gemini.request import Declared
+from adapters.lines import SseDecoder
+from adapters.schema import restore
+from adapters.wav import PCM, wav
+
+MISSING_SIGNATURE = "MISSING_THOUGHT_SIGNATURE"
+CUT_SHORT = frozenset({"MAX_TOKENS", "CONTINUATION"})
+FILTERED = frozenset({
+    "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY",
+    "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "ESCALATION", "MODEL_ARMOR",
+})  # fmt: skip
+MALFORMED = frozenset({
+    "MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS",
+})  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Call:
+    """A function call whose arguments may still be on their way."""
+
+    key: int
+    name: str
+    id: str | None
+    complete: bool
+    awaited: bool  # the part had no `args` at all, so that they are yet to come
+
+
+@dataclass(slots=True)
+class _Candidate:
+    """What has come of one choice."""
+
+    index: int
+    texts: list[str] = field(default_factory=list)
+    calls: list[_Call] = field(default_factory=list)
+    has_content: bool = False
+    has_spoken: bool = False
+    finish: str = ""
+    finish_message: str = ""
+    grounding: Json | None = None
+
+
+class GeminiAnswer:
+    """Reads one answer; the reading half of Gemini's `Dialect`.
+
+    `functions` are the request's, by Gemini's names for them; `choices` how many answers were
+    asked for; `first_call_only` leaves out all calls but the first; `bare_audio` leaves samples
+    without a header; `secret` stays out of errors.
+    """
+
+    provider = NAME
+
+    def __init__(
+        self,
+        functions: Mapping[str, Declared],
+        memory: Memory,
+        *,
+        choices: int = 1,
+        first_call_only: bool = False,
+        bare_audio: bool = False,
+        secret: str | None = None,
+    ) -> None:
+        self.done = False
+        self._functions = functions
+        self._memory = memory
+        self._choices = choices
+        self._first_call_only = first_call_only
+        self._bare_audio = bare_audio
+        self._is_all = False
+        self._secret = secret
+        self._sse = SseDecoder()
+        self._bare = bytearray()
+        self._framed: bool | None = None
+        self._begun = False
+        self._candidates: dict[int, _Candidate] = {}
+        self._usage: Any = None
+        self._blocked: Json | None = None
+        self._calls = 0
+        self._finished = 0
+        self._closed = False
+        self.phase = BEFORE_CONTENT
+
+    def whole(self, body: bytes) -> list[Event]:
+        events: list[Event] = []
+        answer = self._parsed(body)
+        if isinstance(answer, list):  # what streamGenerateContent answers without alt=sse
+            for each in answer:
+                self._read(each, events)
+        else:
+            self._is_all = True
+            self._read(answer, events)
+            for candidate in self._candidates.values():
+                candidate.finish = candidate.finish or "FINISH_REASON_UNSPECIFIED"
+        return [*events, *self._close()]
+
+    def feed(self, data: bytes) -> list[Event]:
+        if not self._framed and not self._is_framed(data):
+            return []
+        events: list[Event] = []
+        for event in self._sse.feed(data):
+            self._read(self._parsed(event.data), events)
+        if self.done:
+            events += self._close()
+        if self.phase is BEFORE_CONTENT and has_content(events):
+            self.phase = AFTER_CONTENT
+        return events
+
+    def end(self) -> list[Event]:
+        if self._closed:
+            return []
+        if self._framed is False:
+            return self.whole(bytes(self._bare))
+        events: list[Event] = []
+        for event in self._sse.end():
+            self._read(self._parsed(event.data), events)
+        return [*events, *self._close()]
+
+    def _is_framed(self, data: bytes) -> bool:
+        """Whether these are events: errors come as bare JSON, whatever the content type says."""
+        if self._framed is None and (start := data.lstrip()):
+            self._framed = start[:1] not in (b"{", b"[")
+        if self._framed is False:
+            self._bare += data
+        return self._framed is not False
+
+    def _parsed(self, data: bytes) -> Any:
+        try:
+            return orjson.loads(data)
+        except orjson.JSONDecodeError as error:
+            raise bad_response("the answer is no JSON, or was cut", self.phase) from error
+
+    def _read(self, answer: Any, events: list[Event]) -> None:
+        """Take one GenerateContentResponse in."""
+        try:
+            if not self._begun:
+                self._begin(answer, events)
+            if candidates := answer.get("candidates"):
+                for candidate in candidates:
+                    self._read_candidate(candidate, events)
+            if usage := answer.get("usageMetadata"):
+                self._usage = usage
+            if "promptFeedback" in answer and answer["promptFeedback"].get("blockReason"):
+                self._blocked = answer["promptFeedback"]
+            if "error" in answer:
+                error = answer["error"] if isinstance(answer["error"], dict) else {}
+                raise api_error(None, error, self.phase, secret=self._secret)
+        except (AttributeError, TypeError, KeyError, ValueError) as error:
+            raise bad_response("the answer has another shape", self.phase) from error
+        if usage and (self._finished or self._blocked):
+            # Only with the counts, which come beside finishReason: what follows is not waited for.
+            self.done = self._finished >= max(self._choices, len(self._candidates))
+            self.done = self.done or not self._candidates
+
+    def _begin(self, answer: Json, events: list[Event]) -> None:
+        self._begun = True
+        if "error" not in answer:
+            answer_id, model = answer.get("responseId"), answer.get("modelVersion")
+            events.append(
+                Start(
+                    id=f"chatcmpl-{answer_id}" if isinstance(answer_id, str) else None,
+                    model=model if isinstance(model, str) else None,
+                    created=_seconds(answer.get("createTime")),
+                )
+            )
+
+    def _read_candidate(self, answer: Json, events: list[Event]) -> None:
+        index = answer.get("index") or 0
+        candidate = self._candidates.get(index)
+        if candidate is None:
+            if not isinstance(index, int) or not 0 <= index < 128:
+                raise ValueError("index")
+            candidate = self._candidates[index] = _Candidate(index)
+        if (content := answer.get("content")) and (parts := content.get("parts")):
+            for part in parts:
+                text = part.get("text")
+                if text and type(text) is str and not part.get("thought"):
+                    candidate.texts.append(text)
+                    candidate.has_content = True
+                    events.append(Text(text, index))
+                else:
+                    self._read_part(part, candidate, events)
+        if reason := answer.get("finishReason"):
+            self._finished += not candidate.finish
+            candidate.finish = str(reason)
+            message = answer.get("finishMessage")
+            candidate.finish_message = message if isinstance(message, str) else ""
+        if "logprobsResult" in answer and (entry := logprobs(answer["logprobsResult"], index)):
+            events.append(entry)
+        if (grounding := answer.get("groundingMetadata")) and grounding.get("groundingChunks"):
+            candidate.grounding = grounding
+
+    def _read_part(self, part: Json, candidate: _Candidate, events: list[Event]) -> None:
+        """A part that is no plain text; one of a kind that nobody knows yet is skipped."""
+        index = candidate.index
+        match part:
+            case {"functionCall": call}:
+                self._read_call(call, part.get("thoughtSignature"), candidate, events)
+                return
+            case {"text": str(text), "thought": True}:
+                events.extend([Reasoning(text, index)] if text else [])
+                return
+            case {"thought": True}:
+                return
+            case {"inlineData": {"mimeType": str(mime_type), "data": str(data)}}:
+                events.append(self._media(mime_type, data, candidate))
+            case {"executableCode": {"code": str(code)}}:
+                language = str(part["executableCode"].get("language") or "").lower()
+                events.append(Text(_fenced(code, language), index))
+            case {"codeExecutionResult": {"output": str(output)}}:
+                events.append(Text(_fenced(output, ""), index))
+            case _:
+                return
+        candidate.has_content = True
+        if isinstance(event := events[-1], Text):
+            candidate.texts.append(event.text)
+
+    def _media(self, mime_type: str, data: str, candidate: _Candidate) -> Media:
+        if self._bare_audio or not PCM.match(mime_type):
+            return Media(mime_type, data, candidate.index)
+        if not candidate.has_spoken:
+            candidate.has_spoken = True
+            data = wav(mime_type, data, is_all=self._is_all)
+        return Media("audio/wav", data, candidate.index)
+
+    def _read_call(
+        self, call: Json, signature: Any, candidate: _Candidate, events: list[Event]
+    ) -> None:
+        """A call, or the arguments of one whose name came before: `{}` never replaces any."""
+        name, args, call_id = call.get("name") or "", call.get("args"), call.get("id")
+        known = _continued(candidate.calls, name, call_id)
+        if known is not None:
+            if args and not known.complete:
+                known.complete = True
+                events.append(self._piece(known, args, candidate.index))
+            return
+        if not isinstance(name, str) or not name:
+            raise ValueError("a call without a name")
+        if self._first_call_only and candidate.calls:
+            return
+        self._calls += 1
+        own_id = call_id if isinstance(call_id, str) and call_id else None
+        signed = isinstance(signature, str) and signature
+        shown_id = own_id or (f"call_{secrets.token_hex(12)}" if signed else None)
+        known = _Call(self._calls - 1, name, shown_id, complete=bool(args), awaited=args is None)
+        candidate.calls.append(known)
+        candidate.has_content = True
+        extra: Json | None = None
+        if own_id:
+            self._memory.put(own_id_key(own_id), NAME)
+        if signed and shown_id:
+            self._memory.put(shown_id, signature)
+            extra = {"extra_content": {"google": {"thought_signature": signature}}}
+        function = self._functions.get(name)
+        events.append(
+            ToolCall(
+                key=known.key,
+                name=function.name if function else name,
+                arguments=self._arguments(name, args) if args else "",
+                id=shown_id,
+                extra=extra,
+                index=candidate.index,
+            )
+        )
+
+    def _piece(self, call: _Call, args: Any, index: int) -> ToolCall:
+        return ToolCall(call.key, arguments=self._arguments(call.name, args), index=index)
+
+    def _arguments(self, name: str, args: Any) -> str:
+        function = self._functions.get(name)
+        value = restore(args, function.parameters) if function else args
+        return orjson.dumps(value).decode()
+
+    def _close(self) -> list[Event]:
+        """The events of the end. Raises AdapterError for an answer that holds nothing."""
+        self._closed = True
+        events: list[Event] = []
+        if self._blocked is not None and not self._candidates:
+            why = self._blocked.get("blockReasonMessage") or self._blocked["blockReason"]
+            events += [Refusal(str(why)), Finish("content_filter")]
+        elif not self._candidates:
+            raise bad_response("the answer holds nothing", self.phase)
+        for candidate in self._candidates.values():
+            for call in candidate.calls:
+                if not call.complete:
+                    events.append(self._piece(call, {}, candidate.index))
+            if grounding := candidate.grounding:
+                events += citations(grounding, "".join(candidate.texts), candidate.index)
+            events += self._ending(candidate)
+        if isinstance(self._usage, dict):
+            events.append(_usage(self._usage))
+        return events
+
+    def _ending(self, candidate: _Candidate) -> list[Event]:
+        """How a choice ends in OpenAI's words. `STOP` says nothing of calls: they tell."""
+        reason, index = candidate.finish, candidate.index
+        ended = Finish("tool_calls" if candidate.calls else "stop", index)
+        if not reason:
+            raise bad_response("the answer was cut: it has no finishReason", self.phase)
+        if reason == "STOP":
+            return [ended]
+        if reason in CUT_SHORT:
+            return [Finish("length", index)]
+        if reason in FILTERED:
+            why = candidate.finish_message or reason
+            return [Refusal(why, index), Finish("content_filter", index)]
+        if reason in (MISSING_SIGNATURE, "PUP_LIMITED_DISABLED"):
+            raise self._failed(reason)
+        if candidate.has_content:
+            warned = [Warn(f"malformed={reason.lower()}")] if reason in MALFORMED else []
+            return [*warned, ended]
+        raise self._failed(reason)
+
+    def _failed(self, reason: str) -> AdapterError:
+        kind = ErrorKind.BAD_RESPONSE
+        message = f"the model gave no answer ({reason})"
+        if reason in MALFORMED:
+            kind = ErrorKind.MALFORMED_ANSWER
+            message = f"the model wrote a call that cannot be read ({reason})"
+        elif reason == MISSING_SIGNATURE:
+            kind = ErrorKind.BAD_REQUEST
+        elif reason == "PUP_LIMITED_DISABLED":
+            kind = ErrorKind.AUTH
+            message = "this account may not use the model; see Google AI Studio"
+        return AdapterError(kind, message, provider=NAME, phase=self.phase, upstream_code=reason)
+
+
+def _continued(calls: list[_Call], name: str, call_id: Any) -> _Call | None:
+    """The call that a part goes on with: it has its id, or brings what that one still awaits."""
+    if call_id:
+        return next((call for call in calls if call.id == call_id), None)
+    last = calls[-1] if calls else None
+    if last is None or not (last.awaited and not last.complete):
+        return None
+    return last if name in ("", last.name) else None
+
+
+def _fenced(text: str, language: str) -> str:
+    return f"\n```{language}\n{text.rstrip()}\n```\n"
+
+
+def _seconds(created: Any) -> int | None:
+    if not isinstance(created, str):
+        return None
+    try:
+        return int(datetime.fromisoformat(created).timestamp())
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _usage(usage: Json) -> Usage:
+    """OpenAI's sense of Gemini's counts: thoughts are completion, what its tools read is prompt."""
+    thoughts = _count(usage.get("thoughtsTokenCount"))
+    cached = _count(usage.get("cachedContentTokenCount"))
+    prompt, tools = usage.get("promptTokenCount"), usage.get("toolUsePromptTokenCount")
+    return Usage(
+        prompt=(_count(prompt) or 0) + (_count(tools) or 0),
+        completion=(_count(usage.get("candidatesTokenCount")) or 0) + (thoughts or 0),
+        reasoning=thoughts,
+        cached=cached,
+    )
+
+
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and value >= 0 else None

@@ -1,0 +1,235 @@
+"""OpenAI's messages -> Gemini's `systemInstruction` and `contents`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from adapters.base import Json, Memory, is_plain
+from adapters.gemini.errors import refused
+from adapters.gemini.names import function_name
+from adapters.gemini.parts import PartsTranslator, texts
+
+SKIP_SIGNATURE = "skip_thought_signature_validator"  # literally, not as base64
+MAX_JSON_DEPTH = 100
+
+
+@dataclass(slots=True)
+class _Call:
+    """A function call of the history, its place in it, and the parts of its result."""
+
+    name: str
+    own_id: str | None
+    result: list[Json] = field(default_factory=list)
+
+
+def own_id_key(call_id: str) -> str:
+    """Where the memory says that an id is Gemini's and may be sent back to it."""
+    return f"gemini-id:{call_id}"
+
+
+def system_parts(messages: Sequence[Json]) -> list[Json]:
+    """The texts of all system and developer messages, in order."""
+    return [
+        {"text": text}
+        for message in messages
+        if message["role"] in ("system", "developer")
+        for text in texts(message.get("content"))
+    ]
+
+
+class ContentsTranslator:
+    """Reads one conversation; `warnings` collects the words for what got lost or was added."""
+
+    def __init__(self, parts: PartsTranslator, memory: Memory, warnings: list[str]) -> None:
+        self._parts = parts
+        self._memory = memory
+        self._warnings = warnings
+
+    def contents(self, messages: Sequence[Json]) -> list[Json]:
+        """The turns: roles alternate, the user's comes first, and no turn or part is empty.
+
+        The results of a turn's calls follow it at once, all in one turn and in the order of the
+        calls, wherever they stood: Gemini counts them.
+        """
+        turns: list[Json] = []
+        calls = self._calls(messages)
+        names = {message.get("name") for message in messages if message["role"] == "user"} - {None}
+        shows_names = len(names) > 1
+        for at, message in enumerate(messages):
+            role = message["role"]
+            if role == "user":
+                parts = self._parts.parts(message.get("content"), at)
+                _add(turns, "user", _named(parts, message.get("name")) if shows_names else parts)
+            elif role == "assistant":
+                _add(turns, "model", self._said(message, at))
+                if at in calls:
+                    _add(turns, "user", [part for call in calls[at] for part in self._result(call)])
+        if not turns or turns[0]["role"] != "user":
+            turns.insert(0, {"role": "user", "parts": [{"text": " "}]})
+        return turns
+
+    def _calls(self, messages: Sequence[Json]) -> dict[int, list[_Call]]:
+        """The calls of messages that hold any, every result with the nearest call before it."""
+        calls: dict[int, list[_Call]] = {}
+        by_id: dict[str, _Call] = {}
+        for at, message in enumerate(messages):
+            role = message["role"]
+            if role == "assistant" and (made := message.get("tool_calls")):
+                calls[at] = []
+                for call in made:
+                    known = self._memory.get(own_id_key(call["id"])) is not None
+                    by_id[call["id"]] = _Call(
+                        function_name(call["function"]["name"]), call["id"] if known else None
+                    )
+                    calls[at].append(by_id[call["id"]])
+            elif role == "tool":
+                call = by_id.get(message["tool_call_id"])
+                if call is None:
+                    raise refused(
+                        "no tool call before this message has this id",
+                        f"messages[{at}].tool_call_id",
+                    )
+                call.result = self._response(call, message.get("content"), at)
+        return calls
+
+    def _said(self, message: Json, at: int) -> list[Json]:
+        if is_plain(message):
+            return [{"text": message["content"]}]
+        parts = self._parts.parts(message.get("content"), at)
+        if refusal := message.get("refusal"):
+            parts.append({"text": refusal})
+        if calls := message.get("tool_calls"):
+            parts += map(self._called, calls)
+        return parts
+
+    def _called(self, call: Json) -> Json:
+        named: Json = {
+            "name": function_name(call["function"]["name"]),
+            "args": self._arguments(call["function"].get("arguments")),
+        }
+        if self._memory.get(own_id_key(call["id"])) is not None:
+            named["id"] = call["id"]
+        part: Json = {"functionCall": named}
+        if signature := _carried_signature(call) or self._memory.get(call["id"]):
+            part["thoughtSignature"] = signature
+        return part
+
+    def _arguments(self, text: Any) -> Json:
+        """The object that the arguments' text holds; what a model wrote wrongly is kept as text."""
+        value = parsed(text) if isinstance(text, str) and text.strip() else None
+        if value is UNREADABLE:
+            self._warnings.append("changed=tool_calls.function.arguments")
+            return {"_raw": text}
+        if value is None:  # Groq writes "null" for a call without parameters
+            return {}
+        return value if isinstance(value, dict) else {"value": value}
+
+    def _result(self, call: _Call) -> list[Json]:
+        if not call.result:
+            self._warnings.append("changed=tool_calls_without_result")
+            return [_function_response(call, {"error": "no result supplied"})]
+        return call.result
+
+    def _response(self, call: _Call, content: Any, at: int) -> list[Json]:
+        """The result as one functionResponse; images and files in it follow as parts."""
+        value = parsed(text := "".join(texts(content)))
+        response = value if isinstance(value, dict) and not _has_ref(value) else {"output": text}
+        others = [part for part in self._parts.parts(content, at) if "text" not in part]
+        return [_function_response(call, response), *others]
+
+
+def _function_response(call: _Call, response: Json) -> Json:
+    named: Json = {"name": call.name, "response": response}
+    if call.own_id is not None:
+        named["id"] = call.own_id
+    return {"functionResponse": named}
+
+
+def sign(contents: list[Json], *, anew: bool = False) -> list[Json]:
+    """The same turns, with the placeholder where a model's turn lacks its first call's signature.
+
+    `anew` takes away all signatures first. Source: Google's documents on thought signatures, on
+    history that came from other models.
+    """
+    gone = "thoughtSignature" if anew else None
+    return [_signed(turn, gone) if turn["role"] == "model" else turn for turn in contents]
+
+
+def _signed(turn: Json, gone: str | None) -> Json:
+    parts = [{key: part[key] for key in part if key != gone} for part in turn["parts"]]
+    for at, part in enumerate(parts):
+        if "functionCall" in part:
+            parts[at] = {"thoughtSignature": SKIP_SIGNATURE, **part}
+            break
+    return {**turn, "parts": parts}
+
+
+def _add(turns: list[Json], role: str, parts: list[Json]) -> None:
+    """Append to the last turn if it is the same role's, else as a new one."""
+    if not parts:
+        return
+    if turns and turns[-1]["role"] == role:
+        turns[-1]["parts"].extend(parts)
+    else:
+        turns.append({"role": role, "parts": parts})
+
+
+def _named(parts: list[Json], name: str | None) -> list[Json]:
+    """What one of several users said, with the name before it: Gemini has no field for it."""
+    if name and parts and "text" in parts[0]:
+        return [{"text": f"{name}: {parts[0]['text']}"}, *parts[1:]]
+    return parts
+
+
+def _carried_signature(call: Json) -> str | None:
+    """The signature where Google's own OpenAI layer puts it, or where some gateways do."""
+    found: Any = call
+    for key in ("extra_content", "google", "thought_signature"):
+        found = found.get(key) if isinstance(found, dict) else None
+    if isinstance(found, str) and found:
+        return found
+    return call["id"].partition("__sig__")[2] or None
+
+
+UNREADABLE = object()
+
+
+def parsed(text: str) -> Any:
+    """What the JSON `text` holds; UNREADABLE if it is none, or nested too deeply to be sent on."""
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return UNREADABLE
+    is_flat = text.count("[") + text.count("{") <= MAX_JSON_DEPTH
+    return value if is_flat or _depth(value) <= MAX_JSON_DEPTH else UNREADABLE
+
+
+def _depth(value: Any) -> int:
+    """How deep `value` nests; without recursion, since the text was anybody's."""
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        level = [part for one in level for part in _members(one)]
+    return depth
+
+
+def _has_ref(value: Any) -> bool:
+    """Whether a key anywhere says `$ref`: Gemini would take the text for a reference, and fail."""
+    level = [value]
+    while level:
+        if any(isinstance(one, dict) and "$ref" in one for one in level):
+            return True
+        level = [part for one in level for part in _members(one)]
+    return False
+
+
+def _members(value: Any) -> Iterator[Any]:
+    match value:
+        case dict():
+            yield from value.values()
+        case list():
+            yield from value

@@ -1,0 +1,137 @@
+"""OpenAI's content parts -> Gemini's parts."""
+
+from __future__ import annotations
+
+import base64
+import mimetypes
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from adapters.base import ErrorKind, Json
+from adapters.gemini.errors import refused
+from adapters.gemini.names import version
+
+AUDIO_TYPES: Mapping[str, str] = {
+    "wav": "audio/wav",
+    "mp3": "audio/mp3",
+    "aac": "audio/aac",
+    "aiff": "audio/aiff",
+    "flac": "audio/flac",
+    "ogg": "audio/ogg",
+}
+RESOLUTIONS: Mapping[str, str] = {
+    "low": "MEDIA_RESOLUTION_LOW",
+    "medium": "MEDIA_RESOLUTION_MEDIUM",
+    "high": "MEDIA_RESOLUTION_HIGH",
+    "original": "MEDIA_RESOLUTION_HIGH",
+}
+FILE_TYPES = re.compile(r"application/(pdf|json|xml)|(text|image|audio|video)/[\w.+-]+")
+UPLOADED_FILE = re.compile(r"(?:https://generativelanguage\.googleapis\.com/[\w]+/)?(files/[\w-]+)")
+MAX_URI_HEAD = 1024
+DATA_URI = re.compile(r"data:([\w.+/-]*)((?:;[\w.+-]+=[^;,]*)*)(;base64)?,")
+
+
+class PartsTranslator:
+    """Reads the `content` of messages; `warnings` collects the words for what got lost."""
+
+    def __init__(self, model: str, api_version: str, warnings: list[str]) -> None:
+        self._takes_resolution = (version(model) or (0, 0)) >= (3, 0)
+        self._api_version = api_version
+        self._warnings = warnings
+
+    def parts(self, content: Any, message_at: int) -> list[Json]:
+        """Gemini's parts of a `content`, which may be a string, a list or None; none is empty."""
+        if isinstance(content, str):
+            return [{"text": content}] if content else []
+        return [
+            part
+            for at, piece in enumerate(content or ())
+            if (part := self._part(piece, f"messages[{message_at}].content[{at}]"))
+        ]
+
+    def _part(self, piece: Json, param: str) -> Json | None:
+        kind = piece.get("type")
+        match kind:
+            case "text" | "refusal":
+                return {"text": text} if (text := piece.get(kind)) else None
+            case "image_url":
+                return self._image(piece["image_url"], f"{param}.image_url")
+            case "input_audio":
+                return _audio(piece["input_audio"], f"{param}.input_audio")
+            case "file":
+                return self._file(piece["file"], f"{param}.file")
+            case _:
+                raise refused(
+                    "Gemini takes no content of this type",
+                    f"{param}.type",
+                    ErrorKind.UNSUPPORTED,
+                )
+
+    def _image(self, image: Any, param: str) -> Json:
+        image = {"url": image} if isinstance(image, str) else image
+        part: Json = {"inlineData": inline_data(image["url"], param)}
+        detail = image.get("detail")
+        if detail in RESOLUTIONS and self._takes_resolution:
+            part["mediaResolution"] = {"level": RESOLUTIONS[detail]}
+        elif detail in RESOLUTIONS:
+            self._warnings.append("dropped=image_url.detail")
+        return part
+
+    def _file(self, file: Json, param: str) -> Json:
+        if data := file.get("file_data"):
+            return {"inlineData": _file_data(data, str(file.get("filename") or ""), param)}
+        found = UPLOADED_FILE.fullmatch(str(file.get("file_id") or ""))
+        if not found:
+            raise refused(
+                "a file must come as file_data, or be uploaded to Gemini (files/…)",
+                f"{param}.file_id",
+                ErrorKind.UNSUPPORTED,
+            )
+        host = "https://generativelanguage.googleapis.com"
+        return {"fileData": {"fileUri": f"{host}/{self._api_version}/{found[1]}"}}
+
+
+def inline_data(uri: str, param: str) -> Json:
+    """`inlineData` of a data URI, whatever its encoding."""
+    found = DATA_URI.match(uri, 0, MAX_URI_HEAD)
+    if not found:
+        raise refused("Gemini wants an image as a data URI", param, ErrorKind.UNSUPPORTED)
+    data = uri[found.end() :]
+    if not found[3]:
+        data = base64.b64encode(unquote_to_bytes(data)).decode("ascii")
+    mime_type = found[1].lower().replace("image/jpg", "image/jpeg") or "text/plain"
+    return {"mimeType": mime_type, "data": data}
+
+
+def _audio(audio: Json, param: str) -> Json:
+    name = str(audio.get("format") or "").lower()
+    if name not in AUDIO_TYPES:
+        raise refused("Gemini takes no audio of this format", f"{param}.format")
+    return {"inlineData": {"mimeType": AUDIO_TYPES[name], "data": audio["data"]}}
+
+
+def _file_data(data: str, filename: str, param: str) -> Json:
+    """A data URI, or bare base64 whose type the file's name tells (PDF if it tells none)."""
+    if data.startswith("data:"):
+        inline = inline_data(data, f"{param}.file_data")
+    else:
+        guess = mimetypes.guess_type(filename, strict=False)[0] or "application/pdf"
+        inline = {"mimeType": guess, "data": data}
+    if not FILE_TYPES.fullmatch(inline["mimeType"]):
+        raise refused(
+            "Gemini takes PDF, text, images, audio and video only",
+            f"{param}.file_data",
+            ErrorKind.UNSUPPORTED,
+        )
+    return inline
+
+
+def texts(content: Any) -> Iterator[str]:
+    """The texts of a `content`, empty ones left out; parts of other types are skipped."""
+    if isinstance(content, str):
+        content = [{"type": "text", "text": content}]
+    for piece in content or ():
+        if piece.get("type") in ("text", "refusal") and (text := piece.get(piece["type"])):
+            yield text

@@ -1,0 +1,309 @@
+"""A chat request -> the body of Gemini's generateContent. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from adapters.base import ChatRequest, ErrorKind, Json, Memory, NativeCall, ResponseFormat
+from adapters.gemini.amend import in_words
+from adapters.gemini.contents import ContentsTranslator, sign, system_parts
+from adapters.gemini.errors import refused
+from adapters.gemini.names import function_name, model_id, version, wants_signatures
+from adapters.gemini.parts import PartsTranslator
+from adapters.gemini.thinking import thinking_config
+from adapters.schema import Translation, for_parameters, for_response
+
+GENERATION: Mapping[str, str] = {
+    "temperature": "temperature",
+    "top_p": "topP",
+    "frequency_penalty": "frequencyPenalty",
+    "presence_penalty": "presencePenalty",
+}
+READ = frozenset({
+    *GENERATION, "seed", "logprobs", "top_logprobs", "modalities", "audio", "web_search_options",
+    "service_tier", "store", "moderation",
+})  # fmt: skip
+TIERS: Mapping[str, str] = {
+    "default": "standard",
+    "flex": "flex",
+    "priority": "priority",
+    "standard": "standard",
+}
+OWN_BLOCK = "gemini"
+# Blocks for other providers, and ways to say what `ChatRequest` has in a field of its own.
+NOT_OURS = frozenset({
+    "groq", "ollama", "embedded", "pointsman", "extra_body", "google", "reasoning", "think",
+    "include_reasoning", "reasoning_format", "keep_alive", "num_ctx", "truncate", "shift",
+})  # fmt: skip
+GOOGLES = ("thinking_config", "cached_content")  # as Google's own OpenAI layer takes them
+NATIVE = (*GOOGLES, "top_k", "safety_settings")
+MODES: Mapping[str, str] = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
+MAX_SEED = 2**31 - 1  # the field is an int32
+OWN_VOICE = "Kore"
+OPENAI_VOICES = frozenset({
+    "alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage",
+    "shimmer", "verse",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What stands in for parameters that a request does not give."""
+
+    api_version: str
+    temperature: float | None = None
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A function as the client knows it, under whatever name Gemini was told."""
+
+    name: str
+    parameters: Translation
+
+
+def to_native(request: ChatRequest, defaults: Defaults, memory: Memory) -> NativeCall:
+    """The call that `request` becomes. Raises AdapterError for what Gemini cannot be asked."""
+    model = model_id(request.model)
+    warnings: list[str] = []
+    body = _conversation(request, model, defaults, memory, warnings)
+    body |= _tools(request, warnings)
+    _warn_of_dropped(request, warnings)
+    if tier := TIERS.get(request.params.get("service_tier", "")):
+        body["serviceTier"] = tier
+    generation = _generation(request, model, defaults, warnings)
+    body |= {"generationConfig": generation}
+    if request.tools and request.response_format and (version(model) or (3, 0)) < (3, 0):
+        body = in_words(body, keep_json_mode=False)  # these take no JSON mode beside functions
+        warnings.append("emulated=response_format")
+    if request.extensions:
+        body = _extended(body, request.extensions, warnings)
+    if not body["generationConfig"]:
+        del body["generationConfig"]
+    method = "streamGenerateContent?alt=sse" if request.stream else "generateContent"
+    return NativeCall(
+        method="POST",
+        path=f"/{defaults.api_version}/models/{model}:{method}",
+        body=body,
+        warnings=tuple(dict.fromkeys(warnings)),
+        stream=request.stream,
+    )
+
+
+def declared(request: ChatRequest) -> dict[str, Declared]:
+    """The request's functions by the name that Gemini knows them by."""
+    functions: dict[str, Declared] = {}
+    for at, tool in enumerate(request.tools):
+        function = tool["function"]
+        try:
+            parameters = for_parameters(function.get("parameters") or {})
+        except TypeError:  # orjson's word for "nested too deeply" and "too large a number"
+            param = f"tools[{at}].function.parameters"
+            raise refused(
+                "the schema is nested too deeply, or a number in it is too large", param
+            ) from None
+        functions[function_name(function["name"])] = Declared(function["name"], parameters)
+    return functions
+
+
+def _conversation(
+    request: ChatRequest, model: str, defaults: Defaults, memory: Memory, warnings: list[str]
+) -> Json:
+    parts = PartsTranslator(model, defaults.api_version, warnings)
+    contents = ContentsTranslator(parts, memory, warnings).contents(request.messages)
+    body: Json = {"contents": sign(contents) if wants_signatures(model) else contents}
+    if system := system_parts(request.messages):
+        body["systemInstruction"] = {"parts": system}
+    return body
+
+
+def _tools(request: ChatRequest, warnings: list[str]) -> Json:
+    tools: list[Json] = []
+    body: Json = {}
+    if functions := declared(request):
+        tools.append({"functionDeclarations": _declarations(request, functions, warnings)})
+        if mode := MODES.get(request.tool_choice or ""):
+            config: Json = {"mode": mode}
+            if request.forced_tool:
+                config = {
+                    "mode": "ANY",
+                    "allowedFunctionNames": [function_name(request.forced_tool)],
+                }
+            body["toolConfig"] = {"functionCallingConfig": config}
+        if request.parallel_tool_calls is False:
+            warnings.append("emulated=parallel_tool_calls")
+    search = request.params.get("web_search_options")
+    if search is not None:
+        tools.append({"googleSearch": {}})
+        warnings.extend(f"dropped=web_search_options.{key}" for key in search if _is_word(key))
+    return body | {"tools": tools} if tools else body
+
+
+def _declarations(
+    request: ChatRequest, functions: Mapping[str, Declared], warnings: list[str]
+) -> list[Json]:
+    described = {tool["function"]["name"]: tool["function"] for tool in request.tools}
+    declarations: list[Json] = []
+    for name, function in functions.items():
+        declaration: Json = {"name": name}
+        given = described[function.name]
+        if description := given.get("description"):
+            declaration["description"] = description
+        if function.parameters.schema is not None:
+            declaration["parametersJsonSchema"] = function.parameters.schema
+        if given.get("strict"):
+            warnings.append("dropped=tools.function.strict")
+        warnings.extend(f"dropped=schema.{keyword}" for keyword in function.parameters.lost)
+        declarations.append(declaration)
+    return declarations
+
+
+def _generation(request: ChatRequest, model: str, defaults: Defaults, warnings: list[str]) -> Json:
+    params = request.params
+    config: Json = {"temperature": defaults.temperature, "maxOutputTokens": defaults.max_tokens}
+    config |= {ours: params[name] for name, ours in GENERATION.items() if name in params}
+    if request.max_tokens is not None:
+        config["maxOutputTokens"] = request.max_tokens
+    if request.stop:
+        config["stopSequences"] = list(request.stop)
+    if (seed := params.get("seed")) is not None:
+        config["seed"] = seed % (MAX_SEED + 1)
+        warnings.extend(["changed=seed"] if config["seed"] != seed else [])
+    if request.n > 1:
+        if request.stream:
+            raise refused("Gemini streams one choice at a time", "n", ErrorKind.UNSUPPORTED)
+        config["candidateCount"] = request.n
+    if params.get("logprobs"):
+        config |= {"responseLogprobs": True, "logprobs": params.get("top_logprobs") or None}
+    if request.response_format is not None:
+        config |= _format(request.response_format, warnings)
+    if "modalities" in params or "audio" in params:
+        config |= _modalities(params, model, warnings)
+    if thinking := thinking_config(model, request.thinking, warnings):
+        config["thinkingConfig"] = thinking
+    return {key: value for key, value in config.items() if value is not None}
+
+
+def _format(wanted: ResponseFormat, warnings: list[str]) -> Json:
+    config: Json = {"responseMimeType": "application/json"}
+    if wanted.schema is not None:
+        try:
+            translation = for_response(wanted.schema)
+        except TypeError:
+            param = "response_format.json_schema.schema"
+            raise refused(
+                "the schema is nested too deeply, or a number in it is too large", param
+            ) from None
+        config["responseJsonSchema"] = translation.schema
+        warnings.extend(f"dropped=schema.{keyword}" for keyword in translation.lost)
+    return config
+
+
+def _modalities(params: Mapping[str, Any], model: str, warnings: list[str]) -> Json:
+    wanted = [str(name).upper() for name in params.get("modalities") or ()]
+    if strange := set(wanted) - {"TEXT", "IMAGE", "AUDIO"}:
+        raise refused(
+            f"Gemini cannot answer in {min(strange)[:32]}", "modalities", ErrorKind.UNSUPPORTED
+        )
+    if params.get("audio") and not wanted:
+        wanted = ["AUDIO"]
+    if "AUDIO" not in wanted:
+        return {"responseModalities": wanted} if "IMAGE" in wanted else {}
+    if "-tts" not in model and "-audio" not in model:
+        param = "modalities" if "modalities" in params else "audio"
+        raise refused("this model cannot speak; a TTS model can", param, ErrorKind.UNSUPPORTED)
+    audio = params.get("audio") or {}
+    voice = audio.get("voice")
+    name = voice.get("id") if isinstance(voice, dict) else voice
+    if name in OPENAI_VOICES:
+        name = OWN_VOICE
+        warnings.append("changed=audio.voice")
+    if audio.get("format") not in (None, "pcm16", "wav"):
+        warnings.append("changed=audio.format")
+    config: Json = {"responseModalities": ["AUDIO"]}
+    if name:
+        config["speechConfig"] = {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": name}}}
+    return config
+
+
+def _warn_of_dropped(request: ChatRequest, warnings: list[str]) -> None:
+    params = request.params
+    warnings += [f"dropped={key}" for key in params if params[key] and key not in READ]
+    tier = params.get("service_tier", "auto")
+    if tier != "auto" and tier not in TIERS:
+        warnings.append("dropped=service_tier")
+    if params.get("store"):
+        warnings.append("dropped=store")
+    if moderation := params.get("moderation"):
+        if b'"block"' in orjson.dumps(moderation):
+            raise refused("Gemini cannot moderate", "moderation", ErrorKind.UNSUPPORTED)
+        warnings.append("dropped=moderation")
+
+
+def _extended(body: Json, extensions: Mapping[str, Any], warnings: list[str]) -> Json:
+    """The body with what the client wrote in Gemini's own words; its block has the last say."""
+    native = _native_words(extensions)
+    if "top_k" in native:
+        body["generationConfig"]["topK"] = native["top_k"]
+    if isinstance(thinking := native.get("thinking_config"), dict):
+        config = body["generationConfig"]
+        config["thinkingConfig"] = _thinking(config.get("thinkingConfig", {}), thinking)
+    if "safety_settings" in native:
+        body["safetySettings"] = native["safety_settings"]
+    if "cached_content" in native:
+        body["cachedContent"] = native["cached_content"]
+    known = {*native, *NOT_OURS, OWN_BLOCK}
+    warnings.extend(f"dropped={key}" for key in extensions if key not in known and _is_word(key))
+    own = extensions.get(OWN_BLOCK)
+    return merged(body, own) if isinstance(own, dict) else body
+
+
+def _native_words(extensions: Mapping[str, Any]) -> Json:
+    """Gemini's own parameters, in whichever block of the body they came; the outermost counts."""
+    wrapped = extensions.get("extra_body")
+    blocks = [
+        wrapped.get("google") if isinstance(wrapped, dict) else None,
+        extensions.get("google"),
+    ]
+    native: Json = {}
+    for block in blocks:
+        if isinstance(block, dict):
+            native |= {key: block[key] for key in GOOGLES if key in block}
+    return native | {key: extensions[key] for key in NATIVE if key in extensions}
+
+
+def _thinking(asked: Json, written: Json) -> Json:
+    """What reasoning_effort asked for, under what the client wrote in Gemini's own words."""
+    config = {
+        _camel(key): value.upper() if isinstance(value, str) else value
+        for key, value in written.items()
+    }
+    if "thinkingBudget" in asked:  # a model from before the levels; the parser has read them
+        config.pop("thinkingLevel", None)
+    if config.keys() & {"thinkingLevel", "thinkingBudget"}:  # one beside the other is an error
+        return {key: asked[key] for key in asked if key == "includeThoughts"} | config
+    return asked | config
+
+
+def merged(base: Json, extra: Json) -> Json:
+    """Both, deeply; where they differ `extra` has it. Neither is changed."""
+    both = base | extra
+    for key in base.keys() & extra.keys():
+        if isinstance(base[key], dict) and isinstance(extra[key], dict):
+            both[key] = merged(base[key], extra[key])
+    return both
+
+
+def _camel(name: str) -> str:
+    return re.sub("_([a-z])", lambda found: found[1].upper(), name)
+
+
+def _is_word(key: str) -> bool:
+    """Whether a client's key may stand in a header."""
+    return re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", key) is not None

@@ -1,0 +1,102 @@
+"""How much to think -> `thinkingConfig`, which differs by the generation of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from adapters.base import Json, Thinking
+from adapters.gemini.names import version
+
+BUDGETS: Mapping[str, int] = {
+    "none": 0,
+    "minimal": 1024,
+    "low": 1024,
+    "medium": 8192,
+    "high": 24576,
+    "xhigh": 24576,
+    "max": 24576,
+}
+LEVELS: Mapping[str, str] = {
+    "none": "MINIMAL",
+    "minimal": "MINIMAL",
+    "low": "LOW",
+    "medium": "MEDIUM",
+    "high": "HIGH",
+    "xhigh": "HIGH",
+    "max": "HIGH",
+}
+LEAST_BUDGET_OF_PRO = 128  # 2.5 Pro cannot be told not to think
+
+
+def thinks(model: str) -> bool:
+    """Whether the model can think; True also where its name tells no version."""
+    if "gemma" in model or "embedding" in model:
+        return False
+    known = version(model)
+    if known is None or known >= (3, 0):
+        return True
+    return known >= (2, 5) and "-image" not in model and "-tts" not in model
+
+
+def thinking_config(model: str, thinking: Thinking, warnings: list[str]) -> Json:
+    """Gemini's `thinkingConfig`, empty if nothing was asked; level and budget never stand together.
+
+    Levels are of Gemini 3, budgets of 2.5; the numbers are those of Google's own OpenAI layer.
+    """
+    if thinking == Thinking():
+        return {}
+    if not thinks(model):
+        if thinking.effort not in (None, "none") or thinking.budget_tokens:
+            warnings.append("dropped=reasoning_effort")
+        return {}
+    known = version(model)
+    if known is not None and known >= (3, 0):
+        config: Json = _level(model, thinking, warnings)
+    else:
+        config = _budget(model, thinking, warnings)
+    if _wants_thoughts(thinking):
+        config["includeThoughts"] = True
+    return config
+
+
+def _wants_thoughts(thinking: Thinking) -> bool:
+    if thinking.include is not None:
+        return thinking.include
+    return thinking.effort not in (None, "none") or bool(thinking.budget_tokens)
+
+
+def _level(model: str, thinking: Thinking, warnings: list[str]) -> Json:
+    effort = thinking.effort
+    if effort is None and thinking.budget_tokens is not None:
+        effort = _effort_of(thinking.budget_tokens)
+        warnings.append("changed=reasoning.max_tokens")
+    level = LEVELS.get(effort or "")
+    if level is None:
+        return {}
+    if level == "MINIMAL" and "flash" not in model:
+        level = "LOW"
+    elif level == "MEDIUM" and model.startswith("gemini-3-pro"):
+        level = "HIGH"
+        warnings.append("changed=reasoning_effort")
+    if effort == "none":
+        warnings.append("changed=reasoning_effort")
+    return {"thinkingLevel": level}
+
+
+def _effort_of(budget: int) -> str | None:
+    """The effort that comes nearest to a number of tokens; None for -1, as the model likes."""
+    if budget < 0:
+        return None
+    return next((name for name in ("none", "low", "medium") if budget <= BUDGETS[name]), "high")
+
+
+def _budget(model: str, thinking: Thinking, warnings: list[str]) -> Json:
+    budget = thinking.budget_tokens
+    if budget is None:
+        budget = BUDGETS.get(thinking.effort or "")
+    if budget is None:
+        return {}
+    if "pro" in model and 0 <= budget < LEAST_BUDGET_OF_PRO:
+        budget = LEAST_BUDGET_OF_PRO
+        warnings.append("changed=reasoning_effort")
+    return {"thinkingBudget": budget}

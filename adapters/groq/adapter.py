@@ -1,0 +1,357 @@
+"""Groq: the adapter, its settings, and what its errors mean.
+
+The SDK gives URL, headers and the classes of errors, and serves the list of models; the request
+path sends our own body over the shared transport (see `native`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+import httpx
+from pydantic import Field
+
+from adapters.base import (
+    AdapterError,
+    Availability,
+    Capabilities,
+    ChatRequest,
+    ErrorKind,
+    Event,
+    Finish,
+    Json,
+    Memory,
+    Model,
+    NativeCall,
+    Phase,
+    ProviderSettings,
+    Scope,
+    ToolCall,
+    Warn,
+    has_content,
+)
+from adapters.call_text import read_calls
+from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
+from adapters.groq.answer import AnswerFailedError, AnswerReader, UnreadableError, rate_limits
+from adapters.groq.errors import KIND_OF_STATUS, error_object, refusal, status_of, text_of
+from adapters.groq.messages import PROVIDER, TEXT_ONLY_MODELS
+from adapters.groq.request import PATH, to_native, without, without_schema
+from adapters.lines import ServerSentEvent, SseDecoder
+from adapters.native import exchange, transport_error
+from adapters.upstream import Target, Upstream, raw_headers, timeouts
+
+if TYPE_CHECKING:
+    import groq
+
+UNREADABLE = (AttributeError, TypeError, ValueError)
+"""What the SDK raises where a good status comes with a body that is no list of models."""
+
+
+class GroqSettings(ProviderSettings):
+    """`GROQ_*`; without a base URL the SDK's own holds."""
+
+    careful_requests_per_minute: ClassVar[int | None] = 2
+    public_url: ClassVar[str | None] = "https://api.groq.com"
+
+    model: str = Field(default="llama-3.3-70b-versatile", max_length=128)
+    rate_limit_requests_per_minute: int | None = Field(default=30, ge=1)
+
+
+class GroqAdapter:
+    """Groq's chat completions, https://console.groq.com/docs/api-reference."""
+
+    name: ClassVar[str] = PROVIDER
+    title: ClassVar[str] = "Groq (Cloud)"
+    local: ClassVar[bool] = False
+    last_resort: ClassVar[bool] = False
+    setup: ClassVar[str] = "set GROQ_API_KEY (a free key: https://console.groq.com/keys)"
+    Settings: ClassVar[type[ProviderSettings]] = GroqSettings
+
+    def __init__(self, settings: ProviderSettings, upstream: Upstream, memory: Memory) -> None:
+        self.settings = settings
+        self._upstream = upstream
+        self._client: groq.AsyncGroq | None = None
+        self._client_lock = asyncio.Lock()
+        self._target: Target | None = None
+        self._secret = settings.api_key.get_secret_value() if settings.api_key else ""
+
+    @property
+    def unconfigured(self) -> str | None:
+        return None if self.settings.api_key is not None else "GROQ_API_KEY is not set"
+
+    def capabilities(self, model: str) -> Capabilities:
+        return Capabilities(
+            tools="guard" not in model,
+            images=not model.startswith(TEXT_ONLY_MODELS),
+            image_urls=True,
+            audio=False,
+            logprobs=False,
+        )
+
+    def to_native(self, request: ChatRequest) -> NativeCall:
+        return to_native(request, self.settings)
+
+    def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
+        call = self.to_native(request)
+        target = self._target or self._connected
+        return exchange(target, call, GroqDialect(call, secret=self._secret))
+
+    async def models(self) -> list[Model]:
+        client = await self._sdk()
+        import groq
+
+        try:
+            listed = await client.models.list()
+            return [
+                Model(
+                    id=model.id,
+                    created=model.created or 0,
+                    owned_by=model.owned_by or "",
+                    context=getattr(model, "context_window", None),
+                )
+                for model in listed.data
+                if getattr(model, "active", None) is not False
+            ]
+        except (groq.GroqError, httpx.HTTPError, *UNREADABLE) as error:
+            raise adapter_error(error, secret=self._secret) from error
+
+    async def is_available(self) -> Availability:
+        try:
+            await self.models()
+        except AdapterError as error:
+            return Availability(reachable=False, detail=error.message)
+        return Availability(reachable=True)
+
+    async def close(self) -> None:
+        """Nothing to close: the connections belong to whoever gave them."""
+
+    async def _sdk(self) -> groq.AsyncGroq:
+        if self.unconfigured:
+            raise AdapterError(
+                ErrorKind.AUTH,
+                self.unconfigured,
+                provider=PROVIDER,
+                scope=Scope.KEY,
+                phase=Phase.BEFORE_SEND,
+            )
+        if self._client is not None:
+            return self._client
+        async with self._client_lock:  # the first requests would each take a thread to make one
+            if self._client is None:
+                self._client = await asyncio.to_thread(self._make_client)
+        return self._client
+
+    def _make_client(self) -> groq.AsyncGroq:
+        import groq
+
+        # Many write the base URL that OpenAI's clients want; Groq's own adds this path by itself.
+        base_url = self.settings.base_url
+        return groq.AsyncGroq(
+            api_key=self._secret,
+            base_url=base_url.rstrip("/").removesuffix("/openai/v1") if base_url else None,
+            max_retries=0,
+            timeout=httpx.Timeout(**timeouts(self.settings.timeout)),
+            http_client=self._upstream.client,
+        )
+
+    async def _connected(self) -> Target:
+        if self._target is not None:
+            return self._target
+        client = await self._sdk()
+        url = httpx.URL(f"{str(client.base_url).rstrip('/')}/{PATH}")
+        headers = {
+            name: value for name, value in client.default_headers.items() if isinstance(value, str)
+        }
+        raw = raw_headers(headers, host=url.netloc.decode("ascii"))
+        self._target = self._upstream.target(url, raw, timeouts(self.settings.timeout))
+        return self._target
+
+
+class GroqDialect:
+    """How one answer of Groq is read (`native.Dialect`)."""
+
+    provider = PROVIDER
+
+    def __init__(self, call: NativeCall, *, secret: str = "") -> None:
+        self._call = call
+        self._secret = secret
+        self._lines = SseDecoder()
+        self._reader = AnswerReader()
+        self._rescued = False
+        self._phase = BEFORE_CONTENT
+        self._failed_generation = ""
+
+    @property
+    def done(self) -> bool:
+        return self._reader.ended or self._rescued
+
+    def head(self, headers: Mapping[str, str]) -> list[Event]:
+        return rate_limits(headers)
+
+    def whole(self, body: bytes) -> list[Event]:
+        events: list[Event] = []
+        try:
+            self._reader.read(body.removeprefix(b"\xef\xbb\xbf"), events)
+        except UnreadableError:
+            raise self._broken("the answer is not a chat completion") from None
+        except AnswerFailedError as failed:
+            return self._failed(failed.error)
+        if not self._reader.complete:
+            raise self._broken("the answer has no end")
+        return events
+
+    def feed(self, data: bytes) -> list[Event]:
+        return self._read(self._lines.feed(data))
+
+    def end(self) -> list[Event]:
+        if self._rescued or self._reader.complete:
+            return []
+        events = self._read(self._lines.end())
+        if not (self._rescued or self._reader.complete):
+            raise self._broken("the stream ended before the answer did")
+        return events
+
+    def _read(self, stream: list[ServerSentEvent]) -> list[Event]:
+        events: list[Event] = []
+        for sse in stream:
+            try:
+                self._reader.read_event(sse, events)
+            except UnreadableError:
+                raise self._broken("the stream holds something that is no chunk") from None
+            except AnswerFailedError as failed:
+                return [*events, *self._failed(failed.error)]
+        if self._phase is BEFORE_CONTENT and has_content(events):
+            self._phase = AFTER_CONTENT
+        return events
+
+    def refusal(self, response: httpx.Response) -> AdapterError:
+        self._failed_generation = text_of(error_object(response.content).get("failed_generation"))
+        return self._error(response)
+
+    def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | list[Event] | None:
+        """A call that was written but not read by Groq; or the call without what it refuses.
+
+        Which families take a reasoning parameter or a schema changes more often than our lists.
+        """
+        if rescued := self._rescue():
+            return rescued
+        if error.kind not in (ErrorKind.BAD_REQUEST, ErrorKind.UNSUPPORTED):
+            return None
+        match error.param:
+            case "reasoning_effort" | "reasoning_format" | "include_reasoning" as param:
+                return without(call, param, f"dropped={param}") if param in call.body else None
+            case "response_format" if "json_schema" in call.body.get("response_format", {}):
+                return without_schema(call)
+            case "response_format" if call.stream:
+                return without(call, "stream", "emulated=stream")
+        return None
+
+    def _failed(self, error: Json) -> list[Event]:
+        """An error inside a 200: the calls hidden in it, or the AdapterError it would have been."""
+        self._failed_generation = text_of(error.get("failed_generation"))
+        if rescued := self._rescue():
+            self._rescued = True
+            return rescued
+        request = httpx.Request("POST", f"https://groq/{PATH}")
+        response = httpx.Response(status_of(error), json={"error": error}, request=request)
+        raise self._error(response)
+
+    def _error(self, response: httpx.Response) -> AdapterError:
+        return adapter_error(status_error(response), secret=self._secret, phase=self._phase)
+
+    def _rescue(self) -> list[Event]:
+        tools = self._call.body.get("tools") or ()
+        offered = {tool.get("function", {}).get("name") for tool in tools}
+        calls = read_calls(self._failed_generation, offered)
+        if not calls:
+            return []
+        if self._call.body.get("parallel_tool_calls") is False:
+            calls = calls[:1]
+        return [
+            *(ToolCall(key=i, name=c.name, arguments=c.arguments) for i, c in enumerate(calls)),
+            Finish("tool_calls"),
+            Warn("rescued=tool_calls"),
+        ]
+
+    def _broken(self, message: str) -> AdapterError:
+        return AdapterError(
+            ErrorKind.BAD_RESPONSE,
+            message,
+            provider=PROVIDER,
+            scope=Scope.PROVIDER,
+            phase=self._phase,
+        )
+
+
+def status_error(response: httpx.Response) -> groq.APIStatusError:
+    """The SDK's error for an answer of this status; its body has been read."""
+    import groq
+
+    classes = {
+        400: groq.BadRequestError,
+        401: groq.AuthenticationError,
+        403: groq.PermissionDeniedError,
+        404: groq.NotFoundError,
+        409: groq.ConflictError,
+        422: groq.UnprocessableEntityError,
+        429: groq.RateLimitError,
+    }
+    status = response.status_code
+    other = groq.InternalServerError if status >= 500 else groq.APIStatusError
+    return classes.get(status, other)(f"status {status}", response=response, body=None)
+
+
+def adapter_error(
+    error: Exception, *, secret: str = "", phase: Phase = Phase.BEFORE_CONTENT
+) -> AdapterError:
+    """What an exception of the SDK or of httpx means; `secret` is kept out of the message."""
+    import groq
+
+    match error:
+        case groq.APIConnectionError():
+            cause = error.__cause__
+            if isinstance(cause, httpx.HTTPError):
+                return transport_error(cause, PROVIDER, phase)
+            late = isinstance(error, groq.APITimeoutError)
+            kind = ErrorKind.TIMEOUT_FIRST_BYTE if late else ErrorKind.NETWORK
+            return _failure(kind, "no answer in time" if late else "cannot connect", phase)
+        case groq.APIStatusError():
+            kind = _kind_of_class(error)
+            return refusal(kind, error.response, secret=secret, phase=phase)
+        case groq.APIResponseValidationError() | groq.APIError():
+            return _failure(ErrorKind.BAD_RESPONSE, "the answer cannot be read", phase)
+        case groq.GroqError():
+            return _failure(ErrorKind.AUTH, "GROQ_API_KEY is not set", phase)
+        case httpx.HTTPError() | httpx.StreamError() | httpx.InvalidURL():
+            return transport_error(error, PROVIDER, phase)
+        case _:
+            return _failure(ErrorKind.BAD_RESPONSE, "the answer cannot be read", phase)
+
+
+def _failure(kind: ErrorKind, message: str, phase: Phase) -> AdapterError:
+    scope = Scope.KEY if kind is ErrorKind.AUTH else Scope.PROVIDER
+    return AdapterError(kind, message, provider=PROVIDER, scope=scope, phase=phase)
+
+
+def _kind_of_class(error: groq.APIStatusError) -> ErrorKind:
+    import groq
+
+    match error:
+        case groq.AuthenticationError() | groq.PermissionDeniedError():
+            return ErrorKind.AUTH
+        case groq.NotFoundError():
+            return ErrorKind.MODEL_MISSING
+        case groq.RateLimitError():
+            return ErrorKind.RATE_LIMIT
+        case groq.UnprocessableEntityError():
+            return ErrorKind.MALFORMED_ANSWER
+        case groq.InternalServerError(status_code=503 | 529):
+            return ErrorKind.OVERLOADED
+        case groq.InternalServerError():
+            return ErrorKind.SERVER
+        case groq.BadRequestError():
+            return ErrorKind.BAD_REQUEST
+        case _:
+            return KIND_OF_STATUS.get(error.status_code, ErrorKind.BAD_REQUEST)

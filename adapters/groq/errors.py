@@ -1,0 +1,169 @@
+"""What the body and headers of Groq's refusals tell. Pure; the classes are matched in `groq`.
+
+Source: console.groq.com/docs/errors and /rate-limits; refusals as people have reported them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import orjson
+
+from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
+from adapters.groq.messages import PROVIDER
+from adapters.waits import DAY_S, HOUR_S, go_duration_s, retry_after_s
+
+LONGEST_MINUTE_WAIT_S = 300.0
+"""No limit per minute makes anyone wait longer, so what is longer is a limit per day."""
+
+MAX_MESSAGE = 500
+CODES_OF_ANSWERS = ("tool_use_failed", "json_validate_failed")
+STATUS_OF_CODE: Mapping[str, int] = {
+    "rate_limit_exceeded": 429,
+    "invalid_api_key": 401,
+    "model_not_found": 404,
+    "over_capacity": 503,
+}
+KIND_OF_STATUS: Mapping[int, ErrorKind] = {
+    **dict.fromkeys(range(300, 400), ErrorKind.BAD_RESPONSE),
+    408: ErrorKind.SERVER,
+    413: ErrorKind.TOO_LARGE,
+    424: ErrorKind.SERVER,
+    498: ErrorKind.OVERLOADED,
+}
+_WAITING = (ErrorKind.RATE_LIMIT, ErrorKind.QUOTA_DAY, ErrorKind.OVERLOADED, ErrorKind.SERVER)
+_SCOPES: Mapping[ErrorKind, Scope] = {
+    ErrorKind.AUTH: Scope.KEY,
+    ErrorKind.RATE_LIMIT: Scope.MODEL,
+    ErrorKind.QUOTA_DAY: Scope.MODEL,
+    ErrorKind.MODEL_MISSING: Scope.MODEL,
+    ErrorKind.OVERLOADED: Scope.PROVIDER,
+    ErrorKind.SERVER: Scope.PROVIDER,
+    ErrorKind.BAD_RESPONSE: Scope.PROVIDER,
+}
+_TRY_AGAIN = re.compile(r"try again in ([0-9hmsµun.]{1,40}[hms])", re.ASCII)
+_PER_DAY = re.compile(r"per day|\((?:RPD|TPD|ASD)\)", re.ASCII)
+_UNSUPPORTED = re.compile(r"(?:does not support|not supported (?:with|by) this model)")
+_REASONING_PARAM = re.compile(r"\b(reasoning_effort|reasoning_format|include_reasoning)\b")
+_KEY = re.compile(r"gsk_\w+", re.ASCII)
+
+
+def error_object(content: bytes) -> Json:
+    """The `error` of a body, or an empty object where it has none."""
+    try:
+        body = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return {}
+    error = body.get("error") if isinstance(body, dict) else None
+    return error if isinstance(error, dict) else {}
+
+
+def text_of(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def status_of(error: Json) -> int:
+    """The status that an error inside an answer of status 200 would have had."""
+    told = error.get("status_code")
+    if type(told) is int and 400 <= told < 600:
+        return told
+    by_type = 400 if error.get("type") == "invalid_request_error" else 500
+    return STATUS_OF_CODE.get(text_of(error.get("code")), by_type)
+
+
+def _kind_of_code(error: Json) -> ErrorKind | None:
+    """The kind that Groq's own code tells more exactly than the status does."""
+    code = text_of(error.get("code"))
+    if code in CODES_OF_ANSWERS:
+        return ErrorKind.MALFORMED_ANSWER
+    if code == "context_length_exceeded":
+        return ErrorKind.CONTEXT
+    if code == "invalid_api_key":
+        return ErrorKind.AUTH
+    if code.startswith("model_"):  # not_found, decommissioned, terms_required, permission_blocked…
+        return ErrorKind.MODEL_MISSING
+    return None
+
+
+def refusal(
+    by_class: ErrorKind, response: httpx.Response, *, secret: str, phase: Phase
+) -> AdapterError:
+    """The error that a refusal means; `by_class` is its kind unless the body tells it better."""
+    error = error_object(response.content)
+    now = datetime.now(UTC)
+    kind = _kind(by_class, error, response.headers, now)
+    wait = None
+    if kind in _WAITING:
+        wait = wait_s(error, response.headers, now, a_day=kind is ErrorKind.QUOTA_DAY)
+    return AdapterError(
+        kind,
+        _message(kind, error, response.status_code, secret),
+        provider=PROVIDER,
+        status=response.status_code,
+        retry_after_s=wait,
+        scope=_SCOPES.get(kind, Scope.REQUEST),
+        phase=phase,
+        param=_param(error),
+        upstream_code=text_of(error.get("code")) or None,
+    )
+
+
+def _kind(by_class: ErrorKind, error: Json, headers: httpx.Headers, now: datetime) -> ErrorKind:
+    kind = _kind_of_code(error) or by_class
+    if kind is ErrorKind.RATE_LIMIT and is_day_quota(error, headers, now):
+        return ErrorKind.QUOTA_DAY
+    # Groq has no code for what a model cannot do: only the text tells it from a mistake.
+    if kind is ErrorKind.BAD_REQUEST and _UNSUPPORTED.search(text_of(error.get("message"))):
+        return ErrorKind.UNSUPPORTED
+    return kind
+
+
+def _message(kind: ErrorKind, error: Json, status: int, secret: str) -> str:
+    """What Groq says, without the key, on one line and not too long."""
+    if kind is ErrorKind.AUTH:
+        return "the API key was refused; check GROQ_API_KEY"
+    message = " ".join(text_of(error.get("message")).split())
+    if secret:
+        message = message.replace(secret, "***")
+    return _KEY.sub("***", message)[:MAX_MESSAGE] or f"status {status} without a reason"
+
+
+def _param(error: Json) -> str | None:
+    """OpenAI's name of the parameter at fault: as told, or as the text quotes it."""
+    param = text_of(error.get("param"))
+    message = text_of(error.get("message"))
+    if not param and ("response_format" in message or "response format" in message):
+        return "response_format"
+    if not param and "tool calling" in message:
+        return "tools"
+    if not param and (found := _REASONING_PARAM.search(message)):
+        return found[1]
+    return param or None
+
+
+def is_day_quota(error: Json, headers: httpx.Headers, now: datetime) -> bool:
+    """True where a limit per day is used up, so that waiting a minute would not help."""
+    if _PER_DAY.search(text_of(error.get("message"))):
+        return True
+    if headers.get("x-ratelimit-remaining-requests") == "0":
+        return True
+    told = retry_after_s(headers, now, cap_s=2 * DAY_S)
+    return told is not None and LONGEST_MINUTE_WAIT_S < told <= DAY_S
+
+
+def wait_s(error: Json, headers: httpx.Headers, now: datetime, *, a_day: bool) -> float | None:
+    """Seconds to wait: from `retry-after`, from the text, or from the limit that is used up."""
+    cap_s = DAY_S if a_day else HOUR_S
+    told = retry_after_s(headers, now, cap_s=cap_s)
+    if told is not None:
+        return told
+    if found := _TRY_AGAIN.search(text_of(error.get("message"))):
+        return go_duration_s(found[1].rstrip("."), cap_s=cap_s)
+    for limit in ("requests", "tokens"):
+        if headers.get(f"x-ratelimit-remaining-{limit}") == "0":
+            return go_duration_s(headers.get(f"x-ratelimit-reset-{limit}", ""), cap_s=cap_s)
+    return None

@@ -1,0 +1,343 @@
+"""OpenAI's request -> Groq's body. Pure.
+
+Groq speaks OpenAI's language but answers 400 to every key that it does not know, in the request
+as in its messages: so both are built from lists of what it takes, never copied.
+Sources: groq-python `CompletionCreateParams`; console.groq.com/docs, "OpenAI compatibility",
+"Reasoning", "Structured outputs".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from adapters.base import (
+    ChatRequest,
+    Json,
+    NativeCall,
+    ProviderSettings,
+    ResponseFormat,
+)
+from adapters.groq.messages import PROVIDER, to_messages, unsupported
+from adapters.instructions import instructed
+
+PATH = "openai/v1/chat/completions"
+
+SCHEMA_MODELS = (
+    "openai/gpt-oss",
+    "qwen/qwen3.6",
+    "qwen/qwen3.8",
+    "moonshotai/kimi-k2",
+    "meta-llama/llama-4",
+)
+COMPOUND_MODELS = ("compound", "groq/compound")
+MAX_STOPS = 4
+
+# Groq's own models bear its name, which looks like our prefix and is gone by the time we see it.
+_OWN_MODELS: Mapping[str, str] = {
+    "compound": "groq/compound",
+    "compound-mini": "groq/compound-mini",
+}
+
+_TAKEN = ("temperature", "top_p", "seed", "user")
+_TAKEN_AS_THEY_ARE = frozenset(_TAKEN)
+_DROPPED_IF_SET = ("frequency_penalty", "presence_penalty", "logit_bias", "store")
+_DROPPED = (
+    "verbosity",
+    "metadata",
+    "safety_identifier",
+    "prediction",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "stream_options.include_obfuscation",
+)
+_TIERS: Mapping[str, str] = {
+    "auto": "auto",
+    "flex": "flex",
+    "on_demand": "on_demand",
+    "performance": "performance",
+    "default": "on_demand",
+    "priority": "performance",
+    "fast": "performance",
+}
+_OWN_NAMES = (
+    "reasoning_format",
+    "include_reasoning",
+    "search_settings",
+    "documents",
+    "citation_options",
+    "compound_custom",
+    "disable_tool_validation",
+)
+_FOR_OTHERS = frozenset(
+    (
+        *("gemini", "google", "extra_body", "safety_settings", "thinking_config", "cached_content"),
+        *("ollama", "keep_alive", "think", "num_ctx", "truncate", "shift"),
+        *("embedded", "pointsman", PROVIDER),
+    )
+)
+_GPT_OSS_EFFORT: Mapping[str, str] = {
+    "none": "low",
+    "minimal": "low",
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+    "xhigh": "high",
+    "max": "high",
+}
+_LEVELS_EFFORT: Mapping[str, str] = {**_GPT_OSS_EFFORT, "none": "none"}
+_SWITCH_EFFORT = dict.fromkeys(_GPT_OSS_EFFORT, "default") | {"none": "none"}
+EFFORTS: Mapping[str, Mapping[str, str]] = {
+    "openai/gpt-oss": _GPT_OSS_EFFORT,
+    "qwen/qwen3.8": _LEVELS_EFFORT,
+    "qwen/": _SWITCH_EFFORT,
+}
+"""Per family of models, the first that fits: OpenAI's effort -> the one that Groq takes."""
+
+_FORMAT_FAMILIES = ("qwen/", "qwen-qwq", "deepseek-r1")
+_SHOWN_KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
+
+
+def to_native(request: ChatRequest, settings: ProviderSettings) -> NativeCall:
+    """The body that Groq gets, and what was lost. Raises AdapterError for what it cannot do."""
+    warnings: list[str] = []
+    if request.params:
+        _refuse_unsupported(request.params)
+    messages = to_messages(request.messages, request.model, warnings)
+    body: Json = {"model": _OWN_MODELS.get(request.model, request.model), "messages": messages}
+    body |= _sampling(request, settings, warnings)
+    if request.tools:
+        body |= _tools(request)
+    body |= _thinking(request, warnings)
+    body |= _search(request, body, warnings)
+    if request.extensions:
+        body |= _own(request.extensions, warnings)
+    as_stream = _set_response_format(body, request, warnings)
+    if as_stream:
+        body["stream"] = True
+    if PROVIDER in request.extensions:
+        body = merged(body, request.extensions[PROVIDER])
+    stream = body.get("stream") is True
+    words = tuple(dict.fromkeys(warnings)) if warnings else ()
+    return NativeCall("POST", PATH, body, words, stream)
+
+
+def _refuse_unsupported(params: Mapping[str, Any]) -> None:
+    if params.get("logprobs"):
+        raise unsupported("logprobs", "'logprobs'")
+    if params.get("audio") or any(kind != "text" for kind in params.get("modalities", ())):
+        param = "modalities" if "modalities" in params else "audio"
+        raise unsupported(param, "a wish for anything but text")
+    match params.get("moderation"):
+        case {"policy": {"input": {"mode": "block"}} | {"output": {"mode": "block"}}}:
+            raise unsupported("moderation", "a moderation policy that blocks")
+
+
+def _sampling(request: ChatRequest, settings: ProviderSettings, warnings: list[str]) -> Json:
+    params = request.params
+    body: Json = {name: params[name] for name in _TAKEN if name in params}
+    if settings.temperature is not None:
+        body.setdefault("temperature", settings.temperature)
+    if most := request.max_tokens or settings.max_tokens:
+        body["max_completion_tokens"] = most
+    if request.stop:
+        body["stop"] = list(request.stop[:MAX_STOPS])
+        if len(request.stop) > MAX_STOPS:
+            warnings.append("dropped=stop")
+    if tier := params.get("service_tier"):
+        body |= _service_tier(tier, warnings)
+    if not params.keys() <= _TAKEN_AS_THEY_ARE:
+        warnings.extend(f"dropped={name}" for name in _DROPPED_IF_SET if params.get(name))
+        warnings.extend(f"dropped={name}" for name in (*_DROPPED, "moderation") if name in params)
+    return body
+
+
+def _service_tier(tier: str, warnings: list[str]) -> Json:
+    native = _TIERS.get(tier)
+    if native != tier:
+        warnings.append("changed=service_tier" if native else "dropped=service_tier")
+    return {"service_tier": native} if native else {}
+
+
+def _tools(request: ChatRequest) -> Json:
+    body: Json = {"tools": [_tool(tool["function"]) for tool in request.tools]}
+    if request.forced_tool is not None:
+        body["tool_choice"] = {"type": "function", "function": {"name": request.forced_tool}}
+    elif request.tool_choice is not None:
+        body["tool_choice"] = request.tool_choice
+    if request.parallel_tool_calls is not None:
+        body["parallel_tool_calls"] = request.parallel_tool_calls
+    return body
+
+
+def _tool(function: Json) -> Json:
+    names = ("name", "description", "parameters", "strict")
+    kept = {name: function[name] for name in names if function.get(name) is not None}
+    return {"type": "function", "function": kept}
+
+
+def _thinking(request: ChatRequest, warnings: list[str]) -> Json:
+    wanted = request.thinking.effort or _effort_of(request.thinking.budget_tokens)
+    efforts = _efforts(request.model) if wanted else None
+    body: Json = {}
+    if wanted and efforts:
+        body["reasoning_effort"] = effort = efforts[wanted]
+        if effort != request.thinking.effort:
+            warnings.append("changed=reasoning_effort")
+    elif wanted and wanted != "none":
+        warnings.append("dropped=reasoning_effort")
+    if not request.extensions.keys() & {"reasoning_format", "include_reasoning"}:
+        body |= _thoughts(request.model, wanted, include=request.thinking.include)
+    return body
+
+
+def _efforts(model: str) -> Mapping[str, str] | None:
+    return next((table for family, table in EFFORTS.items() if model.startswith(family)), None)
+
+
+def _effort_of(budget_tokens: int | None) -> str | None:
+    """The effort nearest to a budget; -1 leaves it to the model."""
+    if budget_tokens is None or budget_tokens < 0:
+        return None
+    steps = {0: "none", 1024: "low", 8192: "medium"}
+    return next((word for most, word in steps.items() if budget_tokens <= most), "high")
+
+
+def _thoughts(model: str, effort: str | None, *, include: bool | None) -> Json:
+    """What makes the thoughts come in a field of their own, or not at all.
+
+    Left alone, Qwen and DeepSeek write them into the answer's text, so they are never left alone.
+    """
+    if model.startswith("openai/gpt-oss"):
+        return {} if include is None else {"include_reasoning": include}
+    if not model.startswith(_FORMAT_FAMILIES):
+        return {}
+    if include is False:
+        return {"reasoning_format": "hidden"}
+    return {} if effort == "none" and not include else {"reasoning_format": "parsed"}
+
+
+def _search(request: ChatRequest, body: Json, warnings: list[str]) -> Json:
+    """`web_search_options` as Compound or gpt-oss takes it; no other model can search."""
+    options = request.params.get("web_search_options")
+    if options is None:
+        return {}
+    if request.model.startswith("openai/gpt-oss"):
+        warnings.extend(f"dropped=web_search_options.{name}" for name in options)
+        return {"tools": [*body.get("tools", ()), {"type": "browser_search"}]}
+    if request.model.startswith(COMPOUND_MODELS):
+        settings = _search_settings(options, warnings)
+        return {"search_settings": settings} if settings else {}
+    raise unsupported("web_search_options", "'web_search_options' with this model")
+
+
+def _search_settings(options: Mapping[str, Any], warnings: list[str]) -> Json:
+    settings: Json = {}
+    for name, value in options.items():
+        match name, value:
+            case "user_location", {"approximate": {"country": str(country)}} if len(country) > 2:
+                settings["country"] = country.lower()
+            case "filters", {"allowed_domains": [*domains]}:
+                settings["include_domains"] = domains
+            case "filters", {"blocked_domains": [*domains]}:
+                settings["exclude_domains"] = domains
+            case _:  # OpenAI's country is a code of two letters, Groq's is a name
+                warnings.append(f"dropped=web_search_options.{name}")
+    return settings
+
+
+def _own(extensions: Mapping[str, Any], warnings: list[str]) -> Json:
+    """The names of Groq's own that came at the top level; what nobody knows is named."""
+    own = {name: extensions[name] for name in _OWN_NAMES if extensions.get(name) is not None}
+    for name, value in extensions.items():
+        if value is not None and name not in own and name not in _FOR_OTHERS:
+            shown = name if _SHOWN_KEY.fullmatch(name) else "extension"
+            warnings.append(f"dropped={shown}")
+    return own
+
+
+# Structured output
+
+
+def _set_response_format(body: Json, request: ChatRequest, warnings: list[str]) -> bool:
+    """Put `response_format` into `body` as far as Groq can; True where it may still stream.
+
+    Groq refuses it beside tools, and a schema in a stream. A schema that it would refuse becomes
+    an instruction.
+    """
+    wanted = request.response_format
+    if wanted is None:
+        return request.stream
+    if request.tool_choice == "none":
+        for name in ("tools", "tool_choice", "parallel_tool_calls"):
+            body.pop(name, None)
+    if body.get("tools"):
+        body["messages"] = instructed(body["messages"], wanted)
+        warnings.append("emulated=response_format")
+        return request.stream
+    if wanted.schema is not None and request.model.startswith(SCHEMA_MODELS):
+        body["response_format"] = {"type": "json_schema", "json_schema": _json_schema(wanted)}
+        if request.stream:
+            warnings.append("emulated=stream")
+        return False
+    _set_json_mode(body, wanted, warnings)
+    return request.stream
+
+
+def _set_json_mode(body: Json, wanted: ResponseFormat, warnings: list[str]) -> None:
+    body["response_format"] = {"type": "json_object"}
+    if wanted.schema is not None:
+        body["messages"] = instructed(body["messages"], wanted)
+        warnings.append("emulated=response_format")
+    elif not any("json" in _all_text(message).lower() for message in body["messages"]):
+        body["messages"] = instructed(body["messages"], wanted)
+        warnings.append("changed=messages")
+
+
+def _json_schema(wanted: ResponseFormat) -> Json:
+    schema: Json = {"name": wanted.name, "schema": wanted.schema}
+    if wanted.description is not None:
+        schema["description"] = wanted.description
+    if wanted.strict is not None:
+        schema["strict"] = wanted.strict
+    return schema
+
+
+def _all_text(message: Json) -> str:
+    content = message.get("content")
+    if isinstance(content, list):
+        return " ".join(part.get("text", "") for part in content)
+    return content or ""
+
+
+# Second tries
+
+
+def without_schema(call: NativeCall) -> NativeCall:
+    """The call with a schema as an instruction, for a model that turns out to take none."""
+    wrapped = call.body["response_format"]["json_schema"]
+    body = dict(call.body)
+    warnings = list(call.warnings)
+    _set_json_mode(body, ResponseFormat(wrapped.get("schema") or {}), warnings)
+    return NativeCall(call.method, call.path, body, tuple(warnings), call.stream)
+
+
+def without(call: NativeCall, name: str, warning: str) -> NativeCall:
+    """The call without one of its body's keys."""
+    body = {key: value for key, value in call.body.items() if key != name}
+    stream = call.stream and name != "stream"
+    return NativeCall(call.method, call.path, body, (*call.warnings, warning), stream)
+
+
+def merged(base: Json, over: Any) -> Json:
+    """`base` with `over` laid on it, objects merged key by key; neither is changed."""
+    if not isinstance(over, Mapping):
+        return base
+    result = dict(base)
+    for key, value in over.items():
+        inner = result.get(key)
+        both = isinstance(inner, dict) and isinstance(value, Mapping)
+        result[key] = merged(inner, value) if both and isinstance(inner, dict) else value
+    return result

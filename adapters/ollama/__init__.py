@@ -1,0 +1,1 @@
+"""Ollama, on this machine or another."""

@@ -1,0 +1,351 @@
+"""Ollama, on this machine or another, by its native API.
+
+The SDK's client gives URL and headers, once; it lists the models and tells about one. The chat goes
+as a body of our own through the shared transport: the SDK's typed messages drop tool-call ids and
+most of a tool's schema.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+import httpx
+from pydantic import Field, field_validator
+
+from adapters.base import (
+    AdapterError,
+    Availability,
+    Capabilities,
+    ChatRequest,
+    ErrorKind,
+    Event,
+    Memory,
+    Model,
+    NativeCall,
+    Phase,
+    ProviderSettings,
+    Scope,
+)
+from adapters.native import exchange, transport_error
+from adapters.ollama.answer import Answer
+from adapters.ollama.context import (
+    DEFAULT_NUM_CTX,
+    ModelFacts,
+    Prompt,
+    expected_output,
+    measured,
+    names_num_ctx,
+)
+from adapters.ollama.errors import CURE, NAME, refusal_error
+from adapters.ollama.host import base_url
+from adapters.ollama.request import CHAT_PATH, duration, to_native
+from adapters.upstream import Reply, Target, Upstream, raw_headers, timeouts
+
+if TYPE_CHECKING:
+    import ollama
+
+ASK_TIMEOUT_S = 1.0  # for facts that are good to have: nobody waits longer for them
+LIST_TIMEOUT_S = 10.0
+MAX_MODELS_KNOWN = 256
+KEEP_ALIVE = r"-?(\d+|(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+)"
+
+
+class OllamaSettings(ProviderSettings):
+    """`host` is OLLAMA_HOST as Ollama itself reads it; `base_url` overrides it.
+
+    `keep_alive` is how long a model stays loaded ("5m", seconds, -1 for ever); `num_ctx` fixes the
+    context's size, which is else chosen to fit each prompt.
+    """
+
+    model: str = Field(default="llama3.2", max_length=128)
+    timeout: float = Field(default=120, gt=0, le=3600)
+    rate_limit_enabled: bool = False
+    host: str | None = None
+    keep_alive: str | int | None = Field(default=None)
+    num_ctx: int | None = Field(default=None, ge=1)
+
+    @field_validator("host", "base_url")
+    @classmethod
+    def _is_a_server(cls, value: str | None) -> str | None:
+        base_url(value)
+        return value
+
+    @field_validator("keep_alive")
+    @classmethod
+    def _is_a_duration(cls, value: str | int | None) -> str | int | None:
+        if isinstance(value, str) and not re.fullmatch(KEEP_ALIVE, value.strip()):
+            raise ValueError('it must be a duration such as "5m", a number of seconds, or -1')
+        seconds: str | int | None = duration(value)
+        return seconds
+
+    @property
+    def url(self) -> str:
+        """Where the server is; no slash at its end."""
+        return base_url(self.base_url or self.host)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What the SDK's client knows, taken out once."""
+
+    client: ollama.AsyncClient
+    target: Target
+
+
+class OllamaAdapter:
+    """Ollama behind the `Adapter` protocol."""
+
+    name: ClassVar[str] = NAME
+    title: ClassVar[str] = "Ollama (Local)"
+    local: ClassVar[bool] = True
+    last_resort: ClassVar[bool] = False
+    setup: ClassVar[str] = "start it with `ollama serve` and pull a model"
+    Settings: ClassVar[type[ProviderSettings]] = OllamaSettings
+
+    def __init__(self, settings: OllamaSettings, upstream: Upstream, memory: Memory) -> None:
+        self.settings: ProviderSettings = settings
+        self._own = settings
+        self._upstream = upstream
+        self._line: _Line | None = None
+        self._line_lock = asyncio.Lock()
+        self._facts: dict[str, ModelFacts] = {}
+
+    @cached_property
+    def unconfigured(self) -> str | None:
+        if httpx.URL(self._own.url).host == "ollama.com" and self._own.api_key is None:
+            return "OLLAMA_API_KEY is not set"
+        return None
+
+    def capabilities(self, model: str) -> Capabilities:
+        facts = self._facts_of(model)
+        return Capabilities(
+            tools=facts.can("tools") is not False,
+            images=facts.can("vision") is not False,
+            audio=facts.can("audio") is not False,
+            thinking=facts.can("thinking") is not False,
+            context=min(filter(None, (facts.context, self._own.num_ctx)), default=None),
+        )
+
+    def to_native(self, request: ChatRequest) -> NativeCall:
+        return self._call(request, measured(request))
+
+    def _call(self, request: ChatRequest, prompt: Prompt) -> NativeCall:
+        return to_native(
+            request,
+            self._own,
+            self._facts_of(request.model),
+            num_ctx=self._own.num_ctx,
+            keep_alive=self._own.keep_alive,
+            prompt=prompt,
+        )
+
+    def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
+        prompt = measured(request)
+        facts = self._known(request.model)
+        asks = not facts.asked and _facts_matter(request, prompt)
+        if self._line is None or asks:
+            return self._prepared_chat(request, prompt, facts, asks=asks)
+        return self._exchange(self._line, request, prompt, facts)
+
+    async def _prepared_chat(
+        self, request: ChatRequest, prompt: Prompt, facts: ModelFacts, *, asks: bool
+    ) -> AsyncGenerator[list[Event], None]:
+        """A chat for which the line, or what the model can do, is still to be had."""
+        line = self._line or await self._connected()
+        if asks:
+            await self._ask(line, request.model, facts)
+        async with contextlib.aclosing(self._exchange(line, request, prompt, facts)) as batches:
+            async for batch in batches:
+                yield batch
+
+    def _exchange(
+        self, line: _Line, request: ChatRequest, prompt: Prompt, facts: ModelFacts
+    ) -> AsyncGenerator[list[Event], None]:
+        call = self._call(request, prompt)
+        own_size = self._own.num_ctx is None and not names_num_ctx(request)
+        answer = Answer(request, call, facts, prompt, own_size=own_size, secret=self._secret)
+        return exchange(line.target, call, answer)
+
+    async def models(self) -> list[Model]:
+        line = self._line or await self._connected()
+        try:
+            listed = (await line.client.list()).models
+        except _sdk_errors() as error:
+            raise adapter_error(error, secret=self._secret) from error
+        return [
+            Model(
+                id=entry.model,
+                created=int(entry.modified_at.timestamp()) if entry.modified_at else 0,
+                owned_by=entry.model.rpartition("/")[0] or "library",
+            )
+            for entry in listed
+            if entry.model
+        ]
+
+    async def is_available(self) -> Availability:
+        # No SDK for this: it is asked at every start, and importing it takes half a second.
+        key = {"authorization": f"Bearer {self._secret}"} if self._secret else None
+        try:
+            async with asyncio.timeout(ASK_TIMEOUT_S):
+                response = await self._upstream.client.get(
+                    f"{self._own.url}/api/version", headers=key, timeout=ASK_TIMEOUT_S
+                )
+        except (httpx.HTTPError, TimeoutError) as error:
+            return Availability(False, adapter_error(error).message)
+        if response.status_code == 200:
+            return Availability(True)
+        refused = refusal_error("", response.status_code, model=self._own.model)
+        return Availability(False, refused.message)
+
+    async def close(self) -> None:
+        if self._line is not None:
+            await self._line.client.close()  # type: ignore[no-untyped-call]  # the SDK's own
+
+    @property
+    def _secret(self) -> str:
+        return self._own.api_key.get_secret_value() if self._own.api_key else ""
+
+    def _facts_of(self, model: str) -> ModelFacts:
+        return self._facts.get(model) or ModelFacts()
+
+    def _known(self, model: str) -> ModelFacts:
+        """The place where what is known of `model` is kept; the oldest one makes room."""
+        if model not in self._facts and len(self._facts) >= MAX_MODELS_KNOWN:
+            del self._facts[next(iter(self._facts))]
+        return self._facts.setdefault(model, ModelFacts())
+
+    async def _connected(self) -> _Line:
+        async with self._line_lock:
+            if self._line is None:  # importing the SDK takes too long for the event loop
+                self._line = await asyncio.to_thread(self._connect)
+        return self._line
+
+    def _connect(self) -> _Line:
+        import ollama
+
+        key = {"Authorization": f"Bearer {self._secret}"} if self._secret else {}
+        client = ollama.AsyncClient(
+            host=self._own.url,
+            headers=key,
+            timeout=httpx.Timeout(**timeouts(min(LIST_TIMEOUT_S, self._own.timeout))),
+            transport=_Shared(self._upstream.transport),
+            follow_redirects=False,
+            trust_env=False,
+        )
+        http = client._client
+        if not key:  # the SDK reads OLLAMA_API_KEY by itself; settings are the one place for it
+            http.headers.pop("authorization", None)
+        base = str(http.base_url).rstrip("/")
+        headers = raw_headers(http.headers, host=http.base_url.netloc.decode("ascii"))
+        target = self._upstream.target(
+            httpx.URL(f"{base}/{CHAT_PATH}"), headers, timeouts(self._own.timeout)
+        )
+        return _Line(client, _Server(target))
+
+    async def _ask(self, line: _Line, model: str, facts: ModelFacts) -> None:
+        """Learn what the model can do. A server that does not tell leaves it unknown."""
+        try:
+            async with asyncio.timeout(ASK_TIMEOUT_S):
+                shown = await line.client.show(model)
+        except (httpx.HTTPError, OSError):  # it may be able to tell the next time
+            return
+        except _sdk_errors():
+            facts.asked = True
+        else:
+            facts.asked = True
+            facts.learn(shown.capabilities, shown.modelinfo, shown.parameters or "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """A `Target` whose error says how to start the server that cannot be reached."""
+
+    target: Target
+
+    @property
+    def url(self) -> httpx.URL:
+        return self.target.url
+
+    async def post(self, content: bytes) -> Reply:
+        try:
+            return await self.target.post(content)
+        except httpx.ConnectError as error:
+            raise adapter_error(error, phase=Phase.BEFORE_SEND) from error
+
+
+class _Shared(httpx.AsyncBaseTransport):
+    """The transport that all providers share; closing it here would close it for all."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self._transport.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Nothing to do: it belongs to `proxy/upstream/client.py`."""
+
+
+def adapter_error(
+    error: Exception, *, phase: Phase = Phase.BEFORE_CONTENT, model: str = "", secret: str = ""
+) -> AdapterError:
+    """The AdapterError that an exception of the SDK, or of httpx beneath it, means."""
+    match error:
+        case TimeoutError():
+            return _error(ErrorKind.TIMEOUT_FIRST_BYTE, "no answer in time", phase)
+        case ConnectionError():
+            return _error(ErrorKind.NETWORK, f"cannot connect: {CURE}", phase)
+        case httpx.HTTPError() | httpx.StreamError() | httpx.InvalidURL():
+            mapped = transport_error(error, NAME, phase)
+            if isinstance(error, httpx.ConnectError) and mapped.kind is ErrorKind.NETWORK:
+                return _error(ErrorKind.NETWORK, f"{mapped.message}: {CURE}", phase)
+            return mapped
+        case _:
+            return _of_sdk(error, phase, model, secret)
+
+
+def _of_sdk(error: Exception, phase: Phase, model: str, secret: str) -> AdapterError:
+    import ollama  # here, as a server that does not answer at the start is none of its errors
+
+    match error:
+        case ollama.ResponseError():
+            status = error.status_code if error.status_code > 0 else None
+            return refusal_error(str(error.error), status, model=model, secret=secret, phase=phase)
+        case ollama.RequestError():
+            return _error(ErrorKind.BAD_REQUEST, "the SDK refused the request", Phase.BEFORE_SEND)
+        case _:
+            return _error(
+                ErrorKind.BAD_RESPONSE, "the answer is not what Ollama's API promises", phase
+            )
+
+
+def _error(kind: ErrorKind, message: str, phase: Phase) -> AdapterError:
+    return AdapterError(kind, message, provider=NAME, scope=Scope.PROVIDER, phase=phase)
+
+
+def _sdk_errors() -> tuple[type[Exception], ...]:
+    """What the SDK's calls may raise."""
+    import ollama
+
+    return (
+        ollama.ResponseError,
+        ollama.RequestError,
+        OSError,
+        httpx.HTTPError,
+        httpx.InvalidURL,
+        ValueError,  # and what else an answer of another shape breaks the SDK with
+        AttributeError,
+        TypeError,
+    )
+
+
+def _facts_matter(request: ChatRequest, prompt: Prompt) -> bool:
+    """Whether what a model can do changes what is sent; else no request waits for an answer."""
+    need = prompt.tokens + expected_output(request.max_tokens)
+    return need > DEFAULT_NUM_CTX or prompt.media > 0

@@ -1,0 +1,204 @@
+"""OpenAI's messages and content parts -> Ollama's. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import orjson
+
+from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope, is_plain
+from adapters.json_size import is_deeper_than
+from adapters.ollama.context import ModelFacts
+from adapters.ollama.errors import NAME
+
+MAX_ARGUMENT_DEPTH = 100  # orjson writes nothing that is nested deeper than 254
+TEXT_TYPES = ("application/json", "application/xml", "application/yaml", "application/x-yaml")
+
+
+def refuse(
+    message: str, param: str | None, kind: ErrorKind = ErrorKind.UNSUPPORTED
+) -> AdapterError:
+    """The error for a request that cannot be put into Ollama's language."""
+    scope = Scope.MODEL if kind is ErrorKind.UNSUPPORTED else Scope.REQUEST
+    return AdapterError(
+        kind, message, provider=NAME, scope=scope, phase=Phase.BEFORE_SEND, param=param
+    )
+
+
+def native_messages(messages: Sequence[Json], facts: ModelFacts, warnings: list[str]) -> list[Json]:
+    """The messages in Ollama's shape; what is lost on the way is added to `warnings`."""
+    names = {each["name"] for each in messages if each["role"] == "user" and each.get("name")}
+    writer = _Writer(facts, warnings, shows_names=len(names) > 1)
+    native = [
+        message if is_plain(message) else writer.message(message, f"messages[{i}]")
+        for i, message in enumerate(messages)
+    ]
+    kept = [message for message in native if message is not None]
+    if not kept:  # an empty list would only load the model
+        raise refuse("there is no message to answer", "messages", ErrorKind.BAD_REQUEST)
+    return kept
+
+
+@dataclass(slots=True)
+class _Writer:
+    """One conversation on its way; `names` are the functions called so far, by call id.
+
+    `shows_names` puts a user's name before the words: Ollama has no field for it.
+    """
+
+    facts: ModelFacts
+    warnings: list[str]
+    shows_names: bool
+    names: dict[str, str] = field(default_factory=dict)
+
+    def message(self, message: Json, where: str) -> Json | None:
+        """None for a turn of the assistant that says nothing: there is none to send."""
+        text, images = self._content(message.get("content"), where)
+        native: Json = {"role": message["role"], "content": text}
+        if images:
+            native["images"] = images
+        if (name := message.get("name")) and message["role"] != "tool":
+            is_shown = message["role"] == "user" and self.shows_names
+            if is_shown:
+                native["content"] = f"{name}: {text}"
+            word = "changed" if is_shown else "dropped"
+            self.warnings.append(f"{word}=messages.name")
+        match message["role"]:
+            case "assistant":
+                self._add_turn(native, message)
+                return native if len(native) > 2 or native["content"] else None
+            case "tool":
+                native |= self._answered_call(message, where)
+        return native
+
+    def _add_turn(self, native: Json, message: Json) -> None:
+        native["content"] = native["content"] or _text(message.get("refusal"))
+        thinking = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
+        if thinking:
+            native["thinking"] = thinking
+        if calls := message.get("tool_calls"):
+            native["tool_calls"] = [self._call(call) for call in calls]
+
+    def _call(self, call: Json) -> Json:
+        function = call["function"]
+        self.names[call["id"]] = function["name"]
+        arguments = self._arguments(function.get("arguments"))
+        return {
+            "id": _call_id(call["id"]),
+            "function": {"name": function["name"], "arguments": arguments},
+        }
+
+    def _arguments(self, text: str | None) -> Json:
+        """Models write this text, so what is no JSON goes on as it is, under a key of its own."""
+        if not text or not text.strip():
+            return {}
+        try:
+            value = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            value = text
+        if value is text or is_deeper_than(MAX_ARGUMENT_DEPTH, value):
+            self.warnings.append("changed=tool_calls.arguments")
+            return {"_raw": text}
+        match value:
+            case dict():
+                return value
+            case None:
+                return {}
+            case _:
+                return {"value": value}
+
+    def _answered_call(self, message: Json, where: str) -> Json:
+        call_id = message["tool_call_id"]
+        if not (name := self.names.get(call_id) or message.get("name")):
+            raise refuse(
+                "no earlier message of the assistant holds this tool call",
+                f"{where}.tool_call_id",
+                ErrorKind.BAD_REQUEST,
+            )
+        return {"tool_name": name, "tool_call_id": _call_id(call_id)}
+
+    def _content(self, content: Any, where: str) -> tuple[str, list[str]]:
+        if content is None or isinstance(content, str):
+            return content or "", []
+        texts: list[str] = []
+        images: list[str] = []
+        for i, part in enumerate(content):
+            at = f"{where}.content[{i}]"
+            match part.get("type"):
+                case "text" | "refusal" as kind:
+                    texts.append(part[kind])
+                case "image_url":
+                    images.append(self._image(part["image_url"], at))
+                case "input_audio":
+                    images.append(self._audio(part["input_audio"], at))
+                case "file":
+                    texts.append(_text_file(part["file"], at))
+                case _:
+                    raise refuse("Ollama takes no content of this type", f"{at}.type")
+        return "\n".join(texts), images
+
+    def _image(self, image: Json, at: str) -> str:
+        if self.facts.can("vision") is False:
+            raise refuse("the model cannot see images", at)
+        if image.get("detail") not in (None, "auto"):
+            self.warnings.append("dropped=image_url.detail")
+        mime_type, data = _data_uri(image["url"], f"{at}.image_url.url")
+        if not mime_type.startswith("image/"):
+            raise refuse("Ollama takes images only here", f"{at}.image_url.url")
+        return base64.b64encode(data).decode("ascii")
+
+    def _audio(self, audio: Json, at: str) -> str:
+        if not self.facts.can("audio"):
+            raise refuse("the model is not known to hear audio", at)
+        # The server takes any medium in `images` and looks at its first bytes.
+        return base64.b64encode(_decoded(audio["data"], f"{at}.input_audio.data")).decode("ascii")
+
+
+def _call_id(call_id: str) -> str:
+    """The id without a thought signature that another gateway has hung on to it."""
+    return call_id.partition("__sig__")[0] or call_id
+
+
+def _text_file(file: Mapping[str, Any], at: str) -> str:
+    """A text file as text under its name; every other kind of file is refused."""
+    file_data = _text(file.get("file_data"))
+    if not file_data:
+        raise refuse("Ollama keeps no files to name by id", f"{at}.file")
+    mime_type, data = _data_uri(file_data, f"{at}.file.file_data")
+    if not mime_type.startswith("text/") and mime_type not in TEXT_TYPES:
+        raise refuse("Ollama takes text files only", f"{at}.file.file_data")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise refuse("the file is no UTF-8 text", f"{at}.file.file_data") from None
+    name = _text(file.get("filename"))
+    return f"{name}:\n{text}" if name else text
+
+
+def _text(value: object) -> str:
+    """`value` where it is the text it should be."""
+    return value if isinstance(value, str) else ""
+
+
+def _data_uri(uri: str, at: str) -> tuple[str, bytes]:
+    """Media type and bytes of a `data:` URI (RFC 2397)."""
+    head, comma, data = uri.partition(",")
+    if head[:5].lower() != "data:" or not comma:
+        raise refuse("Ollama takes content as a data: URI, not by its address", at)
+    mime_type, *attributes = head[5:].lower().split(";")
+    if "base64" not in (attribute.strip() for attribute in attributes):
+        return mime_type, unquote_to_bytes(data)
+    return mime_type, _decoded(data, at)
+
+
+def _decoded(data: str, at: str) -> bytes:
+    compact = "".join(data.split()).rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise refuse("this is not base64", at, ErrorKind.BAD_REQUEST) from None

@@ -1,0 +1,230 @@
+"""The commands beside serving: look, choose, explain, mend. Each imports what it needs itself."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from adapters.base import Json
+    from proxy.settings import Settings
+
+EXIT_FAILED = 1
+EXIT_BAD_SETTING = 2
+
+
+class Stop(click.ClickException):
+    """The end of a command that was not given what it needs, told in one line."""
+
+    exit_code = EXIT_BAD_SETTING
+
+    def show(self, file: IO[str] | None = None) -> None:
+        """Print the line to stderr."""
+        click.echo(f"pointsman: {self.message}", file=file, err=True)
+
+
+class Failed(Stop):
+    """The end of a command that could not do what it should."""
+
+    exit_code = EXIT_FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The options before the command; they hold for all commands."""
+
+    env_file: Path
+    host: str | None
+    port: str | None
+
+    def load(self) -> Settings:
+        """The settings. Raises SettingsError."""
+        from proxy.settings import load_settings
+
+        return load_settings(self.env_file, host=self.host, port=self.port)
+
+    def settings(self) -> Settings:
+        """The settings, or the end of the command."""
+        from proxy.settings import SettingsError
+
+        try:
+            return self.load()
+        except SettingsError as error:
+            raise Stop(str(error)) from None
+
+    def address(self) -> Settings:
+        """The settings if they tell where a server is to be found, or the end of the command."""
+        settings = self.settings()
+        if settings.port == 0:
+            raise Stop("with port 0 the system chooses a port: name the server's with --port")
+        return settings
+
+
+@click.command()
+@click.argument("provider")
+@click.option("--app", metavar="NAME", help="Switch this app alone (its API key is app-NAME).")
+@click.option("--model", help="The provider's model to use from now on.")
+@click.pass_obj
+def use(given: Given, provider: str, app: str | None, model: str | None) -> None:
+    """Switch to a provider.
+
+    Takes effect for the next request of the running server, or else at the next start.
+    """
+    from adapters import REGISTRY
+    from proxy.command.terminal import short
+
+    settings = given.address()
+    name = provider.strip().lower()
+    if name not in REGISTRY:
+        raise Stop(f"there is no provider {provider!r}; there are: {', '.join(REGISTRY)}")
+    change: Json = {"default_llm_provider": name}
+    if model is not None:
+        change["models"] = {name: model}
+    is_live, facts = _change(settings, app, change)
+    [told] = [told for told in facts["providers"] if told["id"] == name]
+    title = short(told["title"])
+    subject = "Provider" if app is None else f"Provider of the app {app!r}"
+    whose = "All" if app is None else "Its"
+    say(f"✓ {subject} switched to {title}. {whose} subsequent requests will use {title}.")
+    if model is not None:
+        say(f"  Its model is {model}.")
+    if not is_live:
+        say(f"  No pointsman is running at {settings.url()}: the next start will use it.")
+    if told["unconfigured"]:
+        say(f"! {title} is not set up yet: {told['unconfigured']}. To do: {told['setup']}.")
+
+
+@click.command()
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def status(context: click.Context, wants_json: bool) -> None:
+    """Show who answers, what is used up, and what is wrong.
+
+    The exit code is 1 if no server is running, or nobody can answer.
+    """
+    from proxy.command.remote import running
+    from proxy.command.terminal import answers, as_json, status_text
+
+    settings = context.obj.address()
+    with failures(), running(settings) as server:
+        facts = server.status() if server else asyncio.run(_set_up(settings))
+    facts = {"running": server is not None, "url": settings.url(), **facts}
+    say(as_json(facts) if wants_json else status_text(facts, datetime.now().astimezone()))
+    context.exit(0 if server and answers(facts) else EXIT_FAILED)
+
+
+@click.command()
+@click.pass_context
+def doctor(context: click.Context) -> None:
+    """Check keys, providers, models, port and database.
+
+    The exit code is 1 if something that is set up does not work.
+    """
+    from proxy.command.doctor import Mark, examine
+    from proxy.command.terminal import columns, printable
+
+    findings = asyncio.run(examine(context.obj.load, context.obj.env_file))
+    lines = columns([(finding.mark, finding.subject, str(finding)) for finding in findings])
+    say(printable("\n".join(lines)))
+    context.exit(EXIT_FAILED if any(found.mark is Mark.BAD for found in findings) else 0)
+
+
+@click.command()
+@click.argument("request", type=click.File("rb"))
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def explain(given: Given, request: IO[bytes], wants_json: bool) -> None:
+    """Show what each provider would get of an OpenAI request.
+
+    REQUEST is a file with the JSON body, or - for standard input. Nothing is sent to a provider.
+    """
+    from proxy.command.remote import RemoteError, running
+    from proxy.command.terminal import as_json, explain_text
+
+    settings = given.settings()
+    body = request.read()
+    with failures(), running(settings) as server:
+        try:
+            told = server.explain(body) if server else None
+        except RemoteError:  # a refusal of the request is the same here, and has its reason
+            told = None
+        told = told or asyncio.run(_explained(settings, body))
+    say(as_json(told) if wants_json else explain_text(told))
+
+
+@click.command()
+@click.option("--shell", type=click.Choice(["sh", "fish", "powershell"]), default="sh")
+@click.pass_obj
+def env(given: Given, shell: str) -> None:
+    """Print the lines that point OpenAI's SDKs here.
+
+    Run it as: eval "$(pointsman env)"
+    """
+    from proxy.command.terminal import export_lines
+
+    settings = given.address()
+    for line in export_lines(shell, settings.url(), needs_key=bool(settings.client_keys)):
+        say(line)
+
+
+COMMANDS = (use, status, doctor, explain, env)
+
+
+def say(text: str) -> None:
+    """Print; what the terminal's encoding lacks is replaced."""
+    encoding = sys.stdout.encoding or "utf-8"
+    click.echo(text.encode(encoding, "replace").decode(encoding))
+
+
+def _change(settings: Settings, app: str | None, change: Json) -> tuple[bool, Json]:
+    """Change a preference; whether a running server has it by now, and the facts after it."""
+    from proxy.command.remote import running
+
+    with failures(), running(settings) as server:
+        if server is not None:
+            server.change(app, change)
+            return True, server.facts()
+        from proxy.command.offline import keep
+
+        keep(settings, app, change)
+        return False, asyncio.run(_set_up(settings))
+
+
+async def _set_up(settings: Settings) -> Json:
+    from proxy.command.offline import offline
+    from proxy.console.status import status_of
+
+    async with offline(settings) as parts:
+        return status_of(parts.sources, {})
+
+
+async def _explained(settings: Settings, body: bytes) -> Json:
+    from proxy.command.offline import offline
+    from proxy.console.explain import explain as explained
+
+    async with offline(settings) as parts:
+        preference = parts.preferences.get(None)
+        health = parts.health.snapshot()
+        return explained(body, parts.adapters, parts.chooser, preference, health)
+
+
+@contextmanager
+def failures() -> Iterator[None]:
+    """End the command with what went wrong."""
+    from proxy.command.remote import RemoteError
+    from proxy.errors import ApiError
+    from proxy.store.migrate import NewerSchemaError
+    from proxy.store.storage import StoreError
+
+    try:
+        yield
+    except (ApiError, NewerSchemaError, RemoteError, StoreError) as error:
+        raise Failed(str(error)) from None

@@ -1,0 +1,300 @@
+"""What is set up and whether it works: one finding a line, with the cure. Nothing is changed.
+
+Something that nobody has set up is absent and no fault; no finding holds a key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import sqlite3
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import httpx
+
+from adapters.base import Adapter, AdapterError, Availability
+from proxy.app import Parts
+from proxy.command.offline import offline
+from proxy.command.remote import RemoteError, running
+from proxy.settings import Settings, SettingsError, placeholder_keys
+from proxy.store.migrate import HEAD, NewerSchemaError
+from proxy.store.storage import StoreError, sqlite_path
+
+ASK_TIMEOUT_S = 4.0
+LOCK_TIMEOUT_S = 0.25
+MODELS_SHOWN = 5
+
+
+class Mark(StrEnum):
+    """How a finding is."""
+
+    GOOD = "✓"
+    BAD = "✗"
+    ABSENT = "\N{EN DASH}"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line: what was looked at, how it is, and what to do about it."""
+
+    mark: Mark
+    subject: str
+    text: str
+    cure: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text} → {self.cure}" if self.cure else self.text
+
+
+async def examine(load: Callable[[], Settings], env_file: Path) -> list[Finding]:
+    """Every finding, in the order to be read. `load` raises SettingsError."""
+    try:
+        settings = load()
+    except SettingsError as error:
+        return [_bad("settings", str(error), f"mend it in the environment or in {env_file}")]
+    placeholders = placeholder_keys(env_file)
+    findings = [_env_file(env_file), _port(settings), _database(settings)]
+    async with offline(settings) as parts:
+        wanted = _wanted(parts)
+        lists = await asyncio.gather(
+            *(
+                _provider(parts, name, is_wanted=name in wanted, placeholder=placeholders.get(name))
+                for name in parts.adapters
+            )
+        )
+    for listed in lists:
+        findings += listed
+    if not any(listed[-1].mark is Mark.GOOD for listed in lists):
+        findings.append(_bad("answers", "nothing can answer yet", "set up one of the providers"))
+    return findings
+
+
+def _good(subject: str, text: str) -> Finding:
+    return Finding(Mark.GOOD, subject, text)
+
+
+def _bad(subject: str, text: str, cure: str = "") -> Finding:
+    return Finding(Mark.BAD, subject, text, cure)
+
+
+def _env_file(path: Path) -> Finding:
+    if path.is_file():
+        return _good("settings", f"read from {path} and the environment")
+    return Finding(Mark.ABSENT, "settings", f"read from the environment; there is no {path} here")
+
+
+# -- port -------------------------------------------------------------------------------------
+
+
+def _port(settings: Settings) -> Finding:
+    subject, port = "port", settings.port
+    if not settings.is_loopback and not settings.client_keys:
+        return _bad(
+            subject,
+            f"POINTSMAN_HOST={settings.host} lets other machines in without a key",
+            "set POINTSMAN_API_KEYS, or listen on 127.0.0.1",
+        )
+    if port == 0:
+        return _good(subject, "0: the system chooses one at the start")
+    reason = _cannot_listen(settings)
+    if reason is None:
+        return _good(subject, f"{port} is free; no pointsman is running")
+    if reason.errno != errno.EADDRINUSE:
+        return _bad(subject, f"cannot listen on {settings.host} port {port}: {reason.strerror}")
+    with running(settings) as server:
+        if server is None:
+            return _bad(
+                subject,
+                f"{port} is in use by something else than pointsman",
+                f"take another with --port {port % 65535 + 1} or POINTSMAN_PORT",
+            )
+        try:
+            return _good(subject, f"{port}: pointsman {server.facts()['version']} is running")
+        except RemoteError as error:
+            return _bad(subject, f"{port}: pointsman is running, but {error}")
+
+
+def _cannot_listen(settings: Settings) -> OSError | None:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, settings.port))
+            listener.listen()
+        except OSError as error:
+            return error
+    return None
+
+
+# -- database ---------------------------------------------------------------------------------
+
+
+def _database(settings: Settings) -> Finding:
+    path = sqlite_path(settings.store_url)
+    try:
+        return _other_database(settings) if path is None else _file(path)
+    except (StoreError, NewerSchemaError) as error:
+        return _bad("database", str(error), "mend it, or set POINTSMAN_DATABASE_URL to another")
+
+
+def _other_database(settings: Settings) -> Finding:
+    from proxy.store.database import Database
+
+    with closing(Database(settings.store_url)) as database:
+        database.open()
+        database.preferences()
+    return _good("database", f"opens, schema {HEAD}")
+
+
+def _file(path: Path) -> Finding:
+    try:
+        if not path.exists():
+            return _no_file_yet(path)
+        schema = _schema(path)
+    except PermissionError:
+        raise StoreError(f"{path} is not for this user to read") from None
+    except sqlite3.Error as error:
+        reason = getattr(error, "sqlite_errorname", "SQLITE_ERROR")
+        raise StoreError(f"{path} is {_WORDS.get(reason, f'not usable ({reason})')}") from error
+    if schema > HEAD:
+        raise StoreError(f"{path} was written by a newer version (its schema is {schema})")
+    newer = "" if schema == HEAD else f", the next start brings it to {HEAD}"
+    return _good("database", f"{path} opens and can be written, schema {schema}{newer}")
+
+
+def _no_file_yet(path: Path) -> Finding:
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not os.access(folder, os.W_OK):
+        raise StoreError(f"{path} cannot be made: {folder} is read-only")
+    return Finding(Mark.ABSENT, "database", f"{path} will be made with the first choice")
+
+
+_WORDS: Mapping[str, str] = {
+    "SQLITE_BUSY": "locked by another program",
+    "SQLITE_LOCKED": "locked by another program",
+    "SQLITE_CANTOPEN": "not to be opened: who may read and write it?",
+    "SQLITE_READONLY": "read-only",
+    "SQLITE_CORRUPT": "broken",
+    "SQLITE_NOTADB": "no database",
+    "SQLITE_FULL": "on a full disk",
+}
+
+
+def _schema(path: Path) -> str:
+    """The schema of a file that is whole and can be written. Raises sqlite3.Error."""
+    uri = f"{path.absolute().as_uri()}?mode=rw"
+    connection = sqlite3.connect(uri, uri=True, timeout=LOCK_TIMEOUT_S, isolation_level=None)
+    with closing(connection):
+        [verdict] = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
+        connection.execute("BEGIN IMMEDIATE")
+        tables = connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table'"
+        ).fetchall()
+        schema = HEAD
+        if ("alembic_version",) in tables:
+            [schema] = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        connection.execute("ROLLBACK")
+    return schema
+
+
+# -- providers --------------------------------------------------------------------------------
+
+
+def _wanted(parts: Parts) -> set[str]:
+    """The providers that somebody has set up or chosen, so that they ought to work."""
+    preference = parts.preferences.get(None)
+    wanted = {
+        name
+        for name, adapter in parts.adapters.items()
+        if not adapter.unconfigured and adapter.settings != adapter.Settings()
+    }
+    wanted.update(preference.fallback)
+    return wanted | ({preference.provider} if preference.chosen else set())
+
+
+async def _provider(
+    parts: Parts, name: str, *, is_wanted: bool, placeholder: str | None
+) -> list[Finding]:
+    """What is found of one provider; the last finding is good if it can answer."""
+    adapter = parts.adapters[name]
+    at_fault = Mark.BAD if is_wanted else Mark.ABSENT
+    if adapter.unconfigured and not placeholder:
+        return [Finding(at_fault, name, f"not set up: {adapter.unconfigured}", adapter.setup)]
+    findings = []
+    if placeholder:
+        mark = at_fault if adapter.unconfigured else Mark.ABSENT
+        text = f'{name.upper()}_API_KEY is the placeholder "{placeholder}", which counts as none'
+        findings.append(Finding(mark, f"{name} key", text, adapter.setup))
+    if adapter.unconfigured:
+        return findings
+    if key := adapter.settings.api_key:
+        findings.append(_key(f"{name} key", f"{name.upper()}_API_KEY", key.get_secret_value()))
+    where = _where(adapter)
+    if where is None:
+        text = f"{name.upper()}_BASE_URL is not the URL of a server"
+        return [*findings, _bad(name, text, "set it to http(s)://host:port, or to nothing")]
+    reach = await _reach(adapter)
+    if not reach.reachable:
+        # What a local provider says of itself tells already how to start it.
+        cure = "" if adapter.local else "check the key and the network"
+        text = f"cannot be used{where}: {reach.detail}"
+        return [*findings, Finding(at_fault, name, text, cure)]
+    findings.append(_good(name, f"answers{where}"))
+    model = parts.chooser.model_of(name, parts.preferences.get(None))
+    return [*findings, await _model(adapter, model, at_fault)]
+
+
+def _key(subject: str, variable: str, key: str) -> Finding:
+    if not key.isascii() or not key.isprintable() or " " in key:
+        return _bad(subject, f"{variable} holds a character that no key has", "copy it anew")
+    return _good(subject, f"{variable} is set")
+
+
+def _where(adapter: Adapter) -> str | None:
+    """Where a provider is, without user and password, if that was set; None if it is no server."""
+    # One that reads its address in a way of its own tells it as `url`.
+    named = getattr(adapter.settings, "url", adapter.settings.base_url)
+    if not named:
+        return ""
+    try:
+        url = httpx.URL(named)
+    except httpx.InvalidURL:
+        return None
+    is_server = url.scheme in ("http", "https") and url.host
+    if not is_server:
+        return None
+    return f" at {url.scheme}://{url.netloc.decode('ascii')}{url.path.rstrip('/')}"
+
+
+async def _reach(adapter: Adapter) -> Availability:
+    try:
+        async with asyncio.timeout(ASK_TIMEOUT_S):
+            return await adapter.is_available()
+    except TimeoutError:
+        return Availability(False, "no answer in time")
+
+
+async def _model(adapter: Adapter, model: str, at_fault: Mark) -> Finding:
+    """Whether the provider has the model that is used for requests which name none of its own."""
+    subject = f"{adapter.name} model"
+    try:
+        async with asyncio.timeout(ASK_TIMEOUT_S):
+            names = sorted(listed.id for listed in await adapter.models())
+    except (AdapterError, TimeoutError):
+        return Finding(Mark.GOOD, subject, f"{model}; it gave no list of its models to look it up")
+    if model in names or f"{model}:latest" in names:
+        return _good(subject, f"{model}, one of {len(names)}" if len(names) > 1 else model)
+    others = ", ".join(names[:MODELS_SHOWN]) + (", …" if len(names) > MODELS_SHOWN else "")
+    text = f"{model} is not there; there are: {others}" if names else "there are no models yet"
+    # A server on this machine bears the name of its command.
+    get = f"`{adapter.name} pull {model}`" if adapter.local else ""
+    choose = f"set {adapter.name.upper()}_MODEL to one of those" if names else ""
+    return Finding(at_fault, subject, text, " or ".join(filter(None, (get, choose))))

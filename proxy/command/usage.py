@@ -1,0 +1,103 @@
+"""`pointsman usage`: where did it go, asked of the running server or read from its database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import click
+
+from proxy.command.commands import Given, failures, say
+from proxy.store.prices import NANO
+
+if TYPE_CHECKING:
+    from adapters.base import Json
+    from proxy.settings import Settings
+
+HEAD = (
+    "",
+    "requests",
+    "errors",
+    "rotated",
+    "tokens in",
+    "out",
+    "first",
+    "p50",
+    "p95",
+    "tokens/s",
+    "cost",
+    "list price",
+)
+
+
+@click.command()
+@click.option("--today", "reach", flag_value="today", default="today", help="Since midnight.")
+@click.option("--month", "reach", flag_value="month", help="Since the first of the month.")
+@click.option("--by", type=click.Choice(["provider", "app", "model"]), default="provider")
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def usage(given: Given, reach: str, by: str, wants_json: bool) -> None:
+    """Show what was used: requests, tokens, times, errors, costs."""
+    from proxy.command.remote import running
+    from proxy.command.terminal import as_json
+
+    settings = given.settings()
+    params = {"range": reach, "by": by}
+    with failures(), running(settings) as server:
+        told = server.usage(params) if server else asyncio.run(_read(settings, params))
+    say(as_json(told) if wants_json else usage_text(told))
+
+
+async def _read(settings: Settings, params: dict[str, str]) -> Json:
+    from proxy.command.offline import LogReader
+    from proxy.console.ledger import Ledger
+
+    with LogReader(settings) as log:
+        return await Ledger(log).usage(params)
+
+
+def usage_text(told: Json) -> str:
+    """The sums as a table; times in the zone of the machine."""
+    from proxy.command.terminal import columns, printable
+
+    since = datetime.fromtimestamp(told["since"], UTC).astimezone()
+    head = f"Used since {since:%Y-%m-%d %H:%M}, by {told['by']}"
+    if not told["groups"]:
+        return f"{head}: nothing."
+    rows = [HEAD, *(_line(group["name"] or "(none)", group) for group in told["groups"])]
+    if len(told["groups"]) > 1:
+        rows.append(_line("in all", told["total"]))
+    return printable("\n".join([head, "", *columns(rows), *_remarks(told)]))
+
+
+def _line(name: str, group: Json) -> tuple[str, ...]:
+    counts = (group[what] for what in ("requests", "errors", "rotated", "prompt", "completion"))
+    times = (group.get(what) for what in ("first_s_p50", "total_s_p50", "total_s_p95"))
+    speed = group.get("tokens_per_s_p50")
+    return (
+        name,
+        *(f"{count:,}" for count in counts),
+        *("-" if value is None else f"{value:.2f} s" for value in times),
+        "-" if speed is None else f"{speed:,.0f}",
+        *(_dollars(group[what]) for what in ("cost_nano_usd", "list_nano_usd")),
+    )
+
+
+def _dollars(nano_usd: int) -> str:
+    """Two digits that count below ten cents, else cents."""
+    usd = nano_usd / NANO
+    return f"${usd:,.2f}" if usd >= 0.1 or not usd else f"${Decimal(f'{usd:.2g}'):f}"
+
+
+def _remarks(told: Json) -> Iterator[str]:
+    if told["total"]["estimated"]:
+        yield ""
+        yield f"and about {told['total']['estimated']:,} tokens of answers that were cut short"
+    if told["total"]["unpriced"]:
+        yield ""
+        yield f"{told['total']['unpriced']:,} requests of models that are in no price list"
+    if told["dropped"]:
+        yield f"! {told['dropped']:,} requests found no room in the log while it was not writable"

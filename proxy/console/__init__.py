@@ -1,0 +1,1 @@
+"""What an owner sees and does, by page or command."""

@@ -1,0 +1,167 @@
+"""A change of a preference as the API takes it: read, checked, and put over the stored row. Pure.
+
+What is not named stays as it is; null takes a choice back, so that what lies below holds again: the
+default row below an app's, the settings below the default row.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from typing import Any
+
+from adapters.base import Json
+from proxy.doors.chat.read import MODEL_NAME
+from proxy.errors import ApiError, bad_request
+from proxy.routing.candidates import Preference
+from proxy.store.preferences import DEFAULT, StoredPreference
+
+RATE_PRESETS = ("provider", "careful", "off")
+READ_ONLY = frozenset({"id", "created_at", "updated_at", "stored"})
+MAX_NAME = 128
+MAX_ALIASES = 200
+MAX_APPS = 500
+
+
+def app_row_id(app: str | None) -> str:
+    """The row that `?app=` names; the default one without it. Raises ApiError 400."""
+    if app is None:
+        return DEFAULT
+    if not app or len(app) > MAX_NAME or any(unicodedata.category(c) in "CcCs" for c in app):
+        raise _invalid("app", f"the name of an app, 1 to {MAX_NAME} characters")
+    return app
+
+
+def changed(row: StoredPreference, change: Json, providers: Collection[str]) -> StoredPreference:
+    """`row` with `change` put over it. Raises ApiError 400 that names the place and what may be."""
+    for name in change:
+        if name not in _FIELDS and name not in READ_ONLY:
+            raise bad_request(
+                f"Unknown field '{name[:MAX_NAME]}'; there are: {', '.join(_FIELDS)}.", param=name
+            )
+    for name, put in _FIELDS.items():
+        if name in change:
+            row = put(row, change[name], providers)
+    return row
+
+
+def preference_object(row: StoredPreference, holds: Preference, rate_preset: str) -> Json:
+    """What the API shows: what holds, and in `stored` what the row itself says."""
+    return {
+        "id": row.id,
+        "default_llm_provider": holds.provider,
+        "models": dict(holds.models),
+        "fallback": list(holds.fallback),
+        "aliases": {name: dict(models) for name, models in holds.aliases.items()},
+        "rate_preset": rate_preset,
+        "stored": {
+            "default_llm_provider": row.provider,
+            "models": dict(row.models),
+            "fallback": list(row.fallback),
+            "aliases": {name: dict(models) for name, models in row.aliases.items()},
+            "rate_preset": row.rate_preset,
+        },
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+    }
+
+
+def check_provider(value: Any, providers: Collection[str], param: str) -> str:
+    """The id if it is a provider's. Raises ApiError 400 that names those that are."""
+    if not isinstance(value, str) or value not in providers:
+        shown = f"'{value[:MAX_NAME]}' is not a provider. " if isinstance(value, str) else ""
+        raise bad_request(
+            f"{shown}'{param}' must be one of: {', '.join(providers)}.",
+            param=param,
+            code="invalid_value" if isinstance(value, str) else "invalid_type",
+        )
+    return value
+
+
+def _put_provider(
+    row: StoredPreference, value: Any, providers: Collection[str]
+) -> StoredPreference:
+    if value is not None:
+        value = check_provider(value, providers, "default_llm_provider")
+    return replace(row, provider=value)
+
+
+def _put_models(row: StoredPreference, value: Any, providers: Collection[str]) -> StoredPreference:
+    if value is None:
+        return replace(row, models={})
+    return replace(row, models=_models(row.models, value, providers, "models"))
+
+
+def _put_aliases(row: StoredPreference, value: Any, providers: Collection[str]) -> StoredPreference:
+    if value is None:
+        return replace(row, aliases={})
+    aliases = dict(row.aliases)
+    for alias, models in _object(value, "aliases").items():
+        if not 0 < len(alias) <= MAX_NAME:
+            raise _invalid("aliases", f"an object whose names have 1 to {MAX_NAME} characters")
+        aliases.pop(alias, None)
+        if models is not None:
+            aliases[alias] = _models({}, models, providers, f"aliases.{alias}")
+    if len(aliases) > MAX_ALIASES:
+        raise _invalid("aliases", f"an object of at most {MAX_ALIASES} names")
+    return replace(row, aliases=aliases)
+
+
+def _put_fallback(
+    row: StoredPreference, value: Any, providers: Collection[str]
+) -> StoredPreference:
+    if value is None:
+        value = []
+    if not isinstance(value, list):
+        raise _invalid("fallback", "a list of providers", code="invalid_type")
+    names = [check_provider(name, providers, f"fallback[{i}]") for i, name in enumerate(value)]
+    return replace(row, fallback=tuple(dict.fromkeys(names)))
+
+
+def _put_preset(row: StoredPreference, value: Any, _providers: Collection[str]) -> StoredPreference:
+    if value is not None and value not in RATE_PRESETS:
+        raise _invalid("rate_preset", "one of: " + ", ".join(RATE_PRESETS))
+    if value is not None and row.id != DEFAULT:
+        raise bad_request("'rate_preset' holds for all apps alike.", param="rate_preset")
+    return replace(row, rate_preset=value)
+
+
+_FIELDS: Mapping[str, Callable[[StoredPreference, Any, Collection[str]], StoredPreference]] = {
+    "default_llm_provider": _put_provider,
+    "models": _put_models,
+    "fallback": _put_fallback,
+    "aliases": _put_aliases,
+    "rate_preset": _put_preset,
+}
+
+
+def _models(
+    before: Mapping[str, str], value: Any, providers: Collection[str], param: str
+) -> dict[str, str]:
+    models = dict(before)
+    for provider, model in _object(value, param).items():
+        if provider not in providers:
+            check_provider(provider, providers, param)
+        models.pop(provider, None)
+        if model is not None:
+            models[provider] = _model(model, f"{param}.{provider}")
+    return models
+
+
+def _model(value: Any, param: str) -> str:
+    if not isinstance(value, str):
+        raise _invalid(param, "the name of a model", code="invalid_type")
+    if not MODEL_NAME.fullmatch(value) or ".." in value or "//" in value:
+        raise _invalid(param, "a name that a model can have")
+    return value
+
+
+def _object(value: Any, param: str) -> Json:
+    if not isinstance(value, dict):
+        raise _invalid(param, "an object", code="invalid_type")
+    return value
+
+
+def _invalid(param: str, expected: str, *, code: str = "invalid_value") -> ApiError:
+    return bad_request(f"'{param}' must be {expected}.", param=param, code=code)

@@ -1,0 +1,118 @@
+"""What an owner may do with a running server: look, choose, test, explain. The page's one door."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import contextmanager
+
+from adapters.base import Adapter, Json
+from proxy.console.change import app_row_id, changed, check_provider, preference_object
+from proxy.console.explain import explain
+from proxy.console.status import Sources, preset_of
+from proxy.console.watch import Watch, server_sent
+from proxy.doors.chat.read import parse_json
+from proxy.errors import ApiError, bad_request
+from proxy.store.preferences import DEFAULT, Preferences
+from proxy.store.storage import StoreError
+
+DISK_FULL_STATE = "53100"  # PostgreSQL's SQLSTATE
+
+
+class Console:
+    """Each method answers with what goes out as JSON; all raise ApiError and nothing else."""
+
+    def __init__(self, sources: Sources, watch: Watch) -> None:
+        self._sources = sources
+        self._watch = watch
+        self._changing = asyncio.Lock()
+
+    def status(self) -> bytes:
+        """The facts of `proxy/console/status.py` as JSON, at once."""
+        return self._watch.now()
+
+    def events(self) -> AsyncGenerator[bytes, None]:
+        """The same as server-sent events: now, and after each change."""
+        return server_sent(self._watch.feed())
+
+    async def preference(self, app: str | None) -> Json:
+        """What the user has chosen, or what holds for an app."""
+        await self._sources.loaded()
+        row_id = app_row_id(app)
+        row = self._preferences.row(row_id)
+        holds = self._preferences.get(None if row_id == DEFAULT else row_id)
+        preset = preset_of(self._sources.settings, self._preferences)
+        return preference_object(row, holds, preset)
+
+    async def change(self, app: str | None, body: bytes) -> Json:
+        """Store a change; it holds for the next request when this returns."""
+        row_id = app_row_id(app)
+        change = parse_json(body)
+        await self._sources.loaded()
+        async with self._changing:
+            row = changed(self._preferences.row(row_id), change, self._adapters)
+            with _store_errors():
+                await self._preferences.put(row)
+        return await self.preference(app)
+
+    async def forget(self, app: str | None) -> Json:
+        """Remove an app's row, so that the user's own choice holds for it."""
+        row_id = app_row_id(app)
+        if row_id == DEFAULT:
+            raise bad_request("Name the app whose choice is to be removed: ?app=…", param="app")
+        async with self._changing:
+            with _store_errors():
+                await self._preferences.remove(row_id)
+        return await self.preference(app)
+
+    async def test(self, body: bytes) -> Json:
+        """Ask a provider now whether it answers; nothing but its id is taken."""
+        asked = parse_json(body)
+        provider = check_provider(asked.get("provider"), self._adapters, "provider")
+        adapter = self._adapters[provider]
+        if adapter.unconfigured:
+            return {"provider": provider, "ok": False, "detail": adapter.unconfigured}
+        answer = await self._watch.reach.ask(provider)
+        return {"provider": provider, "ok": answer.reachable, "detail": answer.detail}
+
+    async def explain(self, app: str | None, body: bytes) -> Json:
+        """What an OpenAI request would become at each provider, and where it would go now."""
+        await self._sources.loaded()
+        preference = self._preferences.get(app)
+        return explain(
+            body, self._adapters, self._sources.chooser, preference, self._sources.health()
+        )
+
+    @property
+    def _preferences(self) -> Preferences:
+        return self._sources.preferences
+
+    @property
+    def _adapters(self) -> Mapping[str, Adapter]:
+        return self._sources.adapters
+
+
+@contextmanager
+def _store_errors() -> Iterator[None]:
+    """Say that a choice was not kept, and why."""
+    try:
+        yield
+    except StoreError as error:
+        raise ApiError(
+            507 if _is_full(error) else 503,
+            f"The choice was not saved and nothing has changed: {error}.",
+            type_="service_unavailable_error",
+            code="store_unavailable",
+            should_retry=False,
+        ) from error
+
+
+def _is_full(error: StoreError) -> bool:
+    cause = error.__cause__
+    cause = getattr(cause, "orig", None) or cause
+    return (
+        getattr(cause, "sqlite_errorname", "").startswith("SQLITE_FULL")
+        or getattr(cause, "sqlstate", None) == DISK_FULL_STATE
+        or getattr(cause, "errno", None) == errno.ENOSPC
+    )

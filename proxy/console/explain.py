@@ -1,0 +1,149 @@
+"""What would become of a request: the plan, and each provider's native body. Nothing is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from adapters.base import Adapter, AdapterError, ChatRequest, Json
+from proxy.console.status import paused
+from proxy.doors.chat.read import parse_json, parse_request
+from proxy.doors.chat.write import error_object
+from proxy.errors import ApiError, from_adapter
+from proxy.limits.health import Status
+from proxy.routing.candidates import Candidate, Chooser, Plan, Preference
+
+LONGEST_TEXT = 20_000
+PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA"
+    "60e6kgAAAABJRU5ErkJggg=="
+)
+"""Stands for an image that the proxy would fetch before it sends the request."""
+
+
+def explain(
+    body: bytes,
+    adapters: Mapping[str, Adapter],
+    chooser: Chooser,
+    preference: Preference,
+    health: Sequence[Status],
+) -> Json:
+    """The plan of the OpenAI request in `body`, and what each provider would get.
+
+    Raises ApiError where the endpoint would refuse the request whatever the provider.
+    """
+    request = parse_request(parse_json(body)).request
+    planned: dict[str, str] = {}
+    try:
+        plan = chooser.plan(request, preference)
+    except ApiError as error:
+        told: Json = {"candidates": [], "skipped": [], "goes_to": None, "why": error.message}
+    else:
+        told = _plan(plan, health)
+        candidates = (*plan.candidates, *(skip.candidate for skip in plan.skipped))
+        planned = {candidate.provider: candidate.model for candidate in reversed(candidates)}
+    return {
+        "plan": told,
+        "providers": [
+            _native(adapter, request, planned.get(name) or chooser.model_of(name, preference))
+            for name, adapter in adapters.items()
+        ],
+    }
+
+
+def _plan(plan: Plan, health: Sequence[Status]) -> Json:
+    candidates = []
+    goes_to: Candidate | None = None
+    for candidate in plan.candidates:
+        pause = paused(health, candidate)
+        if pause is None and goes_to is None:
+            goes_to = candidate
+        candidates.append(
+            {
+                "provider": candidate.provider,
+                "model": candidate.model,
+                "state": pause.state if pause else "ready",
+                "reason": pause.reason if pause else None,
+                "ends_in_s": round(pause.ends_in_s) if pause else None,
+            }
+        )
+    return {
+        "candidates": candidates,
+        "skipped": [
+            {
+                "provider": skip.candidate.provider,
+                "model": skip.candidate.model,
+                "param": skip.param,
+            }
+            for skip in plan.skipped
+        ],
+        "pinned": plan.pinned,
+        "goes_to": goes_to and {"provider": goes_to.provider, "model": goes_to.model},
+        "why": _why(plan, goes_to),
+    }
+
+
+def _why(plan: Plan, goes_to: Candidate | None) -> str:
+    if goes_to is None:
+        return "Every candidate is paused now: the request waits for the first that comes back."
+    reasons = [f"{skip.candidate} cannot do '{skip.param}'" for skip in plan.skipped]
+    passed = plan.candidates[: plan.candidates.index(goes_to)]
+    reasons += [f"{candidate} is paused" for candidate in passed]
+    if reasons:
+        return f"{'; '.join(reasons)}. So it goes to {goes_to}."
+    if plan.pinned:
+        return f"The request names {goes_to}, so no other provider would answer it."
+    others = ", then ".join(str(candidate) for candidate in plan.candidates[1:])
+    return f"{goes_to} is first in the order" + (f"; {others} would stand in." if others else ".")
+
+
+def _native(adapter: Adapter, request: ChatRequest, model: str) -> Json:
+    told: Json = {"provider": adapter.name, "title": adapter.title, "model": model}
+    request = replace(request, model=model)
+    warnings: list[str] = []
+    if not adapter.capabilities(model).image_urls:
+        messages = _with_pixels(request.messages)
+        if messages != request.messages:
+            warnings.append("fetched=image_url")
+            request = replace(request, messages=messages)
+    try:
+        call = adapter.to_native(request)
+    except AdapterError as error:
+        return told | error_object(from_adapter(error))
+    return told | {
+        "method": call.method,
+        "path": call.path,
+        "body": _shortened(call.body),
+        "warnings": [*warnings, *call.warnings],
+    }
+
+
+def _with_pixels(messages: Sequence[Json]) -> list[Json]:
+    """The messages with one pixel in place of each image that would have to be fetched."""
+    return [
+        {**message, "content": [_with_pixel(part) for part in message["content"]]}
+        if isinstance(message.get("content"), list)
+        else message
+        for message in messages
+    ]
+
+
+def _with_pixel(part: Json) -> Json:
+    image = part.get("image_url")
+    if not isinstance(image, dict) or not str(image.get("url")).startswith(("http:", "https:")):
+        return part
+    return {**part, "image_url": {**image, "url": PIXEL}}
+
+
+def _shortened(value: Any) -> Any:
+    """The same with what no one reads cut: images and files in base64."""
+    match value:
+        case str() if len(value) > LONGEST_TEXT:
+            return f"{value[:80]}… ({len(value)} characters)"
+        case dict():
+            return {name: _shortened(inner) for name, inner in value.items()}
+        case list():
+            return [_shortened(inner) for inner in value]
+    return value

@@ -1,0 +1,207 @@
+"""Where did it go: the usage log as the page, the command line and exports ask for it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
+
+import orjson
+
+from adapters.base import Json
+from proxy.errors import ApiError, bad_request
+from proxy.store.queries import (
+    GROUPS,
+    NAMES,
+    OUTCOMES,
+    Filter,
+    Span,
+    request,
+    requests,
+    usage,
+)
+from proxy.store.request_log import Query
+from proxy.store.rows import UsageQueue
+from proxy.store.snapshot import StoreError
+from proxy.store.steps import STEPS, starts
+
+DAYS: Mapping[str, int] = {"24h": 1, "7d": 7, "30d": 30, "90d": 90}
+RANGES = ("today", "month", *DAYS)
+MAX_PAGE = 200
+EXPORT_PAGE = 1000
+T = TypeVar("T")
+Params = Mapping[str, str]
+
+
+class Source(Protocol):
+    """The part of the storage that is read."""
+
+    usage: UsageQueue
+
+    def query(self, work: Callable[[Query], T]) -> Awaitable[T]: ...
+
+
+class Ledger:
+    """Each method takes the query of a URL. All raise ApiError 400, 404 or 503."""
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        alerts: Callable[[], Json] | None = None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._source = source
+        self._alerts = alerts
+        self._wall = wall
+
+    async def usage(self, params: Params) -> Json:
+        """Sums, times and rates of `range`, by `by`, and over time in steps of `step`."""
+        reach = _word(params, "range", RANGES) or "today"
+        by = _word(params, "by", GROUPS) or "provider"
+        step = _word(params, "step", STEPS) or ("hour" if reach in ("today", "24h") else "day")
+        span = span_of(reach, datetime.fromtimestamp(self._wall()).astimezone())
+        begins = starts(span.since_ms / 1000, span.until_ms / 1000, step)
+        found = await self._read(lambda query: usage(query, span, begins, by=by))
+        return {
+            "range": reach,
+            "by": by,
+            "step": step,
+            "since": span.since_ms / 1000,
+            "until": span.until_ms / 1000,
+            "starts": begins,
+            **found,
+            "waiting": len(self._source.usage),
+            "dropped": self._source.usage.dropped,
+            "alerts": self._alerts and self._alerts(),
+        }
+
+    async def requests(self, params: Params) -> Json:
+        """A page of the request log, the newest first; `next` is the `before` of the one after."""
+        chosen = filter_of(params)
+        limit = min(_number(params, "limit", 50), MAX_PAGE)
+        rows = await self._read(lambda query: requests(query, chosen, limit))
+        return {"requests": rows, "next": rows[-1]["id"] if len(rows) == limit else None}
+
+    async def request(self, wanted: str) -> Json:
+        """One request's receipt, by its row id or its request id."""
+        found = await self._read(lambda query: request(query, wanted))
+        if found is None:
+            raise ApiError(404, "There is no such request in the log.", code="not_found")
+        return found
+
+    async def export(self, params: Params, *, as_csv: bool) -> AsyncGenerator[bytes, None]:
+        """All requests that fit, as CSV with a head line or as a JSON array, in pieces."""
+        chosen = filter_of(params)
+        page = await self._page(chosen)
+        return self._pieces(chosen, page, _Csv() if as_csv else _JsonArray())
+
+    async def _pieces(
+        self, chosen: Filter, page: list[Json], encode: Callable[[list[Json]], bytes]
+    ) -> AsyncGenerator[bytes, None]:
+        while page:
+            yield encode(page)
+            page = await self._page(replace(chosen, before=page[-1]["id"]))
+        yield encode([])
+
+    async def _page(self, chosen: Filter) -> list[Json]:
+        return await self._read(lambda query: requests(query, chosen, EXPORT_PAGE))
+
+    async def _read(self, work: Callable[[Query], T]) -> T:
+        try:
+            return await self._source.query(work)
+        except StoreError as error:
+            raise ApiError(
+                503,
+                f"The usage log cannot be read: {error}.",
+                type_="service_unavailable_error",
+                code="store_unavailable",
+                should_retry=False,
+            ) from error
+
+
+def span_of(reach: str, now: datetime) -> Span:
+    """The stretch that ends now. Days begin at midnight where the server is."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    match reach:
+        case "today":
+            since = midnight
+        case "month":
+            since = midnight.replace(day=1)
+        case _:
+            since = now - timedelta(days=DAYS[reach])
+    return Span(int(since.timestamp() * 1000), int(now.timestamp() * 1000) + 1)
+
+
+def filter_of(params: Params) -> Filter:
+    """The filter that a URL's query tells. Raises ApiError 400."""
+    rotated = _word(params, "rotated", ("true", "false"))
+    return Filter(
+        app=params.get("app"),
+        provider=params.get("provider"),
+        status=_optional(params, "status"),
+        outcome=_word(params, "outcome", OUTCOMES),
+        rotated=None if rotated is None else rotated == "true",
+        slow_s=_optional(params, "slow"),
+        before=_optional(params, "before"),
+        after=_optional(params, "after"),
+    )
+
+
+def _word(params: Params, name: str, words: Sequence[str] | Mapping[str, object]) -> str | None:
+    value = params.get(name) or None
+    if value is not None and value not in words:
+        raise bad_request(f"'{name}' must be one of: {', '.join(words)}.", param=name)
+    return value
+
+
+def _optional(params: Params, name: str) -> int | None:
+    return _number(params, name, 0) if params.get(name) else None
+
+
+def _number(params: Params, name: str, default: int) -> int:
+    text = params.get(name) or str(default)
+    if not (text.isascii() and text.isdecimal() and len(text) < 16):
+        raise bad_request(f"'{name}' must be a whole number.", param=name)
+    return max(int(text), 1) if name == "limit" else int(text)
+
+
+class _JsonArray:
+    """Encodes pages as the pieces of one array; an empty page ends it."""
+
+    def __init__(self) -> None:
+        self._opening = b"["
+
+    def __call__(self, page: list[Json]) -> bytes:
+        if not page:
+            return self._opening.replace(b",", b"") + b"]\n"
+        piece = self._opening + orjson.dumps(page)[1:-1]
+        self._opening = b","
+        return piece
+
+
+class _Csv:
+    """Encodes pages as CSV, with the names in the first line."""
+
+    def __init__(self) -> None:
+        self._is_begun = False
+
+    def __call__(self, page: list[Json]) -> bytes:
+        text = io.StringIO()
+        lines = csv.writer(text)
+        if not self._is_begun:
+            self._is_begun = True
+            lines.writerow(NAMES)
+        lines.writerows([_cell(value) for value in row.values()] for row in page)
+        return text.getvalue().encode()
+
+
+def _cell(value: object) -> object:
+    """A text that a spreadsheet would take for a formula is marked as text."""
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return value

@@ -1,0 +1,273 @@
+"""The facts about a running server for people to read: on the admin page and in the terminal.
+
+Pure but for the clock: what the parts know by now is put into one JSON object. No key is in it.
+Moments are Unix seconds; where they lie in the future they are rounded, so that an unchanged state
+gives an unchanged object.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from adapters.base import Adapter, Availability, ChatRequest, Json, Model
+from proxy.errors import ApiError
+from proxy.limits.health import Status
+from proxy.limits.windows import Gauge, Limits
+from proxy.routing.candidates import Candidate, Chooser, Plan, Preference
+from proxy.settings import Settings
+from proxy.store.preferences import DEFAULT, Preferences
+from proxy.telemetry.recorder import Recorder
+
+DAY_NAMES = frozenset({"requests a day", "requests a day, as told"})
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What the facts are taken from.
+
+    `lists` gives the models that each provider offers, `health` and `limits` what the router keeps
+    to, `problem` what is wrong with the database; `loaded` waits until it has been read.
+    """
+
+    settings: Settings
+    adapters: Mapping[str, Adapter]
+    chooser: Chooser
+    preferences: Preferences
+    recorder: Recorder
+    lists: Callable[[], Mapping[str, Sequence[Model]]]
+    health: Callable[[], Sequence[Status]]
+    limits: Callable[[], Mapping[str, Limits]]
+    problem: Callable[[], str | None]
+    loaded: Callable[[], Awaitable[object]]
+
+
+def status_of(
+    sources: Sources,
+    reach: Mapping[str, Availability],
+    *,
+    wall: Callable[[], float] = time.time,
+) -> Json:
+    """Everything that the page shows; `reach` is what the providers said when last asked."""
+    health = sources.health()
+    preference = sources.preferences.get(None)
+    now = wall()
+    return {
+        "version": version("pointsman"),
+        "powered_by": _powered_by(sources, preference, health, reach),
+        "preference": {
+            "default_llm_provider": preference.provider,
+            "chosen": preference.chosen,
+            "fallback": list(fallback_of(sources.adapters, preference)),
+            "aliases": {name: dict(models) for name, models in preference.aliases.items()},
+            "rate_preset": preset_of(sources.settings, sources.preferences),
+        },
+        "providers": [
+            _provider(sources, name, preference, health, reach.get(name), now)
+            for name in sources.adapters
+        ],
+        "apps": _apps(sources),
+        "store": {"problem": sources.problem()},
+        "chat_path": "/admin/api/chat" if sources.settings.client_keys else "/v1/chat/completions",
+    }
+
+
+def preset_of(settings: Settings, preferences: Preferences) -> str:
+    """The rate preset that holds: the stored one, or the setting."""
+    return preferences.row(DEFAULT).rate_preset or settings.rate_preset
+
+
+def fallback_of(adapters: Mapping[str, Adapter], preference: Preference) -> Sequence[str]:
+    """The order of rotation: as chosen, else every provider that is no last resort."""
+    return preference.fallback or [
+        name for name, adapter in adapters.items() if not adapter.last_resort
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why a candidate is not asked now.
+
+    `state` is cooling (told to wait), open (guessed), half-open (a call is trying) or full (a limit
+    is used up); `ends_in_s` is 0 where nobody knows.
+    """
+
+    state: str
+    reason: str
+    ends_in_s: float
+
+
+def paused(health: Sequence[Status], candidate: Candidate) -> Pause | None:
+    """What keeps `candidate` from being asked now, the longest of it; None if nothing does."""
+    pauses = [
+        pause
+        for status in health
+        if status.provider == candidate.provider and status.model in (None, candidate.model)
+        for pause in _pauses(status)
+    ]
+    return max(pauses, key=_end, default=None)
+
+
+def _pauses(status: Status) -> Iterator[Pause]:
+    if status.kind is not None:  # none: ready, or half-open with nobody trying, so the next may
+        yield Pause(status.state, status.kind.replace("_", " "), status.ends_in_s)
+    for gauge in status.gauges:
+        if gauge.free_in_s > 0:
+            yield Pause("full", f"{gauge.used} of {gauge.limit} {gauge.name}", gauge.free_in_s)
+
+
+def plan_of(chooser: Chooser, preference: Preference) -> Plan | None:
+    """Where a plain request would go, None if nowhere."""
+    plain = ChatRequest(model=DEFAULT, messages=[{"role": "user", "content": "?"}])
+    try:
+        return chooser.plan(plain, preference)
+    except ApiError:
+        return None
+
+
+def _powered_by(
+    sources: Sources,
+    preference: Preference,
+    health: Sequence[Status],
+    reach: Mapping[str, Availability],
+) -> Json | None:
+    """Who answers the next plain request, and why it is not the one that was chosen."""
+    plan = plan_of(sources.chooser, preference)
+    if plan is None:
+        return None
+    free = [c for c in plan.candidates if paused(health, c) is None and _may_answer(reach, c)]
+    serving = (free or plan.candidates)[0]
+    chosen = sources.adapters[preference.provider]
+    return {
+        "provider": serving.provider,
+        "title": sources.adapters[serving.provider].title,
+        "model": serving.model,
+        "instead_of": None if serving.provider == preference.provider else chosen.title,
+    }
+
+
+def _may_answer(reach: Mapping[str, Availability], candidate: Candidate) -> bool:
+    known = reach.get(candidate.provider)
+    return known is None or known.reachable
+
+
+def _provider(
+    sources: Sources,
+    name: str,
+    preference: Preference,
+    health: Sequence[Status],
+    reach: Availability | None,
+    now: float,
+) -> Json:
+    adapter = sources.adapters[name]
+    model = sources.chooser.model_of(name, preference)
+    mine = [status for status in health if status.provider == name]
+    gauges = _gauges(mine, model, sources.limits().get(name, Limits()))
+    failure = sources.recorder.failure(name)
+    return {
+        "id": name,
+        "title": adapter.title,
+        "local": adapter.local,
+        "last_resort": adapter.last_resort,
+        "setup": adapter.setup,
+        "unconfigured": adapter.unconfigured,
+        "key": adapter.settings.api_key is not None,
+        "reachable": reach.reachable if reach else None,
+        "detail": reach.detail if reach else "",
+        "model": model,
+        "models": _offered(sources.lists().get(name, ()), model),
+        "windows": [_window(gauge, now) for gauge in gauges],
+        "pause": _pause(paused(health, Candidate(name, model)), now),
+        "pauses": [
+            {"model": status.model, **told}
+            for status in mine
+            if status.model not in (None, model)
+            and (told := _pause(max(_pauses(status), key=_end, default=None), now))
+        ],
+        "day": _day(gauges),
+        "last_error": failure and {"at": failure.at, "kind": failure.kind, "text": failure.message},
+        "speed": _speed(sources.recorder, name),
+    }
+
+
+def _offered(models: Sequence[Model], current: str) -> list[str]:
+    """What the provider lists; the model in use first if it is not among them."""
+    names = sorted({model.id for model in models})
+    known = current in names or f"{current}:latest" in names
+    return names if known or not current else [current, *names]
+
+
+def _gauges(mine: Sequence[Status], model: str, limits: Limits) -> Sequence[Gauge]:
+    """How full the limits of `model` are; empty ones while nothing was asked of it."""
+    for status in mine:
+        if status.model == model:
+            return status.gauges
+    given = (
+        ("requests a minute", limits.requests_per_minute),
+        ("requests a day", limits.requests_per_day),
+        ("tokens a minute", limits.tokens_per_minute),
+    )
+    return [Gauge(name, 0, limit) for name, limit in given if limit is not None]
+
+
+def _window(gauge: Gauge, now: float) -> Json:
+    return {
+        "name": gauge.name,
+        "used": gauge.used,
+        "limit": gauge.limit,
+        "free_at": round(now + gauge.free_in_s) if gauge.free_in_s > 0 else None,
+    }
+
+
+def _pause(pause: Pause | None, now: float) -> Json | None:
+    if pause is None:
+        return None
+    ends_at = round(now + pause.ends_in_s) if pause.ends_in_s > 0 else None
+    return {"state": pause.state, "reason": pause.reason, "ends_at": ends_at}
+
+
+def _end(pause: Pause) -> float:
+    return pause.ends_in_s
+
+
+def _day(gauges: Sequence[Gauge]) -> Json | None:
+    """What is left of the day's requests, by the limit that is nearest to its end."""
+    days = [gauge for gauge in gauges if gauge.name in DAY_NAMES]
+    if not days:
+        return None
+    least = min(days, key=lambda gauge: gauge.limit - gauge.used)
+    return {"left": max(0, least.limit - least.used), "limit": least.limit}
+
+
+def _speed(recorder: Recorder, name: str) -> Json:
+    speed = recorder.speed(name)
+    return {
+        "answers": speed.answers,
+        "failures": speed.failures,
+        "first_s": _rounded(speed.first_s),
+        "p50_s": _rounded(speed.p50_s),
+        "p95_s": _rounded(speed.p95_s),
+        "tokens_per_s": _rounded(speed.tokens_per_s),
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+def _apps(sources: Sources) -> list[Json]:
+    """The apps that asked since the start, and those with a row of their own."""
+    seen = sources.recorder.apps()
+    rows = {row.id: row for row in sources.preferences.rows() if row.id != DEFAULT}
+    names = sorted({*seen, *rows, *sources.settings.client_keys})
+    return [
+        {
+            "id": name,
+            "requests": seen[name].requests if name in seen else 0,
+            "last_at": round(seen[name].last_at) if name in seen else None,
+            "provider": rows[name].provider if name in rows else None,
+        }
+        for name in names
+    ]

@@ -1,0 +1,1 @@
+"""What clients speak: HTTP in, HTTP out."""

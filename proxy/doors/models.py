@@ -1,0 +1,178 @@
+"""GET /v1/models and /v1/models/{id}, and the lists of models behind them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from adapters.base import Adapter, AdapterError, Json, Model
+from proxy.doors.chat.read import check_model_name
+from proxy.doors.chat.write import model_object, models_object
+from proxy.errors import model_not_found
+from proxy.routing.candidates import Candidate
+
+log = logging.getLogger("pointsman.models")
+
+FRESH_S = 60.0
+RETRY_S = 5.0
+TIMEOUT_S = 2.0
+FIRST_LIST_S = 1.0
+
+
+class Catalog:
+    """What each provider offers: asked in parallel, with a short timeout, the last good list kept.
+
+    A provider that does not answer delays nobody beyond the timeout: it keeps its old list, and
+    the answer, when it comes after all, is the new one.
+    """
+
+    def __init__(
+        self, adapters: Mapping[str, Adapter], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._adapters = adapters
+        self._clock = clock
+        # Each look at pydantic's settings takes a quarter of a microsecond.
+        self._own = {name: adapter.settings.model for name, adapter in adapters.items()}
+        self._lists: dict[str, Sequence[Model]] = {}
+        self._names: dict[str, frozenset[str]] = {}  # of the models in the lists
+        self._fresh_until: dict[str, float] = {}
+        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._slow: set[str] = set()
+
+    def lists(self) -> Mapping[str, Sequence[Model]]:
+        """The last good list of each provider that has ever given one."""
+        return self._lists
+
+    def is_configured(self, provider: str) -> bool:
+        """Whether there is a provider of this name that can be asked."""
+        adapter = self._adapters.get(provider)
+        return adapter is not None and adapter.unconfigured is None
+
+    def providers_of(self, model: str) -> list[str]:
+        """The providers that list a model of this name, or are set to use it."""
+        names = {model, f"{model}:latest"}
+        return [
+            provider
+            for provider, own in self._own.items()
+            if own == model or not names.isdisjoint(self._names.get(provider, ()))
+        ]
+
+    async def know(self, model: str) -> None:
+        """See to it that the lists are fresh enough to look `model` up.
+
+        Only for a provider's very first list does the request wait, and not long; later ones come
+        in the background.
+        """
+        if model in self._own.values():
+            return
+        asking = self._refresh()
+        if not asking:
+            return
+        first = asking.keys() - self._fresh_until.keys() - self._slow
+        if first:
+            await asyncio.wait([asking[provider] for provider in first], timeout=FIRST_LIST_S)
+            self._slow |= first & self._asking.keys()
+
+    async def windows(self, candidates: Sequence[Candidate]) -> Mapping[Candidate, int]:
+        """How many tokens each takes, of those where that is known or a list now tells it."""
+        known = self._windows(candidates)
+        if len(known) < len(candidates):
+            await self.refreshed()
+            known = self._windows(candidates)
+        return known
+
+    def _windows(self, candidates: Sequence[Candidate]) -> dict[Candidate, int]:
+        found: dict[Candidate, int] = {}
+        for one in candidates:
+            rows = (row for row in self._lists.get(one.provider, ()) if row.id == one.model)
+            listed = next(rows, None)
+            own = self._adapters[one.provider].capabilities(one.model).context
+            if size := (listed and listed.context) or own:
+                found[one] = size
+        return found
+
+    async def refreshed(self) -> Mapping[str, Sequence[Model]]:
+        """The lists, asked for anew where they are not fresh."""
+        if asking := self._refresh():
+            await asyncio.wait(asking.values(), timeout=TIMEOUT_S)
+        return self._lists
+
+    async def close(self) -> None:
+        """Stop asking."""
+        asking = list(self._asking.values())
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+
+    def _refresh(self) -> Mapping[str, asyncio.Task[None]]:
+        """Ask whoever has no fresh list and is not being asked; everyone who is, by provider."""
+        now = self._clock()
+        for provider in self._adapters:
+            if provider in self._asking or self._fresh_until.get(provider, now) > now:
+                continue
+            if self.is_configured(provider):
+                self._asking[provider] = asyncio.create_task(self._ask(provider))
+        return self._asking
+
+    async def _ask(self, provider: str) -> None:
+        fresh_s = RETRY_S
+        try:
+            models = await self._adapters[provider].models()
+            self._lists[provider] = models
+            self._names[provider] = frozenset(model.id for model in models)
+            fresh_s = FRESH_S
+        except AdapterError as error:
+            log.debug("no list of models from %s: %s", provider, error)
+        except Exception:
+            log.exception("no list of models from %s", provider)
+        finally:
+            self._fresh_until[provider] = self._clock() + fresh_s
+            del self._asking[provider]
+
+
+class ModelsEndpoint:
+    """The two routes, over one catalog."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    async def every(self, _request: Request) -> Response:
+        """Every model as `provider/model`, and by its plain name where only one lists it."""
+        return _json(models_object(await self._entries()))
+
+    async def single(self, request: Request) -> Response:
+        """One model by either of its names."""
+        name = check_model_name(request.path_params["id"])
+        entries = {entry["id"]: entry for entry in await self._entries()}
+        if entry := entries.get(name) or entries.get(f"{name}:latest"):
+            return _json(orjson.dumps({**entry, "id": name}))
+        provider, _, model = name.partition("/")
+        if (
+            model
+            and self._catalog.is_configured(provider)
+            and provider not in self._catalog.lists()
+        ):
+            return _json(orjson.dumps(model_object(name, Model(model))))  # nobody can tell yet
+        raise model_not_found(name)
+
+    async def _entries(self) -> list[Json]:
+        lists = await self._catalog.refreshed()
+        entries: dict[str, Json] = {}
+        for provider, models in lists.items():
+            for model in models:
+                name = f"{provider}/{model.id}"
+                entries[name] = model_object(name, model)
+        for models in lists.values():
+            for model in models:
+                entries.setdefault(model.id, model_object(model.id, model))
+        return list(entries.values())
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, media_type="application/json")

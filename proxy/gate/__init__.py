@@ -1,0 +1,1 @@
+"""What any request passes, whatever it says."""

@@ -1,0 +1,85 @@
+"""A request's body and id, read off ASGI with every limit held while reading."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+
+from starlette.types import Receive
+
+from proxy.errors import ApiError
+from proxy.gate.room import SMALL_BODY_BYTES, Place
+
+MAX_BODY_BYTES = 32 * 1024 * 1024
+
+WATCH = "pointsman.watch"
+"""The ASGI extension by which our own server tells that a client has left. Its function `watch`
+takes what to call then, or None to end that. Without it, a task has to wait for the message."""
+
+
+class ClientLeft(Exception):
+    """The client closed its connection; nobody is there to be answered."""
+
+
+async def read_body(
+    headers: Mapping[bytes, bytes], receive: Receive, place: Place | None = None
+) -> bytes:
+    """The whole body; a large one waits until `place` has room for it.
+
+    Raises ApiError 413 above `MAX_BODY_BYTES`, 415 if encoded, 503 without room; ClientLeft.
+    """
+    told = _check_headers(headers)
+    message = await receive()
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        if message["type"] != "http.request":
+            raise ClientLeft
+        before = size
+        pieces.append(message.get("body", b""))
+        size += len(pieces[-1])
+        if size > MAX_BODY_BYTES:
+            raise _too_large()
+        if place is not None and before <= SMALL_BODY_BYTES < size:
+            await place.hold_body(told)
+        if not message.get("more_body"):
+            break
+        message = await receive()
+    if place is not None:
+        place.shrink_body(size)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _too_large() -> ApiError:
+    limit = MAX_BODY_BYTES // 2**20
+    return ApiError(
+        413, f"The body is larger than {limit} MiB.", code="request_too_large", close=True
+    )
+
+
+def _check_headers(headers: Mapping[bytes, bytes]) -> int:
+    """The size that the headers tell, else the largest that may be."""
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise ApiError(415, "The body must not be compressed.", code="unsupported_encoding")
+    length = headers.get(b"content-length", b"")
+    if not length.isdigit():
+        return MAX_BODY_BYTES
+    size = int(length[:20])
+    if size > MAX_BODY_BYTES:
+        raise _too_large()
+    return size
+
+
+def request_id(headers: Mapping[bytes, bytes]) -> bytes:
+    """The client's `x-request-id` if it is a plain word, else a new one."""
+    told = headers.get(b"x-request-id")
+    if told and len(told) <= 128 and told.isascii():
+        text = told.decode("ascii")
+        if text.isprintable() and " " not in text:
+            return told
+    return new_request_id()
+
+
+def new_request_id() -> bytes:
+    """An id for a request that brought none: to tell requests apart, not to keep a secret."""
+    return b"req_%024x" % random.getrandbits(96)

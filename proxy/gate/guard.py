@@ -1,0 +1,281 @@
+"""Who may speak to the server at all: one pure ASGI middleware, before any routing.
+
+A page that the user visits can make the browser send requests to this machine, and a name of the
+attacker's can be made to resolve to it. What gives such requests away is Host, Origin,
+Sec-Fetch-Site and the content type; SDKs and curl notice nothing of these checks. Everything is
+judged by the raw headers and `scope["path"]`, never by a URL put together from them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import re
+from collections.abc import Awaitable, Collection, Mapping
+from itertools import chain
+
+import orjson
+from msgspec import Struct
+from pydantic import SecretStr
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from proxy.doors.chat.write import error_object, sse
+from proxy.errors import ApiError, shutting_down
+from proxy.gate.body import request_id
+from proxy.gate.drain import Life, Stage
+
+MAX_HEADERS = 100
+MAX_HEADER_BYTES = 32 * 1024
+MAX_HOSTS_SEEN = 64
+OPEN_PATHS = frozenset({"/health/live", "/health/ready"})
+LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+WRITING_METHODS = frozenset({"POST", "PUT", "PATCH"})
+"""Those with a body; a DELETE no page can send without asking first, which it is refused."""
+ONCE = frozenset(
+    {
+        *(b"host", b"origin", b"sec-fetch-site", b"authorization", b"x-api-key"),
+        *(b"content-type", b"content-encoding", b"content-length", b"transfer-encoding"),
+    }
+)
+"""Sent twice, they could mean one thing here and another elsewhere."""
+APP_KEY_PREFIX = b"app-"
+JSON = b"application/json"
+
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9._-]*[a-z0-9])?)(:[0-9]{1,5})?", re.ASCII)
+
+
+class _Headers(Struct, frozen=True):
+    """The headers by name; those that decide are there at most once."""
+
+    values: Mapping[bytes, bytes]
+
+    def text(self, name: bytes) -> str:
+        """The value, or an empty text; bytes outside ASCII match nothing that is allowed."""
+        return self.values.get(name, b"").decode("latin-1")
+
+
+class Guard:
+    """Refuses what no SDK would send; lets in who shows a key, where keys are configured.
+
+    What is at or beneath one of `own_paths` asks for no key here: it has a guard of its own.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Collection[str] = (),
+        origins: Collection[str] = (),
+        keys: Mapping[str, SecretStr] | None = None,
+        own_paths: Collection[str] = (),
+        life: Life | None = None,
+    ) -> None:
+        self._app = app
+        self._life = life or Life()
+        self._hosts_seen: set[str] = set()  # and found allowed, whatever the port
+        self._hosts = LOCAL_NAMES | {host.lower() for host in hosts}
+        self._origins = frozenset(origin.lower().rstrip("/") for origin in origins if origin)
+        self._own_paths = frozenset(own_paths)
+        self._keys = {name: _digest(_bytes(key)) for name, key in (keys or {}).items()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer with the refusal."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        headers = _Headers(dict(scope["headers"]))
+        new_id = request_id(headers.values)
+        answer = _Answer(send, new_id)
+        try:
+            _check_lines(scope, headers)
+            if origin := self._check_origin(scope, headers):
+                if scope["method"] == "OPTIONS":
+                    await _preflight(send, origin)
+                    return
+                answer.origin = origin
+            app = self._check(scope, headers)
+            # A state of its own: the server hands every request a copy of the lifespan's.
+            scope["state"] = {"request_id": new_id, "app": app, "headers": headers.values}
+        except ApiError as error:
+            await _refuse(error, answer)
+            return
+        try:
+            await self._app(scope, receive, answer)
+        except asyncio.CancelledError:
+            if self._life.stage is not Stage.OVER:
+                raise
+            await answer.cut_short(shutting_down())
+
+    def _check_origin(self, scope: Scope, headers: _Headers) -> str | None:
+        """The configured origin that this request comes from, or None; ApiError 403 or 400."""
+        if b"host" not in headers.values:
+            raise ApiError(400, "A request must have exactly one Host header.", close=True)
+        host = headers.text(b"host").lower()
+        if host not in self._hosts_seen and not self._is_allowed_host(host, scope):
+            raise ApiError(
+                403,
+                "This host name is not allowed. POINTSMAN_ALLOWED_HOSTS adds names.",
+                code="host_not_allowed",
+            )
+        if b"origin" not in headers.values and not _is_fetched_by_another(headers):
+            return None
+        origin = headers.text(b"origin").lower()
+        is_same_name = origin.partition("://")[2] == host  # behind what adds TLS, say
+        if origin in self._origins and (is_same_name or not self._is_own(scope["path"])):
+            return origin
+        is_own = not origin or origin == f"{scope['scheme']}://{host}"
+        if not is_own or _is_fetched_by_another(headers):
+            raise ApiError(
+                403,
+                "Web pages of other origins may not use this server."
+                " POINTSMAN_ALLOWED_ORIGINS adds origins.",
+                code="origin_not_allowed",
+            )
+        return None
+
+    def _is_allowed_host(self, host: str, scope: Scope) -> bool:
+        if not _HOST.fullmatch(host):
+            return False
+        name = host if host.endswith("]") else host.rpartition(":")[0] or host
+        if name in self._hosts or name.endswith(".localhost"):
+            if len(self._hosts_seen) < MAX_HOSTS_SEEN:
+                self._hosts_seen.add(host)
+            return True
+        # Bound to a network's address (which needs keys), that address is a name for it too.
+        address = (scope.get("server") or ("", 0))[0]
+        return bool(self._keys) and name.strip("[]") == address
+
+    def _check(self, scope: Scope, headers: _Headers) -> str | None:
+        """The name of the app that asks, if it gives one. Raises ApiError 400, 415 or 401."""
+        coding = headers.values.get(b"transfer-encoding")
+        if coding is not None and (
+            coding.lower() != b"chunked" or b"content-length" in headers.values
+        ):
+            raise ApiError(
+                400, "Transfer-Encoding may be chunked, without a Content-Length.", close=True
+            )
+        if self._life.draining and scope["path"] not in OPEN_PATHS:
+            raise shutting_down()
+        if scope["method"] in WRITING_METHODS:
+            content_type = headers.values.get(b"content-type", b"")
+            if content_type != JSON and content_type.partition(b";")[0].strip().lower() != JSON:
+                raise ApiError(
+                    415, "The content type must be application/json.", code="unsupported_media_type"
+                )
+        return self._app_name(scope, headers)
+
+    def _app_name(self, scope: Scope, headers: _Headers) -> str | None:
+        """Who is asking, by the key it shows; ApiError 401 where a key is needed and none fits."""
+        scheme, _, bearer = headers.values.get(b"authorization", b"").partition(b" ")
+        is_bearer = scheme.lower() == b"bearer"
+        shown = bearer.strip() if is_bearer else headers.values.get(b"x-api-key", b"")
+        path = scope["path"]
+        if not self._keys or path in OPEN_PATHS or self._is_own(path):
+            is_app = shown.startswith(APP_KEY_PREFIX)
+            return shown.removeprefix(APP_KEY_PREFIX).decode("latin-1") if is_app else None
+        digest = _digest(shown)
+        # All keys are compared, each in constant time: how long it takes tells nothing.
+        fitting = [name for name, key in self._keys.items() if hmac.compare_digest(key, digest)]
+        if not fitting:
+            raise ApiError(401, "Incorrect API key provided.", code="invalid_api_key")
+        return fitting[0]
+
+    def _is_own(self, path: str) -> bool:
+        """Whether the path guards itself: one of `own_paths`, or beneath one."""
+        return any(f"{path}/".startswith(f"{own}/") for own in self._own_paths)
+
+
+def _is_fetched_by_another(headers: _Headers) -> bool:
+    """Whether a browser says that another origin's page asks; a link on this machine may.
+
+    Scripts, images and frames come without an Origin, so that only this tells.
+    """
+    site = headers.values.get(b"sec-fetch-site")
+    if site is None or site in (b"same-origin", b"none"):
+        return False
+    return site != b"same-site" or headers.values.get(b"sec-fetch-dest") != b"document"
+
+
+def _bytes(key: SecretStr) -> bytes:
+    return key.get_secret_value().encode("utf-8", "surrogatepass")
+
+
+def _digest(key: bytes) -> bytes:
+    return hashlib.sha256(key).digest()
+
+
+def _check_lines(scope: Scope, headers: _Headers) -> None:
+    """Raises ApiError 431 for too many or too large headers, 400 for one that is there twice."""
+    lines = scope["headers"]
+    size = len(scope["path"]) + len(scope["query_string"])
+    size += sum(map(len, chain.from_iterable(lines)))
+    if len(lines) > MAX_HEADERS or size > MAX_HEADER_BYTES:
+        raise ApiError(431, "The headers are too many or too large.", close=True)
+    if len(headers.values) < len(lines):
+        names = [name for name, _ in lines if name in ONCE]
+        if len(set(names)) < len(names):
+            raise ApiError(400, "A header that may be there once is there twice.", close=True)
+
+
+async def _refuse(error: ApiError, send: Send) -> None:
+    body = orjson.dumps(error_object(error))
+    headers = [
+        (b"content-type", b"application/json; charset=utf-8"),
+        (b"content-length", b"%d" % len(body)),
+        *error.headers(),
+    ]
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _preflight(send: Send, origin: str) -> None:
+    headers = [
+        (b"access-control-allow-origin", origin.encode("latin-1")),
+        (b"access-control-allow-methods", b"GET, POST, PUT"),
+        (b"access-control-allow-headers", b"*, authorization"),
+        (b"access-control-max-age", b"600"),
+        (b"vary", b"origin"),
+    ]
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+class _Answer(Struct):
+    """`send` that adds what every answer carries: its id, and the origin that may read it.
+
+    `head` are the headers, once they have been sent.
+    """
+
+    send: Send
+    request_id: bytes
+    origin: str | None = None
+    head: list[tuple[bytes, bytes]] | None = None
+
+    def __call__(self, message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            return self._start(message)
+        return self.send(message)
+
+    async def _start(self, message: Message) -> None:
+        headers = [*message.get("headers", ()), (b"x-request-id", self.request_id)]
+        if self.origin:
+            headers += [
+                (b"access-control-allow-origin", self.origin.encode("latin-1")),
+                (b"access-control-expose-headers", b"*"),
+                (b"vary", b"origin"),
+            ]
+        await self.send({**message, "headers": headers})
+        self.head = headers
+
+    async def cut_short(self, error: ApiError) -> None:
+        """End loudly what cannot be answered any more."""
+        if self.head is None:
+            await _refuse(error, self)
+        elif dict(self.head).get(b"content-type", b"").startswith(b"text/event-stream"):
+            with contextlib.suppress(RuntimeError):  # the last word had been said
+                await self.send({"type": "http.response.body", "body": sse(error_object(error))})

@@ -1,0 +1,294 @@
+"""HTTP/1.1 as uvicorn speaks it, with the limits that it lacks.
+
+No application can see a header that comes a byte at a time, or a client that stops reading. Each
+connection knows since when it waits for what; `check`, called about once a second for all of them,
+ends those that take too long. That is cheaper than a timer a connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import TYPE_CHECKING, cast
+
+import orjson
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+from proxy.doors.chat.write import error_object
+from proxy.errors import ApiError
+from proxy.gate.body import WATCH, new_request_id
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
+
+HEAD_S = 10.0
+BODY_S = 10.0
+LEAST_BODY_BYTES = 10_000
+"""What must come of a body in each `BODY_S`: 1 kB/s. A smaller one is there long before."""
+IDLE_S = 15.0
+STUCK_S = 30.0
+"""The longest that a client may leave what was written to it unread."""
+LINGER_S = 5.0
+MAX_LINGER_BYTES = 64 * 1024 * 1024
+MAX_HEAD_BYTES = 64 * 1024
+"""Of headers, and of what may stand between two pieces of a body or behind it."""
+
+
+class _Waits(Enum):
+    """What a connection waits for: the next request, its parts, our own answer, or its end."""
+
+    REQUEST = auto()
+    HEAD = auto()
+    BODY = auto()
+    ANSWER = auto()
+    END = auto()
+
+
+# An Enum's own attribute takes twenty times as long to look up, up to Python 3.11.
+_REQUEST, _HEAD, _BODY, _ANSWER, _END = _Waits
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection. What is refused here has been seen by no application."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
+        super().connection_made(transport)
+        self._wire = _Wire(transport, self.loop, self._hang_up)
+        self._received = 0
+        self._overhead = 0
+        self._unread = 0
+        self._unread_since = 0.0
+        self._on_left: Callable[[], None] | None = None
+        self._is_lost = False
+        self._answering: RequestResponseCycle | None = None
+        self._wait(_REQUEST)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._is_lost = True
+        answering = self._answering  # uvicorn tells the request that came last, which may wait
+        if answering is not None and not answering.response_complete:
+            answering.disconnected = True
+            answering.message_event.set()
+        if self._on_left is not None:
+            self._on_left()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Forget what holds us in turn, whose owners may still be at work.
+
+        Else each connection that has ended waits, with all it was made of, for the collector.
+        """
+        self.scope = self.cycle = self._wire = None  # type: ignore[assignment]  # as before the first
+        self._answering = self._on_left = None
+        self.pipeline.clear()
+
+    def watch(self, on_left: Callable[[], None] | None) -> None:
+        """Call `on_left` when the client leaves, or at once if it has; None ends that."""
+        self._on_left = on_left
+        if on_left is not None:
+            self.flow.resume_reading()  # who does not read would not notice
+            if self._is_lost:
+                on_left()
+
+    def data_received(self, data: bytes) -> None:
+        self._received += len(data)
+        self._overhead += len(data)
+        if self._waits is not _END:
+            super().data_received(data)
+            if self._overhead > MAX_HEAD_BYTES and self._waits in (_HEAD, _BODY):
+                self._refuse(ApiError(431, "The headers are too large.", close=True))
+        elif self._received > MAX_LINGER_BYTES:
+            self.transport.abort()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._wait(_HEAD)
+
+    def on_headers_complete(self) -> None:
+        if not self.url.startswith(b"/"):
+            self._compare_host()
+        super().on_headers_complete()
+        self.scope["extensions"] = {WATCH: {"watch": self.watch}}
+        self.headers = []  # what comes behind a body (trailers) is no part of what is judged
+        self.cycle.transport = cast(asyncio.Transport, self._wire)
+        self._wire.begins = True
+        self._wait(_BODY)
+
+    def on_body(self, body: bytes) -> None:
+        super().on_body(body)
+        self._overhead = 0
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._wait(_REQUEST if self.cycle.response_complete else _ANSWER)
+
+    def on_response_complete(self) -> None:
+        """In place of uvicorn's, which would set a timer for the next request."""
+        self.server_state.total_requests += 1
+        if self._waits is _END or self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+        elif self._waits is _ANSWER:
+            self._wait(_REQUEST)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def check(self, now: float) -> None:
+        """Look whether the client takes too long; `now` is the loop's time."""
+        self._check_reader(now)
+        if self.flow.read_paused and self._waits in (_HEAD, _BODY):
+            self._wait(self._waits)  # it is we who do not read
+        waited_s = now - self._since
+        match self._waits:
+            case _Waits.REQUEST if waited_s > IDLE_S:
+                self.transport.close()
+            case _Waits.HEAD if waited_s > HEAD_S:
+                self._refuse(_too_slow())
+            case _Waits.BODY if waited_s > BODY_S:
+                if self._received < LEAST_BODY_BYTES:
+                    self._refuse(_too_slow())
+                else:
+                    self._wait(_BODY)
+            case _Waits.END if waited_s > LINGER_S:
+                self.transport.close()
+
+    def finish(self) -> None:
+        """Answer what has been asked, and nothing more: the answer will say so."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What was written and has not left yet."""
+        return self.transport.get_write_buffer_size()
+
+    def send_400_response(self, msg: str) -> None:
+        """Called by uvicorn when the parser has found a fault."""
+        self._refuse(ApiError(400, "This is not a valid HTTP/1.1 request.", close=True))
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Any request may ask for another protocol and be answered in this one, which ends it."""
+        self.finish()
+
+    def _wait(self, what: _Waits) -> None:
+        self._waits = what
+        self._since = self.loop.time()
+        self._received = self._overhead = 0
+
+    def _compare_host(self) -> None:
+        """A target that is a whole URL names the host, too; another one than Host makes it two."""
+        authority = self.url.partition(b"://")[2].partition(b"/")[0].lower()
+        told = [value.lower() for name, value in self.headers if name == b"host"]
+        if told and authority and told[0] != authority:
+            self.headers.append((b"host", authority))
+
+    def _check_reader(self, now: float) -> None:
+        unread = self.unsent_bytes
+        if not unread or unread < self._unread:
+            self._unread_since = now
+        elif now - self._unread_since > STUCK_S:
+            self.transport.abort()
+        self._unread = unread
+
+    def _refuse(self, error: ApiError) -> None:
+        """Answer in place of the application, unless it is answering already; then hang up."""
+        cycle = self.cycle
+        if self.pipeline:  # the answer's turn would come after others that have not begun
+            self.transport.close()
+            return
+        if cycle is not None and not cycle.response_complete:
+            if cycle.response_started or not cycle.more_body:
+                self.finish()
+                self._wait(_END)
+                self._since = float("inf")  # until the answer has ended
+                return
+            cycle.disconnected = True
+            cycle.message_event.set()
+        if self._waits is not _BODY or not cycle.response_complete:  # else it was answered
+            self.transport.write(_answer(error))
+        self._linger()
+
+    def _hang_up(self) -> None:
+        """Close after an answer."""
+        if self._waits in (_HEAD, _BODY):
+            self._linger()
+        else:
+            self.transport.close()
+
+    def _linger(self) -> None:
+        """End our half, and take no notice of what still comes.
+
+        Closed with bytes unread, the system would reset the connection, and the client might never
+        see the answer.
+        """
+        self._wait(_END)
+        self.flow.resume_reading()
+        if not self.transport.is_closing():
+            self.transport.write_eof()
+
+
+class _Wire:
+    """The transport as an answer sees it: its head leaves together with what follows at once."""
+
+    __slots__ = ("_hang_up", "_head", "_loop", "_transport", "begins", "is_closing")
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
+        hang_up: Callable[[], None],
+    ) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._hang_up = hang_up
+        self._head = b""
+        self.begins = False
+        self.is_closing = transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif self.begins and not data.startswith(b"HTTP/1.1 100"):
+            self.begins = False
+            self._head = data
+            self._loop.call_soon(self._flush)
+            return
+        self._transport.write(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._hang_up()
+
+    def _flush(self) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            if not self.is_closing():
+                self._transport.write(head)
+
+
+def _too_slow() -> ApiError:
+    return ApiError(408, "The request came too slowly.", code="request_timeout", close=True)
+
+
+def _answer(error: ApiError) -> bytes:
+    """A whole response."""
+    body = orjson.dumps(error_object(error))
+    headers = [
+        (b"content-type", b"application/json; charset=utf-8"),
+        (b"content-length", b"%d" % len(body)),
+        (b"x-request-id", new_request_id()),
+        *error.headers(),
+    ]
+    lines = b"".join(b"%b: %b\r\n" % header for header in headers)
+    return b"%b%b\r\n%b" % (STATUS_LINE[error.status], lines, body)

@@ -1,0 +1,1 @@
+"""Which provider answers, and what happens when one does not."""

@@ -1,0 +1,72 @@
+"""An answer on its way from the provider to the client, told to all who keep count of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+from adapters.base import (
+    AdapterError,
+    Event,
+    Phase,
+    RateLimits,
+)
+from proxy.limits.limit_log import log_left
+from proxy.limits.ticket import Ticket
+from proxy.redact import Redactor
+from proxy.routing.receipt import Receipt
+
+
+class Answer:
+    """The events of an answer, from its first content on.
+
+    An object, not a generator: one that was never begun could not be closed.
+    """
+
+    def __init__(
+        self,
+        ticket: Ticket,
+        receipt: Receipt,
+        first: list[Event],
+        rest: AsyncGenerator[list[Event], None],
+        redactor: Redactor,
+    ) -> None:
+        self._ticket = ticket
+        self._receipt = receipt
+        self._first: list[Event] | None = first
+        self._rest = rest
+        self._redactor = redactor
+
+    def __aiter__(self) -> Answer:
+        return self
+
+    async def __anext__(self) -> list[Event]:
+        """The next batch. Raises AdapterError when the provider fails on the way."""
+        if self._first is not None:
+            batch, self._first = self._first, None
+        else:
+            try:
+                batch = await anext(self._rest)
+            except StopAsyncIteration:
+                self._ticket.succeeded(self._receipt.usage)
+                raise
+            except AdapterError as error:
+                self._redactor.mask(error)
+                error.phase = Phase.AFTER_CONTENT
+                self._ticket.failed(error)
+                raise
+        self._count(batch)
+        return batch
+
+    def _count(self, batch: list[Event]) -> None:
+        self._receipt.note(batch)
+        for event in batch:
+            if type(event) is RateLimits:
+                self._ticket.observed(event)
+                log_left(self._ticket.candidate.provider, event)
+
+    async def aclose(self) -> None:
+        """Stop the provider, if it has not ended by itself."""
+        try:
+            await self._rest.aclose()
+        finally:
+            self._ticket.abandoned()

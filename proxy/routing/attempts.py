@@ -1,0 +1,130 @@
+"""One request's way through its candidates: who is next, what may follow a failure. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
+
+from msgspec import Struct, field
+
+from adapters.base import AdapterError, ChatRequest, ErrorKind
+from proxy.gate.work import Work
+from proxy.limits.ticket import Wait
+from proxy.routing.candidates import Candidate, Plan
+from proxy.routing.receipt import Receipt
+
+MAX_ATTEMPTS = 4
+MAX_AT_ONE_PROVIDER = 2
+
+FINAL_KINDS = frozenset({ErrorKind.BAD_REQUEST})
+"""Failures that would be the same everywhere: the request itself is at fault."""
+
+AGAIN_KINDS = frozenset(
+    {
+        ErrorKind.RATE_LIMIT,
+        ErrorKind.OVERLOADED,
+        ErrorKind.SERVER,
+        ErrorKind.MALFORMED_ANSWER,
+    }
+)
+"""Failures after which the same candidate may be asked once more, if no other is left."""
+
+TOLD_KINDS = frozenset({ErrorKind.RATE_LIMIT, ErrorKind.OVERLOADED})
+"""Those of them that come with a time after which to ask."""
+
+
+class Attempts(Struct):
+    """`deadline` is on the router's clock; `waits` is why nobody could be asked in the end.
+
+    `calls` holds how many calls at once a candidate needs, where that is more than one.
+    """
+
+    request: ChatRequest
+    plan: Plan
+    receipt: Receipt
+    work: Work
+    tokens: int
+    deadline: float
+    max_wait_s: float
+    calls: Mapping[Candidate, int]
+    images: dict[str, str] = field(default_factory=dict)
+    failures: list[tuple[Candidate, AdapterError]] = field(default_factory=list)
+    useless: set[Candidate] = field(default_factory=set)
+    waits: Sequence[Wait] | None = None
+    replayed: bool = False
+
+    def __post_init__(self) -> None:
+        self.receipt.considered = self.plan.candidates
+        self.receipt.prompt_guess = self.tokens - (self.request.max_tokens or 0)
+
+    def untried(self) -> Sequence[Candidate]:
+        """The candidates whose turn has not come yet."""
+        if not self.failures:
+            return self.plan.candidates
+        tried = {candidate for candidate, _ in self.failures} | self.useless
+        return [candidate for candidate in self.plan.candidates if candidate not in tried]
+
+    def again(self) -> list[Candidate]:
+        """The candidates that have failed in a way that may pass, and may be asked once more."""
+        last = dict(self.failures)
+        return [
+            candidate
+            for candidate, error in last.items()
+            if error.kind in AGAIN_KINDS and self._asked(candidate.provider) < MAX_AT_ONE_PROVIDER
+        ]
+
+    def eligible(self) -> Sequence[Candidate]:
+        """Who may be asked next; those that have told a wait may come back after it."""
+        if not self.failures:
+            return self.plan.candidates
+        untried = self.untried()
+        if not untried:
+            return self.again()
+        last = dict(self.failures)
+        return [*untried, *(c for c in self.again() if last[c].kind in TOLD_KINDS)]
+
+    def before(self, chosen: Candidate) -> Iterator[Candidate]:
+        """The candidates whose turn it was, but for something that stood in their way."""
+        return takewhile(lambda candidate: candidate != chosen, self.eligible())
+
+    def may_go_on(self, error: BaseException) -> bool:
+        """Whether any candidate could still do better than this failure."""
+        if not isinstance(error, AdapterError) or error.kind in FINAL_KINDS:
+            return False
+        if self.waits is not None or len(self.failures) >= MAX_ATTEMPTS:
+            return False
+        return bool(self.eligible())
+
+    def errors(self, now: float) -> list[AdapterError]:
+        """What stands in the way now, as failures: the last one met of each, and those foreseen."""
+        met: dict[Candidate, AdapterError] = {}
+        for candidate, error in self.failures:
+            met.pop(candidate, None)
+            met[candidate] = error
+        return list(met.values()) + [
+            AdapterError(
+                wait.kind,
+                f"{wait.candidate.model} is not asked now: {wait.why}",
+                provider=wait.candidate.provider,
+                retry_after_s=wait.at - now if wait.param is None else None,
+                param=wait.param,
+            )
+            for wait in self.waits or ()
+            if wait.candidate not in met
+        ]
+
+    def _asked(self, provider: str) -> int:
+        return sum(candidate.provider == provider for candidate, _ in self.failures)
+
+
+def estimated_tokens(request: ChatRequest) -> int:
+    """About how many tokens a request and its answer take, at four characters each."""
+    characters = 0
+    for message in request.messages:
+        content = message.get("content")
+        if isinstance(content, str):
+            characters += len(content)
+        elif content:
+            characters += sum(len(part.get("text") or "") for part in content)
+    return math.ceil(characters / 4) + (request.max_tokens or 0)

@@ -1,0 +1,112 @@
+"""What happened to a request on its way: told by the answer's headers, kept in the usage log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct, field
+
+from adapters.base import AdapterError, Event, Finish, Reasoning, Start, Text, Usage, Warn
+from proxy.routing.candidates import Candidate
+
+
+class Try(Struct, frozen=True):
+    """One attempt. `outcome` is a status, or the kind of failure where there was none.
+
+    `reason` is the kind of failure, None for an answer; `message` is for the owner's eyes and is
+    not stored. Seconds count from the request's begin; `waited_s` is what was waited just before.
+    `maybe_billed` is a failure after which the provider may have done the work all the same.
+    """
+
+    provider: str
+    model: str
+    outcome: str
+    reason: str | None
+    message: str
+    waited_s: float
+    ended_s: float
+    maybe_billed: bool = False
+
+
+class Receipt(Struct):
+    """Filled by everyone a request passes, whatever comes of it.
+
+    `considered` are the candidates in their order, `passed` those of them that were not asked, and
+    why. `usage` is the provider's own count; `written` the characters that came, `prompt_guess`
+    about how many tokens were asked, for where it gave none. `traceparent` is the client's span.
+    """
+
+    provider: str | None = None
+    model: str | None = None
+    warnings: list[str] = field(default_factory=list)
+    upstream_id: str | None = None
+    waited_s: float = 0.0
+    tries: list[Try] = field(default_factory=list)
+    considered: Sequence[Candidate] = ()
+    passed: dict[Candidate, str] = field(default_factory=dict)
+    usage: Usage | None = None
+    finish: str | None = None
+    written: int = 0
+    prompt_guess: int = 0
+    traceparent: bytes | None = None
+    clock: Callable[[], float] = time.perf_counter
+    began_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.began_s = self.clock()
+
+    @property
+    def attempts(self) -> list[str]:
+        """Every attempt as the answer's headers tell it: `groq:429`."""
+        return [f"{one.provider}:{one.outcome}" for one in self.tries]
+
+    @property
+    def first_s(self) -> float | None:
+        """Seconds to the first content, None if none came."""
+        last = self.tries[-1] if self.tries else None
+        return last.ended_s if last and last.reason is None else None
+
+    def elapsed_s(self) -> float:
+        """Seconds since the request's begin."""
+        return self.clock() - self.began_s
+
+    def tried(self, candidate: Candidate, outcome: str | int, error: AdapterError | None) -> None:
+        """Add an attempt that got its first content, or failed with `error` before it."""
+        self.provider = candidate.provider
+        self.model = candidate.model
+        waited_s = self.waited_s - sum(one.waited_s for one in self.tries)
+        self.tries.append(
+            Try(
+                candidate.provider,
+                candidate.model,
+                str(outcome),
+                error.kind.value if error else None,
+                error.message if error else "",
+                waited_s,
+                self.elapsed_s(),
+                error is not None and error.maybe_billed,
+            )
+        )
+        if error and error.maybe_billed:
+            self.warn(f"maybe_billed={candidate.provider}")
+
+    def warn(self, word: str) -> None:
+        """Add a warning, once."""
+        if word not in self.warnings:
+            self.warnings.append(word)
+
+    def note(self, events: Sequence[Event]) -> None:
+        """Take over what the events of an answer say that is kept of it."""
+        for event in events:
+            if type(event) is Text or type(event) is Reasoning:
+                self.written += len(event.text)
+            elif type(event) is Usage:
+                self.usage = event
+            elif type(event) is Finish:
+                self.finish = event.reason
+            elif type(event) is Start:
+                self.model = event.model or self.model
+                self.upstream_id = event.request_id
+            elif type(event) is Warn:
+                self.warn(event.word)

@@ -1,0 +1,390 @@
+"""From a request to the first content of an answer: attempts, rotation, the commit point.
+
+An attempt is the call *and* its first content, since two of the three SDKs' protocols tell of a
+refusal only once they are read. Up to there a failure rotates unseen; from there on the answer is
+one model's, and a failure is loud.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+
+from msgspec.structs import replace
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+from tenacity.wait import wait_random_exponential
+
+from adapters.base import (
+    Adapter,
+    AdapterError,
+    ChatRequest,
+    ErrorKind,
+    Event,
+    has_content,
+)
+from proxy.errors import (
+    ApiError,
+    bad_request,
+    from_adapter,
+    from_failures,
+    overloaded,
+    pinned_broke,
+    spread,
+)
+from proxy.gate.work import Work
+from proxy.limits.health import Health
+from proxy.limits.limit_log import log_use, log_wait
+from proxy.limits.ticket import ONE_CALL, Ticket, Wait
+from proxy.redact import Redactor
+from proxy.routing.answer import Answer
+from proxy.routing.attempts import (
+    FINAL_KINDS,
+    MAX_ATTEMPTS,
+    TOLD_KINDS,
+    Attempts,
+    estimated_tokens,
+)
+from proxy.routing.budget import RetryBudget
+from proxy.routing.candidates import Candidate, Chooser, Plan, Preference
+from proxy.routing.fanout import fan_out
+from proxy.routing.images import ImageFetcher, ImageFetchError
+from proxy.routing.line import Lines
+from proxy.routing.receipt import Receipt
+
+log = logging.getLogger("pointsman.router")
+
+SHARE_OF_DEADLINE = 0.6
+"""The part of the time left that one provider may take while others are left."""
+
+FAIR_SHARE_S = 5.0
+"""Who was given less time than this to begin an answer, and did not, has not failed."""
+
+HINTS = frozenset(
+    {
+        "prediction",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "stream_options.include_obfuscation",
+    }
+)
+"""Parameters without a meaning for the answer: named when dropped, but never a reason to refuse."""
+
+
+class Router:
+    """Sends requests to providers. One for the life of the process.
+
+    `clock` and `sleep` are what told waits go by; `chance`, from 0 to 1, by how much later than
+    that clients are told to come back. `answered` holds the providers that have given an answer
+    since the start. `windows` tells how many tokens each candidate takes, where that is known.
+    """
+
+    def __init__(
+        self,
+        adapters: Mapping[str, Adapter],
+        chooser: Chooser,
+        health: Health,
+        *,
+        know: Callable[[str], Awaitable[None]],
+        windows: Callable[[Sequence[Candidate]], Awaitable[Mapping[Candidate, int]]],
+        images: ImageFetcher,
+        redactor: Redactor | None = None,
+        strict_params: bool = False,
+        max_wait_s: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._adapters = adapters
+        self._chooser = chooser
+        self._health = health
+        self._know = know
+        self._windows = windows
+        self._images = images
+        self._redactor = redactor or Redactor(())
+        self._strict_params = strict_params
+        self._max_wait_s = max_wait_s
+        self._clock = clock
+        self._sleep = sleep
+        self._chance = chance
+        self._budget = RetryBudget(clock)
+        self._lines = Lines()
+        self._backoff = wait_random_exponential(multiplier=0.5, max=8)
+        self.answered: set[str] = set()
+
+    async def chat(
+        self,
+        request: ChatRequest,
+        preference: Preference,
+        receipt: Receipt,
+        work: Work,
+        *,
+        deadline_s: float = 300.0,
+        fallback: bool | None = None,
+    ) -> Answer:
+        """The answer, its first content already there; to be closed, which stops the provider.
+
+        `receipt` is filled on the way, whatever comes of it. `work` is the task that calls this;
+        each attempt sets it an end of its own. `fallback` False keeps a request at
+        its first candidate, True lets even a pinned one go on to others. Raises ApiError up to the
+        first content; the answer raises AdapterError after it.
+        """
+        self._budget.request()
+        if not self._chooser.is_named(request.model):
+            await self._know(request.model)
+        plan = self._chooser.plan(request, preference, fallback=fallback)
+        for skip in plan.skipped:
+            receipt.warn(f"skipped={skip.candidate.provider}:{skip.param}")
+        attempts = Attempts(
+            request,
+            plan,
+            receipt,
+            work,
+            tokens=estimated_tokens(request),
+            deadline=self._clock() + deadline_s,
+            max_wait_s=self._max_wait_s,
+            calls=self._calls(request, plan) if request.n > 1 else ONE_CALL,
+        )
+        try:
+            return await self._first_content(attempts)
+        except AdapterError:
+            raise self._final_error(attempts, preference) from None
+
+    def _calls(self, request: ChatRequest, plan: Plan) -> Mapping[Candidate, int]:
+        """As many calls as choices, where a candidate gives but one at a time."""
+
+        def gives_all(candidate: Candidate) -> bool:
+            can = self._adapters[candidate.provider].capabilities(candidate.model)
+            return can.n_stream if request.stream else can.n
+
+        return {c: request.n for c in plan.candidates if not gives_all(c)}
+
+    async def close(self) -> None:
+        """Close what the router opened for itself."""
+        await self._images.aclose()
+
+    async def _first_content(self, attempts: Attempts) -> Answer:
+        try:
+            return await self._attempt(attempts)
+        except AdapterError as error:
+            if not attempts.may_go_on(error):
+                raise
+        # Entered on the first failure only: it costs more than the rest of this module together.
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(attempts.may_go_on),
+            stop=stop_after_attempt(MAX_ATTEMPTS),
+            wait=lambda state: self._pause_s(state, attempts),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        return await retrying(self._replay_or_attempt, attempts)
+
+    async def _replay_or_attempt(self, attempts: Attempts) -> Answer:
+        """The first attempt was made outside of the loop, which is to count it all the same."""
+        if not attempts.replayed:
+            attempts.replayed = True
+            raise attempts.failures[-1][1]
+        return await self._attempt(attempts)
+
+    def _pause_s(self, state: RetryCallState, attempts: Attempts) -> float:
+        """Rotate first, wait last: only who comes back to the same place unbidden backs off."""
+        was_told = attempts.failures[-1][1].kind in TOLD_KINDS
+        return 0.0 if was_told or attempts.untried() else self._backoff(state)
+
+    async def _attempt(self, attempts: Attempts) -> Answer:
+        ticket = await self._leave(attempts)
+        log_use(ticket)
+        candidate = ticket.candidate
+        share = SHARE_OF_DEADLINE if len(attempts.untried()) > 1 else 1.0
+        share_s = max(share * (attempts.deadline - self._clock()), 0.001)
+        try:
+            first, rest = await self._open(ticket, attempts, share_s)
+        except AdapterError as error:
+            self._redactor.mask(error)
+            if error.kind is ErrorKind.TIMEOUT_FIRST_BYTE and share_s < FAIR_SHARE_S:
+                ticket.abandoned()
+            else:
+                ticket.failed(error)
+            self._failed(candidate, error, attempts)
+            if error.kind is ErrorKind.CONTEXT and len(attempts.plan.candidates) > 1:
+                attempts.useless |= await self._no_larger(candidate, attempts)
+            raise
+        except BaseException:
+            ticket.abandoned()
+            raise
+        ticket.answered()
+        self.answered.add(candidate.provider)
+        attempts.receipt.tried(candidate, 200, None)
+        is_first = candidate == attempts.plan.candidates[0]
+        if self._adapters[candidate.provider].last_resort and not is_first:
+            attempts.receipt.warn(f"stand_in={candidate.provider}")
+        return Answer(ticket, attempts.receipt, first, rest, self._redactor)
+
+    def _failed(self, candidate: Candidate, error: AdapterError, attempts: Attempts) -> None:
+        attempts.failures.append((candidate, error))
+        attempts.receipt.tried(candidate, error.status or error.kind, error)
+        log.info("[%s] %s", candidate.provider, error.message)
+        if error.kind is ErrorKind.AUTH:
+            log.error("[%s] refuses its key: it is left out until that is mended", error.provider)
+
+    async def _no_larger(self, candidate: Candidate, attempts: Attempts) -> set[Candidate]:
+        """The candidates not known to take more than this one, for whom a request was too long.
+
+        Where its own window is unknown, they must be known to take the request.
+        """
+        windows = await self._windows(attempts.plan.candidates)
+        too_small = windows.get(candidate, attempts.tokens)
+        return {c for c in attempts.plan.candidates if windows.get(c, 0) <= too_small}
+
+    async def _leave(self, attempts: Attempts) -> Ticket:
+        """Leave to call the next candidate, waiting for it if that is worth while.
+
+        Raises the last AdapterError, with `attempts.waits` set, when nobody may be asked.
+        """
+        eligible = attempts.eligible()
+        key = attempts.plan.candidates
+        if self._lines.is_empty(key):
+            leave = self._health.admit_first(eligible, attempts.tokens, attempts.calls)
+            if isinstance(leave, Ticket):
+                return self._within_budget(leave, attempts)
+            self._soonest_worth_waiting(leave, attempts)
+        if self._lines.is_full(key):
+            raise overloaded()
+        async with self._head_of_line(key, attempts):
+            while True:
+                leave = self._health.admit_first(eligible, attempts.tokens, attempts.calls)
+                if isinstance(leave, Ticket):
+                    return self._within_budget(leave, attempts)
+                wait = self._soonest_worth_waiting(leave, attempts)
+                wait_s = max(wait.at - self._clock(), 0.001)
+                log_wait(wait, wait_s)
+                attempts.max_wait_s -= wait_s
+                attempts.receipt.waited_s += wait_s
+                await self._sleep(wait_s)
+
+    @contextlib.asynccontextmanager
+    async def _head_of_line(
+        self, key: Sequence[Candidate], attempts: Attempts
+    ) -> AsyncIterator[None]:
+        """Come to the head of the line; raises as `_leave` does if that takes too long."""
+        began = self._clock()
+        try:
+            async with asyncio.timeout(attempts.max_wait_s) as patience, self._lines.head(key):
+                patience.reschedule(None)
+                attempts.max_wait_s -= self._clock() - began
+                yield
+        except TimeoutError:
+            attempts.waits = self._waits(attempts)
+            errors = attempts.errors(self._clock())
+            raise errors[-1] if errors else overloaded() from None
+
+    def _waits(self, attempts: Attempts) -> list[Wait]:
+        found = (self._wait(candidate, attempts) for candidate in attempts.eligible())
+        return [wait for wait in found if wait]
+
+    def _wait(self, candidate: Candidate, attempts: Attempts) -> Wait | None:
+        calls = attempts.calls.get(candidate, 1)
+        return self._health.wait(candidate, attempts.tokens, calls)
+
+    def _within_budget(self, ticket: Ticket, attempts: Attempts) -> Ticket:
+        is_retry = any(ticket.candidate == tried for tried, _ in attempts.failures)
+        if is_retry and not self._budget.spend():
+            ticket.unused()
+            attempts.waits = ()
+            raise attempts.failures[-1][1]
+        if ticket.candidate != attempts.plan.candidates[0]:
+            for other in attempts.before(ticket.candidate):
+                if wait := self._wait(other, attempts):
+                    attempts.receipt.passed[other] = wait.why
+        return ticket
+
+    def _soonest_worth_waiting(self, waits: Sequence[Wait], attempts: Attempts) -> Wait:
+        """The told wait that ends first, if that is soon enough; a guess is not waited for."""
+        now = self._clock()
+        latest = min(now + attempts.max_wait_s, attempts.deadline)
+        told = [wait for wait in waits if wait.told and wait.at <= latest]
+        if told:
+            return min(told, key=lambda wait: wait.at)
+        attempts.waits = waits
+        raise attempts.errors(now)[-1]
+
+    async def _open(
+        self, ticket: Ticket, attempts: Attempts, longest_s: float
+    ) -> tuple[list[Event], AsyncGenerator[list[Event], None]]:
+        candidate = ticket.candidate
+        adapter = self._adapters[candidate.provider]
+        request = replace(attempts.request, model=candidate.model)
+        if not adapter.capabilities(candidate.model).image_urls:
+            request = await self._with_images(request, attempts.images)
+        if self._strict_params:
+            _refuse_drops(adapter.to_native(request).warnings)
+        if candidate in attempts.calls:
+            events = fan_out(adapter, request, ticket.spent, one_first=ticket.is_probe)
+        else:
+            events = adapter.chat(request)
+        work = attempts.work
+        ends_at = work.ends_at
+        work.end_in(longest_s)
+        try:
+            return await _until_content(events, candidate.provider), events
+        except asyncio.CancelledError:
+            if not work.is_late():
+                raise
+            raise AdapterError(
+                ErrorKind.TIMEOUT_FIRST_BYTE, "no answer in time", provider=candidate.provider
+            ) from None
+        finally:
+            work.ends_at = ends_at
+
+    async def _with_images(self, request: ChatRequest, cache: dict[str, str]) -> ChatRequest:
+        try:
+            messages = await self._images.inline(request.messages, cache)
+        except ImageFetchError as error:
+            raise bad_request(error.message, param=error.param, code=error.code) from None
+        return request if messages is request.messages else replace(request, messages=messages)
+
+    def _final_error(self, attempts: Attempts, preference: Preference) -> ApiError:
+        now = self._clock()
+        for candidate, failure in attempts.failures:
+            if wait := self._health.wait(candidate):
+                failure.retry_after_s = wait.at - now
+        attempts.receipt.passed |= {wait.candidate: wait.why for wait in attempts.waits or ()}
+        failures = attempts.errors(now)
+        final = [failure for failure in failures if failure.kind in FINAL_KINDS]
+        error = from_adapter(final[-1]) if final else from_failures(failures)
+        if attempts.plan.pinned and attempts.failures and failures[-1].kind is ErrorKind.SERVER:
+            error = pinned_broke(error)
+        if error.status == 503 and not preference.chosen and not self.answered:
+            error.message += " " + self._chooser.ways_to_an_answer()
+        return spread(error, self._chance())
+
+
+async def _until_content(events: AsyncGenerator[list[Event], None], provider: str) -> list[Event]:
+    """All events up to and with the first batch that holds content."""
+    first: list[Event] = []
+    try:
+        async for batch in events:
+            first += batch
+            if has_content(batch):
+                return first
+    except BaseException:
+        await events.aclose()
+        raise
+    raise AdapterError(
+        ErrorKind.BAD_RESPONSE, "the answer ended before it began", provider=provider
+    )
+
+
+def _refuse_drops(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        word, _, param = warning.partition("=")
+        if word == "dropped" and param not in HINTS:
+            raise bad_request(
+                f"'{param}' cannot be honoured and POINTSMAN_STRICT_PARAMS is on.",
+                param=param,
+                code="unsupported_parameter",
+            )

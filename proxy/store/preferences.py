@@ -1,0 +1,122 @@
+"""The user's choice, in memory: read on every request, changed now and then, never waited for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Protocol
+
+from proxy.routing.candidates import Preference
+
+DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPreference:
+    """One row of the preference table: the user's (`default`), or one app's.
+
+    What is empty is as in the default row, and there as the settings say. Times are in UTC.
+    """
+
+    id: str = DEFAULT
+    provider: str | None = None
+    models: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    fallback: Sequence[str] = ()
+    rate_preset: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class PreferenceStore(Protocol):
+    """Where preferences outlive the process. Both raise StoreError and nothing else."""
+
+    async def save_preference(self, row: StoredPreference) -> StoredPreference:
+        """The row as it was written, for good when this returns."""
+
+    async def remove_preference(self, row_id: str) -> None:
+        """Gone for good when this returns."""
+
+
+class Preferences:
+    """All rows in memory; `get` merges an app's row over the default one over the settings.
+
+    What a row says of others than `providers` does not hold: another version may have written it.
+    """
+
+    def __init__(self, settings: Preference, providers: Collection[str]) -> None:
+        self._settings = settings
+        self._providers = providers
+        self._rows: dict[str, StoredPreference] = {}
+        self._merged: dict[str | None, Preference] = {}
+        self._watchers: set[asyncio.Event] = set()
+        self.store: PreferenceStore | None = None
+
+    def get(self, app: str | None) -> Preference:
+        """What holds for an app's requests; the user's own choice for an app without a row."""
+        merged = self._merged.get(app)
+        if merged is None:
+            merged = self._over(self._settings, self._rows.get(DEFAULT))
+            if app in self._rows:
+                merged = self._over(merged, self._rows[app])
+            if app is None or app in self._rows:
+                self._merged[app] = merged
+        return merged
+
+    def row(self, row_id: str) -> StoredPreference:
+        """The stored row, or an empty one of that id."""
+        return self._rows.get(row_id) or StoredPreference(row_id)
+
+    def rows(self) -> list[StoredPreference]:
+        """Every stored row."""
+        return list(self._rows.values())
+
+    async def put(self, row: StoredPreference) -> StoredPreference:
+        """Save a row, and only then let it take effect. Raises StoreError."""
+        if self.store is not None:
+            row = await self.store.save_preference(row)
+        self.replace([*(old for old in self.rows() if old.id != row.id), row])
+        return row
+
+    async def remove(self, row_id: str) -> None:
+        """Forget an app's row. Raises StoreError."""
+        if self.store is not None:
+            await self.store.remove_preference(row_id)
+        self.replace([row for row in self.rows() if row.id != row_id])
+
+    def replace(self, rows: Sequence[StoredPreference]) -> None:
+        """Let these rows be all there are: at the start, or as another process has left them."""
+        found = {row.id: row for row in rows}
+        if found == self._rows:
+            return
+        self._rows = found
+        self._merged = {}
+        for watcher in self._watchers:
+            watcher.set()
+
+    @contextmanager
+    def watch(self) -> Iterator[asyncio.Event]:
+        """An event that is set at every change; whoever waits for it clears it."""
+        changed = asyncio.Event()
+        self._watchers.add(changed)
+        try:
+            yield changed
+        finally:
+            self._watchers.discard(changed)
+
+    def _over(self, below: Preference, row: StoredPreference | None) -> Preference:
+        if row is None:
+            return below
+        provider = row.provider if row.provider in self._providers else None
+        fallback = tuple(name for name in row.fallback if name in self._providers)
+        return replace(
+            below,
+            provider=provider or below.provider,
+            chosen=below.chosen or provider is not None,
+            fallback=fallback or below.fallback,
+            models={**below.models, **row.models},
+            aliases={**below.aliases, **row.aliases},
+        )

@@ -1,0 +1,257 @@
+"""What is asked of the usage log, and the JSON that is made of what it says.
+
+Each function takes the log's `Query` and runs in the store's thread. The statements are plain
+enough for SQLite and PostgreSQL; every value goes as a parameter, every name is one of ours.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from adapters.base import Json
+from proxy.store.request_log import Query
+from proxy.telemetry.recorder import percentile, tokens_per_s
+
+HOUR_MS = 3_600_000
+GROUPS: Mapping[str, str] = {"provider": "provider", "app": "app", "model": "model"}
+"""What use can be told apart by: the name, and the column that it goes by."""
+
+SUMS: Mapping[str, str] = {
+    "requests": "COUNT(*)",
+    "errors": "SUM(CASE WHEN NOT cancelled AND (status >= 400 OR partial) THEN 1 ELSE 0 END)",
+    "cancelled": "SUM(CASE WHEN cancelled THEN 1 ELSE 0 END)",
+    "rotated": "SUM(CASE WHEN rotated THEN 1 ELSE 0 END)",
+    "prompt": "SUM(CASE WHEN estimated THEN 0 ELSE prompt END)",
+    "completion": "SUM(CASE WHEN estimated THEN 0 ELSE completion END)",
+    "estimated": "SUM(CASE WHEN estimated THEN prompt + completion ELSE 0 END)",
+    "cost_nano_usd": "CAST(SUM(CASE WHEN billed THEN list_nano_usd ELSE 0 END) AS BIGINT)",
+    "list_nano_usd": "CAST(SUM(list_nano_usd) AS BIGINT)",
+    "unpriced": "SUM(CASE WHEN list_nano_usd IS NULL THEN 1 ELSE 0 END)",
+}
+NOTHING = (0,) * len(SUMS)
+FIRST = ("requests", "rotated")
+RANKED = ("first_s", "total_s", "tokens_per_s")
+MAX_RANKED = 10_000
+"""Times are told of the newest so many answers: sorting a quarter of a year takes too long."""
+
+FIELDS = (
+    "id",
+    "request_id",
+    "at_ms",
+    "app",
+    "asked",
+    "provider",
+    "model",
+    "first_choice",
+    "stream",
+    "status",
+    "error",
+    "finish",
+    "prompt",
+    "completion",
+    "reasoning",
+    "cached",
+    "estimated",
+    "first_s",
+    "total_s",
+    "waited_s",
+    "bytes_in",
+    "bytes_out",
+    "attempts",
+    "rotated",
+    "cancelled",
+    "partial",
+    "list_nano_usd",
+    "billed",
+)
+DERIVED = ("cost_nano_usd", "tokens_per_s")
+NAMES = ("id", "at", *(name for name in FIELDS if name not in ("id", "at_ms")), *DERIVED)
+"""What is told of a request."""
+FLAGS = frozenset({"stream", "estimated", "rotated", "cancelled", "partial", "billed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time in Unix milliseconds."""
+
+    since_ms: int
+    until_ms: int
+
+    @property
+    def values(self) -> dict[str, object]:
+        """The parameters that choose its rows."""
+        return {"since": self.since_ms, "until": self.until_ms}
+
+
+IN_SPAN = "at_ms >= :since AND at_ms < :until"
+
+
+def usage(query: Query, span: Span, starts: Sequence[int], *, by: str) -> Json:
+    """Sums over time and in all, by `by`, with the middle and the slow end of the times.
+
+    `first_choices` tells of each provider how often it was the first choice, and how often another
+    answered then. `starts` are the Unix seconds at which the stretches of time begin. Each is asked
+    for by itself: sorting all rows at once takes longer, and not all days are equally long.
+    """
+    column = GROUPS[by]
+    series: dict[tuple[int, str | None], Json] = {}
+    groups: dict[str | None, Json] = {}
+    firsts: dict[str, Json] = {}
+    total = _sums(NOTHING)
+    ends = [*(start * 1000 for start in starts[1:]), span.until_ms]
+    for start, until_ms in zip(starts, ends, strict=True):
+        for name, first, *found in query(
+            f"SELECT {column}, first_choice, {', '.join(SUMS.values())} FROM requests"  # noqa: S608
+            f" WHERE {IN_SPAN} GROUP BY 1, 2 ORDER BY 1, 2",
+            Span(max(start * 1000, span.since_ms), until_ms).values,
+        ):
+            sums = _sums(found)
+            _add(series.setdefault((start, name), {"at": start, "name": name}), sums)
+            _add(groups.setdefault(name, {"name": name}), sums)
+            _add(total, sums)
+            if first is not None:
+                _add(firsts.setdefault(first, {}), sums, FIRST)
+    _rank(query, span, column, groups)
+    return {
+        "total": total,
+        "groups": sorted(groups.values(), key=lambda group: -group["requests"]),
+        "series": list(series.values()),
+        "first_choices": firsts,
+    }
+
+
+def totals(query: Query, span: Span) -> Json:
+    """The sums of all requests of `span`."""
+    rows = query(
+        f"SELECT {', '.join(SUMS.values())} FROM requests WHERE {IN_SPAN}",  # noqa: S608
+        span.values,
+    )
+    return _sums(rows[0] if rows else NOTHING)
+
+
+def _sums(values: Sequence[Any]) -> Json:
+    return {name: value or 0 for name, value in zip(SUMS, values, strict=True)}
+
+
+def _add(to: Json, entry: Json, names: Iterable[str] = SUMS) -> None:
+    for name in names:
+        to[name] = to.get(name, 0) + entry[name]
+
+
+def _rank(query: Query, span: Span, column: str, groups: Mapping[str | None, Json]) -> None:
+    """Add p50 and p95 of the times of whole answers, and of the speed."""
+    measured: dict[str | None, list[tuple[float, float, float | None]]] = defaultdict(list)
+    rows = query(
+        f"SELECT {column}, first_s, total_s, completion FROM requests WHERE {IN_SPAN}"  # noqa: S608
+        " AND finish IS NOT NULL AND first_s IS NOT NULL ORDER BY at_ms DESC LIMIT :most",
+        {**span.values, "most": MAX_RANKED},
+    )
+    for name, first_s, total_s, completion in rows:
+        measured[name].append((first_s, total_s, tokens_per_s(first_s, total_s, completion)))
+    for name, group in groups.items():
+        for index, what in enumerate(RANKED):
+            values = [value for one in measured[name] if (value := one[index]) is not None]
+            for part in (50, 95):
+                group[f"{what}_p{part}"] = _rounded(percentile(values, part / 100))
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which requests of the log are wanted; None for all.
+
+    `outcome` is ok, error or cancelled; `slow_s` the least seconds; `before` a row's id.
+    """
+
+    app: str | None = None
+    provider: str | None = None
+    status: int | None = None
+    outcome: str | None = None
+    rotated: bool | None = None
+    slow_s: float | None = None
+    before: int | None = None
+    after: int | None = None
+    span: Span | None = None
+
+    def where(self) -> tuple[str, dict[str, object]]:
+        """The condition and its parameters."""
+        chosen: dict[str, dict[str, object]] = {
+            clause: {name: value}
+            for clause, name, value in (
+                ("app = :app", "app", self.app),
+                ("provider = :provider", "provider", self.provider),
+                ("status = :status", "status", self.status),
+                ("total_s >= :slow", "slow", self.slow_s),
+                ("id < :before", "before", self.before),
+                ("id > :after", "after", self.after),
+            )
+            if value is not None
+        }
+        if self.outcome is not None:
+            chosen[OUTCOMES[self.outcome]] = {}
+        if self.rotated is not None:
+            chosen["rotated" if self.rotated else "NOT rotated"] = {}
+        if self.span is not None:
+            chosen[IN_SPAN] = self.span.values
+        values = {name: value for part in chosen.values() for name, value in part.items()}
+        return " AND ".join(chosen) or "1 = 1", values
+
+
+OUTCOMES: Mapping[str, str] = {
+    "ok": "status < 400 AND NOT partial",
+    "error": "NOT cancelled AND (status >= 400 OR partial)",
+    "cancelled": "cancelled",
+}
+
+
+def requests(query: Query, chosen: Filter, limit: int) -> list[Json]:
+    """The newest requests that fit, without their stories."""
+    where, values = chosen.where()
+    rows = query(
+        f"SELECT {', '.join(FIELDS)} FROM requests WHERE {where} ORDER BY id DESC LIMIT :limit",  # noqa: S608
+        {**values, "limit": limit},
+    )
+    return [_request(row) for row in rows]
+
+
+def request(query: Query, wanted: str) -> Json | None:
+    """The receipt of the request with this row id or, the newest, with this request id.
+
+    A request id has no index: ids are random, and keeping them in order would cost every request
+    more than all the rest of its row, where a look at all rows takes some milliseconds.
+    """
+    select = f"SELECT {', '.join(FIELDS)}, story FROM requests WHERE"  # noqa: S608
+    rows: Sequence[Sequence[Any]] = ()
+    if wanted.isdecimal() and len(wanted) < 16:
+        rows = query(f"{select} id = :id", {"id": int(wanted)})
+    if not rows:
+        rows = query(f"{select} request_id = :id ORDER BY id DESC LIMIT 1", {"id": wanted})
+    if not rows:
+        return None
+    *row, story = rows[0]
+    return {**_request(row), "story": orjson.loads(story)}
+
+
+def _request(row: Sequence[Any]) -> Json:
+    found = dict(zip(FIELDS, row, strict=True))
+    first_s, total_s = found["first_s"], found["total_s"]
+    found["at"] = found["at_ms"] / 1000
+    found["cost_nano_usd"] = found["list_nano_usd"] if found["billed"] else 0
+    found["tokens_per_s"] = (
+        None if first_s is None else tokens_per_s(first_s, total_s, found["completion"])
+    )
+    return {name: _shown(name, found[name]) for name in NAMES}
+
+
+def _shown(name: str, value: Any) -> Any:
+    if name in FLAGS:
+        return bool(value)
+    return round(value, 4) if isinstance(value, float) else value

@@ -1,0 +1,263 @@
+"""The database behind the running server: read at the start, written behind, by one thread.
+
+A request never waits for it: preferences, signatures and cooldowns are used from memory. SQLModel
+comes in with `proxy.store.database`, in that thread, when there is something to write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from adapters.memory import LruMemory
+from proxy.limits.health import DayQuota, Health
+from proxy.routing.candidates import Preference
+from proxy.store.migrate import NewerSchemaError
+from proxy.store.preferences import Preferences, StoredPreference
+from proxy.store.prices import PriceList
+from proxy.store.request_log import Columns, Query, RequestLog
+from proxy.store.rows import UsageQueue
+from proxy.store.snapshot import SnapshotError, SqliteReader, StoreError as StoreError
+
+if TYPE_CHECKING:
+    from proxy.store.database import Database
+
+log = logging.getLogger("pointsman.store")
+
+TICK_S = 0.5
+MAX_SIGNATURES = 4096
+MAX_BATCH = 500
+QUOTA = "day quota"
+T = TypeVar("T")
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file of a SQLite URL, or None for any other database."""
+    scheme, _, path = url.partition(":///")
+    return Path(path) if scheme.startswith("sqlite") and path not in ("", ":memory:") else None
+
+
+class Reader(Protocol):
+    """What is read: by the standard library from SQLite, else by the writer itself."""
+
+    def version(self) -> object: ...
+    def preferences(self) -> list[StoredPreference]: ...
+    def signatures(self, most: int) -> dict[str, str]: ...
+    def cooldowns(self) -> list[tuple[str, str, datetime, str]]: ...
+    def rows(self, sql: str, values: Columns) -> Sequence[Sequence[Any]]: ...
+
+
+class Storage:
+    """Keeps memory and database in step. `problem` says what is wrong now, or is None."""
+
+    def __init__(
+        self,
+        url: str,
+        preferences: Preferences,
+        signatures: LruMemory,
+        health: Health,
+        prices: PriceList | None = None,
+    ) -> None:
+        self._url = url
+        self._preferences = preferences
+        self._signatures = signatures
+        self._health = health
+        self.prices = prices or PriceList()
+        self.usage = UsageQueue()
+        self._saved_quotas: frozenset[DayQuota] = frozenset()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        self._database: Database | None = None
+        path = sqlite_path(url)
+        self._file = SqliteReader(path) if path else None
+        self._log = RequestLog(path) if path else None
+        self._seen_version: object = None
+        self._ticking: asyncio.Task[None] | None = None
+        self._is_loaded = False
+        self._may_answer = asyncio.Event()
+        self.problem: str | None = None
+
+    async def preference(self, app: str | None) -> Preference:
+        """What holds for an app; waits only while the database is being read at the start."""
+        if not self._may_answer.is_set():
+            await self._may_answer.wait()
+        return self._preferences.get(app)
+
+    async def open(self) -> None:
+        """Load what was stored. Raises NewerSchemaError; `problem` tells of all else."""
+        self._preferences.store = self
+        try:
+            await self._load()
+        except StoreError as error:
+            log.error("%s: going on without it until that is mended", error)  # noqa: TRY400
+        finally:
+            self._may_answer.set()
+        self._ticking = asyncio.create_task(self._tick())
+
+    async def close(self) -> None:
+        """Save what is still in memory only, and close."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+            await asyncio.gather(self._ticking, return_exceptions=True)
+            try:
+                await self.flush()
+            except StoreError as error:
+                log.warning("%s: the last second is lost", error)
+        for file in (self._file, self._log):
+            if file is not None:
+                self._thread.submit(file.close)
+        if self._database is not None:  # last, as only a writer tidies up SQLite's side files
+            self._thread.submit(self._database.close)
+        self._thread.shutdown(wait=True)
+
+    async def save_preference(self, row: StoredPreference) -> StoredPreference:
+        """Written for good when this returns. Raises StoreError."""
+        return await self._write(lambda database: database.save_preference(row))
+
+    async def remove_preference(self, row_id: str) -> None:
+        """Gone for good when this returns. Raises StoreError."""
+        await self._write(lambda database: database.remove_preference(row_id))
+
+    async def query(self, work: Callable[[Query], T]) -> T:
+        """What `work` makes of what it reads. Raises StoreError, which is nobody else's problem."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._thread, lambda: self._read_now(lambda reader: work(reader.rows))
+        )
+
+    async def _write(self, work: Callable[[Database], T]) -> T:
+        return await self._in_thread(lambda: work(self._opened()))
+
+    async def _read(self, work: Callable[[Reader], T]) -> T:
+        return await self._in_thread(lambda: self._read_now(work))
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except StoreError as error:
+            self.problem = str(error)
+            raise
+
+    def _read_now(self, work: Callable[[Reader], T]) -> T:
+        if self._file is not None:
+            try:
+                return work(self._file)
+            except SnapshotError:
+                pass  # the writer migrates the file, or moves it aside, or knows what is wrong
+        return work(self._opened())
+
+    def _opened(self) -> Database:
+        if self._database is not None and self._database.is_gone:
+            self._database.close()
+            self._database = None
+        if self._database is None:
+            from proxy.store.database import Database
+
+            database = Database(self._url)
+            try:
+                database.open()
+            except NewerSchemaError as error:
+                if not self._may_answer.is_set():
+                    raise
+                raise StoreError(str(error)) from error  # too late to refuse to start
+            self._database = database
+        return self._database
+
+    async def _load(self) -> None:
+        self._signatures.fill(await self._read(lambda reader: reader.signatures(MAX_SIGNATURES)))
+        cooldowns = await self._read(lambda reader: reader.cooldowns())
+        self._saved_quotas = frozenset(
+            DayQuota(provider, model or None, until.timestamp())
+            for provider, model, until, _ in cooldowns
+        )
+        self._health.restore(self._saved_quotas)
+        await self._follow()
+        self._is_loaded = True
+
+    async def _follow(self) -> None:
+        """Take over the preferences if another process has changed them."""
+        version = await self._read(lambda reader: reader.version())
+        if version != self._seen_version:
+            self._preferences.replace(await self._read(lambda reader: reader.preferences()))
+            self._seen_version = version
+
+    async def flush(self) -> None:
+        """Write what is in memory only. Raises StoreError."""
+        if self.problem is not None:
+            await self._write(lambda database: database.touch())
+        if not self._is_loaded:
+            await self._load()  # before it is written over
+        await self._flush_quotas()
+        await self._flush_signatures()
+        await self._flush_usage()
+        self.problem = None
+
+    async def _flush_quotas(self) -> None:
+        """Save the spent day's quotas, if there are others than those that are saved."""
+        # In whole seconds, since a moment read back is never quite the one that was written.
+        quotas = frozenset(
+            replace(quota, until=float(round(quota.until))) for quota in self._health.day_quotas()
+        )
+        if quotas == self._saved_quotas:
+            return
+        rows = [
+            (quota.provider, quota.model or "", datetime.fromtimestamp(quota.until, UTC), QUOTA)
+            for quota in quotas
+        ]
+        await self._write(lambda database: database.save_cooldowns(rows))
+        self._saved_quotas = quotas
+
+    async def _flush_signatures(self) -> None:
+        fresh = self._signatures.take_new()
+        if not fresh:
+            return
+        try:
+            await self._write(lambda database: database.save_signatures(fresh))
+        except StoreError:
+            self._signatures.give_back(fresh)
+            raise
+
+    async def _flush_usage(self) -> None:
+        while self.usage:
+            await self._in_thread(self._append_batch)
+
+    def _append_batch(self) -> None:
+        """All of it in the store's thread, since whoever waits for it may be cancelled."""
+        fresh = self.usage.oldest(MAX_BATCH)
+        if not fresh:
+            return
+        priced = [
+            (row, self.prices.price(row.provider, row.model, row.tokens, row.at)) for row in fresh
+        ]
+        self._append([row.columns(price) for row, price in priced])
+        self.usage.written(len(fresh))
+        self.prices.count([(row.provider, price) for row, price in priced])
+
+    def _append(self, rows: Sequence[Columns]) -> None:
+        if self._log is not None:
+            try:
+                self._log.append(rows)
+            except SnapshotError:
+                pass  # the writer migrates or mends the file, or knows what is wrong
+            else:
+                return
+        self._opened().append(rows)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            known = self.problem
+            try:
+                await self.flush()
+                await self._follow()
+            except StoreError as error:
+                if known is None:
+                    log.warning("%s: nothing is saved until that is mended", error)
+            except Exception:
+                # Whatever it was, later changes have to be saved and seen.
+                log.exception("saving failed inside the proxy")
+                self.problem = "saving failed inside the proxy; its log has the details"

@@ -1,0 +1,1 @@
+"""What monitors see."""

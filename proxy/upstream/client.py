@@ -1,0 +1,98 @@
+"""The one httpx client of the process, and the transport beneath it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import httpx
+
+from adapters.upstream import Upstream, timeouts
+from proxy.upstream.transport import Transport
+
+MAX_CONNECTIONS = 2000
+MAX_IDLE_CONNECTIONS = 100
+IDLE_CONNECTION_S = 30.0
+
+
+def open_upstream(
+    kind: str, *, proxies: Mapping[str, str], bypass: Callable[[str], bool]
+) -> Upstream:
+    """A client and its transport, which the caller closes with `client.aclose()`.
+
+    `kind` is POINTSMAN_TRANSPORT; `auto` means ours, or httpx's where `proxies` (URLs by scheme)
+    has any, as only httpx's speaks to proxies. Hosts that `bypass` them are reached directly.
+    """
+    transport: httpx.AsyncBaseTransport
+    if proxies:
+        behind = {scheme: _HttpxTransport(url) for scheme, url in proxies.items()}
+        transport = _ByUrl(_HttpxTransport(), behind, bypass)
+    elif kind == "httpx":
+        transport = _HttpxTransport()
+    else:
+        transport = Transport(
+            max_connections=MAX_CONNECTIONS,
+            max_keepalive=MAX_IDLE_CONNECTIONS,
+            keepalive_expiry_s=IDLE_CONNECTION_S,
+        )
+    # trust_env would mount transports of its own for proxies, and read .netrc for every request.
+    client = httpx.AsyncClient(
+        transport=transport,
+        timeout=httpx.Timeout(**timeouts(60.0)),
+        follow_redirects=False,
+        trust_env=False,
+    )
+    return Upstream(client=client, transport=transport)
+
+
+class _HttpxTransport(httpx.AsyncHTTPTransport):
+    """httpx's own, which like ours asks once more where a kept connection has gone stale."""
+
+    def __init__(self, proxy: str | None = None) -> None:
+        limits = httpx.Limits(
+            max_connections=MAX_CONNECTIONS,
+            max_keepalive_connections=MAX_IDLE_CONNECTIONS,
+            keepalive_expiry=IDLE_CONNECTION_S,
+        )
+        super().__init__(limits=limits, proxy=proxy)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The response; a request whose body is bytes goes out anew until it gets a connection of
+        its own, as long as nothing came back over a kept one.
+        """
+        while True:
+            way = _Way()
+            request.extensions["trace"] = way
+            try:
+                return await super().handle_async_request(request)
+            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+                if way.is_new or not isinstance(request.stream, httpx.ByteStream):
+                    raise
+
+
+class _Way:
+    """What httpcore tells of a request on its way: whether a connection was opened for it."""
+
+    def __init__(self) -> None:
+        self.is_new = False
+
+    async def __call__(self, event: str, _info: object) -> None:
+        self.is_new |= event.startswith("connection.connect")
+
+
+@dataclass(frozen=True, slots=True)
+class _ByUrl(httpx.AsyncBaseTransport):
+    """Sends what bypasses the proxies directly: an Ollama on this machine is behind none."""
+
+    direct: httpx.AsyncBaseTransport
+    behind: Mapping[str, httpx.AsyncBaseTransport]
+    bypass: Callable[[str], bool]
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        proxied = None if self.bypass(url.host) else self.behind.get(url.scheme)
+        return await (proxied or self.direct).handle_async_request(request)
+
+    async def aclose(self) -> None:
+        for transport in (self.direct, *self.behind.values()):
+            await transport.aclose()

@@ -1,0 +1,133 @@
+"""A name becomes a connected stream: addresses raced (RFC 8305), TLS verified, asyncio's own."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+import ssl
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+
+from proxy.upstream.connection import Connection, Origin
+
+ATTEMPT_DELAY_S = 0.25
+
+Address = tuple[int, int, int, str, Any]
+
+
+class Dialer:
+    """Opens connections. `ssl_context` must verify; None makes httpx's default on first use."""
+
+    def __init__(self, ssl_context: ssl.SSLContext | None) -> None:
+        if ssl_context is not None:
+            if ssl_context.verify_mode != ssl.CERT_REQUIRED or not ssl_context.check_hostname:
+                raise ValueError("ssl_context must verify certificates and host names")
+            ssl_context.set_alpn_protocols(["http/1.1"])
+        self._ssl_context = ssl_context
+        self._making: asyncio.Future[ssl.SSLContext] | None = None
+
+    async def dial(self, origin: Origin, connection: Connection) -> None:
+        """Connect `connection` to `origin`. Raises OSError; ssl.SSLError is one, for all of TLS."""
+        context = await self._context() if origin.secure else None
+        sock = await _connected_socket(origin.host, origin.port)
+        try:
+            await asyncio.get_running_loop().create_connection(
+                lambda: connection,
+                sock=sock,
+                ssl=context,
+                server_hostname=origin.host if context else None,
+            )
+        except ConnectionError as error:
+            if context is None:
+                raise
+            raise ssl.SSLError("the TLS handshake was broken off") from error
+
+    async def _context(self) -> ssl.SSLContext:
+        """The context, made in a thread: it reads 200 certificates, 16 ms."""
+        if self._ssl_context is None:
+            if self._making is None:
+                loop = asyncio.get_running_loop()
+                self._making = loop.run_in_executor(None, _default_context)
+            try:
+                self._ssl_context = await asyncio.shield(self._making)
+            finally:
+                if self._making is not None and self._making.done():
+                    self._making = None
+        return self._ssl_context
+
+
+def _default_context() -> ssl.SSLContext:
+    context = httpx.create_ssl_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+async def _connected_socket(host: str, port: int) -> socket.socket:
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    if not found:
+        raise OSError("the name has no address")
+    if len(found) == 1:
+        return await _attempt(found[0])
+    return await race(found)
+
+
+def by_turns(addresses: Sequence[Address]) -> deque[Address]:
+    """Families by turns, the resolver's first choice first."""
+    families: dict[int, list[Address]] = {}
+    for address in addresses:
+        families.setdefault(address[0], []).append(address)
+    turns = itertools.zip_longest(*families.values())
+    return deque(address for turn in turns for address in turn if address is not None)
+
+
+async def race(addresses: Sequence[Address], *, delay_s: float = ATTEMPT_DELAY_S) -> socket.socket:
+    """The first socket to connect; a further attempt starts each `delay_s`, or when one failed.
+
+    `addresses` are as getaddrinfo gives them. Raises the last attempt's OSError.
+    """
+    waiting = by_turns(addresses)
+    running: set[asyncio.Task[socket.socket]] = set()
+    failure: BaseException = OSError("no address answers")
+    try:
+        while waiting or running:
+            if waiting:
+                running.add(asyncio.create_task(_attempt(waiting.popleft())))
+            done, _ = await asyncio.wait(
+                running,
+                timeout=delay_s if waiting else None,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            for task in done:
+                running.discard(task)
+                error = task.exception()
+                if error is None:
+                    return task.result()
+                failure = error
+        raise failure
+    finally:
+        for task in running:
+            task.cancel()
+            task.add_done_callback(_close_unwanted)
+
+
+def _close_unwanted(task: asyncio.Task[socket.socket]) -> None:
+    if not task.cancelled() and task.exception() is None:
+        task.result().close()
+
+
+async def _attempt(address: Address) -> socket.socket:
+    family, kind, protocol, _, place = address
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.get_running_loop().sock_connect(sock, place)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

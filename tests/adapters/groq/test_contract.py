@@ -1,0 +1,15 @@
+"""Groq passes the suite of every adapter."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.adapters.contract import *  # noqa: F403 - its tests become this module's
+from tests.adapters.groq.kit import GroqKit
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def kit() -> GroqKit:
+    return GroqKit()

@@ -1,0 +1,200 @@
+"""What Groq's refusals mean, and how long they say to wait."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import groq
+import httpx
+import pytest
+
+from adapters.base import AdapterError, ErrorCode, ErrorKind, Json, Phase, Scope
+from adapters.groq.adapter import adapter_error
+from adapters.waits import DAY_S, HOUR_S
+from tests.adapters.groq.kit import GroqKit
+from tests.adapters.kit import API_KEY, a_request, failure, json_reply
+
+pytestmark = pytest.mark.anyio
+
+REQUEST = httpx.Request("POST", "https://groq.example/x")
+
+
+async def refused(status: int, error: Json | None = None, **headers: str) -> AdapterError:
+    body = {"error": error if error is not None else {"message": "No.", "type": "t"}}
+    return await failure(GroqKit(), json_reply(body, status, **headers), a_request(GroqKit()))
+
+
+KINDS = [
+    (400, {"code": "model_decommissioned"}, ErrorKind.MODEL_MISSING, Scope.MODEL),
+    (400, {"code": "context_length_exceeded"}, ErrorKind.CONTEXT, Scope.REQUEST),
+    (400, {"code": "json_validate_failed"}, ErrorKind.MALFORMED_ANSWER, Scope.REQUEST),
+    (400, {"code": "tool_use_failed"}, ErrorKind.MALFORMED_ANSWER, Scope.REQUEST),
+    (400, {"code": "property_unknown"}, ErrorKind.BAD_REQUEST, Scope.REQUEST),
+    (400, {"code": 7, "param": 8}, ErrorKind.BAD_REQUEST, Scope.REQUEST),
+    (400, {"message": "not supported with this model"}, ErrorKind.UNSUPPORTED, Scope.REQUEST),
+    (401, {"code": "invalid_api_key"}, ErrorKind.AUTH, Scope.KEY),
+    (403, {"code": "model_permission_blocked_org"}, ErrorKind.MODEL_MISSING, Scope.MODEL),
+    (403, {}, ErrorKind.AUTH, Scope.KEY),
+    (404, {"code": "model_not_found"}, ErrorKind.MODEL_MISSING, Scope.MODEL),
+    (409, {}, ErrorKind.BAD_REQUEST, Scope.REQUEST),
+    (413, {"code": "rate_limit_exceeded", "type": "tokens"}, ErrorKind.TOO_LARGE, Scope.REQUEST),
+    (422, {}, ErrorKind.MALFORMED_ANSWER, Scope.REQUEST),
+    (424, {}, ErrorKind.SERVER, Scope.PROVIDER),
+    (429, {"code": "rate_limit_exceeded"}, ErrorKind.RATE_LIMIT, Scope.MODEL),
+    (498, {"code": "capacity_exceeded"}, ErrorKind.OVERLOADED, Scope.PROVIDER),
+    (500, {}, ErrorKind.SERVER, Scope.PROVIDER),
+    (503, {}, ErrorKind.OVERLOADED, Scope.PROVIDER),
+    (302, {}, ErrorKind.BAD_RESPONSE, Scope.PROVIDER),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "error", "kind", "scope"), KINDS)
+async def test_a_refusal_has_the_kind_that_status_and_code_tell(
+    status: int, error: Json, kind: ErrorKind, scope: Scope
+) -> None:
+    found = await refused(status, error)
+    assert (found.kind, found.scope, found.status) == (kind, scope, status)
+
+
+async def test_a_refusal_keeps_what_groq_says() -> None:
+    error = {"message": "x is\n too big", "code": "too_big", "param": "x"}
+    found = await refused(400, error)
+    assert (found.message, found.upstream_code, found.param) == ("x is too big", "too_big", "x")
+
+
+async def test_a_long_message_is_cut_and_any_groq_key_masked() -> None:
+    found = await refused(400, {"message": f"{API_KEY} gsk_abc123 " + "x" * 9000})
+    assert found.message.startswith("*** *** xxx")
+    assert len(found.message) == 500
+
+
+WAITS = [
+    ({"retry_after": "2"}, "", 2.0),
+    ({"retry_after": "1.5"}, "", 1.5),
+    ({"retry_after_ms": "250"}, "", 0.25),
+    ({"retry_after": "1e9"}, "", HOUR_S),
+    ({"retry_after": "-5"}, "", None),
+    ({"retry_after": "soon"}, "Please try again in 4.5s. More.", 4.5),
+    ({}, "Please try again in 1m0.36s.", 60.36),
+    ({}, "Please try again in 380ms.", 0.38),
+    ({}, "Please try again in a while", None),
+    ({"x_ratelimit_remaining_tokens": "0", "x_ratelimit_reset_tokens": "7.66s"}, "", 7.66),
+    ({"x_ratelimit_remaining_tokens": "5", "x_ratelimit_reset_tokens": "7.66s"}, "", None),
+    ({"retry_after": "3", "x_ratelimit_remaining_tokens": "0"}, "try again in 9s", 3.0),
+]
+
+
+@pytest.mark.parametrize(("headers", "message", "wait"), WAITS)
+async def test_the_wait_is_read_where_groq_tells_it(
+    headers: dict[str, str], message: str, wait: float | None
+) -> None:
+    found = await refused(429, {"message": message}, **headers)
+    assert (found.kind, found.retry_after_s) == (ErrorKind.RATE_LIMIT, pytest.approx(wait))
+
+
+async def test_a_date_in_retry_after_is_a_wait() -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=120), usegmt=True)
+    found = await refused(429, retry_after=date)
+    assert found.retry_after_s is not None
+    assert 90 < found.retry_after_s <= 120
+
+
+DAYS = [
+    ({}, "on tokens per day (TPD): Limit 100000. Please try again in 9m38.016s.", 578.016),
+    ({}, "on requests per day (RPD): Limit 1000. Please try again in 1m26.4s.", 86.4),
+    ({"retry_after": "7200"}, "", 7200.0),
+    ({"retry_after": "90000"}, "", 90_000.0),
+    ({"x_ratelimit_remaining_requests": "0", "x_ratelimit_reset_requests": "2h0m0s"}, "", 7200.0),
+    ({"retry_after": "1e9"}, "(RPD)", DAY_S),
+]
+
+
+@pytest.mark.parametrize(("headers", "message", "wait"), DAYS)
+async def test_a_spent_day_is_told_from_a_spent_minute(
+    headers: dict[str, str], message: str, wait: float
+) -> None:
+    found = await refused(429, {"message": message}, **headers)
+    assert found.kind is ErrorKind.QUOTA_DAY
+    assert found.code is ErrorCode.RATE_LIMIT_EXCEEDED
+    assert found.retry_after_s == pytest.approx(wait)
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 413])
+async def test_only_what_passes_by_itself_has_a_wait(status: int) -> None:
+    error = {"message": "Please try again in 5s.", "code": "rate_limit_exceeded"}
+    assert (await refused(status, error, retry_after="5")).retry_after_s is None
+
+
+@pytest.mark.parametrize("status", [498, 500, 503])
+async def test_a_busy_server_may_tell_a_wait(status: int) -> None:
+    assert (await refused(status, {}, retry_after="5")).retry_after_s == 5
+
+
+# Every class of the SDK and of httpx
+
+
+def _made(kind: type[Exception]) -> Exception:
+    if issubclass(kind, groq.APIStatusError):
+        status = 500 if kind is groq.InternalServerError else getattr(kind, "status_code", 418)
+        return kind("x", response=httpx.Response(status, request=REQUEST), body=None)
+    if issubclass(kind, groq.APIResponseValidationError):
+        return kind(httpx.Response(200, request=REQUEST), None)
+    if issubclass(kind, groq.APITimeoutError):
+        return kind(REQUEST)
+    if issubclass(kind, groq.APIConnectionError):
+        return kind(request=REQUEST)
+    if issubclass(kind, groq.APIError):
+        return kind("x", REQUEST, body=None)
+    if issubclass(kind, httpx.HTTPStatusError):
+        return kind("x", request=REQUEST, response=httpx.Response(500))
+    takes_none = issubclass(kind, httpx.StreamConsumed | httpx.ResponseNotRead)
+    takes_none |= issubclass(kind, httpx.StreamClosed | httpx.RequestNotRead)
+    return kind() if takes_none else kind("x")
+
+
+def _classes() -> Iterator[type[Exception]]:
+    for module in (groq, httpx):
+        for _, kind in inspect.getmembers(module, inspect.isclass):
+            if issubclass(kind, Exception):
+                yield kind
+
+
+MAPPED = {
+    "GroqError": ErrorKind.AUTH,
+    "APIError": ErrorKind.BAD_RESPONSE,
+    "APIResponseValidationError": ErrorKind.BAD_RESPONSE,
+    "APIStatusError": ErrorKind.BAD_REQUEST,
+    "APIConnectionError": ErrorKind.NETWORK,
+    "APITimeoutError": ErrorKind.TIMEOUT_FIRST_BYTE,
+    "BadRequestError": ErrorKind.BAD_REQUEST,
+    "AuthenticationError": ErrorKind.AUTH,
+    "PermissionDeniedError": ErrorKind.AUTH,
+    "NotFoundError": ErrorKind.MODEL_MISSING,
+    "ConflictError": ErrorKind.BAD_REQUEST,
+    "UnprocessableEntityError": ErrorKind.MALFORMED_ANSWER,
+    "RateLimitError": ErrorKind.RATE_LIMIT,
+    "InternalServerError": ErrorKind.SERVER,
+}
+
+
+@pytest.mark.parametrize(
+    "kind", list(_classes()), ids=lambda kind: f"{kind.__module__}.{kind.__name__}"
+)
+def test_every_exception_is_mapped(kind: type[Exception]) -> None:
+    error = adapter_error(_made(kind), phase=Phase.BEFORE_CONTENT)
+    assert (error.provider, error.phase) == ("groq", Phase.BEFORE_CONTENT)
+    if kind.__module__.startswith("groq"):
+        assert error.kind is MAPPED[kind.__name__]
+
+
+def test_a_connection_error_is_what_httpx_raised_beneath() -> None:
+    error = groq.APIConnectionError(request=REQUEST)
+    error.__cause__ = httpx.ConnectTimeout("x")
+    assert adapter_error(error).kind is ErrorKind.TIMEOUT_CONNECT
+
+
+def test_an_exception_of_nobody_is_mapped_too() -> None:
+    assert adapter_error(RuntimeError("x")).kind is ErrorKind.BAD_RESPONSE

@@ -1,0 +1,52 @@
+"""`pointsman env`: lines for a shell."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.proxy.command.terminal_kit import one_line, run
+
+
+def test_a_shell_takes_the_lines_of_env(tmp_path: Path) -> None:
+    lines = run("--port", "8111", "env").stdout
+    script = f'eval {shlex.quote(lines)}; printf "%s %s" "$OPENAI_BASE_URL" "$OPENAI_API_KEY"'
+    told = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+
+    assert told.stdout == "http://127.0.0.1:8111/v1 unused"
+
+
+@pytest.mark.parametrize(
+    ("shell", "first"),
+    [
+        ("sh", "export OPENAI_BASE_URL='http://127.0.0.1:1/v1'"),
+        ("fish", "set -gx OPENAI_BASE_URL 'http://127.0.0.1:1/v1'"),
+        ("powershell", "$env:OPENAI_BASE_URL = 'http://127.0.0.1:1/v1'"),
+    ],
+)
+def test_env_speaks_the_shells_language(shell: str, first: str) -> None:
+    assert run("env", "--shell", shell).stdout.splitlines()[0] == first
+
+
+def test_env_does_not_print_the_key_that_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POINTSMAN_API_KEYS", "k-secret")
+    shown = run("env").stdout
+
+    assert "secret" not in shown
+    assert shown.splitlines()[-1].startswith("# Set OPENAI_API_KEY")
+
+
+@pytest.mark.parametrize(
+    ("listening", "reached"),
+    [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("::1", "[::1]"), ("localhost", "localhost")],
+)
+def test_env_names_an_address_that_can_be_reached(listening: str, reached: str) -> None:
+    assert f"http://{reached}:1/v1" in run("--host", listening, "env").stdout
+
+
+@pytest.mark.parametrize("command", [("env",), ("status",), ("use", "groq")])
+def test_a_port_that_the_system_chooses_must_be_named(command: tuple[str, ...]) -> None:
+    assert "--port" in one_line(run("--port", "0", *command), 2)

@@ -1,0 +1,92 @@
+"""`pointsman explain`: every provider's native body, and nobody asked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from adapters import REGISTRY
+from tests.fakes import GeminiFake, GroqFake, OllamaFake
+from tests.proxy.command.kit import ASK, refused_for
+from tests.proxy.command.terminal_kit import one_line, run, server
+from tests.proxy.serving import Host
+
+
+def request_file(folder: Path, **fields: Any) -> str:
+    path = folder / "request.json"
+    path.write_text(json.dumps(ASK | fields), encoding="utf-8")
+    return str(path)
+
+
+def test_explain_shows_every_native_body_and_asks_nobody(
+    fakes: tuple[GroqFake, GeminiFake, OllamaFake], tmp_path: Path
+) -> None:
+    run("use", "gemini")
+    result = run("explain", request_file(tmp_path, logit_bias={"1": 5}))
+
+    assert result.exit_code == 0
+    assert result.stdout.startswith("goes to gemini/gemini-2.5-flash\n")
+    assert "gemini-2.5-flash:generateContent" in result.stdout
+    assert "api/chat" in result.stdout
+    assert "dropped=logit_bias" in result.stdout
+    assert '"text": "Say hello."' in result.stdout
+    assert [request for fake in fakes for request in fake.requests] == []
+
+
+def test_explain_reads_standard_input_and_prints_json() -> None:
+    told = json.loads(run("explain", "--json", "-", stdin=json.dumps(ASK).encode()).stdout)
+
+    assert told["plan"]["goes_to"] == {"provider": "ollama", "model": "llama3.2"}
+    assert {native["provider"] for native in told["providers"]} == set(REGISTRY)
+
+
+def test_explain_tells_what_a_provider_would_refuse(tmp_path: Path) -> None:
+    audio = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
+    file = request_file(tmp_path, messages=[{"role": "user", "content": [audio]}])
+
+    assert "refused: " in run("explain", file).stdout
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"{", "not valid JSON"),
+        (b"[]", "must be a JSON object"),
+        (b"{}", "model"),
+        (b'{"model": "x"}', "messages"),
+        (b"\xff\xfe", "not valid JSON"),
+    ],
+)
+@pytest.mark.parametrize("is_running", [False, True], ids=["alone", "running"])
+def test_explain_of_no_request_is_one_line(
+    host: Host, monkeypatch: pytest.MonkeyPatch, body: bytes, reason: str, is_running: bool
+) -> None:
+    if is_running:
+        with server(host, monkeypatch):
+            line = one_line(run("explain", "-", stdin=body), 1)
+    else:
+        line = one_line(run("explain", "-", stdin=body), 1)
+
+    assert reason in line
+
+
+def test_explain_of_a_running_server_knows_its_cooldowns(
+    host: Host,
+    monkeypatch: pytest.MonkeyPatch,
+    fakes: tuple[GroqFake, GeminiFake, OllamaFake],
+    tmp_path: Path,
+) -> None:
+    run("use", "groq")
+    with server(host, monkeypatch):
+        before = run("explain", request_file(tmp_path)).stdout
+        fakes[0].then(refused_for(120))
+        httpx.post(f"{host.base_url}/v1/chat/completions", json=ASK, trust_env=False)
+        after = run("explain", request_file(tmp_path)).stdout
+
+    assert before.startswith("goes to groq/llama-3.3-70b-versatile\n")
+    assert after.startswith("goes to ollama/llama3.2\n")
+    assert "groq/llama-3.3-70b-versatile is paused" in after

@@ -1,0 +1,147 @@
+"""`pointsman use`: the choice of a provider, kept, and shown to a running server."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+
+from adapters import REGISTRY
+from tests.fakes import GeminiFake, GroqFake, OllamaFake
+from tests.proxy.command.kit import ASK, facts
+from tests.proxy.command.terminal_kit import one_line, run, server
+from tests.proxy.serving import Host
+
+
+def test_without_a_server_the_choice_is_kept_for_the_next_start(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = run("use", "groq").stdout
+
+    assert "✓ Provider switched to Groq. All subsequent requests will use Groq." in shown
+    assert "the next start will use it" in shown
+    with server(host, monkeypatch):
+        answer = httpx.get(f"{host.base_url}/api/user/preferences", trust_env=False).json()
+        assert answer["default_llm_provider"] == "groq"
+
+
+def test_a_running_server_switches_for_the_next_request(
+    host: Host,
+    monkeypatch: pytest.MonkeyPatch,
+    fakes: tuple[GroqFake, GeminiFake, OllamaFake],
+) -> None:
+    with server(host, monkeypatch):
+        shown = run("use", "gemini").stdout
+        answer = httpx.post(f"{host.base_url}/v1/chat/completions", json=ASK, trust_env=False)
+
+    assert shown == "✓ Provider switched to Gemini. All subsequent requests will use Gemini.\n"
+    assert answer.headers["x-pointsman-provider"] == "gemini"
+
+
+@pytest.mark.parametrize("is_running", [False, True], ids=["stored", "running"])
+def test_a_model_may_be_chosen_with_its_provider(
+    host: Host, monkeypatch: pytest.MonkeyPatch, is_running: bool
+) -> None:
+    if is_running:
+        with server(host, monkeypatch):
+            shown = run("use", "groq", "--model", "moonshotai/kimi-k2").stdout
+    else:
+        shown = run("use", "groq", "--model", "moonshotai/kimi-k2").stdout
+    monkeypatch.setenv("POINTSMAN_PORT", "1")
+
+    assert "Its model is moonshotai/kimi-k2." in shown
+    models = {provider["id"]: provider["model"] for provider in facts()["providers"]}
+    assert models["groq"] == "moonshotai/kimi-k2"
+    assert models["ollama"] == "llama3.2"
+
+
+@pytest.mark.parametrize("is_running", [False, True], ids=["stored", "running"])
+def test_an_app_may_have_a_provider_of_its_own(
+    host: Host, monkeypatch: pytest.MonkeyPatch, is_running: bool
+) -> None:
+    if is_running:
+        with server(host, monkeypatch):
+            shown = run("use", "gemini", "--app", "notes").stdout
+            told = facts()
+    else:
+        shown = run("use", "gemini", "--app", "notes").stdout
+        told = facts()
+
+    assert "app 'notes' switched to Gemini" in shown
+    assert told["preference"]["default_llm_provider"] == "ollama"
+    assert [(app["id"], app["provider"]) for app in told["apps"]] == [("notes", "gemini")]
+
+
+def test_a_later_choice_leaves_the_rest_of_the_row_alone() -> None:
+    run("use", "groq", "--model", "first")
+    run("use", "gemini")
+
+    told = facts()
+    assert told["preference"]["default_llm_provider"] == "gemini"
+    assert {one["id"]: one["model"] for one in told["providers"]}["groq"] == "first"
+
+
+@pytest.mark.parametrize("name", ["bard", "groq/llama", "", "gr\u043eq"])
+def test_an_unknown_provider_is_one_line_that_names_those_there_are(name: str) -> None:
+    line = one_line(run("use", name), 2)
+
+    assert repr(name) in line
+    assert all(known in line for known in REGISTRY)
+
+
+def test_a_provider_may_be_written_in_capitals() -> None:
+    assert "switched to Groq" in run("use", "GROQ").stdout
+
+
+@pytest.mark.parametrize("is_running", [False, True], ids=["stored", "running"])
+def test_a_name_that_no_model_has_changes_nothing(
+    host: Host, monkeypatch: pytest.MonkeyPatch, is_running: bool
+) -> None:
+    if is_running:
+        with server(host, monkeypatch):
+            line = one_line(run("use", "groq", "--model", "../secrets"), 1)
+    else:
+        line = one_line(run("use", "groq", "--model", "../secrets"), 1)
+    monkeypatch.setenv("POINTSMAN_PORT", "1")
+
+    assert "models.groq" in line
+    assert facts()["preference"]["default_llm_provider"] == "ollama"
+
+
+def test_what_is_missing_for_the_choice_is_told() -> None:
+    shown = run("use", "groq").stdout
+
+    assert "! Groq is not set up yet: GROQ_API_KEY is not set." in shown
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("nonsense", "not the URL of a database"),
+        ("nosuch://host/name", "not the URL of a database"),
+        ("sqlite:////dev/null/store.db", "cannot be used"),
+    ],
+)
+def test_a_choice_that_cannot_be_kept_says_why(
+    monkeypatch: pytest.MonkeyPatch, url: str, reason: str
+) -> None:
+    monkeypatch.setenv("POINTSMAN_DATABASE_URL", url)
+
+    assert reason in one_line(run("use", "groq"), 1)
+
+
+def test_a_newer_versions_database_is_left_alone(tmp_path: Path) -> None:
+    run("use", "groq")
+    set_schema(tmp_path, "9999")
+
+    assert "newer version" in one_line(run("use", "gemini"), 1)
+    assert "of another version" in run("status").stdout
+
+
+def set_schema(folder: Path, version: str) -> None:
+    with closing(sqlite3.connect(folder / "store.db")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", (version,))
+        connection.commit()

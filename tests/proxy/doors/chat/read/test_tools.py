@@ -1,0 +1,119 @@
+"""Tools, the choice among them, and the older functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from adapters.base import Json
+from tests.proxy.doors.chat.read.kit import (
+    OTHER_TOOL,
+    TEXT,
+    TOOL,
+    allowed_tools,
+    parsed,
+    refusal,
+    request,
+)
+
+
+@pytest.mark.parametrize(
+    ("tool", "param"),
+    [
+        ({"type": "custom", "custom": {"name": "x"}}, "tools[1].type"),
+        ({"type": "web_search"}, "tools[1].type"),
+        ({"type": "function", "function": TEXT}, "tools[1].function"),
+        ({"type": "function", "function": {}}, "tools[1].function.name"),
+        ({"type": "function", "function": {"name": ""}}, "tools[1].function.name"),
+        ({"type": "function", "function": {"name": 1}}, "tools[1].function.name"),
+        (
+            {"type": "function", "function": {"name": "x", "description": 1}},
+            "tools[1].function.description",
+        ),
+        (
+            {"type": "function", "function": {"name": "x", "parameters": "{}"}},
+            "tools[1].function.parameters",
+        ),
+    ],
+    ids=str,
+)
+def test_a_wrong_tool_is_named_by_its_place(tool: Json, param: str) -> None:
+    error = refusal(tools=[TOOL, tool])
+
+    assert (error.status, error.param) == (400, param)
+
+
+def test_tools_are_handed_on_as_they_are() -> None:
+    found = request(tools=[TOOL, OTHER_TOOL])
+
+    assert found.tools == [TOOL, OTHER_TOOL]
+    assert (found.tool_choice, found.forced_tool) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ("auto", ("auto", None, [TOOL, OTHER_TOOL])),
+        ("none", ("none", None, [TOOL, OTHER_TOOL])),
+        ("required", ("required", None, [TOOL, OTHER_TOOL])),
+        (
+            {"type": "function", "function": {"name": "weigh"}},
+            ("required", "weigh", [TOOL, OTHER_TOOL]),
+        ),
+        (allowed_tools("auto", "weigh"), ("auto", None, [OTHER_TOOL])),
+        (allowed_tools("required", "weigh", "absent"), ("required", None, [OTHER_TOOL])),
+    ],
+    ids=str,
+)
+def test_tool_choice_in_every_form(choice: Any, expected: tuple[Any, ...]) -> None:
+    found = request(tools=[TOOL, OTHER_TOOL], tool_choice=choice)
+
+    assert (found.tool_choice, found.forced_tool, found.tools) == expected
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"type": "custom", "custom": {"name": "x"}},
+        {"type": "function", "function": {"name": "absent"}},
+        {"type": "function", "function": {}},
+        {"type": "function"},
+        {"name": "measure"},
+        {"type": "allowed_tools"},
+        {"type": "allowed_tools", "allowed_tools": {"mode": "auto"}},
+        allowed_tools("none", "measure"),
+        allowed_tools("required", "absent"),
+    ],
+    ids=str,
+)
+def test_a_tool_choice_that_cannot_be_met_is_refused(choice: Json) -> None:
+    error = refusal(tools=[TOOL], tool_choice=choice)
+
+    assert (error.status, error.param) == (400, "tool_choice")
+
+
+def test_functions_become_tools() -> None:
+    found = parsed(functions=[TOOL["function"]], function_call={"name": "measure"})
+
+    assert found.legacy_functions
+    assert found.request.tools == [TOOL]
+    assert (found.request.tool_choice, found.request.forced_tool) == ("required", "measure")
+    assert found.request.extensions == {} and found.request.params == {}
+
+
+@pytest.mark.parametrize("choice", ["auto", "none"])
+def test_function_call_in_words(choice: str) -> None:
+    assert request(functions=[TOOL["function"]], function_call=choice).tool_choice == choice
+
+
+def test_a_wrong_function_is_named_by_its_place() -> None:
+    assert refusal(functions=[{"name": 1}]).param == "functions[0].name"
+    assert refusal(functions=["x"]).param == "functions[0]"
+
+
+def test_tools_stand_over_functions() -> None:
+    found = parsed(tools=[TOOL], functions=[{"name": "old"}])
+
+    assert found.request.tools == [TOOL]
+    assert not found.legacy_functions

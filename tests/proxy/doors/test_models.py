@@ -1,0 +1,264 @@
+"""The lists of models: asked in parallel, kept when a provider is away, told in OpenAI's words."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from openai.types import Model as OpenAIModel
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from adapters.base import Capabilities, ErrorKind, Model
+from proxy.app import _api_error
+from proxy.doors import models
+from proxy.doors.models import Catalog, ModelsEndpoint
+from proxy.errors import ApiError
+from proxy.routing.candidates import Candidate
+from tests.proxy.kit import HANG, ScriptedAdapter, adapter, failure
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    now_s: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@dataclass
+class Station:
+    """Two providers with lists, and the catalog over them."""
+
+    adapters: Mapping[str, ScriptedAdapter]
+    clock: Clock = field(default_factory=Clock)
+
+    def __post_init__(self) -> None:
+        self.catalog = Catalog(self.adapters, clock=self.clock)
+
+    def lists(self, name: str, listed: Any) -> None:
+        self.adapters[name].script.listed = listed
+
+    def calls(self) -> list[int]:
+        return [one.script.list_calls for one in self.adapters.values()]
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[httpx.AsyncClient]:
+        endpoint = ModelsEndpoint(self.catalog)
+        app = Starlette(
+            routes=[
+                Route("/v1/models", endpoint.every),
+                Route("/v1/models/{id:path}", endpoint.single),
+            ],
+            exception_handlers={ApiError: _api_error},
+        )
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            yield client
+
+
+@pytest.fixture
+async def station() -> AsyncIterator[Station]:
+    made = Station({name: adapter(name) for name in ("north", "south")})
+    made.lists("north", [Model("gemma", created=5, owned_by="G", context=8192), Model("qwen")])
+    made.lists("south", [Model("gemma"), Model("openai/gpt-oss:20b", owned_by="O")])
+    yield made
+    await made.catalog.close()
+
+
+@pytest.fixture
+def no_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(models, "TIMEOUT_S", 0.01)
+    monkeypatch.setattr(models, "FIRST_LIST_S", 0.02)
+    yield
+
+
+async def test_every_model_is_listed_with_its_provider_and_by_its_plain_name(
+    station: Station,
+) -> None:
+    async with station.client() as client:
+        answer = (await client.get("/v1/models")).json()
+
+    assert answer["object"] == "list"
+    assert [entry["id"] for entry in answer["data"]] == [
+        "north/gemma",
+        "north/qwen",
+        "south/gemma",
+        "south/openai/gpt-oss:20b",
+        "gemma",
+        "qwen",
+        "openai/gpt-oss:20b",
+    ]
+    for entry in answer["data"]:
+        OpenAIModel.model_validate(entry)
+
+
+@pytest.mark.parametrize(
+    ("name", "owner"),
+    [
+        ("south/openai/gpt-oss:20b", "O"),
+        ("openai/gpt-oss:20b", "O"),
+        ("gemma", "G"),
+        ("north%2Fgemma", "G"),
+    ],
+)
+async def test_one_model_is_found_by_either_name(station: Station, name: str, owner: str) -> None:
+    async with station.client() as client:
+        answer = await client.get(f"/v1/models/{name}")
+
+    assert answer.status_code == 200
+    assert answer.json()["owned_by"] == owner
+
+
+@pytest.mark.parametrize("name", ["tiny", "south/tiny"])
+async def test_a_model_is_found_without_the_tag_that_goes_without_saying(
+    station: Station, name: str
+) -> None:
+    station.lists("south", [Model("tiny:latest", owned_by="T")])
+    async with station.client() as client:
+        answer = await client.get(f"/v1/models/{name}")
+
+    assert (answer.json()["id"], answer.json()["owned_by"]) == (name, "T")
+
+
+@pytest.mark.parametrize("name", ["absent", "north/absent", "a//b", "x%23y", "%2e%2e/x"])
+async def test_a_model_that_nobody_lists_is_404(station: Station, name: str) -> None:
+    async with station.client() as client:
+        answer = await client.get(f"/v1/models/{name}")
+
+    assert answer.status_code == 404
+    assert answer.json()["error"]["code"] == "model_not_found"
+
+
+async def test_a_fresh_list_is_not_asked_for_again(station: Station) -> None:
+    await station.catalog.refreshed()
+    station.clock.now_s += models.FRESH_S - 1
+    await station.catalog.refreshed()
+    assert station.calls() == [1, 1]
+
+    station.clock.now_s += 2
+    await station.catalog.refreshed()
+    assert station.calls() == [2, 2]
+
+
+async def test_askers_at_the_same_time_share_one_question(station: Station) -> None:
+    await asyncio.gather(*(station.catalog.refreshed() for _ in range(5)))
+
+    assert station.calls() == [1, 1]
+
+
+@pytest.mark.usefixtures("no_time")
+@pytest.mark.parametrize(
+    "trouble", [HANG, failure(ErrorKind.NETWORK), ValueError("a bug")], ids=["hang", "away", "bug"]
+)
+async def test_a_provider_in_trouble_keeps_its_last_list_and_delays_nobody(
+    station: Station, trouble: Any
+) -> None:
+    await station.catalog.refreshed()
+    station.clock.now_s += models.FRESH_S + 1
+    station.lists("north", trouble)
+    station.lists("south", [Model("new")])
+
+    lists = await station.catalog.refreshed()
+    await station.catalog.refreshed()
+
+    assert station.calls() == [2, 2]
+    assert [model.id for model in lists["north"]] == ["gemma", "qwen"]
+    assert [model.id for model in lists["south"]] == ["new"]
+
+
+async def test_providers_are_asked_in_parallel(station: Station) -> None:
+    reached = asyncio.Barrier(2)
+
+    async def models_of_one() -> list[Model]:
+        async with asyncio.timeout(5):
+            await reached.wait()
+        return [Model("met")]
+
+    for one in station.adapters.values():
+        one.models = models_of_one  # type: ignore[method-assign]
+
+    assert set(await station.catalog.refreshed()) == {"north", "south"}
+
+
+async def test_who_is_not_set_up_is_not_asked(station: Station) -> None:
+    station.adapters["north"].script.unset = "NORTH_API_KEY is not set"
+
+    assert set(await station.catalog.refreshed()) == {"south"}
+    assert station.calls() == [0, 1]
+
+
+# Whose model is it
+
+
+async def test_a_name_belongs_to_all_who_list_it_or_are_set_to_it(station: Station) -> None:
+    station.lists("south", [Model("gemma"), Model("tiny:latest")])
+    await station.catalog.refreshed()
+
+    assert station.catalog.providers_of("gemma") == ["north", "south"]
+    assert station.catalog.providers_of("tiny") == ["south"]
+    assert station.catalog.providers_of("north-model") == ["north"]
+    assert station.catalog.providers_of("absent") == []
+
+
+async def test_the_first_lists_are_waited_for(station: Station) -> None:
+    await station.catalog.know("gemma")
+
+    assert station.catalog.providers_of("gemma") == ["north", "south"]
+
+
+async def test_later_lists_are_asked_for_in_the_background(station: Station) -> None:
+    await station.catalog.know("gemma")
+    station.clock.now_s += models.FRESH_S + 1
+    station.lists("north", HANG)
+
+    await station.catalog.know("gemma")
+
+    assert station.catalog.providers_of("gemma") == ["north", "south"]
+
+
+@pytest.mark.usefixtures("no_time")
+async def test_nobody_waits_long_for_the_first_lists(station: Station) -> None:
+    station.lists("north", HANG)
+    station.lists("south", HANG)
+
+    await station.catalog.know("gemma")
+
+    assert station.catalog.providers_of("gemma") == []
+
+
+async def test_a_name_that_is_set_needs_no_list(station: Station) -> None:
+    await station.catalog.know("north-model")
+
+    assert station.calls() == [0, 0]
+
+
+async def test_windows_are_told_by_the_lists_and_else_by_the_adapters(station: Station) -> None:
+    listed, told = Candidate("north", "n1"), Candidate("south", "s1")
+    station.lists("north", [Model("n1", context=8192)])
+    station.adapters["north"].script.abilities = Capabilities(context=4096)
+
+    assert await station.catalog.windows([listed, told]) == {listed: 8192}
+    station.adapters["south"].script.abilities = Capabilities(context=4096)
+    assert await station.catalog.windows([listed, told]) == {listed: 8192, told: 4096}
+    assert station.calls() == [1, 1]
+
+
+async def test_closing_stops_a_question_under_way(station: Station) -> None:
+    station.lists("north", HANG)
+    asking = asyncio.create_task(station.catalog.refreshed())
+    await asyncio.sleep(0)
+
+    await station.catalog.close()
+    await asking
+
+    assert set(station.catalog.lists()) <= {"south"}

@@ -1,0 +1,114 @@
+"""What the tests of the router share: providers in a row, and a clock that never waits."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from adapters.base import ChatRequest, ErrorKind, Event
+from proxy.errors import ApiError
+from proxy.gate.work import Rounds, Work
+from proxy.limits.health import Health
+from proxy.limits.windows import Limits
+from proxy.routing.answer import Answer
+from proxy.routing.candidates import Candidate, Chooser, Preference
+from proxy.routing.images import ImageFetcher
+from proxy.routing.receipt import Receipt
+from proxy.routing.router import Router
+from tests.proxy.kit import ScriptedAdapter, request
+
+NETWORK, SERVER, LIMIT = ErrorKind.NETWORK, ErrorKind.SERVER, ErrorKind.RATE_LIMIT
+
+
+@dataclass
+class Clock:
+    """A clock that goes on only by sleeping."""
+
+    now_s: float = 1000.0
+    slept: list[float] = field(default_factory=list)
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    async def sleep(self, wait_s: float) -> None:
+        self.now_s += wait_s
+        self.slept.append(wait_s)
+
+
+@dataclass
+class Station:
+    """Providers in their order of preference, and a router before them."""
+
+    adapters: dict[str, ScriptedAdapter]
+    strict_params: bool = False
+    max_wait_s: float = 0
+    chance: float = 0
+    limits: dict[str, Limits] = field(default_factory=dict)
+    windows: dict[str, int] = field(default_factory=dict)
+    clock: Clock = field(default_factory=Clock)
+    receipt: Receipt = field(default_factory=Receipt)
+    preference: Preference = field(default_factory=lambda: Preference("north", chosen=True))
+
+    def __post_init__(self) -> None:
+        async def know(_model: str) -> None:
+            return None
+
+        async def windows(candidates: Sequence[Candidate]) -> dict[Candidate, int]:
+            known = {c: self.windows.get(c.provider) for c in candidates}
+            return {c: size for c, size in known.items() if size}
+
+        chooser = Chooser(self.adapters, listed=lambda _: (), last_resort=lambda _: None)
+        self.router = Router(
+            self.adapters,
+            chooser,
+            Health(self.limits, clock=self.clock, wall=self.clock),
+            know=know,
+            windows=windows,
+            images=ImageFetcher("off"),
+            strict_params=self.strict_params,
+            max_wait_s=self.max_wait_s,
+            clock=self.clock,
+            sleep=self.clock.sleep,
+            chance=lambda: self.chance,
+        )
+
+    @contextlib.asynccontextmanager
+    async def answer(self, asked: ChatRequest) -> AsyncIterator[Answer]:
+        work = Work(Rounds())
+        try:
+            answer = await self.router.chat(asked, self.preference, self.receipt, work)
+            async with contextlib.aclosing(answer):
+                yield answer
+        finally:
+            work.close()
+
+    async def ask(self, model: str = "default", **fields: Any) -> list[Event]:
+        self.receipt = Receipt()
+        found: list[Event] = []
+        asked = request(model, **fields)
+        async with self.answer(asked) as events:
+            async for batch in events:
+                found += batch
+        return found
+
+    async def refused(self, model: str = "default", **fields: Any) -> ApiError:
+        with pytest.raises(ApiError) as caught:
+            await self.ask(model, **fields)
+        return caught.value
+
+    def play(self, name: str, *answers: Sequence[Any]) -> None:
+        self.adapters[name].script.play(*answers)
+
+    def calls(self) -> list[int]:
+        return [len(one.script.requests) for one in self.adapters.values()]
+
+    @property
+    def is_quiet(self) -> bool:
+        return all(one.script.open_calls == 0 for one in self.adapters.values())
+
+
+Build = Callable[..., Station]

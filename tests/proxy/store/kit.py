@@ -1,0 +1,91 @@
+"""What the tests of the store share: a database that is open, and storage over it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+
+from adapters.memory import LruMemory
+from proxy.limits.health import DayQuota, Health
+from proxy.routing.candidates import Preference
+from proxy.store.database import Database
+from proxy.store.preferences import Preferences, StoredPreference
+from proxy.store.storage import Storage
+
+PATIENCE_S = 15.0
+SETTINGS = Preference(provider="near", chosen=False, fallback=("near", "far"))
+PROVIDERS = ("near", "far")
+FULL_ROW = StoredPreference(
+    "notes",
+    provider="far",
+    models={"far": "big", "near": "tiny"},
+    aliases={"fast": {"near": "tiny", "far": "small"}, "schnell ⚡": {}},
+    fallback=("far", "near"),
+    rate_preset="careful",
+)
+
+
+@contextlib.contextmanager
+def opened(url: str) -> Iterator[Database]:
+    """A database that is open."""
+    database = Database(url)
+    try:
+        database.open()
+        yield database
+    finally:
+        database.close()
+
+
+@dataclass
+class Kept:
+    """One process's memory, and the storage that keeps it."""
+
+    storage: Storage
+    preferences: Preferences
+    signatures: LruMemory
+    health: Health
+
+    @property
+    def provider(self) -> str | None:
+        return self.preferences.get(None).provider
+
+    async def switch(self, provider: str) -> None:
+        row = self.preferences.row("default")
+        await self.preferences.put(StoredPreference(row.id, provider=provider))
+
+    def spend_the_day(self, provider: str, model: str | None) -> None:
+        """As if the provider had said that a day's quota is used up."""
+        self.health.restore([DayQuota(provider, model, time.time() + 3600)])
+
+    @property
+    def spent(self) -> set[tuple[str, str | None]]:
+        """Whose day's quota is used up."""
+        return {(quota.provider, quota.model) for quota in self.health.day_quotas()}
+
+
+def kept(url: str) -> Kept:
+    """Storage that is not open yet."""
+    preferences, memory = Preferences(SETTINGS, PROVIDERS), LruMemory()
+    health = Health({}, clock=time.monotonic, wall=time.time)
+    return Kept(Storage(url, preferences, memory, health), preferences, memory, health)
+
+
+@contextlib.asynccontextmanager
+async def running(url: str) -> AsyncIterator[Kept]:
+    """Storage at work, as in a server's process."""
+    one = kept(url)
+    await one.storage.open()
+    try:
+        yield one
+    finally:
+        await one.storage.close()
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Waits until something holds; what does not come fails the test."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds():  # noqa: ASYNC110 - done by other threads and processes
+            await asyncio.sleep(0.01)

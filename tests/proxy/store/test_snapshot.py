@@ -1,0 +1,163 @@
+"""The read half of the store for SQLite, which must say the same as the store itself."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from proxy.store.database import Database
+from proxy.store.preferences import StoredPreference
+from proxy.store.snapshot import SnapshotError, SqliteReader
+from tests.proxy.store.kit import FULL_ROW, opened
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store é#?%41.db"
+
+
+@pytest.fixture
+def database(path: Path) -> Iterator[Database]:
+    with opened(f"sqlite:///{path.with_name('store.db')}") as database:
+        yield database
+
+
+@pytest.fixture
+def reader(database: Database, tmp_path: Path) -> Iterator[SqliteReader]:
+    with closing(SqliteReader(tmp_path / "store.db")) as reader:
+        yield reader
+
+
+def change(path: Path, sql: str) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(sql)
+
+
+def test_it_reads_what_the_store_reads(database: Database, reader: SqliteReader) -> None:
+    database.save_preference(StoredPreference(provider="near"))
+    database.save_preference(FULL_ROW)
+    database.save_signatures({"call_1": "one", "call_2": "two"})
+    database.save_signatures({"call_3": "three"})
+    database.save_cooldowns([("far", "", datetime(2030, 1, 2, tzinfo=UTC), "day")])
+
+    assert reader.preferences() == database.preferences()
+    assert reader.cooldowns() == database.cooldowns()
+    assert reader.signatures(2) == database.signatures(2)
+    assert list(reader.signatures(9)) == list(database.signatures(9))
+    assert [tuple(row) for row in reader.rows("SELECT :x + 1", {"x": 1})] == [(2,)]
+
+
+def test_without_a_file_there_is_nothing_and_none_is_made(path: Path) -> None:
+    with closing(SqliteReader(path)) as reader:
+        assert reader.version() is None
+        assert (reader.preferences(), reader.signatures(9), reader.cooldowns()) == ([], {}, [])
+
+    assert not path.exists()
+
+
+def test_a_name_may_hold_anything(database: Database, path: Path, tmp_path: Path) -> None:
+    database.save_preference(FULL_ROW)
+    database.close()
+    (tmp_path / "store.db").rename(path)
+
+    with closing(SqliteReader(path)) as reader:
+        assert [row.id for row in reader.preferences()] == ["notes"]
+
+
+def test_the_version_differs_after_another_has_written(
+    database: Database, reader: SqliteReader
+) -> None:
+    before = reader.version()
+    assert before is not None
+    assert reader.version() == before
+
+    database.save_preference(FULL_ROW)
+
+    assert reader.version() != before
+
+
+def test_a_file_that_is_new_in_the_place_of_another_is_read(
+    database: Database, reader: SqliteReader, tmp_path: Path
+) -> None:
+    database.save_preference(FULL_ROW)
+    before = reader.version()
+    assert [row.id for row in reader.preferences()] == ["notes"]
+    database.close()
+    for name in ("store.db", "store.db-wal", "store.db-shm"):
+        if (tmp_path / name).exists():
+            (tmp_path / name).rename(tmp_path / f"old-{name}")
+
+    with opened(f"sqlite:///{tmp_path / 'store.db'}") as other:
+        other.save_preference(StoredPreference(provider="near"))
+        assert reader.version() != before
+        assert [row.id for row in reader.preferences()] == ["default"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no database", bytes(4096), b"SQLite format 3\0" + bytes(9000)]
+)
+def test_a_file_of_something_else_is_an_error(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+    with closing(SqliteReader(path)) as reader:
+        for read in (reader.version, reader.preferences, reader.cooldowns):
+            with pytest.raises(SnapshotError):
+                read()
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE user_preferences SET models = '{'",
+        "UPDATE user_preferences SET models = '[1]'",
+        "UPDATE user_preferences SET models = NULL",
+        "UPDATE user_preferences SET aliases = '[]'",
+        "UPDATE user_preferences SET fallback = '7'",
+        "UPDATE user_preferences SET updated_at = 'soon'",
+        "UPDATE user_preferences SET updated_at = x'ff'",
+        "UPDATE user_preferences SET id = CAST(x'ff' AS TEXT)",
+    ],
+)
+def test_damaged_rows_are_an_error(
+    database: Database, reader: SqliteReader, tmp_path: Path, damage: str
+) -> None:
+    database.save_preference(FULL_ROW)
+    change(tmp_path / "store.db", "PRAGMA ignore_check_constraints=ON")
+    if "NULL" in damage:
+        change(tmp_path / "store.db", "ALTER TABLE user_preferences RENAME COLUMN models TO old")
+        change(tmp_path / "store.db", "ALTER TABLE user_preferences ADD COLUMN models JSON")
+    change(tmp_path / "store.db", damage)
+
+    with pytest.raises(SnapshotError):
+        reader.preferences()
+
+
+def test_a_damaged_cooldown_is_an_error(
+    database: Database, reader: SqliteReader, tmp_path: Path
+) -> None:
+    database.save_cooldowns([("far", "", datetime(2030, 1, 2, tzinfo=UTC), "day")])
+    change(tmp_path / "store.db", "UPDATE cooldowns SET until = 'soon'")
+
+    with pytest.raises(SnapshotError):
+        reader.cooldowns()
+
+
+def test_a_locked_file_is_an_error_and_readable_afterwards(
+    database: Database, reader: SqliteReader, tmp_path: Path
+) -> None:
+    database.save_preference(FULL_ROW)
+    database.close()
+    with closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode=EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        other.execute("DELETE FROM cooldowns")
+        with pytest.raises(SnapshotError, match="locked"):
+            reader.preferences()
+
+    assert [row.id for row in reader.preferences()] == ["notes"]

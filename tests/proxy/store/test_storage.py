@@ -1,0 +1,385 @@
+"""The database behind the running server: memory and rows in step, whatever befalls the file."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from proxy.store.database import Database
+from proxy.store.preferences import StoredPreference
+from proxy.store.storage import StoreError, sqlite_path
+from tests.proxy.store.kit import FULL_ROW, PATIENCE_S, Kept, opened, running, until
+from tests.proxy.store.test_rows import row as usage_row
+from tests.security.kit import sized
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick")]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store.db"
+
+
+@pytest.fixture
+def file(path: Path) -> str:
+    """The URL of a SQLite file that holds a choice, a signature, a cooldown and a usage row."""
+    url = f"sqlite:///{path}"
+    with opened(url) as database:
+        fill(database)
+    return url
+
+
+def fill(database: Database) -> None:
+    database.save_preference(StoredPreference(provider="far"))
+    database.save_signatures({"call_1": "signature"})
+    database.append([usage_row().columns()])
+
+
+def usage_count(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        count: int = connection.execute("SELECT COUNT(*) FROM requests").fetchone()[0]
+        return count
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def asides(folder: Path) -> list[Path]:
+    """The broken files that were moved aside, oldest first."""
+    found = (path for path in folder.iterdir() if ".corrupt-" in path.name)
+    return sorted(path for path in found if not path.name.endswith(("-wal", "-shm")))
+
+
+def damaged(path: Path, damage: Callable[[bytes], bytes]) -> bytes:
+    """Damage the file; gives what is in it then."""
+    path.write_bytes(broken := damage(path.read_bytes()))
+    return broken
+
+
+@contextmanager
+def locked(path: Path, mode: str = "EXCLUSIVE") -> Iterator[None]:
+    """While another program holds the file, in the mode EXCLUSIVE against readers too."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA locking_mode={mode}")
+        connection.execute("BEGIN EXCLUSIVE")
+        connection.execute("UPDATE alembic_version SET version_num = version_num")
+        yield
+        connection.execute("COMMIT")
+
+
+# What outlives the process
+
+
+async def test_everything_outlives_the_process(url: str) -> None:
+    async with running(url) as first:
+        await first.switch("far")
+        await first.preferences.put(FULL_ROW)
+        first.signatures.put("call_1", "signature")
+        first.spend_the_day("near", "near-1")
+        first.spend_the_day("far", None)
+
+    async with running(url) as second:
+        assert second.provider == "far"
+        assert second.preferences.get("notes").models["near"] == "tiny"
+        assert second.signatures.get("call_1") == "signature"
+        assert second.spent == {("near", "near-1"), ("far", None)}
+
+
+async def test_what_was_removed_stays_removed(url: str) -> None:
+    async with running(url) as first:
+        await first.preferences.put(FULL_ROW)
+        await first.preferences.remove("notes")
+
+    async with running(url) as second:
+        assert second.preferences.rows() == []
+
+
+async def test_a_quota_that_is_back_is_forgotten(url: str) -> None:
+    async with running(url) as first:
+        first.spend_the_day("near", "near-1")
+        await first.storage.flush()
+        first.health.forget("near")
+
+    async with running(url) as second:
+        assert second.spent == set()
+
+
+async def test_nothing_is_made_where_nothing_is_chosen(path: Path) -> None:
+    async with running(f"sqlite:///{path}") as kept:
+        await kept.storage.flush()
+        assert kept.storage.problem is None
+
+    assert names(path.parent) == set()
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("sqlite:////a/b.db", Path("/a/b.db")),
+        ("sqlite:///b.db", Path("b.db")),
+        ("sqlite+pysqlite:///b.db", Path("b.db")),
+        ("sqlite:///:memory:", None),
+        ("sqlite://", None),
+        ("postgresql+psycopg://ann@/b", None),
+    ],
+)
+def test_only_sqlite_has_a_file(url: str, path: Path | None) -> None:
+    assert sqlite_path(url) == path
+
+
+# Several processes on one database
+
+
+async def test_a_switch_in_one_process_is_seen_by_the_others(url: str) -> None:
+    async with running(url) as one, running(url) as two, running(url) as three:
+        for kept, provider in ((one, "far"), (two, "near"), (three, "far")):
+            await kept.switch(provider)
+            await until(lambda p=provider: {k.provider for k in (one, two, three)} == {p})
+
+
+async def test_changes_of_several_processes_all_stand(url: str) -> None:
+    async with running(url) as one, running(url) as two:
+        rows = [StoredPreference(f"app{number}", provider="far") for number in range(20)]
+        await asyncio.gather(
+            *((one, two)[number % 2].preferences.put(row) for number, row in enumerate(rows))
+        )
+        for kept in (one, two):
+            kept.storage.usage.put(usage_row())
+            await until(lambda k=kept: len(k.preferences.rows()) == 20)
+            await kept.storage.flush()
+            assert kept.storage.problem is None
+
+    with opened(url) as database:
+        assert len(database.rows("SELECT id FROM requests WHERE 1 = :x", {"x": 1})) == 2
+
+
+# Locked
+
+
+async def test_while_the_file_is_locked_requests_go_on(file: str, path: Path) -> None:
+    async with running(file) as kept:
+        with locked(path, "NORMAL"):
+            kept.storage.usage.put(usage_row())
+            kept.signatures.put("call_2", "another")
+            with pytest.raises(StoreError, match="locked by another program"):
+                await kept.switch("near")
+            await until(lambda: kept.storage.problem)
+            assert "locked by another program" in str(kept.storage.problem)
+            assert (await kept.storage.preference(None)).provider == "far"
+
+        await until(lambda: kept.storage.problem is None)
+        assert len(kept.storage.usage) == 0
+        await kept.switch("near")
+
+    assert usage_count(path) == 2
+    with opened(file) as database:
+        assert set(database.signatures(9)) == {"call_1", "call_2"}
+        assert [row.provider for row in database.preferences()] == ["near"]
+
+
+async def test_a_lock_at_the_start_keeps_nothing_back_for_good(file: str, path: Path) -> None:
+    async with running(file) as first:
+        first.spend_the_day("far", "far-1")
+
+    with locked(path):
+        second_run = running(file)
+        second = await second_run.__aenter__()
+        assert "locked by another program" in str(second.storage.problem)
+        assert (await second.storage.preference(None)).provider == "near"
+        second.spend_the_day("near", "near-1")
+    try:
+        await until(lambda: second.storage.problem is None)
+        assert second.provider == "far"
+        assert second.signatures.get("call_1") == "signature"
+        assert second.spent == {("far", "far-1"), ("near", "near-1")}
+    finally:
+        await second_run.__aexit__(None, None, None)
+
+    with opened(file) as database:
+        assert {(row[0], row[1]) for row in database.cooldowns()} == second.spent
+
+
+# Full
+
+
+async def fill_disk(kept: Kept, *, full: bool) -> None:
+    """Let the file not grow beyond what it has, or again; each connection has its own limit."""
+    database = kept.storage._opened()
+    with database._session() as session:
+        pages = session.connection().execute(text("PRAGMA page_count")).scalar_one()
+        limit = pages if full else 1_000_000
+        session.connection().execute(text(f"PRAGMA max_page_count={limit}"))
+
+
+async def test_on_a_full_disk_requests_go_on(file: str, path: Path) -> None:
+    big = StoredPreference(provider="near", models={"near": "x" * 100_000})
+    async with running(file) as kept:
+        await kept.switch("far")
+        await fill_disk(kept, full=True)
+
+        with pytest.raises(StoreError, match=r"the disk with the database .* is full"):
+            await kept.preferences.put(big)
+        assert "is full" in str(kept.storage.problem)
+        assert (await kept.storage.preference(None)).provider == "far"
+
+        await fill_disk(kept, full=False)
+        await kept.preferences.put(big)
+        await until(lambda: kept.storage.problem is None)
+
+    with opened(file) as database:
+        assert [row.models for row in database.preferences()] == [big.models]
+
+
+# Broken
+
+
+def broken_header(content: bytes) -> bytes:
+    return b"this is no longer" + content[17:]
+
+
+def broken_pages(content: bytes) -> bytes:
+    return content[:4096] + b"\xde\xad\xbe\xef" * ((len(content) - 4096) // 4)
+
+
+def broken_schema(content: bytes) -> bytes:
+    return content[:100] + b"\xff" * 3996 + content[4096:]
+
+
+def somewhere(chance: random.Random, content: bytes) -> bytes:
+    broken = bytearray(content)
+    for _ in range(chance.choice([1, 10, 1000])):
+        broken[chance.randrange(len(broken))] = chance.randrange(256)
+    return bytes(broken)
+
+
+def cut_off(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+@pytest.mark.parametrize("damage", [broken_header, broken_pages, broken_schema, cut_off])
+async def test_a_broken_file_is_moved_aside_and_a_new_one_begun(
+    file: str, path: Path, damage: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = damaged(path, damage)
+
+    async with running(file) as kept:
+        assert (await kept.storage.preference(None)).provider == "near"
+        await kept.switch("near")
+        assert kept.storage.problem is None
+
+    [aside] = asides(path.parent)
+    assert aside.read_bytes() == broken
+    assert f"moved to {aside.name}" in caplog.text
+    with opened(file) as database:
+        assert [row.provider for row in database.preferences()] == ["near"]
+
+
+def test_what_was_not_yet_in_a_broken_file_is_moved_with_it(file: str, path: Path) -> None:
+    with opened(file) as database:
+        database.save_preference(StoredPreference(provider="near"))
+        log = path.with_name("store.db-wal").read_bytes()
+        assert log
+    damaged(path, broken_header)
+    path.with_name("store.db-wal").write_bytes(log)
+
+    with opened(file):
+        [aside] = asides(path.parent)
+        assert aside.with_name(f"{aside.name}-wal").read_bytes() == log
+
+
+def test_each_broken_file_is_kept(file: str, path: Path) -> None:
+    for number in range(3):
+        path.write_bytes(b"broken %d" % number)
+        with opened(file):
+            pass
+
+    kept = [one.read_bytes() for one in asides(path.parent)]
+    assert kept == [b"broken 0", b"broken 1", b"broken 2"]
+
+
+async def test_a_file_that_breaks_under_the_server_is_moved_aside_too(
+    file: str, path: Path
+) -> None:
+    async with running(file) as one, running(file) as two:
+        damaged(path, broken_header)
+        await one.switch("near")
+        await until(lambda: two.provider == "near")
+        await two.switch("far")
+        await until(lambda: one.provider == "far")
+        for kept in (one, two):
+            kept.storage.usage.put(usage_row())
+            await kept.storage.flush()
+            assert kept.storage.problem is None
+
+    assert usage_count(path) == 2
+
+
+async def test_a_file_that_was_taken_away_is_made_again(file: str, path: Path) -> None:
+    async with running(file) as kept:
+        await kept.switch("far")
+        for one in list(path.parent.iterdir()):
+            one.rename(one.with_name(f"away-{one.name}"))
+        await kept.switch("near")
+        kept.storage.usage.put(usage_row())
+
+    async with running(file) as kept:
+        assert kept.provider == "near"
+    assert usage_count(path) == 1
+
+
+async def test_a_row_that_nobody_can_read_stops_no_request(file: str, path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE user_preferences SET models = '{'")
+
+    async with running(file) as kept:
+        assert (await kept.storage.preference(None)).provider == "near"
+        assert "holds what this program did not write" in str(kept.storage.problem)
+
+
+async def test_what_goes_wrong_inside_is_told_and_tried_again(
+    file: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(file) as kept:
+        with monkeypatch.context() as patch:
+            patch.setattr(kept.signatures, "take_new", lambda: {}["x"])
+            await until(lambda: kept.storage.problem)
+            assert "inside the proxy" in str(kept.storage.problem)
+        await until(lambda: kept.storage.problem is None)
+    assert "KeyError" in caplog.text
+
+
+async def test_where_no_folder_can_be_made_requests_go_on(tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    await asyncio.to_thread(taken.write_text, "a file in the place of a folder")
+    async with running(f"sqlite:///{taken / 'store.db'}") as kept:
+        with pytest.raises(StoreError, match="cannot be used"):
+            await kept.switch("far")
+        assert kept.storage.problem
+        assert (await kept.storage.preference(None)).provider == "near"
+
+
+@pytest.mark.parametrize("seed", range(sized(25, 500)))
+async def test_no_damage_whatsoever_stops_requests(file: str, path: Path, seed: int) -> None:
+    content = damaged(path, partial(somewhere, random.Random(seed)))
+
+    async with running(file) as kept, asyncio.timeout(PATIENCE_S):
+        assert await kept.storage.preference(None)
+        kept.storage.usage.put(usage_row())
+        kept.signatures.put("call_2", "another")
+        try:
+            await kept.storage.flush()
+        except StoreError:
+            assert kept.storage.problem
+        assert not kept.storage._ticking.done()  # type: ignore[union-attr]
+
+    assert [one.read_bytes() for one in asides(path.parent)] in ([], [content])
