@@ -31,6 +31,10 @@ MAX_HEADER_BYTES = 32 * 1024
 MAX_HOSTS_SEEN = 64
 OPEN_PATHS = frozenset({"/health/live", "/health/ready"})
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+HOST_OF_CONTAINERS = frozenset(
+    {"host.docker.internal", "gateway.docker.internal", "host.containers.internal"}
+)
+"""What Docker and Podman call this machine inside of containers: no name that anybody can own."""
 WRITING_METHODS = frozenset({"POST", "PUT", "PATCH"})
 """Those with a body; a DELETE no page can send without asking first, which it is refused."""
 ONCE = frozenset(
@@ -75,7 +79,7 @@ class Guard:
         self._app = app
         self._life = life or Life()
         self._hosts_seen: set[str] = set()  # and found allowed, whatever the port
-        self._hosts = LOCAL_NAMES | {host.lower() for host in hosts}
+        self._hosts = LOCAL_NAMES | HOST_OF_CONTAINERS | {host.lower() for host in hosts}
         self._origins = frozenset(origin.lower().rstrip("/") for origin in origins if origin)
         self._own_paths = frozenset(own_paths)
         self._keys = {name: _digest(_bytes(key)) for name, key in (keys or {}).items()}

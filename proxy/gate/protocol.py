@@ -12,6 +12,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import TYPE_CHECKING, cast
 
+import httptools
 import orjson
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
@@ -37,6 +38,9 @@ LINGER_S = 5.0
 MAX_LINGER_BYTES = 64 * 1024 * 1024
 MAX_HEAD_BYTES = 64 * 1024
 """Of headers, and of what may stand between two pieces of a body or behind it."""
+
+OFFER = frozenset({b"connection", b"upgrade", b"http2-settings"})
+"""Headers of an offer to go on in another protocol."""
 
 
 class _Waits(Enum):
@@ -65,6 +69,7 @@ class Protocol(HttpToolsProtocol):
         self._unread_since = 0.0
         self._on_left: Callable[[], None] | None = None
         self._is_lost = False
+        self._is_offer = False
         self._answering: RequestResponseCycle | None = None
         self._wait(_REQUEST)
 
@@ -100,17 +105,44 @@ class Protocol(HttpToolsProtocol):
         self._received += len(data)
         self._overhead += len(data)
         if self._waits is not _END:
-            super().data_received(data)
+            self._parse(data)
             if self._overhead > MAX_HEAD_BYTES and self._waits in (_HEAD, _BODY):
                 self._refuse(ApiError(431, "The headers are too large.", close=True))
         elif self._received > MAX_LINGER_BYTES:
             self.transport.abort()
+
+    def _parse(self, data: bytes) -> None:
+        """In place of uvicorn's, which loses what comes behind an offer to upgrade."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            if self._is_offer:
+                self._decline(data[offer.args[0] :])
+            else:
+                self.finish()  # CONNECT: what comes behind it is no HTTP
+        except httptools.HttpParserError:
+            self._refuse(ApiError(400, "This is not a valid HTTP/1.1 request.", close=True))
+
+    def _decline(self, rest: bytes) -> None:
+        """Read the request once more as if it had offered nothing (RFC 9110, 7.8); then hang up.
+
+        The parser takes all behind such a head for the other protocol, the request's body too.
+        """
+        version = self.parser.get_http_version().encode("ascii")
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%b: %b" % header for header in self.headers if header[0] not in OFFER]
+        lines.append(b"connection: close")
+        self.parser = httptools.HttpRequestParser(self)
+        self._parse(b"\r\n".join([*lines, b"", rest]))
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._wait(_HEAD)
 
     def on_headers_complete(self) -> None:
+        self._is_offer = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+        if self._is_offer:
+            return
         if not self.url.startswith(b"/"):
             self._compare_host()
         super().on_headers_complete()
@@ -125,6 +157,8 @@ class Protocol(HttpToolsProtocol):
         self._overhead = 0
 
     def on_message_complete(self) -> None:
+        if self._is_offer:
+            return
         super().on_message_complete()
         self._wait(_REQUEST if self.cycle.response_complete else _ANSWER)
 
@@ -172,14 +206,6 @@ class Protocol(HttpToolsProtocol):
     def unsent_bytes(self) -> int:
         """What was written and has not left yet."""
         return self.transport.get_write_buffer_size()
-
-    def send_400_response(self, msg: str) -> None:
-        """Called by uvicorn when the parser has found a fault."""
-        self._refuse(ApiError(400, "This is not a valid HTTP/1.1 request.", close=True))
-
-    def _unsupported_upgrade_warning(self) -> None:
-        """Any request may ask for another protocol and be answered in this one, which ends it."""
-        self.finish()
 
     def _wait(self, what: _Waits) -> None:
         self._waits = what

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -178,3 +179,32 @@ def test_a_wish_for_another_protocol_is_answered_in_this_one(
         reply = read_reply(sock)
         assert reply.status == 200
         assert is_closed(sock)
+
+
+@pytest.mark.parametrize("protocol_name", ["websocket", "h2c"])
+@pytest.mark.parametrize("cut", [0, 1, 40, -20, -1])
+def test_a_body_beside_an_offer_of_another_protocol_is_read(
+    server: Threaded, protocol_name: str, cut: int
+) -> None:
+    offer = f"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: {protocol_name}\r\n"
+    data = GOOD.replace(b"\r\n", b"\r\n" + offer.encode(), 1)
+    with connect(server.port) as sock:
+        if cut:
+            sock.sendall(data[:cut])
+            time.sleep(0.02)  # two packets
+            data = data[cut:]
+        sock.sendall(data)
+        reply = read_reply(sock)
+        assert reply.status == 200
+        assert reply.json["choices"]
+        assert is_closed(sock)
+
+
+def test_an_offer_smuggles_no_second_request(server: Threaded, fakes: Fakes) -> None:
+    offered = GOOD.replace(b"\r\n", b"\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n", 1)
+    with connect(server.port) as sock:
+        sock.sendall(offered + GOOD)
+        reply = read_reply(sock)
+        assert reply.status == 200
+        assert is_closed(sock)
+    assert fakes.chats == 1

@@ -316,3 +316,11 @@ def test_a_wrong_key_is_a_401_of_openai_s(
     assert reply.status == 401
     assert reply.code == "invalid_api_key"
     assert fakes.chats == 0
+
+
+def test_the_names_that_containers_have_for_this_machine_are_its_own(server: Threaded) -> None:
+    for name in ("host.docker.internal", "gateway.docker.internal", "host.containers.internal"):
+        for host in (name, f"{name}:8000", name.upper()):
+            assert ask(server.port, request("GET", "/v1/models", host=host)).status == 200
+    for name in ("docker.internal", "a.host.docker.internal", "x.internal", "x.local", "internal"):
+        assert ask(server.port, request("GET", "/v1/models", host=name)).status == 403

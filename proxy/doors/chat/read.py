@@ -306,16 +306,16 @@ def _response_format(value: Any) -> ResponseFormat | None:
     match value:
         case None | {"type": "text"}:
             return None
+        case {
+            "type": "json_schema" | "json_object",
+            "json_schema": {"schema": dict()} as wrapped,
+        }:
+            return _schema_format("response_format.json_schema", wrapped)
+        case {"type": "json_schema" | "json_object", "schema": dict()}:  # as llama.cpp has it
+            return _schema_format("response_format", value)
         case {"type": "json_object"}:
+            _inner(value, "response_format", "schema", _object)
             return ResponseFormat()
-        case {"type": "json_schema", "json_schema": {"schema": dict(schema)} as wrapped}:
-            path = "response_format.json_schema"
-            return ResponseFormat(
-                schema=schema,
-                name=_inner(wrapped, path, "name", _string) or "response",
-                description=_inner(wrapped, path, "description", _string),
-                strict=_inner(wrapped, path, "strict", _flag),
-            )
         case {"type": "json_schema"}:
             param = "response_format.json_schema"
             raise bad_request(f"'{param}' must hold a 'schema'.", param=param)
@@ -325,6 +325,15 @@ def _response_format(value: Any) -> ResponseFormat | None:
                 param="response_format",
                 code="invalid_value",
             )
+
+
+def _schema_format(path: str, wrapped: Json) -> ResponseFormat:
+    return ResponseFormat(
+        schema=wrapped["schema"],
+        name=_inner(wrapped, path, "name", _string) or "response",
+        description=_inner(wrapped, path, "description", _string),
+        strict=_inner(wrapped, path, "strict", _flag),
+    )
 
 
 def _thinking(data: Json) -> Thinking:

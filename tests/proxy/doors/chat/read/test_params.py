@@ -101,6 +101,13 @@ def test_top_logprobs_need_logprobs() -> None:
     [
         ({"type": "text"}, None),
         ({"type": "json_object"}, ResponseFormat()),
+        ({"type": "json_object", "schema": None}, ResponseFormat()),
+        ({"type": "json_object", "schema": SCHEMA}, ResponseFormat(schema=SCHEMA)),
+        ({"type": "json_schema", "schema": SCHEMA, "name": "n"}, ResponseFormat(SCHEMA, "n")),
+        (
+            {"type": "json_object", "json_schema": {"schema": SCHEMA, "strict": True}},
+            ResponseFormat(schema=SCHEMA, strict=True),
+        ),
         (
             {"type": "json_schema", "json_schema": {"schema": SCHEMA}},
             ResponseFormat(schema=SCHEMA),
@@ -113,7 +120,7 @@ def test_top_logprobs_need_logprobs() -> None:
             ResponseFormat(schema=SCHEMA, name="n", description="d", strict=True),
         ),
     ],
-    ids=["text", "json", "bare schema", "schema"],
+    ids=["text", "json", "none", "beside", "flat", "inner", "bare schema", "schema"],
 )
 def test_a_response_format_is_taken_out_of_its_wrapping(
     value: Json, expected: ResponseFormat | None
@@ -137,3 +144,9 @@ def test_a_wrong_json_schema_is_refused(wrapped: Any, param: str) -> None:
     error = refusal(response_format={"type": "json_schema", "json_schema": wrapped})
 
     assert (error.status, error.param) == (400, param)
+
+
+def test_a_schema_beside_plain_json_that_is_none_is_refused() -> None:
+    error = refusal(response_format={"type": "json_object", "schema": "{}"})
+
+    assert (error.status, error.param) == (400, "response_format.schema")
