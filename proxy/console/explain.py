@@ -95,8 +95,10 @@ def _why(plan: Plan, goes_to: Candidate | None) -> str:
         return f"{'; '.join(reasons)}. So it goes to {goes_to}."
     if plan.pinned:
         return f"The request names {goes_to}, so no other provider would answer it."
+    unknown = f"Nobody knows the name {plan.unknown}, and " if plan.unknown else ""
     others = ", then ".join(str(candidate) for candidate in plan.candidates[1:])
-    return f"{goes_to} is first in the order" + (f"; {others} would stand in." if others else ".")
+    stand_in = f"; {others} would stand in." if others else "."
+    return f"{unknown}{goes_to} is first in the order{stand_in}"
 
 
 def _native(adapter: Adapter, request: ChatRequest, model: str) -> Json:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from msgspec import Struct
@@ -10,6 +11,9 @@ from msgspec.structs import replace
 
 from adapters.base import Adapter, Capabilities, ChatRequest, Json
 from proxy.errors import ApiError, model_not_found
+
+ANY_MODEL = "default"
+"""The name by which a client says that any model will do."""
 
 
 class Candidate(Struct, frozen=True):
@@ -45,11 +49,22 @@ class Skipped(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """The candidates in order. A pinned plan holds the one that the client named, and no other."""
+    """The candidates in order. A pinned plan holds the one that the client named, and no other.
+
+    `unknown` is the client's name where nobody knows it, so that the preferred provider answers.
+    """
 
     candidates: tuple[Candidate, ...]
     pinned: bool = False
     skipped: tuple[Skipped, ...] = ()
+    unknown: str | None = None
+
+    def warnings(self) -> Iterator[str]:
+        """What the client should know of it, in words for `x-pointsman-warnings`."""
+        if self.unknown is not None:
+            yield f"unknown_model={self.unknown}"
+        for skip in self.skipped:
+            yield f"skipped={skip.candidate.provider}:{skip.param}"
 
 
 class Chooser:
@@ -70,10 +85,13 @@ class Chooser:
         self._models = {name: adapter.settings.model for name, adapter in adapters.items()}
         self._listed = listed
         self._last_resort = last_resort
+        ids = "|".join(map(re.escape, adapters))
+        # Ids are in lower case. Whoever names a local one in any way wants no cloud to answer.
+        self._pin = re.compile(rf"({ids})(?:([/:])(.*))?", re.ASCII | re.IGNORECASE | re.DOTALL)
 
     def is_named(self, model: str) -> bool:
-        """Whether the client's name for the model begins with a provider's."""
-        return model.partition("/")[0] in self._adapters
+        """Whether the client's name for the model begins with a provider's, in whatever case."""
+        return self._pin.fullmatch(model) is not None
 
     def plan(
         self, request: ChatRequest, preference: Preference, *, fallback: bool | None = None
@@ -91,9 +109,9 @@ class Chooser:
         return replace(plan, candidates=plan.candidates[:1]) if fallback is False else plan
 
     def _named(self, model: str, preference: Preference) -> Plan:
-        provider, slash, rest = model.partition("/")
-        if provider in self._adapters:
-            if slash and not rest:
+        if pin := self._pin.fullmatch(model):
+            provider, separator, rest = pin[1].lower(), pin[2], pin[3]
+            if separator and not rest:
                 raise model_not_found(model)
             self._must_be_configured(provider)
             return Plan((Candidate(provider, rest or self.model_of(provider, preference)),), True)
@@ -105,7 +123,9 @@ class Chooser:
         listing = [name for name in self._listed(model) if not self._adapters[name].unconfigured]
         listing.sort(key=lambda name: order.index(name) if name in order else len(order))
         first = [Candidate(name, model) for name in listing]
-        return Plan((*first, *self._others(order, listing, preference)))
+        others = self._others(order, listing, preference)
+        unknown = None if first or model == ANY_MODEL else model
+        return Plan((*first, *others), unknown=unknown)
 
     def _others(
         self,
@@ -177,7 +197,7 @@ class Chooser:
                 skipped.append(Skipped(candidate, lacking))
         if not able:
             raise self._unsupported(skipped, needs)
-        return Plan(tuple(able), plan.pinned, tuple(skipped))
+        return replace(plan, candidates=tuple(able), skipped=tuple(skipped))
 
     def _unsupported(self, skipped: Sequence[Skipped], needs: Mapping[str, str]) -> ApiError:
         tried = ", ".join(f"{skip.candidate} cannot do '{skip.param}'" for skip in skipped)

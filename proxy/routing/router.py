@@ -137,8 +137,8 @@ class Router:
         if not self._chooser.is_named(request.model):
             await self._know(request.model)
         plan = self._chooser.plan(request, preference, fallback=fallback)
-        for skip in plan.skipped:
-            receipt.warn(f"skipped={skip.candidate.provider}:{skip.param}")
+        for word in plan.warnings():
+            receipt.warn(word)
         attempts = Attempts(
             request,
             plan,

@@ -124,6 +124,12 @@ def test_an_alias_stands_over_a_listed_name(station: Station) -> None:
         ("north", "north/north-model"),
         ("inside", "inside/inside-model"),
         ("inside/other", "inside/other"),
+        ("North", "north/north-model"),
+        ("LOCAL/llama3.2", "local/llama3.2"),
+        ("Local/Llama3.2:1B", "local/Llama3.2:1B"),
+        ("local:llama3.2", "local/llama3.2"),
+        ("Local:llama3.2:1b", "local/llama3.2:1b"),
+        ("local:hf.co/a/b:q4", "local/hf.co/a/b:q4"),
     ],
 )
 def test_a_named_provider_answers_alone(station: Station, model: str, candidate: str) -> None:
@@ -137,9 +143,12 @@ def test_a_named_provider_uses_the_model_of_the_preference(station: Station) -> 
     assert station.order("north", Preference("local", models={"north": "big"})) == ["north/big"]
 
 
-def test_a_named_provider_without_a_model_behind_the_slash_is_404(station: Station) -> None:
+@pytest.mark.parametrize("model", ["north/", "North/", "north:"])
+def test_a_named_provider_without_the_model_that_it_announces_is_404(
+    station: Station, model: str
+) -> None:
     with pytest.raises(ApiError) as caught:
-        station.plan_of("north/")
+        station.plan_of(model)
 
     assert (caught.value.status, caught.value.code) == (404, "model_not_found")
 
@@ -157,6 +166,17 @@ def test_a_named_provider_that_is_not_set_up_says_why(station: Station, model: s
 
 
 # A name that a provider lists
+
+
+def test_a_name_that_nobody_knows_is_warned_of(station: Station) -> None:
+    station.lists = {"south": ["gemma"]}
+    preference = Preference("local", aliases={"fast": {"south": "flash"}})
+
+    for unknown in ("gpt-4o", "gemma2", "northern/m", "fastest"):
+        plan = station.plan_of(unknown, preference)
+        assert list(plan.warnings()) == [f"unknown_model={unknown}"]
+    for known in ("default", "gemma", "fast", "north", "North/m"):
+        assert list(station.plan_of(known, preference).warnings()) == []
 
 
 def test_who_lists_the_name_comes_first_with_it(station: Station) -> None:

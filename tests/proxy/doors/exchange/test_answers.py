@@ -52,7 +52,7 @@ def test_an_answer_carries_its_receipt(station: Station) -> None:
     assert headers["x-pointsman-provider"] == "south"
     assert headers["x-pointsman-model"] == "s-2"
     assert headers["x-pointsman-attempts"] == "north:429,south:200"
-    assert headers["x-pointsman-warnings"] == "dropped=logit_bias"
+    assert headers["x-pointsman-warnings"] == "unknown_model=gpt-4o; dropped=logit_bias"
 
 
 def test_an_id_is_made_where_the_client_gives_none(station: Station) -> None:

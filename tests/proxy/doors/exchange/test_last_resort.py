@@ -63,7 +63,7 @@ def test_the_last_resort_says_that_it_stands_in(yard: Callable[..., Yard]) -> No
     stand_in = httpx.post(made.url, json=HELLO, trust_env=False)
     asked_for = httpx.post(made.url, json=HELLO | {"model": "inside"}, trust_env=False)
 
-    assert stand_in.headers["x-pointsman-warnings"] == "stand_in=inside"
+    assert stand_in.headers["x-pointsman-warnings"] == "unknown_model=gpt-4o; stand_in=inside"
     assert "x-pointsman-warnings" not in asked_for.headers
 
 
