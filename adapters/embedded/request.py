@@ -38,6 +38,8 @@ _OWN: Mapping[str, tuple[float, float]] = {
     "repeat_penalty": (0.1, 10),
 }
 """llama.cpp's own names that a client may set, with what they may be."""
+REPEAT_PENALTY = 1.1
+"""Without one a small model comes to say the same over and over."""
 
 
 def to_native(request: ChatRequest, settings: ProviderSettings, facts: ModelFacts) -> NativeCall:
@@ -52,6 +54,7 @@ def to_native(request: ChatRequest, settings: ProviderSettings, facts: ModelFact
         "stream_options": {"include_usage": True},
         "return_progress": True,
         **_sampling(request, settings, warnings),
+        **_repetition(request),
         **_own(request.extensions, warnings),
         **tools,
         **_response_format(request),
@@ -98,6 +101,14 @@ def _sampling(request: ChatRequest, settings: ProviderSettings, warnings: list[s
         body |= {"logprobs": True, "top_logprobs": max(1, params.get("top_logprobs", 0))}
     warnings.extend(f"dropped={name}" for name in _DROPPED if params.get(name))
     return body
+
+
+def _repetition(request: ChatRequest) -> Json:
+    """JSON and calls must repeat their signs, and are held to their form by a grammar."""
+    is_free = request.response_format is None and (
+        not request.tools or request.tool_choice == "none"
+    )
+    return {"repeat_penalty": REPEAT_PENALTY} if is_free else {}
 
 
 def _own(extensions: Mapping[str, Any], warnings: list[str]) -> Json:

@@ -74,7 +74,7 @@ async def ticks_until_rest(process: LlamaProcess) -> int:
 @linux
 async def test_it_stops_when_the_client_closes_the_stream(adapter: EmbeddedAdapter) -> None:
     process = await process_of(adapter)
-    request = a_request("Sevens.", response_format=ENDLESS, max_tokens=None)
+    request = a_request("Sevens.", response_format=ENDLESS, max_tokens=4096)
     async with contextlib.aclosing(adapter.chat(request)) as batches:
         async for batch in batches:
             if any(isinstance(event, Text) for event in batch):
@@ -90,7 +90,7 @@ async def test_it_stops_when_the_request_is_cancelled(
     adapter: EmbeddedAdapter, stream: bool, prompt: str
 ) -> None:
     process = await process_of(adapter)
-    request = a_request(prompt, response_format=ENDLESS, max_tokens=None, stream=stream)
+    request = a_request(prompt, response_format=ENDLESS, max_tokens=4096, stream=stream)
     asking = asyncio.create_task(collect(adapter, request))
     idle = ticks_used(process)
     await until(lambda: ticks_used(process) > idle + 20, every_s=0.01)
@@ -103,7 +103,7 @@ async def test_it_stops_when_the_request_is_cancelled(
 async def test_closing_ends_the_process_in_the_middle_of_an_answer() -> None:
     adapter = an_adapter()
     process = await process_of(adapter)
-    request = a_request("Sevens.", response_format=ENDLESS, max_tokens=None)
+    request = a_request("Sevens.", response_format=ENDLESS, max_tokens=4096)
     asking = asyncio.create_task(collect(adapter, request))
     await asyncio.sleep(0.1)
     await adapter.close()

@@ -45,7 +45,9 @@ ALWAYS = {
     "stream": True,
     "stream_options": {"include_usage": True},
     "return_progress": True,
+    "max_tokens": 512,
 }
+FREE = {"repeat_penalty": 1.1}
 
 
 def native(facts: ModelFacts = RICH, **fields: Any) -> NativeCall:
@@ -135,8 +137,8 @@ ROWS: dict[str, tuple[Json, Json, tuple[str, ...]]] = {
     ),
     "own names": (extensions(top_k=20.0, min_p=0.1), {"top_k": 20, "min_p": 0.1}, ()),
     "own block": (
-        extensions(embedded={"repeat_penalty": 1.1}, groq={"top_k": 1}),
-        {"repeat_penalty": 1.1},
+        extensions(embedded={"repeat_penalty": 1.3}, groq={"top_k": 1}),
+        {"repeat_penalty": 1.3},
         (),
     ),
     "own block, unknown name": (extensions(embedded={"n_discard": -1}), {}, ("dropped=embedded",)),
@@ -167,7 +169,8 @@ ROWS: dict[str, tuple[Json, Json, tuple[str, ...]]] = {
 @pytest.mark.parametrize(("fields", "body", "warnings"), ROWS.values(), ids=ROWS.keys())
 def test_a_parameter_becomes(fields: Json, body: Json, warnings: tuple[str, ...]) -> None:
     call = native(**fields)
-    assert call.body == ALWAYS | body
+    is_held_by_a_grammar = not body.keys().isdisjoint({"response_format", "tools"})
+    assert call.body == ALWAYS | ({} if is_held_by_a_grammar else FREE) | body
     assert call.warnings == warnings
 
 
@@ -226,8 +229,9 @@ def test_settings_stand_in_for_what_a_request_leaves_open() -> None:
     settings = EmbeddedSettings(temperature=0.7, max_tokens=99)
     given = ChatRequest(DEFAULT_MODEL, ASK, max_tokens=5, params={"temperature": 0.1})
     open_ = ChatRequest(DEFAULT_MODEL, ASK)
-    assert to_native(open_, settings, PLAIN).body == ALWAYS | {"temperature": 0.7, "max_tokens": 99}
-    assert to_native(given, settings, PLAIN).body == ALWAYS | {"temperature": 0.1, "max_tokens": 5}
+    always = ALWAYS | FREE
+    assert to_native(open_, settings, PLAIN).body == always | {"temperature": 0.7, "max_tokens": 99}
+    assert to_native(given, settings, PLAIN).body == always | {"temperature": 0.1, "max_tokens": 5}
 
 
 # Messages
