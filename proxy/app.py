@@ -283,12 +283,15 @@ def limits_of(settings: ProviderSettings, preset: str) -> Limits:
 def _last_resort(
     adapters: Mapping[str, Adapter], answered: Callable[[], set[str]]
 ) -> Callable[[Preference], str | None]:
-    """The provider that stands in while nothing is set up: no choice, no key, no answer yet."""
+    """The provider that stands in while nothing is set up: no key, no answer yet, no choice but
+    of one that is not set up either.
+    """
     others = {name for name, adapter in adapters.items() if not adapter.last_resort}
     has_key = any(adapters[name].settings.api_key for name in others)
 
     def stand_in(preference: Preference) -> str | None:
-        if has_key or preference.chosen or answered() & others:
+        is_choice_set_up = preference.chosen and not adapters[preference.provider].unconfigured
+        if has_key or is_choice_set_up or answered() & others:
             return None
         ready = (
             name for name in adapters if name not in others and not adapters[name].unconfigured

@@ -15,6 +15,7 @@ import click
 
 if TYPE_CHECKING:
     from adapters.base import Json
+    from proxy.command.remote import Remote
     from proxy.settings import Settings
 
 EXIT_FAILED = 1
@@ -72,13 +73,15 @@ class Given:
 @click.argument("provider")
 @click.option("--app", metavar="NAME", help="Switch this app alone (its API key is app-NAME).")
 @click.option("--model", help="The provider's model to use from now on.")
+@click.option("--force", is_flag=True, help="Switch even to a provider that is not set up yet.")
 @click.pass_obj
-def use(given: Given, provider: str, app: str | None, model: str | None) -> None:
+def use(given: Given, provider: str, app: str | None, model: str | None, *, force: bool) -> None:
     """Switch to a provider.
 
     Takes effect for the next request of the running server, or else at the next start.
     """
     from adapters import REGISTRY
+    from proxy.command.remote import running
     from proxy.command.terminal import short
 
     settings = given.address()
@@ -88,18 +91,21 @@ def use(given: Given, provider: str, app: str | None, model: str | None) -> None
     change: Json = {"default_llm_provider": name}
     if model is not None:
         change["models"] = {name: model}
-    is_live, facts = _change(settings, app, change)
-    [told] = [told for told in facts["providers"] if told["id"] == name]
-    title = short(told["title"])
+    with failures(), running(settings) as server:
+        [one] = [one for one in _facts(settings, server)["providers"] if one["id"] == name]
+        title = short(one["title"])
+        lacking = one["unconfigured"] and f"{one['unconfigured']}. To do: {one['setup']}."
+        if lacking and not force:
+            raise Failed(f"{title} is not set up yet: {lacking} Or switch anyway with --force.")
+        where = _change(settings, server, app, change)
     subject = "Provider" if app is None else f"Provider of the app {app!r}"
     whose = "All" if app is None else "Its"
     say(f"✓ {subject} switched to {title}. {whose} subsequent requests will use {title}.")
     if model is not None:
         say(f"  Its model is {model}.")
-    if not is_live:
-        say(f"  No pointsman is running at {settings.url()}: the next start will use it.")
-    if told["unconfigured"]:
-        say(f"! {title} is not set up yet: {told['unconfigured']}. To do: {told['setup']}.")
+    say(f"  {where}")
+    if lacking:
+        say(f"! {title} is not set up yet: {lacking}")
 
 
 @click.command()
@@ -184,18 +190,22 @@ def say(text: str) -> None:
     click.echo(text.encode(encoding, "replace").decode(encoding))
 
 
-def _change(settings: Settings, app: str | None, change: Json) -> tuple[bool, Json]:
-    """Change a preference; whether a running server has it by now, and the facts after it."""
-    from proxy.command.remote import running
+def _facts(settings: Settings, server: Remote | None) -> Json:
+    return server.facts() if server else asyncio.run(_set_up(settings))
 
-    with failures(), running(settings) as server:
-        if server is not None:
-            server.change(app, change)
-            return True, server.facts()
-        from proxy.command.offline import keep
 
-        keep(settings, app, change)
-        return False, asyncio.run(_set_up(settings))
+def _change(settings: Settings, server: Remote | None, app: str | None, change: Json) -> str:
+    """Change a preference; what is told of where it holds."""
+    if server is not None:
+        server.change(app, change)
+        return f"The server at {settings.url()} has it by now."
+    from proxy.command.offline import keep
+
+    keep(settings, app, change)
+    return (
+        f"No pointsman is running at {settings.url()}: the next start will use it,"
+        " and so will at once a server elsewhere that shares this database."
+    )
 
 
 async def _set_up(settings: Settings) -> Json:

@@ -156,7 +156,8 @@ class Chooser:
         if not order:
             raise ApiError(
                 503,
-                "Nothing can answer yet. " + self.ways_to_an_answer(),
+                f"{self.cure_of_choice(preference)}Nothing can answer yet. "
+                + self.ways_to_an_answer(),
                 type_="service_unavailable_error",
                 code="no_provider_available",
                 should_retry=False,
@@ -170,6 +171,14 @@ class Chooser:
     def ways_to_an_answer(self) -> str:
         """What to do so that some provider answers, one sentence a provider."""
         return " ".join(f"{adapter.title}: {adapter.setup}." for adapter in self._adapters.values())
+
+    def cure_of_choice(self, preference: Preference) -> str:
+        """What to do where a provider was chosen that is not set up, else nothing."""
+        adapter = self._adapters[preference.provider]
+        if not preference.chosen or adapter.unconfigured is None:
+            return ""
+        reason = f"{adapter.title} is chosen, but not set up: {adapter.unconfigured}."
+        return f"{reason} To do: {adapter.setup}. "
 
     def _must_be_configured(self, provider: str) -> None:
         reason = self._adapters[provider].unconfigured

@@ -358,6 +358,8 @@ class Router:
         error = from_adapter(final[-1]) if final else from_failures(failures)
         if attempts.plan.pinned and attempts.failures and failures[-1].kind is ErrorKind.SERVER:
             error = pinned_broke(error)
+        if error.status >= 500 and not attempts.plan.pinned:
+            error.message = self._chooser.cure_of_choice(preference) + error.message
         if error.status == 503 and not preference.chosen and not self.answered:
             error.message += " " + self._chooser.ways_to_an_answer()
         return spread(error, self._chance())

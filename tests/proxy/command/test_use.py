@@ -16,13 +16,22 @@ from tests.proxy.command.terminal_kit import one_line, run, server
 from tests.proxy.serving import Host
 
 
+@pytest.fixture(autouse=True)
+def two_set_up(clean_place: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Groq and Gemini have a key, and are nowhere."""
+    for name in ("GROQ", "GEMINI"):
+        monkeypatch.setenv(f"{name}_API_KEY", "key-1")
+        monkeypatch.setenv(f"{name}_BASE_URL", "http://127.0.0.1:1")
+
+
 def test_without_a_server_the_choice_is_kept_for_the_next_start(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = run("use", "groq").stdout
 
     assert "✓ Provider switched to Groq. All subsequent requests will use Groq." in shown
-    assert "the next start will use it" in shown
+    assert "No pointsman is running at http://127.0.0.1:1: the next start will use it" in shown
+    assert "so will at once a server elsewhere that shares this database" in shown
     with server(host, monkeypatch):
         answer = httpx.get(f"{host.base_url}/api/user/preferences", trust_env=False).json()
         assert answer["default_llm_provider"] == "groq"
@@ -37,7 +46,10 @@ def test_a_running_server_switches_for_the_next_request(
         shown = run("use", "gemini").stdout
         answer = httpx.post(f"{host.base_url}/v1/chat/completions", json=ASK, trust_env=False)
 
-    assert shown == "✓ Provider switched to Gemini. All subsequent requests will use Gemini.\n"
+    assert shown == (
+        "✓ Provider switched to Gemini. All subsequent requests will use Gemini.\n"
+        f"  The server at {host.base_url} has it by now.\n"
+    )
     assert answer.headers["x-pointsman-provider"] == "gemini"
 
 
@@ -111,10 +123,38 @@ def test_a_name_that_no_model_has_changes_nothing(
     assert facts()["preference"]["default_llm_provider"] == "ollama"
 
 
-def test_what_is_missing_for_the_choice_is_told() -> None:
-    shown = run("use", "groq").stdout
+@pytest.mark.parametrize("is_running", [False, True], ids=["stored", "running"])
+@pytest.mark.parametrize("arguments", [(), ("--app", "notes"), ("--model", "m")])
+def test_who_is_not_set_up_is_refused_with_the_cure(
+    host: Host, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], is_running: bool
+) -> None:
+    monkeypatch.delenv("GROQ_API_KEY")
+    if is_running:
+        with server(host, monkeypatch):
+            line = one_line(run("use", "groq", *arguments), 1)
+    else:
+        line = one_line(run("use", "groq", *arguments), 1)
+    monkeypatch.setenv("POINTSMAN_PORT", "1")
 
+    assert "Groq is not set up yet: GROQ_API_KEY is not set. To do: set GROQ_API_KEY" in line
+    assert facts()["preference"] | {"fallback": []} == {
+        "default_llm_provider": "ollama",
+        "chosen": False,
+        "fallback": [],
+        "aliases": {},
+        "rate_preset": "provider",
+    }
+    assert facts()["apps"] == []
+
+
+def test_who_is_not_set_up_can_be_chosen_by_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GROQ_API_KEY")
+
+    shown = run("use", "groq", "--force").stdout
+
+    assert "✓ Provider switched to Groq." in shown
     assert "! Groq is not set up yet: GROQ_API_KEY is not set." in shown
+    assert facts()["preference"]["default_llm_provider"] == "groq"
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,29 @@ def test_the_last_resort_never_stands_in_for_who_is_merely_down(
     assert "inside" not in attempts
 
 
+def test_the_last_resort_stands_in_for_a_choice_that_is_not_set_up(
+    yard: Callable[..., Yard],
+) -> None:
+    made = yard(LLM_PROVIDER="cloud")
+
+    assert made.ask(down=True) == (200, "local:network,inside:200")
+
+
+def test_a_failure_names_the_choice_that_is_not_set_up_and_its_cure_first(
+    yard: Callable[..., Yard],
+) -> None:
+    made = yard(LLM_PROVIDER="cloud")
+    made.inside.script.unset = "it is not installed"
+    made.local.script.play([failure(ErrorKind.NETWORK, "local")])
+
+    answer = httpx.post(made.url, json=HELLO, trust_env=False)
+
+    assert answer.status_code == 503
+    message = answer.json()["error"]["message"]
+    assert message.startswith("Cloud is chosen, but not set up: CLOUD_API_KEY is not set. To do: ")
+    assert "local: " in message
+
+
 def test_the_last_resort_steps_back_once_another_has_answered(yard: Callable[..., Yard]) -> None:
     made = yard()
     assert made.ask() == (200, "local:200")
