@@ -116,9 +116,16 @@ def settings_for(fakes: Fakes, folder: Path, **given: Any) -> Settings:
 class Threaded(Server):
     """The server in a thread, until `end` is called; with another parser if one is named."""
 
-    def __init__(self, settings: Settings, *, parser: str = "", drain_s: float = 5.0) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        parser: str = "",
+        drain_s: float = 5.0,
+        clocks: Clocks | None = None,
+    ) -> None:
         # Between two attempts nothing needs to be waited for here.
-        clocks = Clocks(sleep=lambda _: asyncio.sleep(0))
+        clocks = clocks or Clocks(sleep=lambda _: asyncio.sleep(0))
         super().__init__(settings, drain_s=drain_s, clocks=clocks)
         if parser:
             self.config = uvicorn.Config(
