@@ -54,7 +54,7 @@ class Server(uvicorn.Server):
     def __init__(
         self, settings: Settings, *, drain_s: float = DRAIN_S, clocks: Clocks | None = None
     ) -> None:
-        app = create_app(settings, clocks=clocks)
+        app = create_app(settings, clocks=clocks, stop=self._stop)
         super().__init__(
             uvicorn.Config(
                 app,
@@ -68,7 +68,6 @@ class Server(uvicorn.Server):
             )
         )
         self.parts: Parts = app.state.parts
-        self.parts.stop = self._stop
         self.reason: str | None = None
         self._drain_s = drain_s
         self._told = asyncio.Event()
@@ -84,7 +83,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._checking = asyncio.create_task(self._check())
+        self._checking = self.parts.background.start("checking connections", self._check)
         # What was imported until here stays for good: no need to search it for garbage again.
         gc.collect()
         gc.freeze()
@@ -93,7 +92,7 @@ class Server(uvicorn.Server):
         # took 6 % of all the time.
         gc.set_threshold(10_000, 20, 20)
         if sockets:
-            click.echo(await banner(self.parts, sockets[0].getsockname()[1]))
+            click.echo(await self._banner(sockets[0].getsockname()[1]))
 
     async def main_loop(self) -> None:
         """Until told to end."""
@@ -132,6 +131,13 @@ class Server(uvicorn.Server):
     def _stop(self, reason: str) -> None:
         self.reason = reason
         self.end()
+
+    async def _banner(self, port: int) -> str:
+        parts = self.parts
+        preference = await parts.storage.preference(None)
+        return await banner(
+            parts.settings, port, parts.chooser, preference, parts.adapters, parts.admin_token
+        )
 
     def _connections(self) -> list[Protocol]:
         return cast(list[Protocol], list(self.server_state.connections))

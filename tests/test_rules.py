@@ -24,7 +24,7 @@ SDKS = {"groq": "groq", "google": "gemini", "ollama": "ollama", "xllamacpp": "em
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("adapters",),
-    ("proxy.settings", "proxy.log", "proxy.redact", "proxy.errors"),
+    ("proxy.settings", "proxy.background", "proxy.log", "proxy.redact", "proxy.errors"),
     ("proxy.upstream", "proxy.gate", "proxy.limits"),
     ("proxy.routing",),
     ("proxy.store",),

@@ -4,53 +4,60 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import orjson
+from pydantic import SecretStr
 
-if TYPE_CHECKING:
-    from proxy.app import Parts
+from adapters.base import Adapter
+from proxy.routing.candidates import Chooser, Preference
+from proxy.settings import Settings
 
 REACH_S = 0.3
 READY = "ready"
 
 
-async def banner(parts: Parts, port: int) -> str:
+async def banner(
+    settings: Settings,
+    port: int,
+    chooser: Chooser,
+    preference: Preference,
+    adapters: Mapping[str, Adapter],
+    token: SecretStr | None,
+) -> str:
     """A few lines: base URL, the active provider, each provider's state, one curl to try."""
-    base_url = f"{parts.settings.url(port)}/v1"
-    preference = await parts.storage.preference(None)
-    states = {name: await _state(parts, name) for name in parts.adapters}
+    base_url = f"{settings.url(port)}/v1"
+    states = {name: await _state(adapter) for name, adapter in adapters.items()}
     width = max(map(len, states))
-    active = f"{preference.provider} ({parts.chooser.model_of(preference.provider, preference)})"
-    stand_in = parts.chooser.stand_in(preference)
+    active = f"{preference.provider} ({chooser.model_of(preference.provider, preference)})"
+    stand_in = chooser.stand_in(preference)
     if stand_in and not states[preference.provider].startswith(READY):
         active += f"; until something is set up {stand_in} answers"
     lines = [
         "",
         f"  pointsman   {base_url}",
         f"  active      {active}",
-        f"  switch      {parts.settings.url(port)}/admin",
+        f"  switch      {settings.url(port)}/admin",
         "",
         *(f"  {name:<{width}}  {state}" for name, state in states.items()),
         "",
         "  Try it:",
-        f"  {_curl(base_url, needs_key=bool(parts.settings.client_keys))}",
-        *_token(parts),
+        f"  {_curl(base_url, needs_key=bool(settings.client_keys))}",
+        *_token(settings, token),
         "",
     ]
     return "\n".join(lines)
 
 
-def _token(parts: Parts) -> list[str]:
+def _token(settings: Settings, token: SecretStr | None) -> list[str]:
     """The admin token, if this start has made it up: it is shown here and nowhere else."""
-    if parts.admin_token is None or parts.settings.admin_token.get_secret_value():
+    if token is None or settings.admin_token.get_secret_value():
         return []
-    token = parts.admin_token.get_secret_value()
-    return ["", f"  Admin token of this run (POINTSMAN_ADMIN_TOKEN sets one for good): {token}"]
+    shown = token.get_secret_value()
+    return ["", f"  Admin token of this run (POINTSMAN_ADMIN_TOKEN sets one for good): {shown}"]
 
 
-async def _state(parts: Parts, name: str) -> str:
-    adapter = parts.adapters[name]
+async def _state(adapter: Adapter) -> str:
     if adapter.unconfigured:
         return f"not set up: {adapter.unconfigured}"
     model = adapter.settings.model

@@ -19,9 +19,9 @@ from pathlib import Path
 import httpx
 
 from adapters.base import Adapter, AdapterError, Availability
-from proxy.app import Parts
 from proxy.command.offline import offline
 from proxy.command.remote import RemoteError, running
+from proxy.routing.candidates import Preference
 from proxy.settings import Settings, SettingsError, placeholder_keys
 from proxy.store.migrate import HEAD, NewerSchemaError
 from proxy.store.storage import StoreError, sqlite_path
@@ -61,11 +61,17 @@ async def examine(load: Callable[[], Settings], env_file: Path) -> list[Finding]
     placeholders = placeholder_keys(env_file)
     findings = [_env_file(env_file), _port(settings), _database(settings)]
     async with offline(settings) as parts:
-        wanted = _wanted(parts)
+        preference = parts.preferences.get(None)
+        wanted = _wanted(parts.adapters, preference)
         lists = await asyncio.gather(
             *(
-                _provider(parts, name, is_wanted=name in wanted, placeholder=placeholders.get(name))
-                for name in parts.adapters
+                _provider(
+                    adapter,
+                    parts.chooser.model_of(name, preference),
+                    is_wanted=name in wanted,
+                    placeholder=placeholders.get(name),
+                )
+                for name, adapter in parts.adapters.items()
             )
         )
     for listed in lists:
@@ -208,12 +214,11 @@ def _schema(path: Path) -> str:
 # -- providers --------------------------------------------------------------------------------
 
 
-def _wanted(parts: Parts) -> set[str]:
+def _wanted(adapters: Mapping[str, Adapter], preference: Preference) -> set[str]:
     """The providers that somebody has set up or chosen, so that they ought to work."""
-    preference = parts.preferences.get(None)
     wanted = {
         name
-        for name, adapter in parts.adapters.items()
+        for name, adapter in adapters.items()
         if not adapter.unconfigured and adapter.settings != adapter.Settings()
     }
     wanted.update(preference.fallback)
@@ -221,10 +226,10 @@ def _wanted(parts: Parts) -> set[str]:
 
 
 async def _provider(
-    parts: Parts, name: str, *, is_wanted: bool, placeholder: str | None
+    adapter: Adapter, model: str, *, is_wanted: bool, placeholder: str | None
 ) -> list[Finding]:
     """What is found of one provider; the last finding is good if it can answer."""
-    adapter = parts.adapters[name]
+    name = adapter.name
     at_fault = Mark.BAD if is_wanted else Mark.ABSENT
     if adapter.unconfigured and not placeholder:
         return [Finding(at_fault, name, f"not set up: {adapter.unconfigured}", adapter.setup)]
@@ -248,7 +253,6 @@ async def _provider(
         text = f"cannot be used{where}: {reach.detail}"
         return [*findings, Finding(at_fault, name, text, cure)]
     findings.append(_good(name, f"answers{where}"))
-    model = parts.chooser.model_of(name, parts.preferences.get(None))
     return [*findings, await _model(adapter, model, at_fault)]
 
 

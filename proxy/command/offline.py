@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from adapters import REGISTRY
 from adapters.base import Json
-from proxy.app import Parts, create_app
+from proxy.app import Parts, closed_at_the_end, create_app
 from proxy.console.change import app_row_id, changed
-from proxy.limits.health import DayQuota
+from proxy.limits.health import DayQuota, Health
 from proxy.settings import Settings
 from proxy.store.migrate import NewerSchemaError
-from proxy.store.preferences import StoredPreference
+from proxy.store.preferences import Preferences, StoredPreference
 from proxy.store.request_log import Query
 from proxy.store.rows import UsageQueue
 from proxy.store.snapshot import SnapshotError, SqliteReader
@@ -33,17 +33,12 @@ T = TypeVar("T")
 async def offline(settings: Settings) -> AsyncIterator[Parts]:
     """The parts of a server that listens nowhere; `storage.problem` tells what was unreadable."""
     parts: Parts = create_app(settings).state.parts
-    try:
-        _load(parts)
-    except (StoreError, NewerSchemaError) as error:
-        parts.storage.problem = str(error)
-    try:
+    async with closed_at_the_end(parts):
+        try:
+            _load(settings.store_url, parts.preferences, parts.health)
+        except (StoreError, NewerSchemaError) as error:
+            parts.storage.problem = str(error)
         yield parts
-    finally:
-        await parts.storage.close()
-        for adapter in parts.adapters.values():
-            await adapter.close()
-        await parts.upstream.client.aclose()
 
 
 def keep(settings: Settings, app: str | None, change: Json) -> None:
@@ -89,26 +84,26 @@ class LogReader:
         return database
 
 
-def _load(parts: Parts) -> None:
-    path = sqlite_path(parts.settings.store_url)
+def _load(url: str, preferences: Preferences, health: Health) -> None:
+    path = sqlite_path(url)
     if path is None:
         from proxy.store.database import Database
 
-        with closing(Database(parts.settings.store_url)) as database:
+        with closing(Database(url)) as database:
             database.open()
-            _take(parts, database)
+            _take(database, preferences, health)
         return
     # Read as it is: whoever only looks should neither migrate a file nor move a broken one aside.
     with closing(SqliteReader(path)) as file:
         try:
-            _take(parts, file)
+            _take(file, preferences, health)
         except SnapshotError as error:
             raise StoreError(f"the database {path} cannot be read: {error}") from error
 
 
-def _take(parts: Parts, reader: Reader) -> None:
-    parts.preferences.replace(reader.preferences())
-    parts.health.restore(
+def _take(reader: Reader, preferences: Preferences, health: Health) -> None:
+    preferences.replace(reader.preferences())
+    health.restore(
         DayQuota(provider, model or None, until.timestamp())
         for provider, model, until, _ in reader.cooldowns()
     )

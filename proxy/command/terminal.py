@@ -104,6 +104,8 @@ def _remarks(facts: Json, now: datetime) -> Iterator[str]:
             yield f"app {app['id']} uses {app['provider']}"
     if facts["store"]["problem"]:
         yield f"✗ {facts['store']['problem']}; choices do not outlive the run"
+    for problem in facts["background"]["problems"]:
+        yield f"✗ {problem}; restart pointsman"
 
 
 def _time(moment: float, now: datetime) -> str:

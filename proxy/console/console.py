@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from adapters.base import Adapter, Json
 from proxy.console.change import app_row_id, changed, check_provider, preference_object
 from proxy.console.explain import explain
-from proxy.console.status import Sources, preset_of
+from proxy.console.status import Sources
 from proxy.console.watch import Watch, server_sent
 from proxy.doors.chat.read import parse_json
 from proxy.errors import ApiError, bad_request
@@ -38,18 +38,17 @@ class Console:
 
     async def preference(self, app: str | None) -> Json:
         """What the user has chosen, or what holds for an app."""
-        await self._sources.loaded()
+        await self._sources.storage.preference(None)
         row_id = app_row_id(app)
         row = self._preferences.row(row_id)
         holds = self._preferences.get(None if row_id == DEFAULT else row_id)
-        preset = preset_of(self._sources.settings, self._preferences)
-        return preference_object(row, holds, preset)
+        return preference_object(row, holds, self._sources.presets.current)
 
     async def change(self, app: str | None, body: bytes) -> Json:
         """Store a change; it holds for the next request when this returns."""
         row_id = app_row_id(app)
         change = parse_json(body)
-        await self._sources.loaded()
+        await self._sources.storage.preference(None)
         async with self._changing:
             row = changed(self._preferences.row(row_id), change, self._adapters)
             with _store_errors():
@@ -78,7 +77,7 @@ class Console:
 
     async def explain(self, app: str | None, body: bytes) -> Json:
         """What an OpenAI request would become at each provider, and where it would go now."""
-        await self._sources.loaded()
+        await self._sources.storage.preference(None)
         preference = self._preferences.get(app)
         return explain(
             body, self._adapters, self._sources.chooser, preference, self._sources.health()

@@ -8,17 +8,19 @@ gives an unchanged object.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
 from adapters.base import Adapter, Availability, ChatRequest, Json, Model
+from proxy.console.presets import Presets
 from proxy.errors import ApiError
 from proxy.limits.health import Status
 from proxy.limits.windows import Gauge, Limits
 from proxy.routing.candidates import Candidate, Chooser, Plan, Preference
 from proxy.settings import Settings
 from proxy.store.preferences import DEFAULT, Preferences
+from proxy.store.storage import Storage
 from proxy.telemetry.recorder import Recorder
 
 DAY_NAMES = frozenset({"requests a day", "requests a day, as told"})
@@ -28,20 +30,20 @@ DAY_NAMES = frozenset({"requests a day", "requests a day, as told"})
 class Sources:
     """What the facts are taken from.
 
-    `lists` gives the models that each provider offers, `health` and `limits` what the router keeps
-    to, `problem` what is wrong with the database; `loaded` waits until it has been read.
+    `lists` gives the models that each provider offers, `health` and `presets` what the router keeps
+    to; `failed` names what has failed in the background.
     """
 
     settings: Settings
     adapters: Mapping[str, Adapter]
     chooser: Chooser
     preferences: Preferences
+    storage: Storage
     recorder: Recorder
     lists: Callable[[], Mapping[str, Sequence[Model]]]
     health: Callable[[], Sequence[Status]]
-    limits: Callable[[], Mapping[str, Limits]]
-    problem: Callable[[], str | None]
-    loaded: Callable[[], Awaitable[object]]
+    presets: Presets
+    failed: Sequence[str]
 
 
 def status_of(
@@ -62,21 +64,17 @@ def status_of(
             "chosen": preference.chosen,
             "fallback": list(fallback_of(sources.adapters, preference)),
             "aliases": {name: dict(models) for name, models in preference.aliases.items()},
-            "rate_preset": preset_of(sources.settings, sources.preferences),
+            "rate_preset": sources.presets.current,
         },
         "providers": [
             _provider(sources, name, preference, health, reach.get(name), now)
             for name in sources.adapters
         ],
         "apps": _apps(sources),
-        "store": {"problem": sources.problem()},
+        "store": {"problem": sources.storage.problem},
+        "background": {"problems": list(sources.failed)},
         "chat_path": "/admin/api/chat" if sources.settings.client_keys else "/v1/chat/completions",
     }
-
-
-def preset_of(settings: Settings, preferences: Preferences) -> str:
-    """The rate preset that holds: the stored one, or the setting."""
-    return preferences.row(DEFAULT).rate_preset or settings.rate_preset
 
 
 def fallback_of(adapters: Mapping[str, Adapter], preference: Preference) -> Sequence[str]:
@@ -164,7 +162,7 @@ def _provider(
     adapter = sources.adapters[name]
     model = sources.chooser.model_of(name, preference)
     mine = [status for status in health if status.provider == name]
-    gauges = _gauges(mine, model, sources.limits().get(name, Limits()))
+    gauges = _gauges(mine, model, sources.presets.limits().get(name, Limits()))
     failure = sources.recorder.failure(name)
     return {
         "id": name,

@@ -7,6 +7,7 @@ reads slowly gets the newest state and not every one in between.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
@@ -15,8 +16,11 @@ from dataclasses import replace
 import orjson
 
 from adapters.base import Adapter, Availability, Json
+from proxy.background import Background
 from proxy.doors.models import Catalog
 from proxy.store.preferences import Preferences
+
+log = logging.getLogger("pointsman.watch")
 
 TICK_S = 0.35
 LEAST_S = 0.15
@@ -74,6 +78,9 @@ class Reach:
                 answer = await self._adapters[name].is_available()
         except TimeoutError:
             answer = Availability(False, "it does not answer in time")
+        except Exception:
+            log.exception("asking %s whether it answers failed inside the proxy", name)
+            answer = Availability(False, "asking failed inside the proxy; its log has the details")
         answer = replace(answer, detail=self._mask(answer.detail))
         self.known[name] = answer
         return answer
@@ -88,11 +95,13 @@ class Watch:
         reach: Reach,
         catalog: Catalog,
         preferences: Preferences,
+        background: Background,
     ) -> None:
         self._facts = facts
         self.reach = reach
         self._catalog = catalog
         self._preferences = preferences
+        self._background = background
         self._latest = b""
         self._watchers: set[asyncio.Event] = set()
         self._working: asyncio.Task[None] | None = None
@@ -135,7 +144,7 @@ class Watch:
 
     def _work(self) -> None:
         if self._working is None or self._working.done():
-            self._working = asyncio.create_task(self._follow())
+            self._working = self._background.start("the live status", self._follow)
 
     async def _follow(self) -> None:
         """While anybody watches: make the status, and wake them all if it is another one."""
@@ -158,7 +167,7 @@ class Watch:
             return
         self.reach.refresh()
         if self._models is None or self._models.done():
-            self._models = asyncio.create_task(self._catalog.refreshed())
+            self._models = self._background.start("listing models", self._catalog.refreshed)
 
 
 async def _is_set(event: asyncio.Event, timeout_s: float) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, field
 
 from msgspec import Struct
@@ -224,6 +224,27 @@ class Chooser:
             param=skipped[0].param,
             provider=skipped[0].candidate.provider,
         )
+
+
+def last_resort_of(
+    adapters: Mapping[str, Adapter], answered: AbstractSet[str]
+) -> Callable[[Preference], str | None]:
+    """The provider that stands in while nothing is set up: no key, no answer yet, no choice but
+    of one that is not set up either.
+    """
+    others = {name for name, adapter in adapters.items() if not adapter.last_resort}
+    has_key = any(adapters[name].settings.api_key for name in others)
+
+    def stand_in(preference: Preference) -> str | None:
+        is_choice_set_up = preference.chosen and not adapters[preference.provider].unconfigured
+        if has_key or is_choice_set_up or answered & others:
+            return None
+        ready = (
+            name for name in adapters if name not in others and not adapters[name].unconfigured
+        )
+        return next(ready, None)
+
+    return stand_in
 
 
 def needs_of(request: ChatRequest) -> dict[str, str]:

@@ -98,6 +98,7 @@ class Router:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
+        answered: set[str] | None = None,
     ) -> None:
         self._adapters = adapters
         self._chooser = chooser
@@ -114,7 +115,7 @@ class Router:
         self._budget = RetryBudget(clock)
         self._lines = Lines()
         self._backoff = wait_random_exponential(multiplier=0.5, max=8)
-        self.answered: set[str] = set()
+        self.answered = set[str]() if answered is None else answered
 
     async def chat(
         self,

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from proxy.routing.candidates import Preference
+from proxy.settings import Settings
 
 DEFAULT = "default"
 
@@ -120,3 +121,14 @@ class Preferences:
             models={**below.models, **row.models},
             aliases={**below.aliases, **row.aliases},
         )
+
+
+def preferences_of(settings: Settings, providers: Collection[str]) -> Preferences:
+    """Nothing chosen yet but what the settings say; without that, the first provider."""
+    chosen = settings.llm_provider
+    first = Preference(
+        provider=chosen or next(iter(providers)),
+        chosen=chosen is not None,
+        fallback=settings.fallback,
+    )
+    return Preferences(first, providers)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from adapters.memory import LruMemory
+from proxy.background import Background
 from proxy.limits.health import DayQuota, Health
 from proxy.routing.candidates import Preference
 from proxy.store.migrate import NewerSchemaError
@@ -63,6 +64,7 @@ class Storage:
         signatures: LruMemory,
         health: Health,
         prices: PriceList | None = None,
+        background: Background | None = None,
     ) -> None:
         self._url = url
         self._preferences = preferences
@@ -70,6 +72,7 @@ class Storage:
         self._health = health
         self.prices = prices or PriceList()
         self.usage = UsageQueue()
+        self._background = background or Background()
         self._saved_quotas: frozenset[DayQuota] = frozenset()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._database: Database | None = None
@@ -95,9 +98,17 @@ class Storage:
             await self._load()
         except StoreError as error:
             log.error("%s: going on without it until that is mended", error)  # noqa: TRY400
+        except NewerSchemaError:
+            raise
+        except Exception:
+            self._go_on()  # it is logged and shown; what is chosen is to be saved all the same
+            raise
         finally:
             self._may_answer.set()
-        self._ticking = asyncio.create_task(self._tick())
+        self._go_on()
+
+    def _go_on(self) -> None:
+        self._ticking = self._background.start("saving", self._tick)
 
     async def close(self) -> None:
         """Save what is still in memory only, and close."""
@@ -108,6 +119,8 @@ class Storage:
                 await self.flush()
             except StoreError as error:
                 log.warning("%s: the last second is lost", error)
+            except Exception:
+                log.exception("saving failed inside the proxy: the last second is lost")
         for file in (self._file, self._log):
             if file is not None:
                 self._thread.submit(file.close)

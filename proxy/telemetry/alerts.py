@@ -179,7 +179,6 @@ def alerts_of(
     storage: Storage,
     health: Health,
     client: httpx.AsyncClient,
-    *,
     wall: Callable[[], float],
 ) -> Alerts:
     """What the settings ask to be told of, and where; `client` is what a webhook is told by."""

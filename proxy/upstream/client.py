@@ -8,11 +8,18 @@ from dataclasses import dataclass
 import httpx
 
 from adapters.upstream import Upstream, timeouts
+from proxy.settings import Settings, bypasses_proxy, proxies_of_environment
 from proxy.upstream.transport import Transport
 
 MAX_CONNECTIONS = 2000
 MAX_IDLE_CONNECTIONS = 100
 IDLE_CONNECTION_S = 30.0
+
+
+def upstream_of(settings: Settings) -> Upstream:
+    """The upstream that the settings and the environment's proxies ask for."""
+    proxies = proxies_of_environment()
+    return open_upstream(settings.transport, proxies=proxies, bypass=bypasses_proxy)
 
 
 def open_upstream(

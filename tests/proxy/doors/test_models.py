@@ -15,8 +15,8 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from adapters.base import Capabilities, ErrorKind, Model
-from proxy.app import _api_error
 from proxy.doors import models
+from proxy.doors.failures import api_error
 from proxy.doors.models import Catalog, ModelsEndpoint
 from proxy.errors import ApiError
 from proxy.routing.candidates import Candidate
@@ -59,7 +59,7 @@ class Station:
                 Route("/v1/models", endpoint.every),
                 Route("/v1/models/{id:path}", endpoint.single),
             ],
-            exception_handlers={ApiError: _api_error},
+            exception_handlers={ApiError: api_error},
         )
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:

@@ -1,0 +1,44 @@
+"""Work that goes on beside the requests. Where it fails that is logged and shown, never silent."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+log = logging.getLogger("pointsman.background")
+
+T = TypeVar("T")
+
+
+class Background:
+    """The tasks of one server; `problems` names those that failed, for people to read."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.problems: list[str] = []
+
+    def start(self, name: str, work: Callable[[], Coroutine[Any, Any, T]]) -> asyncio.Task[T]:
+        """Run `work` until it ends by itself, or with the server."""
+        task = asyncio.create_task(work(), name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    async def close(self) -> None:
+        """Cancel what still runs, and wait for its end."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        name = task.get_name()
+        log.error("%s failed inside the proxy", name, exc_info=error)
+        problem = f"{name} failed inside the proxy; its log has the details"
+        if problem not in self.problems:
+            self.problems.append(problem)

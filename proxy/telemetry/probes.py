@@ -1,0 +1,32 @@
+"""/health/live and /health/ready, for whoever restarts a server or sends it requests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from proxy.gate.drain import Life
+
+
+def probe_routes(life: Life, problems: Sequence[str]) -> list[Route]:
+    """`problems` grows where background work fails; from then on the server is not ready."""
+
+    async def live(_request: Request) -> Response:
+        return _json({"status": "ok"})
+
+    async def ready(_request: Request) -> Response:
+        if not life.ready:
+            return _json({"status": "starting or stopping"}, 503)
+        if problems:
+            return _json({"status": "failed", "problems": list(problems)}, 503)
+        return _json({"status": "ready"})
+
+    return [Route("/health/live", live), Route("/health/ready", ready)]
+
+
+def _json(told: object, status: int = 200) -> Response:
+    return Response(orjson.dumps(told), status, media_type="application/json")
