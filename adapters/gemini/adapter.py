@@ -59,7 +59,7 @@ class GeminiSettings(ProviderSettings):
     public_url: ClassVar[str | None] = "https://generativelanguage.googleapis.com"
     gen_ai_name: ClassVar[str | None] = "gcp.gemini"
 
-    model: str = Field(default="gemini-2.5-flash", max_length=128)
+    model: str = Field(default="gemini-flash-latest", max_length=128)
     rate_limit_requests_per_minute: int | None = Field(default=15, ge=1)
     api_version: str = Field(default="v1beta", pattern=r"^v\d+(alpha|beta)?\d*$")
 

@@ -55,7 +55,7 @@ class GroqSettings(ProviderSettings):
     careful_requests_per_minute: ClassVar[int | None] = 2
     public_url: ClassVar[str | None] = "https://api.groq.com"
 
-    model: str = Field(default="llama-3.3-70b-versatile", max_length=128)
+    model: str = Field(default="openai/gpt-oss-120b", max_length=128)
     rate_limit_requests_per_minute: int | None = Field(default=30, ge=1)
 
 

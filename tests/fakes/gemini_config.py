@@ -44,6 +44,7 @@ class Model:
 
 
 MODELS = {
+    "gemini-flash-latest": Model(levels=("MINIMAL", "LOW", "MEDIUM", "HIGH")),
     "gemini-2.0-flash": Model(logprobs=True),
     "gemini-2.5-flash": Model(budget=(0, 24_576)),
     "gemini-2.5-pro": Model(budget=(128, 32_768), penalties=False),

@@ -155,8 +155,8 @@ def test_the_defaults_are_for_a_laptop() -> None:
 @pytest.mark.parametrize(
     ("provider", "model", "requests_per_minute"),
     [
-        ("groq", "llama-3.3-70b-versatile", 30),
-        ("gemini", "gemini-2.5-flash", 15),
+        ("groq", "openai/gpt-oss-120b", 30),
+        ("gemini", "gemini-flash-latest", 15),
         ("ollama", "llama3.2", None),
     ],
 )

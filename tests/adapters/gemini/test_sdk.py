@@ -267,7 +267,7 @@ def test_a_model_that_speaks_has_no_tools() -> None:
 
 def test_settings_have_their_defaults() -> None:
     settings = GeminiSettings()
-    assert (settings.model, settings.rate_limit_requests_per_minute) == ("gemini-2.5-flash", 15)
+    assert (settings.model, settings.rate_limit_requests_per_minute) == ("gemini-flash-latest", 15)
     upstream = FakeUpstream(httpx.ConnectError("")).upstream
     assert GeminiAdapter(settings, upstream, LruMemory()).settings is settings
 

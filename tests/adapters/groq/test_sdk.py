@@ -129,7 +129,7 @@ async def test_without_a_key_nothing_is_sent(key: str | None) -> None:
 
 def test_defaults() -> None:
     settings = GroqSettings()
-    assert settings.model == "llama-3.3-70b-versatile"
+    assert settings.model == "openai/gpt-oss-120b"
     assert settings.rate_limit_requests_per_minute == 30
 
 

@@ -176,7 +176,7 @@ def test_it_serves_says_where_and_stops_when_told(server: subprocess.Popen[str])
 
     found = re.search(r"http://127\.0\.0\.1:(\d+)/v1\b", shown)
     assert found
-    assert "groq (llama-3.3-70b-versatile)" in shown
+    assert "groq (openai/gpt-oss-120b)" in shown
     assert all(name in shown for name in REGISTRY)
     assert "GEMINI_API_KEY is not set" in shown
     assert "secret" not in shown

@@ -29,8 +29,8 @@ def test_explain_shows_every_native_body_and_asks_nobody(
     result = run("explain", request_file(tmp_path, logit_bias={"1": 5}))
 
     assert result.exit_code == 0
-    assert result.stdout.startswith("goes to gemini/gemini-2.5-flash\n")
-    assert "gemini-2.5-flash:generateContent" in result.stdout
+    assert result.stdout.startswith("goes to gemini/gemini-flash-latest\n")
+    assert "gemini-flash-latest:generateContent" in result.stdout
     assert "api/chat" in result.stdout
     assert "dropped=logit_bias" in result.stdout
     assert '"text": "Say hello."' in result.stdout
@@ -87,6 +87,6 @@ def test_explain_of_a_running_server_knows_its_cooldowns(
         httpx.post(f"{host.base_url}/v1/chat/completions", json=ASK, trust_env=False)
         after = run("explain", request_file(tmp_path)).stdout
 
-    assert before.startswith("goes to groq/llama-3.3-70b-versatile\n")
+    assert before.startswith("goes to groq/openai/gpt-oss-120b\n")
     assert after.startswith("goes to ollama/llama3.2\n")
-    assert "groq/llama-3.3-70b-versatile is paused" in after
+    assert "groq/openai/gpt-oss-120b is paused" in after

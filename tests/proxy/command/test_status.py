@@ -39,9 +39,9 @@ def test_the_status_of_a_server_tells_who_answers(
         result = run("status")
 
     assert result.exit_code == 0
-    assert f"{host.base_url}/v1, powered by Groq (llama-3.3-70b-versatile)" in result.stdout
+    assert f"{host.base_url}/v1, powered by Groq (openai/gpt-oss-120b)" in result.stdout
     [groq] = [line for line in result.stdout.splitlines() if line.startswith("→")]
-    assert groq.split()[1:4] == ["groq", "llama-3.3-70b-versatile", "ready"]
+    assert groq.split()[1:4] == ["groq", "openai/gpt-oss-120b", "ready"]
     assert "0/30 requests a minute" in groq
 
 
@@ -86,7 +86,7 @@ def test_a_spent_days_quota_is_known_without_a_server(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/store.db")
     database.open()
     until = datetime.now(UTC) + timedelta(hours=20)
-    database.save_cooldowns([("gemini", "gemini-2.5-flash", until, "quota_day")])
+    database.save_cooldowns([("gemini", "gemini-flash-latest", until, "quota_day")])
     database.close()
 
     [pause] = [one["pause"] for one in facts()["providers"] if one["id"] == "gemini"]
