@@ -37,11 +37,12 @@ def run(settings: Settings, listener: socket.socket) -> str | None:
     """
     redactor = Redactor(settings.secrets())
     lines = configure(redactor, level=settings.log_level, form=settings.log_format)
-    _allow_open_files()
+    open_files = _allow_open_files()
     with contextlib.suppress(OSError):  # there is none, or it is another one's
         own_folder().chmod(0o700)
     try:
         server = Server(settings)
+        server.parts.admission.fit(open_files)
         server.run(sockets=[listener])
     finally:
         lines.close()
@@ -161,14 +162,16 @@ class Server(uvicorn.Server):
             await asyncio.sleep(POLL_S)
 
 
-def _allow_open_files() -> None:
+def _allow_open_files() -> int:
     """As many files as the system lets us have: each request needs one, and its provider one."""
     try:
         import resource
     except ImportError:  # Windows knows no such limit
-        return
+        return MAX_OPEN_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with contextlib.suppress(OSError, ValueError):  # macOS allows less than it says
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            return wanted
+    return MAX_OPEN_FILES if soft == resource.RLIM_INFINITY else soft

@@ -99,6 +99,13 @@ class Settings(BaseSettings):
     def _in_lower_case(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value
 
+    @field_validator("database_url")
+    @classmethod
+    def _names_a_file_plainly(cls, url: str | None) -> str | None:
+        if url is not None and ":///file:" in url:
+            raise ValueError("name the file itself: sqlite:////folder/name.db")
+        return url
+
     @field_validator("alert_webhook")
     @classmethod
     def _is_a_web_address(cls, url: SecretStr | None) -> SecretStr | None:
@@ -136,7 +143,8 @@ class Settings(BaseSettings):
         """Where preferences are kept: a file in the user's data folder unless set otherwise."""
         if self.database_url:
             return self.database_url
-        return f"sqlite:///{own_folder() / 'pointsman.db'}"
+        path = str(own_folder() / "pointsman.db")
+        return f"sqlite:///{path.replace('%', '%25').replace('?', '%3F')}"
 
     def url(self, port: int | None = None) -> str:
         """Where this machine reaches the server; `port` is given where the system has chosen it."""

@@ -23,8 +23,8 @@ from proxy.command.offline import offline
 from proxy.command.remote import RemoteError, running
 from proxy.routing.candidates import Preference
 from proxy.settings import Settings, SettingsError, placeholder_keys
-from proxy.store.migrate import HEAD, NewerSchemaError
-from proxy.store.storage import StoreError, sqlite_path
+from proxy.store.migrate import HEAD, NewerSchemaError, unknown_schema
+from proxy.store.snapshot import StoreError, sqlite_path
 
 ASK_TIMEOUT_S = 4.0
 LOCK_TIMEOUT_S = 0.25
@@ -169,7 +169,7 @@ def _file(path: Path) -> Finding:
         reason = getattr(error, "sqlite_errorname", "SQLITE_ERROR")
         raise StoreError(f"{path} is {_WORDS.get(reason, f'not usable ({reason})')}") from error
     if schema > HEAD:
-        raise StoreError(f"{path} was written by a newer version (its schema is {schema})")
+        raise NewerSchemaError(unknown_schema(schema))
     newer = "" if schema == HEAD else f", the next start brings it to {HEAD}"
     return _good("database", f"{path} opens and can be written, schema {schema}{newer}")
 

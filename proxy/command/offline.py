@@ -20,8 +20,8 @@ from proxy.store.migrate import NewerSchemaError
 from proxy.store.preferences import Preferences, StoredPreference
 from proxy.store.request_log import Query
 from proxy.store.rows import UsageQueue
-from proxy.store.snapshot import SnapshotError, SqliteReader
-from proxy.store.storage import Reader, StoreError, sqlite_path
+from proxy.store.snapshot import SnapshotError, SqliteReader, StoreError, sqlite_path
+from proxy.store.storage import Reader
 
 if TYPE_CHECKING:
     from proxy.store.database import Database

@@ -48,8 +48,9 @@ class Console:
         """Store a change; it holds for the next request when this returns."""
         row_id = app_row_id(app)
         change = parse_json(body)
-        await self._sources.storage.preference(None)
         async with self._changing:
+            with _store_errors():
+                await self._sources.storage.loaded()
             row = changed(self._preferences.row(row_id), change, self._adapters)
             with _store_errors():
                 await self._preferences.put(row)

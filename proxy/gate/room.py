@@ -12,6 +12,8 @@ MAX_BODY_BYTES_AT_ONCE = 192 * 1024 * 1024
 """A body is in memory about three times until its request has been sent on."""
 SMALL_BODY_BYTES = 128 * 1024
 """Bodies up to here need no room, so that no slow sender of a large one stands in their way."""
+OTHER_FILES = 64
+"""For the database, the log, and connections that are idle."""
 MAX_WAITING = 256
 MAX_WAIT_S = 10.0
 
@@ -51,6 +53,11 @@ class Room:
         self._free += units
         self._serve_line()
 
+    def fit(self, size: int) -> None:
+        """Become no larger than this, and the line no longer; before anything was taken."""
+        self._free = self._size = min(self._size, size)
+        self._max_waiting = min(self._max_waiting, size)
+
     async def _stand_in_line(self, units: int) -> None:
         turn = asyncio.get_running_loop().create_future()
         place = (units, turn)
@@ -89,6 +96,10 @@ class Admission:
     ) -> None:
         self.requests = Room(max_requests, max_waiting=max_waiting, max_wait_s=max_wait_s)
         self.bodies = Room(max_body_bytes, max_waiting=max_waiting, max_wait_s=max_wait_s)
+
+    def fit(self, open_files: int) -> None:
+        """Let in no more than there are files for: each request takes two, or waits with one."""
+        self.requests.fit(max(1, (open_files - OTHER_FILES) // 3))
 
 
 class Place:

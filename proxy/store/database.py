@@ -6,6 +6,7 @@ thread, after the server listens. Whatever is wrong with the database, requests 
 
 from __future__ import annotations
 
+import errno
 import logging
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -46,8 +47,7 @@ from proxy.store.request_log import (
     newest_ms,
     too_old,
 )
-from proxy.store.snapshot import StoreError, file_id, keep_private
-from proxy.store.storage import sqlite_path
+from proxy.store.snapshot import Cooldown, StoreError, file_id, keep_private, sqlite_path
 
 log = logging.getLogger("pointsman.store")
 
@@ -152,6 +152,8 @@ class Database:
         with told(self._path):
             if self._path is not None:
                 prepare_folder(self._path)
+                if not self._path.is_file():
+                    raise IsADirectoryError(errno.EISDIR, "no file")
                 keep_private(self._path)
                 _check_file(self._path)
             self._engine = _engine(self._url)
@@ -225,18 +227,21 @@ class Database:
                 session.exec(delete(SignatureRow).where(col(SignatureRow.call_id).in_(oldest)))
             session.commit()
 
-    def cooldowns(self) -> list[tuple[str, str, datetime, str]]:
+    def cooldowns(self) -> list[Cooldown]:
         """(provider, model, until, reason) of each cooldown that was saved."""
         with self._session() as session:
             rows = session.exec(select(CooldownRow))
             return [(row.provider, row.model, _in_utc(row.until), row.reason) for row in rows]
 
-    def save_cooldowns(self, cooldowns: Sequence[tuple[str, str, datetime, str]]) -> None:
-        """Let these be all the cooldowns there are."""
+    def save_cooldowns(self, fresh: Sequence[Cooldown], gone: Sequence[Cooldown] = ()) -> None:
+        """Forget those that are gone and write the others; what another process says stays."""
         with self._session() as session:
-            session.exec(delete(CooldownRow))
-            for provider, model, until, reason in cooldowns:
-                session.add(CooldownRow(provider=provider, model=model, until=until, reason=reason))
+            for provider, model, until, _ in gone:
+                is_it = (col(CooldownRow.provider) == provider, col(CooldownRow.model) == model)
+                session.exec(delete(CooldownRow).where(*is_it, col(CooldownRow.until) <= until))
+            for provider, model, until, reason in fresh:
+                row = CooldownRow(provider=provider, model=model, until=until, reason=reason)
+                session.merge(row)
             session.commit()
 
     def append(self, rows: Sequence[Columns]) -> None:

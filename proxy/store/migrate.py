@@ -25,7 +25,7 @@ LOCK = 0x706F696E74
 
 
 class NewerSchemaError(Exception):
-    """The database was written by a newer version, which this one must not touch."""
+    """The database is a newer version's or another program's, which this one must not touch."""
 
 
 def migrate(engine: Engine, schema: MetaData, path: Path | None) -> None:
@@ -61,14 +61,24 @@ def _upgrade(connection: Connection, found: str, path: Path | None) -> None:
     config.set_main_option("script_location", str(SCRIPTS))
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if found not in known:
-        raise NewerSchemaError(
-            f"the database was written by a newer version (its schema is {found}):"
-            " use that version, or set POINTSMAN_DATABASE_URL to another file"
-        )
+        raise NewerSchemaError(unknown_schema(found))
     if path is not None:
         _back_up(path, found)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def unknown_schema(found: str) -> str:
+    """What is wrong with a database of a schema that this version does not know."""
+    if len(found) == len(HEAD) and found.isdecimal():
+        return (
+            f"the database was written by a newer version (its schema is {found}):"
+            " use that version, or set POINTSMAN_DATABASE_URL to another file"
+        )
+    return (
+        f"the database belongs to another program (its schema is {found[:40]!r}):"
+        " set POINTSMAN_DATABASE_URL to another one"
+    )
 
 
 def _stamp(connection: Connection) -> None:

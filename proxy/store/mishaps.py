@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 
-from proxy.store.snapshot import StoreError
+from proxy.store.snapshot import StoreError, named
 
 _DAMAGED = (AttributeError, TypeError, ValueError)
 _WRONG = (ImportError, OSError, SQLAlchemyError, sqlite3.Error, *_DAMAGED)
@@ -27,7 +27,7 @@ def told(path: Path | None) -> Iterator[None]:
 
 def _reason(error: Exception, path: Path | None) -> str:
     cause = (isinstance(error, DBAPIError) and error.orig) or error
-    where = f"the database {path}" if path else "the database"
+    where = named(path)
     code = _code(cause)
     for codes, words in _WORDS.items():
         if code.startswith(codes):
@@ -40,7 +40,10 @@ def _reason(error: Exception, path: Path | None) -> str:
         return f"{where} holds what this program did not write"
     if isinstance(error, OperationalError) and path is None:
         return f"{where} cannot be reached"
-    return f"{where} cannot be used ({type(cause).__name__})"
+    return (
+        f"{where} cannot be used ({type(cause).__name__}):"
+        " set POINTSMAN_DATABASE_URL to another, or mend it"
+    )
 
 
 _WORDS: Mapping[tuple[str, ...], str] = {
@@ -48,6 +51,9 @@ _WORDS: Mapping[tuple[str, ...], str] = {
     ("SQLITE_FULL", "ENOSPC", "53100"): "the disk with {} is full",
     ("SQLITE_READONLY", "EROFS", "25006"): "{} is read-only",
     ("SQLITE_CORRUPT", "SQLITE_NOTADB"): "{} is broken",
+    ("EEXIST", "ENOTDIR"): "{} cannot be used: a file stands where its folder should be",
+    ("EISDIR",): "{} is not a file: name one with POINTSMAN_DATABASE_URL",
+    ("ENAMETOOLONG",): "{} cannot be used: its name is too long",
     (
         "SQLITE_CANTOPEN",
         "EACCES",

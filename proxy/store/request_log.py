@@ -16,14 +16,17 @@ from proxy.store.snapshot import BROKEN, SnapshotError, SqliteFile, file_id, loc
 COUNT = "SELECT COUNT(*) FROM requests"
 FORGET_OLD = (
     "DELETE FROM requests WHERE id IN"
-    " (SELECT id FROM requests WHERE at_ms < :oldest_ms ORDER BY at_ms LIMIT :step)"
+    " (SELECT id FROM requests WHERE at_ms < :oldest_ms AND EXISTS"
+    " (SELECT 1 FROM requests WHERE at_ms BETWEEN :since_ms AND :settled_ms)"
+    " ORDER BY at_ms LIMIT :step)"
 )
 FORGET_FIRST = (
     "DELETE FROM requests WHERE id IN (SELECT id FROM requests ORDER BY id LIMIT :excess)"
 )
 
 MAX_ROWS = 100_000
-MAX_AGE_MS = 90 * 86_400_000
+DAY_MS = 86_400_000
+MAX_AGE_MS = 90 * DAY_MS
 AT_ONCE = 50
 CACHE_KIB = 512
 """A fourth of what SQLite would take; to write at the end is no slower for it."""
@@ -53,8 +56,17 @@ def excess(count: int) -> int:
 
 
 def too_old(now_ms: int) -> Columns:
-    """What FORGET_OLD takes."""
-    return {"oldest_ms": now_ms - MAX_AGE_MS, "step": STEP}
+    """What FORGET_OLD takes.
+
+    A clock that has just leapt ahead makes good rows look old. It is believed once the log has a
+    row of the month before it that is more than a day old by it.
+    """
+    return {
+        "oldest_ms": now_ms - MAX_AGE_MS,
+        "since_ms": now_ms - 30 * DAY_MS,
+        "settled_ms": now_ms - DAY_MS,
+        "step": STEP,
+    }
 
 
 def _insert(connection: sqlite3.Connection, rows: Sequence[Columns]) -> None:

@@ -13,19 +13,34 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from proxy.store.migrate import HEAD
 from proxy.store.preferences import StoredPreference
+
+Cooldown = tuple[str, str, datetime, str]
+"""(provider, model, until, reason)."""
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file of a SQLite URL, as SQLAlchemy finds it, or None for any other database."""
+    scheme, _, rest = url.partition(":///")
+    name = unquote(rest.partition("?")[0])
+    return Path(name) if scheme.startswith("sqlite") and name not in ("", ":memory:") else None
 
 
 class StoreError(Exception):
     """The database cannot do what it should; the text tells the user what is wrong with it."""
 
 
+def named(path: Path | None) -> str:
+    """How messages name it; `path` is the SQLite file, if it is one."""
+    return f"the database {path}" if path else "the database"
+
+
 def locked(path: Path | None) -> StoreError:
     """The error while another program holds the database."""
-    where = f"the database {path}" if path else "the database"
-    return StoreError(f"{where} is locked by another program")
+    return StoreError(f"{named(path)} is locked by another program")
 
 
 class SnapshotError(Exception):
@@ -71,6 +86,8 @@ class SqliteFile:
     def _is_there(self) -> bool:
         """Whether there is a file; a connection to one that was there before is closed."""
         found = file_id(self._path)
+        if found is not None and not self._path.is_file():
+            raise SnapshotError("it is no file")
         if found != self._file_id:
             self.close()
             self._file_id = found
@@ -123,7 +140,7 @@ class SqliteReader(SqliteFile):
         )
         return dict(reversed(rows))
 
-    def cooldowns(self) -> list[tuple[str, str, datetime, str]]:
+    def cooldowns(self) -> list[Cooldown]:
         """(provider, model, until, reason) of each cooldown that was saved."""
         rows = self._query("SELECT provider, model, until, reason FROM cooldowns")
         with _readable():

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from adapters.memory import LruMemory
@@ -24,7 +23,14 @@ from proxy.store.preferences import Preferences, StoredPreference
 from proxy.store.prices import PriceList
 from proxy.store.request_log import Columns, Query, RequestLog
 from proxy.store.rows import UsageQueue
-from proxy.store.snapshot import SnapshotError, SqliteReader, StoreError as StoreError
+from proxy.store.snapshot import (
+    Cooldown,
+    SnapshotError,
+    SqliteReader,
+    StoreError as StoreError,
+    named,
+    sqlite_path,
+)
 
 if TYPE_CHECKING:
     from proxy.store.database import Database
@@ -32,16 +38,16 @@ if TYPE_CHECKING:
 log = logging.getLogger("pointsman.store")
 
 TICK_S = 0.5
+FIRST_READ_S = 10.0
+"""The longest that a request waits for what the database holds, at the start.
+
+Long enough to load SQLModel and migrate on a slow machine: who goes on without the choice that is
+stored may ask a cloud where the user has chosen none.
+"""
 MAX_SIGNATURES = 4096
 MAX_BATCH = 500
 QUOTA = "day quota"
 T = TypeVar("T")
-
-
-def sqlite_path(url: str) -> Path | None:
-    """The file of a SQLite URL, or None for any other database."""
-    scheme, _, path = url.partition(":///")
-    return Path(path) if scheme.startswith("sqlite") and path not in ("", ":memory:") else None
 
 
 class Reader(Protocol):
@@ -50,7 +56,7 @@ class Reader(Protocol):
     def version(self) -> object: ...
     def preferences(self) -> list[StoredPreference]: ...
     def signatures(self, most: int) -> dict[str, str]: ...
-    def cooldowns(self) -> list[tuple[str, str, datetime, str]]: ...
+    def cooldowns(self) -> list[Cooldown]: ...
     def rows(self, sql: str, values: Columns) -> Sequence[Sequence[Any]]: ...
 
 
@@ -76,7 +82,7 @@ class Storage:
         self._saved_quotas: frozenset[DayQuota] = frozenset()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._database: Database | None = None
-        path = sqlite_path(url)
+        self._path = path = sqlite_path(url)
         self._file = SqliteReader(path) if path else None
         self._log = RequestLog(path) if path else None
         self._seen_version: object = None
@@ -86,10 +92,27 @@ class Storage:
         self.problem: str | None = None
 
     async def preference(self, app: str | None) -> Preference:
-        """What holds for an app; waits only while the database is being read at the start."""
+        """What holds for an app; waits, not long, while the database is being read at the start."""
         if not self._may_answer.is_set():
-            await self._may_answer.wait()
+            await self._first_read()
         return self._preferences.get(app)
+
+    async def loaded(self) -> None:
+        """Return once all is in memory that is in the database. Raises StoreError."""
+        await self._first_read()
+        if not self._may_answer.is_set():
+            raise StoreError(str(self.problem))
+        if not self._is_loaded:
+            await self._load()
+
+    async def _first_read(self) -> None:
+        try:
+            async with asyncio.timeout(FIRST_READ_S):
+                await self._may_answer.wait()
+        except TimeoutError:
+            if self.problem is None:
+                self.problem = f"{named(self._path)} does not answer"
+                log.error("%s: going on without it until it does", self.problem)  # noqa: TRY400
 
     async def open(self) -> None:
         """Load what was stored. Raises NewerSchemaError; `problem` tells of all else."""
@@ -217,11 +240,9 @@ class Storage:
         )
         if quotas == self._saved_quotas:
             return
-        rows = [
-            (quota.provider, quota.model or "", datetime.fromtimestamp(quota.until, UTC), QUOTA)
-            for quota in quotas
-        ]
-        await self._write(lambda database: database.save_cooldowns(rows))
+        fresh = [_cooldown(quota) for quota in quotas - self._saved_quotas]
+        gone = [_cooldown(quota) for quota in self._saved_quotas - quotas]
+        await self._write(lambda database: database.save_cooldowns(fresh, gone))
         self._saved_quotas = quotas
 
     async def _flush_signatures(self) -> None:
@@ -274,3 +295,7 @@ class Storage:
                 # Whatever it was, later changes have to be saved and seen.
                 log.exception("saving failed inside the proxy")
                 self.problem = "saving failed inside the proxy; its log has the details"
+
+
+def _cooldown(quota: DayQuota) -> Cooldown:
+    return quota.provider, quota.model or "", datetime.fromtimestamp(quota.until, UTC), QUOTA

@@ -24,6 +24,25 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
+@pytest.mark.parametrize(
+    ("files", "size", "line"), [(65536, 1500, 256), (256, 64, 64), (1024, 320, 256), (10, 1, 1)]
+)
+async def test_no_more_are_let_in_than_there_are_files_for(
+    files: int, size: int, line: int
+) -> None:
+    admission = Admission()
+    admission.fit(files)
+
+    taken = [await admission.requests.take(1) for _ in range(size)]
+    waiting = [asyncio.create_task(admission.requests.take(1)) for _ in range(line)]
+    await settle()
+    assert (admission.requests.taken, admission.requests.waiting) == (len(taken), line)
+    with pytest.raises(ApiError):
+        await admission.requests.take(1)
+    for task in waiting:
+        task.cancel()
+
+
 async def test_the_first_to_come_is_the_first_to_be_served() -> None:
     one = room(1)
     served: list[int] = []

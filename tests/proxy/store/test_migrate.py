@@ -20,8 +20,7 @@ from sqlmodel import SQLModel
 from proxy.store import migrate
 from proxy.store.database import Database
 from proxy.store.migrate import HEAD, SCRIPTS, NewerSchemaError
-from proxy.store.snapshot import SqliteReader, StoreError
-from proxy.store.storage import sqlite_path
+from proxy.store.snapshot import SqliteReader, StoreError, sqlite_path
 from tests.proxy.store.kit import FULL_ROW, opened, running
 
 pytestmark = pytest.mark.anyio
@@ -175,6 +174,17 @@ def test_a_newer_schema_is_left_alone(engine: sa.Engine, newer: str) -> None:
     database.close()
 
     assert (version(engine), shape(engine)) == ("9999", before)
+
+
+def test_the_schema_of_another_program_is_left_alone(engine: sa.Engine, newer: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = 'ae1027a6acf'"))
+    database = Database(newer)
+
+    with pytest.raises(NewerSchemaError, match=r"another program.*ae1027a6acf.*another one"):
+        database.open()
+    database.close()
+    assert version(engine) == "ae1027a6acf"
 
 
 async def test_with_a_newer_schema_no_server_starts(newer: str) -> None:

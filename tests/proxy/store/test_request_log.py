@@ -163,6 +163,32 @@ def test_rows_are_forgotten_when_they_are_old(
     assert ids(database) == ["young", "new"]
 
 
+@pytest.mark.parametrize("leap", [91, 400])
+def test_a_clock_that_leaps_ahead_forgets_nothing(
+    writer: Database | RequestLog, database: Database, leap: int
+) -> None:
+    day_s = 86_400
+    good = [columns(request_id=f"day {day}", at=day * day_s) for day in range(20)]
+    writer.append(good)
+
+    for minute in range(60):
+        writer.append([columns(request_id="odd", at=(19 + leap) * day_s + minute * 60)])
+    writer.append([columns(request_id="right again", at=19 * day_s + 60)])
+
+    found = [name for name in ids(database) if name != "odd"]
+    assert found == [*(row["request_id"] for row in good), "right again"]
+
+
+def test_after_a_long_pause_rows_are_forgotten_from_the_second_day_on(
+    writer: Database | RequestLog, database: Database
+) -> None:
+    day_s = 86_400
+    for name, day in (("before", 0), ("first", 200), ("second", 201.5)):
+        writer.append([columns(request_id=name, at=day * day_s)])
+
+    assert ids(database) == ["first", "second"]
+
+
 def test_the_first_rows_are_forgotten_when_there_are_too_many(
     writer: Database | RequestLog, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

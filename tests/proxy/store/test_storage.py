@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from sqlalchemy import text
 
+from proxy.store import storage
 from proxy.store.database import Database
 from proxy.store.preferences import StoredPreference
-from proxy.store.storage import StoreError, sqlite_path
-from tests.proxy.store.kit import FULL_ROW, PATIENCE_S, Kept, opened, running, until
+from proxy.store.snapshot import SqliteReader, StoreError, sqlite_path
+from tests.proxy.store.kit import (
+    FULL_ROW,
+    PATIENCE_S,
+    Kept,
+    kept as prepared,
+    opened,
+    running,
+    until,
+)
 from tests.proxy.store.test_rows import row as usage_row
 from tests.security.kit import sized
 
@@ -104,6 +116,16 @@ async def test_what_was_removed_stays_removed(url: str) -> None:
         assert second.preferences.rows() == []
 
 
+async def test_a_quota_that_another_process_has_spent_stays(url: str) -> None:
+    async with running(url) as one, running(url) as two:
+        for kept, provider in ((one, "near"), (two, "far")):
+            kept.spend_the_day(provider, None)
+            await kept.storage.flush()
+
+    async with running(url) as third:
+        assert third.spent == {("near", None), ("far", None)}
+
+
 async def test_a_quota_that_is_back_is_forgotten(url: str) -> None:
     async with running(url) as first:
         first.spend_the_day("near", "near-1")
@@ -137,6 +159,22 @@ def test_only_sqlite_has_a_file(url: str, path: Path | None) -> None:
     assert sqlite_path(url) == path
 
 
+@pytest.mark.parametrize(
+    "name", ["x.db?timeout=5", "a%20b.db", "c%3Fd.db?timeout=5&cached_statements=9", "e+f#g.db"]
+)
+async def test_both_ways_find_the_same_file(tmp_path: Path, name: str) -> None:
+    async with running(f"sqlite:///{tmp_path / name}") as kept:
+        kept.storage.usage.put(usage_row())
+        await kept.storage.flush()
+        await kept.switch("far")
+        found = {one.removesuffix("-wal").removesuffix("-shm") for one in names(tmp_path)}
+
+    plain = name if "#" in name else unquote(name.partition("?")[0])
+    assert found == {plain}
+    assert usage_count(tmp_path / plain) == 1
+    assert (tmp_path / plain).stat().st_mode & 0o777 == 0o600
+
+
 # Several processes on one database
 
 
@@ -161,6 +199,47 @@ async def test_changes_of_several_processes_all_stand(url: str) -> None:
 
     with opened(url) as database:
         assert len(database.rows("SELECT id FROM requests WHERE 1 = :x", {"x": 1})) == 2
+
+
+# Without an answer
+
+
+async def test_who_waits_for_a_database_that_does_not_answer_goes_on(
+    file: str, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = threading.Event()
+    signatures = SqliteReader.signatures
+
+    def late(reader: SqliteReader, most: int) -> dict[str, str]:
+        answers.wait(PATIENCE_S)
+        return signatures(reader, most)
+
+    monkeypatch.setattr(SqliteReader, "signatures", late)
+    monkeypatch.setattr(storage, "FIRST_READ_S", 0.05)
+    kept = prepared(file)
+    opening = asyncio.create_task(kept.storage.open())
+    try:
+        assert (await kept.storage.preference(None)).provider == "near"
+        assert kept.storage.problem == f"the database {path} does not answer"
+        with pytest.raises(StoreError, match="does not answer"):
+            await kept.storage.loaded()  # without which a choice would be written over
+    finally:
+        answers.set()
+    await opening
+    await kept.storage.loaded()
+    await until(lambda: kept.storage.problem is None)
+    assert kept.provider == "far"
+    await kept.storage.close()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+async def test_what_is_no_file_is_not_waited_for(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / "x.db")
+    async with asyncio.timeout(PATIENCE_S), running(f"sqlite:///{tmp_path / 'x.db'}") as kept:
+        assert (await kept.storage.preference(None)).provider == "near"
+        assert "is not a file" in str(kept.storage.problem)
 
 
 # Locked

@@ -150,13 +150,23 @@ def test_a_signature_may_be_long(database: Database) -> None:
     assert len(database.signatures(1)["x" * 128]) == 1_000_000
 
 
-def test_the_cooldowns_are_those_that_were_saved_last(database: Database) -> None:
-    database.save_cooldowns([("far", "", LATER, "day"), ("near", "m", LATER, "day")])
-    database.save_cooldowns([("far", "m", LATER, "day"), ("far", "", LATER, "day")])
+def test_a_cooldown_that_is_gone_is_forgotten_and_no_other(database: Database) -> None:
+    first, second = ("far", "", LATER, "day"), ("near", "m", LATER, "day")
+    third = ("far", "m", LATER, "day")
+    database.save_cooldowns([first, second])
+    database.save_cooldowns([third, first], gone=[second])
 
-    assert sorted(database.cooldowns()) == [("far", "", LATER, "day"), ("far", "m", LATER, "day")]
-    database.save_cooldowns([])
+    assert sorted(database.cooldowns()) == [first, third]
+    database.save_cooldowns([], gone=[first, second, third])
     assert database.cooldowns() == []
+
+
+def test_a_cooldown_that_another_process_has_made_longer_stays(database: Database) -> None:
+    longer = ("far", "", LATER + timedelta(hours=1), "day")
+    database.save_cooldowns([longer])
+    database.save_cooldowns([], gone=[("far", "", LATER, "day")])
+
+    assert database.cooldowns() == [longer]
 
 
 def test_usage_rows_are_appended_and_read(database: Database) -> None:
@@ -230,6 +240,9 @@ def test_what_is_not_open_says_so(url: str) -> None:
         ("postgresql+psycopg://ann@/x?host=/nowhere", "cannot be reached"),
         ("mysql+pymysql://ann@127.0.0.1/x", "needs a driver that is not installed: pymysql"),
         ("postgresql+nothing://ann@/x", "POINTSMAN_DATABASE_URL is not the URL of a database"),
+        (f"sqlite:///{__file__}/x.db", "a file stands where its folder should be"),
+        ("sqlite:////", "is not a file: name one with POINTSMAN_DATABASE_URL"),
+        (f"sqlite:////tmp/{'x' * 300}", "its name is too long"),
     ],
 )
 def test_a_database_that_cannot_be_is_told_in_words(wrong: str, told: str) -> None:
