@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
+MAX_MESSAGE = 1000
+MAX_WORD = 100
+
 
 class ErrorCode(StrEnum):
     """The five codes that a client reads in `error.provider_code`."""
@@ -121,6 +124,7 @@ class AdapterError(Exception):
         param: str | None = None,
         upstream_code: str | None = None,
     ) -> None:
+        message = message[:MAX_MESSAGE]
         super().__init__(f"{provider}: {message}")
         self.kind = kind
         self.code = CODE_OF_KIND[kind]
@@ -130,8 +134,8 @@ class AdapterError(Exception):
         self.retry_after_s = retry_after_s
         self.scope = scope
         self.phase = phase
-        self.param = param
-        self.upstream_code = upstream_code
+        self.param = _word(param)
+        self.upstream_code = _word(upstream_code)
 
     @property
     def was_sent(self) -> bool:
@@ -143,3 +147,10 @@ class AdapterError(Exception):
         """Whether the provider may count the call, although no whole answer came of it."""
         is_lost = self.phase is Phase.AFTER_CONTENT or self.kind in LOST_KINDS
         return is_lost and self.was_sent
+
+
+def _word(told: str | None) -> str | None:
+    """A provider's word as logs and databases take it: short, on one line, and readable."""
+    if not told or (len(told) <= MAX_WORD and told.isascii() and told.isprintable()):
+        return told
+    return "".join(c if c.isprintable() else " " for c in told[:MAX_WORD])

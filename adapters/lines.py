@@ -15,6 +15,10 @@ class LineTooLongError(ValueError):
     """More bytes without an end of line or of event than `MAX_LINE_BYTES`."""
 
 
+_BLANK_LINES = (b"\n\n", b"\n\r", b"\r\r")
+"""Behind the end of a line, another one: whichever of LF, CRLF and CR a stream is written with."""
+
+
 class ServerSentEvent(Struct, frozen=True):
     """One event of the stream; `event` is empty where the stream gives no name."""
 
@@ -30,7 +34,7 @@ class SseDecoder:
     """
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
         self._started = False
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
@@ -43,28 +47,40 @@ class SseDecoder:
                 return [ServerSentEvent(data[6:end])]
             if cr == end - 1 and data[end:] == b"\n\r\n":
                 return [ServerSentEvent(data[6:cr])]
-        rest = self._rest + data if self._rest else data
+        if self._rest:
+            # Only what is new, and where it joins, is searched: each byte is read once or twice.
+            joint = bytes(self._rest[-2:]) + data
+            self._rest += data
+            if self._started and not any(end in joint for end in _BLANK_LINES):
+                return self._waiting()
+            data = bytes(self._rest)
+            self._rest.clear()
         if not self._started:
             # A byte order mark may itself arrive in pieces.
-            if len(rest) < 3 and b"\xef\xbb\xbf".startswith(rest):
-                self._rest = rest
+            if len(data) < 3 and b"\xef\xbb\xbf".startswith(data):
+                self._rest += data
                 return []
             self._started = True
-            rest = rest.removeprefix(b"\xef\xbb\xbf")
+            data = data.removeprefix(b"\xef\xbb\xbf")
         held = b""
-        if b"\r" in rest:
-            if rest.endswith(b"\r"):  # the LF of a CRLF may still be on its way
-                rest, held = rest[:-1], b"\r"
-            rest = rest.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        blocks = rest.split(b"\n\n")
-        self._rest = blocks.pop() + held
+        if b"\r" in data:
+            if data.endswith(b"\r"):  # the LF of a CRLF may still be on its way
+                data, held = data[:-1], b"\r"
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        blocks = data.split(b"\n\n")
+        self._rest += blocks.pop() + held
+        self._waiting()
+        return [event for block in blocks if (event := _event(block))]
+
+    def _waiting(self) -> list[ServerSentEvent]:
         if len(self._rest) > MAX_LINE_BYTES:
             raise LineTooLongError
-        return [event for block in blocks if (event := _event(block))]
+        return []
 
     def end(self) -> list[ServerSentEvent]:
         """What is left when the bytes end: an event whose blank line never came, if any."""
-        rest, self._rest = self._rest.replace(b"\r", b"\n"), b""
+        rest = bytes(self._rest).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        self._rest.clear()
         event = _event(rest)
         return [event] if event else []
 
@@ -90,20 +106,26 @@ class NdjsonDecoder:
     """Lines of newline-delimited JSON from pieces of any size; empty lines are skipped."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
 
     def feed(self, data: bytes) -> list[bytes]:
         """The lines that `data` completes. Raises LineTooLongError."""
         # What nearly every read of a stream is, one line, is spared the rest.
-        if not self._rest and 0 < data.find(b"\n") == len(data) - 1 and not data.isspace():
+        end = data.find(b"\n")
+        if not self._rest and 0 < end == len(data) - 1 and not data.isspace():
             return [data[:-1]]
-        *lines, rest = (self._rest + data if self._rest else data).split(b"\n")
-        if len(rest) > MAX_LINE_BYTES:
+        if end < 0:
+            lines, rest = [], data
+        else:
+            *lines, rest = (bytes(self._rest) + data if self._rest else data).split(b"\n")
+            self._rest.clear()
+        self._rest += rest
+        if len(self._rest) > MAX_LINE_BYTES:
             raise LineTooLongError
-        self._rest = rest
         return [line for line in lines if line and not line.isspace()]
 
     def end(self) -> list[bytes]:
         """The last line, if the bytes ended without an LF."""
-        rest, self._rest = self._rest, b""
+        rest = bytes(self._rest)
+        self._rest.clear()
         return [rest] if rest.strip() else []

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 
+MAX_CHARS = 16 * 1024 * 1024
+MAX_ENTRY_CHARS = 1024 * 1024
+
 
 class LruMemory:
-    """At most `size` short texts by key; the one longest unused goes first."""
+    """At most `size` texts by key, and so many characters; the one longest unused goes first."""
 
-    def __init__(self, size: int = 4096) -> None:
+    def __init__(self, size: int = 4096, *, max_chars: int = MAX_CHARS) -> None:
         self._size = size
+        self._max_chars = max_chars
+        self._chars = 0
         self._table: OrderedDict[str, str] = OrderedDict()
         self._new: dict[str, str] = {}
 
@@ -22,11 +27,11 @@ class LruMemory:
         return value
 
     def put(self, key: str, value: str) -> None:
-        """Remember `value`, forgetting the oldest if there is no room."""
+        """Remember `value`, forgetting the oldest if there is no room; one too large is let go."""
+        if len(key) + len(value) > min(MAX_ENTRY_CHARS, self._max_chars):
+            return
         self._new[key] = value
         self._keep(key, value)
-        if len(self._new) > self._size:
-            del self._new[next(iter(self._new))]
 
     def fill(self, table: Mapping[str, str]) -> None:
         """Take over what was saved before; what has been put since then stands over it."""
@@ -44,7 +49,15 @@ class LruMemory:
         self._new = {**untaken, **self._new}
 
     def _keep(self, key: str, value: str) -> None:
+        self._chars += len(key) + len(value) - self._size_of(key)
         self._table[key] = value
         self._table.move_to_end(key)
-        if len(self._table) > self._size:
-            self._table.popitem(last=False)
+        while len(self._table) > self._size or self._chars > self._max_chars:
+            oldest = next(iter(self._table))
+            self._chars -= self._size_of(oldest)
+            del self._table[oldest]
+            self._new.pop(oldest, None)
+
+    def _size_of(self, key: str) -> int:
+        value = self._table.get(key)
+        return 0 if value is None else len(key) + len(value)

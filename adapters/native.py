@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from typing import Protocol
 
@@ -22,27 +21,36 @@ from adapters.base import (
     NativeCall,
     Phase,
     Scope,
+    Text,
     Warn,
     has_content,
 )
+from adapters.bounds import Tally
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
 from adapters.json_size import has_too_many_values
 from adapters.lines import LineTooLongError
+from adapters.reading import (
+    MAX_ANSWER_BYTES,
+    MAX_ERROR_BYTES,
+    MAX_STREAM_BYTES,
+    TooLargeError,
+    UnknownCodingError,
+    read_begin,
+    read_whole,
+    unpacked,
+)
 from adapters.upstream import Headers, Reply, Target
 
-MAX_ANSWER_BYTES = 32 * 1024 * 1024
-MAX_STREAM_BYTES = 64 * 1024 * 1024
 MAX_STREAM_S = 30 * 60.0
 MAX_WORDLESS_S = 5 * 60.0
 """A stream may go on for so long with comments and the like before it counts as stalled."""
-MAX_ERROR_BYTES = 1024 * 1024
 DRAIN_S = 0.25
+MAX_ERROR_VALUES = 20_000
+TOO_LARGE = "the answer is too large or too long"
 
-PIECE_BYTES = 64 * 1024
+UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What a reader stumbles with over values that no provider promises; `Tally` raises the first."""
 HTTPX_ERRORS = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL)
-
-AUTO_DETECT = 32
-"""Added to zlib's window size, it takes gzip as well as deflate."""
 
 
 class Dialect(Protocol):
@@ -95,7 +103,8 @@ async def exchange(
             yield head
         body = _body(reply, headers, provider)
         if _is_whole(call, headers.get("content-type", "")):
-            yield dialect.whole(await _read_whole(body, provider))
+            whole = await _read_whole(body, provider)
+            yield _Stream(dialect, asyncio.get_running_loop().time).told(dialect.whole, whole)
             return
         stream = _Stream(dialect, asyncio.get_running_loop().time)
         try:
@@ -107,7 +116,7 @@ async def exchange(
                     break
         except HTTPX_ERRORS as error:
             raise transport_error(error, provider, stream.phase) from error
-        if events := dialect.end():
+        if events := stream.told(dialect.end):
             yield events
     finally:
         await reply.aclose()
@@ -177,7 +186,7 @@ def _encoded(call: NativeCall, provider: str) -> bytes:
 class _Stream:
     """Reads a stream as it comes, up to its limits."""
 
-    __slots__ = ("_clock", "_dialect", "_ends_at", "_quiet_since", "_size", "phase")
+    __slots__ = ("_clock", "_dialect", "_ends_at", "_quiet_since", "_size", "_tally", "phase")
 
     def __init__(self, dialect: Dialect, clock: Callable[[], float]) -> None:
         self.phase = BEFORE_CONTENT
@@ -186,6 +195,7 @@ class _Stream:
         self._ends_at = clock() + MAX_STREAM_S
         self._quiet_since: float | None = None
         self._size = 0
+        self._tally = Tally()
 
     def read(self, data: bytes) -> list[Event]:
         """The events that the next bytes complete. Raises AdapterError, httpx.ReadTimeout."""
@@ -193,11 +203,7 @@ class _Stream:
         now = self._clock()
         if self._size > MAX_STREAM_BYTES or now > self._ends_at:
             raise _too_large(self._dialect.provider)
-        try:
-            events = self._dialect.feed(data)
-        except LineTooLongError:
-            raise _too_large(self._dialect.provider) from None
-        if events:
+        if events := self.told(self._dialect.feed, data):
             self._quiet_since = None
             if self.phase is BEFORE_CONTENT and has_content(events):
                 self.phase = AFTER_CONTENT
@@ -205,6 +211,25 @@ class _Stream:
             self._quiet_since = now
         elif now > self._quiet_since + MAX_WORDLESS_S:
             raise httpx.ReadTimeout("only comments")
+        return events
+
+    def told(self, read: Callable[..., list[Event]], *data: bytes) -> list[Event]:
+        """What the dialect reads, if that and all before it is no more than an answer can hold."""
+        try:
+            events = read(*data)
+            for event in events:
+                if type(event) is not Text:  # what nearly all are costs no call
+                    self._tally.take(event)
+        except LineTooLongError:
+            raise _too_large(self._dialect.provider) from None
+        except UNREADABLE as error:
+            raise AdapterError(
+                ErrorKind.BAD_RESPONSE,
+                "the answer is not what the provider's API promises",
+                provider=self._dialect.provider,
+                scope=Scope.PROVIDER,
+                phase=self.phase,
+            ) from error
         return events
 
 
@@ -218,15 +243,11 @@ async def _drain(pieces: AsyncIterator[bytes]) -> None:
 
 async def _read_whole(body: AsyncIterator[bytes], provider: str) -> bytes:
     """The body, without the byte order mark that some gateways put before it."""
-    whole = bytearray()
     try:
-        async for data in body:
-            whole += data
-            if len(whole) > MAX_ANSWER_BYTES:
-                break
+        whole = await read_whole(body, MAX_ANSWER_BYTES)
     except HTTPX_ERRORS as error:
         raise transport_error(error, provider, Phase.BEFORE_CONTENT) from error
-    if len(whole) > MAX_ANSWER_BYTES or has_too_many_values(whole):
+    if has_too_many_values(whole):
         whole.clear()  # the error's traceback would keep it for a while
         raise _too_large(provider)
     return bytes(whole).removeprefix(b"\xef\xbb\xbf")
@@ -234,14 +255,13 @@ async def _read_whole(body: AsyncIterator[bytes], provider: str) -> bytes:
 
 async def _read_refusal(reply: Reply, target: Target, provider: str) -> httpx.Response:
     """The response with its body read, at most `MAX_ERROR_BYTES` of it, and closed."""
-    body = bytearray()
+    body = bytearray()  # where it cannot be read, the status says enough
     try:
-        async for data in _body(reply, Headers(reply.headers), provider):
-            body += data
-            if len(body) > MAX_ERROR_BYTES:
-                break
+        pieces = _body(reply, Headers(reply.headers), provider)
+        read = await read_begin(pieces, MAX_ERROR_BYTES)
+        body = bytearray() if has_too_many_values(read, most=MAX_ERROR_VALUES) else read
     except (AdapterError, *HTTPX_ERRORS):
-        body.clear()  # the status says enough
+        pass
     finally:
         await reply.aclose()
     headers = [
@@ -255,36 +275,10 @@ async def _read_refusal(reply: Reply, target: Target, provider: str) -> httpx.Re
 
 def _body(reply: Reply, headers: Headers, provider: str) -> AsyncIterator[bytes]:
     """Raw bytes; unpacked only where the provider compressed although we asked it not to."""
-    match headers.get("content-encoding", "identity"):
-        case "identity":
-            return aiter(reply)
-        case "gzip" | "deflate":
-            return _unpacked(reply)
-        case _:
-            raise AdapterError(
-                ErrorKind.BAD_RESPONSE,
-                "the answer is compressed in a way that nobody asked for",
-                provider=provider,
-                scope=Scope.PROVIDER,
-                phase=Phase.BEFORE_CONTENT,
-            )
-
-
-async def _unpacked(reply: Reply) -> AsyncIterator[bytes]:
-    """The body in small pieces: httpx would unpack all of a bomb before anyone could count."""
-    unpacker = zlib.decompressobj(zlib.MAX_WBITS | AUTO_DETECT)
     try:
-        async for packed in reply:
-            if unpacker.eof:
-                break  # nothing of the answer comes any more, and zlib would keep what does
-            while packed:
-                yield unpacker.decompress(packed, PIECE_BYTES)
-                packed = unpacker.unconsumed_tail
-        yield unpacker.flush()
-    except zlib.error as error:
-        raise httpx.DecodingError(str(error)) from error
-    if not unpacker.eof:
-        raise httpx.DecodingError("the compressed answer is cut off")
+        return unpacked(aiter(reply), headers.get("content-encoding", "identity"))
+    except UnknownCodingError as error:
+        raise transport_error(error, provider, Phase.BEFORE_CONTENT) from None
 
 
 def transport_error(error: Exception, provider: str, phase: Phase) -> AdapterError:
@@ -325,6 +319,16 @@ def _kind_of(error: Exception, phase: Phase) -> tuple[ErrorKind, str]:
             return ErrorKind.NETWORK, "connection refused"
         case httpx.ConnectError() | httpx.ProxyError() | httpx.UnsupportedProtocol():
             return ErrorKind.NETWORK, "cannot connect"
+        case _:
+            return _kind_of_body(error)
+
+
+def _kind_of_body(error: Exception) -> tuple[ErrorKind, str]:
+    match error:
+        case TooLargeError():
+            return ErrorKind.RESPONSE_TOO_LARGE, TOO_LARGE
+        case UnknownCodingError():
+            return ErrorKind.BAD_RESPONSE, str(error)
         case httpx.DecodingError():
             return ErrorKind.BAD_RESPONSE, "the answer's compression is broken"
         case httpx.TransportError():
@@ -348,6 +352,4 @@ def _is_due_to(error: BaseException | None, kind: type[BaseException]) -> bool:
 
 
 def _too_large(provider: str) -> AdapterError:
-    return AdapterError(
-        ErrorKind.RESPONSE_TOO_LARGE, "the answer is too large or too long", provider=provider
-    )
+    return AdapterError(ErrorKind.RESPONSE_TOO_LARGE, TOO_LARGE, provider=provider)

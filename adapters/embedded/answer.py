@@ -27,6 +27,15 @@ from adapters.base import (
     Usage,
     has_content,
 )
+from adapters.bounds import (
+    MAX_CALLS,
+    MAX_CHOICES,
+    MAX_LOGPROBS,
+    count,
+    items,
+    unix_time,
+    word,
+)
 from adapters.embedded.messages import NAME
 from adapters.lines import ServerSentEvent, SseDecoder
 from adapters.waits import retry_after_s
@@ -127,7 +136,7 @@ class Answer:
         if not self._started:
             self._started = True
             events.append(_start(chunk, self._model))
-        for choice in choices:
+        for choice in items(choices, MAX_CHOICES):
             self._choice(choice, events)
         if usage := chunk.get("usage"):
             events.append(_usage(usage))
@@ -139,10 +148,11 @@ class Answer:
             events.append(Reasoning(_string(thoughts)))
         if text := delta.get("content"):
             events.append(Text(_string(text)))
-        for at, call in enumerate(delta.get("tool_calls") or ()):
+        for at, call in enumerate(items(delta.get("tool_calls"), MAX_CALLS)):
             events.append(_call(call, at))
         if logprobs := choice.get("logprobs"):
-            events.append(Logprobs([_logprob(each, self._top) for each in logprobs["content"]]))
+            entries = items(logprobs["content"], MAX_LOGPROBS)
+            events.append(Logprobs([_logprob(each, self._top) for each in entries]))
         if reason := choice.get("finish_reason"):
             self._finished = True
             events.append(Finish(reason if reason in _REASONS else "stop"))
@@ -214,12 +224,11 @@ def _status(error: Json) -> int | None:
 
 
 def _start(chunk: Json, model: str) -> Start:
-    created = chunk.get("created")
     return Start(
-        id=_text(chunk.get("id")) or None,
+        id=word(chunk.get("id")),
         model=model,
-        created=created if type(created) is int else None,
-        system_fingerprint=_text(chunk.get("system_fingerprint")) or None,
+        created=unix_time(chunk.get("created")),
+        system_fingerprint=word(chunk.get("system_fingerprint")),
     )
 
 
@@ -244,11 +253,10 @@ def _logprob(entry: Json, top: int) -> Json:
 
 def _usage(usage: Json) -> Usage:
     details = usage.get("prompt_tokens_details") or {}
-    cached = details.get("cached_tokens")
     return Usage(
-        prompt=_integer(usage.get("prompt_tokens", 0)),
-        completion=_integer(usage.get("completion_tokens", 0)),
-        cached=None if cached is None else _integer(cached),
+        prompt=count(usage.get("prompt_tokens")) or 0,
+        completion=count(usage.get("completion_tokens")) or 0,
+        cached=count(details.get("cached_tokens")),
     )
 
 

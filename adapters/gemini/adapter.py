@@ -34,6 +34,7 @@ from adapters.base import (
     ProviderSettings,
     Scope,
 )
+from adapters.bounds import OutOfBoundsError, count, items
 from adapters.gemini.amend import amended
 from adapters.gemini.answer import MISSING_SIGNATURE, GeminiAnswer
 from adapters.gemini.contents import sign
@@ -193,9 +194,12 @@ class GeminiAdapter:
         token = ""
         for _ in range(MAX_PAGES):
             page = await self._list(pageSize="1000", **({"pageToken": token} if token else {}))
-            models += [model for row in page.get("models") or () if (model := _model(row))]
-            token = page.get("nextPageToken") or ""
-            if not token:
+            try:
+                models += [model for row in items(page.get("models")) if (model := _model(row))]
+            except OutOfBoundsError as error:
+                raise bad_response("the list of models has another shape") from error
+            before, token = token, page.get("nextPageToken") or ""
+            if not isinstance(token, str) or token in ("", before):
                 break
         return models
 
@@ -315,11 +319,11 @@ def _model(row: Any) -> Model | None:
     """A row of the list, if the model can chat."""
     if not isinstance(row, dict) or not isinstance(name := row.get("name"), str):
         return None
-    if "generateContent" not in (row.get("supportedGenerationMethods") or ()):
+    methods = row.get("supportedGenerationMethods")
+    if not isinstance(methods, list) or "generateContent" not in methods:
         return None
-    limit = row.get("inputTokenLimit")
     return Model(
         id=name.removeprefix("models/"),
         owned_by="google",
-        context=limit if isinstance(limit, int) else None,
+        context=count(row.get("inputTokenLimit")),
     )

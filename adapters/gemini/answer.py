@@ -27,6 +27,7 @@ from adapters.base import (
     Warn,
     has_content,
 )
+from adapters.bounds import MAX_CALLS, MAX_CHOICES, choice_index, count, items, word
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
 from adapters.gemini.citations import citations, logprobs
 from adapters.gemini.contents import own_id_key
@@ -167,7 +168,7 @@ class GeminiAnswer:
             if not self._begun:
                 self._begin(answer, events)
             if candidates := answer.get("candidates"):
-                for candidate in candidates:
+                for candidate in items(candidates, MAX_CHOICES):
                     self._read_candidate(candidate, events)
             if usage := answer.get("usageMetadata"):
                 self._usage = usage
@@ -186,11 +187,11 @@ class GeminiAnswer:
     def _begin(self, answer: Json, events: list[Event]) -> None:
         self._begun = True
         if "error" not in answer:
-            answer_id, model = answer.get("responseId"), answer.get("modelVersion")
+            answer_id = word(answer.get("responseId"))
             events.append(
                 Start(
-                    id=f"chatcmpl-{answer_id}" if isinstance(answer_id, str) else None,
-                    model=model if isinstance(model, str) else None,
+                    id=f"chatcmpl-{answer_id}" if answer_id else None,
+                    model=word(answer.get("modelVersion")),
                     created=_seconds(answer.get("createTime")),
                 )
             )
@@ -199,11 +200,9 @@ class GeminiAnswer:
         index = answer.get("index") or 0
         candidate = self._candidates.get(index)
         if candidate is None:
-            if not isinstance(index, int) or not 0 <= index < 128:
-                raise ValueError("index")
-            candidate = self._candidates[index] = _Candidate(index)
+            candidate = self._candidates[index] = _Candidate(choice_index(index))
         if (content := answer.get("content")) and (parts := content.get("parts")):
-            for part in parts:
+            for part in items(parts):
                 text = part.get("text")
                 if text and type(text) is str and not part.get("thought"):
                     candidate.texts.append(text)
@@ -269,6 +268,8 @@ class GeminiAnswer:
             raise ValueError("a call without a name")
         if self._first_call_only and candidate.calls:
             return
+        if self._calls == MAX_CALLS:
+            raise ValueError("calls")
         self._calls += 1
         own_id = call_id if isinstance(call_id, str) and call_id else None
         signed = isinstance(signature, str) and signature
@@ -381,16 +382,12 @@ def _seconds(created: Any) -> int | None:
 
 def _usage(usage: Json) -> Usage:
     """OpenAI's sense of Gemini's counts: thoughts are completion, what its tools read is prompt."""
-    thoughts = _count(usage.get("thoughtsTokenCount"))
-    cached = _count(usage.get("cachedContentTokenCount"))
+    thoughts = count(usage.get("thoughtsTokenCount"))
+    cached = count(usage.get("cachedContentTokenCount"))
     prompt, tools = usage.get("promptTokenCount"), usage.get("toolUsePromptTokenCount")
     return Usage(
-        prompt=(_count(prompt) or 0) + (_count(tools) or 0),
-        completion=(_count(usage.get("candidatesTokenCount")) or 0) + (thoughts or 0),
+        prompt=(count(prompt) or 0) + (count(tools) or 0),
+        completion=(count(usage.get("candidatesTokenCount")) or 0) + (thoughts or 0),
         reasoning=thoughts,
         cached=cached,
     )
-
-
-def _count(value: Any) -> int | None:
-    return value if type(value) is int and value >= 0 else None

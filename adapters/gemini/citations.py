@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from adapters.base import Annotation, Event, Json, Logprobs
+from adapters.bounds import MAX_ANNOTATIONS, MAX_LOGPROBS, items
 
 
 def citations(grounding: Json, text: str, index: int) -> list[Event]:
@@ -15,22 +17,34 @@ def citations(grounding: Json, text: str, index: int) -> list[Event]:
     spans = list(_spans(grounding, encoded))
     if not spans:
         spans = [(0, len(encoded), range(len(sources)))]
-    return [
-        Annotation(
-            {
-                "type": "url_citation",
-                "url_citation": {
-                    "start_index": len(encoded[:start].decode(errors="ignore")),
-                    "end_index": len(encoded[:end].decode(errors="ignore")),
-                    **source,
-                },
-            },
-            index,
-        )
+    places = _in_characters(encoded, {place for start, end, _ in spans for place in (start, end)})
+    found = (
+        {"start_index": places[start], "end_index": places[end], **source}
         for start, end, cited in spans
         for at in cited
         if at < len(sources) and (source := sources[at])
+    )
+    return [
+        Annotation({"type": "url_citation", "url_citation": citation}, index)
+        for citation in islice(found, MAX_ANNOTATIONS)
     ]
+
+
+def _in_characters(encoded: bytes, places: set[int]) -> dict[int, int]:
+    """Which character begins at or behind each of some places in bytes; read once, from the start.
+
+    Cut in the middle of one, it does not count.
+    """
+    found: dict[int, int] = {}
+    read = characters = 0
+    for place in sorted(places):
+        end = min(place, len(encoded))
+        while end < len(encoded) and end > read and encoded[end] & 0xC0 == 0x80:
+            end -= 1
+        characters += len(encoded[read:end].decode(errors="ignore"))
+        read = max(read, end)
+        found[place] = characters
+    return found
 
 
 def _spans(grounding: Json, encoded: bytes) -> Iterator[tuple[int, int, list[int] | range]]:
@@ -44,7 +58,7 @@ def _spans(grounding: Json, encoded: bytes) -> Iterator[tuple[int, int, list[int
             yield (
                 _offset(segment.get("startIndex"), 0),
                 _offset(end, len(encoded)),
-                [at for at in cited if type(at) is int and at >= 0],
+                [at for at in items(cited) if type(at) is int and at >= 0],
             )
 
 
@@ -62,13 +76,13 @@ def _source(chunk: Json) -> dict[str, str] | None:
 
 
 def _dicts(values: Any) -> list[Json]:
-    return [value if isinstance(value, dict) else {} for value in values or ()]
+    return [value if isinstance(value, dict) else {} for value in items(values or None)]
 
 
 def logprobs(result: Json, index: int) -> Logprobs | None:
     """`logprobs.content` of the tokens that were chosen, each with its rivals."""
-    chosen = result.get("chosenCandidates") or []
-    rivals = result.get("topCandidates") or []
+    chosen = items(result.get("chosenCandidates"), MAX_LOGPROBS)
+    rivals = items(result.get("topCandidates"), MAX_LOGPROBS)
     content = [
         {
             **_entry(token),

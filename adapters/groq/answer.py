@@ -24,6 +24,16 @@ from adapters.base import (
     ToolCall,
     Usage,
 )
+from adapters.bounds import (
+    MAX_CALLS,
+    MAX_CHOICES,
+    MAX_LOGPROBS,
+    choice_index,
+    count,
+    items,
+    unix_time,
+    word,
+)
 from adapters.lines import ServerSentEvent
 from adapters.waits import go_duration_s
 
@@ -95,7 +105,7 @@ class AnswerReader:
         if not self._started:
             events.append(_start(chunk))
             self._started = True
-        for choice in chunk["choices"]:
+        for choice in items(chunk["choices"], MAX_CHOICES):
             self._take_choice(choice, events)
         if not self._counted and ("usage" in chunk or "x_groq" in chunk):
             self._take_usage(chunk, events)
@@ -108,7 +118,7 @@ class AnswerReader:
     def _take_choice(self, choice: Json, events: list[Event]) -> None:
         index: int = choice.get("index", 0)
         if index not in self._begun:
-            self._begun.add(_integer(index))
+            self._begun.add(choice_index(index))
         delta = choice["delta"] if "delta" in choice else choice["message"]
         if thoughts := delta.get("reasoning"):
             events.append(Reasoning(_string(thoughts), index))
@@ -118,12 +128,12 @@ class AnswerReader:
             self._take_calls(delta, index, events)
             _take_citations(delta, index, events)
         if logprobs := choice.get("logprobs"):
-            events.append(Logprobs(logprobs["content"], index))
+            events.append(Logprobs(items(logprobs["content"], MAX_LOGPROBS), index))
         if reason := choice.get("finish_reason"):
             self._finish(_string(reason), index, events)
 
     def _take_calls(self, delta: Json, index: int, events: list[Event]) -> None:
-        calls = enumerate(delta.get("tool_calls") or ())
+        calls = enumerate(items(delta.get("tool_calls"), MAX_CALLS))
         events += [self._call(call, call.get("function") or {}, (index, at)) for at, call in calls]
         if function := delta.get("function_call"):
             events.append(self._call({}, function, (index, 0)))
@@ -192,14 +202,13 @@ def _raise_error(chunk: Json) -> None:
 
 
 def _start(chunk: Json) -> Start:
-    created = chunk.get("created")
     return Start(
-        id=_optional(chunk.get("id")),
-        model=_optional(chunk.get("model")),
-        created=created if type(created) is int else None,
-        system_fingerprint=_optional(chunk.get("system_fingerprint")),
+        id=word(chunk.get("id")),
+        model=word(chunk.get("model")),
+        created=unix_time(chunk.get("created")),
+        system_fingerprint=word(chunk.get("system_fingerprint")),
         service_tier=_TIERS.get(_optional(chunk.get("service_tier")) or ""),
-        request_id=_optional((chunk.get("x_groq") or {}).get("id")),
+        request_id=word((chunk.get("x_groq") or {}).get("id")),
     )
 
 
@@ -216,19 +225,19 @@ def _usage(chunk: Json) -> Usage | None:
         if key.endswith("_time") and type(value) in (int, float)
     }
     return Usage(
-        prompt=_count(usage.get("prompt_tokens")) or 0,
-        completion=_count(usage.get("completion_tokens")) or 0,
-        reasoning=_count(completion.get("reasoning_tokens")),
-        cached=_count(prompt.get("cached_tokens")),
+        prompt=count(usage.get("prompt_tokens")) or 0,
+        completion=count(usage.get("completion_tokens")) or 0,
+        reasoning=count(completion.get("reasoning_tokens")),
+        cached=count(prompt.get("cached_tokens")),
         extra=timings or None,
     )
 
 
 def _take_citations(delta: Json, index: int, events: list[Event]) -> None:
     """What Compound found on the web, and the citations that Groq itself makes."""
-    events += [Annotation(dict(each), index) for each in delta.get("annotations") or ()]
-    for tool in delta.get("executed_tools") or ():
-        results = (tool.get("search_results") or {}).get("results") or ()
+    events += [Annotation(dict(each), index) for each in items(delta.get("annotations"))]
+    for tool in items(delta.get("executed_tools")):
+        results = items((tool.get("search_results") or {}).get("results"))
         events += [Annotation(_url_citation(each), index) for each in results if each.get("url")]
 
 
@@ -251,18 +260,8 @@ def _string(value: Any) -> str:
     return value
 
 
-def _integer(value: Any) -> int:
-    if type(value) is not int:
-        raise TypeError
-    return value
-
-
 def _optional(value: Any) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _count(value: Any) -> int | None:
-    return value if type(value) is int and value >= 0 else None
 
 
 def _number(text: str | None) -> int | None:

@@ -45,6 +45,7 @@ from adapters.ollama.context import (
 from adapters.ollama.errors import CURE, NAME, refusal_error
 from adapters.ollama.host import base_url
 from adapters.ollama.request import CHAT_PATH, duration, to_native
+from adapters.reading import Bounded
 from adapters.upstream import Reply, Target, Upstream, raw_headers, timeouts
 
 if TYPE_CHECKING:
@@ -279,14 +280,8 @@ class _Server:
             raise adapter_error(error, phase=Phase.BEFORE_SEND) from error
 
 
-class _Shared(httpx.AsyncBaseTransport):
+class _Shared(Bounded):
     """The transport that all providers share; closing it here would close it for all."""
-
-    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
-        self._transport = transport
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return await self._transport.handle_async_request(request)
 
     async def aclose(self) -> None:
         """Nothing to do: it belongs to `proxy/upstream/client.py`."""

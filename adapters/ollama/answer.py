@@ -31,6 +31,7 @@ from adapters.base import (
     Usage,
     Warn,
 )
+from adapters.bounds import MAX_CALLS, MAX_LOGPROBS, count, items, word
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
 from adapters.lines import NdjsonDecoder
 from adapters.ollama.context import (
@@ -188,9 +189,7 @@ class Answer:
                 raise _MalformedError
             events.append(Text(text))
         if calls := message.get("tool_calls"):
-            if type(calls) is not list:
-                raise _MalformedError
-            for call in calls:
+            for call in items(calls, MAX_CALLS):
                 self._read_call(call, events)
 
     def _read_call(self, call: object, events: list[Event]) -> None:
@@ -226,7 +225,7 @@ class Answer:
         self._count(chunk, events)
 
     def _count(self, chunk: Json, events: list[Event]) -> None:
-        prompt, completion = _count(chunk, "prompt_eval_count"), _count(chunk, "eval_count")
+        prompt, completion = count(chunk.get("prompt_eval_count")), count(chunk.get("eval_count"))
         if self._is_cut(prompt or 0, completion or 0):
             events.append(Warn("truncated=prompt"))
         if prompt is None or completion is None:
@@ -243,8 +242,7 @@ class Answer:
         return self._least_prompt >= WORTH_CHECKING_TOKENS and 0 < prompt < self._least_prompt
 
     def _model_name(self, chunk: Json) -> str | None:
-        name = chunk.get("model")
-        return name if isinstance(name, str) and name else None
+        return word(chunk.get("model"))
 
     def _error_in_answer(self, chunk: Json) -> AdapterError:
         text = error_text(orjson.dumps(chunk))
@@ -299,19 +297,12 @@ def _json_text(arguments: Any) -> str:
         raise _MalformedError from None
 
 
-def _count(chunk: Json, key: str) -> int | None:
-    count = chunk.get(key)
-    return count if type(count) is int and count >= 0 else None
-
-
 def _logprobs(entries: Any) -> Sequence[Json]:
-    if not isinstance(entries, list):
-        raise _MalformedError
     return [
         {**_logprob(entry), "top_logprobs": [_logprob(top) for top in entry["top_logprobs"] or ()]}
         if isinstance(entry, dict) and isinstance(entry.get("top_logprobs"), list)
         else {**_logprob(entry), "top_logprobs": []}
-        for entry in entries
+        for entry in items(entries, MAX_LOGPROBS)
     ]
 
 

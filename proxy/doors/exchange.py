@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 import orjson
 from starlette.types import Message, Receive, Scope, Send
 
-from adapters.base import AdapterError, ChatRequest, Event
+from adapters.base import AdapterError, ChatRequest, ErrorKind, Event
+from adapters.native import UNREADABLE
 from proxy.doors.chat.read import Parsed, parse_json, parse_request
 from proxy.doors.chat.write import ChunkStream, Fold, error_object, new_head, sse
 from proxy.errors import ApiError, from_adapter, internal_error
@@ -223,29 +225,56 @@ class _Exchange:
         """Read the whole answer."""
         try:
             async for batch in events:
-                fold.feed(batch)
+                with self._rendering():
+                    fold.feed(batch)
         except AdapterError as error:
             raise from_adapter(error) from None
 
     async def single(self, fold: Fold) -> None:
         """Send the answer as one object."""
-        await self._respond(200, [JSON_TYPE], fold.end())
+        try:
+            with self._rendering():
+                body = fold.end()
+        except AdapterError as error:
+            raise from_adapter(error) from None
+        await self._respond(200, [JSON_TYPE], body)
 
     async def stream(self, chunks: ChunkStream, events: AsyncIterator[list[Event]]) -> None:
         """Send the answer as it comes; a failure on the way is an error event, and no `[DONE]`."""
         try:
             async for batch in events:
-                data = chunks.feed(batch)
+                try:
+                    data = chunks.feed(batch)
+                except UNREADABLE as error:
+                    raise self._unreadable(error) from None
                 if not self.status:
                     await self._start(200, SSE_HEADERS)
                 if data:
                     await self._send_body(data, more=True)
         except AdapterError as error:
             failure = from_adapter(error)
+            if not self.status:
+                raise failure from None
             self._error = failure.code or failure.type
             await self._send_body(sse(error_object(failure)), more=False)
             return
         await self._send_body(chunks.end(), more=False)
+
+    @contextlib.contextmanager
+    def _rendering(self) -> Iterator[None]:
+        try:
+            yield
+        except UNREADABLE as error:
+            raise self._unreadable(error) from None
+
+    def _unreadable(self, error: Exception) -> AdapterError:
+        """The error of an answer that cannot be told in OpenAI's words."""
+        log.warning("%s: the answer cannot be told: %s", self.id.decode("ascii"), type(error))
+        return AdapterError(
+            ErrorKind.BAD_RESPONSE,
+            "the answer is not what the provider's API promises",
+            provider=self.receipt.provider or "",
+        )
 
     def left(self) -> None:
         """The client has hung up: of no matter, if it had its answer by then."""

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 
 import orjson
 from starlette.requests import Request
@@ -23,6 +24,10 @@ FRESH_S = 60.0
 RETRY_S = 5.0
 TIMEOUT_S = 2.0
 FIRST_LIST_S = 1.0
+LONGEST_S = 60.0
+"""What a provider has for its whole list, which may come in pages."""
+MAX_MODELS = 5000
+MAX_NAME = 256
 
 
 class Catalog:
@@ -123,17 +128,24 @@ class Catalog:
     async def _ask(self, provider: str) -> None:
         fresh_s = RETRY_S
         try:
-            models = await self._adapters[provider].models()
+            async with asyncio.timeout(LONGEST_S):
+                models = _kept(await self._adapters[provider].models())
             self._lists[provider] = models
             self._names[provider] = frozenset(model.id for model in models)
             fresh_s = FRESH_S
-        except AdapterError as error:
+        except (AdapterError, TimeoutError) as error:
             log.debug("no list of models from %s: %s", provider, error)
         except Exception:
             log.exception("no list of models from %s", provider)
         finally:
             self._fresh_until[provider] = self._clock() + fresh_s
             del self._asking[provider]
+
+
+def _kept(models: Sequence[Model]) -> Sequence[Model]:
+    """The models of a list that anybody could ask for."""
+    named = (model for model in models if 0 < len(model.id) <= MAX_NAME)
+    return list(islice(named, MAX_MODELS))
 
 
 class ModelsEndpoint:

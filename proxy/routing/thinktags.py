@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from adapters.base import Event, Finish, Reasoning, Text
 
 OPEN, CLOSE = "<think>", "</think>"
+MAX_HELD_CHARS = 1024
+"""Of blanks that may stand before the first tag."""
 
 
 class ThinkTags:
@@ -52,7 +54,7 @@ class ThinkTags:
         text = self._held.lstrip()
         if text.startswith(OPEN):
             self._go_on(text[len(OPEN) :], waiting_for=CLOSE)
-        elif not OPEN.startswith(text):
+        elif not OPEN.startswith(text) or len(self._held) > MAX_HELD_CHARS:
             self._waiting_for = None
 
     def _go_on(self, rest: str, *, waiting_for: str | None) -> None:

@@ -93,7 +93,7 @@ class UsageRow(Struct, frozen=True):
             "first_choice": self.first_choice,
             "stream": self.is_stream,
             "status": self.status,
-            "error": self.error,
+            "error": _text(self.error),
             "finish": _text(self.finish, MAX_FINISH),
             "prompt": _count(tokens.prompt),
             "completion": _count(tokens.completion),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from adapters.reading import Bounded
 from adapters.upstream import Upstream, timeouts
 from proxy.settings import Settings, bypasses_proxy, proxies_of_environment
 from proxy.upstream.transport import Transport
@@ -27,6 +28,8 @@ def open_upstream(
 ) -> Upstream:
     """A client and its transport, which the caller closes with `client.aclose()`.
 
+    What the client reads is small; only who asks the transport itself may read more.
+
     `kind` is POINTSMAN_TRANSPORT; `auto` means ours, or httpx's where `proxies` (URLs by scheme)
     has any, as only httpx's speaks to proxies. Hosts that `bypass` them are reached directly.
     """
@@ -44,7 +47,7 @@ def open_upstream(
         )
     # trust_env would mount transports of its own for proxies, and read .netrc for every request.
     client = httpx.AsyncClient(
-        transport=transport,
+        transport=Bounded(transport),
         timeout=httpx.Timeout(**timeouts(60.0)),
         follow_redirects=False,
         trust_env=False,

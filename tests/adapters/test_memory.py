@@ -47,3 +47,15 @@ def test_keeps_exactly_the_keys_used_last(uses: list[tuple[bool, str]], size: in
             by_age = [*(other for other in by_age if other != key), key][-size:]
 
     assert {key for key in "abcdef" if memory.get(key)} == set(by_age)
+
+
+def test_it_holds_so_many_characters_and_no_entry_that_would_fill_it() -> None:
+    memory = LruMemory(max_chars=100)
+    for at in range(20):
+        memory.put(f"{at:02}", "x" * 28)
+    memory.put("large", "x" * 100)
+
+    kept = [key for at in range(20) if memory.get(key := f"{at:02}")]
+    assert kept == ["17", "18", "19"]
+    assert memory.get("large") is None
+    assert set(memory.take_new()) == set(kept)

@@ -30,6 +30,7 @@ from adapters.base import (
     Usage,
     Warn,
 )
+from adapters.bounds import choice_index
 from proxy.errors import ApiError
 
 DONE = b"data: [DONE]\n\n"
@@ -197,7 +198,7 @@ class ChunkStream:
         return sse(chunk) + DONE
 
     def _content(self, event: _Content) -> Iterator[bytes]:
-        index = event.index
+        index = choice_index(event.index)
         # In their order even if a later one speaks first: accumulators append what is new.
         for new in range(len(self._choices), index + 1):
             self._choices[new] = _Choice(self._legacy_functions)
@@ -238,6 +239,7 @@ class _Message(Struct):
     reasoning: list[str] = field(default_factory=list)
     refusal: list[str] = field(default_factory=list)
     calls: dict[str | int, Json] = field(default_factory=dict)
+    arguments: dict[str | int, list[str]] = field(default_factory=dict)
     lists: Json = field(default_factory=dict)
     logprobs: list[Json] = field(default_factory=list)
     audio: list[str] = field(default_factory=list)
@@ -263,7 +265,7 @@ class Fold:
             elif type(event) is not RateLimits and type(event) is not Warn:
                 message = self._messages.get(event.index)
                 if message is None:
-                    message = self._messages[event.index] = _Message()
+                    message = self._messages[choice_index(event.index)] = _Message()
                 _take(message, event)
 
     def end(self) -> bytes:
@@ -286,6 +288,8 @@ class Fold:
 
     def _message_object(self, folded: _Message) -> Json:
         text = "".join(folded.content)
+        for key, pieces in folded.arguments.items():
+            folded.calls[key]["function"]["arguments"] = "".join(pieces)
         has_other = folded.calls or folded.refusal or folded.lists or folded.audio
         message: Json = {
             "role": "assistant",
@@ -333,13 +337,13 @@ def _joined_base64(pieces: Sequence[str]) -> str:
 
 
 def _take_call(message: _Message, call: ToolCall) -> None:
-    known = message.calls.get(call.key)
-    if known is None:
-        entry = _Calls().delta(call)
-        del entry["index"]
-        message.calls[call.key] = entry
-    else:
-        known["function"]["arguments"] += call.arguments
+    if call.key in message.calls:
+        message.arguments[call.key].append(call.arguments)
+        return
+    entry = _Calls().delta(call)
+    del entry["index"]
+    message.calls[call.key] = entry
+    message.arguments[call.key] = [call.arguments]
 
 
 def usage_object(usage: Usage) -> Json:

@@ -1,0 +1,114 @@
+"""How much an answer may hold: the one place where what a provider tells is counted. Pure.
+
+Readers take indexes, counts, words and lists through here; `Tally` adds up one whole answer.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+from adapters.base import Annotation, Event, Logprobs, Media, Start, ToolCall, Usage
+from adapters.json_size import is_deeper_than
+
+MAX_CHOICES = 128
+MAX_CALLS = 512
+MAX_ANNOTATIONS = 2000
+MAX_MEDIA = 256
+MAX_LOGPROBS = 100_000
+MAX_ITEMS = 10_000
+"""Entries of one list."""
+MAX_COUNT = 2**31 - 1
+MAX_SUM = 2**53
+MAX_TIME_S = 2**40
+MAX_WORD = 256
+MAX_DEPTH = 64
+
+
+class OutOfBoundsError(ValueError):
+    """More than an answer can mean, or of a kind that nobody could be told."""
+
+
+def choice_index(value: Any) -> int:
+    """The number of a choice. Raises OutOfBoundsError."""
+    if type(value) is not int or not 0 <= value < MAX_CHOICES:
+        raise OutOfBoundsError("a choice's index")
+    return value
+
+
+def count(value: Any) -> int | None:
+    """A number of tokens, None for what can be none."""
+    return value if type(value) is int and 0 <= value <= MAX_COUNT else None
+
+
+def unix_time(value: Any) -> int | None:
+    """Unix seconds, None for what can be none."""
+    return value if type(value) is int and 0 <= value <= MAX_TIME_S else None
+
+
+def word(value: Any, most: int = MAX_WORD) -> str | None:
+    """An id, a name or a code: on one line and cut to what such a word may need."""
+    if not isinstance(value, str) or not value:
+        return None
+    if len(value) <= most and value.isprintable():
+        return value
+    return "".join(c if c.isprintable() else " " for c in value[:most])
+
+
+def items(value: Any, most: int = MAX_ITEMS) -> Sequence[Any]:
+    """The entries of a list that may be left out. Raises OutOfBoundsError."""
+    if value is None:
+        return ()
+    if type(value) is not list or len(value) > most:
+        raise OutOfBoundsError("a list")
+    return value
+
+
+class Tally:
+    """What one answer has brought so far, but for its text, which is bounded by its bytes."""
+
+    __slots__ = ("_annotations", "_calls", "_logprobs", "_media")
+
+    def __init__(self) -> None:
+        self._calls: set[str | int] = set()
+        self._annotations = self._logprobs = self._media = 0
+
+    def take(self, event: Event) -> None:
+        """Count an event. Raises OutOfBoundsError for one that is too much, or no JSON."""
+        match event:
+            case ToolCall():
+                self._calls.add(event.key)
+                _check(len(self._calls) <= MAX_CALLS, event.extra)
+            case Annotation():
+                self._annotations += 1
+                _check(self._annotations <= MAX_ANNOTATIONS, event.value)
+            case Logprobs():
+                self._logprobs += len(items(event.content, MAX_LOGPROBS))
+                _check(self._logprobs <= MAX_LOGPROBS, event.content)
+            case Media():
+                self._media += 1
+                _check(self._media <= MAX_MEDIA and _is_base64(event))
+            case Usage():
+                counts = (event.prompt, event.completion, event.reasoning, event.cached)
+                _check(all(told is None or 0 <= told <= MAX_SUM for told in counts), event.extra)
+            case Start():
+                words = (event.id, event.model, event.system_fingerprint, event.request_id)
+                _check(all(told is None or len(told) <= 2 * MAX_WORD for told in words))
+            case _:
+                pass
+
+
+def _check(is_within: bool, value: object = None) -> None:
+    if not is_within or is_deeper_than(MAX_DEPTH, value):
+        raise OutOfBoundsError("more than an answer can hold")
+
+
+def _is_base64(media: Media) -> bool:
+    """Pieces of audio are put together, which takes them apart."""
+    if media.mime_type.startswith("audio/"):
+        try:
+            base64.b64decode(media.data, validate=True)
+        except ValueError:
+            return False
+    return True
