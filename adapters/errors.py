@@ -36,6 +36,7 @@ class ErrorKind(StrEnum):
     MALFORMED_ANSWER = "malformed_answer"  # the model wrote a tool call that nobody can read
     RESPONSE_TOO_LARGE = "response_too_large"
     AUTH = "auth"
+    ACCOUNT = "account"  # its place, plan, spending or address: no fault of the key or the request
     MODEL_MISSING = "model_missing"
     CONTEXT = "context"
     BAD_REQUEST = "bad_request"
@@ -58,6 +59,7 @@ CODE_OF_KIND: Mapping[ErrorKind, ErrorCode] = {
     ErrorKind.MALFORMED_ANSWER: ErrorCode.PROVIDER_UNAVAILABLE,
     ErrorKind.RESPONSE_TOO_LARGE: ErrorCode.PROVIDER_UNAVAILABLE,
     ErrorKind.AUTH: ErrorCode.AUTHENTICATION_FAILED,
+    ErrorKind.ACCOUNT: ErrorCode.AUTHENTICATION_FAILED,
     ErrorKind.MODEL_MISSING: ErrorCode.INVALID_REQUEST,
     ErrorKind.CONTEXT: ErrorCode.INVALID_REQUEST,
     ErrorKind.BAD_REQUEST: ErrorCode.INVALID_REQUEST,

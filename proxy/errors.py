@@ -133,6 +133,7 @@ _UPSTREAM: Mapping[ErrorKind, tuple[int, str, str | None]] = {
     ErrorKind.MALFORMED_ANSWER: (502, "api_error", "upstream_malformed_response"),
     ErrorKind.RESPONSE_TOO_LARGE: (502, "api_error", "response_too_large"),
     ErrorKind.AUTH: (502, "api_error", "upstream_authentication_failed"),
+    ErrorKind.ACCOUNT: (502, "api_error", "upstream_account_refused"),
     ErrorKind.MODEL_MISSING: (404, "invalid_request_error", "model_not_found"),
     ErrorKind.CONTEXT: (400, "invalid_request_error", "context_length_exceeded"),
     ErrorKind.BAD_REQUEST: (400, "invalid_request_error", None),

@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 
+from adapters.account import is_of_account, quoted
 from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
 from adapters.waits import go_duration_s
 
 NAME = "gemini"
-MAX_MESSAGE_CHARS = 400
 
 STATUS_OF_WORD: Mapping[str, int] = {
     "INVALID_ARGUMENT": 400,
@@ -39,6 +39,7 @@ KIND_OF_STATUS: Mapping[int, ErrorKind] = {
 }
 SCOPE_OF_KIND: Mapping[ErrorKind, Scope] = {
     ErrorKind.AUTH: Scope.KEY,
+    ErrorKind.ACCOUNT: Scope.PROVIDER,
     ErrorKind.MODEL_MISSING: Scope.MODEL,
     ErrorKind.UNSUPPORTED: Scope.MODEL,
     ErrorKind.RATE_LIMIT: Scope.MODEL,
@@ -51,6 +52,7 @@ SCOPE_OF_KIND: Mapping[ErrorKind, Scope] = {
 }
 WORDS: Mapping[ErrorKind, str] = {
     ErrorKind.AUTH: "the API key was refused, or may not do this; check GEMINI_API_KEY",
+    ErrorKind.ACCOUNT: "the account was refused",
     ErrorKind.MODEL_MISSING: "there is no such model, or it cannot chat; /v1/models lists them",
     ErrorKind.RATE_LIMIT: "the rate limit is reached; try again later",
     ErrorKind.QUOTA_DAY: "the quota of the day is used up, or there is none for this model",
@@ -75,6 +77,12 @@ PARAM_OF_FEATURE: Mapping[str, str] = {
     "Thinking": "reasoning_effort",
     "Developer instruction": "messages",
 }
+NOT_READY = re.compile(r"\bfile\b.*\bACTIVE\b", re.IGNORECASE)
+"""A precondition of the request's own: what was uploaded for it is still being read."""
+QUOTED = (
+    *(ErrorKind.AUTH, ErrorKind.ACCOUNT),
+    *(ErrorKind.BAD_REQUEST, ErrorKind.UNSUPPORTED, ErrorKind.CONTEXT),
+)
 NO_QUOTA = re.compile(r"\blimit: 0(?![\d.]*[1-9])")
 EXACT_WAIT = re.compile(r"Please retry in ([\d.]+)s\b")
 
@@ -121,7 +129,7 @@ def api_error(
     code = status if status and status != 200 else _status(error, word)
     message = error["message"] if isinstance(error.get("message"), str) else ""
     details = list(_details(error))
-    kind = _kind(code, message, details)
+    kind = _kind(code, word, message, details)
     if kind is ErrorKind.TIMEOUT_FIRST_BYTE and phase is Phase.AFTER_CONTENT:
         kind = ErrorKind.STALL
     wait_s = _wait_s(kind, message, details, now or datetime.now(UTC))
@@ -157,10 +165,15 @@ def _details(error: Json) -> Iterator[Json]:
             yield detail
 
 
-def _kind(code: int, message: str, details: list[Json]) -> ErrorKind:
+def _kind(code: int, word: str | None, message: str, details: list[Json]) -> ErrorKind:
+    reason = _reason(details) or ""
     match code:
-        case 400 if _reason(details) == "API_KEY_INVALID":
+        case 400 if reason == "API_KEY_INVALID":
             return ErrorKind.AUTH
+        case 400 if word == "FAILED_PRECONDITION" and not NOT_READY.search(message):
+            return ErrorKind.ACCOUNT
+        case 400 | 402 | 403 | 429 | 451 if is_of_account(code, reason, message):
+            return ErrorKind.ACCOUNT
         case 400 if "token count" in message and "exceeds" in message:
             return ErrorKind.CONTEXT  # there is no code for it, only the text tells
         case 400 if NOT_OF_THIS_MODEL.search(message):
@@ -234,9 +247,6 @@ def _until_pacific_midnight_s(now: datetime) -> float:
 def _message(kind: ErrorKind, message: str, secret: str | None) -> str:
     """Our words; for a request that Google refused, its own, since they name the field at fault."""
     words = WORDS[kind]
-    quoted = (ErrorKind.BAD_REQUEST, ErrorKind.UNSUPPORTED, ErrorKind.CONTEXT)
-    if kind not in quoted or not message:
+    if kind not in QUOTED or not message:
         return words
-    if secret:
-        message = message.replace(secret, "***")
-    return f"{words}: {' '.join(message.split())[:MAX_MESSAGE_CHARS]}"
+    return f"{words}: {quoted(message, secret)}"

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import orjson
 
+from adapters.account import BARRING_STATUS, is_of_account, page_title, told
 from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
 from adapters.groq.messages import PROVIDER
 from adapters.waits import DAY_S, HOUR_S, go_duration_s, retry_after_s
@@ -35,9 +36,11 @@ KIND_OF_STATUS: Mapping[int, ErrorKind] = {
     424: ErrorKind.SERVER,
     498: ErrorKind.OVERLOADED,
 }
+_MAYBE_ACCOUNT = (ErrorKind.AUTH, ErrorKind.BAD_REQUEST, ErrorKind.RATE_LIMIT)
 _WAITING = (ErrorKind.RATE_LIMIT, ErrorKind.QUOTA_DAY, ErrorKind.OVERLOADED, ErrorKind.SERVER)
 _SCOPES: Mapping[ErrorKind, Scope] = {
     ErrorKind.AUTH: Scope.KEY,
+    ErrorKind.ACCOUNT: Scope.PROVIDER,
     ErrorKind.RATE_LIMIT: Scope.MODEL,
     ErrorKind.QUOTA_DAY: Scope.MODEL,
     ErrorKind.MODEL_MISSING: Scope.MODEL,
@@ -47,6 +50,7 @@ _SCOPES: Mapping[ErrorKind, Scope] = {
 }
 _TRY_AGAIN = re.compile(r"try again in ([0-9hmsµun.]{1,40}[hms])", re.ASCII)
 _PER_DAY = re.compile(r"per day|\((?:RPD|TPD|ASD)\)", re.ASCII)
+_PER_MINUTE = re.compile(r"per (?:minute|hour)|\((?:RPM|TPM|ASH)\)", re.ASCII)
 _UNSUPPORTED = re.compile(r"(?:does not support|not supported (?:with|by) this model)")
 _REASONING_PARAM = re.compile(r"\b(reasoning_effort|reasoning_format|include_reasoning)\b")
 _KEY = re.compile(r"gsk_\w+", re.ASCII)
@@ -95,13 +99,13 @@ def refusal(
     """The error that a refusal means; `by_class` is its kind unless the body tells it better."""
     error = error_object(response.content)
     now = datetime.now(UTC)
-    kind = _kind(by_class, error, response.headers, now)
+    kind = _kind(by_class, error, response, now)
     wait = None
     if kind in _WAITING:
         wait = wait_s(error, response.headers, now, a_day=kind is ErrorKind.QUOTA_DAY)
     return AdapterError(
         kind,
-        _message(kind, error, response.status_code, secret),
+        _message(kind, error, response, secret),
         provider=PROVIDER,
         status=response.status_code,
         retry_after_s=wait,
@@ -112,9 +116,17 @@ def refusal(
     )
 
 
-def _kind(by_class: ErrorKind, error: Json, headers: httpx.Headers, now: datetime) -> ErrorKind:
-    kind = _kind_of_code(error) or by_class
-    if kind is ErrorKind.RATE_LIMIT and is_day_quota(error, headers, now):
+def _kind(by_class: ErrorKind, error: Json, response: httpx.Response, now: datetime) -> ErrorKind:
+    if kind := _kind_of_code(error):
+        return kind
+    kind, status = by_class, response.status_code
+    if kind in _MAYBE_ACCOUNT and is_of_account(
+        status, text_of(error.get("code")), text_of(error.get("message"))
+    ):
+        return ErrorKind.ACCOUNT
+    if status in BARRING_STATUS and page_title(response.content) is not None:
+        return ErrorKind.ACCOUNT
+    if kind is ErrorKind.RATE_LIMIT and is_day_quota(error, response.headers, now):
         return ErrorKind.QUOTA_DAY
     # Groq has no code for what a model cannot do: only the text tells it from a mistake.
     if kind is ErrorKind.BAD_REQUEST and _UNSUPPORTED.search(text_of(error.get("message"))):
@@ -122,14 +134,18 @@ def _kind(by_class: ErrorKind, error: Json, headers: httpx.Headers, now: datetim
     return kind
 
 
-def _message(kind: ErrorKind, error: Json, status: int, secret: str) -> str:
+def _message(kind: ErrorKind, error: Json, response: httpx.Response, secret: str) -> str:
     """What Groq says, without the key, on one line and not too long."""
-    if kind is ErrorKind.AUTH:
-        return "the API key was refused; check GROQ_API_KEY"
     message = " ".join(text_of(error.get("message")).split())
     if secret:
         message = message.replace(secret, "***")
-    return _KEY.sub("***", message)[:MAX_MESSAGE] or f"status {status} without a reason"
+    message = _KEY.sub("***", message)[:MAX_MESSAGE]
+    if kind is ErrorKind.AUTH:
+        said = f" (Groq says: {message})" if message else ""
+        return f"the API key was refused; check GROQ_API_KEY{said}"
+    if kind is ErrorKind.ACCOUNT:
+        return told(response.status_code, message, page_title(response.content))
+    return message or f"status {response.status_code} without a reason"
 
 
 def _param(error: Json) -> str | None:
@@ -147,12 +163,17 @@ def _param(error: Json) -> str | None:
 
 def is_day_quota(error: Json, headers: httpx.Headers, now: datetime) -> bool:
     """True where a limit per day is used up, so that waiting a minute would not help."""
-    if _PER_DAY.search(text_of(error.get("message"))):
+    message = text_of(error.get("message"))
+    if _PER_DAY.search(message):
         return True
+    waits = retry_after_s(headers, now, cap_s=2 * DAY_S)
+    if waits is None and (found := _TRY_AGAIN.search(message)):
+        waits = go_duration_s(found[1].rstrip("."), cap_s=2 * DAY_S)
+    if _PER_MINUTE.search(message) or (waits is not None and waits <= LONGEST_MINUTE_WAIT_S):
+        return False
     if headers.get("x-ratelimit-remaining-requests") == "0":
         return True
-    told = retry_after_s(headers, now, cap_s=2 * DAY_S)
-    return told is not None and LONGEST_MINUTE_WAIT_S < told <= DAY_S
+    return waits is not None and waits <= DAY_S
 
 
 def wait_s(error: Json, headers: httpx.Headers, now: datetime, *, a_day: bool) -> float | None:

@@ -14,6 +14,7 @@ import httpx
 import orjson
 from msgspec.structs import replace
 
+from adapters.account import BARRING_STATUS, page_title
 from adapters.base import (
     AdapterError,
     ChatRequest,
@@ -40,7 +41,7 @@ from adapters.ollama.context import (
     ModelFacts,
     Prompt,
 )
-from adapters.ollama.errors import NAME, error_text, refusal_error
+from adapters.ollama.errors import NAME, error_text, page_error, refusal_error
 from adapters.ollama.request import without_grammar
 from adapters.waits import retry_after_s
 
@@ -118,9 +119,12 @@ class Answer:
         return events
 
     def refusal(self, response: httpx.Response) -> AdapterError:
+        status = response.status_code
+        if status in BARRING_STATUS and (title := page_title(response.content)) is not None:
+            return page_error(status, title)
         return refusal_error(
             error_text(response.content),
-            response.status_code,
+            status,
             model=self._model,
             secret=self._secret,
             retry_after_s=retry_after_s(response.headers, datetime.now(UTC)),

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import orjson
 
+from adapters.account import is_of_account, quoted, told
 from adapters.base import AdapterError, ErrorKind, Phase, Scope
 
 NAME = "ollama"
-MAX_QUOTED_CHARS = 300
 UNTIL_PULLED_S = 10.0
 """A model that is missing may be pulled at any moment, and to ask for it costs nothing."""
+WEEK_S, SESSION_S = 6 * 3600.0, 3600.0
+"""How long a quota of the cloud's is left alone that does not say when it comes back."""
+_CLOUD_MODEL = re.compile(r".*[:-]cloud")
+_QUOTA = re.compile(r"\b(usage limit|quota|extra usage)\b")
+_LONG = re.compile(r"(dai|day|week|month)\w*")
 CURE = "is Ollama running? start it with `ollama serve`"
 
 
@@ -39,7 +45,6 @@ _MEANING_IN_STREAM: Mapping[str, _Meaning] = {
     "unauthorized": _Meaning(ErrorKind.AUTH),
     "too many requests": _Meaning(ErrorKind.RATE_LIMIT),
     "rate limit": _Meaning(ErrorKind.RATE_LIMIT),
-    "usage limit": _Meaning(ErrorKind.RATE_LIMIT),
 }
 _KIND_OF_STATUS: Mapping[int, ErrorKind] = {
     401: ErrorKind.AUTH,
@@ -53,6 +58,8 @@ _KIND_OF_STATUS: Mapping[int, ErrorKind] = {
 }
 _SCOPE_OF_KIND: Mapping[ErrorKind, Scope] = {
     ErrorKind.AUTH: Scope.KEY,
+    ErrorKind.ACCOUNT: Scope.PROVIDER,
+    ErrorKind.QUOTA_DAY: Scope.PROVIDER,
     ErrorKind.MODEL_MISSING: Scope.MODEL,
     ErrorKind.UNSUPPORTED: Scope.MODEL,
     ErrorKind.SERVER: Scope.MODEL,  # a runner that broke is one model's; others may run
@@ -83,23 +90,45 @@ def refusal_error(
     retry_after_s: float | None = None,
     phase: Phase = Phase.BEFORE_CONTENT,
 ) -> AdapterError:
-    """The AdapterError that Ollama's `text` means; `status` is None in a stream that began well."""
-    kind, param = _meaning(text.lower(), status)
+    """The AdapterError that Ollama's `text` means; `status` is None in a stream that began well.
+
+    What the cloud refuses behind a local server is that model's alone: the others go on.
+    """
+    is_cloud = _CLOUD_MODEL.fullmatch(model or "") is not None or "ollama.com" in text
+    kind, param = _meaning(text.lower(), status, is_cloud=is_cloud)
+    scope = _SCOPE_OF_KIND.get(kind, Scope.REQUEST)
     if kind is ErrorKind.MODEL_MISSING:
         retry_after_s = UNTIL_PULLED_S
+    elif kind is ErrorKind.QUOTA_DAY and retry_after_s is None:
+        retry_after_s = WEEK_S if _LONG.search(text.lower()) else SESSION_S
     return AdapterError(
         kind,
-        _message(kind, param, model, _quoted(text, secret)),
+        _message(kind, param, model, quoted(text, secret)),
         provider=NAME,
         status=status,
         retry_after_s=retry_after_s,
-        scope=_SCOPE_OF_KIND.get(kind, Scope.REQUEST),
+        scope=Scope.MODEL if is_cloud and scope in (Scope.PROVIDER, Scope.KEY) else scope,
         phase=phase,
         param=param,
     )
 
 
-def _meaning(text: str, status: int | None) -> _Meaning:
+def page_error(status: int, title: str) -> AdapterError:
+    """The error that a web page in place of an answer means: it says nothing of the key."""
+    return AdapterError(
+        ErrorKind.ACCOUNT,
+        told(status, "", title),
+        provider=NAME,
+        status=status,
+        scope=Scope.PROVIDER,
+    )
+
+
+def _meaning(text: str, status: int | None, *, is_cloud: bool) -> _Meaning:
+    if status in (None, 429) and _QUOTA.search(text):
+        return _Meaning(ErrorKind.QUOTA_DAY)
+    if _is_of_account(text, status, is_cloud=is_cloud):
+        return _Meaning(ErrorKind.ACCOUNT)
     if status in (None, 400, 500, 503):
         for words, meaning in _MEANING_OF_WORDS.items():
             if words in text:
@@ -113,36 +142,48 @@ def _meaning(text: str, status: int | None) -> _Meaning:
     return _Meaning(kind, "model" if kind is ErrorKind.MODEL_MISSING else None)
 
 
+def _is_of_account(text: str, status: int | None, *, is_cloud: bool) -> bool:
+    """A cloud model behind a local server is reached by its owner's account, not by our key."""
+    if is_cloud and status in (401, 402, 403):
+        return True
+    barred = 403 if is_cloud and status is None else status
+    return barred in (402, 403) and is_of_account(barred, "", text)
+
+
 def _kind_of_range(status: int) -> ErrorKind:
     if status >= 500:
         return ErrorKind.SERVER
     return ErrorKind.BAD_REQUEST if status >= 400 else ErrorKind.BAD_RESPONSE
 
 
-def _message(kind: ErrorKind, param: str | None, model: str, quoted: str) -> str:
+_WORDS: Mapping[ErrorKind, str] = {
+    ErrorKind.MODEL_MISSING: "the model {model} is not there: get it with `ollama pull {model}`",
+    ErrorKind.CONTEXT: "the prompt is longer than the context of the model {model}",
+    ErrorKind.RATE_LIMIT: "the limit of requests is reached",
+    ErrorKind.OVERLOADED: "the server is busy",
+    ErrorKind.TOO_LARGE: "the request is too large",
+    ErrorKind.TIMEOUT_FIRST_BYTE: "no answer in time",
+}
+
+
+def _message(kind: ErrorKind, param: str | None, model: str, said: str) -> str:
+    if words := _WORDS.get(kind):
+        return words.format(model=model)
     match kind:
-        case ErrorKind.MODEL_MISSING:
-            return f"the model {model} is not there: get it with `ollama pull {model}`"
         case ErrorKind.UNSUPPORTED:
             cannot = {"tools": "tools", "reasoning_effort": "thinking", "messages": "images"}
             return f"the model {model} does not support {cannot.get(param or '', 'this request')}"
-        case ErrorKind.CONTEXT:
-            return f"the prompt is longer than the context of the model {model}"
         case ErrorKind.AUTH:
-            return "the key was refused: check OLLAMA_API_KEY"
-        case ErrorKind.RATE_LIMIT:
-            return "the limit of requests is reached"
-        case ErrorKind.OVERLOADED:
-            return "the server is busy"
-        case ErrorKind.TOO_LARGE:
-            return "the request is too large"
-        case ErrorKind.TIMEOUT_FIRST_BYTE:
-            return "no answer in time"
+            return f"the key was refused: check OLLAMA_API_KEY{_says(said)}"
+        case ErrorKind.ACCOUNT if said.lower() in ("", "unauthorized"):
+            return f"the model {model} wants an account: sign in with `ollama signin`"
+        case ErrorKind.ACCOUNT:
+            return f"the account was refused: {said}"
+        case ErrorKind.QUOTA_DAY:
+            return f"the quota is used up{_says(said)}"
         case _:
-            return f"the server says: {quoted}" if quoted else "the server refused the request"
+            return f"the server says: {said}" if said else "the server refused the request"
 
 
-def _quoted(text: str, secret: str) -> str:
-    """The server's sentence, short, on one line and without the key."""
-    shown = text.replace(secret, "***") if secret else text
-    return " ".join(shown.split())[:MAX_QUOTED_CHARS]
+def _says(said: str) -> str:
+    return f" (it says: {said})" if said else ""

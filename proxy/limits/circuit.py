@@ -16,6 +16,8 @@ from proxy.limits.recent import Recent
 FIRST_WAIT_S = 5.0
 LONGEST_WAIT_S = 60.0
 FORGET_S = 60.0
+FIRST_ACCOUNT_WAIT_S = 60.0
+LONGEST_ACCOUNT_WAIT_S = 3600.0
 WINDOW_S = 30.0
 STREAK = 3
 LEAST_CALLS = 5
@@ -33,24 +35,36 @@ class Pause:
 
 
 class Backoff:
-    """Waits that double, and begin anew when a minute has passed since the end of the last."""
+    """Waits that double, and begin anew when `forget_s` have passed since the end of the last."""
 
-    __slots__ = ("_until", "_wait_s")
+    __slots__ = ("_first_s", "_forget_s", "_longest_s", "_until", "_wait_s")
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        first_s: float = FIRST_WAIT_S,
+        longest_s: float = LONGEST_WAIT_S,
+        forget_s: float = FORGET_S,
+    ) -> None:
+        self._first_s = first_s
+        self._longest_s = longest_s
+        self._forget_s = forget_s
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin anew."""
         self._wait_s = 0.0
         self._until = -math.inf
 
     def next(self, now: float) -> float:
         """When the next wait ends, if it begins now."""
-        doubled = min(self._wait_s * 2, LONGEST_WAIT_S)
-        self._wait_s = doubled if self.is_recent(now) else FIRST_WAIT_S
+        doubled = min(self._wait_s * 2, self._longest_s)
+        self._wait_s = doubled if self.is_recent(now) else self._first_s
         self._until = now + self._wait_s
         return self._until
 
     def is_recent(self, now: float) -> bool:
         """Whether the last wait is not forgotten."""
-        return now < self._until + FORGET_S
+        return now < self._until + self._forget_s
 
 
 class Outcomes:
@@ -95,6 +109,7 @@ class Circuit:
     """
 
     __slots__ = (
+        "_account",
         "_day_until",
         "_day_until_wall",
         "_early_at",
@@ -115,6 +130,7 @@ class Circuit:
         self._wall = wall
         self._guess = Backoff()
         self._throttle = Backoff()
+        self._account = Backoff(FIRST_ACCOUNT_WAIT_S, LONGEST_ACCOUNT_WAIT_S, 24 * 3600)
         self._outcomes = Outcomes()
         self.epoch = 0
         self.probe: object | None = None
@@ -182,6 +198,7 @@ class Circuit:
         if self.probe is call:
             self.probe = None
             if epoch == self.epoch:
+                self._account.clear()
                 self._close()
 
     def succeeded(self, now: float, call: object, epoch: int) -> None:
@@ -218,9 +235,13 @@ class Circuit:
         self._outcomes.clear()
 
     def throttled(self, now: float, epoch: int, kind: ErrorKind) -> None:
-        """Too much was asked, and no wait was told: 5 s doubling to 60 s, once an opening."""
+        """It was refused for a while, and no wait was told: it doubles, once an opening.
+
+        5 s to 60 s where too much was asked; a minute to an hour where it is the account.
+        """
         if epoch == self.epoch or not self.is_open:
-            self.told(self._throttle.next(now), kind)
+            waits = self._account if kind is ErrorKind.ACCOUNT else self._throttle
+            self.told(waits.next(now), kind)
 
     def told(self, until: float, kind: ErrorKind) -> None:
         """Nothing may pass before `until`; a shorter wait does not end a longer one."""

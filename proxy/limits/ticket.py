@@ -36,6 +36,7 @@ TELLING_KINDS = GUESSED_KINDS | {
     ErrorKind.QUOTA_DAY,
     ErrorKind.OVERLOADED,
     ErrorKind.MODEL_MISSING,
+    ErrorKind.ACCOUNT,
 }
 """Failures whose `retry_after_s` means what it says."""
 
@@ -240,7 +241,7 @@ class Ticket:
             circuit.told_day(now + wait_s, until_wall=self._wall() + wait_s)
         elif wait_s is not None:
             circuit.told(now + wait_s, kind)
-        elif kind is ErrorKind.RATE_LIMIT:
+        elif kind in (ErrorKind.RATE_LIMIT, ErrorKind.ACCOUNT):
             epoch = self._provider_epoch if wide else self._epoch
             circuit.throttled(now, epoch, kind)
 

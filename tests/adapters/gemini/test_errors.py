@@ -136,7 +136,32 @@ async def test_a_header_tells_the_wait_where_the_body_does_not() -> None:
 
 KINDS: list[tuple[int, Json, ErrorKind, Scope]] = [
     (400, {"status": "INVALID_ARGUMENT"}, ErrorKind.BAD_REQUEST, Scope.REQUEST),
-    (400, {"status": "FAILED_PRECONDITION"}, ErrorKind.BAD_REQUEST, Scope.REQUEST),
+    (400, {"status": "FAILED_PRECONDITION"}, ErrorKind.ACCOUNT, Scope.PROVIDER),
+    (
+        400,
+        {"status": "FAILED_PRECONDITION", "message": "The File x is not in an ACTIVE state."},
+        ErrorKind.BAD_REQUEST,
+        Scope.REQUEST,
+    ),
+    (
+        403,
+        {"status": "PERMISSION_DENIED", "message": "Your project has been denied access."},
+        ErrorKind.ACCOUNT,
+        Scope.PROVIDER,
+    ),
+    (403, {"details": [{"reason": "BILLING_DISABLED"}]}, ErrorKind.ACCOUNT, Scope.PROVIDER),
+    (
+        429,
+        {"message": "Your prepayment credits are depleted. Please manage your billing."},
+        ErrorKind.ACCOUNT,
+        Scope.PROVIDER,
+    ),
+    (
+        429,
+        {"message": "You exceeded your current quota, please check your plan and billing details."},
+        ErrorKind.RATE_LIMIT,
+        Scope.MODEL,
+    ),
     (400, {"details": [{"reason": "API_KEY_INVALID"}]}, ErrorKind.AUTH, Scope.KEY),
     (
         400,

@@ -15,7 +15,7 @@ from adapters.base import AdapterError, ErrorCode, ErrorKind, Json, Phase, Scope
 from adapters.groq.adapter import adapter_error
 from adapters.waits import DAY_S, HOUR_S
 from tests.adapters.groq.kit import GroqKit
-from tests.adapters.kit import API_KEY, a_request, failure, json_reply
+from tests.adapters.kit import API_KEY, Reply, a_request, failure, json_reply
 
 pytestmark = pytest.mark.anyio
 
@@ -38,6 +38,10 @@ KINDS = [
     (401, {"code": "invalid_api_key"}, ErrorKind.AUTH, Scope.KEY),
     (403, {"code": "model_permission_blocked_org"}, ErrorKind.MODEL_MISSING, Scope.MODEL),
     (403, {}, ErrorKind.AUTH, Scope.KEY),
+    (403, {"message": "Access denied. Check your network."}, ErrorKind.ACCOUNT, Scope.PROVIDER),
+    (400, {"code": "blocked_api_access"}, ErrorKind.ACCOUNT, Scope.PROVIDER),
+    (400, {"code": "organization_restricted"}, ErrorKind.ACCOUNT, Scope.PROVIDER),
+    (402, {"message": "A payment is overdue."}, ErrorKind.ACCOUNT, Scope.PROVIDER),
     (404, {"code": "model_not_found"}, ErrorKind.MODEL_MISSING, Scope.MODEL),
     (409, {}, ErrorKind.BAD_REQUEST, Scope.REQUEST),
     (413, {"code": "rate_limit_exceeded", "type": "tokens"}, ErrorKind.TOO_LARGE, Scope.REQUEST),
@@ -100,6 +104,23 @@ async def test_a_date_in_retry_after_is_a_wait() -> None:
     found = await refused(429, retry_after=date)
     assert found.retry_after_s is not None
     assert 90 < found.retry_after_s <= 120
+
+
+async def test_the_limit_that_the_text_names_wins_over_the_headers() -> None:
+    spent = {"x_ratelimit_remaining_requests": "0", "x_ratelimit_reset_requests": "3s"}
+    per_minute = {"message": "tokens per minute (TPM): Limit 6000. Please try again in 3s."}
+    for error in (per_minute, {"message": "Please try again in 3s."}):
+        found = await refused(429, error, **spent)
+        assert (found.kind, found.retry_after_s) == (ErrorKind.RATE_LIMIT, 3)
+
+
+@pytest.mark.parametrize("status", [402, 403, 451])
+async def test_a_web_page_in_place_of_an_answer_says_nothing_of_the_key(status: int) -> None:
+    page = b"<!DOCTYPE html><html><head><title>Just a\n moment</title></head></html>"
+    reply = Reply((page,), content_type="text/html", status=status)
+    found = await failure(GroqKit(), reply, a_request(GroqKit()))
+    assert (found.kind, found.scope) == (ErrorKind.ACCOUNT, Scope.PROVIDER)
+    assert found.message.endswith(": Just a moment")
 
 
 DAYS = [

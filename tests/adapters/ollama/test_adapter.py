@@ -215,6 +215,40 @@ async def test_a_refusal_names_the_parameter_at_fault(
     assert len(fake.requests) == 1
 
 
+UPGRADE = "upgrade for higher limits: https://ollama.com/upgrade (ref: 0d1f)"
+OF_THE_CLOUD = [
+    (429, f"you (x) have reached your weekly usage limit, {UPGRADE}", ErrorKind.QUOTA_DAY, 21_600),
+    (429, f"you (x) have reached your session usage limit, {UPGRADE}", ErrorKind.QUOTA_DAY, 3600),
+    (429, "too many concurrent requests", ErrorKind.RATE_LIMIT, None),
+    (403, f"this model requires a subscription, {UPGRADE}", ErrorKind.ACCOUNT, None),
+    (402, "payment required", ErrorKind.ACCOUNT, None),
+    (401, "unauthorized", ErrorKind.ACCOUNT, None),
+    (503, "server busy", ErrorKind.OVERLOADED, None),
+]
+
+
+@pytest.mark.parametrize("model", ["gpt-oss:120b-cloud", "minimax-m2.7:cloud"])
+@pytest.mark.parametrize(("status", "text", "kind", "wait_s"), OF_THE_CLOUD)
+async def test_what_the_cloud_refuses_is_its_models_alone(
+    model: str, status: int, text: str, kind: ErrorKind, wait_s: float | None
+) -> None:
+    fake = FakeUpstream(json_reply({"error": text}, status))
+    with pytest.raises(AdapterError) as caught:
+        await collect(ollama_over(fake), a_chat(model=model))
+    found = caught.value
+    assert (found.kind, found.scope, found.retry_after_s) == (kind, Scope.MODEL, wait_s)
+    assert "OLLAMA_API_KEY" not in found.message
+
+
+@pytest.mark.parametrize(("status", "kind"), [(401, ErrorKind.AUTH), (429, ErrorKind.RATE_LIMIT)])
+async def test_the_same_of_a_local_model_is_the_servers(status: int, kind: ErrorKind) -> None:
+    fake = FakeUpstream(json_reply({"error": "no"}, status))
+    with pytest.raises(AdapterError) as caught:
+        await collect(ollama_over(fake), a_chat(model="llama3.2"))
+    assert caught.value.kind is kind
+    assert caught.value.scope is not Scope.MODEL
+
+
 async def test_a_model_that_is_not_there_comes_with_the_command_that_gets_it() -> None:
     fake = FakeUpstream(json_reply({"error": "model 'phi4' not found"}, 404))
     with pytest.raises(AdapterError, match="ollama pull phi4"):

@@ -178,3 +178,32 @@ def test_a_probe_that_its_client_left_makes_room_for_another(clock: Clock, healt
     clock.passes(5)
     admitted(health).abandoned()
     assert admitted(health).is_probe
+
+
+def test_a_refused_account_is_left_alone_for_a_while_that_grows(
+    clock: Clock, health: Health
+) -> None:
+    for out_s in (60, 120, 240, 480, 960, 1920, 3600, 3600):
+        fail_account(health)
+        assert wait_s(clock, health, GROQ_SMALL) == out_s  # its other models as well
+        clock.passes(out_s)
+
+    admitted(health).succeeded()
+    fail_account(health)
+    assert wait_s(clock, health) == 60
+
+
+def fail_account(health: Health) -> None:
+    admitted(health).failed(error(ErrorKind.ACCOUNT, scope=Scope.PROVIDER))
+
+
+def test_many_that_fail_at_once_by_the_account_make_one_wait(clock: Clock, health: Health) -> None:
+    for call in [admitted(health) for _ in range(5)]:
+        call.failed(error(ErrorKind.ACCOUNT, scope=Scope.PROVIDER))
+    assert wait_s(clock, health) == 60
+
+
+def test_an_account_refused_for_one_model_leaves_the_others(health: Health) -> None:
+    fail(health, ErrorKind.ACCOUNT)
+    refused(health)
+    admitted(health, GROQ_SMALL)

@@ -1,0 +1,73 @@
+"""Whether a refusal is of the account: its place, plan, spending or address. Pure.
+
+Such a refusal is neither the request's fault nor the key's: another provider answers, and this one
+does again once its owner has seen to it. Codes tell it best; words only where there are none.
+"""
+
+from __future__ import annotations
+
+import re
+
+BARRING_STATUS = frozenset({402, 403, 451})
+"""No request is at fault by these; which of key and account is, the words tell."""
+MAX_QUOTED_CHARS = 400
+
+_CODE = re.compile(
+    r"(blocked|organi[sz]ation|account|project|billing|payment|spend|credit|region|country"
+    r"|location|unsupported_country|subscription|insufficient_(credit|balance|fund))[a-z_]*"
+    r"|consumer_suspended|api_key_(ip_address|http_referrer)_blocked|user_location[a-z_]*"
+)
+_PLAIN = re.compile(
+    r"\b(spend(ing)?|billing|budget) (cap|limit)|\bspend(ing)?[- ]limit"
+    r"|\b(credits?|balance|pre-?payments?)\b.{0,40}\b(deplete|exhaust|used up|too low|insufficient)"
+    r"|\binsufficient (credit|balance|fund)"
+    r"|\b(organi[sz]ation|account|project|consumer\b.{0,40})\b (has been|was|is) "
+    r"(restricted|suspended|blocked|disabled|deactivated|denied)"
+    r"|\b(location|country|region|territory)\b.{0,40}\bnot (supported|available|allowed)"
+    r"|\bnot (supported|available|allowed) in your (location|country|region|territory)",
+    re.IGNORECASE,
+)
+_LIKELY = re.compile(
+    r"\borgani[sz]ation|\baccount\b|\bbilling|\bpayment|\bspend|\bprepa|\bcredits?\b|\bbalance\b"
+    r"|\bsubscri|\bplan\b|\bupgrade\b|\blocation|\bcountr(y|ies)\b|\bregion|\bterritor|\bnetwork\b"
+    r"|\bip\b|\bvpn\b|\brestricted\b|\bsuspended\b|\bblocked\b|\bdenied access\b"
+    r"|\bterms (of|and)\b|\bverif(y|ied|ication)\b",
+    re.IGNORECASE,
+)
+_TITLE = re.compile(rb"<title[^>]{0,200}>([^<]{1,400})", re.IGNORECASE)
+_HTML = re.compile(rb"\s*<(!doctype|html|head|body)\b", re.IGNORECASE)
+
+
+def is_of_account(status: int | None, code: str, message: str) -> bool:
+    """Whether a refusal with this code and text is one of the account."""
+    if _CODE.fullmatch(code.lower()) or _PLAIN.search(message):
+        return True
+    return status in BARRING_STATUS and _LIKELY.search(message) is not None
+
+
+def page_title(content: bytes) -> str | None:
+    """What a web page says of itself that came in an API's place; None if it is no page.
+
+    It is of a network between, and says nothing of the key; what it shows is not for a client.
+    """
+    if not _HTML.match(content):
+        return None
+    found = _TITLE.search(content[:20_000])
+    return _shown(found[1].decode("utf-8", "replace")) if found else ""
+
+
+def quoted(message: str, secret: str | None = None) -> str:
+    """What a provider says, on one line, without the key and not too long."""
+    return _shown(message.replace(secret, "***") if secret else message)
+
+
+def told(status: int, message: str, title: str | None) -> str:
+    """What a client is told: the provider's own words, or whose page came in their place."""
+    if title is not None:
+        named = f": {title}" if title else ""
+        return f"a web page came in place of the API's answer (status {status}){named}"
+    return f"the account was refused: {message}" if message else f"status {status} without a reason"
+
+
+def _shown(text: str) -> str:
+    return " ".join(text.split())[:MAX_QUOTED_CHARS]
