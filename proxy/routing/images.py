@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import socket
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 import httpx
 
 from adapters.base import Json
+from proxy.upstream.names import Names
 
 MAX_IMAGE_BYTES = 10 * 1024 * 1024
 MAX_REQUEST_BYTES = 20 * 1024 * 1024
@@ -63,13 +63,6 @@ class _Refused(Exception):
     """Why an image is not fetched; becomes an ImageFetchError once it is known which one it is."""
 
 
-async def resolve_host(host: str, port: int) -> list[str]:
-    """The addresses of `host` in the system's order of preference; OSError if there are none."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
-
-
 def is_public(address: str) -> bool:
     """Whether `address` is a global unicast one that no translation leads back from.
 
@@ -85,6 +78,16 @@ def is_public(address: str) -> bool:
     if isinstance(ip, ipaddress.IPv4Address):
         return not any(ip in net for net in IPV4_SPECIAL)
     return ip in IPV6_UNICAST and not any(ip in net for net in IPV6_SPECIAL)
+
+
+def by_system(names: Names) -> Resolve:
+    """The addresses of a host in the system's order of preference; OSError if there are none."""
+
+    async def resolve(host: str, port: int) -> list[str]:
+        found = await names.addresses(host, port)
+        return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+
+    return resolve
 
 
 class _Allowance:
@@ -110,14 +113,14 @@ class ImageFetcher:
         self,
         policy: str = "public",
         *,
-        resolve: Resolve = resolve_host,
+        resolve: Resolve | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
         names = {_bare(name) for name in policy.split(",")} - {""}
         self._public = "off" not in names
         self._allowed = names - {"off", "public"}
-        self._resolve = resolve
+        self._resolve = resolve or by_system(Names())
         self._transport = transport
         self._timeout_s = timeout_s
         self._lookups = asyncio.Semaphore(MAX_LOOKUPS)

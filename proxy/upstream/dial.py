@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import os
 import socket
 import ssl
+import sys
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -13,10 +16,9 @@ from typing import Any
 import httpx
 
 from proxy.upstream.connection import Connection, Origin
+from proxy.upstream.names import Address, Names
 
 ATTEMPT_DELAY_S = 0.25
-
-Address = tuple[int, int, int, str, Any]
 
 
 class Dialer:
@@ -28,12 +30,13 @@ class Dialer:
                 raise ValueError("ssl_context must verify certificates and host names")
             ssl_context.set_alpn_protocols(["http/1.1"])
         self._ssl_context = ssl_context
+        self._names = Names()
         self._making: asyncio.Future[ssl.SSLContext] | None = None
 
     async def dial(self, origin: Origin, connection: Connection) -> None:
         """Connect `connection` to `origin`. Raises OSError; ssl.SSLError is one, for all of TLS."""
         context = await self._context() if origin.secure else None
-        sock = await _connected_socket(origin.host, origin.port)
+        sock = await self._connected_socket(origin.host, origin.port)
         try:
             await asyncio.get_running_loop().create_connection(
                 lambda: connection,
@@ -59,21 +62,19 @@ class Dialer:
                     self._making = None
         return self._ssl_context
 
+    async def _connected_socket(self, host: str, port: int) -> socket.socket:
+        found = await self._names.addresses(host, port)
+        if not found:
+            raise OSError("the name has no address")
+        if len(found) == 1:
+            return await _attempt(found[0])
+        return await race(found)
+
 
 def _default_context() -> ssl.SSLContext:
     context = httpx.create_ssl_context()
     context.set_alpn_protocols(["http/1.1"])
     return context
-
-
-async def _connected_socket(host: str, port: int) -> socket.socket:
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    if not found:
-        raise OSError("the name has no address")
-    if len(found) == 1:
-        return await _attempt(found[0])
-    return await race(found)
 
 
 def by_turns(addresses: Sequence[Address]) -> deque[Address]:
@@ -126,8 +127,33 @@ async def _attempt(address: Address) -> socket.socket:
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await asyncio.get_running_loop().sock_connect(sock, place)
+        await _connect(sock, place)
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+async def _connect(sock: socket.socket, place: Any) -> None:
+    """Connect to a numeric address. Not the loop's `sock_connect`: uvloop's looks it up anew."""
+    loop = asyncio.get_running_loop()
+    if sys.platform == "win32":  # whose loop cannot watch a socket for writing
+        await loop.sock_connect(sock, place)
+        return
+    with contextlib.suppress(BlockingIOError, InterruptedError):
+        sock.connect(place)
+        return
+    writable = loop.create_future()
+    descriptor = sock.fileno()
+    loop.add_writer(descriptor, _set, writable)
+    try:
+        await writable
+    finally:
+        loop.remove_writer(descriptor)
+    if code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        raise OSError(code, os.strerror(code))
+
+
+def _set(writable: asyncio.Future[None]) -> None:
+    if not writable.done():
+        writable.set_result(None)

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from proxy.routing import images
-from proxy.routing.images import ImageFetcher, is_public
+from proxy.routing.images import ImageFetcher, by_system, is_public
+from proxy.upstream.names import Names
 from tests.proxy.routing.images.kit import (
     PUBLIC_IP,
     Recorder,
@@ -92,7 +93,7 @@ async def looked_up(host: str, port: int) -> list[str]:
         "nothing.example": [],
         "good.example": [PUBLIC_IP],
     }
-    return known[host] if host in known else await images.resolve_host(host, port)
+    return known[host] if host in known else await by_system(Names())(host, port)
 
 
 @pytest.mark.parametrize("url", HOSTILE)
