@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import httpx
 import orjson
@@ -40,6 +41,8 @@ from adapters.reading import (
     unpacked,
 )
 from adapters.upstream import Headers, Reply, Target
+
+Failure = TypeVar("Failure", bound=BaseException)
 
 MAX_STREAM_S = 30 * 60.0
 MAX_WORDLESS_S = 5 * 60.0
@@ -313,12 +316,8 @@ def _kind_of(error: Exception, phase: Phase) -> tuple[ErrorKind, str]:
             return ErrorKind.STALL, "the answer stalled"
         case httpx.TimeoutException():
             return ErrorKind.TIMEOUT_FIRST_BYTE, "no answer in time"
-        case httpx.ConnectError() if _is_tls(error):
-            return ErrorKind.TLS, "no trusted TLS connection"
-        case httpx.ConnectError() if _is_due_to(error, ConnectionRefusedError):
-            return ErrorKind.NETWORK, "connection refused"
         case httpx.ConnectError() | httpx.ProxyError() | httpx.UnsupportedProtocol():
-            return ErrorKind.NETWORK, "cannot connect"
+            return _unconnected(error)
         case _:
             return _kind_of_body(error)
 
@@ -337,18 +336,30 @@ def _kind_of_body(error: Exception) -> tuple[ErrorKind, str]:
             return ErrorKind.BAD_RESPONSE, "the exchange failed"
 
 
-def _is_tls(error: BaseException) -> bool:
+def _unconnected(error: Exception) -> tuple[ErrorKind, str]:
     import ssl
 
-    return _is_due_to(error, ssl.SSLError)
+    if refused := _cause(error, ssl.SSLCertVerificationError):
+        reason = getattr(refused, "verify_message", "the certificate was refused")
+        return ErrorKind.TLS, f"no trusted TLS connection: {reason}"
+    if _cause(error, ssl.SSLError):
+        return ErrorKind.TLS, "no trusted TLS connection"
+    if _cause(error, ConnectionRefusedError):
+        return ErrorKind.NETWORK, "connection refused"
+    if _cause(error, socket.gaierror):
+        return ErrorKind.NETWORK, "cannot connect: nobody knows the name of its host"
+    if isinstance(error, httpx.ProxyError):
+        return ErrorKind.NETWORK, f"cannot connect: the proxy answered {str(error)[:3]}"
+    return ErrorKind.NETWORK, "cannot connect"
 
 
-def _is_due_to(error: BaseException | None, kind: type[BaseException]) -> bool:
+def _cause(error: BaseException | None, kind: type[Failure]) -> Failure | None:
+    """The exception of this kind behind `error`, if there is one."""
     while error is not None:
         if isinstance(error, kind):
-            return True
+            return error
         error = error.__cause__ or error.__context__
-    return False
+    return None
 
 
 def _too_large(provider: str) -> AdapterError:

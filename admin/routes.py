@@ -94,7 +94,9 @@ class _Api:
     async def status(self, _request: Request) -> Response:
         return Response(self._console.status(), headers=HEADERS, media_type="application/json")
 
-    async def events(self, _request: Request) -> Response:
+    async def events(self, request: Request) -> Response:
+        if request.method == "HEAD":  # the head of an answer whose body never ends
+            return Response(headers=HEADERS, media_type="text/event-stream")
         feed = self._console.events()
         return StreamingResponse(feed, headers=HEADERS, media_type="text/event-stream")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import os
 import socket
 from importlib.metadata import version
 from pathlib import Path
@@ -37,6 +38,7 @@ def main(context: click.Context, host: str | None, port: str | None, env_file: P
 
     Without a command it starts the server. Point an OpenAI SDK's base URL at it, once.
     """
+    _open_standard_files()
     context.obj = Given(env_file or Path(".env"), host, port)
     if context.invoked_subcommand is None:
         # Until the server runs nothing is garbage; looking for it took a tenth of the start.
@@ -62,6 +64,15 @@ def serve(settings: Settings) -> None:
         raise Stop(str(error)) from None
     if reason:
         raise Stop(reason)
+
+
+def _open_standard_files() -> None:
+    """Give a closed stdin, stdout or stderr to nobody else: the next file opened would take it."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -7,8 +7,9 @@ import contextlib
 import gc
 import signal
 import socket
+import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import cast
 
 import click
@@ -20,7 +21,7 @@ from proxy.gate.drain import Stage
 from proxy.gate.protocol import Protocol
 from proxy.log import configure
 from proxy.redact import Redactor
-from proxy.settings import Settings, own_folder
+from proxy.settings import Settings, SettingsError, own_folder
 
 DRAIN_S = 60.0
 LAST_WORDS_S = 0.5
@@ -38,7 +39,7 @@ def run(settings: Settings, listener: socket.socket) -> str | None:
     redactor = Redactor(settings.secrets())
     lines = configure(redactor, level=settings.log_level, form=settings.log_format)
     open_files = _allow_open_files()
-    with contextlib.suppress(OSError):  # there is none, or it is another one's
+    with contextlib.suppress(OSError, SettingsError):  # there is none, or it is another one's
         own_folder().chmod(0o700)
     try:
         server = Server(settings)
@@ -93,7 +94,8 @@ class Server(uvicorn.Server):
         # took 6 % of all the time.
         gc.set_threshold(10_000, 20, 20)
         if sockets:
-            click.echo(await self._banner(sockets[0].getsockname()[1]))
+            text = await self._banner(sockets[0].getsockname()[1])
+            threading.Thread(target=_say, args=(text,), name="banner", daemon=True).start()
 
     async def main_loop(self) -> None:
         """Until told to end."""
@@ -122,7 +124,7 @@ class Server(uvicorn.Server):
         """In place of uvicorn's, which at the end lets the signal kill the process after all."""
         loop = asyncio.get_running_loop()
         is_main = threading.current_thread() is threading.main_thread()
-        for number in (signal.SIGINT, signal.SIGTERM) if is_main else ():
+        for number in _ends() if is_main else ():
             try:
                 loop.add_signal_handler(number, self.end)
             except NotImplementedError:  # Windows
@@ -160,6 +162,22 @@ class Server(uvicorn.Server):
             if asyncio.get_running_loop().time() > ends_at or (hurried and hurried.is_set()):
                 return
             await asyncio.sleep(POLL_S)
+
+
+def _say(text: str) -> None:
+    """Print where it can be printed: a disk may be full, and a pipe full or closed."""
+    try:
+        click.echo(text)
+    except OSError:
+        sys.stdout = None  # what it still holds fails the exit, too
+
+
+def _ends() -> Iterator[signal.Signals]:
+    """The signals that end the server; its terminal's going is none where `nohup` says so."""
+    yield from (signal.SIGINT, signal.SIGTERM)
+    hung_up = getattr(signal, "SIGHUP", None)  # Windows has none
+    if hung_up and signal.getsignal(hung_up) is not signal.SIG_IGN:
+        yield hung_up
 
 
 def _allow_open_files() -> int:

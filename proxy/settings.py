@@ -163,8 +163,14 @@ class Settings(BaseSettings):
 
 
 def own_folder() -> Path:
-    """The user's folder for this program alone."""
-    return platformdirs.user_data_path("pointsman")
+    """The user's folder for this program alone. Raises SettingsError where there is no home."""
+    try:
+        return platformdirs.user_data_path("pointsman")
+    except RuntimeError:
+        raise SettingsError(
+            "there is no home folder: set HOME or XDG_DATA_HOME to a folder of yours,"
+            " or POINTSMAN_DATABASE_URL to where the choices are kept"
+        ) from None
 
 
 def _password(url: str | None) -> str | None:

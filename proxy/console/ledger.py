@@ -7,7 +7,6 @@ import io
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 import orjson
@@ -27,10 +26,11 @@ from proxy.store.queries import (
 from proxy.store.request_log import Query
 from proxy.store.rows import UsageQueue
 from proxy.store.snapshot import StoreError
-from proxy.store.steps import STEPS, starts
+from proxy.store.steps import DAY_S, STEPS, begin_of, starts
 
 DAYS: Mapping[str, int] = {"24h": 1, "7d": 7, "30d": 30, "90d": 90}
-RANGES = ("today", "month", *DAYS)
+CALENDAR: Mapping[str, str] = {"today": "day", "month": "month"}
+RANGES = (*CALENDAR, *DAYS)
 MAX_PAGE = 200
 EXPORT_PAGE = 1000
 T = TypeVar("T")
@@ -64,7 +64,7 @@ class Ledger:
         reach = _word(params, "range", RANGES) or "today"
         by = _word(params, "by", GROUPS) or "provider"
         step = _word(params, "step", STEPS) or ("hour" if reach in ("today", "24h") else "day")
-        span = span_of(reach, datetime.fromtimestamp(self._wall()).astimezone())
+        span = span_of(reach, self._wall())
         begins = starts(span.since_ms / 1000, span.until_ms / 1000, step)
         found = await self._read(lambda query: usage(query, span, begins, by=by))
         return {
@@ -124,17 +124,11 @@ class Ledger:
             ) from error
 
 
-def span_of(reach: str, now: datetime) -> Span:
-    """The stretch that ends now. Days begin at midnight where the server is."""
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    match reach:
-        case "today":
-            since = midnight
-        case "month":
-            since = midnight.replace(day=1)
-        case _:
-            since = now - timedelta(days=DAYS[reach])
-    return Span(int(since.timestamp() * 1000), int(now.timestamp() * 1000) + 1)
+def span_of(reach: str, now: float) -> Span:
+    """The stretch that ends now, in Unix seconds. Days begin at midnight where the server is."""
+    step = CALENDAR.get(reach)
+    since = begin_of(now, step) if step else now - DAYS[reach] * DAY_S
+    return Span(int(since * 1000), int(now * 1000) + 1)
 
 
 def filter_of(params: Params) -> Filter:

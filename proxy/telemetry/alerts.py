@@ -23,6 +23,7 @@ from proxy.settings import Settings
 from proxy.store.prices import NANO
 from proxy.store.queries import HOUR_MS, Span, totals
 from proxy.store.snapshot import StoreError
+from proxy.store.steps import begin_of
 from proxy.store.storage import Storage
 from proxy.telemetry.webhook import post
 
@@ -165,8 +166,7 @@ class Alerts:
             text = f"{errors:,} of the last hour's {requests:,} requests failed"
             found.append(Reading("error_rate", None, round(share, 4), rate, text))
         if (most := self._thresholds.cost_usd) is not None:
-            midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-            day = Span(int(midnight.timestamp() * 1000), until_ms)
+            day = Span(begin_of(now.timestamp(), "day") * 1000, until_ms)
             told = await self._storage.query(lambda query: totals(query, day))
             cost = told["cost_nano_usd"] / NANO
             text = f"today has cost ${cost:,.2f} of ${most:,.2f}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
@@ -74,20 +76,33 @@ class _HttpxTransport(httpx.AsyncHTTPTransport):
             way = _Way()
             request.extensions["trace"] = way
             try:
-                return await super().handle_async_request(request)
+                async with asyncio.timeout(None) as way.tunnelling:
+                    return await super().handle_async_request(request)
+            except TimeoutError:
+                raise httpx.ConnectTimeout("the proxy opened no tunnel", request=request) from None
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
                 if way.is_new or not isinstance(request.stream, httpx.ByteStream):
                     raise
 
 
 class _Way:
-    """What httpcore tells of a request on its way: whether a connection was opened for it."""
+    """What httpcore tells of a request on its way: whether a connection was opened for it.
+
+    A proxy's answer to CONNECT is part of connecting; httpcore gives it the time of an answer.
+    """
+
+    tunnelling: asyncio.Timeout
 
     def __init__(self) -> None:
         self.is_new = False
 
-    async def __call__(self, event: str, _info: object) -> None:
+    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
         self.is_new |= event.startswith("connection.connect")
+        if event.endswith("send_request_headers.started") and info["request"].method == b"CONNECT":
+            longest_s = info["request"].extensions["timeout"]["connect"]
+            self.tunnelling.reschedule(asyncio.get_running_loop().time() + longest_s)
+        elif event.endswith("start_tls.started"):
+            self.tunnelling.reschedule(None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 HIGH_WATER_BYTES = 64 * 1024
 """Unread body at which reading pauses; one read, of 256 KiB at most, may come on top."""
 
+LATE_S = 0.5
+"""A timer that fires so late has not run while the process did not."""
+GRACE_S = 0.1
 _TIMER_RESOLUTION_S = 0.001
 
 
@@ -147,7 +150,12 @@ class Connection(asyncio.Protocol):
         self._timer = None
         if self._deadline is None or self._exchange is None:
             return
-        if self._deadline - self.loop.time() > _TIMER_RESOLUTION_S:
+        left_s = self._deadline - self.loop.time()
+        if left_s < -LATE_S:
+            # The process was paused, and a timer comes before what is read: look for that first.
+            self._deadline += GRACE_S - left_s
+            left_s = GRACE_S
+        if left_s > _TIMER_RESOLUTION_S:
             self._start_timer(self._deadline)
             return
         self._exchange.time_out(*self._timeout)

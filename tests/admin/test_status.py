@@ -398,3 +398,14 @@ async def test_a_feed_goes_on_while_an_answer_streams(
         await page.until(lambda s: s["providers"][0]["model"] == "other")
         answer.cancel()
         await asyncio.gather(answer, return_exceptions=True)
+
+
+async def test_the_head_of_the_feed_comes_without_the_feed(owner: Desk) -> None:
+    async with asyncio.timeout(10):
+        answer = await owner.client.head("/admin/api/events")
+
+    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (
+        200,
+        "text/event-stream",
+    )
+    assert followers() == []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -139,6 +141,39 @@ def test_other_machines_are_not_let_in_without_a_key(host: str) -> None:
     line = refusal("--host", host, "--port", "0")
 
     assert "POINTSMAN_API_KEYS" in line and host in line
+
+
+def started(tmp_path: Path, command: str) -> subprocess.Popen[str]:
+    """The server as a shell starts it with this redirection, once it answers."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OLLAMA_HOST": "127.0.0.1:1"}
+    process = subprocess.Popen(
+        ["sh", "-c", f"exec {sys.executable} -m proxy --port {port} {command}"],
+        env=environment,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for _ in range(1000):
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"http://127.0.0.1:{port}/health/live", trust_env=False).is_success:
+                return process
+        time.sleep(0.02)
+    process.kill()
+    raise AssertionError(process.communicate())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="redirections and signals of POSIX")
+@pytest.mark.parametrize(("command", "number"), [(">/dev/full", "SIGTERM"), ("<&- >&-", "SIGHUP")])
+def test_a_banner_that_cannot_be_printed_stops_nothing(
+    tmp_path: Path, command: str, number: str
+) -> None:
+    process = started(tmp_path, command)
+    process.send_signal(signal.Signals[number])
+    _, said = process.communicate(timeout=20)
+
+    assert (process.returncode, said) == (0, "")
 
 
 @pytest.fixture

@@ -6,14 +6,13 @@ import csv
 import io
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapters.base import Usage
-from proxy.console.ledger import Ledger, filter_of, span_of
+from proxy.console.ledger import Ledger, filter_of
 from proxy.errors import ApiError
 from proxy.routing.candidates import Candidate
 from proxy.routing.receipt import Receipt
@@ -131,20 +130,6 @@ def test_a_stretch_begins_no_earlier_than_the_range(log: Log) -> None:
     told = usage(log.database.rows, Span(15_000, 30_000), [0], by="provider")
 
     assert (told["series"][0]["at"], told["total"]["requests"]) == (0, 1)
-
-
-@pytest.mark.parametrize(
-    ("reach", "since"),
-    [
-        ("today", datetime(2026, 3, 5, tzinfo=timezone(timedelta(hours=2)))),
-        ("month", datetime(2026, 3, 1, tzinfo=timezone(timedelta(hours=2)))),
-        ("7d", datetime(2026, 2, 26, 14, tzinfo=timezone(timedelta(hours=2)))),
-    ],
-)
-def test_a_range_begins(reach: str, since: datetime) -> None:
-    span = span_of(reach, datetime(2026, 3, 5, 14, tzinfo=timezone(timedelta(hours=2))))
-
-    assert datetime.fromtimestamp(span.since_ms / 1000, UTC) == since
 
 
 async def test_times_are_told_by_their_middle_and_their_slow_end(log: Log) -> None:

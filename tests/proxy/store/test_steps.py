@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from proxy.console.ledger import span_of
 from proxy.store.steps import HOUR_S, begin_of, starts
 from tests.proxy.store.test_queries import NOW, Log
 
@@ -105,3 +106,18 @@ async def test_use_is_summed_by_month(move: Move, tmp_path: Path) -> None:
     ]
     assert [one["at"] for one in use["series"]] == use["starts"][1:]
     assert use["total"]["requests"] == 5
+
+
+@pytest.mark.parametrize(
+    ("reach", "since"),
+    [
+        ("today", datetime(2026, 3, 29, tzinfo=BERLIN)),  # a day of 23 hours
+        ("month", datetime(2026, 3, 1, tzinfo=BERLIN)),
+        ("7d", datetime(2026, 3, 22, 13, tzinfo=BERLIN)),
+    ],
+)
+def test_a_range_begins_where_its_day_began(reach: str, since: datetime, move: Move) -> None:
+    move(BERLIN)
+    span = span_of(reach, datetime(2026, 3, 29, 14, tzinfo=BERLIN).timestamp())
+
+    assert span.since_ms == since.timestamp() * 1000

@@ -65,6 +65,19 @@ async def test_a_proxy_is_asked_for_a_tunnel_where_the_provider_speaks_tls() -> 
         assert proxy.requests[0].startswith(b"CONNECT provider.example:443 HTTP/1.1\r\n")
 
 
+async def test_a_proxy_that_opens_no_tunnel_is_waited_for_as_long_as_for_a_connection() -> None:
+    async def hang(peer: Peer) -> None:
+        await peer.request()
+        await peer.request()
+
+    async with raw_server(hang) as proxy:
+        upstream = open_upstream("auto", proxies={"https": proxy.url}, bypass=lambda _: False)
+        async with upstream.transport as transport:
+            message = request("https://provider.example/v1")
+            message.extensions["timeout"] = {"connect": 0.05, "read": 60, "write": 60, "pool": 60}
+            assert await outcome(transport, message) is httpx.ConnectTimeout
+
+
 async def test_a_host_that_bypasses_the_proxies_is_reached_directly(
     proxy: RawServer, provider: RawServer
 ) -> None:
