@@ -274,12 +274,18 @@ class Capabilities(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One row of a provider's list of models; `created` in Unix seconds, 0 if not told."""
+    """One row of a provider's list of models; `created` in Unix seconds, 0 if not told.
+
+    `chat` is False where it is known that the model answers no chat, `free` where it is known that
+    whoever has set up nothing but the provider has to pay for it.
+    """
 
     id: str
     created: int = 0
     owned_by: str = ""
     context: int | None = None
+    chat: bool = True
+    free: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ def router() -> Router:
         chooser,
         health(),
         know=know,
+        relist=know,
         windows=windows,
         images=images,
         redactor=Redactor([]),

@@ -36,8 +36,9 @@ from proxy.gate.guard import Guard
 from proxy.gate.room import Admission
 from proxy.gate.shortcut import Shortcut
 from proxy.limits.health import Health
+from proxy.limits.retired import Retired
 from proxy.redact import Redactor
-from proxy.routing.candidates import Chooser, Preference, last_resort_of
+from proxy.routing.candidates import Chooser, Preference, built_in_models, last_resort_of
 from proxy.routing.images import ImageFetcher
 from proxy.routing.router import Router
 from proxy.settings import Settings
@@ -45,6 +46,7 @@ from proxy.store.migrate import NewerSchemaError
 from proxy.store.preferences import preferences_of
 from proxy.store.prices import price_list_of
 from proxy.store.rows import UsageRow
+from proxy.store.setbacks import Setbacks
 from proxy.store.storage import Storage
 from proxy.telemetry.alerts import alerts_of
 from proxy.telemetry.metrics import Metrics, Tally
@@ -84,16 +86,24 @@ class Parts:
         self.preferences = preferences_of(settings, self.adapters)
         self.presets = Presets(settings, self.adapters, self.preferences)
         self.health = Health(self.presets.limits(), clock=clocks.clock, wall=clocks.wall)
-        self.catalog = Catalog(self.adapters)
+        self.retired = Retired(built_in_models(self.adapters), wall=clocks.wall)
+        self.catalog = Catalog(self.adapters, tell=self.retired.listed)
         self.chooser = Chooser(
             self.adapters,
             listed=self.catalog.providers_of,
             last_resort=last_resort_of(self.adapters, answered),
+            retired=self.retired,
         )
         self.router = self._router(clocks, redactor, answered)
+        self.setbacks = Setbacks(self.health, self.retired)
         prices = price_list_of(self.adapters)
         self.storage = Storage(
-            settings.store_url, self.preferences, memory, self.health, prices, self.background
+            settings.store_url,
+            self.preferences,
+            memory,
+            self.setbacks,
+            prices,
+            self.background,
         )
         self.sources = Sources(
             settings,
@@ -120,6 +130,7 @@ class Parts:
             self.chooser,
             self.health,
             know=self.catalog.know,
+            relist=self.catalog.relist,
             windows=self.catalog.windows,
             images=ImageFetcher(self.settings.fetch_images),
             redactor=redactor,

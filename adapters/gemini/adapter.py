@@ -48,6 +48,8 @@ from adapters.upstream import Target, Upstream, raw_headers, timeouts
 from adapters.waits import retry_after_s
 
 MAX_PAGES = 20
+PAID = "pro"
+"""In the name of a model, it says that no free tier has it."""
 
 
 class GeminiSettings(ProviderSettings):
@@ -336,4 +338,5 @@ def _model(row: Any) -> Model | None:
         id=name.removeprefix("models/"),
         owned_by="google",
         context=count(row.get("inputTokenLimit")),
+        free=PAID not in name.split("-"),
     )

@@ -31,6 +31,7 @@ KIND_OF_STATUS: Mapping[int, ErrorKind] = {
     401: ErrorKind.AUTH,
     403: ErrorKind.AUTH,
     404: ErrorKind.MODEL_MISSING,
+    410: ErrorKind.MODEL_MISSING,
     413: ErrorKind.TOO_LARGE,
     429: ErrorKind.RATE_LIMIT,
     503: ErrorKind.OVERLOADED,
@@ -80,7 +81,7 @@ PARAM_OF_FEATURE: Mapping[str, str] = {
 NOT_READY = re.compile(r"\bfile\b.*\bACTIVE\b", re.IGNORECASE)
 """A precondition of the request's own: what was uploaded for it is still being read."""
 QUOTED = (
-    *(ErrorKind.AUTH, ErrorKind.ACCOUNT),
+    *(ErrorKind.AUTH, ErrorKind.ACCOUNT, ErrorKind.MODEL_MISSING),
     *(ErrorKind.BAD_REQUEST, ErrorKind.UNSUPPORTED, ErrorKind.CONTEXT),
 )
 NO_QUOTA = re.compile(r"\blimit: 0(?![\d.]*[1-9])")
@@ -245,7 +246,7 @@ def _until_pacific_midnight_s(now: datetime) -> float:
 
 
 def _message(kind: ErrorKind, message: str, secret: str | None) -> str:
-    """Our words; for a request that Google refused, its own, since they name the field at fault."""
+    """Our words; for a request that Google refused, its own, since they name what is at fault."""
     words = WORDS[kind]
     if kind not in QUOTED or not message:
         return words

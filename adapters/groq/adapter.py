@@ -7,7 +7,7 @@ path sends our own body over the shared transport (see `native`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import httpx
@@ -38,7 +38,7 @@ from adapters.call_text import read_calls
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
 from adapters.groq.answer import AnswerFailedError, AnswerReader, UnreadableError, rate_limits
 from adapters.groq.errors import KIND_OF_STATUS, error_object, refusal, status_of, text_of
-from adapters.groq.messages import PROVIDER, TEXT_ONLY_MODELS
+from adapters.groq.messages import LEAST_CONTEXT, PROVIDER, SPEECH_MODELS, TEXT_ONLY_MODELS
 from adapters.groq.request import PATH, to_native, without, without_schema
 from adapters.lines import ServerSentEvent, SseDecoder
 from adapters.native import exchange, transport_error
@@ -106,15 +106,9 @@ class GroqAdapter:
 
         try:
             listed = await client.models.with_raw_response.list()  # its objects cost 20 µs each
-            rows = orjson.loads(await listed.read())["data"]
             return [
-                Model(
-                    id=row["id"],
-                    created=unix_time(row.get("created")) or 0,
-                    owned_by=word(row.get("owned_by")) or "",
-                    context=count(row.get("context_window")),
-                )
-                for row in items(rows)
+                _model(row)
+                for row in _rows(orjson.loads(await listed.read()))
                 if row.get("active") is not False and isinstance(row["id"], str)
             ]
         except (groq.GroqError, httpx.HTTPError, *UNREADABLE) as error:
@@ -170,6 +164,25 @@ class GroqAdapter:
         raw = raw_headers(headers, host=url.netloc.decode("ascii"))
         self._target = self._upstream.target(url, raw, timeouts(self.settings.timeout))
         return self._target
+
+
+def _rows(answer: Json) -> Sequence[Json]:
+    rows = answer.get("data")
+    if rows is None:
+        raise ValueError("no list")
+    return items(rows)
+
+
+def _model(row: Json) -> Model:
+    context = count(row.get("context_window"))
+    is_small = context is not None and 0 < context < LEAST_CONTEXT
+    return Model(
+        id=row["id"],
+        created=unix_time(row.get("created")) or 0,
+        owned_by=word(row.get("owned_by")) or "",
+        context=context,
+        chat=not is_small and not any(part in row["id"] for part in SPEECH_MODELS),
+    )
 
 
 class GroqDialect:

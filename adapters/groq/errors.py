@@ -32,6 +32,7 @@ STATUS_OF_CODE: Mapping[str, int] = {
 KIND_OF_STATUS: Mapping[int, ErrorKind] = {
     **dict.fromkeys(range(300, 400), ErrorKind.BAD_RESPONSE),
     408: ErrorKind.SERVER,
+    410: ErrorKind.MODEL_MISSING,
     413: ErrorKind.TOO_LARGE,
     424: ErrorKind.SERVER,
     498: ErrorKind.OVERLOADED,

@@ -16,6 +16,10 @@ TEXT_ONLY_MODELS = (
 )
 """Families known to see no images; of every other model Groq knows best."""
 
+SPEECH_MODELS = ("whisper", "-tts", "orpheus")
+"""Parts of the names of models that answer no chat; the list has no field that tells them."""
+LEAST_CONTEXT = 1024
+"""Whatever takes less than this judges or transcribes."""
 REASONING_MODELS = ("openai/gpt-oss", "qwen", "deepseek")
 MISSING_RESULT = "no result supplied"
 _TEXT_TYPES = ("text/", "application/json", "application/xml", "application/yaml")

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 ASK_TIMEOUT_S = 1.0  # for facts that are good to have: nobody waits longer for them
 LIST_TIMEOUT_S = 10.0
 MAX_MODELS_KNOWN = 256
+CLOUD_TAGS = ("-cloud", ":cloud")
 KEEP_ALIVE = r"-?(\d+|(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+)"
 
 
@@ -184,6 +185,8 @@ class OllamaAdapter:
                 id=entry.model,
                 created=int(entry.modified_at.timestamp()) if entry.modified_at else 0,
                 owned_by=entry.model.rpartition("/")[0] or "library",
+                chat=not _only_embeds(entry.model, entry.details.family if entry.details else None),
+                free=not entry.model.endswith(CLOUD_TAGS),
             )
             for entry in listed
             if entry.model
@@ -338,6 +341,10 @@ def _sdk_errors() -> tuple[type[Exception], ...]:
         AttributeError,
         TypeError,
     )
+
+
+def _only_embeds(model: str, family: str | None) -> bool:
+    return "embed" in model or "bert" in (family or "")
 
 
 def _facts_matter(request: ChatRequest, prompt: Prompt) -> bool:

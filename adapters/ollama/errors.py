@@ -50,6 +50,7 @@ _KIND_OF_STATUS: Mapping[int, ErrorKind] = {
     401: ErrorKind.AUTH,
     403: ErrorKind.AUTH,
     404: ErrorKind.MODEL_MISSING,
+    410: ErrorKind.MODEL_MISSING,
     408: ErrorKind.TIMEOUT_FIRST_BYTE,
     413: ErrorKind.TOO_LARGE,
     429: ErrorKind.RATE_LIMIT,

@@ -47,6 +47,7 @@ function newCard(provider) {
     facts: make("dl"),
     model: make("select", { id: `model-${provider.id}` }),
     setup: make("p", { className: "setup" }, ...setUp(provider)),
+    gone: make("p", { className: "small" }),
     error: make("p", { className: "error small" }),
     ...testButton(provider),
   };
@@ -64,7 +65,7 @@ function newCard(provider) {
   card.use = make("div", { className: "meter" }, card.meterText, card.meter);
   card.pick = make("div", { className: "pick" }, make("label", { htmlFor: card.model.id }, "Model"), card.model);
   card.root = make("div", { className: "card", data: { provider: provider.id } },
-    card.head, card.about, card.setup, card.use, card.facts, card.pick,
+    card.head, card.about, card.setup, card.use, card.facts, card.pick, card.gone,
     make("div", { className: "test" }, card.button, card.result), card.error);
   return card;
 }
@@ -118,6 +119,7 @@ function update(card, provider, isChosen, preset) {
   showMeter(card, provider);
   showFacts(card.facts, provider);
   showModels(card.model, provider);
+  say(card.gone, provider.gone ? `${provider.gone}.` : "");
   const error = provider.last_error;
   say(card.error, error ? `Last error ${moment(error.at)}: ${error.text}` : "");
 }

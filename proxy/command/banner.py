@@ -10,6 +10,7 @@ import orjson
 from pydantic import SecretStr
 
 from adapters.base import Adapter
+from proxy.console.status import gone_text
 from proxy.routing.candidates import Chooser, Preference
 from proxy.settings import Settings
 
@@ -28,6 +29,9 @@ async def banner(
     """A few lines: base URL, the active provider, each provider's state, one curl to try."""
     base_url = f"{settings.url(port)}/v1"
     states = {name: await _state(adapter) for name, adapter in adapters.items()}
+    for name, state in states.items():
+        if state.startswith(READY) and (gone := gone_text(chooser, name, preference)):
+            states[name] = f"{READY}, {gone}"
     width = max(map(len, states))
     active = f"{preference.provider} ({chooser.model_of(preference.provider, preference)})"
     stand_in = chooser.stand_in(preference)

@@ -21,6 +21,8 @@ import httpx
 from adapters.base import Adapter, AdapterError, Availability
 from proxy.command.offline import offline
 from proxy.command.remote import RemoteError, running
+from proxy.console.status import gone_text
+from proxy.limits.successor import is_listed, successor
 from proxy.routing.candidates import Preference
 from proxy.settings import Settings, SettingsError, placeholder_keys
 from proxy.store.migrate import HEAD, NewerSchemaError, unknown_schema
@@ -41,12 +43,16 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line: what was looked at, how it is, and what to do about it."""
+    """One line: what was looked at, how it is, and what to do about it.
+
+    `answers` tells that requests are answered all the same.
+    """
 
     mark: Mark
     subject: str
     text: str
     cure: str = ""
+    answers: bool = False
 
     def __str__(self) -> str:
         return f"{self.text} → {self.cure}" if self.cure else self.text
@@ -68,6 +74,7 @@ async def examine(load: Callable[[], Settings], env_file: Path) -> list[Finding]
                 _provider(
                     adapter,
                     parts.chooser.model_of(name, preference),
+                    gone=gone_text(parts.chooser, name, preference),
                     is_wanted=name in wanted,
                     placeholder=placeholders.get(name),
                 )
@@ -76,7 +83,7 @@ async def examine(load: Callable[[], Settings], env_file: Path) -> list[Finding]
         )
     for listed in lists:
         findings += listed
-    if not any(listed[-1].mark is Mark.GOOD for listed in lists):
+    if not any(listed[-1].mark is Mark.GOOD or listed[-1].answers for listed in lists):
         findings.append(_bad("answers", "nothing can answer yet", "set up one of the providers"))
     return findings
 
@@ -226,7 +233,7 @@ def _wanted(adapters: Mapping[str, Adapter], preference: Preference) -> set[str]
 
 
 async def _provider(
-    adapter: Adapter, model: str, *, is_wanted: bool, placeholder: str | None
+    adapter: Adapter, model: str, *, gone: str | None, is_wanted: bool, placeholder: str | None
 ) -> list[Finding]:
     """What is found of one provider; the last finding is good if it can answer."""
     name = adapter.name
@@ -253,7 +260,7 @@ async def _provider(
         text = f"cannot be used{where}: {reach.detail}"
         return [*findings, Finding(at_fault, name, text, cure)]
     findings.append(_good(name, f"answers{where}"))
-    return [*findings, await _model(adapter, model, at_fault)]
+    return [*findings, await _model(adapter, model, gone, at_fault)]
 
 
 def _key(subject: str, variable: str, key: str) -> Finding:
@@ -286,19 +293,26 @@ async def _reach(adapter: Adapter) -> Availability:
         return Availability(False, "no answer in time")
 
 
-async def _model(adapter: Adapter, model: str, at_fault: Mark) -> Finding:
+async def _model(adapter: Adapter, model: str, gone: str | None, at_fault: Mark) -> Finding:
     """Whether the provider has the model that is used for requests which name none of its own."""
     subject = f"{adapter.name} model"
     try:
         async with asyncio.timeout(ASK_TIMEOUT_S):
-            names = sorted(listed.id for listed in await adapter.models())
+            listed = [one for one in await adapter.models() if one.chat]
     except (AdapterError, TimeoutError):
         return Finding(Mark.GOOD, subject, f"{model}; it gave no list of its models to look it up")
-    if model in names or f"{model}:latest" in names:
+    names = sorted(one.id for one in listed)
+    if gone and is_listed(model, names):
+        return Finding(at_fault, subject, gone, answers=True)
+    if is_listed(model, names):
         return _good(subject, f"{model}, one of {len(names)}" if len(names) > 1 else model)
     others = ", ".join(names[:MODELS_SHOWN]) + (", …" if len(names) > MODELS_SHOWN else "")
+    default = adapter.Settings.model_fields["model"].default
+    instead = successor(model, listed, default=default)
     text = f"{model} is not there; there are: {others}" if names else "there are no models yet"
+    text += f"; {instead} answers instead" if instead else ""
     # A server on this machine bears the name of its command.
     get = f"`{adapter.name} pull {model}`" if adapter.local else ""
     choose = f"set {adapter.name.upper()}_MODEL to one of those" if names else ""
-    return Finding(at_fault, subject, text, " or ".join(filter(None, (get, choose))))
+    cure = " or ".join(filter(None, (get, choose)))
+    return Finding(at_fault, subject, text, cure, answers=instead is not None)

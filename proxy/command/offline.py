@@ -14,12 +14,12 @@ from adapters import REGISTRY
 from adapters.base import Json
 from proxy.app import Parts, closed_at_the_end, create_app
 from proxy.console.change import app_row_id, changed
-from proxy.limits.health import DayQuota, Health
 from proxy.settings import Settings
 from proxy.store.migrate import NewerSchemaError
 from proxy.store.preferences import Preferences, StoredPreference
 from proxy.store.request_log import Query
 from proxy.store.rows import UsageQueue
+from proxy.store.setbacks import Setbacks
 from proxy.store.snapshot import SnapshotError, SqliteReader, StoreError, sqlite_path
 from proxy.store.storage import Reader
 
@@ -35,7 +35,7 @@ async def offline(settings: Settings) -> AsyncIterator[Parts]:
     parts: Parts = create_app(settings).state.parts
     async with closed_at_the_end(parts):
         try:
-            _load(settings.store_url, parts.preferences, parts.health)
+            _load(settings.store_url, parts.preferences, parts.setbacks)
         except (StoreError, NewerSchemaError) as error:
             parts.storage.problem = str(error)
         yield parts
@@ -84,26 +84,23 @@ class LogReader:
         return database
 
 
-def _load(url: str, preferences: Preferences, health: Health) -> None:
+def _load(url: str, preferences: Preferences, setbacks: Setbacks) -> None:
     path = sqlite_path(url)
     if path is None:
         from proxy.store.database import Database
 
         with closing(Database(url)) as database:
             database.open()
-            _take(database, preferences, health)
+            _take(database, preferences, setbacks)
         return
     # Read as it is: whoever only looks should neither migrate a file nor move a broken one aside.
     with closing(SqliteReader(path)) as file:
         try:
-            _take(file, preferences, health)
+            _take(file, preferences, setbacks)
         except SnapshotError as error:
             raise StoreError(f"the database {path} cannot be read: {error}") from error
 
 
-def _take(reader: Reader, preferences: Preferences, health: Health) -> None:
+def _take(reader: Reader, preferences: Preferences, setbacks: Setbacks) -> None:
     preferences.replace(reader.preferences())
-    health.restore(
-        DayQuota(provider, model or None, until.timestamp())
-        for provider, model, until, _ in reader.cooldowns()
-    )
+    setbacks.restore(reader.cooldowns())

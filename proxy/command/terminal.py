@@ -97,6 +97,8 @@ def _remarks(facts: Json, now: datetime) -> Iterator[str]:
     for provider in facts["providers"]:
         for pause in provider["pauses"]:
             yield f"{provider['id']}/{pause['model']}: {_pause(pause, now)}"
+        if provider["gone"]:
+            yield f"{provider['id']}: {provider['gone']}"
         if error := provider["last_error"]:
             yield f"last error of {provider['id']} at {_time(error['at'], now)}: {error['text']}"
     for app in facts["apps"]:

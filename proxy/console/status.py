@@ -175,6 +175,7 @@ def _provider(
         "reachable": reach.reachable if reach else None,
         "detail": reach.detail if reach else "",
         "model": model,
+        "gone": gone_text(sources.chooser, name, preference),
         "models": _offered(sources.lists().get(name, ()), model),
         "windows": [_window(gauge, now) for gauge in gauges],
         "pause": _pause(paused(health, Candidate(name, model)), now),
@@ -190,9 +191,20 @@ def _provider(
     }
 
 
+def gone_text(chooser: Chooser, provider: str, preference: Preference) -> str | None:
+    """What became of the model that is set for a provider, and the cure; None if it is there."""
+    was = chooser.wanted_of(provider, preference)
+    if not chooser.retired.is_gone(provider, was):
+        return None
+    model = chooser.model_of(provider, preference)
+    instead = f"{model} answers instead of {was}" if model != was else f"{was} is gone"
+    words = chooser.retired.words(provider, was)
+    return f"{instead} ({words.rstrip('.')}): choose a model, or set {provider.upper()}_MODEL"
+
+
 def _offered(models: Sequence[Model], current: str) -> list[str]:
-    """What the provider lists; the model in use first if it is not among them."""
-    names = sorted({model.id for model in models})
+    """The models that can chat of those listed; the one in use first if it is not among them."""
+    names = sorted({model.id for model in models if model.chat})
     known = current in names or f"{current}:latest" in names
     return names if known or not current else [current, *names]
 

@@ -16,7 +16,7 @@ from adapters.base import Adapter, AdapterError, Json, Model
 from proxy.doors.chat.read import check_model_name
 from proxy.doors.chat.write import model_object, models_object
 from proxy.errors import model_not_found
-from proxy.routing.candidates import Candidate
+from proxy.routing.candidates import ANY_MODEL, Candidate
 
 log = logging.getLogger("pointsman.models")
 
@@ -34,13 +34,18 @@ class Catalog:
     """What each provider offers: asked in parallel, with a short timeout, the last good list kept.
 
     A provider that does not answer delays nobody beyond the timeout: it keeps its old list, and
-    the answer, when it comes after all, is the new one.
+    the answer, when it comes after all, is the new one. `tell` is called with each list that comes.
     """
 
     def __init__(
-        self, adapters: Mapping[str, Adapter], *, clock: Callable[[], float] = time.monotonic
+        self,
+        adapters: Mapping[str, Adapter],
+        *,
+        tell: Callable[[str, Sequence[Model]], None] = lambda _provider, _models: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._adapters = adapters
+        self._tell = tell
         self._clock = clock
         # Each look at pydantic's settings takes a quarter of a microsecond.
         self._own = {name: adapter.settings.model for name, adapter in adapters.items()}
@@ -77,7 +82,7 @@ class Catalog:
         if model in self._own.values():
             return
         asking = self._refresh()
-        if not asking:
+        if not asking or model == ANY_MODEL:
             return
         first = asking.keys() - self._fresh_until.keys() - self._slow
         if first:
@@ -108,6 +113,11 @@ class Catalog:
             await asyncio.wait(asking.values(), timeout=TIMEOUT_S)
         return self._lists
 
+    async def relist(self, provider: str) -> None:
+        """See to it that the list of one provider is fresh, if that can be had in time."""
+        if task := self._refresh().get(provider):
+            await asyncio.wait([task], timeout=TIMEOUT_S)
+
     async def close(self) -> None:
         """Stop asking."""
         asking = list(self._asking.values())
@@ -132,6 +142,7 @@ class Catalog:
                 models = _kept(await self._adapters[provider].models())
             self._lists[provider] = models
             self._names[provider] = frozenset(model.id for model in models)
+            self._tell(provider, models)
             fresh_s = FRESH_S
         except (AdapterError, TimeoutError) as error:
             log.debug("no list of models from %s: %s", provider, error)

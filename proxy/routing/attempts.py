@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from adapters.base import AdapterError, ChatRequest, ErrorKind
 from proxy.gate.work import Work
 from proxy.limits.ticket import Wait
-from proxy.routing.candidates import Candidate, Plan
+from proxy.routing.candidates import Candidate, Plan, Preference
 from proxy.routing.receipt import Receipt
 
 MAX_ATTEMPTS = 4
@@ -37,10 +37,15 @@ TOLD_KINDS = frozenset({ErrorKind.RATE_LIMIT, ErrorKind.OVERLOADED})
 class Attempts(Struct):
     """`deadline` is on the router's clock; `waits` is why nobody could be asked in the end.
 
+    `preference` and `fallback` are what the plan was made by, and is made anew by where a model of
+    it turns out to be gone.
+
     `calls` holds how many calls at once a candidate needs, where that is more than one.
     """
 
     request: ChatRequest
+    preference: Preference
+    fallback: bool | None
     plan: Plan
     receipt: Receipt
     work: Work
@@ -57,6 +62,12 @@ class Attempts(Struct):
     def __post_init__(self) -> None:
         self.receipt.considered = self.plan.candidates
         self.receipt.prompt_guess = self.tokens - (self.request.max_tokens or 0)
+
+    def take(self, plan: Plan, calls: Mapping[Candidate, int]) -> None:
+        """Go on by another plan; who has been asked already is not asked again for that."""
+        self.plan = plan
+        self.calls = calls
+        self.receipt.considered = plan.candidates
 
     def untried(self) -> Sequence[Candidate]:
         """The candidates whose turn has not come yet."""

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from adapters.base import Adapter, Capabilities, ChatRequest, Json
 from proxy.errors import ApiError, model_not_found
+from proxy.limits.retired import Retired
 
 ANY_MODEL = "default"
 """The name by which a client says that any model will do."""
@@ -71,7 +72,7 @@ class Chooser:
     """Design: the client's `model`, then the preference, then the fallback order.
 
     `listed` tells which providers list a model of this name; `last_resort` which provider, if
-    any, stands in when nothing is set up yet.
+    any, stands in when nothing is set up yet; `retired` which model answers for one that is gone.
     """
 
     def __init__(
@@ -80,11 +81,14 @@ class Chooser:
         *,
         listed: Callable[[str], Sequence[str]],
         last_resort: Callable[[Preference], str | None],
+        retired: Retired | None = None,
     ) -> None:
         self._adapters = adapters
         self._models = {name: adapter.settings.model for name, adapter in adapters.items()}
         self._listed = listed
         self._last_resort = last_resort
+        self.retired = retired or Retired({}, wall=lambda: 0)
+        self._serving = self.retired.serving
         ids = "|".join(map(re.escape, adapters))
         # Ids are in lower case. Whoever names a local one in any way wants no cloud to answer.
         self._pin = re.compile(rf"({ids})(?:([/:])(.*))?", re.ASCII | re.IGNORECASE | re.DOTALL)
@@ -118,11 +122,15 @@ class Chooser:
         order = self._order(preference)
         if alias := preference.aliases.get(model):
             models = {name: alias.get(name) for name in order}
-            named = [Candidate(name, found) for name, found in models.items() if found]
+            named = [
+                Candidate(name, self._serving[name, found])
+                for name, found in models.items()
+                if found
+            ]
             return Plan((*named, *self._others(order, alias, preference)))
         listing = [name for name in self._listed(model) if not self._adapters[name].unconfigured]
         listing.sort(key=lambda name: order.index(name) if name in order else len(order))
-        first = [Candidate(name, model) for name in listing]
+        first = [Candidate(name, self._serving[name, model]) for name in listing]
         others = self._others(order, listing, preference)
         unknown = None if first or model == ANY_MODEL else model
         return Plan((*first, *others), unknown=unknown)
@@ -141,7 +149,30 @@ class Chooser:
 
     def model_of(self, provider: str, preference: Preference) -> str:
         """The model that a provider answers with when the client has named none of its own."""
+        return self._serving[provider, preference.models.get(provider) or self._models[provider]]
+
+    def wanted_of(self, provider: str, preference: Preference) -> str:
+        """The model that is set for a provider, be it gone or not."""
         return preference.models.get(provider) or self._models[provider]
+
+    def replaced_by(self, candidate: Candidate, asked: str, preference: Preference) -> str | None:
+        """The configured model in whose place `candidate` is asked, as it is gone; else None.
+
+        `asked` is the client's name for the model.
+        """
+        provider, model = candidate.provider, candidate.model
+        if self.names_model(asked):
+            return None
+        was = preference.aliases.get(asked, {}).get(provider)
+        if was is None and provider in self._listed(asked):
+            was = asked
+        was = was or self.wanted_of(provider, preference)
+        return was if was != model and self._serving[provider, was] == model else None
+
+    def names_model(self, model: str) -> bool:
+        """Whether the client's name pins a model, and not a provider alone."""
+        pin = self._pin.fullmatch(model)
+        return pin is not None and bool(pin[3])
 
     def _order(self, preference: Preference) -> list[str]:
         """Preferred, then fallback, without those that are not set up. Raises ApiError 503."""
@@ -224,6 +255,11 @@ class Chooser:
             param=skipped[0].param,
             provider=skipped[0].candidate.provider,
         )
+
+
+def built_in_models(adapters: Mapping[str, Adapter]) -> Mapping[str, str]:
+    """The model of each provider while nobody has set one."""
+    return {name: type(a.settings).model_fields["model"].default for name, a in adapters.items()}
 
 
 def last_resort_of(

@@ -54,6 +54,7 @@ from proxy.routing.fanout import fan_out
 from proxy.routing.images import ImageFetcher, ImageFetchError
 from proxy.routing.line import Lines
 from proxy.routing.receipt import Receipt
+from proxy.routing.strict import refuse_drops
 
 log = logging.getLogger("pointsman.router")
 
@@ -63,24 +64,14 @@ SHARE_OF_DEADLINE = 0.6
 FAIR_SHARE_S = 5.0
 """Who was given less time than this to begin an answer, and did not, has not failed."""
 
-HINTS = frozenset(
-    {
-        "prediction",
-        "prompt_cache_key",
-        "prompt_cache_options",
-        "prompt_cache_retention",
-        "stream_options.include_obfuscation",
-    }
-)
-"""Parameters without a meaning for the answer: named when dropped, but never a reason to refuse."""
-
 
 class Router:
     """Sends requests to providers. One for the life of the process.
 
     `clock` and `sleep` are what told waits go by; `chance`, from 0 to 1, by how much later than
     that clients are told to come back. `answered` holds the providers that have given an answer
-    since the start. `windows` tells how many tokens each candidate takes, where that is known.
+    since the start. `windows` tells how many tokens each candidate takes, where that is known;
+    `relist` sees to it that a provider's list of models is as fresh as it can be had.
     """
 
     def __init__(
@@ -90,6 +81,7 @@ class Router:
         health: Health,
         *,
         know: Callable[[str], Awaitable[None]],
+        relist: Callable[[str], Awaitable[None]],
         windows: Callable[[Sequence[Candidate]], Awaitable[Mapping[Candidate, int]]],
         images: ImageFetcher,
         redactor: Redactor | None = None,
@@ -104,6 +96,7 @@ class Router:
         self._chooser = chooser
         self._health = health
         self._know = know
+        self._relist = relist
         self._windows = windows
         self._images = images
         self._redactor = redactor or Redactor(())
@@ -135,13 +128,16 @@ class Router:
         first content; the answer raises AdapterError after it.
         """
         self._budget.request()
-        if not self._chooser.is_named(request.model):
-            await self._know(request.model)
+        model = request.model
+        if not self._chooser.is_named(model) and model not in preference.aliases:
+            await self._know(model)
         plan = self._chooser.plan(request, preference, fallback=fallback)
         for word in plan.warnings():
             receipt.warn(word)
         attempts = Attempts(
             request,
+            preference,
+            fallback,
             plan,
             receipt,
             work,
@@ -211,6 +207,8 @@ class Router:
             else:
                 ticket.failed(error)
             self._failed(candidate, error, attempts)
+            if error.kind is ErrorKind.MODEL_MISSING and error.status is not None:
+                await self._retire(candidate, error, attempts)
             if error.kind is ErrorKind.CONTEXT and len(attempts.plan.candidates) > 1:
                 attempts.useless |= await self._no_larger(candidate, attempts)
             raise
@@ -220,6 +218,8 @@ class Router:
         ticket.answered()
         self.answered.add(candidate.provider)
         attempts.receipt.tried(candidate, 200, None)
+        if self._chooser.retired.has_news:
+            self._warn_of_gone(candidate, attempts)
         is_first = candidate == attempts.plan.candidates[0]
         if self._adapters[candidate.provider].last_resort and not is_first:
             attempts.receipt.warn(f"stand_in={candidate.provider}")
@@ -231,6 +231,24 @@ class Router:
         log.info("[%s] %s", candidate.provider, error.message)
         if error.kind is ErrorKind.AUTH:
             log.error("[%s] refuses its key: it is left out until that is mended", error.provider)
+
+    async def _retire(self, candidate: Candidate, error: AdapterError, attempts: Attempts) -> None:
+        """Another model takes the place of a configured one that is gone; a pinned name stays."""
+        chooser, request = self._chooser, attempts.request
+        if chooser.names_model(request.model):
+            return
+        await self._relist(candidate.provider)
+        if not chooser.retired.retire(candidate.provider, candidate.model, error):
+            return
+        with contextlib.suppress(ApiError):  # who takes its place may not do what is asked for
+            plan = chooser.plan(request, attempts.preference, fallback=attempts.fallback)
+            attempts.take(plan, self._calls(request, plan) if request.n > 1 else ONE_CALL)
+
+    def _warn_of_gone(self, candidate: Candidate, attempts: Attempts) -> None:
+        chooser = self._chooser
+        chooser.retired.answered(candidate.provider, candidate.model)
+        if was := chooser.replaced_by(candidate, attempts.request.model, attempts.preference):
+            attempts.receipt.warn(f"replaced={was}")
 
     async def _no_larger(self, candidate: Candidate, attempts: Attempts) -> set[Candidate]:
         """The candidates not known to take more than this one, for whom a request was too long.
@@ -322,7 +340,7 @@ class Router:
         if not adapter.capabilities(candidate.model).image_urls:
             request = await self._with_images(request, attempts.images)
         if self._strict_params:
-            _refuse_drops(adapter.to_native(request).warnings)
+            refuse_drops(adapter.to_native(request).warnings)
         if candidate in attempts.calls:
             events = fan_out(adapter, request, ticket.spent, one_first=ticket.is_probe)
         else:
@@ -380,14 +398,3 @@ async def _until_content(events: AsyncGenerator[list[Event], None], provider: st
     raise AdapterError(
         ErrorKind.BAD_RESPONSE, "the answer ended before it began", provider=provider
     )
-
-
-def _refuse_drops(warnings: Sequence[str]) -> None:
-    for warning in warnings:
-        word, _, param = warning.partition("=")
-        if word == "dropped" and param not in HINTS:
-            raise bad_request(
-                f"'{param}' cannot be honoured and POINTSMAN_STRICT_PARAMS is on.",
-                param=param,
-                code="unsupported_parameter",
-            )

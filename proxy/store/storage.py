@@ -10,19 +10,17 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from adapters.memory import LruMemory
 from proxy.background import Background
-from proxy.limits.health import DayQuota, Health
 from proxy.routing.candidates import Preference
 from proxy.store.migrate import NewerSchemaError
 from proxy.store.preferences import Preferences, StoredPreference
 from proxy.store.prices import PriceList
 from proxy.store.request_log import Columns, Query, RequestLog
 from proxy.store.rows import UsageQueue
+from proxy.store.setbacks import Setbacks
 from proxy.store.snapshot import (
     Cooldown,
     SnapshotError,
@@ -46,7 +44,6 @@ stored may ask a cloud where the user has chosen none.
 """
 MAX_SIGNATURES = 4096
 MAX_BATCH = 500
-QUOTA = "day quota"
 T = TypeVar("T")
 
 
@@ -68,18 +65,18 @@ class Storage:
         url: str,
         preferences: Preferences,
         signatures: LruMemory,
-        health: Health,
+        setbacks: Setbacks,
         prices: PriceList | None = None,
         background: Background | None = None,
     ) -> None:
         self._url = url
         self._preferences = preferences
         self._signatures = signatures
-        self._health = health
+        self._setbacks = setbacks
         self.prices = prices or PriceList()
         self.usage = UsageQueue()
         self._background = background or Background()
-        self._saved_quotas: frozenset[DayQuota] = frozenset()
+        self._saved_setbacks: frozenset[Cooldown] = frozenset()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._database: Database | None = None
         self._path = path = sqlite_path(url)
@@ -205,12 +202,8 @@ class Storage:
 
     async def _load(self) -> None:
         self._signatures.fill(await self._read(lambda reader: reader.signatures(MAX_SIGNATURES)))
-        cooldowns = await self._read(lambda reader: reader.cooldowns())
-        self._saved_quotas = frozenset(
-            DayQuota(provider, model or None, until.timestamp())
-            for provider, model, until, _ in cooldowns
-        )
-        self._health.restore(self._saved_quotas)
+        self._saved_setbacks = frozenset(await self._read(lambda reader: reader.cooldowns()))
+        self._setbacks.restore(self._saved_setbacks)
         await self._follow()
         self._is_loaded = True
 
@@ -227,23 +220,19 @@ class Storage:
             await self._write(lambda database: database.touch())
         if not self._is_loaded:
             await self._load()  # before it is written over
-        await self._flush_quotas()
+        await self._flush_setbacks()
         await self._flush_signatures()
         await self._flush_usage()
         self.problem = None
 
-    async def _flush_quotas(self) -> None:
-        """Save the spent day's quotas, if there are others than those that are saved."""
-        # In whole seconds, since a moment read back is never quite the one that was written.
-        quotas = frozenset(
-            replace(quota, until=float(round(quota.until))) for quota in self._health.day_quotas()
-        )
-        if quotas == self._saved_quotas:
+    async def _flush_setbacks(self) -> None:
+        """Save what stands against providers, if it is other than what is saved."""
+        rows = self._setbacks.rows()
+        if rows == self._saved_setbacks:
             return
-        fresh = [_cooldown(quota) for quota in quotas - self._saved_quotas]
-        gone = [_cooldown(quota) for quota in self._saved_quotas - quotas]
-        await self._write(lambda database: database.save_cooldowns(fresh, gone))
-        self._saved_quotas = quotas
+        fresh, gone = rows - self._saved_setbacks, self._saved_setbacks - rows
+        await self._write(lambda database: database.save_cooldowns(list(fresh), list(gone)))
+        self._saved_setbacks = rows
 
     async def _flush_signatures(self) -> None:
         fresh = self._signatures.take_new()
@@ -295,7 +284,3 @@ class Storage:
                 # Whatever it was, later changes have to be saved and seen.
                 log.exception("saving failed inside the proxy")
                 self.problem = "saving failed inside the proxy; its log has the details"
-
-
-def _cooldown(quota: DayQuota) -> Cooldown:
-    return quota.provider, quota.model or "", datetime.fromtimestamp(quota.until, UTC), QUOTA

@@ -370,7 +370,7 @@ PICTURE: Any = [
 async def test_row_37_who_cannot_see_is_passed_over(build: Build, streamed: bool) -> None:
     world = await build("groq", "gemini", models={"groq": "llama-3.1-8b-instant"})
 
-    seen = await world.ask(stream=streamed, messages=PICTURE)
+    seen = await world.ask("default", stream=streamed, messages=PICTURE)
 
     assert seen.attempts == ["gemini:200"]
     assert seen.headers["x-pointsman-warnings"] == "skipped=groq:messages[0].content[1]"

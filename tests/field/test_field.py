@@ -30,7 +30,6 @@ CASES = sorted((Path(__file__).parent / "cases").glob("*.json"))
 NOT_YET = frozenset(
     {
         "gemini-array-without-items",
-        "gemini-default-model-gone",
         "gemini-empty-stop",
         "gemini-ends-with-assistant",
         "gemini-fenced-json",
@@ -40,7 +39,6 @@ NOT_YET = frozenset(
         "gemini-too-many-states-tools",
         "gemini3-search-and-tools",
         "gemini37-least-thinking",
-        "groq-default-model-gone",
         "groq-fenced-json",
         "groq-max-tokens",
         "groq-max-tokens-fallback",

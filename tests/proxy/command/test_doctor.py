@@ -136,7 +136,7 @@ def test_a_chosen_provider_without_a_key_is_a_fault(
 
 
 def test_a_provider_chosen_by_command_is_one_that_ought_to_work() -> None:
-    run("--port", "1", "use", "groq")
+    run("--port", "1", "use", "groq", "--force")
 
     assert findings()["groq"].startswith(BAD)
 

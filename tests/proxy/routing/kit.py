@@ -13,6 +13,7 @@ from adapters.base import ChatRequest, ErrorKind, Event
 from proxy.errors import ApiError
 from proxy.gate.work import Rounds, Work
 from proxy.limits.health import Health
+from proxy.limits.retired import Retired
 from proxy.limits.windows import Limits
 from proxy.routing.answer import Answer
 from proxy.routing.candidates import Candidate, Chooser, Preference
@@ -57,16 +58,28 @@ class Station:
         async def know(_model: str) -> None:
             return None
 
+        async def relist(provider: str) -> None:
+            listed = self.adapters[provider].script.listed
+            if isinstance(listed, list):
+                self.retired.listed(provider, listed)
+
         async def windows(candidates: Sequence[Candidate]) -> dict[Candidate, int]:
             known = {c: self.windows.get(c.provider) for c in candidates}
             return {c: size for c, size in known.items() if size}
 
-        chooser = Chooser(self.adapters, listed=lambda _: (), last_resort=lambda _: None)
+        self.retired = Retired({}, wall=self.clock)
+        chooser = Chooser(
+            self.adapters,
+            listed=lambda _: (),
+            last_resort=lambda _: None,
+            retired=self.retired,
+        )
         self.router = Router(
             self.adapters,
             chooser,
             Health(self.limits, clock=self.clock, wall=self.clock),
             know=know,
+            relist=relist,
             windows=windows,
             images=ImageFetcher("off"),
             strict_params=self.strict_params,

@@ -13,6 +13,7 @@ from proxy.limits.health import DayQuota, Health
 from proxy.routing.candidates import Preference
 from proxy.store.database import Database
 from proxy.store.preferences import Preferences, StoredPreference
+from proxy.store.setbacks import Setbacks
 from proxy.store.storage import Storage
 
 PATIENCE_S = 15.0
@@ -70,7 +71,7 @@ def kept(url: str) -> Kept:
     """Storage that is not open yet."""
     preferences, memory = Preferences(SETTINGS, PROVIDERS), LruMemory()
     health = Health({}, clock=time.monotonic, wall=time.time)
-    return Kept(Storage(url, preferences, memory, health), preferences, memory, health)
+    return Kept(Storage(url, preferences, memory, Setbacks(health)), preferences, memory, health)
 
 
 @contextlib.asynccontextmanager

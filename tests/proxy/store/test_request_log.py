@@ -20,6 +20,7 @@ from proxy.store.database import Database
 from proxy.store.migrate import HEAD, SCRIPTS
 from proxy.store.preferences import Preferences
 from proxy.store.request_log import RequestLog
+from proxy.store.setbacks import Setbacks
 from proxy.store.snapshot import SnapshotError, SqliteReader, StoreError
 from proxy.store.storage import Storage
 from tests.proxy.store.test_rows import row
@@ -206,9 +207,11 @@ def test_the_first_rows_are_forgotten_when_there_are_too_many(
 
 @pytest.fixture
 def storage(path: Path) -> Storage:
-    health = Health({}, clock=lambda: 0.0, wall=lambda: 0.0)
     return Storage(
-        f"sqlite:///{path}", Preferences(Preference("near"), ("near",)), LruMemory(), health
+        f"sqlite:///{path}",
+        Preferences(Preference("near"), ("near",)),
+        LruMemory(),
+        Setbacks(Health({}, clock=lambda: 0.0, wall=lambda: 0.0)),
     )
 
 

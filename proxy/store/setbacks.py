@@ -1,0 +1,51 @@
+"""What stands against providers for longer than a run, as rows of the table of cooldowns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from proxy.limits.health import DayQuota, Health
+from proxy.limits.retired import Gone, Retired
+from proxy.store.snapshot import Cooldown
+
+QUOTA = "day quota"
+GONE = "gone: "
+
+
+class Setbacks:
+    """The spent day's quotas, and the models that are gone."""
+
+    def __init__(self, health: Health, retired: Retired | None = None) -> None:
+        self._health = health
+        self._retired = retired
+
+    def rows(self) -> frozenset[Cooldown]:
+        """All of them. In whole seconds, since a moment read back is never quite the one written.
+
+        A model that is gone needs no quota beside it, for which the table has no second row.
+        """
+        rows = {
+            (quota.provider, quota.model or ""): (quota.until, QUOTA)
+            for quota in self._health.day_quotas()
+        }
+        for one in self._retired.gone() if self._retired else ():
+            rows[one.provider, one.model] = (one.until, GONE + one.words)
+        return frozenset(
+            (provider, model, datetime.fromtimestamp(round(until), UTC), reason)
+            for (provider, model), (until, reason) in rows.items()
+        )
+
+    def restore(self, rows: Iterable[Cooldown]) -> None:
+        """Take over what an earlier run has saved."""
+        quotas: list[DayQuota] = []
+        gone: list[Gone] = []
+        for provider, model, until, reason in rows:
+            if reason.startswith(GONE):
+                words = reason.removeprefix(GONE)
+                gone.append(Gone(provider, model, words, until.timestamp()))
+            else:
+                quotas.append(DayQuota(provider, model or None, until.timestamp()))
+        self._health.restore(quotas)
+        if self._retired:
+            self._retired.restore(gone)
