@@ -12,7 +12,7 @@ Source: `FunctionDeclaration.parameters_json_schema` and
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, TypeGuard
@@ -22,12 +22,12 @@ import orjson
 from adapters.base import Json
 from adapters.schema_refs import (
     MAX_DEPTH,
+    MAX_KEPT_BYTES,
     MAX_NODES,
     Path,
     Place,
     References,
     enum_of,
-    merged,
     stub,
     type_of,
     type_of_value,
@@ -68,12 +68,14 @@ class Translation:
 
 def for_parameters(schema: Json) -> Translation:
     """The schema of a function's arguments: an object, whose enums are of strings."""
-    return _parameters(orjson.dumps(schema))
+    text = orjson.dumps(schema)
+    return _kept_parameters(text) if len(text) <= MAX_KEPT_BYTES else _parameters(text)
 
 
 def for_response(schema: Json) -> Translation:
     """The schema of an answer. Its text reaches the client as it comes, so numbers stay numbers."""
-    return _response(orjson.dumps(schema))
+    text = orjson.dumps(schema)
+    return _kept_response(text) if len(text) <= MAX_KEPT_BYTES else _response(text)
 
 
 def restore(arguments: Any, translation: Translation) -> Any:
@@ -97,7 +99,16 @@ def _cast(value: Any, path: Path, casts: Mapping[Path, Mapping[str, Any]], depth
     return value
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=128)
+def _kept_parameters(text: bytes) -> Translation:
+    return _parameters(text)
+
+
+@lru_cache(maxsize=32)
+def _kept_response(text: bytes) -> Translation:
+    return _response(text)
+
+
 def _parameters(text: bytes) -> Translation:
     translator = _Translator(orjson.loads(text), only_strings=True)
     schema = translator.translated(translator.root, Place())
@@ -111,7 +122,6 @@ def _parameters(text: bytes) -> Translation:
     return replace(translation, schema=root | {"propertyOrdering": ["value"]}, wrapped=True)
 
 
-@lru_cache(maxsize=256)
 def _response(text: bytes) -> Translation:
     translator = _Translator(orjson.loads(text), only_strings=False)
     return translator.result(translator.translated(translator.root, Place()) or None)
@@ -135,20 +145,22 @@ class _Translator:
         if not isinstance(schema, dict):
             return {}
         self._left -= 1
-        if self._left < 0 or place.depth > MAX_DEPTH:
+        if self._left < 0 or place.depth > MAX_DEPTH or self._references.is_spent:
             return stub(schema)
         flat, place = self._references.flattened(schema, place)
-        branches = _alternatives(flat)
+        branches = _alternatives(flat, self._references)
         if branches is None:
             return self._plain(flat, place)
         below = place.below()
-        translated: list[Json] = []
+        translated: dict[bytes, Json] = {}
         for branch in branches:
             one = self.translated(branch, below)
             for each in one.get("anyOf", [one]):
-                if each not in translated:
-                    translated.append(each)
-        return translated[0] if len(translated) == 1 else {"anyOf": translated}
+                translated.setdefault(orjson.dumps(each), each)
+            if self._references.is_spent:
+                break
+        found = list(translated.values())
+        return found[0] if len(found) == 1 else {"anyOf": found}
 
     def _plain(self, flat: Json, place: Place) -> Json:
         """A schema of one type, its keywords by the types that they belong to."""
@@ -202,7 +214,8 @@ class _Translator:
         }
         required = flat.get("required")
         if isinstance(required, list):
-            names = [name for name in properties if name in required]
+            wanted = {name for name in required if isinstance(name, str)}
+            names = [name for name in properties if name in wanted]
             out |= {"required": names} if names else {}
         out["propertyOrdering"] = list(properties)
 
@@ -219,16 +232,18 @@ class _Translator:
                 out[key] = int(flat[key])
 
 
-def _alternatives(flat: Json) -> list[Json] | None:
-    """The schemas of which one must hold, each complete; None if there is but this one."""
+def _alternatives(flat: Json, references: References) -> Iterable[Json] | None:
+    """The schemas of which one must hold, each complete; None if there is but this one.
+
+    Each is made when it is its turn, as it is a copy of all that stands beside the alternatives.
+    """
     for key in ("anyOf", "oneOf"):
         if isinstance(branches := flat.get(key), list) and branches:
             base = {name: value for name, value in flat.items() if name != key}
-            return [merged(base, branch) for branch in branches if isinstance(branch, dict)] or [
-                base
-            ]
+            schemas = [branch for branch in branches if isinstance(branch, dict)]
+            return (references.merged(base, branch) for branch in schemas) if schemas else [base]
     if isinstance(types := flat.get("type"), list):
-        return [flat | {"type": kind} for kind in types] or [flat | {"type": None}]
+        return (references.merged(flat, {"type": kind}) for kind in types or [None])
     if flat.get("nullable") is True:
         return [flat | {"nullable": False}, {"type": "null"}]
     if "type" not in flat and len(kinds := dict.fromkeys(map(type_of_value, enum_of(flat)))) > 1:

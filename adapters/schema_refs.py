@@ -16,7 +16,12 @@ from adapters.base import Json
 
 MAX_NODES = 1500
 MAX_DEPTH = 40
+MAX_COPIES = 30_000  # keys and entries that taking in references, branches and `allOf` may copy
+MAX_REFS = 200  # how many references may lead to one place
 MAX_REPEATS = 2  # how often a path may come back to a definition that it is already in
+
+MAX_KEPT_BYTES = 8 * 1024
+"""Results are kept for small schemas only, as those of tools are that come again and again."""
 
 TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
 
@@ -29,10 +34,16 @@ def inlined(schema: Json) -> Json:
         text = orjson.dumps(schema)
     except TypeError:  # too deep or too large a number, as sending it will show
         return schema
-    return _inlined(text) if b'"$ref"' in text or b'"allOf"' in text else schema
+    if b'"$ref"' not in text and b'"allOf"' not in text:
+        return schema
+    return _kept(text) if len(text) <= MAX_KEPT_BYTES else _inlined(text)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=128)
+def _kept(text: bytes) -> Json:
+    return _inlined(text)
+
+
 def _inlined(text: bytes) -> Json:
     schema = orjson.loads(text)
     found: Json = _Inliner(schema).inlined(schema, Place())
@@ -54,6 +65,8 @@ class Place:
         return Place(self.path, (*self.refs, *refs), self.depth)
 
     def repeats(self, ref: str) -> bool:
+        if len(self.refs) > MAX_REFS:
+            return True
         return ref in self.refs and len(self.refs) - len(set(self.refs)) >= MAX_REPEATS
 
 
@@ -63,6 +76,17 @@ class References:
     def __init__(self, root: Any) -> None:
         self.root = root
         self.dangling = False
+        self._copies = MAX_COPIES
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether no more is to be copied: only types are left of what comes now."""
+        return self._copies < 0
+
+    def merged(self, base: Json, extra: Json) -> Json:
+        """`merged`, and counted."""
+        self._copies -= len(base) + len(extra) + _entries(base) + _entries(extra)
+        return extra if self.is_spent else merged(base, extra)
 
     def flattened(self, schema: Json, place: Place) -> tuple[Json, Place]:
         """The schema with `$ref` and `allOf` taken into it."""
@@ -74,17 +98,17 @@ class References:
             if place.repeats(ref):
                 return stub(target or {}), place
             place = place.through(ref)
-            flat = merged(target or {}, {key: v for key, v in flat.items() if key != "$ref"})
+            flat = self.merged(target or {}, {key: v for key, v in flat.items() if key != "$ref"})
         members = flat.get("allOf")
         if not isinstance(members, list) or place.depth > MAX_DEPTH:
             return flat, place
         whole: Json = {}
         for member in members:
-            if isinstance(member, dict):
+            if isinstance(member, dict) and not self.is_spent:
                 one, inner = self.flattened(member, place.below())
-                whole = merged(whole, one)
+                whole = self.merged(whole, one)
                 place = place.through(*inner.refs[len(place.refs) :])
-        return merged(whole, {key: v for key, v in flat.items() if key != "allOf"}), place
+        return self.merged(whole, {key: v for key, v in flat.items() if key != "allOf"}), place
 
 
 class _Inliner:
@@ -96,7 +120,7 @@ class _Inliner:
         if not isinstance(schema, dict):
             return schema
         self._left -= 1
-        if self._left < 0 or place.depth > MAX_DEPTH:
+        if self._left < 0 or place.depth > MAX_DEPTH or self._references.is_spent:
             return stub(schema)
         flat, place = self._references.flattened(schema, place)
         below = place.below()
@@ -137,6 +161,30 @@ def stub(schema: Json) -> Json:
     return {"type": kind} if (kind := type_of(schema)) else {}
 
 
+def _entries(schema: Json) -> int:
+    """How much a merge looks at: properties, names and values, and words that go into others."""
+    lists = sum(len(schema[key]) for key in _MERGED if isinstance(schema.get(key), dict | list))
+    words = schema.get("description")
+    return lists + (len(words) // 32 if isinstance(words, str) else 0)
+
+
+_MERGED = ("properties", "required", "enum", "anyOf", "oneOf", "allOf")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _in_both(ours: list[Any], theirs: list[Any]) -> list[Any]:
+    known = {_spelled(value) for value in ours}
+    return [value for value in theirs if _spelled(value) in known]
+
+
+def _spelled(value: Any) -> object:
+    """A value as JSON, so that lists and objects too can be looked up."""
+    return value if isinstance(value, str | int | float) else orjson.dumps(value)
+
+
 def merged(base: Json, extra: Json) -> Json:
     """What holds to both; where they contradict each other, `extra` has it."""
     both = base | extra
@@ -147,9 +195,9 @@ def merged(base: Json, extra: Json) -> Json:
                 for name in ours.keys() & theirs.keys():
                     both[key][name] = {"allOf": [ours[name], theirs[name]]}
             case "required", list() as ours, list() as theirs:
-                both[key] = ours + theirs
+                both[key] = list(dict.fromkeys(filter(_is_text, ours + theirs)))
             case "enum", list() as ours, list() as theirs:
-                both[key] = [value for value in theirs if value in ours] or theirs
+                both[key] = _in_both(ours, theirs) or theirs
             case "anyOf" | "oneOf" | "allOf", list() as ours, list() as theirs if ours != theirs:
                 both[key] = theirs
                 both["allOf"] = (

@@ -16,6 +16,7 @@ from msgspec import Struct
 from adapters.base import ChatRequest, Json, ResponseFormat, Thinking
 from adapters.json_size import has_too_many_values, is_deeper_than
 from proxy.doors.chat.messages import parse_messages
+from proxy.doors.schemas import with_bounded_schemas
 from proxy.errors import ApiError, bad_request, model_not_found
 
 MAX_DEPTH = 128
@@ -91,7 +92,7 @@ def parse_request(data: Json) -> Parsed:
         extensions={name: value for name, value in data.items() if name not in _KNOWN},
     )
     include_usage = _inner(options, "stream_options", "include_usage", _flag) or False
-    return Parsed(request, request.stream and include_usage, legacy_functions=legacy)
+    return Parsed(with_bounded_schemas(request), request.stream and include_usage, legacy)
 
 
 # Checks: each gives the value, or raises with the parameter's name.
