@@ -44,6 +44,7 @@ def run(settings: Settings, listener: socket.socket) -> str | None:
     try:
         server = Server(settings)
         server.parts.admission.fit(open_files)
+        server.max_connections = open_files // 2
         server.run(sockets=[listener])
     finally:
         lines.close()
@@ -72,6 +73,7 @@ class Server(uvicorn.Server):
         self.parts: Parts = app.state.parts
         self.reason: str | None = None
         self._drain_s = drain_s
+        self.max_connections = MAX_OPEN_FILES
         self._told = asyncio.Event()
         self._hurried = asyncio.Event()
 
@@ -152,7 +154,23 @@ class Server(uvicorn.Server):
             now = asyncio.get_running_loop().time()
             for connection in self._connections():
                 connection.check(now)
+            self._make_room()
             await asyncio.sleep(CHECK_S)
+
+    def _make_room(self) -> None:
+        """Close the connections that have idled longest, of whom has most, before files run out."""
+        by_address: dict[str, list[Protocol]] = {}
+        connections = self._connections()
+        if len(connections) <= self.max_connections:
+            return
+        for connection in connections:
+            address = connection.client[0] if connection.client else ""
+            by_address.setdefault(address, []).append(connection)
+        most = max(by_address.values(), key=len)
+        idle = [one for one in most if one.idle_since is not None]
+        idle.sort(key=lambda one: one.idle_since or 0)
+        for connection in idle[: len(connections) - self.max_connections * 3 // 4]:
+            connection.transport.abort()
 
     async def _until_idle(self, longest_s: float, hurried: asyncio.Event | None = None) -> None:
         """Until all that is at work now has been answered, and the answers have left."""

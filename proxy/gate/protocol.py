@@ -23,6 +23,8 @@ from uvicorn.protocols.http.httptools_impl import (
 from proxy.doors.chat.write import error_object
 from proxy.errors import ApiError
 from proxy.gate.body import WATCH, new_request_id
+from proxy.gate.guard import MAX_HEADERS
+from proxy.gate.wire import Flow, Wire
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -31,6 +33,8 @@ HEAD_S = 10.0
 BODY_S = 10.0
 LEAST_BODY_BYTES = 10_000
 """What must come of a body in each `BODY_S`: 1 kB/s. A smaller one is there long before."""
+LONGEST_BODY_S = 240.0
+"""The longest that a whole body may take, but for the time that we do not read it."""
 IDLE_S = 15.0
 STUCK_S = 30.0
 """The longest that a client may leave what was written to it unread."""
@@ -38,6 +42,11 @@ LINGER_S = 5.0
 MAX_LINGER_BYTES = 64 * 1024 * 1024
 MAX_HEAD_BYTES = 64 * 1024
 """Of headers, and of what may stand between two pieces of a body or behind it."""
+
+MAX_QUEUED = 4
+"""Requests that may wait behind one on their connection; no more are read until they are begun."""
+SLICE_BYTES = 1024
+HEAD_END = b"\n\r\n"
 
 OFFER = frozenset({b"connection", b"upgrade", b"http2-settings"})
 """Headers of an offer to go on in another protocol."""
@@ -57,12 +66,20 @@ class _Waits(Enum):
 _REQUEST, _HEAD, _BODY, _ANSWER, _END = _Waits
 
 
+class _TooManyHeadersError(Exception):
+    """Stops the parser."""
+
+
 class Protocol(HttpToolsProtocol):
     """One connection. What is refused here has been seen by no application."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         super().connection_made(transport)
-        self._wire = _Wire(transport, self.loop, self._hang_up)
+        self.flow: Flow = Flow(transport)
+        self._wire = Wire(transport, self.loop, self._hang_up)
+        self._later = b""
+        self._keeps_alive = False
+        self._body_began = 0.0
         self._received = 0
         self._overhead = 0
         self._unread = 0
@@ -102,14 +119,48 @@ class Protocol(HttpToolsProtocol):
                 on_left()
 
     def data_received(self, data: bytes) -> None:
+        if self._waits is _END:
+            self._received += len(data)
+            if self._received > MAX_LINGER_BYTES:
+                self.transport.abort()
+        elif self.flow.holds:  # it was on its way when reading was paused
+            self._later += data
+        elif data.count(HEAD_END) <= MAX_QUEUED:
+            self._feed(data)
+            if len(self.pipeline) >= MAX_QUEUED:
+                self._hold(b"")
+        else:
+            self._feed_some(data)
+
+    def _feed(self, data: bytes) -> None:
         self._received += len(data)
         self._overhead += len(data)
-        if self._waits is not _END:
-            self._parse(data)
-            if self._overhead > MAX_HEAD_BYTES and self._waits in (_HEAD, _BODY):
-                self._refuse(ApiError(431, "The headers are too large.", close=True))
-        elif self._received > MAX_LINGER_BYTES:
-            self.transport.abort()
+        self._parse(data)
+        if self._overhead > MAX_HEAD_BYTES and self._waits in (_HEAD, _BODY):
+            self._refuse(ApiError(431, "The headers are too large.", close=True))
+
+    def _feed_some(self, data: bytes) -> None:
+        """Read what may hold many requests, until enough of them wait."""
+        at = 0
+        while at < len(data) and self._waits is not _END and not self.transport.is_closing():
+            if len(self.pipeline) >= MAX_QUEUED:
+                self._hold(data[at:])
+                return
+            self._feed(data[at : at + SLICE_BYTES])
+            at += SLICE_BYTES
+
+    def _hold(self, later: bytes) -> None:
+        self._later = later
+        self.flow.holds = True
+        self.flow.pause_reading()
+
+    def _go_on(self) -> None:
+        """Read what was held back, and what comes."""
+        self.flow.holds = False
+        self.flow.resume_reading()
+        if self._later:
+            later, self._later = self._later, b""
+            self._feed_some(later)
 
     def _parse(self, data: bytes) -> None:
         """In place of uvicorn's, which loses what comes behind an offer to upgrade."""
@@ -120,7 +171,10 @@ class Protocol(HttpToolsProtocol):
                 self._decline(data[offer.args[0] :])
             else:
                 self.finish()  # CONNECT: what comes behind it is no HTTP
-        except httptools.HttpParserError:
+        except httptools.HttpParserError as error:
+            if isinstance(error.__context__, _TooManyHeadersError):
+                self._refuse(ApiError(431, "The headers are too many.", close=True))
+                return
             self._refuse(ApiError(400, "This is not a valid HTTP/1.1 request.", close=True))
 
     def _decline(self, rest: bytes) -> None:
@@ -139,6 +193,15 @@ class Protocol(HttpToolsProtocol):
         super().on_message_begin()
         self._wait(_HEAD)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """As uvicorn's, but counted while they come."""
+        if len(self.headers) > MAX_HEADERS:
+            raise _TooManyHeadersError
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+
     def on_headers_complete(self) -> None:
         self._is_offer = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
         if self._is_offer:
@@ -150,7 +213,10 @@ class Protocol(HttpToolsProtocol):
         self.headers = []  # what comes behind a body (trailers) is no part of what is judged
         self.cycle.transport = cast(asyncio.Transport, self._wire)
         self._wire.begins = True
+        # Who is answered before the body has come would be read on without end.
+        self._keeps_alive, self.cycle.keep_alive = self.cycle.keep_alive, False
         self._wait(_BODY)
+        self._body_began = self._since
 
     def on_body(self, body: bytes) -> None:
         super().on_body(body)
@@ -159,6 +225,7 @@ class Protocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         if self._is_offer:
             return
+        self.cycle.keep_alive = self._keeps_alive
         super().on_message_complete()
         self._wait(_REQUEST if self.cycle.response_complete else _ANSWER)
 
@@ -167,21 +234,28 @@ class Protocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self._waits is _END or self.transport.is_closing():
             return
-        self.flow.resume_reading()
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
         elif self._waits is _ANSWER:
             self._wait(_REQUEST)
+        if not self.pipeline:
+            self._go_on()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answering = cycle
         super()._start_asgi_task(cycle, app)
 
+    @property
+    def idle_since(self) -> float | None:
+        """Since when nothing is asked here, in the loop's time; None while something is."""
+        return self._since if self._waits in (_REQUEST, _HEAD) and not self.pipeline else None
+
     def check(self, now: float) -> None:
         """Look whether the client takes too long; `now` is the loop's time."""
         self._check_reader(now)
         if self.flow.read_paused and self._waits in (_HEAD, _BODY):
+            self._body_began += now - self._since
             self._wait(self._waits)  # it is we who do not read
         waited_s = now - self._since
         match self._waits:
@@ -190,7 +264,8 @@ class Protocol(HttpToolsProtocol):
             case _Waits.HEAD if waited_s > HEAD_S:
                 self._refuse(_too_slow())
             case _Waits.BODY if waited_s > BODY_S:
-                if self._received < LEAST_BODY_BYTES:
+                is_late = now - self._body_began > LONGEST_BODY_S
+                if is_late or self._received < LEAST_BODY_BYTES:
                     self._refuse(_too_slow())
                 else:
                     self._wait(_BODY)
@@ -199,6 +274,7 @@ class Protocol(HttpToolsProtocol):
 
     def finish(self) -> None:
         """Answer what has been asked, and nothing more: the answer will say so."""
+        self._keeps_alive = False
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.keep_alive = False
 
@@ -259,48 +335,11 @@ class Protocol(HttpToolsProtocol):
         see the answer.
         """
         self._wait(_END)
+        self._later = b""
+        self.flow.holds = False
         self.flow.resume_reading()
         if not self.transport.is_closing():
             self.transport.write_eof()
-
-
-class _Wire:
-    """The transport as an answer sees it: its head leaves together with what follows at once."""
-
-    __slots__ = ("_hang_up", "_head", "_loop", "_transport", "begins", "is_closing")
-
-    def __init__(
-        self,
-        transport: asyncio.Transport,
-        loop: asyncio.AbstractEventLoop,
-        hang_up: Callable[[], None],
-    ) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._hang_up = hang_up
-        self._head = b""
-        self.begins = False
-        self.is_closing = transport.is_closing
-
-    def write(self, data: bytes) -> None:
-        if self._head:
-            data, self._head = self._head + data, b""
-        elif self.begins and not data.startswith(b"HTTP/1.1 100"):
-            self.begins = False
-            self._head = data
-            self._loop.call_soon(self._flush)
-            return
-        self._transport.write(data)
-
-    def close(self) -> None:
-        self._flush()
-        self._hang_up()
-
-    def _flush(self) -> None:
-        if self._head:
-            head, self._head = self._head, b""
-            if not self.is_closing():
-                self._transport.write(head)
 
 
 def _too_slow() -> ApiError:

@@ -255,6 +255,7 @@ def _parsed(text: str, *, base: httpx.URL | None = None) -> httpx.URL:
     try:
         url = base.join(text) if base else httpx.URL(text)
         host, port = _bare(url.raw_host.decode("ascii")), url.port or 0
+        _ = url.host  # which raises where the name is no IDN
     except (httpx.InvalidURL, ValueError) as error:
         raise _Refused("its URL is not valid") from error
     if url.scheme not in ("https", "http") or not host or "%" in host:

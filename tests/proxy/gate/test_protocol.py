@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from weakref import WeakSet
 
 import pytest
@@ -13,7 +13,8 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from proxy.gate.body import WATCH
-from proxy.gate.protocol import Protocol
+from proxy.gate.guard import MAX_HEADERS
+from proxy.gate.protocol import LONGEST_BODY_S, MAX_QUEUED, SLICE_BYTES, Protocol
 
 pytestmark = pytest.mark.anyio
 
@@ -77,3 +78,125 @@ async def test_a_connection_that_ends_is_gone_without_the_collector(
     async with asyncio.timeout(5):
         while alive:  # noqa: ASYNC110 - no event tells
             await asyncio.sleep(0.001)
+
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+async def test_of_many_requests_at_once_a_few_wait_and_all_are_answered(
+    connections: tuple[int, WeakSet[Protocol]],
+) -> None:
+    port, alive = connections
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    answers = queued = 0
+    writer.write(GET * 3000)
+    async with asyncio.timeout(20):
+        while answers < 3000:
+            answers += (await reader.read(4096)).count(b"200 OK")
+            queued = max(queued, *(len(one.pipeline) for one in alive))
+    writer.close()
+
+    assert answers == 3000
+    assert MAX_QUEUED <= queued <= MAX_QUEUED + SLICE_BYTES // len(GET) + 1
+
+
+async def test_who_never_reads_is_not_read_either(
+    connections: tuple[int, WeakSet[Protocol]],
+) -> None:
+    """Requests that nothing is done for yet take memory: there are never more than a few."""
+    port, alive = connections
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(POST + GET * 100_000)  # the first waits for a body that is answered after it
+    for _ in range(200):
+        await asyncio.sleep(0)
+    writer.write(GET * 100_000)
+    for _ in range(200):
+        await asyncio.sleep(0.001)
+
+    assert all(len(one.pipeline) <= MAX_QUEUED + SLICE_BYTES // len(GET) + 1 for one in alive)
+    writer.close()
+
+
+async def test_headers_are_counted_before_the_last_of_them_has_come(
+    connections: tuple[int, WeakSet[Protocol]],
+) -> None:
+    port, alive = connections
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n" + b"ab:cd\r\n" * 5000)
+    async with asyncio.timeout(5):
+        answer = await reader.readuntil(b"\r\n")
+    writer.close()
+
+    assert b" 431 " in answer
+    assert all(len(one.headers) <= MAX_HEADERS + 1 for one in alive)
+
+
+async def early(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 401, "headers": []})
+    await send({"type": "http.response.body", "body": b"no"})
+
+
+async def test_an_answer_before_the_body_ends_the_connection() -> None:
+    config = uvicorn.Config(early, ws="none", lifespan="off", log_config=None)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Protocol(config, ServerState(), {}), "127.0.0.1", 0
+    )
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head + b"5\r\nhello\r\n")
+        async with asyncio.timeout(5):
+            answer = await reader.read()  # which ends, although the body does not
+        writer.close()
+
+    assert b" 401 " in answer
+    assert b"connection: close" in answer
+
+
+def test_a_body_has_a_time_for_the_whole_of_it() -> None:
+    now = 0.0
+    config = uvicorn.Config(answer, ws="none", lifespan="off", log_config=None)
+    loop = FakeLoop(lambda: now)
+    protocol = Protocol(config, ServerState(), {}, loop)  # type: ignore[arg-type]
+    protocol._start_asgi_task = lambda cycle, app: None  # type: ignore[method-assign]
+    transport = FakeTransport()
+    protocol.connection_made(transport)  # type: ignore[arg-type]
+    protocol.data_received(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 30000000\r\n\r\n")
+    while b"408" not in transport.written and now < 10_000:
+        now += 5
+        protocol.cycle.body.clear()  # the application reads it
+        protocol.data_received(b"x" * 7000)  # more than what is asked for at the least
+        protocol.check(now)
+
+    assert LONGEST_BODY_S < now < LONGEST_BODY_S + 30
+
+
+class FakeLoop:
+    def __init__(self, time: Callable[[], float]) -> None:
+        self.time = time
+
+
+class FakeTransport:
+    """A socket that takes everything and knows nobody."""
+
+    def __init__(self) -> None:
+        self.written = b""
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def get_extra_info(self, _name: str) -> None:
+        return None
+
+    def is_closing(self) -> bool:
+        return False
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def write_eof(self) -> None: ...

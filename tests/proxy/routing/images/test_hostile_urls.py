@@ -83,6 +83,8 @@ HOSTILE = [
     "https://nothing.example/",
     "https://" + "a" * 64 + ".example/",
     "https://a..example/",
+    "https://xn--a/",
+    "https://xn--\u0378.example/",
 ]
 
 

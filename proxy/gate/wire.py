@@ -1,0 +1,57 @@
+"""Between a connection's socket and its requests: when it is read, and how it is written."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from uvicorn.protocols.http.flow_control import FlowControl
+
+
+class Flow(FlowControl):
+    """Reads no more while `holds`, whoever asks for it."""
+
+    holds = False
+
+    def resume_reading(self) -> None:
+        if not self.holds:
+            super().resume_reading()
+
+
+class Wire:
+    """The transport as an answer sees it: its head leaves together with what follows at once."""
+
+    __slots__ = ("_hang_up", "_head", "_loop", "_transport", "begins", "is_closing")
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
+        hang_up: Callable[[], None],
+    ) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._hang_up = hang_up
+        self._head = b""
+        self.begins = False
+        self.is_closing = transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif self.begins and not data.startswith(b"HTTP/1.1 100"):
+            self.begins = False
+            self._head = data
+            self._loop.call_soon(self._flush)
+            return
+        self._transport.write(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._hang_up()
+
+    def _flush(self) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            if not self.is_closing():
+                self._transport.write(head)
