@@ -37,8 +37,8 @@ export async function api(method, path, body) {
 
 export const shortName = (title) => title.replace(/ \(.*\)$/, "");
 
-/** A limit in words, with how much of it: `as told` is what the provider itself says of it. */
-export function limitText(count, { name }, told = " (told by the provider)") {
+/** A limit in words, with how much of it: `as told` is what the provider itself reports. */
+export function limitText(count, { name }, told = " (reported by the provider)") {
   const words = name.replace(", as told", told);
   return `${count} ${count === "1" ? words.replace("s a ", " a ") : words}`;
 }

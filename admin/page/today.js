@@ -39,7 +39,7 @@ export function showAlerts({ thresholds, webhook, raised }) {
     thresholds.cost_usd && `${money(thresholds.cost_usd * 1e9)} a day`,
   ].filter(Boolean);
   const about = set.length
-    ? [`Alerts at ${set.join(", ")}${webhook ? "; your webhook is told." : "."}`]
+    ? [`Alerts at ${set.join(", ")}${webhook ? "; your webhook is notified." : "."}`]
     : ["No alert is set: ", make("code", {}, "POINTSMAN_ALERT_DAY_QUOTA"), ", ", make("code", {}, "…_ERROR_RATE"), " and ", make("code", {}, "…_COST_USD"), " set some."];
   byId("usage-alerts").replaceChildren(
     ...(raised.length ? [make("ul", { className: "alerts" }, ...raised.map((alert) =>

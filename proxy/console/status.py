@@ -86,7 +86,7 @@ def fallback_of(adapters: Mapping[str, Adapter], preference: Preference) -> Sequ
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Why a candidate is not asked now.
+    """Why a candidate is skipped now.
 
     `state` is cooling (told to wait), open (guessed), half-open (a call is trying) or full (a limit
     is used up); `ends_in_s` is 0 where nobody knows.

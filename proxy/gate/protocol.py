@@ -22,6 +22,7 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from proxy.doors.chat.write import error_object
 from proxy.errors import ApiError
+from proxy.gate import internals as internals  # looks at import whether uvicorn is as it was
 from proxy.gate.body import WATCH, new_request_id
 from proxy.gate.guard import MAX_HEADERS
 from proxy.gate.wire import Flow, Wire

@@ -87,11 +87,6 @@ def _statement(row: Columns, count: int) -> str:
     return f"INSERT INTO requests ({names}) VALUES {', '.join([places] * count)}"  # noqa: S608 - names of our own
 
 
-# Else the binding looks in three places for a way to adapt each, longer than all the rest takes.
-sqlite3.register_adapter(type(None), lambda none: none)
-sqlite3.register_adapter(bool, int)
-
-
 class RequestLog(SqliteFile):
     """The log, in a file that is made where there is none."""
 
