@@ -52,6 +52,7 @@ _WORDS: Mapping[tuple[str, ...], str] = {
     ("SQLITE_READONLY", "EROFS", "25006"): "{} is read-only",
     ("SQLITE_CORRUPT", "SQLITE_NOTADB"): "{} is broken",
     ("EEXIST", "ENOTDIR"): "{} cannot be used: a file stands where its folder should be",
+    ("EMFILE", "ENFILE"): "too many files are open to use {}",
     ("EISDIR",): "{} is not a file: name one with POINTSMAN_DATABASE_URL",
     ("ENAMETOOLONG",): "{} cannot be used: its name is too long",
     (

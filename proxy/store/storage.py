@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("pointsman.store")
 
 TICK_S = 0.5
+SPARE_FILES = 16
 FIRST_READ_S = 10.0
 """The longest that a request waits for what the database holds, at the start.
 
@@ -79,6 +82,7 @@ class Storage:
         self._saved_setbacks: frozenset[Cooldown] = frozenset()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._database: Database | None = None
+        self._unloadable = ""
         self._path = path = sqlite_path(url)
         self._file = SqliteReader(path) if path else None
         self._log = RequestLog(path) if path else None
@@ -188,9 +192,7 @@ class Storage:
             self._database.close()
             self._database = None
         if self._database is None:
-            from proxy.store.database import Database
-
-            database = Database(self._url)
+            database = self._library()(self._url)
             try:
                 database.open()
             except NewerSchemaError as error:
@@ -199,6 +201,20 @@ class Storage:
                 raise StoreError(str(error)) from error  # too late to refuse to start
             self._database = database
         return self._database
+
+    def _library(self) -> type[Database]:
+        """SQLModel's side. A load that breaks off halfway is mended by no other try."""
+        if self._unloadable:
+            raise StoreError(self._unloadable)
+        if "proxy.store.database" not in sys.modules:
+            _check_files()
+        try:
+            from proxy.store.database import Database
+        except Exception as error:
+            what = type(error).__name__
+            self._unloadable = f"SQLModel could not be loaded ({what}): restart pointsman"
+            raise StoreError(self._unloadable) from error
+        return Database
 
     async def _load(self) -> None:
         self._signatures.fill(await self._read(lambda reader: reader.signatures(MAX_SIGNATURES)))
@@ -284,3 +300,16 @@ class Storage:
                 # Whatever it was, later changes have to be saved and seen.
                 log.exception("saving failed inside the proxy")
                 self.problem = "saving failed inside the proxy; its log has the details"
+
+
+def _check_files() -> None:
+    """Raise StoreError unless there is room for the files that are read to load a library."""
+    spare: list[int] = []
+    try:
+        for _ in range(SPARE_FILES):
+            spare.append(os.open(os.devnull, os.O_RDONLY))  # noqa: PERF401 - those before a failure
+    except OSError as error:
+        raise StoreError("too many files are open to load the database's library") from error
+    finally:
+        for one in spare:
+            os.close(one)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import random
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -240,6 +242,42 @@ async def test_what_is_no_file_is_not_waited_for(
     async with asyncio.timeout(PATIENCE_S), running(f"sqlite:///{tmp_path / 'x.db'}") as kept:
         assert (await kept.storage.preference(None)).provider == "near"
         assert "is not a file" in str(kept.storage.problem)
+
+
+# Without its library
+
+
+async def test_while_too_many_files_are_open_the_library_waits(
+    file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async with running(file) as kept:
+        with monkeypatch.context() as patch:
+            patch.delitem(sys.modules, "proxy.store.database")
+            patch.setattr(storage.os, "open", full)
+            with pytest.raises(StoreError, match="too many files are open"):
+                await kept.switch("near")
+            assert "proxy.store.database" not in sys.modules
+        await kept.switch("near")
+
+
+async def test_a_library_that_was_loaded_half_is_not_tried_again(
+    file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(file) as kept:
+        for broken in (True, False):
+            with monkeypatch.context() as patch:
+                if broken:
+                    patch.setitem(sys.modules, "proxy.store.database", None)
+                with pytest.raises(StoreError, match="restart pointsman"):
+                    await kept.switch("near")
+        kept.storage.usage.put(usage_row())
+        with pytest.raises(StoreError, match="restart pointsman"):
+            await kept.storage.flush()
+        assert "restart pointsman" in str(kept.storage.problem)
+        assert (await kept.storage.preference(None)).provider == "far"
 
 
 # Locked
