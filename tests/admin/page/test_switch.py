@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from proxy.app import Parts
 from tests.admin.conftest import Open
 from tests.admin.page.kit import Fakes, Serve, ask, card, radio, too_many
 from tests.proxy.serving import Host
@@ -104,6 +105,14 @@ def test_what_is_wrong_with_the_database_is_shown(
         expect(page.locator("#store-problem")).to_contain_text("Requests go on")
         expect(radio(page, "Ollama (Local)")).to_be_checked()
         assert ask(host) == "ollama"
+
+
+def test_what_has_failed_in_the_background_is_shown(parts: Parts, page: Page) -> None:
+    notice = page.locator("#background-problem")
+    expect(notice).to_be_hidden()
+    parts.background.problems.append("saving failed inside the proxy; its log has the details")
+    expect(notice).to_contain_text("saving failed inside the proxy")
+    expect(notice).to_contain_text("Restart pointsman.")
 
 
 def test_a_cooldown_counts_down_and_ends(host: Host, page: Page, fakes: Fakes) -> None:
