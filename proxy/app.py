@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 
 from starlette.applications import Starlette
@@ -22,6 +20,7 @@ from admin.kept import kept_routes
 from admin.routes import OWN_PATHS, admin_routes
 from admin.usage import usage_routes
 from proxy.background import Background
+from proxy.clocks import Clocks
 from proxy.console.console import Console
 from proxy.console.kept import Keeper, Kept
 from proxy.console.ledger import Ledger
@@ -61,15 +60,6 @@ PREFIXES = ("/v1", "/openai/v1")
 """The second is Groq's, so that an app on its SDK can swap its base URL, too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Clocks:
-    """What limits go by: seconds that only grow, Unix seconds, and how to let a time pass."""
-
-    clock: Callable[[], float] = time.monotonic
-    wall: Callable[[], float] = time.time
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-
-
 class Parts:
     """Everything but the HTTP side, made from the ground up. None of them knows of this list."""
 
@@ -98,12 +88,7 @@ class Parts:
         self.setbacks = Setbacks(self.health, self.retired)
         prices = price_list_of(self.adapters)
         self.storage = Storage(
-            settings.store_url,
-            self.preferences,
-            memory,
-            self.setbacks,
-            prices,
-            self.background,
+            settings.store_url, self.preferences, memory, self.setbacks, prices, self.background
         )
         self.sources = Sources(
             settings,

@@ -15,7 +15,8 @@ from typing import cast
 import click
 import uvicorn
 
-from proxy.app import Clocks, Parts, create_app
+from proxy.app import Parts, create_app
+from proxy.clocks import Clocks
 from proxy.command.banner import banner
 from proxy.gate.drain import Stage
 from proxy.gate.protocol import Protocol

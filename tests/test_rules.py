@@ -24,7 +24,14 @@ SDKS = {"groq": "groq", "google": "gemini", "ollama": "ollama", "xllamacpp": "em
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("adapters",),
-    ("proxy.settings", "proxy.background", "proxy.log", "proxy.redact", "proxy.errors"),
+    (
+        "proxy.settings",
+        "proxy.background",
+        "proxy.clocks",
+        "proxy.log",
+        "proxy.redact",
+        "proxy.errors",
+    ),
     ("proxy.upstream", "proxy.gate", "proxy.limits"),
     ("proxy.routing",),
     ("proxy.store",),

@@ -24,7 +24,8 @@ import uvicorn
 
 from adapters import REGISTRY
 from adapters.base import ChatRequest, Event
-from proxy.app import Clocks, Parts, create_app
+from proxy.app import Parts, create_app
+from proxy.clocks import Clocks
 from proxy.gate.protocol import Protocol
 from proxy.limits.health import Status
 from proxy.settings import Settings

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from adapters.gemini.line import line
-from proxy.app import Clocks
+from proxy.clocks import Clocks
 from proxy.settings import Settings, load_settings
 from tests.fakes import GEMINI_KEY, GROQ_KEY
 from tests.field.checks import failing

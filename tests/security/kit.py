@@ -22,7 +22,7 @@ from typing import Any
 import uvicorn
 
 from adapters import REGISTRY
-from proxy.app import Clocks
+from proxy.clocks import Clocks
 from proxy.server import Server
 from proxy.settings import Settings
 from tests.fakes import GEMINI_KEY, GROQ_KEY, GeminiFake, GroqFake, OllamaFake
