@@ -37,9 +37,9 @@ export async function api(method, path, body) {
 
 export const shortName = (title) => title.replace(/ \(.*\)$/, "");
 
-/** A limit in words, with how much of it: `as told` is what the provider itself reports. */
+/** A limit in words, with how much of it: `as reported` is what the provider itself reports. */
 export function limitText(count, { name }, told = " (reported by the provider)") {
-  const words = name.replace(", as told", told);
+  const words = name.replace(", as reported", told);
   return `${count} ${count === "1" ? words.replace("s a ", " a ") : words}`;
 }
 

@@ -23,7 +23,7 @@ from proxy.store.preferences import DEFAULT, Preferences
 from proxy.store.storage import Storage
 from proxy.telemetry.recorder import Recorder
 
-DAY_NAMES = frozenset({"requests a day", "requests a day, as told"})
+DAY_NAMES = frozenset({"requests a day", "requests a day, as reported"})
 
 
 @dataclass(frozen=True, slots=True)

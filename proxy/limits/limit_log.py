@@ -15,7 +15,7 @@ def log_use(ticket: Ticket) -> None:
     """How full our own limits are, with this call in them."""
     if not log.isEnabledFor(logging.DEBUG):
         return
-    used = [_used(gauge) for gauge in ticket.gauges() if not gauge.name.endswith("as told")]
+    used = [_used(gauge) for gauge in ticket.gauges() if not gauge.name.endswith("as reported")]
     if used:
         log.debug("[limiter] %s %s", ticket.candidate.provider, ", ".join(used))
 

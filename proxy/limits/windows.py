@@ -198,8 +198,8 @@ class Meter:
         self._requests: tuple[Window, ...] = ()
         self._tokens: Window | None = None
         self.keep_to(limits)
-        self._day = Bucket("requests a day, as told", DAY_S)
-        self._minute = Bucket("tokens a minute, as told", MINUTE_S)
+        self._day = Bucket("requests a day, as reported", DAY_S)
+        self._minute = Bucket("tokens a minute, as reported", MINUTE_S)
         # What the provider may not have counted yet in what it tells.
         self._unseen_calls = 0
         self._unseen_tokens = 0

@@ -123,7 +123,7 @@ class Telemetry:
                 try:
                     self._tell(row)
                 except Exception:
-                    log.exception("a request could not be told to OpenTelemetry")
+                    log.exception("a request could not be reported to OpenTelemetry")
             self._rows.written(len(rows))
 
     def _tell(self, row: UsageRow) -> None:

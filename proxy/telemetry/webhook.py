@@ -29,7 +29,7 @@ async def post(client: httpx.AsyncClient, url: SecretStr, told: Json) -> None:
         ):
             status = answer.status_code
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-        log.warning("the webhook was not told of an alert: %s", type(error).__name__)
+        log.warning("the webhook did not take an alert: %s", type(error).__name__)
         return
     if not 200 <= status < 300:
-        log.warning("the webhook was not told of an alert: it answered %d", status)
+        log.warning("the webhook did not take an alert: it answered %d", status)

@@ -55,7 +55,7 @@ def test_what_remains_is_too_little_so_the_need_alone_is_waited_for(
         RateLimits(limit_tokens=6000, remaining_tokens=0, reset_tokens_s=60.0)
     )
     assert wait_s(clock, health, tokens=600) == pytest.approx(6)
-    assert "tokens a minute, as told" in refused(health, tokens=600).why
+    assert "tokens a minute, as reported" in refused(health, tokens=600).why
     clock.passes(6.001)
     admitted(health, tokens=600)
 

@@ -258,7 +258,7 @@ async def test_a_webhook_that_is_gone_is_logged(
 ) -> None:
     await post(client, SecretStr("http://127.0.0.1:1/secret"), {})
 
-    assert caplog.messages == ["the webhook was not told of an alert: ConnectError"]
+    assert caplog.messages == ["the webhook did not take an alert: ConnectError"]
 
 
 async def test_a_webhook_with_a_wrong_certificate_is_told_nothing(
@@ -270,7 +270,7 @@ async def test_a_webhook_with_a_wrong_certificate_is_told_nothing(
     async with raw_server(always(answer()), context) as server:
         await post(client, SecretStr(server.url), {"secret": 1})
 
-    assert caplog.messages == ["the webhook was not told of an alert: ConnectError"]
+    assert caplog.messages == ["the webhook did not take an alert: ConnectError"]
 
 
 async def test_requests_are_answered_while_the_webhook_hangs(served: Any, hook: Hook) -> None:
