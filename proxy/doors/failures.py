@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping
 import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from proxy.doors.chat.write import error_object
+from proxy.doors.nowhere import LONGEST_PATH, nothing_at
 from proxy.errors import ApiError, internal_error
 
 log = logging.getLogger("pointsman")
@@ -29,10 +30,15 @@ async def http_error(request: Request, error: Exception) -> Response:
     """What Starlette itself refuses."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type alone
     path = request.scope["path"]
-    message = {
-        404: f"There is nothing at {path}. The base URL ends in /v1.",
-        405: f"{request.method} is not allowed at {path}.",
-    }.get(error.status_code, error.detail)
+    if path == "/" and "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse("/admin", headers={"cache-control": "no-store"})
+    message = error.detail
+    if error.status_code == 404:
+        message = nothing_at(path, [route.path for route in request.app.routes])
+    elif error.status_code == 405:
+        message = f"{request.method} is not allowed at {path}."
+    if error.status_code in (404, 405):  # an app that needs what is not served shows itself here
+        log.info("%d %s %s", error.status_code, request.method, path[:LONGEST_PATH])
     response = await api_error(request, ApiError(error.status_code, message))
     response.headers.update(error.headers or {})
     return response
