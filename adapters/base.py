@@ -7,6 +7,7 @@ What is made for every request or chunk is a `Struct`: a frozen dataclass takes 
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, final
@@ -29,6 +30,16 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 PLACEHOLDER_KEYS = frozenset({"", "your_key_here", "your_api_key_here", "changeme", "none"})
+_PLACEHOLDER = re.compile(
+    r"<.*>|.*(\.\.\.|…)|([a-z]{1,5}[-_])?(x{3,}|\*{3,})|placeholder|todo|null"
+    r"|((your|my|insert|enter|paste)[-_ ])+([a-z]+[-_ ])*(key|token|secret)([-_ ]here)?"
+)
+
+
+def is_placeholder(key: str) -> bool:
+    """Whether a key is what examples write where a key should be: `your_key_here`, `sk-...`."""
+    text = key.strip().lower()
+    return text in PLACEHOLDER_KEYS or _PLACEHOLDER.fullmatch(text) is not None
 
 
 # -- in ---------------------------------------------------------------------------------------
@@ -329,7 +340,7 @@ class ProviderSettings(BaseModel):
     @classmethod
     def _placeholder_is_no_key(cls, key: SecretStr | None) -> SecretStr | None:
         """The examples' `your_key_here` means that nobody has set a key yet."""
-        if key is None or key.get_secret_value().strip().lower() in PLACEHOLDER_KEYS:
+        if key is None or is_placeholder(key.get_secret_value()):
             return None
         return SecretStr(key.get_secret_value().strip())
 

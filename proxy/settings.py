@@ -17,7 +17,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from adapters import REGISTRY
-from adapters.base import PLACEHOLDER_KEYS, ProviderSettings
+from adapters.base import ProviderSettings, is_placeholder
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 # What a server listens on at every address is no address to connect to.
@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_no_placeholder(cls, token: SecretStr) -> SecretStr:
         told = token.get_secret_value().strip()
-        return SecretStr("" if told.lower() in PLACEHOLDER_KEYS else told)
+        return SecretStr("" if is_placeholder(told) else told)
 
     @field_validator("fallback")
     @classmethod
@@ -200,7 +200,7 @@ def _named_keys(entries: str) -> list[tuple[str, str]]:
         name, colon, key = (part.strip() for part in entry.partition(":"))
         if not colon:
             name, key = "", entry
-        if key.lower() not in PLACEHOLDER_KEYS:
+        if not is_placeholder(key):
             found.append((name or f"key-{place}", key))
     return found
 
@@ -238,7 +238,7 @@ def placeholder_keys(env_file: Path | None = None) -> Mapping[str, str]:
             api_key: str = ""
 
         key = Key(_env_file=env_file).api_key.strip().lower()  # type: ignore[call-arg] # the base's
-        if key and key in PLACEHOLDER_KEYS:
+        if key and is_placeholder(key):
             found[name] = key
     return found
 

@@ -123,12 +123,24 @@ def test_a_key_is_read_and_never_shown(load: Callable[..., Settings], provider: 
         assert "k-secret" not in text
 
 
-@pytest.mark.parametrize("key", sorted(PLACEHOLDER_KEYS | {"YOUR_API_KEY_HERE", " ", "None"}))
+EXAMPLES = (
+    *("YOUR_API_KEY_HERE", " ", "None", "...", "…", "gsk_...", "AIza...", "sk-…", "gsk_abc..."),
+    *("<key>", "<your key>", "xxx", "XXXXXXXX", "sk-xxxx", "gsk_xxxxxxxxxxxx", "***", "TODO"),
+    *("your-api-key", "your_groq_api_key_here", "insert your key here", "my-token", "null"),
+)
+
+
+@pytest.mark.parametrize("key", [*sorted(PLACEHOLDER_KEYS), *EXAMPLES])
 def test_a_placeholder_key_counts_as_none(load: Callable[..., Settings], key: str) -> None:
     found = load(GROQ_API_KEY=key)
 
     assert found.providers["groq"].api_key is None
     assert found.secrets() == []
+
+
+@pytest.mark.parametrize("key", ["k", "sk-1", "xx", "gsk_xx9", "a...b", "yourself", "mykey", "key"])
+def test_a_key_that_is_merely_odd_is_a_key(load: Callable[..., Settings], key: str) -> None:
+    assert load(GROQ_API_KEY=key).secrets() == [key]
 
 
 def test_what_only_ollama_has_is_read(load: Callable[..., Settings]) -> None:
