@@ -34,6 +34,8 @@ class ErrorKind(StrEnum):
     STALL = "stall"
     BAD_RESPONSE = "bad_response"  # not what the provider's API promises: HTML, cut, no end mark
     MALFORMED_ANSWER = "malformed_answer"  # the model wrote a tool call that nobody can read
+    MISMATCH = "schema_mismatch"  # JSON was asked for in words, and what came is none
+    EMPTY = "empty_answer"  # a good end, and nothing before it
     RESPONSE_TOO_LARGE = "response_too_large"
     AUTH = "auth"
     ACCOUNT = "account"  # its place, plan, spending or address: no fault of the key or the request
@@ -57,6 +59,8 @@ CODE_OF_KIND: Mapping[ErrorKind, ErrorCode] = {
     ErrorKind.STALL: ErrorCode.NETWORK_ERROR,
     ErrorKind.BAD_RESPONSE: ErrorCode.PROVIDER_UNAVAILABLE,
     ErrorKind.MALFORMED_ANSWER: ErrorCode.PROVIDER_UNAVAILABLE,
+    ErrorKind.MISMATCH: ErrorCode.PROVIDER_UNAVAILABLE,
+    ErrorKind.EMPTY: ErrorCode.PROVIDER_UNAVAILABLE,
     ErrorKind.RESPONSE_TOO_LARGE: ErrorCode.PROVIDER_UNAVAILABLE,
     ErrorKind.AUTH: ErrorCode.AUTHENTICATION_FAILED,
     ErrorKind.ACCOUNT: ErrorCode.AUTHENTICATION_FAILED,
@@ -78,6 +82,7 @@ LOST_KINDS = frozenset(
         ErrorKind.STALL,
         ErrorKind.BAD_RESPONSE,
         ErrorKind.MALFORMED_ANSWER,
+        ErrorKind.MISMATCH,
         ErrorKind.RESPONSE_TOO_LARGE,
     }
 )

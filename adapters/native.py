@@ -46,7 +46,10 @@ Failure = TypeVar("Failure", bound=BaseException)
 
 MAX_STREAM_S = 30 * 60.0
 MAX_WORDLESS_S = 5 * 60.0
-"""A stream may go on for so long with comments and the like before it counts as stalled."""
+"""A stream that has begun may go on for so long with comments before it counts as stalled.
+
+Up to its first content the request's own deadline holds.
+"""
 DRAIN_S = 0.25
 MAX_ERROR_VALUES = 20_000
 TOO_LARGE = "the answer is too large or too long"
@@ -212,7 +215,7 @@ class _Stream:
                 self.phase = AFTER_CONTENT
         elif self._quiet_since is None:
             self._quiet_since = now
-        elif now > self._quiet_since + MAX_WORDLESS_S:
+        elif self.phase is AFTER_CONTENT and now > self._quiet_since + MAX_WORDLESS_S:
             raise httpx.ReadTimeout("only comments")
         return events
 

@@ -131,6 +131,8 @@ _UPSTREAM: Mapping[ErrorKind, tuple[int, str, str | None]] = {
     ErrorKind.STALL: (504, "api_error", "upstream_stalled"),
     ErrorKind.BAD_RESPONSE: (502, "api_error", "upstream_invalid_response"),
     ErrorKind.MALFORMED_ANSWER: (502, "api_error", "upstream_malformed_response"),
+    ErrorKind.MISMATCH: (502, "api_error", "schema_mismatch"),
+    ErrorKind.EMPTY: (502, "api_error", "upstream_invalid_response"),
     ErrorKind.RESPONSE_TOO_LARGE: (502, "api_error", "response_too_large"),
     ErrorKind.AUTH: (502, "api_error", "upstream_authentication_failed"),
     ErrorKind.ACCOUNT: (502, "api_error", "upstream_account_refused"),

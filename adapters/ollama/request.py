@@ -63,8 +63,9 @@ def to_native(
 ) -> NativeCall:
     """The call that `request` becomes; `num_ctx` and `keep_alive` are what the user has set.
 
-    `prompt` is what has been measured already. Raises AdapterError with the parameter at fault for
-    what Ollama has no way to do.
+    Every call is streamed: only bytes show that a slow model is at work, and a plain answer may
+    take longer than any timeout. `prompt` is what has been measured already. Raises AdapterError
+    with the parameter at fault for what Ollama has no way to do.
     """
     _refuse_impossible(request)
     warnings = _dropped(request)
@@ -72,7 +73,7 @@ def to_native(
     body: Json = {
         "model": request.model,
         "messages": native_messages(request.messages, facts, warnings),
-        "stream": request.stream,
+        "stream": True,
     }
     if tools := _tools(request, warnings):
         body["tools"] = tools
@@ -86,9 +87,9 @@ def to_native(
         _set(body, "top_logprobs", request.params.get("top_logprobs"))
     _set(body, "options", _options(request, settings) or None)
     if own := _block(extra, "ollama"):
-        body = _merged(body, own) | {"model": request.model, "stream": request.stream}
+        body = _merged(body, own) | {"model": request.model, "stream": True}
     _size_context(body, prompt or measured(request), facts, num_ctx)
-    return NativeCall("POST", CHAT_PATH, body, tuple(dict.fromkeys(warnings)), request.stream)
+    return NativeCall("POST", CHAT_PATH, body, tuple(dict.fromkeys(warnings)), stream=True)
 
 
 def duration(value: Any) -> Any:

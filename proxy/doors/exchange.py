@@ -34,9 +34,6 @@ LINE_OF_ERROR = f"{LINE} error=%(error)s"
 
 Header = tuple[bytes, bytes]
 MAX_TRACEPARENT = 128
-FIRST_CONTENT_S = 120.0
-"""The longest a stream may take to its first content."""
-
 JSON_TYPE: Header = (b"content-type", b"application/json; charset=utf-8")
 SSE_HEADERS: Sequence[Header] = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -61,7 +58,6 @@ class ChatEndpoint:
         self._router = router
         self._preference = preference
         self._deadline_s = deadline_s
-        self._stream_s = min(deadline_s, FIRST_CONTENT_S)
         self._split_tags = split_tags
         self._admission = admission or Admission()
         self._record = record
@@ -113,7 +109,7 @@ class ChatEndpoint:
         request = parsed.request
         preference = await self._preference(exchange.app)
         head = new_head(model=request.model, now_s=time.time())
-        deadline_s = exchange.deadline_s(self._stream_s if request.stream else self._deadline_s)
+        deadline_s = exchange.deadline_s(self._deadline_s)
         work.end_in(deadline_s)
         try:
             answer = await self._router.chat(
@@ -136,7 +132,7 @@ class ChatEndpoint:
                     await exchange.stream(stream, events)
                 else:
                     fold = Fold(head, legacy_functions=parsed.legacy_functions)
-                    await exchange.read(fold, events)
+                    await exchange.read(fold, events, work)
                     work.end_in(math.inf)  # how long the client takes to read it is its own matter
                     await exchange.single(fold)
             finally:
@@ -221,14 +217,18 @@ class _Exchange:
                     word = word or said
         return {"off": False, "on": True, False: False, True: True}.get(word)
 
-    async def read(self, fold: Fold, events: AsyncIterator[list[Event]]) -> None:
-        """Read the whole answer."""
+    async def read(self, fold: Fold, events: AsyncIterator[list[Event]], work: Work) -> None:
+        """Read the whole answer, or as much of it as there is when its time is up."""
         try:
             async for batch in events:
                 with self._rendering():
                     fold.feed(batch)
         except AdapterError as error:
             raise from_adapter(error) from None
+        except asyncio.CancelledError:
+            if not (fold.cut() and work.is_late()):
+                raise
+            self.receipt.warn("cut=deadline")
 
     async def single(self, fold: Fold) -> None:
         """Send the answer as one object."""

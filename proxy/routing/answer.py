@@ -9,10 +9,12 @@ from adapters.base import (
     Event,
     Phase,
     RateLimits,
+    Warn,
 )
 from proxy.limits.limit_log import log_left
 from proxy.limits.ticket import Ticket
 from proxy.redact import Redactor
+from proxy.routing.first import nothing
 from proxy.routing.receipt import Receipt
 
 
@@ -70,3 +72,11 @@ class Answer:
             await self._rest.aclose()
         finally:
             self._ticket.abandoned()
+
+
+def empty_answer(
+    ticket: Ticket, events: list[Event], receipt: Receipt, redactor: Redactor
+) -> Answer:
+    """An answer without anything in it, marked as one; the call that gave it has ended."""
+    receipt.provider, receipt.model = ticket.candidate.provider, ticket.candidate.model
+    return Answer(ticket, receipt, [*events, Warn("empty_answer")], nothing(), redactor)

@@ -8,10 +8,11 @@ from itertools import takewhile
 
 from msgspec import Struct, field
 
-from adapters.base import AdapterError, ChatRequest, ErrorKind
+from adapters.base import AdapterError, ChatRequest, ErrorKind, Event
 from proxy.gate.work import Work
-from proxy.limits.ticket import Wait
+from proxy.limits.ticket import Ticket, Wait
 from proxy.routing.candidates import Candidate, Plan, Preference
+from proxy.routing.first import EmptyAnswerError
 from proxy.routing.receipt import Receipt
 
 MAX_ATTEMPTS = 4
@@ -26,6 +27,8 @@ AGAIN_KINDS = frozenset(
         ErrorKind.OVERLOADED,
         ErrorKind.SERVER,
         ErrorKind.MALFORMED_ANSWER,
+        ErrorKind.MISMATCH,
+        ErrorKind.EMPTY,
     }
 )
 """Failures after which the same candidate may be asked once more, if no other is left."""
@@ -34,13 +37,19 @@ TOLD_KINDS = frozenset({ErrorKind.RATE_LIMIT, ErrorKind.OVERLOADED})
 """Those of them that come with a time after which to ask."""
 
 
+NO_PAUSE_KINDS = TOLD_KINDS | {ErrorKind.MISMATCH, ErrorKind.EMPTY}
+"""Failures after which nothing is guessed: a wait was told, or only chance was at fault."""
+MAX_MISMATCHES = 2
+
+
 class Attempts(Struct):
     """`deadline` is on the router's clock; `waits` is why nobody could be asked in the end.
 
     `preference` and `fallback` are what the plan was made by, and is made anew by where a model of
     it turns out to be gone.
 
-    `calls` holds how many calls at once a candidate needs, where that is more than one.
+    `calls` holds how many calls at once a candidate needs, where that is more than one; `empty` is
+    the first answer without anything in it, to be given where nobody has more to say.
     """
 
     request: ChatRequest
@@ -58,6 +67,7 @@ class Attempts(Struct):
     useless: set[Candidate] = field(default_factory=set)
     waits: Sequence[Wait] | None = None
     replayed: bool = False
+    empty: tuple[Ticket, list[Event]] | None = None
 
     def __post_init__(self) -> None:
         self.receipt.considered = self.plan.candidates
@@ -93,6 +103,9 @@ class Attempts(Struct):
         if not untried:
             return self.again()
         last = dict(self.failures)
+        candidate, error = self.failures[-1]
+        if isinstance(error, EmptyAnswerError) and candidate in self.again():
+            return [candidate, *untried]
         return [*untried, *(c for c in self.again() if last[c].kind in TOLD_KINDS)]
 
     def before(self, chosen: Candidate) -> Iterator[Candidate]:
@@ -104,6 +117,8 @@ class Attempts(Struct):
         if not isinstance(error, AdapterError) or error.kind in FINAL_KINDS:
             return False
         if self.waits is not None or len(self.failures) >= MAX_ATTEMPTS:
+            return False
+        if error.kind is ErrorKind.MISMATCH and self._count(error.kind) >= MAX_MISMATCHES:
             return False
         return bool(self.eligible())
 
@@ -124,6 +139,9 @@ class Attempts(Struct):
             for wait in self.waits or ()
             if wait.candidate not in met
         ]
+
+    def _count(self, kind: ErrorKind) -> int:
+        return sum(error.kind is kind for _, error in self.failures)
 
     def _asked(self, provider: str) -> int:
         return sum(candidate.provider == provider for candidate, _ in self.failures)

@@ -24,7 +24,6 @@ from adapters.base import (
     ChatRequest,
     ErrorKind,
     Event,
-    has_content,
 )
 from proxy.errors import (
     ApiError,
@@ -40,18 +39,20 @@ from proxy.limits.health import Health
 from proxy.limits.limit_log import log_use, log_wait
 from proxy.limits.ticket import ONE_CALL, Ticket, Wait
 from proxy.redact import Redactor
-from proxy.routing.answer import Answer
+from proxy.routing.answer import Answer, empty_answer
 from proxy.routing.attempts import (
     FINAL_KINDS,
     MAX_ATTEMPTS,
-    TOLD_KINDS,
+    NO_PAUSE_KINDS,
     Attempts,
     estimated_tokens,
 )
 from proxy.routing.budget import RetryBudget
 from proxy.routing.candidates import Candidate, Chooser, Plan, Preference
 from proxy.routing.fanout import fan_out
+from proxy.routing.first import EmptyAnswerError, until_content
 from proxy.routing.images import ImageFetcher, ImageFetchError
+from proxy.routing.jsontext import only_json
 from proxy.routing.line import Lines
 from proxy.routing.receipt import Receipt
 from proxy.routing.strict import refuse_drops
@@ -149,6 +150,8 @@ class Router:
         try:
             return await self._first_content(attempts)
         except AdapterError:
+            if attempts.empty:
+                return empty_answer(*attempts.empty, attempts.receipt, self._redactor)
             raise self._final_error(attempts, preference) from None
 
     def _calls(self, request: ChatRequest, plan: Plan) -> Mapping[Candidate, int]:
@@ -189,7 +192,7 @@ class Router:
 
     def _pause_s(self, state: RetryCallState, attempts: Attempts) -> float:
         """Rotate first, wait last: only who comes back to the same place unbidden backs off."""
-        was_told = attempts.failures[-1][1].kind in TOLD_KINDS
+        was_told = attempts.failures[-1][1].kind in NO_PAUSE_KINDS
         return 0.0 if was_told or attempts.untried() else self._backoff(state)
 
     async def _attempt(self, attempts: Attempts) -> Answer:
@@ -209,6 +212,8 @@ class Router:
             self._failed(candidate, error, attempts)
             if error.kind is ErrorKind.MODEL_MISSING and error.status is not None:
                 await self._retire(candidate, error, attempts)
+            if isinstance(error, EmptyAnswerError) and attempts.empty is None:
+                attempts.empty = ticket, error.events
             if error.kind is ErrorKind.CONTEXT and len(attempts.plan.candidates) > 1:
                 attempts.useless |= await self._no_larger(candidate, attempts)
             raise
@@ -345,11 +350,13 @@ class Router:
             events = fan_out(adapter, request, ticket.spent, one_first=ticket.is_probe)
         else:
             events = adapter.chat(request)
+        if request.response_format is not None:
+            events = only_json(events, request.response_format, candidate.provider)
         work = attempts.work
         ends_at = work.ends_at
         work.end_in(longest_s)
         try:
-            return await _until_content(events, candidate.provider), events
+            return await until_content(events, candidate.provider)
         except asyncio.CancelledError:
             if not work.is_late():
                 raise
@@ -382,19 +389,3 @@ class Router:
         if error.status == 503 and not preference.chosen and not self.answered:
             error.message += " " + self._chooser.ways_to_an_answer()
         return spread(error, self._chance())
-
-
-async def _until_content(events: AsyncGenerator[list[Event], None], provider: str) -> list[Event]:
-    """All events up to and with the first batch that holds content."""
-    first: list[Event] = []
-    try:
-        async for batch in events:
-            first += batch
-            if has_content(batch):
-                return first
-    except BaseException:
-        await events.aclose()
-        raise
-    raise AdapterError(
-        ErrorKind.BAD_RESPONSE, "the answer ended before it began", provider=provider
-    )

@@ -30,22 +30,16 @@ CASES = sorted((Path(__file__).parent / "cases").glob("*.json"))
 NOT_YET = frozenset(
     {
         "gemini-array-without-items",
-        "gemini-empty-stop",
         "gemini-ends-with-assistant",
-        "gemini-fenced-json",
         "gemini-gif",
         "gemini-leading-stop",
         "gemini-result-then-user",
         "gemini-too-many-states-tools",
         "gemini3-search-and-tools",
         "gemini37-least-thinking",
-        "groq-fenced-json",
         "groq-max-tokens",
         "groq-max-tokens-fallback",
         "ollama-cloud-max-tokens",
-        "ollama-fenced-json-stream",
-        "ollama-long-plain-answer",
-        "ollama-slow-stream",
         "ollama-system-only",
         "ollama-webp",
     }

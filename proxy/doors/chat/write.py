@@ -268,6 +268,13 @@ class Fold:
                     message = self._messages[choice_index(event.index)] = _Message()
                 _take(message, event)
 
+    def cut(self) -> bool:
+        """End here; False where there is no text, or a call that may be cut in its arguments."""
+        for message in self._messages.values():
+            message.finish_reason = message.finish_reason or "length"
+        has_call = any(message.calls for message in self._messages.values())
+        return not has_call and any(message.content for message in self._messages.values())
+
     def end(self) -> bytes:
         """The object as JSON."""
         completion = self._head.fields("chat.completion")

@@ -92,7 +92,7 @@ ROWS: dict[str, tuple[Json, Json, tuple[str, ...]]] = {
     "format": (_ext(format="json"), {"format": "json"}, ()),
     "options": ({"params": {"seed": 1}, "extensions": {"options": {"seed": 2, "mirostat": 1}}}, {"options": {"seed": 2, "mirostat": 1}}, ()),
     "own block": ({"params": {"seed": 1, "top_p": 1}, "extensions": {"ollama": {"options": {"seed": 3}, "think": False}}}, {"options": {"seed": 3, "top_p": 1}, "think": False}, ()),
-    "own block keeps the model": (_ext(ollama={"model": "x", "stream": True}), {}, ()),
+    "own block keeps the model": (_ext(ollama={"model": "x", "stream": False}), {}, ()),
     "others' blocks": (_ext(groq={"a": 1}, gemini={"b": 2}, pointsman={"fallback": False}), {}, ()),
     "an object that is no block": (_ext(search_settings={"country": "peru"}), {}, ("dropped=search_settings",)),
     "unknown": (_ext(foo=1), {}, ("dropped=foo",)),
@@ -105,7 +105,7 @@ def test_a_parameter_becomes(fields: Json, added: Json, warnings: tuple[str, ...
     assert call.body == {
         "model": "llama3.2:3b",
         "messages": [USER],
-        "stream": False,
+        "stream": True,
         **added,
     }
     assert call.warnings == warnings

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adapters.base import Capabilities, Start, Text
+from adapters.base import Capabilities, Start, Text, ToolCall
 from tests.proxy.doors.exchange.kit import HELLO, LONG_S, PATH, STREAM, Build, Station, error_of
 from tests.proxy.kit import HANG
 
@@ -94,9 +94,21 @@ def test_the_deadline_ends_a_request_without_content(
     assert response.headers["x-should-retry"] == "false"
 
 
-def test_the_deadline_ends_a_plain_answer_under_way(build: Build) -> None:
+def test_the_deadline_hands_over_what_there_is_of_a_plain_answer(build: Build) -> None:
     station = build(deadline_s=0.05)
     station.north.play([[Text("a")], HANG])
+
+    response = station.post()
+
+    choice = response.json()["choices"][0]
+    assert (choice["message"]["content"], choice["finish_reason"]) == ("a", "length")
+    assert response.headers["x-pointsman-warnings"].endswith("cut=deadline")
+    assert station.north.ended.wait(LONG_S)
+
+
+def test_a_call_that_the_deadline_cuts_is_not_handed_over(build: Build) -> None:
+    station = build(deadline_s=0.05)
+    station.north.play([[Text("a"), ToolCall(0, "f", '{"a": ')], HANG])
 
     response = station.post()
 

@@ -1,0 +1,74 @@
+"""The beginning of an answer: read up to its first content, or to an end that has none."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+
+from adapters.base import CONTENT_EVENTS, AdapterError, ErrorKind, Event, Finish, Usage
+
+SAYING = frozenset(CONTENT_EVENTS) - {Finish}
+"""The events with something in them to show or to do."""
+
+
+class EmptyAnswerError(AdapterError):
+    """An answer with nothing in it but its end; `events` are what there is."""
+
+    def __init__(self, events: list[Event], provider: str) -> None:
+        super().__init__(ErrorKind.EMPTY, "the answer is empty", provider=provider)
+        self.events = events
+
+
+async def until_content(
+    events: AsyncGenerator[list[Event], None], provider: str
+) -> tuple[list[Event], AsyncGenerator[list[Event], None]]:
+    """All events up to and with the first batch that holds content, and those that follow.
+
+    Where the first content is but the end, it is read to see whether that is all. Raises
+    EmptyAnswerError for an answer of nothing: no text, no call, no tokens.
+    """
+    first: list[Event] = []
+    has_ended = False
+    try:
+        async for batch in events:
+            first += batch
+            for event in batch:
+                kind = type(event)
+                if kind is Finish:
+                    has_ended = True
+                elif kind in SAYING:
+                    return first, events
+    except AdapterError as error:
+        if has_ended:
+            return first, _broken(error)
+        raise
+    except BaseException:
+        await events.aclose()
+        raise
+    if not has_ended:
+        raise AdapterError(
+            ErrorKind.BAD_RESPONSE, "the answer ended before it began", provider=provider
+        )
+    if is_empty(first):
+        raise EmptyAnswerError(first, provider)
+    return first, nothing()
+
+
+async def _broken(error: AdapterError) -> AsyncGenerator[list[Event], None]:
+    raise error
+    yield []
+
+
+def is_empty(events: Sequence[Event]) -> bool:
+    """Whether an answer without content has ended as a good one does, and used no tokens.
+
+    One token may be the mark of the end itself, which some providers count.
+    """
+    reasons = {event.reason for event in events if type(event) is Finish}
+    used = [event.completion for event in events if type(event) is Usage]
+    return reasons == {"stop"} and bool(used) and max(used) <= 1
+
+
+async def nothing() -> AsyncGenerator[list[Event], None]:
+    """No events."""
+    return
+    yield []

@@ -1,0 +1,132 @@
+"""JSON that was asked for in words: fences and chatter around it go; what is none is no answer.
+
+Only where a provider was told in its prompt alone: the adapters say so, by `IN_WORDS`. Such an
+answer is held back to its end, streams too, so that one of no use can be asked for once more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from typing import Any
+
+import orjson
+
+from adapters.base import (
+    AdapterError,
+    ErrorKind,
+    Event,
+    Finish,
+    Refusal,
+    ResponseFormat,
+    Text,
+    ToolCall,
+    Warn,
+)
+
+IN_WORDS = Warn("emulated=response_format")
+MAX_STARTS = 64
+"""At how many places JSON may begin; text with more of them is no chatter around it."""
+
+_DECODER = json.JSONDecoder(strict=False)
+_START = re.compile(r"[\[{]")
+_OPENING = re.compile(r"\s*```[a-zA-Z0-9_-]{0,20}[ \t]*\r?\n?")
+_THOUGHT = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
+
+
+async def only_json(
+    events: AsyncGenerator[list[Event], None], wanted: ResponseFormat, provider: str
+) -> AsyncGenerator[list[Event], None]:
+    """The same events where JSON is the provider's own promise; else the JSON out of the text.
+
+    Raises AdapterError where there is none.
+    """
+    held: list[Event] = []
+    async with contextlib.aclosing(events):
+        async for batch in events:
+            if held or IN_WORDS in batch:
+                held += batch
+            else:
+                yield batch
+    if held:
+        yield _told(held, wanted, provider)
+
+
+def _told(events: Sequence[Event], wanted: ResponseFormat, provider: str) -> list[Event]:
+    texts: dict[int, str] = {}
+    for event in events:
+        if type(event) is Text:
+            texts[event.index] = texts.get(event.index, "") + event.text
+    left = {e.index for e in events if type(e) is ToolCall or type(e) is Refusal}
+    cut = {e.index for e in events if type(e) is Finish and e.reason != "stop"}
+    for index, text in texts.items():
+        if index in left or not text.strip():
+            continue
+        found = json_text(text, wanted)
+        if found is None and index not in cut:
+            raise AdapterError(
+                ErrorKind.MISMATCH,
+                "the model did not answer with the JSON that was asked for",
+                provider=provider,
+                param="response_format",
+            )
+        texts[index] = _OPENING.sub("", text, count=1) if found is None else found
+    return list(_with_texts(events, texts))
+
+
+def _with_texts(events: Sequence[Event], texts: dict[int, str]) -> Iterator[Event]:
+    """The events, the whole text of each choice in place of its first piece."""
+    for event in events:
+        if type(event) is not Text:
+            yield event
+        elif text := texts.pop(event.index, ""):
+            yield Text(text, event.index)
+
+
+def json_text(text: str, wanted: ResponseFormat) -> str | None:
+    """The JSON in `text`, as the model spelled it; None if there is none that could be meant."""
+    text = _THOUGHT.sub("", text, count=1).strip().removeprefix("\ufeff")
+    with contextlib.suppress(orjson.JSONDecodeError):
+        if _may_be(orjson.loads(text), wanted):
+            return text
+    return max(_values(text, wanted), key=len, default=None)
+
+
+def _values(text: str, wanted: ResponseFormat) -> Iterator[str]:
+    """The objects and lists that stand in the text, not those inside of others."""
+    end = 0
+    for _ in range(MAX_STARTS):
+        start = _START.search(text, end)
+        if start is None:
+            return
+        try:
+            value, end = _DECODER.raw_decode(text, start.start())
+        except (ValueError, RecursionError):
+            end = start.end()
+            continue
+        if _may_be(value, wanted) and (spelled := _spelled(text[start.start() : end], value)):
+            yield spelled
+
+
+def _spelled(text: str, value: Any) -> str | None:
+    """As it stands there, unless only a lenient reader takes it (a line end in a string)."""
+    with contextlib.suppress(orjson.JSONDecodeError):
+        orjson.loads(text)
+        return text
+    with contextlib.suppress(TypeError):
+        return orjson.dumps(value).decode()
+    return None
+
+
+def _may_be(value: Any, wanted: ResponseFormat) -> bool:
+    """Whether the outermost value is what the schema begins with; plain JSON is an object."""
+    kind = "object" if wanted.schema is None else wanted.schema.get("type")
+    match kind:
+        case "object":
+            return isinstance(value, dict)
+        case "array":
+            return isinstance(value, list)
+        case _:
+            return True
