@@ -44,7 +44,9 @@ def main(context: click.Context, host: str | None, port: str | None, env_file: P
         # Until the server runs nothing is garbage; looking for it took a tenth of the start.
         gc.disable()
         context.call_on_close(gc.enable)
-        serve(context.obj.settings())
+        settings = context.obj.settings()
+        context.obj.warn_of_strange_settings()
+        serve(settings)
 
 
 def serve(settings: Settings) -> None:

@@ -6,14 +6,17 @@ What can be set for a provider is declared by its adapter (`Adapter.Settings`) a
 
 from __future__ import annotations
 
+import difflib
+import os
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from dotenv import dotenv_values
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from adapters import REGISTRY
@@ -23,6 +26,11 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 # What a server listens on at every address is no address to connect to.
 CONNECTABLE: Mapping[str, str] = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - shown, not bound
 CommaList = Annotated[tuple[str, ...], NoDecode]
+
+
+NEAR = 0.85
+OTHERS = frozenset({"POINTSMAN_KEY"})
+"""What the banner's curl reads."""
 
 
 class SettingsError(Exception):
@@ -219,13 +227,50 @@ def load_settings(env_file: Path | None = None, **given: Any) -> Settings:
     given = {name: value for name, value in given.items() if value is not None}
     given["_env_file"] = env_file
     proxies_of_environment()
+    providers: dict[str, ProviderSettings] = {}
+    wrong: list[str] = []
     try:
-        providers = {name: _provider_settings(name, env_file) for name in REGISTRY}
-        return Settings(providers=providers, **given)
+        for name in REGISTRY:
+            try:
+                providers[name] = _provider_settings(name, env_file)
+            except ValidationError as error:
+                wrong += _told(error, f"{name.upper()}_")
+        settings = Settings(providers=providers, **given)
     except UnicodeDecodeError:
         raise SettingsError(f"{env_file} is not a text file in UTF-8") from None
     except ValidationError as error:
-        raise _one_line(error, "POINTSMAN_") from None
+        raise SettingsError("; ".join([*_told(error, "POINTSMAN_", given), *wrong])) from None
+    if wrong:
+        raise SettingsError("; ".join(wrong))
+    return settings
+
+
+def strange_settings(env_file: Path | None = None) -> Mapping[str, str | None]:
+    """What looks like a setting and is none, with the name that may be meant.
+
+    By a provider's name other programs read the environment, too: there it must be a near miss.
+    """
+    known = _names("POINTSMAN_", Settings) - {"POINTSMAN_PROVIDERS"}
+    for provider, adapter in REGISTRY.items():
+        known |= _names(f"{provider.upper()}_", adapter.Settings)
+    clouds = tuple(f"{name.upper()}_" for name, one in REGISTRY.items() if not one.local)
+    prefixes = ("POINTSMAN_", "LLM_", *(f"{name.upper()}_" for name in REGISTRY))
+    here = {name.upper() for name in os.environ}
+    there = {name.upper() for name in dotenv_values(env_file)} if env_file else set()
+    strange = (here | there) - known - OTHERS
+    found = {}
+    for name in sorted(name for name in strange if name.startswith(prefixes)):
+        near = next(iter(difflib.get_close_matches(name, known, 1, NEAR)), None)
+        is_ours = name.startswith("POINTSMAN_") or name in there
+        if is_ours or (near and name.startswith(clouds)):
+            found[name] = near
+    return found
+
+
+def _names(prefix: str, declared: type[BaseModel]) -> set[str]:
+    """What the settings of a class are called in the environment."""
+    fields = declared.model_fields.items()
+    return {str(one.validation_alias or (prefix + name).upper()) for name, one in fields}
 
 
 def placeholder_keys(env_file: Path | None = None) -> Mapping[str, str]:
@@ -274,20 +319,20 @@ def _provider_settings(name: str, env_file: Path | None) -> ProviderSettings:
             env_prefix=prefix, env_ignore_empty=True, extra="ignore", frozen=True
         )
 
-    try:
-        found: ProviderSettings = FromEnvironment(_env_file=env_file)
-    except ValidationError as error:
-        raise _one_line(error, prefix) from None
+    found: ProviderSettings = FromEnvironment(_env_file=env_file)
     # A plain instance: the provider's own class, and no second look at the environment on a copy.
     plain: ProviderSettings = declared.model_validate(dict(found))
     return plain
 
 
-def _one_line(error: ValidationError, prefix: str) -> SettingsError:
-    first = error.errors()[0]
-    field = str(first["loc"][0]) if first["loc"] else "?"
-    name = field if field.isupper() else (prefix + field).upper()
-    value = first.get("input")
-    shown = "(hidden)" if name.endswith(("KEY", "KEYS", "TOKEN", "WEBHOOK")) else repr(value)
-    reason = first["msg"].removeprefix("Value error, ")
-    return SettingsError(f"{name}={shown}: {reason[:1].lower()}{reason[1:]}")
+def _told(error: ValidationError, prefix: str, given: Collection[str] = ()) -> Iterator[str]:
+    """A line for each bad value: its name (`given` ones are options, too), and what may be."""
+    for one in error.errors():
+        field = str(one["loc"][0]) if one["loc"] else "?"
+        name = field if field.isupper() else (prefix + field).upper()
+        is_hidden = name.endswith(("KEY", "KEYS", "TOKEN", "WEBHOOK"))
+        shown = "(hidden)" if is_hidden else repr(one.get("input"))
+        option = f"--{field}, " if field in given else ""
+        reason = one["msg"].removeprefix("Value error, ").partition(", unable to")[0]
+        reason = reason.replace("Input should be", "must be", 1)
+        yield f"{option}{name}={shown}: {reason[:1].lower()}{reason[1:]}"

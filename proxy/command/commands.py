@@ -61,6 +61,14 @@ class Given:
         except SettingsError as error:
             raise Stop(str(error)) from None
 
+    def warn_of_strange_settings(self) -> None:
+        """Print a line for each that is misspelt, it seems."""
+        from proxy.settings import strange_settings
+
+        for name, near in strange_settings(self.env_file).items():
+            hint = f"; did you mean {near}?" if near else ""
+            click.echo(f"pointsman: there is no setting {name}{hint}", err=True)
+
     def address(self) -> Settings:
         """The settings if they tell where a server is to be found, or the end of the command."""
         settings = self.settings()

@@ -10,7 +10,7 @@ import errno
 import os
 import socket
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,7 +24,7 @@ from proxy.command.remote import RemoteError, running
 from proxy.console.status import gone_text
 from proxy.limits.successor import is_listed, successor
 from proxy.routing.candidates import Preference
-from proxy.settings import Settings, SettingsError, placeholder_keys
+from proxy.settings import Settings, SettingsError, placeholder_keys, strange_settings
 from proxy.store.migrate import HEAD, NewerSchemaError, unknown_schema
 from proxy.store.snapshot import StoreError, sqlite_path
 
@@ -65,7 +65,8 @@ async def examine(load: Callable[[], Settings], env_file: Path) -> list[Finding]
     except SettingsError as error:
         return [_bad("settings", str(error), f"mend it in the environment or in {env_file}")]
     placeholders = placeholder_keys(env_file)
-    findings = [_env_file(env_file), _port(settings), _database(settings)]
+    strange = [Finding(Mark.ABSENT, *told) for told in _strange(env_file)]
+    findings = [_env_file(env_file), *strange, _port(settings), _database(settings)]
     async with offline(settings) as parts:
         preference = parts.preferences.get(None)
         wanted = _wanted(parts.adapters, preference)
@@ -100,6 +101,11 @@ def _env_file(path: Path) -> Finding:
     if path.is_file():
         return _good("settings", f"read from {path} and the environment")
     return Finding(Mark.ABSENT, "settings", f"read from the environment; there is no {path} here")
+
+
+def _strange(env_file: Path) -> Iterator[tuple[str, str, str]]:
+    for name, near in strange_settings(env_file).items():
+        yield name, "there is no such setting", f"did you mean {near}?" if near else ""
 
 
 # -- port -------------------------------------------------------------------------------------

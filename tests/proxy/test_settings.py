@@ -18,6 +18,7 @@ from proxy.settings import (
     bypasses_proxy,
     load_settings,
     proxies_of_environment,
+    strange_settings,
 )
 
 PREFIXES = ("POINTSMAN_", "LLM_", *(f"{name.upper()}_" for name in REGISTRY))
@@ -212,7 +213,43 @@ def test_settings_of_other_programs_do_no_harm(load: Callable[..., Settings]) ->
     assert found == load_settings()
 
 
+def test_what_looks_like_a_setting_and_is_none_is_found_with_the_name_that_is_meant(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / ".env"
+    path.write_text("GROQ_TIMOUT=3\nOLLAMA_FLASH=1\nLLM_PROVIDR=groq\nPOINTSMAN_PORT=1\nMINE=1\n")
+    for name in ("POINTSMAN_FALBACK", "POINTSMAN_UNHEARD_OF", "POINTSMAN_HOST", "POINTSMAN_KEY"):
+        monkeypatch.setenv(name, "x")
+    for name in ("GEMINI_MODELL", "GEMINI_CLI", "OLLAMA_MODELS", "OLLAMA_HOST"):
+        monkeypatch.setenv(name, "x")
+
+    assert strange_settings(path) == {
+        "GROQ_TIMOUT": "GROQ_TIMEOUT",
+        "OLLAMA_FLASH": None,
+        "LLM_PROVIDR": "LLM_PROVIDER",
+        "POINTSMAN_FALBACK": "POINTSMAN_FALLBACK",
+        "POINTSMAN_UNHEARD_OF": None,
+        "GEMINI_MODELL": "GEMINI_MODEL",
+    }
+    assert "GROQ_TIMOUT" not in strange_settings(tmp_path / "absent.env")
+
+
 # Bad values
+
+
+def test_every_bad_value_is_told_at_once(load: Callable[..., Settings]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(POINTSMAN_PORT="x", GROQ_TIMEOUT="y", POINTSMAN_LOG_LEVEL="z", OLLAMA_NUM_CTX="0")
+
+    text = str(caught.value)
+    assert "POINTSMAN_PORT='x': must be a valid integer;" in text
+    assert all(name in text for name in ("GROQ_TIMEOUT", "POINTSMAN_LOG_LEVEL", "OLLAMA_NUM_CTX"))
+    assert "\n" not in text
+
+
+def test_a_bad_option_is_called_by_its_own_name() -> None:
+    with pytest.raises(SettingsError, match=r"^--port, POINTSMAN_PORT='99999': must be"):
+        load_settings(port="99999")
 
 
 @pytest.mark.parametrize(

@@ -244,3 +244,13 @@ def test_the_configured_model_is_looked_up(
         monkeypatch.setenv("TOY_MODEL", "toy-1")
 
     assert findings()["toy model"].startswith(expected)
+
+
+def test_a_misspelt_setting_is_named_with_the_one_that_is_meant(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("POINTSMAN_FALBACK", "groq")
+
+    assert findings()["POINTSMAN_FALBACK"] == (
+        f"{ABSENT} there is no such setting → did you mean POINTSMAN_FALLBACK?"
+    )
