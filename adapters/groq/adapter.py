@@ -1,14 +1,15 @@
 """Groq: the adapter, its settings, and what its errors mean.
 
-The SDK gives URL, headers and the classes of errors, and serves the list of models; the request
-path sends our own body over the shared transport (see `native`).
+The SDK's client gives URL and headers, once; the request path sends our own body over the shared
+transport (see `native`).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import httpx
 import orjson
@@ -38,17 +39,16 @@ from adapters.call_text import read_calls
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
 from adapters.groq.answer import AnswerFailedError, AnswerReader, UnreadableError, rate_limits
 from adapters.groq.errors import KIND_OF_STATUS, error_object, refusal, status_of, text_of
+from adapters.groq.line import line
 from adapters.groq.messages import LEAST_CONTEXT, PROVIDER, SPEECH_MODELS, TEXT_ONLY_MODELS
 from adapters.groq.request import PATH, to_native, without, without_schema
 from adapters.lines import ServerSentEvent, SseDecoder
-from adapters.native import exchange, transport_error
+from adapters.native import HTTPX_ERRORS, exchange, transport_error
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
 
-if TYPE_CHECKING:
-    import groq
-
+LIST_PATH = "openai/v1/models"
 UNREADABLE = (AttributeError, TypeError, ValueError, KeyError)
-"""What the SDK raises where a good status comes with a body that is no list of models."""
+"""What reading raises where a good status comes with a body that is no list of models."""
 
 
 class GroqSettings(ProviderSettings):
@@ -59,6 +59,15 @@ class GroqSettings(ProviderSettings):
 
     model: str = Field(default="openai/gpt-oss-120b", max_length=128)
     rate_limit_requests_per_minute: int | None = Field(default=30, ge=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What the SDK's client knows, taken out once."""
+
+    url: str
+    headers: dict[str, str]
+    target: Target
 
 
 class GroqAdapter:
@@ -74,9 +83,8 @@ class GroqAdapter:
     def __init__(self, settings: ProviderSettings, upstream: Upstream, memory: Memory) -> None:
         self.settings = settings
         self._upstream = upstream
-        self._client: groq.AsyncGroq | None = None
-        self._client_lock = asyncio.Lock()
-        self._target: Target | None = None
+        self._line: _Line | None = None
+        self._line_lock = asyncio.Lock()
         self._secret = settings.api_key.get_secret_value() if settings.api_key else ""
 
     @property
@@ -97,21 +105,26 @@ class GroqAdapter:
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
         call = self.to_native(request)
-        target = self._target or self._connected
+        target = self._line.target if self._line else self._aimed
         return exchange(target, call, GroqDialect(call, secret=self._secret))
 
     async def models(self) -> list[Model]:
-        client = await self._sdk()
-        import groq
-
+        connected = await self._connected()
         try:
-            listed = await client.models.with_raw_response.list()  # its objects cost 20 µs each
+            response = await self._upstream.client.get(
+                f"{connected.url}/{LIST_PATH}",
+                headers={**connected.headers, "accept-encoding": "identity"},
+                timeout=httpx.Timeout(**timeouts(self.settings.timeout)),
+                follow_redirects=False,
+            )
+            if response.status_code >= 300:
+                raise _refusal(response, self._secret)
             return [
                 _model(row)
-                for row in _rows(orjson.loads(await listed.read()))
+                for row in _rows(orjson.loads(response.content))
                 if row.get("active") is not False and isinstance(row["id"], str)
             ]
-        except (groq.GroqError, httpx.HTTPError, *UNREADABLE) as error:
+        except (httpx.HTTPError, *UNREADABLE) as error:
             raise adapter_error(error, secret=self._secret) from error
 
     async def is_available(self) -> Availability:
@@ -124,7 +137,8 @@ class GroqAdapter:
     async def close(self) -> None:
         """Nothing to close: the connections belong to whoever gave them."""
 
-    async def _sdk(self) -> groq.AsyncGroq:
+    async def _connected(self) -> _Line:
+        """The line to Groq. Asking the SDK takes a while, so that is not for the loop."""
         if self.unconfigured:
             raise AdapterError(
                 ErrorKind.AUTH,
@@ -133,37 +147,25 @@ class GroqAdapter:
                 scope=Scope.KEY,
                 phase=Phase.BEFORE_SEND,
             )
-        if self._client is not None:
-            return self._client
-        async with self._client_lock:  # the first requests would each take a thread to make one
-            if self._client is None:
-                self._client = await asyncio.to_thread(self._make_client)
-        return self._client
+        async with self._line_lock:
+            if self._line is None:
+                self._line = await asyncio.to_thread(self._connect)
+        return self._line
 
-    def _make_client(self) -> groq.AsyncGroq:
-        import groq
-
+    def _connect(self) -> _Line:
         # Many write the base URL that OpenAI's clients want; Groq's own adds this path by itself.
         base_url = self.settings.base_url
-        return groq.AsyncGroq(
-            api_key=self._secret,
+        found = line(
+            self._secret,
             base_url=base_url.rstrip("/").removesuffix("/openai/v1") if base_url else None,
-            max_retries=0,
-            timeout=httpx.Timeout(**timeouts(self.settings.timeout)),
-            http_client=self._upstream.client,
         )
+        url = httpx.URL(f"{found.url}/{PATH}")
+        raw = raw_headers(found.headers, host=url.netloc.decode("ascii"))
+        target = self._upstream.target(url, raw, timeouts(self.settings.timeout))
+        return _Line(found.url, found.headers, target)
 
-    async def _connected(self) -> Target:
-        if self._target is not None:
-            return self._target
-        client = await self._sdk()
-        url = httpx.URL(f"{str(client.base_url).rstrip('/')}/{PATH}")
-        headers = {
-            name: value for name, value in client.default_headers.items() if isinstance(value, str)
-        }
-        raw = raw_headers(headers, host=url.netloc.decode("ascii"))
-        self._target = self._upstream.target(url, raw, timeouts(self.settings.timeout))
-        return self._target
+    async def _aimed(self) -> Target:
+        return (self._line or await self._connected()).target
 
 
 def _rows(answer: Json) -> Sequence[Json]:
@@ -275,7 +277,7 @@ class GroqDialect:
         raise self._error(response)
 
     def _error(self, response: httpx.Response) -> AdapterError:
-        return adapter_error(status_error(response), secret=self._secret, phase=self._phase)
+        return _refusal(response, self._secret, self._phase)
 
     def _rescue(self) -> list[Event]:
         tools = self._call.body.get("tools") or ()
@@ -301,28 +303,28 @@ class GroqDialect:
         )
 
 
-def status_error(response: httpx.Response) -> groq.APIStatusError:
-    """The SDK's error for an answer of this status; its body has been read."""
-    import groq
+def kind_of_status(status: int) -> ErrorKind:
+    """What a refusal means, unless its body tells it better. The SDK's classes are by status, too,
+    and are not loaded for this."""
+    other = ErrorKind.SERVER if status >= 500 else ErrorKind.BAD_REQUEST
+    return KIND_OF_STATUS.get(status, other)
 
-    classes = {
-        400: groq.BadRequestError,
-        401: groq.AuthenticationError,
-        403: groq.PermissionDeniedError,
-        404: groq.NotFoundError,
-        409: groq.ConflictError,
-        422: groq.UnprocessableEntityError,
-        429: groq.RateLimitError,
-    }
-    status = response.status_code
-    other = groq.InternalServerError if status >= 500 else groq.APIStatusError
-    return classes.get(status, other)(f"status {status}", response=response, body=None)
+
+def _refusal(
+    response: httpx.Response, secret: str, phase: Phase = Phase.BEFORE_CONTENT
+) -> AdapterError:
+    kind = kind_of_status(response.status_code)
+    return refusal(kind, response, secret=secret, phase=phase)
 
 
 def adapter_error(
     error: Exception, *, secret: str = "", phase: Phase = Phase.BEFORE_CONTENT
 ) -> AdapterError:
     """What an exception of the SDK or of httpx means; `secret` is kept out of the message."""
+    if isinstance(error, HTTPX_ERRORS):
+        return transport_error(error, PROVIDER, phase)
+    if isinstance(error, UNREADABLE):
+        return _failure(ErrorKind.BAD_RESPONSE, "the answer cannot be read", phase)
     import groq
 
     match error:
@@ -334,14 +336,12 @@ def adapter_error(
             kind = ErrorKind.TIMEOUT_FIRST_BYTE if late else ErrorKind.NETWORK
             return _failure(kind, "no answer in time" if late else "cannot connect", phase)
         case groq.APIStatusError():
-            kind = _kind_of_class(error)
+            kind = kind_of_status(error.status_code)
             return refusal(kind, error.response, secret=secret, phase=phase)
         case groq.APIResponseValidationError() | groq.APIError():
             return _failure(ErrorKind.BAD_RESPONSE, "the answer cannot be read", phase)
         case groq.GroqError():
             return _failure(ErrorKind.AUTH, "GROQ_API_KEY is not set", phase)
-        case httpx.HTTPError() | httpx.StreamError() | httpx.InvalidURL():
-            return transport_error(error, PROVIDER, phase)
         case _:
             return _failure(ErrorKind.BAD_RESPONSE, "the answer cannot be read", phase)
 
@@ -349,25 +349,3 @@ def adapter_error(
 def _failure(kind: ErrorKind, message: str, phase: Phase) -> AdapterError:
     scope = Scope.KEY if kind is ErrorKind.AUTH else Scope.PROVIDER
     return AdapterError(kind, message, provider=PROVIDER, scope=scope, phase=phase)
-
-
-def _kind_of_class(error: groq.APIStatusError) -> ErrorKind:
-    import groq
-
-    match error:
-        case groq.AuthenticationError() | groq.PermissionDeniedError():
-            return ErrorKind.AUTH
-        case groq.NotFoundError():
-            return ErrorKind.MODEL_MISSING
-        case groq.RateLimitError():
-            return ErrorKind.RATE_LIMIT
-        case groq.UnprocessableEntityError():
-            return ErrorKind.MALFORMED_ANSWER
-        case groq.InternalServerError(status_code=503 | 529):
-            return ErrorKind.OVERLOADED
-        case groq.InternalServerError():
-            return ErrorKind.SERVER
-        case groq.BadRequestError():
-            return ErrorKind.BAD_REQUEST
-        case _:
-            return KIND_OF_STATUS.get(error.status_code, ErrorKind.BAD_REQUEST)

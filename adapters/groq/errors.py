@@ -1,4 +1,4 @@
-"""What the body and headers of Groq's refusals tell. Pure; the classes are matched in `groq`.
+"""What the body and headers of Groq's refusals tell. Pure; a status is matched in `adapter.py`.
 
 Source: console.groq.com/docs/errors and /rate-limits; refusals as people have reported them.
 """
@@ -31,11 +31,18 @@ STATUS_OF_CODE: Mapping[str, int] = {
 }
 KIND_OF_STATUS: Mapping[int, ErrorKind] = {
     **dict.fromkeys(range(300, 400), ErrorKind.BAD_RESPONSE),
+    401: ErrorKind.AUTH,
+    403: ErrorKind.AUTH,
+    404: ErrorKind.MODEL_MISSING,
     408: ErrorKind.SERVER,
     410: ErrorKind.MODEL_MISSING,
     413: ErrorKind.TOO_LARGE,
+    422: ErrorKind.MALFORMED_ANSWER,
     424: ErrorKind.SERVER,
+    429: ErrorKind.RATE_LIMIT,
     498: ErrorKind.OVERLOADED,
+    503: ErrorKind.OVERLOADED,
+    529: ErrorKind.OVERLOADED,
 }
 _MAYBE_ACCOUNT = (ErrorKind.AUTH, ErrorKind.BAD_REQUEST, ErrorKind.RATE_LIMIT)
 _WAITING = (ErrorKind.RATE_LIMIT, ErrorKind.QUOTA_DAY, ErrorKind.OVERLOADED, ErrorKind.SERVER)

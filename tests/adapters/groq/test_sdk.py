@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from adapters.base import AdapterError, ChatRequest, ErrorKind, Json, Model, Phase, Scope
 from adapters.groq.adapter import GroqAdapter, GroqSettings
+from adapters.groq.line import line
 from adapters.upstream import Upstream
 from tests.adapters.groq.kit import GroqKit
 from tests.adapters.kit import (
@@ -189,6 +190,17 @@ async def test_a_list_that_fails_is_an_adapter_error(
     assert available.detail == caught.value.message
 
 
+async def test_what_only_hears_speaks_or_judges_is_told_from_what_chats() -> None:
+    rows = [("whisper-large-v3-turbo", 448), ("playai-tts", 8192), ("canopylabs/orpheus-v1", 4000)]
+    rows += [("meta-llama/llama-prompt-guard-2-22m", 512), ("openai/gpt-oss-120b", 131_072)]
+    data = [{"id": name, "context_window": context} for name, context in rows]
+    adapter, _ = adapter_over(json_reply({"data": data}))
+
+    chats = [model.id for model in await adapter.models() if model.chat]
+
+    assert chats == ["openai/gpt-oss-120b"]
+
+
 async def test_is_available_when_it_lists_its_models() -> None:
     adapter, _ = adapter_over(json_reply(LISTED))
     assert (await adapter.is_available()).reachable
@@ -205,3 +217,15 @@ async def test_closing_leaves_the_shared_client_open() -> None:
 def test_the_sdk_is_not_loaded_before_it_is_used() -> None:
     script = "import sys, adapters.groq.adapter; sys.exit('groq' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("base_url", [None, "https://g.example/proxy"])
+def test_a_process_of_its_own_says_what_the_sdk_says_here(base_url: str | None) -> None:
+    code = (
+        "import json, sys\n"
+        "from adapters.groq.line import line\n"
+        f"print(json.dumps([line({API_KEY!r}, base_url={base_url!r}), 'groq' in sys.modules]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    here = line(API_KEY, base_url=base_url)
+    assert json.loads(done.stdout) == [[here.url, here.headers], False]

@@ -1,0 +1,56 @@
+"""Where Groq's calls go and with which headers, as Groq's SDK has it.
+
+To import the SDK takes memory for good and a good part of a second, of which the first request
+would wait. So a child process imports it, run with this file as its script, answers, and ends.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+from subprocess import SubprocessError
+from typing import Any, NamedTuple
+
+
+class Line(NamedTuple):
+    """Where the API's paths begin, without a slash at the end, and the headers of every call."""
+
+    url: str
+    headers: dict[str, str]
+
+
+def line(key: str, *, base_url: str | None) -> Line:
+    """What the SDK's client would use. Takes up to a second; raises what the SDK raises."""
+    order = {"key": key, "base_url": base_url}
+    if "groq" in sys.modules:
+        return of_sdk(order)
+    try:
+        return _of_child(order)
+    except (OSError, SubprocessError, ValueError):
+        return of_sdk(order)  # where no child can be had, and what the SDK refuses is told here
+
+
+def of_sdk(order: dict[str, Any]) -> Line:
+    """Asked of the SDK in this process."""
+    import groq
+    import httpx
+
+    unused = httpx.AsyncClient(transport=httpx.AsyncBaseTransport(), trust_env=False)
+    client = groq.AsyncGroq(
+        api_key=order["key"], base_url=order["base_url"], max_retries=0, http_client=unused
+    )
+    told = client.default_headers.items()
+    headers = {name: value for name, value in told if isinstance(value, str)}
+    return Line(str(client.base_url).rstrip("/"), headers)
+
+
+def _of_child(order: dict[str, Any]) -> Line:
+    from adapters.child import answer_of  # here, as the child itself may not find it
+
+    return Line(*json.loads(answer_of(__file__, json.dumps(order).encode())))
+
+
+if __name__ == "__main__":
+    gc.disable()  # all of it is garbage in a moment
+    sys.stdout.write(json.dumps(of_sdk(json.load(sys.stdin))))
