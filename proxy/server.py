@@ -88,6 +88,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self.parts.background.start("asking for lists of models", self.parts.catalog.warm)
         self._checking = self.parts.background.start("checking connections", self._check)
         # What was imported until here stays for good: no need to search it for garbage again.
         gc.collect()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 
 import orjson
@@ -115,8 +115,22 @@ class Catalog:
 
     async def relist(self, provider: str) -> None:
         """See to it that the list of one provider is fresh, if that can be had in time."""
-        if task := self._refresh().get(provider):
+        if task := self._refresh([provider]).get(provider):
             await asyncio.wait([task], timeout=TIMEOUT_S)
+
+    async def warm(self) -> None:
+        """Have each list once, and with it all that a provider's first request would wait for.
+
+        Nothing is loaded for the sake of a local provider that is not there.
+        """
+        ready = [name for name in self._adapters if self.is_configured(name)]
+        await asyncio.gather(*map(self._warm, ready))
+
+    async def _warm(self, provider: str) -> None:
+        adapter = self._adapters[provider]
+        if adapter.last_resort or (adapter.local and not (await adapter.is_available()).reachable):
+            return
+        await self.relist(provider)
 
     async def close(self) -> None:
         """Stop asking."""
@@ -125,10 +139,10 @@ class Catalog:
             task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
 
-    def _refresh(self) -> Mapping[str, asyncio.Task[None]]:
+    def _refresh(self, only: Iterable[str] | None = None) -> Mapping[str, asyncio.Task[None]]:
         """Ask whoever has no fresh list and is not being asked; everyone who is, by provider."""
         now = self._clock()
-        for provider in self._adapters:
+        for provider in self._adapters if only is None else only:
             if provider in self._asking or self._fresh_until.get(provider, now) > now:
                 continue
             if self.is_configured(provider):

@@ -14,12 +14,12 @@ from openai.types import Model as OpenAIModel
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from adapters.base import Capabilities, ErrorKind, Model
+from adapters.base import Availability, Capabilities, ErrorKind, Model
 from proxy.doors import models
 from proxy.doors.failures import api_error
 from proxy.doors.models import Catalog, ModelsEndpoint
 from proxy.errors import ApiError
-from proxy.routing.candidates import Candidate
+from proxy.routing.candidates import ANY_MODEL, Candidate
 from tests.proxy.kit import HANG, ScriptedAdapter, adapter, failure
 
 pytestmark = pytest.mark.anyio
@@ -262,3 +262,51 @@ async def test_closing_stops_a_question_under_way(station: Station) -> None:
     await asking
 
     assert set(station.catalog.lists()) <= {"south"}
+
+
+# Warm from the start
+
+
+async def test_who_can_be_asked_is_asked_once_before_anybody_needs_it(station: Station) -> None:
+    station.adapters["north"].script.unset = "NORTH_API_KEY is not set"
+
+    await station.catalog.warm()
+    await station.catalog.know("gemma")
+
+    assert station.calls() == [0, 1]
+
+
+@pytest.mark.usefixtures("no_time")
+async def test_a_list_that_cannot_be_had_keeps_nobody_from_the_others(station: Station) -> None:
+    station.lists("north", HANG)
+
+    await station.catalog.warm()
+
+    assert set(station.catalog.lists()) == {"south"}
+
+
+async def test_nothing_is_asked_of_who_is_not_there_or_only_stands_in() -> None:
+    away, last = adapter("away", local=True), adapter("last", last_resort=True)
+
+    async def is_available() -> Availability:
+        return Availability(reachable=False)
+
+    away.is_available = is_available  # type: ignore[method-assign]
+    station = Station({"away": away, "last": last, "here": adapter("here", local=True)})
+
+    await station.catalog.warm()
+
+    assert station.calls() == [0, 0, 1]
+
+
+async def test_any_model_is_asked_for_without_waiting_for_a_list(station: Station) -> None:
+    station.lists("north", HANG)
+    station.lists("south", HANG)
+    async with asyncio.timeout(models.FIRST_LIST_S / 2):
+        await station.catalog.know(ANY_MODEL)
+
+
+async def test_of_one_provider_alone_a_fresh_list_is_asked(station: Station) -> None:
+    await station.catalog.relist("south")
+
+    assert station.calls() == [0, 1]
