@@ -190,7 +190,7 @@ def _chat(parts: Parts, tally: Tally) -> ChatEndpoint:
 
 def _routes(parts: Parts, chat: Keeper, kept: Kept, tally: Tally) -> list[BaseRoute]:
     storage, sources = parts.storage, parts.sources
-    models = ModelsEndpoint(parts.catalog)
+    models = ModelsEndpoint(parts.catalog, lambda: parts.preferences.get(None).aliases)
     metrics = Metrics(tally, storage.usage, storage.prices, parts.admission.requests, sources)
     ledger = Ledger(storage, alerts=parts.alerts.told)
     gate = Gate(parts.admin_token)

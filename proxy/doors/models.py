@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 import orjson
@@ -20,6 +20,7 @@ from proxy.routing.candidates import ANY_MODEL, Candidate
 
 log = logging.getLogger("pointsman.models")
 
+OURS = "pointsman"
 FRESH_S = 60.0
 RETRY_S = 5.0
 TIMEOUT_S = 2.0
@@ -174,41 +175,43 @@ def _kept(models: Sequence[Model]) -> Sequence[Model]:
 
 
 class ModelsEndpoint:
-    """The two routes, over one catalog."""
+    """The two routes, over one catalog; `aliases` gives the names that the owner has made."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, aliases: Callable[[], Iterable[str]] = lambda: ()) -> None:
         self._catalog = catalog
+        self._aliases = aliases
 
     async def every(self, _request: Request) -> Response:
-        """Every model as `provider/model`, and by its plain name where only one lists it."""
-        return _json(models_object(await self._entries()))
+        """The names that any provider may answer, then every model that can chat, once."""
+        lists = await self._catalog.refreshed()
+        return _json(models_object(list(self._entries(lists).values())))
 
     async def single(self, request: Request) -> Response:
-        """One model by either of its names."""
+        """One model by its name, with its provider or plain."""
         name = check_model_name(request.path_params["id"])
-        entries = {entry["id"]: entry for entry in await self._entries()}
+        lists = await self._catalog.refreshed()
+        entries = self._entries(lists)
+        for _, model in _chatting(lists):
+            entries.setdefault(model.id, model_object(model.id, model))
         if entry := entries.get(name) or entries.get(f"{name}:latest"):
             return _json(orjson.dumps({**entry, "id": name}))
-        provider, _, model = name.partition("/")
-        if (
-            model
-            and self._catalog.is_configured(provider)
-            and provider not in self._catalog.lists()
-        ):
-            return _json(orjson.dumps(model_object(name, Model(model))))  # nobody can tell yet
+        provider, _, rest = name.partition("/")
+        if rest and self._catalog.is_configured(provider) and provider not in lists:
+            return _json(orjson.dumps(model_object(name, Model(rest))))  # nobody can tell yet
         raise model_not_found(name)
 
-    async def _entries(self) -> list[Json]:
-        lists = await self._catalog.refreshed()
-        entries: dict[str, Json] = {}
-        for provider, models in lists.items():
-            for model in models:
-                name = f"{provider}/{model.id}"
-                entries[name] = model_object(name, model)
-        for models in lists.values():
-            for model in models:
-                entries.setdefault(model.id, model_object(model.id, model))
-        return list(entries.values())
+    def _entries(self, lists: Mapping[str, Sequence[Model]]) -> dict[str, Json]:
+        ours = (ANY_MODEL, *sorted(self._aliases()))
+        entries = {name: model_object(name, Model(name, owned_by=OURS)) for name in ours}
+        for provider, model in _chatting(lists):
+            name = f"{provider}/{model.id}"
+            entries[name] = model_object(name, model)
+        return entries
+
+
+def _chatting(lists: Mapping[str, Sequence[Model]]) -> Iterator[tuple[str, Model]]:
+    for provider, models in lists.items():
+        yield from ((provider, model) for model in models if model.chat)
 
 
 def _json(body: bytes) -> Response:

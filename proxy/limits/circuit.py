@@ -26,6 +26,16 @@ PROBE_TAKES_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What a provider has said when it refused: its words, and what they are about."""
+
+    kind: ErrorKind
+    message: str
+    param: str | None
+    upstream_code: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """Why nothing may pass, and until when; `told` if by the provider's word, not by a guess."""
 
@@ -124,6 +134,7 @@ class Circuit:
         "epoch",
         "is_open",
         "probe",
+        "said",
     )
 
     def __init__(self, wall: Callable[[], float]) -> None:
@@ -142,6 +153,7 @@ class Circuit:
         self._told_until = self._day_until = self._day_until_wall = -math.inf
         self._guess_kind = self._told_kind = ErrorKind.SERVER
         self._outcomes.clear()
+        self.said: Said | None = None
 
     def pause(self, now: float) -> Pause | None:
         """What keeps a call from passing now, or None."""

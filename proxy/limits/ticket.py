@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from adapters.base import AdapterError, ErrorKind, RateLimits, Scope, Usage
-from proxy.limits.circuit import Circuit
+from proxy.limits.circuit import Circuit, Said
 from proxy.limits.windows import Gauge, Meter
 from proxy.routing.candidates import Candidate
 
@@ -59,7 +59,7 @@ class Wait:
 
     `kind` is the failure that a call would meet, `why` says it in words; `told` is False where it
     is but a guess; `gauge` is the limit that is used up, if it is one that is kept here. Where it
-    ends never, `param` is what asks for too much.
+    ends never, `param` is what asks for too much. `said` is the refusal that told of the wait.
     """
 
     candidate: Candidate
@@ -69,6 +69,7 @@ class Wait:
     told: bool = True
     gauge: Gauge | None = None
     param: str | None = None
+    said: Said | None = field(default=None, compare=False)
 
 
 class Record:
@@ -93,7 +94,10 @@ class Record:
                 pause = circuit.pause(now)
                 if pause and (found is None or pause.at > found.at):
                     why = pause.kind.replace("_", " ")
-                    found = Wait(self.candidate, pause.at, pause.kind, why, pause.told)
+                    said = (
+                        circuit.said if circuit.said and circuit.said.kind is pause.kind else None
+                    )
+                    found = Wait(self.candidate, pause.at, pause.kind, why, pause.told, said=said)
         if blocked := self.meter.blocked(now, tokens, calls):
             at, gauge = blocked
             if found is None or at > found.at:
@@ -244,6 +248,9 @@ class Ticket:
         elif kind in (ErrorKind.RATE_LIMIT, ErrorKind.ACCOUNT):
             epoch = self._provider_epoch if wide else self._epoch
             circuit.throttled(now, epoch, kind)
+        else:
+            return
+        circuit.said = Said(kind, error.message, error.param, error.upstream_code)
 
 
 def _told_wait_s(error: AdapterError) -> float | None:

@@ -128,23 +128,27 @@ class Attempts(Struct):
         for candidate, error in self.failures:
             met.pop(candidate, None)
             met[candidate] = error
-        return list(met.values()) + [
-            AdapterError(
-                wait.kind,
-                f"{wait.candidate.model} is not asked now: {wait.why}",
-                provider=wait.candidate.provider,
-                retry_after_s=wait.at - now if wait.param is None else None,
-                param=wait.param,
-            )
-            for wait in self.waits or ()
-            if wait.candidate not in met
-        ]
+        waits = self.waits or ()
+        return list(met.values()) + [_foreseen(w, now) for w in waits if w.candidate not in met]
 
     def _count(self, kind: ErrorKind) -> int:
         return sum(error.kind is kind for _, error in self.failures)
 
     def _asked(self, provider: str) -> int:
         return sum(candidate.provider == provider for candidate, _ in self.failures)
+
+
+def _foreseen(wait: Wait, now: float) -> AdapterError:
+    """The failure that a call would meet: in the words of the refusal that is remembered."""
+    said = wait.said
+    return AdapterError(
+        wait.kind,
+        said.message if said else f"{wait.candidate.model} is not asked now: {wait.why}",
+        provider=wait.candidate.provider,
+        retry_after_s=wait.at - now if wait.param is None else None,
+        param=said.param if said else wait.param,
+        upstream_code=said.upstream_code if said else None,
+    )
 
 
 def estimated_tokens(request: ChatRequest) -> int:

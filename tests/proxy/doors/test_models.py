@@ -25,6 +25,9 @@ from tests.proxy.kit import HANG, ScriptedAdapter, adapter, failure
 pytestmark = pytest.mark.anyio
 
 
+BOTH = [Model("gemma", created=5, owned_by="G", context=8192), Model("qwen")]
+
+
 @dataclass
 class Clock:
     """A clock that stands still until it is moved."""
@@ -53,7 +56,7 @@ class Station:
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[httpx.AsyncClient]:
-        endpoint = ModelsEndpoint(self.catalog)
+        endpoint = ModelsEndpoint(self.catalog, lambda: ("smart", "fast"))
         app = Starlette(
             routes=[
                 Route("/v1/models", endpoint.every),
@@ -69,7 +72,7 @@ class Station:
 @pytest.fixture
 async def station() -> AsyncIterator[Station]:
     made = Station({name: adapter(name) for name in ("north", "south")})
-    made.lists("north", [Model("gemma", created=5, owned_by="G", context=8192), Model("qwen")])
+    made.lists("north", BOTH)
     made.lists("south", [Model("gemma"), Model("openai/gpt-oss:20b", owned_by="O")])
     yield made
     await made.catalog.close()
@@ -82,24 +85,34 @@ def no_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
-async def test_every_model_is_listed_with_its_provider_and_by_its_plain_name(
+async def test_what_a_client_may_name_is_listed_once_with_the_owners_names_first(
     station: Station,
 ) -> None:
+    station.lists("north", [*BOTH, Model("hears", chat=False)])
     async with station.client() as client:
         answer = (await client.get("/v1/models")).json()
 
     assert answer["object"] == "list"
     assert [entry["id"] for entry in answer["data"]] == [
+        "default",
+        "fast",
+        "smart",
         "north/gemma",
         "north/qwen",
         "south/gemma",
         "south/openai/gpt-oss:20b",
-        "gemma",
-        "qwen",
-        "openai/gpt-oss:20b",
     ]
     for entry in answer["data"]:
         OpenAIModel.model_validate(entry)
+
+
+@pytest.mark.parametrize("name", ["hears", "north/hears"])
+async def test_what_cannot_chat_is_no_model_here(station: Station, name: str) -> None:
+    station.lists("north", [*BOTH, Model("hears", chat=False)])
+    async with station.client() as client:
+        answer = await client.get(f"/v1/models/{name}")
+
+    assert answer.status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -109,6 +122,8 @@ async def test_every_model_is_listed_with_its_provider_and_by_its_plain_name(
         ("openai/gpt-oss:20b", "O"),
         ("gemma", "G"),
         ("north%2Fgemma", "G"),
+        ("smart", "pointsman"),
+        ("default", "pointsman"),
     ],
 )
 async def test_one_model_is_found_by_either_name(station: Station, name: str, owner: str) -> None:
