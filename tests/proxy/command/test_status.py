@@ -96,7 +96,7 @@ def test_a_spent_days_quota_is_known_without_a_server(tmp_path: Path) -> None:
 
 
 def test_no_name_can_move_the_cursor_or_turn_the_line() -> None:
-    named = run("use", "groq", "--app", "a\u202eb").stdout
+    named = run("use", "groq", "--app", "a\u202eb", "--force").stdout
 
     shown = named + run("status").stdout + run("status", "--json").stdout
     assert "app a\N{REPLACEMENT CHARACTER}b uses groq" in shown

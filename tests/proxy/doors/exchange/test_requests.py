@@ -144,4 +144,4 @@ def test_a_bug_in_a_list_of_models_spoils_nothing(station: Station) -> None:
 
     response = station.client.get("/v1/models")
 
-    assert [entry["id"] for entry in response.json()["data"]] == ["south/gemma", "gemma"]
+    assert [entry["id"] for entry in response.json()["data"]] == ["default", "south/gemma"]
