@@ -49,7 +49,7 @@ def unix_time(value: Any) -> int | None:
 
 def word(value: Any, most: int = MAX_WORD) -> str | None:
     """An id, a name or a code: on one line and cut to what such a word may need."""
-    if not isinstance(value, str) or not value:
+    if type(value) is not str or not value:
         return None
     if len(value) <= most and value.isprintable():
         return value
@@ -90,17 +90,22 @@ class Tally:
                 self._media += 1
                 _check(self._media <= MAX_MEDIA and _is_base64(event))
             case Usage():
-                counts = (event.prompt, event.completion, event.reasoning, event.cached)
-                _check(all(told is None or 0 <= told <= MAX_SUM for told in counts), event.extra)
+                is_within = 0 <= event.prompt <= MAX_SUM and 0 <= event.completion <= MAX_SUM
+                is_within = is_within and 0 <= (event.reasoning or 0) <= MAX_SUM
+                _check(is_within and 0 <= (event.cached or 0) <= MAX_SUM, event.extra)
             case Start():
-                words = (event.id, event.model, event.system_fingerprint, event.request_id)
-                _check(all(told is None or len(told) <= 2 * MAX_WORD for told in words))
+                words = f"{event.id}{event.model}{event.system_fingerprint}{event.request_id}"
+                _check(len(words) <= 5 * MAX_WORD)
             case _:
                 pass
 
 
+COUNTED = frozenset({ToolCall, Annotation, Logprobs, Media, Usage, Start})
+"""The events that a tally looks at; the others cannot be too much by themselves."""
+
+
 def _check(is_within: bool, value: object = None) -> None:
-    if not is_within or is_deeper_than(MAX_DEPTH, value):
+    if not is_within or (value and is_deeper_than(MAX_DEPTH, value)):
         raise OutOfBoundsError("more than an answer can hold")
 
 

@@ -22,11 +22,10 @@ from adapters.base import (
     NativeCall,
     Phase,
     Scope,
-    Text,
     Warn,
     has_content,
 )
-from adapters.bounds import Tally
+from adapters.bounds import COUNTED, Tally
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
 from adapters.json_size import has_too_many_values
 from adapters.lines import LineTooLongError
@@ -224,7 +223,7 @@ class _Stream:
         try:
             events = read(*data)
             for event in events:
-                if type(event) is not Text:  # what nearly all are costs no call
+                if type(event) in COUNTED:  # what nearly all are costs no call
                     self._tally.take(event)
         except LineTooLongError:
             raise _too_large(self._dialect.provider) from None

@@ -27,7 +27,7 @@ from adapters.base import (
     Warn,
     has_content,
 )
-from adapters.bounds import MAX_CALLS, MAX_CHOICES, choice_index, count, items, word
+from adapters.bounds import MAX_CALLS, MAX_CHOICES, MAX_ITEMS, choice_index, count, word
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
 from adapters.gemini.citations import citations, logprobs
 from adapters.gemini.contents import own_id_key
@@ -168,7 +168,7 @@ class GeminiAnswer:
             if not self._begun:
                 self._begin(answer, events)
             if candidates := answer.get("candidates"):
-                for candidate in items(candidates, MAX_CHOICES):
+                for candidate in candidates[:MAX_CHOICES]:
                     self._read_candidate(candidate, events)
             if usage := answer.get("usageMetadata"):
                 self._usage = usage
@@ -202,7 +202,9 @@ class GeminiAnswer:
         if candidate is None:
             candidate = self._candidates[index] = _Candidate(choice_index(index))
         if (content := answer.get("content")) and (parts := content.get("parts")):
-            for part in items(parts):
+            if len(parts) > MAX_ITEMS:
+                raise ValueError("parts")
+            for part in parts:
                 text = part.get("text")
                 if text and type(text) is str and not part.get("thought"):
                     candidate.texts.append(text)

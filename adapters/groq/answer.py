@@ -105,7 +105,10 @@ class AnswerReader:
         if not self._started:
             events.append(_start(chunk))
             self._started = True
-        for choice in items(chunk["choices"], MAX_CHOICES):
+        choices = chunk["choices"]
+        if len(choices) > MAX_CHOICES:
+            raise UnreadableError
+        for choice in choices:
             self._take_choice(choice, events)
         if not self._counted and ("usage" in chunk or "x_groq" in chunk):
             self._take_usage(chunk, events)

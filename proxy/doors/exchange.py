@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 import orjson
@@ -66,7 +65,7 @@ class ChatEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; a client that leaves cancels everything done for it."""
         exchange = _Exchange(scope, send)
-        place = Place(self._admission)
+        place = Place(self._admission, scope["state"].get("client", ""))
         work = Work(self._rounds)
         try:
             await self._serve(scope, receive, exchange, place, work)
@@ -221,8 +220,10 @@ class _Exchange:
         """Read the whole answer, or as much of it as there is when its time is up."""
         try:
             async for batch in events:
-                with self._rendering():
+                try:
                     fold.feed(batch)
+                except UNREADABLE as error:
+                    raise self._unreadable(error) from None
         except AdapterError as error:
             raise from_adapter(error) from None
         except asyncio.CancelledError:
@@ -233,10 +234,9 @@ class _Exchange:
     async def single(self, fold: Fold) -> None:
         """Send the answer as one object."""
         try:
-            with self._rendering():
-                body = fold.end()
-        except AdapterError as error:
-            raise from_adapter(error) from None
+            body = fold.end()
+        except UNREADABLE as error:
+            raise from_adapter(self._unreadable(error)) from None
         await self._respond(200, [JSON_TYPE], body)
 
     async def stream(self, chunks: ChunkStream, events: AsyncIterator[list[Event]]) -> None:
@@ -259,13 +259,6 @@ class _Exchange:
             await self._send_body(sse(error_object(failure)), more=False)
             return
         await self._send_body(chunks.end(), more=False)
-
-    @contextlib.contextmanager
-    def _rendering(self) -> Iterator[None]:
-        try:
-            yield
-        except UNREADABLE as error:
-            raise self._unreadable(error) from None
 
     def _unreadable(self, error: Exception) -> AdapterError:
         """The error of an answer that cannot be told in OpenAI's words."""

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Mapping
 
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
+from adapters.json_size import read_bytes
 from proxy.errors import ApiError
 from proxy.gate.room import SMALL_BODY_BYTES, Place
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
+
+STEADY_S = 1.0
+STEADY_BYTES_A_S = 256 * 1024
+"""Who sends a large body at this pace keeps the room for all of it; others hold what has come."""
+COPIES = 3
+"""How often a body is in memory, which the room's size has in it already."""
 
 WATCH = "pointsman.watch"
 """The ASGI extension by which our own server tells that a client has left. Its function `watch`
@@ -26,28 +34,53 @@ async def read_body(
 ) -> bytes:
     """The whole body; a large one waits until `place` has room for it.
 
-    Raises ApiError 413 above `MAX_BODY_BYTES`, 415 if encoded, 503 without room; ClientLeft.
+    What counts is the memory that it takes when it is read: many small values are as large as a
+    long text. Raises ApiError 413 above `MAX_BODY_BYTES`, 415 if encoded, 503 without room;
+    ClientLeft.
     """
     told = _check_headers(headers)
     message = await receive()
     pieces: list[bytes] = []
     size = 0
+    pace: _Pace | None = None
     while True:
         if message["type"] != "http.request":
             raise ClientLeft
-        before = size
         pieces.append(message.get("body", b""))
         size += len(pieces[-1])
         if size > MAX_BODY_BYTES:
             raise _too_large()
-        if place is not None and before <= SMALL_BODY_BYTES < size:
-            await place.hold_body(told)
+        if place is not None and size > SMALL_BODY_BYTES:
+            if pace is None:
+                await place.hold_body(told)
+                pace = _Pace(place)
+            await place.hold_body(size)
         if not message.get("more_body"):
             break
-        message = await receive()
+        message = await (receive() if pace is None else pace.next(receive, size))
+    body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
     if place is not None:
-        place.shrink_body(size)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        await place.weigh_body(max(size, read_bytes(body) // COPIES))
+    return body
+
+
+class _Pace:
+    """A large body on its way. Who sends it slowly holds no more room than for what has come."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._now = asyncio.get_running_loop().time
+        self._began = self._now()
+
+    async def next(self, receive: Receive, size: int) -> Message:
+        """The next piece, behind `size` bytes."""
+        patience_s = self._began + STEADY_S + size / STEADY_BYTES_A_S - self._now()
+        try:
+            async with asyncio.timeout(patience_s):
+                return await receive()
+        except TimeoutError:
+            self._place.shrink_body(size)
+            return await receive()
 
 
 def _too_large() -> ApiError:

@@ -104,7 +104,12 @@ class Guard:
                 answer.origin = origin
             app = self._check(scope, headers)
             # A state of its own: the server hands every request a copy of the lifespan's.
-            scope["state"] = {"request_id": new_id, "app": app, "headers": headers.values}
+            scope["state"] = {
+                "request_id": new_id,
+                "app": app,
+                "headers": headers.values,
+                "client": self._client(scope, app),
+            }
         except ApiError as error:
             await _refuse(error, answer)
             return
@@ -188,6 +193,13 @@ class Guard:
         if not fitting:
             raise ApiError(401, "Incorrect API key provided.", code="invalid_api_key")
         return fitting[0]
+
+    def _client(self, scope: Scope, app: str | None) -> str:
+        """Who shares what there is with others: by its key, else by its address."""
+        if self._keys and app and not self._is_own(scope["path"]):
+            return f"key {app}"
+        address = scope.get("client")
+        return address[0] if address else ""
 
     def _is_own(self, path: str) -> bool:
         """Whether the path guards itself: one of `own_paths`, or beneath one."""

@@ -1,9 +1,11 @@
-"""Room for so much at a time: requests at work, bytes of large bodies. The rest waits in line."""
+"""Room for so much at a time: requests at work, the memory of bodies. The rest waits in line."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+
+from msgspec import Struct
 
 from proxy.errors import overloaded
 
@@ -18,14 +20,28 @@ MAX_WAITING = 256
 MAX_WAIT_S = 10.0
 
 
+class _Waiting(Struct, eq=False):
+    """One in line."""
+
+    units: int
+    client: str
+    turn: asyncio.Future[None]
+
+
 class Room:
-    """So many units, lent out first come, first served."""
+    """So many units, lent out first come, first served; no one client gets all of them.
+
+    Who has its share already is passed by others, but by nobody else. The client without a name
+    is all of us.
+    """
 
     def __init__(self, size: int, *, max_waiting: int, max_wait_s: float) -> None:
         self._free = self._size = size
+        self._share = _share(size)
         self._max_waiting = max_waiting
         self._max_wait_s = max_wait_s
-        self._line: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._line: deque[_Waiting] = deque()
+        self._held: dict[str, int] = {}
 
     @property
     def taken(self) -> int:
@@ -37,37 +53,70 @@ class Room:
         """How many stand in line."""
         return len(self._line)
 
-    async def take(self, units: int) -> int:
-        """The units taken, at most all there are. Raises ApiError 503 when the line is too long."""
-        units = min(units, self._size)
-        if not self._line and units <= self._free:
-            self._free -= units
+    async def take(self, units: int, client: str = "") -> int:
+        """The units taken, at most a share. Raises ApiError 503 when the line is too long."""
+        most = self._share if client else self._size
+        if units > most:
+            units = most
+        if not self._line and self._fits(units, client):
+            self._lend(units, client)
             return units
         if len(self._line) >= self._max_waiting:
             raise overloaded()
-        await self._stand_in_line(units)
+        if client and self._waiting_of(client) >= _share(self._max_waiting):
+            raise overloaded()
+        await self._stand_in_line(units, client)
         return units
 
-    def give_back(self, units: int) -> None:
+    def take_now(self, units: int, client: str = "") -> int:
+        """The units taken, at once. Raises ApiError 503: who has some already may not wait."""
+        if self._line or not self._fits(units, client):
+            raise overloaded()
+        self._lend(units, client)
+        return units
+
+    def give_back(self, units: int, client: str = "") -> None:
         """Make room for those who wait."""
         self._free += units
-        self._serve_line()
+        if client:
+            left = self._held.get(client, 0) - units
+            if left > 0:
+                self._held[client] = left
+            else:
+                self._held.pop(client, None)
+        if self._line:
+            self._serve_line()
 
     def fit(self, size: int) -> None:
         """Become no larger than this, and the line no longer; before anything was taken."""
         self._free = self._size = min(self._size, size)
+        self._share = _share(self._size)
         self._max_waiting = min(self._max_waiting, size)
 
-    async def _stand_in_line(self, units: int) -> None:
-        turn = asyncio.get_running_loop().create_future()
-        place = (units, turn)
+    def _fits(self, units: int, client: str) -> bool:
+        return units <= self._free and not self._has_its_share(units, client)
+
+    def _has_its_share(self, units: int, client: str) -> bool:
+        return bool(client) and self._held.get(client, 0) + units > self._share
+
+    def _lend(self, units: int, client: str) -> None:
+        self._free -= units
+        if client:
+            self._held[client] = self._held.get(client, 0) + units
+
+    def _waiting_of(self, client: str) -> int:
+        return sum(one.client == client for one in self._line)
+
+    async def _stand_in_line(self, units: int, client: str) -> None:
+        place = _Waiting(units, client, asyncio.get_running_loop().create_future())
         self._line.append(place)
+        self._serve_line()  # those before it may wait for shares of their own
         try:
             async with asyncio.timeout(self._max_wait_s):
-                await turn
+                await place.turn
         except BaseException as error:
-            if turn.done() and not turn.cancelled():
-                self.give_back(units)
+            if place.turn.done() and not place.turn.cancelled():
+                self.give_back(units, client)
             elif place in self._line:
                 self._line.remove(place)
                 self._serve_line()
@@ -76,11 +125,22 @@ class Room:
             raise
 
     def _serve_line(self) -> None:
-        while self._line and (self._line[0][0] <= self._free or self._line[0][1].done()):
-            units, turn = self._line.popleft()
-            if not turn.done():  # else it was given up just now
-                self._free -= units
-                turn.set_result(None)
+        for place in list(self._line):
+            if place.turn.done():  # it was given up just now
+                self._line.remove(place)
+            elif self._has_its_share(place.units, place.client):
+                continue
+            elif place.units > self._free:
+                return
+            else:
+                self._line.remove(place)
+                self._lend(place.units, place.client)
+                place.turn.set_result(None)
+
+
+def _share(size: int) -> int:
+    """What one client may have of so many: never all, but for where there are very few."""
+    return size - size // 8
 
 
 class Admission:
@@ -103,33 +163,50 @@ class Admission:
 
 
 class Place:
-    """What one request takes up; all of it is given back by `leave`."""
+    """What one request of a client takes up; all of it is given back by `leave`."""
 
-    __slots__ = ("_admission", "_body_bytes", "_entered")
+    __slots__ = ("_admission", "_client", "_entered", "_held")
 
-    def __init__(self, admission: Admission) -> None:
+    def __init__(self, admission: Admission, client: str = "") -> None:
         self._admission = admission
-        self._body_bytes = 0
+        self._client = client
+        self._held = 0
         self._entered = 0
 
-    async def hold_body(self, size_bytes: int) -> None:
-        """Room for a large body before it is read. Raises ApiError 503."""
-        self._body_bytes = await self._admission.bodies.take(size_bytes)
+    @property
+    def held(self) -> int:
+        """The room that the body has."""
+        return self._held
 
-    def shrink_body(self, size_bytes: int) -> None:
-        """Give back what the body has turned out not to need."""
-        if size_bytes < self._body_bytes:
-            self._admission.bodies.give_back(self._body_bytes - size_bytes)
-            self._body_bytes = size_bytes
+    async def hold_body(self, size: int) -> None:
+        """So much room for the body, or what it has already. Raises ApiError 503."""
+        if size > self._held:
+            bodies = self._admission.bodies
+            self._held += await bodies.take(size - self._held, self._client)
+
+    async def weigh_body(self, size: int) -> None:
+        """What a body turns out to need once it is here: less, or more. Raises ApiError 503."""
+        if size <= self._held or size <= SMALL_BODY_BYTES:
+            self.shrink_body(size)
+        elif self._held:  # who waited with it would keep others from going on
+            bodies = self._admission.bodies
+            self._held += bodies.take_now(size - self._held, self._client)
+        else:
+            await self.hold_body(size)
+
+    def shrink_body(self, size: int) -> None:
+        """Give back what the body does not need."""
+        if size < self._held:
+            self._admission.bodies.give_back(self._held - size, self._client)
+            self._held = size
 
     async def enter(self) -> None:
         """Begin to work, when it is the request's turn. Raises ApiError 503."""
-        self._entered = await self._admission.requests.take(1)
+        self._entered = await self._admission.requests.take(1, self._client)
 
     def leave(self) -> None:
         """Give everything back."""
         if self._entered:
-            self._admission.requests.give_back(self._entered)
-        if self._body_bytes:
-            self._admission.bodies.give_back(self._body_bytes)
-        self._entered = self._body_bytes = 0
+            self._admission.requests.give_back(self._entered, self._client)
+        self.shrink_body(0)
+        self._entered = 0

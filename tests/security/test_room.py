@@ -6,9 +6,12 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from starlette.types import Message, Receive
 
 from proxy.errors import ApiError
-from proxy.gate.room import Admission, Place, Room
+from proxy.gate import body as body_module
+from proxy.gate.body import read_body
+from proxy.gate.room import SMALL_BODY_BYTES, Admission, Place, Room
 from tests.fakes.server import Fault, Gate
 from tests.security.kit import Fakes, ask, body_of, connect, post, read_reply, serving, settings_for
 
@@ -150,3 +153,108 @@ def test_a_server_that_is_full_says_so(fakes: Fakes, tmp_path: Path) -> None:
             assert [read_reply(sock).status for sock in (first, second)] == [200, 200]
         assert ask(server.port, post(body_of())).status == 200
     assert fakes.chats == 3
+
+
+async def test_no_client_gets_all_and_the_next_one_passes_it_in_line() -> None:
+    one = room(80)
+    for _ in range(70):
+        await one.take(1, "greedy")
+    more = asyncio.create_task(one.take(1, "greedy"))
+    await settle()
+    assert not more.done()
+
+    assert [await one.take(1, "other") for _ in range(10)] == [1] * 10
+    for _ in range(10):
+        one.give_back(1, "other")
+    await settle()
+    assert not more.done()
+    one.give_back(1, "greedy")
+    assert await more == 1
+
+
+async def test_no_client_fills_the_line() -> None:
+    one = room(8, max_waiting=16)
+    await one.take(8)
+    waiting = [asyncio.create_task(one.take(1, "greedy")) for _ in range(14)]
+    await settle()
+    with pytest.raises(ApiError):
+        await one.take(1, "greedy")
+    other = asyncio.create_task(one.take(1, "other"))
+    await settle()
+
+    assert one.waiting == 15
+    for task in (*waiting, other):
+        task.cancel()
+
+
+async def test_what_clients_held_is_forgotten_with_them() -> None:
+    one = room(100)
+    for at in range(1000):
+        one.give_back(await one.take(3, f"client {at}"), f"client {at}")
+
+    assert one.taken == 0
+    assert not one._held
+
+
+async def test_a_body_of_many_small_values_takes_the_room_of_a_large_one() -> None:
+    admission = Admission()
+    place = Place(admission)
+    body = b"[" + b"{}," * 41_000 + b"{}]"
+
+    assert len(body) < SMALL_BODY_BYTES
+    assert await read_body({}, receiver(body), place) == body
+    assert admission.bodies.taken > 3 * 1024 * 1024
+    place.leave()
+    assert admission.bodies.taken == 0
+
+
+async def test_a_body_of_text_takes_none() -> None:
+    admission = Admission()
+    body = b'{"a":"%b"}' % (b"x" * 120_000)
+
+    await read_body({}, receiver(body), Place(admission))
+
+    assert admission.bodies.taken == 0
+
+
+async def test_who_has_room_and_turns_out_to_need_more_than_there_is_is_refused_at_once() -> None:
+    admission = Admission(max_body_bytes=400_000)
+    place = Place(admission)
+    with pytest.raises(ApiError):
+        await read_body({b"content-length": b"200000"}, receiver(b"{}," * 66_000), place)
+    place.leave()
+
+    assert admission.bodies.taken == 0
+
+
+async def test_who_sends_a_large_body_slowly_holds_what_has_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(body_module, "STEADY_S", 0.0)
+    monkeypatch.setattr(body_module, "STEADY_BYTES_A_S", 10**12)
+    admission = Admission()
+    place = Place(admission)
+    pieces: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": await pieces.get(), "more_body": True}
+
+    told = {b"content-length": b"30000000"}
+    reading = asyncio.create_task(read_body(told, receive, place))
+    pieces.put_nowait(b"x" * 140_000)
+    while admission.bodies.taken != 140_000:  # noqa: ASYNC110 - no event tells
+        await asyncio.sleep(0)
+    pieces.put_nowait(b"x" * 1000)
+    while admission.bodies.taken != 141_000:  # noqa: ASYNC110 - no event tells
+        await asyncio.sleep(0)
+    reading.cancel()
+    place.leave()
+
+    assert admission.bodies.taken == 0
+
+
+def receiver(body: bytes) -> Receive:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
