@@ -150,7 +150,9 @@ class _Translator:
         flat, place = self._references.flattened(schema, place)
         branches = _alternatives(flat, self._references)
         if branches is None:
-            return self._plain(flat, place)
+            plain = self._plain(flat, place)
+            self._references.spend(*map(plain.get, ("title", "description", "enum")))
+            return plain
         below = place.below()
         translated: dict[bytes, Json] = {}
         for branch in branches:

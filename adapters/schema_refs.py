@@ -16,7 +16,8 @@ from adapters.base import Json
 
 MAX_NODES = 1500
 MAX_DEPTH = 40
-MAX_COPIES = 30_000  # keys and entries that taking in references, branches and `allOf` may copy
+MAX_COPIES = 20_000  # keys and entries that taking in references, branches and `allOf` may copy
+MAX_RESULT_CHARS = 2 * 1024 * 1024  # a reference to what is long repeats it
 MAX_REFS = 200  # how many references may lead to one place
 MAX_REPEATS = 2  # how often a path may come back to a definition that it is already in
 
@@ -77,11 +78,20 @@ class References:
         self.root = root
         self.dangling = False
         self._copies = MAX_COPIES
+        self._chars = MAX_RESULT_CHARS
 
     @property
     def is_spent(self) -> bool:
         """Whether no more is to be copied: only types are left of what comes now."""
-        return self._copies < 0
+        return self._copies < 0 or self._chars < 0
+
+    def spend(self, *values: Any) -> None:
+        """Count what goes into the result as it is."""
+        for value in values:
+            if type(value) is str:
+                self._chars -= len(value)
+            elif value:
+                self._chars -= len(orjson.dumps(value))
 
     def merged(self, base: Json, extra: Json) -> Json:
         """`merged`, and counted."""
@@ -127,7 +137,7 @@ class _Inliner:
         out: Json = {}
         for key, value in flat.items():
             match key, value:
-                case "$defs" | "definitions", _:
+                case ("$defs" | "definitions", _) | ("allOf", list()):
                     pass
                 case "properties", dict():
                     out[key] = {name: self.inlined(part, below) for name, part in value.items()}
@@ -135,6 +145,9 @@ class _Inliner:
                     out[key] = [self.inlined(part, below) for part in value]
                 case "items" | "additionalProperties", dict():
                     out[key] = self.inlined(value, below)
+                case _, str() | list() | dict():
+                    out[key] = value
+                    self._references.spend(value)
                 case _:
                     out[key] = value
         return out
