@@ -15,13 +15,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 STANDS_ON: Mapping[type, str] = {
-    HttpToolsProtocol: "connection_made connection_lost data_received on_message_begin"
+    HttpToolsProtocol: "connection_made connection_lost data_received on_message_begin on_header"
     " on_headers_complete on_body on_message_complete on_response_complete send_400_response"
     " _start_asgi_task _unsupported_upgrade_warning"
-    " cycle flow headers loop parser pipeline scope server_state transport url",
+    " client cycle expect_100_continue"
+    " flow headers loop parser pipeline scope server_state transport url",
     RequestResponseCycle: "disconnected keep_alive message_event more_body response_complete"
     " response_started transport",
-    FlowControl: "read_paused resume_reading",
+    FlowControl: "read_paused pause_reading resume_reading",
     uvicorn.Server: "startup main_loop shutdown capture_signals on_tick"
     " lifespan servers server_state should_exit",
     ServerState: "connections tasks total_requests",
