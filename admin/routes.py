@@ -33,6 +33,7 @@ class Console(Protocol):
     async def change(self, app: str | None, body: bytes) -> dict[str, Any]: ...
     async def forget(self, app: str | None) -> dict[str, Any]: ...
     async def test(self, body: bytes) -> dict[str, Any]: ...
+    async def again(self, body: bytes) -> dict[str, Any]: ...
     async def explain(self, app: str | None, body: bytes) -> dict[str, Any]: ...
 
 
@@ -51,6 +52,7 @@ def admin_routes(console: Console, gate: Gate, chat: ASGIApp) -> list[Route]:
                 ("/admin/api/status", ["GET"], api.status),
                 ("/admin/api/events", ["GET"], api.events),
                 ("/admin/api/test", ["POST"], api.test),
+                ("/admin/api/again", ["POST"], api.again),
                 ("/admin/api/explain", ["POST"], api.explain),
             )
         ),
@@ -102,6 +104,9 @@ class _Api:
 
     async def test(self, request: Request) -> Response:
         return json_of(await self._console.test(await body_of(request)))
+
+    async def again(self, request: Request) -> Response:
+        return json_of(await self._console.again(await body_of(request)))
 
     async def explain(self, request: Request) -> Response:
         app = request.query_params.get("app")

@@ -201,7 +201,7 @@ def _routes(parts: Parts, chat: Keeper, kept: Kept, tally: Tally) -> list[BaseRo
         *probe_routes(parts.life, parts.background.problems),
         *usage_routes(ledger, metrics.text, gate),
         *kept_routes(kept, gate),
-        *admin_routes(Console(sources, parts.watch), gate, chat),
+        *admin_routes(Console(sources, parts.watch, parts.health.try_again), gate, chat),
     ]
 
 

@@ -49,6 +49,7 @@ function newCard(provider) {
     setup: make("p", { className: "setup" }, ...setUp(provider)),
     gone: make("p", { className: "small" }),
     error: make("p", { className: "error small" }),
+    again: againButton(provider),
     ...testButton(provider),
   };
   card.radio.setAttribute("aria-describedby", card.about.id);
@@ -66,7 +67,7 @@ function newCard(provider) {
   card.pick = make("div", { className: "pick" }, make("label", { htmlFor: card.model.id }, "Model"), card.model);
   card.root = make("div", { className: "card", data: { provider: provider.id } },
     card.head, card.about, card.setup, card.use, card.facts, card.pick, card.gone,
-    make("div", { className: "test" }, card.button, card.result), card.error);
+    make("div", { className: "test" }, card.again, card.button, card.result), card.error);
   return card;
 }
 
@@ -82,6 +83,20 @@ function whileAway({ pause, reachable }) {
   if (!pause && reachable !== false) return "";
   return ` It ${pause ? "is paused" : "does not answer"} now: until it is back, the next in the fallback order stands in.`;
 }
+
+/** For what does not pass by itself: a refused key or account is asked again at once. */
+function againButton(provider) {
+  const name = shortName(provider.title);
+  const button = make("button", { type: "button", className: "second small", hidden: true, aria: { label: `Try ${name} again` } }, "Try again");
+  button.addEventListener("click", () => attempt(
+    () => api("POST", "/admin/api/again", { provider: provider.id }),
+    () => `✓ The next request may ask ${name} again.`,
+  ));
+  return button;
+}
+
+const REFUSED = { auth: "Key refused", account: "Account refused" };
+const isRefused = ({ pause }) => pause != null && pause.reason in REFUSED;
 
 function testButton(provider) {
   const result = make("span", { className: "small", role: "status" });
@@ -110,7 +125,8 @@ function update(card, provider, isChosen, preset) {
   card.radio.disabled = Boolean(provider.unconfigured) && !isChosen;
   card.root.classList.toggle("chosen", isChosen);
   card.root.classList.toggle("missing", Boolean(provider.unconfigured));
-  card.setup.hidden = !(provider.unconfigured || provider.reachable === false);
+  card.again.hidden = !isRefused(provider);
+  card.setup.hidden = !(provider.unconfigured || (provider.reachable === false && !provider.key));
   const isUnused = provider.reachable === false && !provider.speed.answers;
   card.pick.hidden = Boolean(provider.unconfigured);
   card.use.hidden = card.facts.hidden = Boolean(provider.unconfigured) || isUnused;
@@ -136,11 +152,13 @@ function about(provider, preset) {
 
 function showPill(pill, provider) {
   const state = provider.unconfigured ? "off"
+    : isRefused(provider) ? "refused"
     : provider.pause ? "paused"
     : provider.reachable === false ? "bad"
     : provider.reachable ? "on" : "waiting";
-  pill.dataset.state = state;
+  pill.dataset.state = state === "refused" ? "bad" : state;
   const words = { off: "Not set up", bad: "Does not answer", on: "Ready", waiting: "Checking…" };
+  if (state === "refused") words.refused = REFUSED[provider.pause.reason];
   countDown(pill, provider.pause?.ends_at, (s) => words[state] ?? (s ? `Back in ${duration(s)}` : "Trying again"));
   pill.title = provider.pause?.reason || provider.unconfigured || provider.detail;
 }

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 
 from adapters.base import Json
 
+REFUSED: Mapping[str, str] = {"auth": "key refused", "account": "account refused"}
+"""What does not pass by itself: its owner sees to it, and says so."""
 STATES: Mapping[bool | None, str] = {True: "ready", False: "not reachable", None: "set up"}
 
 
@@ -82,6 +84,9 @@ def _state(provider: Json, now: datetime) -> str:
 
 
 def _pause(pause: Json, now: datetime) -> str:
+    if refused := REFUSED.get(pause["reason"]):
+        again = f", asked again at {_time(pause['ends_at'], now)}" if pause["ends_at"] else ""
+        return f"{refused}{again}, or as soon as it is chosen anew (`pointsman use`)"
     reason = f" ({pause['reason']})" if pause["reason"] else ""
     until = f" until {_time(pause['ends_at'], now)}" if pause["ends_at"] else ""
     return f"{pause['state']}{reason}{until}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from adapters.base import Adapter, Json
@@ -23,9 +23,12 @@ DISK_FULL_STATE = "53100"  # PostgreSQL's SQLSTATE
 class Console:
     """Each method answers with what goes out as JSON; all raise ApiError and nothing else."""
 
-    def __init__(self, sources: Sources, watch: Watch) -> None:
+    def __init__(
+        self, sources: Sources, watch: Watch, try_again: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._sources = sources
         self._watch = watch
+        self._try_again = try_again
         self._changing = asyncio.Lock()
 
     def status(self) -> bytes:
@@ -54,6 +57,8 @@ class Console:
             row = changed(self._preferences.row(row_id), change, self._adapters)
             with _store_errors():
                 await self._preferences.put(row)
+        if isinstance(chosen := change.get("default_llm_provider"), str):
+            self._try_again(chosen)
         return await self.preference(app)
 
     async def forget(self, app: str | None) -> Json:
@@ -75,6 +80,13 @@ class Console:
             return {"provider": provider, "ok": False, "detail": adapter.unconfigured}
         answer = await self._watch.reach.ask(provider)
         return {"provider": provider, "ok": answer.reachable, "detail": answer.detail}
+
+    async def again(self, body: bytes) -> Json:
+        """Let a provider be asked again that has refused its key, its account or a model."""
+        asked = parse_json(body)
+        provider = check_provider(asked.get("provider"), self._adapters, "provider")
+        self._try_again(provider)
+        return {"provider": provider, "ok": True}
 
     async def explain(self, app: str | None, body: bytes) -> Json:
         """What an OpenAI request would become at each provider, and where it would go now."""

@@ -16,6 +16,8 @@ from proxy.limits.windows import Gauge, Limits, Meter
 from proxy.routing.candidates import Candidate
 
 MAX_RECORDS = 512
+REFUSED_KINDS = frozenset({ErrorKind.AUTH, ErrorKind.ACCOUNT, ErrorKind.MODEL_MISSING})
+"""What does not pass by itself: somebody has to see to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,20 @@ class Health:
                 record.provider = fresh
                 record.own = Circuit(self._wall)
 
+    def try_again(self, provider: str) -> None:
+        """Let `provider` be asked though its key, account or model was refused; limits still hold.
+
+        Its owner says that this has been seen to.
+        """
+        now = self._clock()
+        if _is_refused(self._provider(provider), now):
+            self._providers[provider] = Circuit(self._wall)
+        for record in self._records.values():
+            if record.candidate.provider == provider:
+                record.provider = self._providers[provider]
+                if _is_refused(record.own, now):
+                    record.own = Circuit(self._wall)
+
     def day_quotas(self) -> list[DayQuota]:
         """The spent day's quotas, for `restore` after a restart."""
         now = self._clock()
@@ -189,6 +205,11 @@ class Health:
             if record.own.pause(now) or not record.meter.idle(now)
         }
         self._sweep_at = max(MAX_RECORDS, 2 * len(self._records))
+
+
+def _is_refused(circuit: Circuit, now: float) -> bool:
+    pause = circuit.pause(now)
+    return pause is not None and pause.kind in REFUSED_KINDS
 
 
 def _status(

@@ -41,6 +41,7 @@ ROUTES = (
     ("GET", "/admin/assets/page.js"),
     ("GET", "/admin/api/status"),
     ("POST", "/admin/api/test"),
+    ("POST", "/admin/api/again"),
     ("POST", "/admin/api/chat"),
     ("POST", "/admin/api/explain"),
     ("POST", "/admin/api/login"),

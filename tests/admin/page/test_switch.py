@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from adapters.base import AdapterError, ErrorKind, Scope
 from proxy.app import Parts
+from proxy.limits.ticket import Ticket
+from proxy.routing.candidates import Candidate
 from tests.admin.conftest import Open
 from tests.admin.page.kit import Fakes, Serve, ask, card, radio, too_many
 from tests.proxy.serving import Host
@@ -149,3 +152,13 @@ def test_a_full_window_tells_when_the_next_request_may_come(
         page.get_by_text("Off", exact=True).click()
         expect(page.locator("#powered")).to_contain_text("Powered by Groq")
         assert ask(host) == "groq"
+
+
+def test_a_refused_key_says_so_and_is_tried_again_by_a_button(page: Page, parts: Parts) -> None:
+    call = parts.health.admit(Candidate("groq", parts.adapters["groq"].settings.model))
+    assert isinstance(call, Ticket)
+    call.failed(AdapterError(ErrorKind.AUTH, "no", provider="groq", scope=Scope.KEY))
+    expect(card(page, "groq").locator(".pill")).to_have_text("Key refused")
+    page.get_by_role("button", name="Try Groq again").click()
+    expect(page.locator("#notice")).to_contain_text("may ask Groq again")
+    expect(card(page, "groq").locator(".pill")).not_to_have_text("Key refused")
