@@ -133,6 +133,8 @@ class Retired:
             return model
         left = [one for one in offered if (provider, one.id) not in self._gone]
         found = successor(model, left, default=default)
+        if not offered and (provider, default) not in self._gone:
+            found = default or None  # until the list is known, after a restart
         if found is None:
             return model
         self.has_news = True
