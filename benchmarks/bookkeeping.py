@@ -15,12 +15,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any
 
 from adapters.base import Capabilities, ChatRequest, Event, Finish, ProviderSettings, Text, Usage
+from proxy.candidate import Candidate
 from proxy.gate.work import Rounds, Work
 from proxy.limits.health import Health
 from proxy.limits.ticket import Ticket
 from proxy.limits.windows import Limits
 from proxy.redact import Redactor
-from proxy.routing.candidates import Candidate, Chooser, Preference
+from proxy.routing.candidates import Chooser, Preference
 from proxy.routing.images import ImageFetcher
 from proxy.routing.receipt import Receipt
 from proxy.routing.router import Router

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-from proxy.telemetry.recorder import percentile
+from proxy.figures import percentile
 from tests.security.kit import Process, ask, body_of, fakes_running, post, process
 
 SLOW, STREAMS, IDLE, BODIES = 500, 1000, 10_000, 100

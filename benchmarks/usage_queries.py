@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from adapters.base import Usage
-from proxy.routing.candidates import Candidate
+from proxy.candidate import Candidate
 from proxy.routing.receipt import Receipt
 from proxy.store.database import Database
 from proxy.store.queries import (

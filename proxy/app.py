@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -27,7 +27,8 @@ from proxy.console.ledger import Ledger
 from proxy.console.presets import Presets
 from proxy.console.status import Sources, status_of
 from proxy.console.watch import Reach, Watch
-from proxy.doors.exchange import ChatEndpoint
+from proxy.doors import DOORS, PREFIXES, Entrance, speller_of
+from proxy.doors.exchange import Endpoint, Service
 from proxy.doors.failures import HANDLERS
 from proxy.doors.models import Catalog, ModelsEndpoint
 from proxy.gate.drain import Life, Stage
@@ -55,9 +56,6 @@ from proxy.telemetry.recorder import Recorder
 from proxy.upstream.client import upstream_of
 
 log = logging.getLogger("pointsman")
-
-PREFIXES = ("/v1", "/openai/v1")
-"""The second is Groq's, so that an app on its SDK can swap its base URL, too."""
 
 
 class Parts:
@@ -142,9 +140,10 @@ def create_app(
     parts = Parts(settings, upstream or upstream_of(settings), clocks)
     kept = Kept(Redactor(settings.secrets()), wall=clocks.wall)
     tally = Tally()
-    chat = Keeper(_chat(parts, tally), kept)
+    service = _service(parts, tally)
+    doors = [(one, Keeper(Endpoint(one.door, service), kept)) for one in DOORS]
     app = Starlette(
-        routes=_routes(parts, chat, kept, tally),
+        routes=_routes(parts, doors, kept, tally),
         lifespan=lambda _: _lifespan(parts, stop),
         exception_handlers=HANDLERS,
     )
@@ -152,19 +151,20 @@ def create_app(
     app.middleware_stack = Guard(
         Shortcut(
             app.build_middleware_stack(),
-            posts={f"{prefix}/chat/completions": chat for prefix in PREFIXES},
+            posts={path: at for one, at in doors for path in one.posts},
         ),
         hosts=settings.allowed_hosts,
         origins=settings.allowed_origins,
         keys=settings.client_keys,
         own_paths=OWN_PATHS,
         life=parts.life,
+        speller_of=speller_of,
     )
     app.state.parts = parts
     return app
 
 
-def _chat(parts: Parts, tally: Tally) -> ChatEndpoint:
+def _service(parts: Parts, tally: Tally) -> Service:
     settings, storage, recorder = parts.settings, parts.storage, parts.sources.recorder
     listeners = [storage.usage.put, recorder.ended, tally.add]
     if parts.telemetry is not None:
@@ -178,7 +178,7 @@ def _chat(parts: Parts, tally: Tally) -> ChatEndpoint:
         for listener in listeners:
             listener(row)
 
-    return ChatEndpoint(
+    return Service(
         parts.router,
         preference,
         deadline_s=settings.deadline_s,
@@ -188,20 +188,23 @@ def _chat(parts: Parts, tally: Tally) -> ChatEndpoint:
     )
 
 
-def _routes(parts: Parts, chat: Keeper, kept: Kept, tally: Tally) -> list[BaseRoute]:
+def _routes(
+    parts: Parts, doors: Sequence[tuple[Entrance, Keeper]], kept: Kept, tally: Tally
+) -> list[BaseRoute]:
     storage, sources = parts.storage, parts.sources
     models = ModelsEndpoint(parts.catalog, lambda: parts.preferences.get(None).aliases)
-    metrics = Metrics(tally, storage.usage, storage.prices, parts.admission.requests, sources)
+    room, health = parts.admission.requests, parts.health.snapshot
+    metrics = Metrics(tally, storage.usage, storage.prices, room, health, sources.in_use)
     ledger = Ledger(storage, alerts=parts.alerts.told)
     gate = Gate(parts.admin_token)
     return [
-        *(Route(f"{prefix}/chat/completions", chat, methods=["POST"]) for prefix in PREFIXES),
+        *(Route(path, at, methods=one.methods) for one, at in doors for path in one.paths),
         *(Route(f"{prefix}/models", models.every) for prefix in PREFIXES),
         *(Route(f"{prefix}/models/{{id:path}}", models.single) for prefix in PREFIXES),
         *probe_routes(parts.life, parts.background.problems),
         *usage_routes(ledger, metrics.text, gate),
         *kept_routes(kept, gate),
-        *admin_routes(Console(sources, parts.watch, parts.health.try_again), gate, chat),
+        *admin_routes(Console(sources, parts.watch, parts.health.try_again), gate, doors[0][1]),
     ]
 
 

@@ -18,8 +18,9 @@ import uvicorn
 from proxy.app import Parts, create_app
 from proxy.clocks import Clocks
 from proxy.command.banner import banner
+from proxy.doors import speller_of
 from proxy.gate.drain import Stage
-from proxy.gate.protocol import Protocol
+from proxy.gate.protocol import Protocol, speaking
 from proxy.log import configure
 from proxy.redact import Redactor
 from proxy.settings import Settings, SettingsError, own_folder
@@ -62,7 +63,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=Protocol,
+                http=speaking(speller_of),
                 ws="none",
                 log_config=None,
                 log_level="warning",

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from adapters.base import Json
-from proxy.doors.chat.read import MODEL_NAME
+from proxy.candidate import MODEL_NAME
 from proxy.errors import ApiError, bad_request
 from proxy.routing.candidates import Preference
 from proxy.store.preferences import DEFAULT, StoredPreference

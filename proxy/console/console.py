@@ -12,7 +12,7 @@ from proxy.console.change import app_row_id, changed, check_provider, preference
 from proxy.console.explain import explain
 from proxy.console.status import Sources
 from proxy.console.watch import Watch, server_sent
-from proxy.doors.chat.read import parse_json
+from proxy.doors.openai import parse_json
 from proxy.errors import ApiError, bad_request
 from proxy.store.preferences import DEFAULT, Preferences
 from proxy.store.storage import StoreError

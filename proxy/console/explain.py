@@ -8,12 +8,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from adapters.base import Adapter, AdapterError, ChatRequest, Json
+from proxy.candidate import Candidate
 from proxy.console.status import paused
-from proxy.doors.chat.read import parse_json, parse_request
-from proxy.doors.chat.write import error_object
+from proxy.doors.chat.read import parse_request
+from proxy.doors.openai import error_object, parse_json
 from proxy.errors import ApiError, from_adapter
 from proxy.limits.health import Status
-from proxy.routing.candidates import Candidate, Chooser, Plan, Preference
+from proxy.routing.candidates import Chooser, Plan, Preference
 
 LONGEST_TEXT = 20_000
 PIXEL = (

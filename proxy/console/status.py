@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from adapters.base import Adapter, Availability, ChatRequest, Json, Model
+from proxy.candidate import Candidate
 from proxy.console.presets import Presets
 from proxy.errors import ApiError
 from proxy.limits.health import Status
 from proxy.limits.windows import Gauge, Limits
-from proxy.routing.candidates import Candidate, Chooser, Plan, Preference
+from proxy.routing.candidates import Chooser, Plan, Preference
 from proxy.settings import Settings
 from proxy.store.preferences import DEFAULT, Preferences
 from proxy.store.storage import Storage
@@ -44,6 +45,11 @@ class Sources:
     health: Callable[[], Sequence[Status]]
     presets: Presets
     failed: Sequence[str]
+
+    def in_use(self) -> Mapping[str, str]:
+        """The model that each provider answers with when none of its own is named."""
+        preference = self.preferences.get(None)
+        return {name: self.chooser.model_of(name, preference) for name in self.adapters}
 
 
 def status_of(

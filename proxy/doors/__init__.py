@@ -1,1 +1,50 @@
-"""What clients speak: HTTP in, HTTP out."""
+"""What clients speak: HTTP in, HTTP out. `DOORS` lists it; routes and spellers are made of that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from proxy.doors.chat import ChatDoor
+from proxy.doors.door import Door
+from proxy.doors.openai import OpenAIErrors
+from proxy.reply import Speller
+
+PREFIXES = ("/v1", "/openai/v1")
+"""Of OpenAI's doors. The second is Groq's, so that an app on its SDK can swap its base URL, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """Where a door is. Its protocol is spoken at its paths, and at all that is `beneath` others."""
+
+    door: Door[Any]
+    paths: tuple[str, ...]
+    methods: tuple[str, ...] = ("POST",)
+    beneath: tuple[str, ...] = ()
+
+    @property
+    def posts(self) -> tuple[str, ...]:
+        """The paths that need no route to be found."""
+        plain = tuple(path for path in self.paths if "{" not in path)
+        return plain if "POST" in self.methods else ()
+
+    def speaks_at(self, path: str) -> bool:
+        """Whether a failure at `path` is told in the words of this door."""
+        within = (*self.beneath, *(one.partition("{")[0] for one in self.paths if "{" in one))
+        return path in self.paths or path.startswith(within)
+
+
+def _openai(path: str) -> tuple[str, ...]:
+    return tuple(prefix + path for prefix in PREFIXES)
+
+
+DOORS: tuple[Entrance, ...] = (Entrance(ChatDoor(), _openai("/chat/completions")),)
+
+
+def speller_of(path: str) -> Speller:
+    """Who tells of a failure at `path`: OpenAI's words, where no door says otherwise."""
+    return next((one.door for one in DOORS if one.speaks_at(path)), _OPENAI)
+
+
+_OPENAI = OpenAIErrors()

@@ -1,4 +1,4 @@
-"""POST /v1/chat/completions: HTTP in, HTTP out."""
+"""The way of a request through a door: HTTP in, HTTP out, whatever the protocol."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ import logging
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
-import orjson
 from starlette.types import Message, Receive, Scope, Send
 
-from adapters.base import AdapterError, ChatRequest, ErrorKind, Event
+from adapters.base import AdapterError, ChatRequest, ErrorKind
 from adapters.native import UNREADABLE
-from proxy.doors.chat.read import Parsed, parse_json, parse_request
-from proxy.doors.chat.write import ChunkStream, Fold, error_object, new_head, sse
+from proxy.doors.door import Asked, Call, Door, Fold, Opening, Stream
 from proxy.errors import ApiError, from_adapter, internal_error
 from proxy.gate.body import WATCH, ClientLeft, read_body
 from proxy.gate.room import Admission, Place
 from proxy.gate.work import Rounds, Work
+from proxy.reply import Header, Reply
 from proxy.routing.candidates import Preference
 from proxy.routing.receipt import Receipt
 from proxy.routing.router import Router
@@ -31,42 +32,35 @@ log = logging.getLogger("pointsman.request")
 LINE = "%(request_id)s %(status)d %(provider)s/%(model)s %(ms).0f ms attempts=%(attempts)s"
 LINE_OF_ERROR = f"{LINE} error=%(error)s"
 
-Header = tuple[bytes, bytes]
 MAX_TRACEPARENT = 128
-JSON_TYPE: Header = (b"content-type", b"application/json; charset=utf-8")
-SSE_HEADERS: Sequence[Header] = (
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache"),
-    (b"x-accel-buffering", b"no"),
-)
 
 
-class ChatEndpoint:
-    """The ASGI application behind the route. Every failure is an answer; nothing is raised."""
+@dataclass(slots=True)
+class Service:
+    """What is behind all doors. `record` is told of each request that has ended."""
 
-    def __init__(
-        self,
-        router: Router,
-        preference: Callable[[str | None], Awaitable[Preference]],
-        *,
-        deadline_s: float,
-        split_tags: bool,
-        admission: Admission | None = None,
-        record: Callable[[UsageRow], None] | None = None,
-    ) -> None:
-        self._router = router
-        self._preference = preference
-        self._deadline_s = deadline_s
-        self._split_tags = split_tags
-        self._admission = admission or Admission()
-        self._record = record
-        self._rounds = Rounds()
+    router: Router
+    preference: Callable[[str | None], Awaitable[Preference]]
+    deadline_s: float
+    split_tags: bool
+    admission: Admission = field(default_factory=Admission)
+    record: Callable[[UsageRow], None] | None = None
+    rounds: Rounds = field(default_factory=Rounds)
+
+
+class Endpoint:
+    """The ASGI application behind a door. Every failure is an answer; nothing is raised."""
+
+    def __init__(self, door: Door[Any], service: Service) -> None:
+        self._door = door
+        self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; a client that leaves cancels everything done for it."""
-        exchange = _Exchange(scope, send)
-        place = Place(self._admission, scope["state"].get("client", ""))
-        work = Work(self._rounds)
+        service = self._service
+        exchange = _Exchange(self._door, scope, send)
+        place = Place(service.admission, scope["state"].get("client", ""))
+        work = Work(service.rounds)
         try:
             await self._serve(scope, receive, exchange, place, work)
         except asyncio.CancelledError:
@@ -77,8 +71,8 @@ class ChatEndpoint:
             work.close()
             place.leave()
             exchange.log()
-            if self._record is not None:
-                self._record(exchange.row())
+            if service.record is not None and not exchange.is_local:
+                service.record(exchange.row())
 
     async def _serve(
         self, scope: Scope, receive: Receive, exchange: _Exchange, place: Place, work: Work
@@ -89,10 +83,17 @@ class ChatEndpoint:
             exchange.bytes_in = len(body)
             unwatch = _watch(scope, receive, work.stop_left)
             await place.enter()
-            parsed = parse_request(parse_json(body))
-            exchange.asked = parsed.request.model
-            exchange.is_stream = parsed.request.stream
-            await self._answer(parsed, exchange, work)
+            state = scope["state"]
+            params = scope.get("path_params") or {}
+            method, path, query = scope["method"], scope["path"], scope["query_string"]
+            asked = self._door.read(Call(body, method, path, params, query, state["headers"]))
+            if isinstance(asked, Reply):
+                exchange.is_local = True
+                await exchange.reply(asked)
+                return
+            exchange.asked = asked.request.model
+            exchange.is_stream = asked.stream
+            await self._answer(asked, exchange, work)
         except ApiError as error:
             await exchange.fail(error)
         except ClientLeft:
@@ -104,33 +105,30 @@ class ChatEndpoint:
             if unwatch is not None:
                 unwatch()
 
-    async def _answer(self, parsed: Parsed, exchange: _Exchange, work: Work) -> None:
-        request = parsed.request
-        preference = await self._preference(exchange.app)
-        head = new_head(model=request.model, now_s=time.time())
-        deadline_s = exchange.deadline_s(self._deadline_s)
+    async def _answer(self, asked: Asked, exchange: _Exchange, work: Work) -> None:
+        service = self._service
+        preference = await service.preference(exchange.app)
+        deadline_s = exchange.deadline_s(service.deadline_s)
         work.end_in(deadline_s)
         try:
-            answer = await self._router.chat(
-                request,
+            answer = await service.router.answer(
+                asked.request,
                 preference,
                 exchange.receipt,
                 work,
                 deadline_s=deadline_s,
-                fallback=exchange.fallback(request),
+                fallback=exchange.fallback(asked.own),
             )
             try:
-                events = split_think_tags(answer) if self._split_tags else answer
-                if request.stream:
+                events: AsyncIterator[list[Any]] = answer
+                if service.split_tags and type(asked.request) is ChatRequest:
+                    events = split_think_tags(answer)
+                opening = exchange.opening()
+                if asked.stream:
                     work.end_in(math.inf)  # from the first content on, the idle limits hold
-                    stream = ChunkStream(
-                        head,
-                        include_usage=parsed.include_usage,
-                        legacy_functions=parsed.legacy_functions,
-                    )
-                    await exchange.stream(stream, events)
+                    await exchange.stream(self._door.stream(asked, opening), events)
                 else:
-                    fold = Fold(head, legacy_functions=parsed.legacy_functions)
+                    fold = self._door.fold(asked, opening)
                     await exchange.read(fold, events, work)
                     work.end_in(math.inf)  # how long the client takes to read it is its own matter
                     await exchange.single(fold)
@@ -177,19 +175,22 @@ def _watch(scope: Scope, receive: Receive, on_left: Callable[[], None]) -> Calla
 class _Exchange:
     """One request's answer while it is written: headers once, then a body or a stream."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, door: Door[Any], scope: Scope, send: Send) -> None:
         self.id: bytes = scope["state"]["request_id"]
         self.app: str | None = scope["state"]["app"]
-        self.receipt = Receipt()
+        self.receipt = Receipt(door=door.name)
         self.status = 0
         self.asked = ""
         self.is_stream = False
+        self.is_local = False
         self.bytes_in = 0
         self._bytes_out = 0
         self._is_over = False
         self._headers: Mapping[bytes, bytes] = scope["state"]["headers"]
         if parent := self._headers.get(b"traceparent"):
             self.receipt.traceparent = parent[:MAX_TRACEPARENT]
+        self._door = door
+        self._stream: Stream | None = None
         self._send = send
         self._at = time.time()
         self._error: str | None = None
@@ -207,16 +208,19 @@ class _Exchange:
             longest_s = min(longest_s, read_s - 1 if read_s > 2 else read_s / 2)
         return longest_s
 
-    def fallback(self, request: ChatRequest) -> bool | None:
+    def fallback(self, own: Any) -> bool | None:
         """Whether the request itself says if others may answer it: by header, or in its body."""
         word: object = self._headers.get(b"x-pointsman-fallback", b"").decode("latin-1")
-        if request.extensions:
-            match request.extensions.get("pointsman"):
-                case {"fallback": said}:
-                    word = word or said
+        match own:
+            case {"fallback": said}:
+                word = word or said
         return {"off": False, "on": True, False: False, True: True}.get(word)
 
-    async def read(self, fold: Fold, events: AsyncIterator[list[Event]], work: Work) -> None:
+    def opening(self) -> Opening:
+        """What its writer may begin with."""
+        return Opening(self.id.decode("ascii"), time.time(), self.receipt.prompt_guess)
+
+    async def read(self, fold: Fold, events: AsyncIterator[list[Any]], work: Work) -> None:
         """Read the whole answer, or as much of it as there is when its time is up."""
         try:
             async for batch in events:
@@ -232,36 +236,33 @@ class _Exchange:
             self.receipt.warn("cut=deadline")
 
     async def single(self, fold: Fold) -> None:
-        """Send the answer as one object."""
+        """Send the answer in one piece."""
         try:
             body = fold.end()
         except UNREADABLE as error:
             raise from_adapter(self._unreadable(error)) from None
-        await self._respond(200, [JSON_TYPE], body)
+        await self.reply(Reply(200, fold.headers, body))
 
-    async def stream(self, chunks: ChunkStream, events: AsyncIterator[list[Event]]) -> None:
-        """Send the answer as it comes; a failure on the way is an error event, and no `[DONE]`."""
+    async def stream(self, stream: Stream, events: AsyncIterator[list[Any]]) -> None:
+        """Send the answer as it comes; how a failure on the way is told is the door's matter."""
+        self._stream = stream
         try:
             async for batch in events:
                 try:
-                    data = chunks.feed(batch)
+                    data = stream.feed(batch)
                 except UNREADABLE as error:
                     raise self._unreadable(error) from None
                 if not self.status:
-                    await self._start(200, SSE_HEADERS)
+                    await self._start(200, stream.headers)
                 if data:
                     await self._send_body(data, more=True)
         except AdapterError as error:
-            failure = from_adapter(error)
-            if not self.status:
-                raise failure from None
-            self._error = failure.code or failure.type
-            await self._send_body(sse(error_object(failure)), more=False)
+            await self.fail(from_adapter(error))
             return
-        await self._send_body(chunks.end(), more=False)
+        await self._send_body(stream.end(), more=False)
 
     def _unreadable(self, error: Exception) -> AdapterError:
-        """The error of an answer that cannot be told in OpenAI's words."""
+        """The error of an answer that cannot be told in the protocol's words."""
         log.warning("%s: the answer cannot be told: %s", self.id.decode("ascii"), type(error))
         return AdapterError(
             ErrorKind.BAD_RESPONSE,
@@ -275,17 +276,17 @@ class _Exchange:
             self.status = LEFT
 
     async def fail(self, error: ApiError) -> None:
-        """Send `error` as the answer, or as the last event of a stream that has begun."""
+        """Send `error` as the answer, or as the end of a stream that has begun."""
         self._error = error.code or error.type
-        body = error_object(error)
-        if self.status:
-            await self._send_body(sse(body), more=False)
-        else:
-            await self._respond(error.status, [JSON_TYPE, *error.headers()], orjson.dumps(body))
+        if not self.status:
+            await self.reply(self._door.refusal(error))
+        elif self._stream is not None:
+            await self._send_body(self._stream.fail(error), more=False)
 
-    async def _respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
-        await self._start(status, [*headers, (b"content-length", b"%d" % len(body))])
-        await self._send_body(body, more=False)
+    async def reply(self, reply: Reply) -> None:
+        """Send an answer that is there as a whole."""
+        await self._start(reply.status, reply.head())
+        await self._send_body(reply.body, more=False)
 
     async def _start(self, status: int, headers: Sequence[Header]) -> None:
         message: Message = {

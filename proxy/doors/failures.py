@@ -5,25 +5,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
-import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from proxy.doors.chat.write import error_object
+from proxy.doors import speller_of
 from proxy.doors.nowhere import LONGEST_PATH, nothing_at
 from proxy.errors import ApiError, internal_error
 
 log = logging.getLogger("pointsman")
 
 
-async def api_error(_request: Request, error: Exception) -> Response:
-    """A failure that was foreseen."""
+async def api_error(request: Request, error: Exception) -> Response:
+    """A failure that was foreseen, in the words of the protocol that is spoken at the path."""
     assert isinstance(error, ApiError)  # noqa: S101 - registered for this type alone
-    headers = {name.decode(): value.decode() for name, value in error.headers()}
-    return Response(
-        orjson.dumps(error_object(error)), error.status, headers, media_type="application/json"
-    )
+    reply = speller_of(request.scope["path"]).refusal(error)
+    headers = {name.decode(): value.decode() for name, value in reply.headers}
+    return Response(reply.body, reply.status, headers)
 
 
 async def http_error(request: Request, error: Exception) -> Response:

@@ -13,10 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from adapters.base import Adapter, AdapterError, Json, Model
-from proxy.doors.chat.read import check_model_name
-from proxy.doors.chat.write import model_object, models_object
+from proxy.candidate import Candidate
+from proxy.doors.openai import check_model_name, model_object, models_object
 from proxy.errors import model_not_found
-from proxy.routing.candidates import ANY_MODEL, Candidate
+from proxy.routing.candidates import ANY_MODEL
 
 log = logging.getLogger("pointsman.models")
 

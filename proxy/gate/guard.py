@@ -16,15 +16,14 @@ import re
 from collections.abc import Awaitable, Collection, Mapping
 from itertools import chain
 
-import orjson
 from msgspec import Struct
 from pydantic import SecretStr
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from proxy.doors.chat.write import error_object, sse
 from proxy.errors import ApiError, shutting_down
 from proxy.gate.body import request_id
 from proxy.gate.drain import Life, Stage
+from proxy.reply import PlainText, SpellerOf
 
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 32 * 1024
@@ -64,6 +63,7 @@ class Guard:
     """Refuses what no SDK would send; lets in who shows a key, where keys are configured.
 
     What is at or beneath one of `own_paths` asks for no key here: it has a guard of its own.
+    `speller_of` tells in whose words a refusal is told.
     """
 
     def __init__(
@@ -75,8 +75,10 @@ class Guard:
         keys: Mapping[str, SecretStr] | None = None,
         own_paths: Collection[str] = (),
         life: Life | None = None,
+        speller_of: SpellerOf = lambda _path: PlainText(),
     ) -> None:
         self._app = app
+        self._speller_of = speller_of
         self._life = life or Life()
         self._hosts_seen: set[str] = set()  # and found allowed, whatever the port
         self._hosts = LOCAL_NAMES | HOST_OF_CONTAINERS | {host.lower() for host in hosts}
@@ -111,14 +113,29 @@ class Guard:
                 "client": self._client(scope, app),
             }
         except ApiError as error:
-            await _refuse(error, answer)
+            await self._refuse(error, scope, answer)
             return
         try:
             await self._app(scope, receive, answer)
         except asyncio.CancelledError:
             if self._life.stage is not Stage.OVER:
                 raise
-            await answer.cut_short(shutting_down())
+            await self._cut_short(shutting_down(), scope, answer)
+
+    async def _refuse(self, error: ApiError, scope: Scope, send: Send) -> None:
+        reply = self._speller_of(scope["path"]).refusal(error)
+        head = {"type": "http.response.start", "status": reply.status, "headers": reply.head()}
+        await send(head)
+        await send({"type": "http.response.body", "body": reply.body})
+
+    async def _cut_short(self, error: ApiError, scope: Scope, answer: _Answer) -> None:
+        """End loudly what cannot be answered any more."""
+        if answer.head is None:
+            await self._refuse(error, scope, answer)
+        elif b"content-length" not in dict(answer.head):
+            last = self._speller_of(scope["path"]).cut(error)
+            with contextlib.suppress(RuntimeError):  # the last word had been said
+                await answer.send({"type": "http.response.body", "body": last})
 
     def _check_origin(self, scope: Scope, headers: _Headers) -> str | None:
         """The configured origin that this request comes from, or None; ApiError 403 or 400."""
@@ -238,17 +255,6 @@ def _check_lines(scope: Scope, headers: _Headers) -> None:
             raise ApiError(400, "A header that may be there once is there twice.", close=True)
 
 
-async def _refuse(error: ApiError, send: Send) -> None:
-    body = orjson.dumps(error_object(error))
-    headers = [
-        (b"content-type", b"application/json; charset=utf-8"),
-        (b"content-length", b"%d" % len(body)),
-        *error.headers(),
-    ]
-    await send({"type": "http.response.start", "status": error.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
 async def _preflight(send: Send, origin: str) -> None:
     headers = [
         (b"access-control-allow-origin", origin.encode("latin-1")),
@@ -287,11 +293,3 @@ class _Answer(Struct):
             ]
         await self.send({**message, "headers": headers})
         self.head = headers
-
-    async def cut_short(self, error: ApiError) -> None:
-        """End loudly what cannot be answered any more."""
-        if self.head is None:
-            await _refuse(error, self)
-        elif dict(self.head).get(b"content-type", b"").startswith(b"text/event-stream"):
-            with contextlib.suppress(RuntimeError):  # the last word had been said
-                await self.send({"type": "http.response.body", "body": sse(error_object(error))})

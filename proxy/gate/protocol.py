@@ -13,19 +13,18 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, cast
 
 import httptools
-import orjson
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
     RequestResponseCycle,
 )
 
-from proxy.doors.chat.write import error_object
 from proxy.errors import ApiError
 from proxy.gate import internals as internals  # looks at import whether uvicorn is as it was
 from proxy.gate.body import WATCH, new_request_id
 from proxy.gate.guard import MAX_HEADERS
 from proxy.gate.wire import Flow, Wire
+from proxy.reply import PlainText, Reply, Speller, SpellerOf
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -73,6 +72,10 @@ class _TooManyHeadersError(Exception):
 
 class Protocol(HttpToolsProtocol):
     """One connection. What is refused here has been seen by no application."""
+
+    def speller(self, _path: str) -> Speller:
+        """In whose words it is refused; `speaking` puts another in its place."""
+        return PlainText()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         super().connection_made(transport)
@@ -319,7 +322,8 @@ class Protocol(HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
         if self._waits is not _BODY or not cycle.response_complete:  # else it was answered
-            self.transport.write(_answer(error))
+            path = self.url.partition(b"?")[0].decode("latin-1") if cycle is not None else ""
+            self.transport.write(_answer(self.speller(path).refusal(error)))
         self._linger()
 
     def _hang_up(self) -> None:
@@ -347,14 +351,18 @@ def _too_slow() -> ApiError:
     return ApiError(408, "The request came too slowly.", code="request_timeout", close=True)
 
 
-def _answer(error: ApiError) -> bytes:
+def _answer(reply: Reply) -> bytes:
     """A whole response."""
-    body = orjson.dumps(error_object(error))
-    headers = [
-        (b"content-type", b"application/json; charset=utf-8"),
-        (b"content-length", b"%d" % len(body)),
-        (b"x-request-id", new_request_id()),
-        *error.headers(),
-    ]
+    headers = [*reply.head(), (b"x-request-id", new_request_id())]
     lines = b"".join(b"%b: %b\r\n" % header for header in headers)
-    return b"%b%b\r\n%b" % (STATUS_LINE[error.status], lines, body)
+    return b"%b%b\r\n%b" % (STATUS_LINE[reply.status], lines, reply.body)
+
+
+def speaking(speller_of: SpellerOf) -> type[Protocol]:
+    """The protocol, with refusals in the words of who is spoken to at a path."""
+
+    class Speaking(Protocol):
+        def speller(self, path: str) -> Speller:
+            return speller_of(path)
+
+    return Speaking

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from adapters.base import ErrorKind
+from proxy.candidate import Candidate
 from proxy.limits.circuit import Circuit
 from proxy.limits.ticket import LONGEST_DAY_S, ONE_CALL, Record, Ticket, Wait
 from proxy.limits.windows import Gauge, Limits, Meter
-from proxy.routing.candidates import Candidate
 
 MAX_RECORDS = 512
 REFUSED_KINDS = frozenset({ErrorKind.AUTH, ErrorKind.ACCOUNT, ErrorKind.MODEL_MISSING})

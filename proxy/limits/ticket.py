@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from adapters.base import AdapterError, ErrorKind, RateLimits, Scope, Usage
+from proxy.candidate import Candidate
 from proxy.limits.circuit import Circuit, Said
 from proxy.limits.windows import Gauge, Meter
-from proxy.routing.candidates import Candidate
 
 LONGEST_TOLD_S = 3600.0
 LONGEST_DAY_S = 26 * 3600.0

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from typing import Any
 
-from adapters.base import (
-    AdapterError,
-    Event,
-    Phase,
-    RateLimits,
-    Warn,
-)
+from adapters.base import AdapterError, Event, Phase, RateLimits, Warn
 from proxy.limits.limit_log import log_left
 from proxy.limits.ticket import Ticket
 from proxy.redact import Redactor
@@ -28,20 +23,20 @@ class Answer:
         self,
         ticket: Ticket,
         receipt: Receipt,
-        first: list[Event],
-        rest: AsyncGenerator[list[Event], None],
+        first: list[Any],
+        rest: AsyncGenerator[list[Any], None],
         redactor: Redactor,
     ) -> None:
         self._ticket = ticket
         self._receipt = receipt
-        self._first: list[Event] | None = first
+        self._first: list[Any] | None = first
         self._rest = rest
         self._redactor = redactor
 
     def __aiter__(self) -> Answer:
         return self
 
-    async def __anext__(self) -> list[Event]:
+    async def __anext__(self) -> list[Any]:
         """The next batch. Raises AdapterError when the provider fails on the way."""
         if self._first is not None:
             batch, self._first = self._first, None
@@ -59,7 +54,7 @@ class Answer:
         self._count(batch)
         return batch
 
-    def _count(self, batch: list[Event]) -> None:
+    def _count(self, batch: list[Any]) -> None:
         self._receipt.note(batch)
         for event in batch:
             if type(event) is RateLimits:

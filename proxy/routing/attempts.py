@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
+from typing import Any
 
 from msgspec import Struct, field
 
-from adapters.base import AdapterError, ChatRequest, ErrorKind, Event
+from adapters.base import AdapterError, ErrorKind, Event
+from proxy.candidate import Candidate
 from proxy.gate.work import Work
 from proxy.limits.ticket import Ticket, Wait
-from proxy.routing.candidates import Candidate, Plan, Preference
+from proxy.routing.candidates import Plan, Preference
 from proxy.routing.first import EmptyAnswerError
+from proxy.routing.operations import Operation
 from proxy.routing.receipt import Receipt
 
 MAX_ATTEMPTS = 4
@@ -52,7 +54,8 @@ class Attempts(Struct):
     the first answer without anything in it, to be given where nobody has more to say.
     """
 
-    request: ChatRequest
+    operation: Operation[Any]
+    request: Any
     preference: Preference
     fallback: bool | None
     plan: Plan
@@ -71,7 +74,6 @@ class Attempts(Struct):
 
     def __post_init__(self) -> None:
         self.receipt.considered = self.plan.candidates
-        self.receipt.prompt_guess = self.tokens - (self.request.max_tokens or 0)
 
     def take(self, plan: Plan, calls: Mapping[Candidate, int]) -> None:
         """Go on by another plan; who has been asked already is not asked again for that."""
@@ -149,15 +151,3 @@ def _foreseen(wait: Wait, now: float) -> AdapterError:
         param=said.param if said else wait.param,
         upstream_code=said.upstream_code if said else None,
     )
-
-
-def estimated_tokens(request: ChatRequest) -> int:
-    """About how many tokens a request and its answer take, at four characters each."""
-    characters = 0
-    for message in request.messages:
-        content = message.get("content")
-        if isinstance(content, str):
-            characters += len(content)
-        elif content:
-            characters += sum(len(part.get("text") or "") for part in content)
-    return math.ceil(characters / 4) + (request.max_tokens or 0)

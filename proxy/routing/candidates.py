@@ -5,26 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from adapters.base import Adapter, Capabilities, ChatRequest, Json
-from proxy.errors import ApiError, model_not_found
+from adapters.base import Adapter, Capabilities
+from proxy.candidate import Candidate
+from proxy.errors import ApiError, bad_request, model_not_found
 from proxy.limits.retired import Retired
+from proxy.routing.operations import OPERATIONS, Operations
 
 ANY_MODEL = "default"
 """The name by which a client says that any model will do."""
-
-
-class Candidate(Struct, frozen=True):
-    """A provider and the model of it that would answer."""
-
-    provider: str
-    model: str
-
-    def __str__(self) -> str:
-        return f"{self.provider}/{self.model}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +75,7 @@ class Chooser:
         listed: Callable[[str], Sequence[str]],
         last_resort: Callable[[Preference], str | None],
         retired: Retired | None = None,
+        operations: Operations = OPERATIONS,
     ) -> None:
         self._adapters = adapters
         self._models = {name: adapter.settings.model for name, adapter in adapters.items()}
@@ -92,25 +86,55 @@ class Chooser:
         ids = "|".join(map(re.escape, adapters))
         # Ids are in lower case. Whoever names a local one in any way wants no cloud to answer.
         self._pin = re.compile(rf"({ids})(?:([/:])(.*))?", re.ASCII | re.IGNORECASE | re.DOTALL)
+        self._operations = operations
 
     def is_named(self, model: str) -> bool:
         """Whether the client's name for the model begins with a provider's, in whatever case."""
         return self._pin.fullmatch(model) is not None
 
-    def plan(
-        self, request: ChatRequest, preference: Preference, *, fallback: bool | None = None
-    ) -> Plan:
+    def plan(self, request: Any, preference: Preference, *, fallback: bool | None = None) -> Plan:
         """The plan for a request. Raises ApiError 404, 400 unsupported_feature, or 503.
 
         `fallback` False leaves the first candidate only, True adds the others to a pinned one.
         """
+        operation = self._operations[type(request)]
         plan = self._named(request.model, preference)
         if fallback and plan.pinned:
             pinned = plan.candidates[0]
             others = self._others(self._order(preference), [pinned.provider], preference)
             plan = Plan((pinned, *others))
-        plan = self._capable(plan, needs_of(request))
+        if operation.model is not None:
+            plan = self._doing(operation.model, plan, request.model, preference)
+        plan = self._capable(plan, operation.needs(request))
         return replace(plan, candidates=plan.candidates[:1]) if fallback is False else plan
+
+    def _doing(
+        self,
+        model_for: Callable[[Adapter], str | None],
+        plan: Plan,
+        named: str,
+        preference: Preference,
+    ) -> Plan:
+        """Those who do something else than chats, each with its model for that unless one is named.
+
+        Raises ApiError 400 where nobody does.
+        """
+        found: list[Candidate] = []
+        for one in plan.candidates:
+            model = model_for(self._adapters[one.provider])
+            is_chosen = named in (one.model, str(one))
+            if not is_chosen and one.model == self.model_of(one.provider, preference):
+                one = Candidate(one.provider, model or "")
+            if model is not None:
+                found.append(one)
+        if not found:
+            who = ", ".join(self._adapters[one.provider].title for one in plan.candidates)
+            raise bad_request(
+                f"{who} cannot do what this endpoint is for.",
+                code="unsupported_feature",
+                param="model",
+            )
+        return replace(plan, candidates=tuple(found))
 
     def _named(self, model: str, preference: Preference) -> Plan:
         if pin := self._pin.fullmatch(model):
@@ -281,28 +305,6 @@ def last_resort_of(
         return next(ready, None)
 
     return stand_in
-
-
-def needs_of(request: ChatRequest) -> dict[str, str]:
-    """What a request needs of a model: field of Capabilities -> the parameter that needs it."""
-    needs: dict[str, str] = {}
-    if request.tools and request.tool_choice != "none":
-        needs["tools"] = "tools"
-    if request.params.get("logprobs"):
-        needs["logprobs"] = "logprobs"
-    for i, message in enumerate(request.messages):
-        if type(message.get("content")) is list:
-            _needs_of_parts(f"messages[{i}].content", message["content"], needs)
-    return needs
-
-
-_NEEDS_OF_PART: Mapping[str, str] = {"image_url": "images", "input_audio": "audio", "file": "files"}
-
-
-def _needs_of_parts(param: str, parts: Sequence[Json], needs: dict[str, str]) -> None:
-    for j, part in enumerate(parts):
-        if need := _NEEDS_OF_PART.get(part["type"]):
-            needs.setdefault(need, f"{param}[{j}]")
 
 
 def lacks(can: Capabilities, needs: Mapping[str, str]) -> str | None:

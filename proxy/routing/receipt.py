@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct, field
 
-from adapters.base import AdapterError, Event, Finish, Reasoning, Start, Text, Usage, Warn
-from proxy.routing.candidates import Candidate
+from adapters.base import AdapterError, Finish, Reasoning, Start, Text, Usage, Warn
+from proxy.candidate import Candidate
 
 
 class Try(Struct, frozen=True):
@@ -34,9 +34,11 @@ class Receipt(Struct):
 
     `considered` are the candidates in their order, `passed` those of them that were not asked, and
     why. `usage` is the provider's own count; `written` the characters that came, `prompt_guess`
-    about how many tokens were asked, for where it gave none. `traceparent` is the client's span.
+    about how many tokens were asked, for where it gave none. `traceparent` is the client's span,
+    `door` the protocol it speaks.
     """
 
+    door: str = ""
     provider: str | None = None
     model: str | None = None
     warnings: list[str] = field(default_factory=list)
@@ -96,7 +98,7 @@ class Receipt(Struct):
         if word not in self.warnings:
             self.warnings.append(word)
 
-    def note(self, events: Sequence[Event]) -> None:
+    def note(self, events: Sequence[object]) -> None:
         """Take over what the events of an answer say that is kept of it."""
         for event in events:
             if type(event) is Text or type(event) is Reasoning:

@@ -13,21 +13,16 @@ import logging
 import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 from msgspec.structs import replace
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 from tenacity.wait import wait_random_exponential
 
-from adapters.base import (
-    Adapter,
-    AdapterError,
-    ChatRequest,
-    ErrorKind,
-    Event,
-)
+from adapters.base import Adapter, AdapterError, Capabilities, ErrorKind
+from proxy.candidate import Candidate
 from proxy.errors import (
     ApiError,
-    bad_request,
     from_adapter,
     from_failures,
     overloaded,
@@ -45,15 +40,13 @@ from proxy.routing.attempts import (
     MAX_ATTEMPTS,
     NO_PAUSE_KINDS,
     Attempts,
-    estimated_tokens,
 )
 from proxy.routing.budget import RetryBudget
-from proxy.routing.candidates import Candidate, Chooser, Plan, Preference
-from proxy.routing.fanout import fan_out
-from proxy.routing.first import EmptyAnswerError, until_content
-from proxy.routing.images import ImageFetcher, ImageFetchError
-from proxy.routing.jsontext import only_json
+from proxy.routing.candidates import Chooser, Plan, Preference
+from proxy.routing.first import EmptyAnswerError
+from proxy.routing.images import ImageFetcher
 from proxy.routing.line import Lines
+from proxy.routing.operations import OPERATIONS, Operation, Operations
 from proxy.routing.receipt import Receipt
 from proxy.routing.strict import refuse_drops
 
@@ -85,6 +78,7 @@ class Router:
         relist: Callable[[str], Awaitable[None]],
         windows: Callable[[Sequence[Candidate]], Awaitable[Mapping[Candidate, int]]],
         images: ImageFetcher,
+        operations: Operations = OPERATIONS,
         redactor: Redactor | None = None,
         strict_params: bool = False,
         max_wait_s: float = 10.0,
@@ -100,6 +94,7 @@ class Router:
         self._relist = relist
         self._windows = windows
         self._images = images
+        self._operations = operations
         self._redactor = redactor or Redactor(())
         self._strict_params = strict_params
         self._max_wait_s = max_wait_s
@@ -111,9 +106,9 @@ class Router:
         self._backoff = wait_random_exponential(multiplier=0.5, max=8)
         self.answered = set[str]() if answered is None else answered
 
-    async def chat(
+    async def answer(
         self,
-        request: ChatRequest,
+        request: Any,
         preference: Preference,
         receipt: Receipt,
         work: Work,
@@ -123,29 +118,34 @@ class Router:
     ) -> Answer:
         """The answer, its first content already there; to be closed, which stops the provider.
 
-        `receipt` is filled on the way, whatever comes of it. `work` is the task that calls this;
-        each attempt sets it an end of its own. `fallback` False keeps a request at
-        its first candidate, True lets even a pinned one go on to others. Raises ApiError up to the
-        first content; the answer raises AdapterError after it.
+        The type of `request` decides on the operation. `receipt` is filled on the way, whatever
+        comes of it. `work` is the task that calls this; each attempt sets it an end of its own.
+        `fallback` False keeps a request at its first candidate, True lets even a pinned one go on
+        to others. Raises ApiError up to the first content; the answer raises AdapterError after it.
         """
         self._budget.request()
         model = request.model
         if not self._chooser.is_named(model) and model not in preference.aliases:
             await self._know(model)
+        operation = self._operations[type(request)]
         plan = self._chooser.plan(request, preference, fallback=fallback)
         for word in plan.warnings():
             receipt.warn(word)
+        receipt.prompt_guess, most = operation.tokens(request)
         attempts = Attempts(
+            operation,
             request,
             preference,
             fallback,
             plan,
             receipt,
             work,
-            tokens=estimated_tokens(request),
+            tokens=receipt.prompt_guess + most,
             deadline=self._clock() + deadline_s,
             max_wait_s=self._max_wait_s,
-            calls=self._calls(request, plan) if request.n > 1 else ONE_CALL,
+            calls=self._calls(operation, request, plan)
+            if operation.may_take_more(request)
+            else ONE_CALL,
         )
         try:
             return await self._first_content(attempts)
@@ -154,14 +154,15 @@ class Router:
                 return empty_answer(*attempts.empty, attempts.receipt, self._redactor)
             raise self._final_error(attempts, preference) from None
 
-    def _calls(self, request: ChatRequest, plan: Plan) -> Mapping[Candidate, int]:
-        """As many calls as choices, where a candidate gives but one at a time."""
+    def _calls(
+        self, operation: Operation[Any], request: Any, plan: Plan
+    ) -> Mapping[Candidate, int]:
+        """Of those candidates that need more than one."""
+        calls = {c: operation.calls(request, self._can(c)) for c in plan.candidates}
+        return {c: count for c, count in calls.items() if count > 1}
 
-        def gives_all(candidate: Candidate) -> bool:
-            can = self._adapters[candidate.provider].capabilities(candidate.model)
-            return can.n_stream if request.stream else can.n
-
-        return {c: request.n for c in plan.candidates if not gives_all(c)}
+    def _can(self, candidate: Candidate) -> Capabilities:
+        return self._adapters[candidate.provider].capabilities(candidate.model)
 
     async def close(self) -> None:
         """Close what the router opened for itself."""
@@ -247,7 +248,7 @@ class Router:
             return
         with contextlib.suppress(ApiError):  # who takes its place may not do what is asked for
             plan = chooser.plan(request, attempts.preference, fallback=attempts.fallback)
-            attempts.take(plan, self._calls(request, plan) if request.n > 1 else ONE_CALL)
+            attempts.take(plan, self._calls(attempts.operation, request, plan))
 
     def _warn_of_gone(self, candidate: Candidate, attempts: Attempts) -> None:
         chooser = self._chooser
@@ -338,25 +339,24 @@ class Router:
 
     async def _open(
         self, ticket: Ticket, attempts: Attempts, longest_s: float
-    ) -> tuple[list[Event], AsyncGenerator[list[Event], None]]:
-        candidate = ticket.candidate
+    ) -> tuple[list[Any], AsyncGenerator[list[Any], None]]:
+        candidate, operation = ticket.candidate, attempts.operation
         adapter = self._adapters[candidate.provider]
-        request = replace(attempts.request, model=candidate.model)
-        if not adapter.capabilities(candidate.model).image_urls:
-            request = await self._with_images(request, attempts.images)
+        request = await operation.prepared(
+            replace(attempts.request, model=candidate.model),
+            adapter.capabilities(candidate.model),
+            self._images,
+            attempts.images,
+        )
         if self._strict_params:
-            refuse_drops(adapter.to_native(request).warnings)
-        if candidate in attempts.calls:
-            events = fan_out(adapter, request, ticket.spent, one_first=ticket.is_probe)
-        else:
-            events = adapter.chat(request)
-        if request.response_format is not None:
-            events = only_json(events, request.response_format, candidate.provider)
+            refuse_drops(operation.warnings(adapter, request))
+        calls = attempts.calls.get(candidate, 1)
+        events = operation.events(adapter, request, calls, ticket.spent, one_first=ticket.is_probe)
         work = attempts.work
         ends_at = work.ends_at
         work.end_in(longest_s)
         try:
-            return await until_content(events, candidate.provider)
+            return await operation.first(events, candidate.provider)
         except asyncio.CancelledError:
             if not work.is_late():
                 raise
@@ -365,13 +365,6 @@ class Router:
             ) from None
         finally:
             work.ends_at = ends_at
-
-    async def _with_images(self, request: ChatRequest, cache: dict[str, str]) -> ChatRequest:
-        try:
-            messages = await self._images.inline(request.messages, cache)
-        except ImageFetchError as error:
-            raise bad_request(error.message, param=error.param, code=error.code) from None
-        return request if messages is request.messages else replace(request, messages=messages)
 
     def _final_error(self, attempts: Attempts, preference: Preference) -> ApiError:
         now = self._clock()

@@ -14,8 +14,8 @@ from typing import Any
 import orjson
 
 from adapters.base import Json
+from proxy.figures import percentile, tokens_per_s
 from proxy.store.request_log import Query
-from proxy.telemetry.recorder import percentile, tokens_per_s
 
 HOUR_MS = 3_600_000
 GROUPS: Mapping[str, str] = {"provider": "provider", "app": "app", "model": "model"}

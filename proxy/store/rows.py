@@ -165,6 +165,7 @@ def _tokens(receipt: Receipt) -> Tokens:
 def _story(receipt: Receipt) -> Json:
     """What a person reads of a receipt: who was considered, who was not asked, what was tried."""
     return {
+        "door": receipt.door,
         "considered": [str(candidate) for candidate in receipt.considered],
         "passed": {str(candidate): why for candidate, why in receipt.passed.items()},
         "tries": [

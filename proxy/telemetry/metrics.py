@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from proxy.console.status import Sources
 from proxy.gate.room import Room
+from proxy.limits.health import Status
 from proxy.store.prices import NANO, PriceList
 from proxy.store.rows import UsageQueue, UsageRow
 
@@ -81,13 +81,17 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Metrics:
-    """All that is told: what was counted, and what is so at the moment."""
+    """All that is told: what was counted, and what is so at the moment.
+
+    `in_use` gives the model that is in use at each provider.
+    """
 
     tally: Tally
     usage: UsageQueue
     prices: PriceList
     room: Room
-    sources: Sources
+    health: Callable[[], Sequence[Status]]
+    in_use: Callable[[], Mapping[str, str]]
 
     def text(self) -> bytes:
         """The metrics in Prometheus' text format."""
@@ -174,10 +178,8 @@ class Metrics:
         limit = GaugeMetricFamily(
             "pointsman_window_limit", "How much may be used", labels=("provider", "window")
         )
-        sources = self.sources
-        health, preference = sources.health(), sources.preferences.get(None)
-        for provider in sources.adapters:
-            model = sources.chooser.model_of(provider, preference)
+        health = self.health()
+        for provider, model in self.in_use().items():
             mine = [s for s in health if s.provider == provider and s.model in (None, model)]
             worst = max(mine, key=lambda status: STATES.index(status.state), default=None)
             for name in STATES:

@@ -18,7 +18,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from adapters import lines
 from adapters.base import AdapterError, Event, ToolCall
 from adapters.lines import NdjsonDecoder, SseDecoder
-from proxy.doors.chat.write import ChunkStream, Fold, new_head
+from proxy.doors.chat.write import ChunkStream, Fold
+from proxy.doors.openai import new_head
 from proxy.routing.thinktags import ThinkTags
 from tests import recordings
 from tests.adapters.gemini.kit import GeminiKit

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from adapters.base import ErrorKind, Scope
+from proxy.candidate import Candidate
 from proxy.limits.ticket import Ticket
-from proxy.routing.candidates import Candidate
 from tests.admin.kit import Desk, desk
 from tests.proxy.kit import failure
 

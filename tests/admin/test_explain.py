@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from adapters.base import Capabilities, ChatRequest, ErrorKind, NativeCall
+from proxy.candidate import Candidate
 from proxy.console.explain import PIXEL
 from proxy.limits.ticket import Ticket
-from proxy.routing.candidates import Candidate
 from tests.admin.kit import JSON, Desk, desk
 from tests.proxy.kit import adapter_class, failure
 

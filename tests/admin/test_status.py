@@ -21,9 +21,9 @@ from adapters.base import (
     Scope,
     Text,
 )
+from proxy.candidate import Candidate
 from proxy.limits.ticket import Ticket
 from proxy.limits.windows import Limits
-from proxy.routing.candidates import Candidate
 from tests.admin.kit import Desk, desk
 from tests.proxy.kit import HANG, adapter_class, failure
 

@@ -26,7 +26,8 @@ from adapters import REGISTRY
 from adapters.base import ChatRequest, Event
 from proxy.app import Parts, create_app
 from proxy.clocks import Clocks
-from proxy.gate.protocol import Protocol
+from proxy.doors import speller_of
+from proxy.gate.protocol import speaking
 from proxy.limits.health import Status
 from proxy.settings import Settings
 from tests.faults.dialects import DIALECTS
@@ -178,7 +179,12 @@ class World:
         port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}/v1"
         config = uvicorn.Config(
-            app, http=Protocol, ws="none", log_config=None, access_log=False, lifespan="on"
+            app,
+            http=speaking(speller_of),
+            ws="none",
+            log_config=None,
+            access_log=False,
+            lifespan="on",
         )
         # Not `serve`, which would take the test runner's signals and end a tenth of a second late.
         config.load()
@@ -289,13 +295,13 @@ class World:
     def watch_asks(self) -> list[str]:
         """The calls that come in at the server, one entry each."""
         asks: list[str] = []
-        answer = self.parts.router.chat
+        answer = self.parts.router.answer
 
         def watched(request: ChatRequest, *rest: Any, **options: Any) -> Any:
             asks.append(request.model)
             return answer(request, *rest, **options)
 
-        self.parts.router.chat = watched  # type: ignore[method-assign]
+        self.parts.router.answer = watched  # type: ignore[method-assign]
         return asks
 
     async def post(self, **fields: Any) -> Posted:

@@ -1,1 +1,30 @@
 """OpenAI's chat completions."""
+
+from __future__ import annotations
+
+from proxy.doors.chat.read import Parsed, parse_request
+from proxy.doors.chat.write import ChunkStream, Fold
+from proxy.doors.door import Call, Opening
+from proxy.doors.openai import OpenAIErrors, new_head, parse_json
+
+
+class ChatDoor(OpenAIErrors):
+    """POST /v1/chat/completions."""
+
+    name = "chat"
+
+    def read(self, call: Call) -> Parsed:
+        """The request in a body, checked."""
+        return parse_request(parse_json(call.body))
+
+    def stream(self, asked: Parsed, opening: Opening) -> ChunkStream:
+        """Chunks, an event each."""
+        head = new_head(model=asked.request.model, now_s=opening.now_s)
+        return ChunkStream(
+            head, include_usage=asked.include_usage, legacy_functions=asked.legacy_functions
+        )
+
+    def fold(self, asked: Parsed, opening: Opening) -> Fold:
+        """One object."""
+        head = new_head(model=asked.request.model, now_s=opening.now_s)
+        return Fold(head, legacy_functions=asked.legacy_functions)

@@ -1,4 +1,4 @@
-"""OpenAI's wire format for answers: chunks, the folded object, server-sent events, errors. Pure.
+"""OpenAI's wire format for answers: chunks, and the folded object. Pure.
 
 Adapters know nothing of it. Stream and single object are made from the same events by the same
 `Choice` state, so that what a client reads does not depend on which of the two it asked for.
@@ -20,7 +20,6 @@ from adapters.base import (
     Json,
     Logprobs,
     Media,
-    Model,
     RateLimits,
     Reasoning,
     Refusal,
@@ -31,49 +30,11 @@ from adapters.base import (
     Warn,
 )
 from adapters.bounds import choice_index
+from proxy.doors.openai import DONE, JSON_TYPE, Head, OpenAIErrors, usage_object
+from proxy.doors.sse import HEADERS, sse
 from proxy.errors import ApiError
 
-DONE = b"data: [DONE]\n\n"
-
 _Content = Text | Reasoning | Refusal | ToolCall | Media | Annotation | Logprobs | Finish
-
-
-class Head(Struct):
-    """What every chunk of an answer repeats; `created` in Unix seconds."""
-
-    id: str
-    created: int
-    model: str
-    system_fingerprint: str | None = None
-    service_tier: str | None = None
-
-    def learn(self, start: Start) -> None:
-        """Take over what the provider says of itself."""
-        self.id = start.id or self.id
-        self.created = start.created or self.created
-        self.model = start.model or self.model
-        self.system_fingerprint = start.system_fingerprint
-        self.service_tier = start.service_tier
-
-    def fields(self, kind: str) -> Json:
-        """The first members of a chunk or of the single object."""
-        if not self.id:
-            self.id = f"chatcmpl-{secrets.token_hex(12)}"
-        fields = {
-            "id": self.id,
-            "object": kind,
-            "created": self.created,
-            "model": self.model,
-            "system_fingerprint": self.system_fingerprint,
-        }
-        if self.service_tier is not None:
-            fields["service_tier"] = self.service_tier
-        return fields
-
-
-def new_head(*, model: str, now_s: float) -> Head:
-    """A head for an answer whose provider may give no time of its own; an id is made if needed."""
-    return Head(id="", created=int(now_s), model=model)
 
 
 class _Calls(Struct):
@@ -162,6 +123,8 @@ class ChunkStream:
     usage chunk with no choices where it was asked for, `[DONE]` at the end.
     """
 
+    headers = HEADERS
+
     def __init__(self, head: Head, *, include_usage: bool, legacy_functions: bool) -> None:
         self._head = head
         self._include_usage = include_usage
@@ -197,6 +160,10 @@ class ChunkStream:
         chunk |= {"choices": [], "usage": usage_object(self._usage)}
         return sse(chunk) + DONE
 
+    def fail(self, error: ApiError) -> bytes:
+        """An error event, and no `[DONE]`."""
+        return OpenAIErrors().cut(error)
+
     def _content(self, event: _Content) -> Iterator[bytes]:
         index = choice_index(event.index)
         # In their order even if a later one speaks first: accumulators append what is new.
@@ -227,11 +194,6 @@ class ChunkStream:
         return b'data: %s,"choices":[{"index":%d,"delta":{"content":' % (head[:-1], index)
 
 
-def sse(payload: Json) -> bytes:
-    """One server-sent event that holds `payload` as JSON."""
-    return b"data: " + orjson.dumps(payload) + b"\n\n"
-
-
 class _Message(Struct):
     """One choice of the single object while its events come in."""
 
@@ -248,6 +210,8 @@ class _Message(Struct):
 
 class Fold:
     """Events in, one `chat.completion` object out."""
+
+    headers = (JSON_TYPE,)
 
     def __init__(self, head: Head, *, legacy_functions: bool) -> None:
         self._head = head
@@ -351,49 +315,3 @@ def _take_call(message: _Message, call: ToolCall) -> None:
     del entry["index"]
     message.calls[call.key] = entry
     message.arguments[call.key] = [call.arguments]
-
-
-def usage_object(usage: Usage) -> Json:
-    """OpenAI's `usage`, with the provider's own timings kept beside it."""
-    counts: Json = dict(usage.extra or {}) | {
-        "prompt_tokens": usage.prompt,
-        "completion_tokens": usage.completion,
-        "total_tokens": usage.prompt + usage.completion,
-    }
-    if usage.cached is not None:
-        counts["prompt_tokens_details"] = {"cached_tokens": usage.cached}
-    if usage.reasoning is not None:
-        counts["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning}
-    return counts
-
-
-def model_object(model_id: str, model: Model) -> Json:
-    """One entry of `/v1/models`."""
-    entry: Json = {
-        "id": model_id,
-        "object": "model",
-        "created": model.created,
-        "owned_by": model.owned_by,
-    }
-    if model.context:
-        entry["context_window"] = model.context
-    return entry
-
-
-def models_object(entries: Sequence[Json]) -> bytes:
-    """The answer of `/v1/models`."""
-    return orjson.dumps({"object": "list", "data": entries})
-
-
-def error_object(error: ApiError) -> Json:
-    """OpenAI's error envelope, with the provider and the five-code name beside it."""
-    return {
-        "error": {
-            "message": error.message,
-            "type": error.type,
-            "param": error.param,
-            "code": error.code,
-            "provider": error.provider,
-            "provider_code": error.provider_code,
-        }
-    }

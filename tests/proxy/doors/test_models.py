@@ -15,11 +15,12 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from adapters.base import Availability, Capabilities, ErrorKind, Model
+from proxy.candidate import Candidate
 from proxy.doors import models
 from proxy.doors.failures import api_error
 from proxy.doors.models import Catalog, ModelsEndpoint
 from proxy.errors import ApiError
-from proxy.routing.candidates import ANY_MODEL, Candidate
+from proxy.routing.candidates import ANY_MODEL
 from tests.proxy.kit import HANG, ScriptedAdapter, adapter, failure
 
 pytestmark = pytest.mark.anyio

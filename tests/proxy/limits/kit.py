@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from adapters.base import AdapterError, ErrorKind, Phase, Scope
+from proxy.candidate import Candidate
 from proxy.limits.health import Health, Status
 from proxy.limits.ticket import Ticket, Wait
 from proxy.limits.windows import Limits
-from proxy.routing.candidates import Candidate
 
 GROQ = Candidate("groq", "llama-3.3-70b-versatile")
 GROQ_SMALL = Candidate("groq", "llama-3.1-8b-instant")

@@ -7,10 +7,10 @@ from itertools import cycle, pairwise
 import pytest
 
 from adapters.base import ErrorKind, Phase, RateLimits
+from proxy.candidate import Candidate
 from proxy.limits.health import Health
 from proxy.limits.ticket import GUESSED_KINDS, Ticket, Wait
 from proxy.limits.windows import Limits
-from proxy.routing.candidates import Candidate
 from tests.proxy.limits.kit import (
     GEMINI,
     GROQ,

@@ -9,9 +9,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from adapters.base import ErrorKind, RateLimits, Scope, Usage
 from adapters.errors import LOST_KINDS, UNSENT_KINDS
+from proxy.candidate import Candidate
 from proxy.limits.ticket import Ticket
 from proxy.limits.windows import DAY_S, Limits
-from proxy.routing.candidates import Candidate
 from tests.proxy.limits.kit import (
     ANSWERS,
     GEMINI,

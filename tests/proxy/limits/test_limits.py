@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from adapters.base import ErrorKind, Phase, Usage
+from proxy.candidate import Candidate
 from proxy.limits.ticket import Ticket, Wait
 from proxy.limits.windows import DAY_S, Limits
-from proxy.routing.candidates import Candidate
 from tests.proxy.limits.kit import (
     GEMINI,
     GROQ,

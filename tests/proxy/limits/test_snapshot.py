@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from adapters.base import ErrorKind
+from proxy.candidate import Candidate
 from proxy.limits.health import Health
 from proxy.limits.windows import Limits
-from proxy.routing.candidates import Candidate
 from tests.proxy.limits.kit import (
     GEMINI,
     GROQ,

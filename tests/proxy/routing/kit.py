@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from adapters.base import ChatRequest, ErrorKind, Event
+from proxy.candidate import Candidate
 from proxy.errors import ApiError
 from proxy.gate.work import Rounds, Work
 from proxy.limits.health import Health
 from proxy.limits.retired import Retired
 from proxy.limits.windows import Limits
 from proxy.routing.answer import Answer
-from proxy.routing.candidates import Candidate, Chooser, Preference
+from proxy.routing.candidates import Chooser, Preference
 from proxy.routing.images import ImageFetcher
 from proxy.routing.receipt import Receipt
 from proxy.routing.router import Router
@@ -93,7 +94,7 @@ class Station:
     async def answer(self, asked: ChatRequest) -> AsyncIterator[Answer]:
         work = Work(Rounds())
         try:
-            answer = await self.router.chat(asked, self.preference, self.receipt, work)
+            answer = await self.router.answer(asked, self.preference, self.receipt, work)
             async with contextlib.aclosing(answer):
                 yield answer
         finally:

@@ -10,8 +10,10 @@ import pytest
 from msgspec import structs
 
 from adapters.base import Capabilities
+from proxy.candidate import Candidate
 from proxy.errors import ApiError
-from proxy.routing.candidates import Candidate, Chooser, Preference, Skipped, lacks, needs_of
+from proxy.routing.candidates import Chooser, Preference, Skipped, lacks
+from proxy.routing.operations import CHAT
 from tests.proxy.kit import EVERYTHING, ScriptedAdapter, adapter, request
 
 TOOL = {"type": "function", "function": {"name": "measure"}}
@@ -274,7 +276,7 @@ def message(*parts: Mapping[str, Any]) -> dict[str, Any]:
 def test_what_a_request_needs_is_named_with_its_place(
     fields: dict[str, Any], needs: dict[str, str]
 ) -> None:
-    assert needs_of(request(**fields)) == needs
+    assert CHAT.needs(request(**fields)) == needs
 
 
 def test_a_model_that_can_do_all_lacks_nothing() -> None:

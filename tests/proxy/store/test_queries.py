@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from adapters.base import Usage
+from proxy.candidate import Candidate
 from proxy.console.ledger import Ledger, filter_of
 from proxy.errors import ApiError
-from proxy.routing.candidates import Candidate
 from proxy.routing.receipt import Receipt
 from proxy.store.database import Database
 from proxy.store.queries import Span, usage

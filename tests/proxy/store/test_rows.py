@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from adapters.base import ErrorKind, Finish, Reasoning, Start, Text, Usage
-from proxy.routing.candidates import Candidate
+from proxy.candidate import Candidate
 from proxy.routing.receipt import Receipt
 from proxy.store.rows import UsageQueue, UsageRow, usage_row
 from tests.admin.kit import Desk, desk

@@ -129,7 +129,7 @@ def test_a_histogram_counts_all_below_a_bound() -> None:
 
 
 def test_estimated_tokens_are_counted_apart() -> None:
-    from proxy.routing.candidates import Candidate
+    from proxy.candidate import Candidate
 
     tally = Tally()
     tally.add(row(answered(Candidate("near", "m"), written=8, prompt_guess=3), status=499))

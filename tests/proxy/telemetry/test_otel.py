@@ -25,7 +25,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from adapters import REGISTRY
 from adapters.base import ErrorKind, Usage
-from proxy.routing.candidates import Candidate
+from proxy.candidate import Candidate
 from proxy.routing.receipt import Receipt
 from proxy.store.rows import LEFT, UsageRow, usage_row
 from proxy.telemetry.otel import Telemetry, facts_of

@@ -10,7 +10,8 @@ import orjson
 from hypothesis import given, strategies as st
 
 from adapters.base import Json
-from proxy.doors.chat.read import parse_json, parse_request
+from proxy.doors.chat.read import parse_request
+from proxy.doors.openai import parse_json
 from proxy.errors import ApiError
 from tests.proxy.doors.chat.read.kit import (
     OPENAI_NAMES,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from proxy.doors.chat import read as parse
-from proxy.doors.chat.read import parse_json, parse_request
+from proxy.doors import openai as parse
+from proxy.doors.chat.read import parse_request
+from proxy.doors.openai import parse_json
 from proxy.errors import ApiError
 
 

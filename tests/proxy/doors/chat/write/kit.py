@@ -8,7 +8,8 @@ from typing import Any
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from adapters.base import Event, Json
-from proxy.doors.chat.write import ChunkStream, Fold, Head
+from proxy.doors.chat.write import ChunkStream, Fold
+from proxy.doors.openai import Head
 
 AWKWARD = 'é😀\u2028\u2029\u0085\x7f"\\\n\t\x00 </script>'
 CITATION: Json = {

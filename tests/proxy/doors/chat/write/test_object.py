@@ -8,15 +8,15 @@ import pytest
 from openai.types import Model as OpenAIModel
 
 from adapters.base import Event, Finish, Media, Model, Reasoning, Refusal, Text, ToolCall, Usage
-from proxy.doors.chat.write import (
+from proxy.doors.openai import (
     DONE,
     error_object,
     model_object,
     models_object,
     new_head,
-    sse,
     usage_object,
 )
+from proxy.doors.sse import sse
 from proxy.errors import ApiError
 from tests.proxy.doors.chat.write.kit import message_of, object_of
 

@@ -1,0 +1,102 @@
+"""Checks of parameters: each gives the value, or raises ApiError with its name. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from adapters.base import Json
+from proxy.errors import ApiError, bad_request
+
+Check = Callable[[str, Any], Any]
+
+
+def checked(data: Mapping[str, Any], name: str, check: Check) -> Any:
+    """The parameter as `check` gives it, None where it is absent or null."""
+    value = data.get(name)
+    return None if value is None else check(name, value)
+
+
+def member(data: Mapping[str, Any], path: str, name: str, check: Check) -> Any:
+    """The same of an object that itself stands at `path`."""
+    value = data.get(name)
+    return None if value is None else check(f"{path}.{name}", value)
+
+
+def wrong_type(param: str, expected: str) -> ApiError:
+    return bad_request(f"'{param}' must be {expected}.", param=param, code="invalid_type")
+
+
+def out_of_range(param: str, expected: str) -> ApiError:
+    return bad_request(f"'{param}' must be {expected}.", param=param, code="invalid_value")
+
+
+def flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise wrong_type(name, "true or false")
+    return value
+
+
+def string(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise wrong_type(name, "a string")
+    return value
+
+
+def json_object(name: str, value: Any) -> Json:
+    if not isinstance(value, dict):
+        raise wrong_type(name, "an object")
+    return value
+
+
+def json_list(name: str, value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise wrong_type(name, "a list")
+    return value
+
+
+def strings(name: str, value: Any) -> list[str]:
+    return [string(name, item) for item in json_list(name, value)]
+
+
+def anything(_name: str, value: Any) -> Any:
+    return value
+
+
+def integer(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise wrong_type(name, "an integer")
+    return value
+
+
+def between(low: float, high: float) -> Check:
+    def check(name: str, value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise wrong_type(name, "a number")
+        if not low <= value <= high:
+            raise out_of_range(name, f"between {low:g} and {high:g}")
+        return value
+
+    return check
+
+
+def whole(low: int, high: int) -> Check:
+    def check(name: str, value: Any) -> int:
+        if not low <= integer(name, value) <= high:
+            raise out_of_range(name, f"between {low} and {high}")
+        return int(value)
+
+    return check
+
+
+count = whole(1, 2**31 - 1)
+
+
+def stops(value: Any) -> tuple[str, ...]:
+    """OpenAI's `stop`: a string or up to four."""
+    if value is None:
+        return ()
+    found = [value] if isinstance(value, str) else strings("stop", value)
+    if len(found) > 4:
+        raise out_of_range("stop", "at most 4 strings")
+    return tuple(filter(None, found))  # an empty one would stop everywhere

@@ -1,0 +1,90 @@
+"""What a door is: one protocol that clients speak. Pure: no I/O, no clock, no Starlette.
+
+`exchange.py` takes the requests and sends the answers; a door says what they mean. A new one costs
+a folder, and a line in `DOORS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from msgspec import Struct
+
+from proxy.reply import Header, Reply, Speller
+
+
+class Call(Struct, frozen=True):
+    """A request as it came, its headers by names in lower case; `params` are those of its path."""
+
+    body: bytes = b""
+    method: str = "POST"
+    path: str = ""
+    params: Mapping[str, str] = {}
+    query: bytes = b""
+    headers: Mapping[bytes, bytes] = {}
+
+
+class Asked(Struct, frozen=True):
+    """What a client wants: a neutral request, and what else the form of the answer depends on.
+
+    The type of `request` decides on the operation (`proxy/routing/operations.py`). `own` is what
+    the body says to this server alone. Doors whose writers must know more derive a type.
+    """
+
+    request: Any
+    stream: bool = False
+    own: Any = None
+
+
+class Opening(Struct, frozen=True):
+    """What is known of an answer before any of its events.
+
+    `prompt_guess` is about how many tokens were asked, for protocols that tell it at the start.
+    """
+
+    request_id: str
+    now_s: float
+    prompt_guess: int = 0
+
+
+class Stream(Protocol):
+    """Writes an answer as it comes. What it returns is sent in one piece, nothing for b""."""
+
+    @property
+    def headers(self) -> Sequence[Header]: ...
+
+    def feed(self, events: Sequence[Any]) -> bytes: ...
+    def end(self) -> bytes: ...
+
+    def fail(self, error: Any) -> bytes:
+        """The end of an answer that fails on its way; `error` is an ApiError."""
+
+
+class Fold(Protocol):
+    """Writes an answer in one piece."""
+
+    @property
+    def headers(self) -> Sequence[Header]: ...
+
+    def feed(self, events: Sequence[Any]) -> None: ...
+
+    def cut(self) -> bool:
+        """End where it is, for time is up; False where that would be no answer."""
+
+    def end(self) -> bytes: ...
+
+
+A = TypeVar("A", bound=Asked)
+
+
+class Door(Speller, Protocol[A]):
+    """One protocol. `name` stands in receipts and in what explains a request."""
+
+    name: str
+
+    def read(self, call: Call) -> A | Reply:
+        """What is asked; a reply where nobody need be asked for it. Raises ApiError."""
+
+    def stream(self, asked: A, opening: Opening) -> Stream: ...
+    def fold(self, asked: A, opening: Opening) -> Fold: ...

@@ -1,0 +1,143 @@
+"""What OpenAI's doors have in common: a body, a model's name, heads, usage, lists, errors. Pure."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+import orjson
+from msgspec import Struct
+
+from adapters.base import Json, Model, Start, Usage
+from adapters.json_size import has_too_many_values, is_deeper_than
+from proxy.candidate import MODEL_NAME
+from proxy.doors.sse import sse
+from proxy.errors import ApiError, bad_request, model_not_found
+from proxy.reply import Header, Reply
+
+MAX_DEPTH = 128
+JSON_TYPE: Header = (b"content-type", b"application/json; charset=utf-8")
+DONE = b"data: [DONE]\n\n"
+
+
+class OpenAIErrors:
+    """OpenAI's envelope for what has failed."""
+
+    def refusal(self, error: ApiError) -> Reply:
+        body = orjson.dumps(error_object(error))
+        return Reply(error.status, (JSON_TYPE, *error.headers()), body)
+
+    def cut(self, error: ApiError) -> bytes:
+        """An error event, and no `[DONE]`."""
+        return sse(error_object(error))
+
+
+def parse_json(body: bytes) -> Json:
+    """The body as a JSON object no deeper than `MAX_DEPTH`. Raises ApiError."""
+    if has_too_many_values(body):
+        raise bad_request("The body holds too many values.", code="invalid_json")
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        reason = str(error).partition(":")[0]
+        raise bad_request(f"The body is not valid JSON: {reason}.", code="invalid_json") from None
+    if not isinstance(data, dict):
+        raise bad_request("The body must be a JSON object.", code="invalid_json")
+    if is_deeper_than(MAX_DEPTH, data):
+        raise bad_request(f"The body is nested deeper than {MAX_DEPTH}.", code="invalid_json")
+    return data
+
+
+def check_model_name(model: object) -> str:
+    """The name if it can be a model's; 404 otherwise, so that it never becomes part of a URL."""
+    if model is None:
+        raise bad_request("You must provide a model parameter.", param="model")
+    if not isinstance(model, str):
+        raise bad_request("'model' must be a string.", param="model", code="invalid_type")
+    if not MODEL_NAME.fullmatch(model) or ".." in model or "//" in model:
+        raise model_not_found(model)
+    return model
+
+
+class Head(Struct):
+    """What every chunk of an answer repeats; `created` in Unix seconds."""
+
+    id: str
+    created: int
+    model: str
+    system_fingerprint: str | None = None
+    service_tier: str | None = None
+
+    def learn(self, start: Start) -> None:
+        """Take over what the provider says of itself."""
+        self.id = start.id or self.id
+        self.created = start.created or self.created
+        self.model = start.model or self.model
+        self.system_fingerprint = start.system_fingerprint
+        self.service_tier = start.service_tier
+
+    def fields(self, kind: str) -> Json:
+        """The first members of a chunk or of the single object."""
+        if not self.id:
+            self.id = f"chatcmpl-{secrets.token_hex(12)}"
+        fields = {
+            "id": self.id,
+            "object": kind,
+            "created": self.created,
+            "model": self.model,
+            "system_fingerprint": self.system_fingerprint,
+        }
+        if self.service_tier is not None:
+            fields["service_tier"] = self.service_tier
+        return fields
+
+
+def new_head(*, model: str, now_s: float) -> Head:
+    """A head for an answer whose provider may give no time of its own; an id is made if needed."""
+    return Head(id="", created=int(now_s), model=model)
+
+
+def usage_object(usage: Usage) -> Json:
+    """OpenAI's `usage`, with the provider's own timings kept beside it."""
+    counts: Json = dict(usage.extra or {}) | {
+        "prompt_tokens": usage.prompt,
+        "completion_tokens": usage.completion,
+        "total_tokens": usage.prompt + usage.completion,
+    }
+    if usage.cached is not None:
+        counts["prompt_tokens_details"] = {"cached_tokens": usage.cached}
+    if usage.reasoning is not None:
+        counts["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning}
+    return counts
+
+
+def model_object(model_id: str, model: Model) -> Json:
+    """One entry of `/v1/models`."""
+    entry: Json = {
+        "id": model_id,
+        "object": "model",
+        "created": model.created,
+        "owned_by": model.owned_by,
+    }
+    if model.context:
+        entry["context_window"] = model.context
+    return entry
+
+
+def models_object(entries: Sequence[Json]) -> bytes:
+    """The answer of `/v1/models`."""
+    return orjson.dumps({"object": "list", "data": entries})
+
+
+def error_object(error: ApiError) -> Json:
+    """OpenAI's error envelope, with the provider and the five-code name beside it."""
+    return {
+        "error": {
+            "message": error.message,
+            "type": error.type,
+            "param": error.param,
+            "code": error.code,
+            "provider": error.provider,
+            "provider_code": error.provider_code,
+        }
+    }

@@ -1,0 +1,21 @@
+"""Server-sent events: the frame around what a door says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import orjson
+
+from adapters.base import Json
+from proxy.reply import Header
+
+HEADERS: Sequence[Header] = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+)
+
+
+def sse(payload: Json) -> bytes:
+    """One event that holds `payload` as JSON."""
+    return b"data: " + orjson.dumps(payload) + b"\n\n"

@@ -1,0 +1,49 @@
+"""A whole answer, and how a protocol tells of a failure: all that the gate knows of protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from proxy.errors import ApiError
+
+Header = tuple[bytes, bytes]
+
+
+class Reply(Struct, frozen=True):
+    """An answer that is there as a whole."""
+
+    status: int
+    headers: Sequence[Header]
+    body: bytes
+
+    def head(self) -> list[Header]:
+        """The headers, and the length of the body among them."""
+        return [*self.headers, (b"content-length", b"%d" % len(self.body))]
+
+
+class Speller(Protocol):
+    """How one protocol tells of a failure. Pure."""
+
+    def refusal(self, error: ApiError) -> Reply:
+        """The answer that an error is."""
+
+    def cut(self, error: ApiError) -> bytes:
+        """The last bytes of a stream that has begun, and that nobody knows more of."""
+
+
+SpellerOf = Callable[[str], Speller]
+"""Which protocol is spoken at a path."""
+
+
+class PlainText:
+    """For a server without any door."""
+
+    def refusal(self, error: ApiError) -> Reply:
+        headers = ((b"content-type", b"text/plain; charset=utf-8"), *error.headers())
+        return Reply(error.status, headers, error.message.encode())
+
+    def cut(self, error: ApiError) -> bytes:
+        return b""

@@ -1,0 +1,158 @@
+"""What may be asked of a provider: one entry for each kind of neutral request.
+
+Plan, limits, health and receipts are the same for all of them. What differs stands here: which
+model does it, what it needs of that, how much it takes, and which method of an adapter is called.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Protocol, TypeVar
+
+from msgspec.structs import replace
+
+from adapters.base import (
+    Adapter,
+    AdapterError,
+    Capabilities,
+    ChatRequest,
+    Event,
+    Json,
+    Usage,
+)
+from proxy.errors import bad_request
+from proxy.routing.fanout import fan_out
+from proxy.routing.first import until_content
+from proxy.routing.images import ImageFetcher, ImageFetchError
+from proxy.routing.jsontext import only_json
+
+R = TypeVar("R")
+Spent = Callable[[int, Usage | AdapterError], None]
+
+
+class Operation(Protocol[R]):
+    """`R` is a `Struct` that has a `model`. Pure, but for `prepared` and `events`."""
+
+    @property
+    def model(self) -> Callable[[Adapter], str | None] | None:
+        """Tells which model an adapter does this with if none is named, None if it cannot do it.
+
+        Without such a function all can, and the model that the user has chosen does it.
+        """
+
+    def needs(self, request: R) -> Mapping[str, str]:
+        """What it needs of a model: field of Capabilities -> the parameter that needs it."""
+
+    def tokens(self, request: R) -> tuple[int, int]:
+        """About how many tokens are asked, and how many may be answered."""
+
+    def may_take_more(self, request: R) -> bool:
+        """Whether any model might need several calls for it."""
+
+    def calls(self, request: R, can: Capabilities) -> int:
+        """How many calls at once a model needs for it."""
+
+    def warnings(self, adapter: Adapter, request: R) -> Sequence[str]:
+        """What would be lost on the way to the provider."""
+
+    async def prepared(
+        self, request: R, can: Capabilities, images: ImageFetcher, cache: dict[str, str]
+    ) -> R:
+        """The request with what a model cannot fetch itself. Raises ApiError."""
+
+    def events(
+        self, adapter: Adapter, request: R, calls: int, spent: Spent, *, one_first: bool
+    ) -> AsyncGenerator[list[Any], None]:
+        """The answer, in so many calls; `spent` and `one_first` as `fan_out` takes them."""
+
+    async def first(
+        self, events: AsyncGenerator[list[Any], None], provider: str
+    ) -> tuple[list[Any], AsyncGenerator[list[Any], None]]:
+        """All events up to the first that commits the answer, and those that follow."""
+
+
+Operations = Mapping[type, Operation[Any]]
+
+
+class Chat:
+    """A conversation goes on by one turn."""
+
+    model = None
+
+    def needs(self, request: ChatRequest) -> Mapping[str, str]:
+        """Tools, media, and probabilities of tokens."""
+        needs: dict[str, str] = {}
+        if request.tools and request.tool_choice != "none":
+            needs["tools"] = "tools"
+        if request.params.get("logprobs"):
+            needs["logprobs"] = "logprobs"
+        for i, message in enumerate(request.messages):
+            if type(message.get("content")) is list:
+                _needs_of_parts(f"messages[{i}].content", message["content"], needs)
+        return needs
+
+    def tokens(self, request: ChatRequest) -> tuple[int, int]:
+        """At four characters each."""
+        characters = 0
+        for message in request.messages:
+            content = message.get("content")
+            if isinstance(content, str):
+                characters += len(content)
+            elif content:
+                characters += sum(len(part.get("text") or "") for part in content)
+        return math.ceil(characters / 4), request.max_tokens or 0
+
+    def may_take_more(self, request: ChatRequest) -> bool:
+        """Several choices."""
+        return request.n > 1
+
+    def calls(self, request: ChatRequest, can: Capabilities) -> int:
+        """As many as choices, where a model gives but one at a time."""
+        gives_all = can.n_stream if request.stream else can.n
+        return 1 if gives_all else request.n
+
+    def warnings(self, adapter: Adapter, request: ChatRequest) -> Sequence[str]:
+        """Those of the call that it becomes."""
+        return adapter.to_native(request).warnings
+
+    async def prepared(
+        self, request: ChatRequest, can: Capabilities, images: ImageFetcher, cache: dict[str, str]
+    ) -> ChatRequest:
+        """Images come as bytes where they must."""
+        if can.image_urls:
+            return request
+        try:
+            messages = await images.inline(request.messages, cache)
+        except ImageFetchError as error:
+            raise bad_request(error.message, param=error.param, code=error.code) from None
+        return request if messages is request.messages else replace(request, messages=messages)
+
+    def events(
+        self, adapter: Adapter, request: ChatRequest, calls: int, spent: Spent, *, one_first: bool
+    ) -> AsyncGenerator[list[Event], None]:
+        """Several calls are merged; JSON that was asked for in words is looked for in the text."""
+        if calls > 1:
+            events = fan_out(adapter, request, spent, one_first=one_first)
+        else:
+            events = adapter.chat(request)
+        if request.response_format is not None:
+            events = only_json(events, request.response_format, adapter.name)
+        return events
+
+    first = staticmethod(until_content)
+
+
+_NEEDS_OF_PART: Mapping[str, str] = {"image_url": "images", "input_audio": "audio", "file": "files"}
+
+
+def _needs_of_parts(param: str, parts: Sequence[Json], needs: dict[str, str]) -> None:
+    for j, part in enumerate(parts):
+        if need := _NEEDS_OF_PART.get(part["type"]):
+            needs.setdefault(need, f"{param}[{j}]")
+
+
+CHAT = Chat()
+OPERATIONS: Operations = MappingProxyType({ChatRequest: CHAT})
+"""By the type of the request."""
