@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapters.base import ChatRequest, ErrorKind, Event
+from adapters.base import ErrorKind, Event
 from proxy.candidate import Candidate
 from proxy.errors import ApiError
 from proxy.gate.work import Rounds, Work
@@ -19,6 +19,7 @@ from proxy.limits.windows import Limits
 from proxy.routing.answer import Answer
 from proxy.routing.candidates import Chooser, Preference
 from proxy.routing.images import ImageFetcher
+from proxy.routing.operations import OPERATIONS, Operations
 from proxy.routing.receipt import Receipt
 from proxy.routing.router import Router
 from tests.proxy.kit import ScriptedAdapter, request
@@ -51,6 +52,7 @@ class Station:
     chance: float = 0
     limits: dict[str, Limits] = field(default_factory=dict)
     windows: dict[str, int] = field(default_factory=dict)
+    operations: Operations = field(default_factory=lambda: OPERATIONS)
     clock: Clock = field(default_factory=Clock)
     receipt: Receipt = field(default_factory=Receipt)
     preference: Preference = field(default_factory=lambda: Preference("north", chosen=True))
@@ -73,6 +75,7 @@ class Station:
             self.adapters,
             listed=lambda _: (),
             last_resort=lambda _: None,
+            operations=self.operations,
             retired=self.retired,
         )
         self.router = Router(
@@ -83,6 +86,7 @@ class Station:
             relist=relist,
             windows=windows,
             images=ImageFetcher("off"),
+            operations=self.operations,
             strict_params=self.strict_params,
             max_wait_s=self.max_wait_s,
             clock=self.clock,
@@ -91,7 +95,7 @@ class Station:
         )
 
     @contextlib.asynccontextmanager
-    async def answer(self, asked: ChatRequest) -> AsyncIterator[Answer]:
+    async def answer(self, asked: Any) -> AsyncIterator[Answer]:
         work = Work(Rounds())
         try:
             answer = await self.router.answer(asked, self.preference, self.receipt, work)
