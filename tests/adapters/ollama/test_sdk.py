@@ -31,7 +31,10 @@ pytestmark = pytest.mark.anyio
 
 async def _sdks_request(body: Json, **client: Any) -> httpx.Request:
     fake = FakeUpstream(OK)
-    await ollama.AsyncClient(transport=fake, **client).chat(**body)
+    answer: Any = await ollama.AsyncClient(transport=fake, **client).chat(**body)
+    if body.get("stream"):  # then nothing is sent before it is read
+        async for _ in answer:
+            pass
     return fake.requests[0]
 
 
