@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, Protocol
 
 import orjson
@@ -12,8 +13,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from admin.auth import Gate
-from admin.site import HEADERS, asset, page
+from admin.auth import WRONG, Gate
+from admin.site import HEADERS, LOGIN_ASSETS, asset, page
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 MAX_LOGIN_BYTES = 4096
@@ -39,11 +40,12 @@ class Console(Protocol):
 
 def admin_routes(console: Console, gate: Gate, chat: ASGIApp) -> list[Route]:
     """All routes. `chat` answers the page's playground, which has no client's key to show."""
-    site, api = _Site(gate), _Api(console)
+    site, api = _Site(gate), _Api(console, gate)
     return [
         Route("/admin", site.page),
         Route("/admin/assets/{name}", site.asset),
         Route("/admin/api/login", answering(site.log_in), methods=["POST"]),
+        Route("/admin/api/logout", answering(site.log_out, gate), methods=["POST"]),
         Route("/admin/api/chat", _GuardedApp(chat, gate), methods=["POST"]),
         *(
             Route(path, answering(endpoint, gate), methods=methods)
@@ -66,23 +68,33 @@ class _Site:
         self._gate = gate
 
     async def page(self, request: Request) -> Response:
-        if not self._gate.admits(request):
+        if not await self._gate.admits(request):
             return page("login.html", status=401)
         return page("index.html")
 
     async def asset(self, request: Request) -> Response:
-        return asset(request.path_params["name"])
+        name = request.path_params["name"]
+        if name not in LOGIN_ASSETS and not await self._gate.admits(request):
+            raise HTTPException(401, WRONG)
+        return asset(name)
 
     async def log_in(self, request: Request) -> Response:
         response = json_of({"ok": True})
-        if not self._gate.log_in(_token(await body_of(request, MAX_LOGIN_BYTES)), response):
-            raise HTTPException(401, "The admin token is missing or wrong.")
+        token = _token(await body_of(request, MAX_LOGIN_BYTES))
+        if not await self._gate.log_in(token, request, response):
+            raise HTTPException(401, WRONG)
+        return response
+
+    async def log_out(self, request: Request) -> Response:
+        response = json_of({"ok": True})
+        self._gate.log_out(request, response)
         return response
 
 
 class _Api:
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, gate: Gate) -> None:
         self._console = console
+        self._gate = gate
 
     async def preferences(self, request: Request) -> Response:
         app = request.query_params.get("app")
@@ -99,8 +111,15 @@ class _Api:
     async def events(self, request: Request) -> Response:
         if request.method == "HEAD":  # the head of an answer whose body never ends
             return Response(headers=HEADERS, media_type="text/event-stream")
-        feed = self._console.events()
+        feed = self._while_admitted(request)
         return StreamingResponse(feed, headers=HEADERS, media_type="text/event-stream")
+
+    async def _while_admitted(self, request: Request) -> AsyncGenerator[bytes, None]:
+        async with aclosing(self._console.events()) as events:
+            async for event in events:
+                if not self._gate.still_admits(request):
+                    return
+                yield event
 
     async def test(self, request: Request) -> Response:
         return json_of(await self._console.test(await body_of(request)))
@@ -118,7 +137,7 @@ def answering(endpoint: Endpoint, gate: Gate | None = None) -> Endpoint:
 
     async def guarded(request: Request) -> Response:
         if gate is not None:
-            gate.check(request)
+            await gate.check(request)
         try:
             return await endpoint(request)
         except ClientDisconnect:
@@ -135,7 +154,7 @@ class _GuardedApp:
         self._gate = gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._gate.check(Request(scope))
+        await self._gate.check(Request(scope))
         await self._app(scope, receive, send)
 
 

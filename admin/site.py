@@ -29,6 +29,8 @@ ASSETS = frozenset(
     | {"play.js", "usage.js", "chart.js", "requests.js", "today.js"}
     | {"aliases.js", "kept.js"}
 )
+LOGIN_ASSETS = frozenset({"style.css", "icon.svg", "login.js"})
+"""Those that the page needs on which one signs in."""
 HEADERS: Mapping[str, str] = {
     "cache-control": "no-store",
     "referrer-policy": "no-referrer",

@@ -71,7 +71,7 @@ class _Api:
 
 def _guarded(endpoint: Endpoint, gate: Gate) -> Endpoint:
     async def guarded(request: Request) -> Response:
-        gate.check(request)
+        await gate.check(request)
         return await endpoint(request)
 
     return guarded

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 
@@ -37,6 +38,7 @@ from proxy.gate.room import Admission
 from proxy.gate.shortcut import Shortcut
 from proxy.limits.health import Health
 from proxy.limits.retired import Retired
+from proxy.proof import Identity
 from proxy.redact import Redactor
 from proxy.routing.candidates import Chooser, Preference, built_in_models, last_resort_of
 from proxy.routing.images import ImageFetcher
@@ -104,7 +106,8 @@ class Parts:
         reach = Reach(self.adapters, redactor)
         self.watch = Watch(facts, reach, self.catalog, self.preferences, self.background)
         self.alerts = alerts_of(settings, self.storage, self.health, upstream.client, clocks.wall)
-        self.admin_token = admin_token(settings.admin_token, is_published=settings.is_published)
+        self.admin_token = admin_token(settings.admin_token, is_published=settings.is_guarded)
+        self.gate = _gate(settings, self.admin_token, clocks)
         self.telemetry = telemetry_of(settings, self.adapters.values())
 
     def _router(self, clocks: Clocks, redactor: Redactor, answered: set[str]) -> Router:
@@ -196,7 +199,7 @@ def _routes(
     room, health = parts.admission.requests, parts.health.snapshot
     metrics = Metrics(tally, storage.usage, storage.prices, room, health, sources.in_use)
     ledger = Ledger(storage, alerts=parts.alerts.told)
-    gate = Gate(parts.admin_token)
+    gate = parts.gate
     return [
         *(Route(path, at, methods=one.methods) for one, at in doors for path in one.paths),
         *(Route(f"{prefix}/models", models.every) for prefix in PREFIXES),
@@ -206,6 +209,17 @@ def _routes(
         *kept_routes(kept, gate),
         *admin_routes(Console(sources, parts.watch, parts.health.try_again), gate, doors[0][1]),
     ]
+
+
+def _gate(settings: Settings, token: SecretStr | None, clocks: Clocks) -> Gate:
+    is_made = token is not settings.admin_token
+    return Gate(
+        token,
+        passport=Identity().passport if is_made else None,
+        clock=clocks.clock,
+        wall=clocks.wall,
+        sleep=clocks.sleep,
+    )
 
 
 @asynccontextmanager

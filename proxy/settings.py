@@ -142,6 +142,16 @@ class Settings(BaseSettings):
         return bool(self.allowed_hosts) or not self.is_loopback
 
     @property
+    def is_guarded(self) -> bool:
+        """Whether the owner has to show a token: being on this machine is not enough."""
+        return self.is_published or bool(self.client_keys)
+
+    @property
+    def asks_for_token(self) -> bool:
+        """Whether the admin page asks for a token, set or made up."""
+        return self.is_guarded or bool(self.admin_token.get_secret_value())
+
+    @property
     def client_keys(self) -> Mapping[str, SecretStr]:
         """The keys that clients must show one of, by app name; empty when none are needed."""
         return {name: SecretStr(key) for name, key in _named_keys(self.api_keys.get_secret_value())}

@@ -34,6 +34,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "proxy.reply",
         "proxy.candidate",
         "proxy.figures",
+        "proxy.private",
+        "proxy.proof",
     ),
     ("proxy.upstream", "proxy.gate", "proxy.limits"),
     ("proxy.routing",),

@@ -31,6 +31,7 @@ function show(news) {
   const failed = news.background.problems;
   byId("background-problem").hidden = !failed.length;
   say(byId("background-problem"), failed.length ? `${failed.join("; ")}. Restart pointsman.` : "");
+  byId("sign-out").hidden = !news.signs_in;
   say(byId("version"), `pointsman ${news.version}`);
 }
 
@@ -67,6 +68,7 @@ byId("copy").addEventListener("click", async () => {
   await navigator.clipboard.writeText(byId("base-url").textContent);
   notify("✓ Base URL copied.");
 });
+byId("sign-out").addEventListener("click", () => api("POST", "/admin/api/logout").finally(() => location.reload()));
 byId("dismiss").addEventListener("click", () => {
   byId("notice").hidden = true;
   byId("main").focus({ preventScroll: true });

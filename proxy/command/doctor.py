@@ -23,6 +23,7 @@ from proxy.command.offline import offline
 from proxy.command.remote import RemoteError, running
 from proxy.console.status import gone_text
 from proxy.limits.successor import is_listed, successor
+from proxy.private import NotPrivateError, check_file, check_folder
 from proxy.routing.candidates import Preference
 from proxy.settings import Settings, SettingsError, placeholder_keys, strange_settings
 from proxy.store.migrate import HEAD, NewerSchemaError, unknown_schema
@@ -173,9 +174,13 @@ def _other_database(settings: Settings) -> Finding:
 
 def _file(path: Path) -> Finding:
     try:
-        if not path.exists():
+        if not path.exists() and not path.is_symlink():
             return _no_file_yet(path)
+        check_folder(path.parent)
+        check_file(path)
         schema = _schema(path)
+    except NotPrivateError as error:
+        raise StoreError(str(error)) from error
     except PermissionError:
         raise StoreError(f"{path} is not for this user to read") from None
     except sqlite3.Error as error:

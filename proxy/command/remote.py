@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ import httpx
 import orjson
 
 from adapters.base import Json
+from proxy.proof import NONCE_HEADER, PROOF_HEADER, Address, Identity
 from proxy.settings import Settings
 
 FIND_TIMEOUT_S = 1.0
@@ -24,10 +26,11 @@ class RemoteError(Exception):
 def running(settings: Settings) -> Iterator[Remote | None]:
     """The server at the configured address, or None if no pointsman answers there."""
     with httpx.Client(base_url=settings.url(), timeout=ASK_TIMEOUT_S, trust_env=False) as client:
-        if not _is_pointsman(client):
+        address = _proven_address(client)
+        if address is None:
             yield None
             return
-        client.headers.update(_keys(settings))  # not before: a stranger gets none
+        client.headers.update(_keys(settings, address))  # not before: a stranger gets none
         yield Remote(client)
 
 
@@ -93,21 +96,25 @@ class Remote:
         return str(self._client.base_url).rstrip("/")
 
 
-def _is_pointsman(client: httpx.Client) -> bool:
-    """Whether who answers there gives back the id of a request, as few other servers do."""
-    own_id = f"find-{secrets.token_hex(8)}"
+def _proven_address(client: httpx.Client) -> Address | None:
+    """Where the server is, if it proves there that it is this user's; nothing is told to others."""
+    nonce = secrets.token_hex(16)
     try:
-        response = client.get(
-            "/health/live", headers={"x-request-id": own_id}, timeout=FIND_TIMEOUT_S
-        )
+        with client.stream(
+            "GET", "/health/live", headers={NONCE_HEADER: nonce}, timeout=FIND_TIMEOUT_S
+        ) as response:
+            address: Address = response.extensions["network_stream"].get_extra_info("server_addr")
+            expected = Identity().proof(nonce, address[:2])
+            proof = response.headers.get(PROOF_HEADER, "")
+            if expected is None or not hmac.compare_digest(expected.encode(), proof.encode()):
+                return None
+            response.read()
+            return address[:2]
     except (httpx.HTTPError, httpx.InvalidURL):
-        return False
-    return response.status_code == 200 and response.headers.get("x-request-id") == own_id
+        return None
 
 
-def _keys(settings: Settings) -> dict[bytes, bytes]:
-    """The admin token, and for a server that has none the first of the clients' keys."""
-    token = settings.admin_token.get_secret_value()
-    keys = [key.get_secret_value() for key in settings.client_keys.values()]
-    shown = token or (keys[0] if keys else "")
+def _keys(settings: Settings, address: Address) -> dict[bytes, bytes]:
+    """The admin token, or the pass of this user's commands where none is set."""
+    shown = settings.admin_token.get_secret_value() or Identity().passport(address)
     return {b"authorization": f"Bearer {shown}".encode()} if shown else {}

@@ -79,6 +79,7 @@ def status_of(
         "apps": _apps(sources),
         "store": {"problem": sources.storage.problem},
         "background": {"problems": list(sources.failed)},
+        "signs_in": sources.settings.asks_for_token,
         "chat_path": "/admin/api/chat" if sources.settings.client_keys else "/v1/chat/completions",
     }
 

@@ -6,9 +6,12 @@ schema. One that it does not know is a newer version's, which this one must not 
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from proxy import private
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, MetaData
@@ -102,7 +105,7 @@ def _version(connection: Connection) -> str | None:
 def _back_up(path: Path, version: str) -> None:
     copy = path.with_name(f"{path.name}.backup-{version}")
     copy.unlink(missing_ok=True)
-    copy.touch(mode=0o600)
+    os.close(private.create(copy))
     with sqlite3.connect(path) as source, sqlite3.connect(copy) as target:
         source.backup(target)
     source.close()

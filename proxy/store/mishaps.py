@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 
+from proxy.private import NotPrivateError
 from proxy.store.snapshot import StoreError, named
 
 _DAMAGED = (AttributeError, TypeError, ValueError)
@@ -28,6 +29,8 @@ def told(path: Path | None) -> Iterator[None]:
 def _reason(error: Exception, path: Path | None) -> str:
     cause = (isinstance(error, DBAPIError) and error.orig) or error
     where = named(path)
+    if isinstance(cause, NotPrivateError):
+        return f"{where} is not used: {cause}"
     code = _code(cause)
     for codes, words in _WORDS.items():
         if code.startswith(codes):

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
+from proxy import private
 from proxy.store.snapshot import BROKEN, SnapshotError
 
 SCHEMA = Path(__file__).with_name("schema.sql")
@@ -18,10 +19,12 @@ SCHEMA = Path(__file__).with_name("schema.sql")
 
 def prepare_folder(path: Path) -> None:
     """Make the file's folder, and an empty file unless there is one. Raises OSError."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
+    private.make_folder(path.parent)
+    private.check_folder(path.parent)
+    if not private.check_file(path):
         # Made here and not by SQLite, so that it is nobody else's to read from the first byte on.
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+        with suppress(FileExistsError):  # another process was quicker
+            os.close(private.create(path))
 
 
 def create_database(path: Path) -> None:

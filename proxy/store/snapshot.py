@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from proxy import private
 from proxy.store.migrate import HEAD
 from proxy.store.preferences import StoredPreference
 
@@ -60,10 +61,13 @@ def file_id(path: Path) -> int | None:
 
 
 def keep_private(path: Path) -> None:
-    """Let nobody else read or write the file and those that SQLite puts beside it with its mode."""
+    """Let nobody else read or write the file and those that SQLite puts beside it with its mode.
+
+    Raises OSError where somebody else may have put them there.
+    """
+    private.check_folder(path.parent)
     for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
-        with suppress(OSError):  # none there, or another one's
-            path.with_name(name).chmod(0o600)
+        private.keep_private(path.with_name(name))
 
 
 class SqliteFile:
@@ -94,6 +98,7 @@ class SqliteFile:
         return found is not None
 
     def _open(self, how: str) -> sqlite3.Connection:
+        keep_private(self._path)
         connection = sqlite3.connect(
             f"{self._path.absolute().as_uri()}?{how}",
             uri=True,
@@ -169,18 +174,14 @@ class SqliteReader(SqliteFile):
     def _connect(self) -> sqlite3.Connection:
         try:
             self._is_frozen = False
-            return self._private("mode=ro")
+            return self._open("mode=ro")
         except sqlite3.OperationalError as error:
             has_log = self._path.with_name(f"{self._path.name}-wal").exists()
             if error.sqlite_errorname != "SQLITE_CANTOPEN" or has_log:
                 raise
         # Even to read, SQLite wants to write beside the file. Where nobody can, nothing changes.
         self._is_frozen = True
-        return self._private("immutable=1")
-
-    def _private(self, how: str) -> sqlite3.Connection:
-        keep_private(self._path)
-        return self._open(how)
+        return self._open("immutable=1")
 
 
 @contextmanager

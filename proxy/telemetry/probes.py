@@ -10,13 +10,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from proxy.gate.drain import Life
+from proxy.proof import NONCE_HEADER, PROOF_HEADER, Identity
 
 
 def probe_routes(life: Life, problems: Sequence[str]) -> list[Route]:
     """`problems` grows where background work fails; from then on the server is not ready."""
 
-    async def live(_request: Request) -> Response:
-        return _json({"status": "ok"})
+    async def live(request: Request) -> Response:
+        """To a command that asks who is here, with the proof."""
+        answer = _json({"status": "ok"})
+        nonce, address = request.headers.get(NONCE_HEADER), request.scope.get("server")
+        if nonce and address and (proof := Identity().proof(nonce, address)):
+            answer.headers[PROOF_HEADER] = proof
+        return answer
 
     async def ready(_request: Request) -> Response:
         if not life.ready:

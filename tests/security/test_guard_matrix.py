@@ -45,6 +45,7 @@ ROUTES = (
     ("POST", "/admin/api/chat"),
     ("POST", "/admin/api/explain"),
     ("POST", "/admin/api/login"),
+    ("POST", "/admin/api/logout"),
     ("GET", EVENTS),
     ("GET", "/admin/api/usage"),
     ("GET", "/admin/api/requests"),
