@@ -25,7 +25,7 @@ def test_a_guarded_server_is_shown_the_settings_token(
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     with server(host, monkeypatch):
-        result = run("use", "groq")
+        result = run("use", "groq", "--force")
         told = facts()
 
     assert result.exit_code == 0
