@@ -52,7 +52,7 @@ def test_a_stranger_at_the_port_is_no_server_and_gets_no_token(
     monkeypatch.setenv("POINTSMAN_ADMIN_TOKEN", "t-secret")
     with OllamaFake() as stranger:
         monkeypatch.setenv("POINTSMAN_PORT", stranger.url.rpartition(":")[2])
-        shown = run("use", "groq").stdout
+        shown = run("use", "groq", "--force").stdout
         heard = [request.headers for request in stranger.requests]
 
     assert "No pointsman is running" in shown
