@@ -49,7 +49,7 @@ MAX_WORDLESS_S = 5 * 60.0
 
 Up to its first content the request's own deadline holds.
 """
-DRAIN_S = 0.25
+DRAIN_S = 1.0
 MAX_ERROR_VALUES = 20_000
 TOO_LARGE = "the answer is too large or too long"
 
@@ -77,7 +77,7 @@ class Dialect(Protocol):
 
     @property
     def done(self) -> bool:
-        """True once the provider's end mark has been read, so that no more is to be waited for."""
+        """True once the provider's end mark has been read, so that only what comes at once is."""
 
     def refusal(self, response: httpx.Response) -> AdapterError:
         """The error that an answer of status 300 or above means; its body has been read."""
@@ -96,8 +96,7 @@ async def exchange(
     when the generator is: close it, and the provider stops.
     """
     provider = dialect.provider
-    if callable(target):
-        target = await _aimed(target, provider)
+    target = await _aimed(target, provider) if callable(target) else target
     call, reply = await _answered(target, call, dialect)
     if isinstance(reply, list):
         yield [*map(Warn, call.warnings), *reply]
@@ -117,8 +116,10 @@ async def exchange(
                 if events := stream.read(data):
                     yield events
                 if dialect.done:
-                    await _drain(body)
                     break
+            async with contextlib.aclosing(_tail(body, stream, dialect)) as tail:
+                async for events in tail:
+                    yield events
         except HTTPX_ERRORS as error:
             raise transport_error(error, provider, stream.phase) from error
         if events := stream.told(dialect.end):
@@ -238,12 +239,24 @@ class _Stream:
         return events
 
 
-async def _drain(pieces: AsyncIterator[bytes]) -> None:
-    """Read to the end of a body that has said all it had to, so that its connection is kept."""
+async def _tail(
+    body: AsyncIterator[bytes], stream: _Stream, dialect: Dialect
+) -> AsyncGenerator[list[Event], None]:
+    """What still comes of a stream that seems to be done; waited for where it goes on after all."""
+    while data := await (_soon(body) if dialect.done else anext(body, b"")):
+        if events := stream.read(data):
+            yield events
+
+
+async def _soon(pieces: AsyncIterator[bytes]) -> bytes:
+    """More of a body that seems to have said all it had to, if that comes soon; else nothing.
+
+    It is read to its end, so that its connection is kept.
+    """
     with contextlib.suppress(TimeoutError, httpx.HTTPError):
         async with asyncio.timeout(DRAIN_S):
-            async for _ in pieces:
-                pass
+            return await anext(pieces, b"")
+    return b""
 
 
 async def _read_whole(body: AsyncIterator[bytes], provider: str) -> bytes:

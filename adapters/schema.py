@@ -225,7 +225,7 @@ class _Translator:
         items, first = flat.get("items"), flat.get("prefixItems")
         if isinstance(items, list):  # how drafts before 2020-12 write prefixItems
             items, first = flat.get("additionalItems"), items
-        if isinstance(items, dict):
+        if isinstance(items, dict) or not first:  # Gemini wants items of every array
             out["items"] = self.translated(items, place.below(None))
         if isinstance(first, list) and first:
             out["prefixItems"] = [self.translated(part, place.below(None)) for part in first]

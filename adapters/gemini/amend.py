@@ -7,17 +7,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import orjson
 from msgspec.structs import replace
 
 from adapters.base import Json, NativeCall
-from adapters.gemini.contents import sign
+from adapters.gemini.contents import closed, sign
 
 PENALTIES: Mapping[str, str] = {
     "frequencyPenalty": "frequency_penalty",
     "presencePenalty": "presence_penalty",
 }
+SAMPLING: Mapping[str, str] = {"temperature": "temperature", "topP": "top_p", "topK": "top_k"}
+SAMPLING_WORDS = re.compile(r"temperature|top.?[pk]\b|sampling", re.IGNORECASE)
+RANGE = re.compile(r"\brange\b|\bbetween\b|\bin \[|(less|greater) than", re.IGNORECASE)
+ITEMS = re.compile(r"\bitems\b")
+OWN_TOOLS = re.compile(r"server.?side.?tool|built.?in.?tool", re.IGNORECASE)
 SCHEMA = re.compile(r"schema|response.?mime", re.IGNORECASE)
 TOOLS = re.compile(r"function.?(declaration|calling)|tools\[", re.IGNORECASE)
 SIGNATURE = re.compile(r"thought.?signature", re.IGNORECASE)
@@ -36,6 +42,8 @@ def amended(call: NativeCall, message: str) -> NativeCall | None:
         if mended := mend(body, message):
             body, new = mended
             words += new
+    if not words and body["contents"][-1]["role"] == "model":
+        body, words = {**body, "contents": closed(body["contents"])}, ["emulated=prefill"]
     return replace(call, body=body, warnings=(*call.warnings, *words)) if words else None
 
 
@@ -46,9 +54,57 @@ def _penalties(body: Json, message: str) -> Mended | None:
     return _without(body, gone), [f"dropped={PENALTIES[key]}" for key in sorted(gone)]
 
 
-def _thinking(body: Json, message: str) -> Mended | None:
-    if "thinking" not in message.lower() or "thinkingConfig" not in body["generationConfig"]:
+def _sampling(body: Json, message: str) -> Mended | None:
+    """All of them at once: a model that has no use for one has none for the others."""
+    gone = body["generationConfig"].keys() & SAMPLING
+    if not gone or not SAMPLING_WORDS.search(message) or RANGE.search(message):
         return None
+    return _without(body, gone), [f"dropped={SAMPLING[key]}" for key in sorted(gone)]
+
+
+def _items(body: Json, message: str) -> Mended | None:
+    """Some servers want to be told what is in an array, where it may be anything."""
+    if not ITEMS.search(message):
+        return None
+    told = _with_items(body)
+    return None if told == body else (told, ["changed=schema.items"])
+
+
+def _with_items(value: Any) -> Any:
+    """The same, each array whose items may be anything an array of texts."""
+    if isinstance(value, list):
+        return [_with_items(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    told = {key: _with_items(one) for key, one in value.items()}
+    is_open = told.get("type") == "array" and not told.get("items")
+    return {**told, "items": {"type": "string"}} if is_open else told
+
+
+def _own_tools(body: Json, message: str) -> Mended | None:
+    config = body.get("toolConfig") or {}
+    told = beside_own_tools(config)
+    if not OWN_TOOLS.search(message) or told == config:
+        return None
+    return {**body, "toolConfig": told}, ["changed=web_search_options"]
+
+
+def beside_own_tools(config: Json) -> Json:
+    """The `toolConfig` of functions beside Google's own tools, which must be said, and goes without
+    the mode AUTO."""
+    calling = config.get("functionCallingConfig") or {}
+    kept = {} if calling.get("mode") in (None, "AUTO") else {"functionCallingConfig": calling}
+    return {**kept, "includeServerSideToolInvocations": True}
+
+
+def _thinking(body: Json, message: str) -> Mended | None:
+    config = body["generationConfig"]
+    if "thinking" not in message.lower() or "thinkingConfig" not in config:
+        return None
+    if config["thinkingConfig"].get("thinkingLevel") == "MINIMAL":
+        thinking = {**config["thinkingConfig"], "thinkingLevel": "LOW"}
+        config = {**config, "thinkingConfig": thinking}
+        return {**body, "generationConfig": config}, ["changed=reasoning_effort"]
     return _without(body, {"thinkingConfig"}), ["dropped=reasoning_effort"]
 
 
@@ -98,6 +154,9 @@ def _system(body: Json, message: str) -> Mended | None:
 
 _MENDERS: tuple[Callable[[Json, str], Mended | None], ...] = (
     _penalties,
+    _sampling,
+    _items,
+    _own_tools,
     _thinking,
     _schema,
     _signatures,

@@ -109,7 +109,8 @@ class GeminiAnswer:
         self._usage: Any = None
         self._blocked: Json | None = None
         self._calls = 0
-        self._finished = 0
+        self._finished = False
+        self._goes_on = False
         self._closed = False
         self.phase = BEFORE_CONTENT
 
@@ -132,8 +133,6 @@ class GeminiAnswer:
         events: list[Event] = []
         for event in self._sse.feed(data):
             self._read(self._parsed(event.data), events)
-        if self.done:
-            events += self._close()
         if self.phase is BEFORE_CONTENT and has_content(events):
             self.phase = AFTER_CONTENT
         return events
@@ -180,8 +179,10 @@ class GeminiAnswer:
         except (AttributeError, TypeError, KeyError, ValueError) as error:
             raise bad_response("the answer has another shape", self.phase) from error
         if usage and (self._finished or self._blocked):
-            # Only with the counts, which come beside finishReason: what follows is not waited for.
-            self.done = self._finished >= max(self._choices, len(self._candidates))
+            # Only with the counts, which come beside finishReason: no more than what comes soon is
+            # waited for. Some servers write a finishReason before the content, or beside all of it.
+            ended = sum(bool(c.finish) and c.has_content for c in self._candidates.values())
+            self.done = not self._goes_on and ended >= max(self._choices, len(self._candidates))
             self.done = self.done or not self._candidates
 
     def _begin(self, answer: Json, events: list[Event]) -> None:
@@ -212,8 +213,9 @@ class GeminiAnswer:
                     events.append(Text(text, index))
                 else:
                     self._read_part(part, candidate, events)
+            self._goes_on = self._goes_on or bool(candidate.finish)
         if reason := answer.get("finishReason"):
-            self._finished += not candidate.finish
+            self._finished = True
             candidate.finish = str(reason)
             message = answer.get("finishMessage")
             candidate.finish_message = message if isinstance(message, str) else ""

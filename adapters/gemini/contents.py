@@ -15,6 +15,7 @@ from adapters.gemini.parts import PartsTranslator, texts
 
 SKIP_SIGNATURE = "skip_thought_signature_validator"  # literally, not as base64
 MAX_JSON_DEPTH = 100
+GO_ON = "Go on."
 
 
 @dataclass(slots=True)
@@ -50,10 +51,11 @@ class ContentsTranslator:
         self._warnings = warnings
 
     def contents(self, messages: Sequence[Json]) -> list[Json]:
-        """The turns: roles alternate, the user's comes first, and no turn or part is empty.
+        """The turns: the user's comes first, no turn or part is empty, and roles alternate; but the
+        results of a turn's calls stand in a turn of their own.
 
-        The results of a turn's calls follow it at once, all in one turn and in the order of the
-        calls, wherever they stood: Gemini counts them.
+        They follow the calls at once and in their order, wherever they stood: Gemini counts them,
+        and from 3.6 on takes no text behind them.
         """
         turns: list[Json] = []
         calls = self._calls(messages)
@@ -67,7 +69,9 @@ class ContentsTranslator:
             elif role == "assistant":
                 _add(turns, "model", self._said(message, at))
                 if at in calls:
-                    _add(turns, "user", [part for call in calls[at] for part in self._result(call)])
+                    parts = [part for call in calls[at] for part in self._result(call)]
+                    turns.append({"role": "user", "parts": list(filter(_is_result, parts))})
+                    _add(turns, "user", [part for part in parts if not _is_result(part)])
         if not turns or turns[0]["role"] != "user":
             turns.insert(0, {"role": "user", "parts": [{"text": " "}]})
         return turns
@@ -142,6 +146,15 @@ class ContentsTranslator:
         return [_function_response(call, response), *others]
 
 
+def _is_result(part: Json) -> bool:
+    return "functionResponse" in part
+
+
+def closed(contents: list[Json]) -> list[Json]:
+    """The same turns with one of the user's behind them, which some models want to come last."""
+    return [*contents, {"role": "user", "parts": [{"text": GO_ON}]}]
+
+
 def _function_response(call: _Call, response: Json) -> Json:
     named: Json = {"name": call.name, "response": response}
     if call.own_id is not None:
@@ -169,10 +182,10 @@ def _signed(turn: Json, gone: str | None) -> Json:
 
 
 def _add(turns: list[Json], role: str, parts: list[Json]) -> None:
-    """Append to the last turn if it is the same role's, else as a new one."""
+    """Append to the last turn if it is the same role's and holds no results, else as a new one."""
     if not parts:
         return
-    if turns and turns[-1]["role"] == role:
+    if turns and turns[-1]["role"] == role and not _is_result(turns[-1]["parts"][0]):
         turns[-1]["parts"].extend(parts)
     else:
         turns.append({"role": role, "parts": parts})

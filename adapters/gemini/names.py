@@ -11,6 +11,7 @@ from adapters.gemini.errors import NAME
 
 MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
 VERSION = re.compile(r"gemini-(\d+)(?:\.(\d+))?")
+LATEST = re.compile(r"gemini-.*latest")
 FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 
 
@@ -37,6 +38,14 @@ def version(model: str) -> tuple[int, int] | None:
     """(2, 5) of `gemini-2.5-flash`; None where the name tells none (`gemini-flash-latest`)."""
     found = VERSION.search(model)
     return (int(found[1]), int(found[2] or 0)) if found else None
+
+
+NEWEST = (99, 0)
+
+
+def generation(model: str) -> tuple[int, int]:
+    """The version to go by: a name such as `gemini-flash-latest` means the newest there is."""
+    return version(model) or (NEWEST if LATEST.fullmatch(model) else (0, 0))
 
 
 def wants_signatures(model: str) -> bool:

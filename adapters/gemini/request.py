@@ -10,10 +10,10 @@ from typing import Any
 import orjson
 
 from adapters.base import ChatRequest, ErrorKind, Json, Memory, NativeCall, ResponseFormat
-from adapters.gemini.amend import in_words
-from adapters.gemini.contents import ContentsTranslator, sign, system_parts
+from adapters.gemini.amend import beside_own_tools, in_words
+from adapters.gemini.contents import ContentsTranslator, closed, sign, system_parts
 from adapters.gemini.errors import refused
-from adapters.gemini.names import function_name, model_id, version, wants_signatures
+from adapters.gemini.names import function_name, generation, model_id, version, wants_signatures
 from adapters.gemini.parts import PartsTranslator
 from adapters.gemini.thinking import thinking_config
 from adapters.schema import Translation, for_parameters, for_response
@@ -43,6 +43,8 @@ NOT_OURS = frozenset({
 GOOGLES = ("thinking_config", "cached_content")  # as Google's own OpenAI layer takes them
 NATIVE = (*GOOGLES, "top_k", "safety_settings")
 MODES: Mapping[str, str] = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
+NO_PREFILL = (3, 6)
+"""From this version on the model's own turn may not come last."""
 MAX_SEED = 2**31 - 1  # the field is an int32
 OWN_VOICE = "Kore"
 OPENAI_VOICES = frozenset({
@@ -73,7 +75,7 @@ def to_native(request: ChatRequest, defaults: Defaults, memory: Memory) -> Nativ
     model = model_id(request.model)
     warnings: list[str] = []
     body = _conversation(request, model, defaults, memory, warnings)
-    body |= _tools(request, warnings)
+    body |= _tools(request, model, warnings)
     _warn_of_dropped(request, warnings)
     if tier := TIERS.get(request.params.get("service_tier", "")):
         body["serviceTier"] = tier
@@ -117,13 +119,16 @@ def _conversation(
 ) -> Json:
     parts = PartsTranslator(model, defaults.api_version, warnings)
     contents = ContentsTranslator(parts, memory, warnings).contents(request.messages)
+    if contents[-1]["role"] == "model" and generation(model) >= NO_PREFILL:
+        contents = closed(contents)
+        warnings.append("emulated=prefill")
     body: Json = {"contents": sign(contents) if wants_signatures(model) else contents}
     if system := system_parts(request.messages):
         body["systemInstruction"] = {"parts": system}
     return body
 
 
-def _tools(request: ChatRequest, warnings: list[str]) -> Json:
+def _tools(request: ChatRequest, model: str, warnings: list[str]) -> Json:
     tools: list[Json] = []
     body: Json = {}
     if functions := declared(request):
@@ -140,6 +145,8 @@ def _tools(request: ChatRequest, warnings: list[str]) -> Json:
             warnings.append("emulated=parallel_tool_calls")
     search = request.params.get("web_search_options")
     if search is not None:
+        if tools and generation(model) >= (3, 0):
+            body["toolConfig"] = beside_own_tools(body.get("toolConfig", {}))
         tools.append({"googleSearch": {}})
         warnings.extend(f"dropped=web_search_options.{key}" for key in search if _is_word(key))
     return body | {"tools": tools} if tools else body

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from adapters.base import Json, Thinking
-from adapters.gemini.names import version
+from adapters.gemini.names import generation, version
 
 BUDGETS: Mapping[str, int] = {
     "none": 0,
@@ -16,6 +16,19 @@ BUDGETS: Mapping[str, int] = {
     "xhigh": 24576,
     "max": 24576,
 }
+ALL_LEVELS = ("MINIMAL", "LOW", "MEDIUM", "HIGH")
+LEVELS_OF_FAMILY: Sequence[tuple[str, tuple[int, int], tuple[str, ...]]] = (
+    ("flash-lite", (3, 0), ALL_LEVELS),
+    ("flash", (3, 7), ("LOW", "MEDIUM", "HIGH")),
+    ("flash", (3, 0), ALL_LEVELS),
+    ("pro", (3, 1), ("LOW", "MEDIUM", "HIGH")),
+    ("pro", (3, 0), ("LOW", "HIGH")),
+    ("", (3, 0), ("LOW", "MEDIUM", "HIGH")),
+)
+"""What a family takes from a version on, the least first; the first row that fits counts.
+
+Source: ai.google.dev/gemini-api/docs/thinking.
+"""
 LEVELS: Mapping[str, str] = {
     "none": "MINIMAL",
     "minimal": "MINIMAL",
@@ -49,8 +62,7 @@ def thinking_config(model: str, thinking: Thinking, warnings: list[str]) -> Json
         if thinking.effort not in (None, "none") or thinking.budget_tokens:
             warnings.append("dropped=reasoning_effort")
         return {}
-    known = version(model)
-    if known is not None and known >= (3, 0):
+    if generation(model) >= (3, 0):
         config: Json = _level(model, thinking, warnings)
     else:
         config = _budget(model, thinking, warnings)
@@ -73,14 +85,21 @@ def _level(model: str, thinking: Thinking, warnings: list[str]) -> Json:
     level = LEVELS.get(effort or "")
     if level is None:
         return {}
-    if level == "MINIMAL" and "flash" not in model:
-        level = "LOW"
-    elif level == "MEDIUM" and model.startswith("gemini-3-pro"):
-        level = "HIGH"
+    taken = _levels_of(model)
+    if level == "MEDIUM" and level not in taken:
         warnings.append("changed=reasoning_effort")
+    if level not in taken:  # the next higher one
+        level = next(one for one in taken if ALL_LEVELS.index(one) > ALL_LEVELS.index(level))
     if effort == "none":
         warnings.append("changed=reasoning_effort")
     return {"thinkingLevel": level}
+
+
+def _levels_of(model: str) -> tuple[str, ...]:
+    known = generation(model)
+    return next(
+        levels for name, since, levels in LEVELS_OF_FAMILY if name in model and known >= since
+    )
 
 
 def _effort_of(budget: int) -> str | None:

@@ -221,6 +221,8 @@ class GroqDialect:
         return events
 
     def feed(self, data: bytes) -> list[Event]:
+        if self.done:
+            return []
         return self._read(self._lines.feed(data))
 
     def end(self) -> list[Event]:

@@ -29,18 +29,11 @@ from tests.security.kit import SOAK, serving
 CASES = sorted((Path(__file__).parent / "cases").glob("*.json"))
 NOT_YET = frozenset(
     {
-        "gemini-array-without-items",
-        "gemini-ends-with-assistant",
         "gemini-gif",
-        "gemini-leading-stop",
-        "gemini-result-then-user",
         "gemini-too-many-states-tools",
-        "gemini3-search-and-tools",
-        "gemini37-least-thinking",
         "groq-max-tokens",
         "groq-max-tokens-fallback",
         "ollama-cloud-max-tokens",
-        "ollama-system-only",
         "ollama-webp",
     }
 )

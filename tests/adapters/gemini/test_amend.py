@@ -72,6 +72,53 @@ async def test_penalties_that_are_refused_are_left_out() -> None:
     assert warned == [Warn("dropped=frequency_penalty"), Warn("dropped=presence_penalty")]
 
 
+async def test_sampling_that_is_refused_is_left_out_and_named() -> None:
+    body, warned = await resent(
+        "`temperature` and other sampling parameters are deprecated for this model.",
+        params={"temperature": 1, "top_p": 0.5, "seed": 3},
+    )
+    assert body["generationConfig"] == {"seed": 3}
+    assert warned == [Warn("dropped=temperature"), Warn("dropped=top_p")]
+
+
+async def test_the_least_thinking_that_is_refused_is_raised() -> None:
+    body, warned = await resent(
+        "THINKING_LEVEL_MINIMAL is not supported for this model. Allowed values are: low, high.",
+        model="gemini-3.1-flash-lite",
+        thinking=Thinking(effort="minimal", include=False),
+    )
+    assert body["generationConfig"]["thinkingConfig"] == {"thinkingLevel": "LOW"}
+    assert warned == [Warn("changed=reasoning_effort")]
+
+
+async def test_a_history_that_may_not_end_with_the_model_is_closed_in_any_words() -> None:
+    body, warned = await resent(
+        "The last message has to come from somebody else.",
+        messages=[{"role": "user", "content": "?"}, {"role": "assistant", "content": "Rain"}],
+    )
+    assert [content["role"] for content in body["contents"]] == ["user", "model", "user"]
+    assert warned == [Warn("emulated=prefill")]
+
+
+async def test_an_array_of_anything_becomes_one_of_texts_where_that_is_refused() -> None:
+    steps = {"type": "object", "properties": {"steps": {"type": "array"}}}
+    tool = {"type": "function", "function": {"name": "f", "parameters": steps}}
+    body, warned = await resent("properties[steps].items: missing field.", tools=[tool])
+    [declared] = body["tools"][0]["functionDeclarations"]
+    assert declared["parametersJsonSchema"]["properties"]["steps"]["items"] == {"type": "string"}
+    assert warned == [Warn("changed=schema.items")]
+
+
+async def test_google_search_beside_functions_is_said_where_it_must_be() -> None:
+    body, warned = await resent(
+        "Please enable tool_config.include_server_side_tool_invocations to use Built-in tools.",
+        params={"web_search_options": {}},
+        tools=[{"type": "function", "function": {"name": "f"}}],
+    )
+    assert body["toolConfig"] == {"includeServerSideToolInvocations": True}
+    assert warned == [Warn("changed=web_search_options")]
+
+
 async def test_thinking_that_is_refused_is_left_out() -> None:
     body, warned = await resent(
         "Thinking level is not supported for this model", thinking=Thinking(effort="low")

@@ -336,6 +336,18 @@ def test_nothing_is_waited_for_after_finish_and_counts() -> None:
     counts = {"usageMetadata": uncounted.pop("usageMetadata")}
     answer.feed(frame(uncounted))
     assert not answer.done
-    assert isinstance(answer.feed(frame(counts))[-1], Usage)
+    assert answer.feed(frame(counts)) == []
     assert answer.done
-    assert answer.end() == []
+    assert isinstance(answer.end()[-1], Usage)
+
+
+@pytest.mark.parametrize("first", [[], [{"text": "It "}]])
+async def test_a_finish_reason_before_the_end_ends_nothing(first: list[Json]) -> None:
+    frames = [chunk(first, finish="STOP"), chunk([{"text": "rains"}], finish="STOP")]
+    last = [chunk([{"text": "."}]), chunk([], finish="MAX_TOKENS")]
+    pieces = tuple(map(frame, [*frames, *last]))
+    reply = Reply(pieces, content_type=KIT.stream_type)
+    events = await ask(KIT, reply, a_request(KIT, stream=True))
+    text = "".join(event.text for event in events if isinstance(event, Text))
+    assert text == ("It rains." if first else "rains.")
+    assert [event.reason for event in events if isinstance(event, Finish)] == ["length"]

@@ -94,7 +94,8 @@ CONVERSATIONS: dict[str, tuple[list[Json], list[Json]]] = {
         [
             ASKED,
             turn("model", call("f"), call("g")),
-            turn("user", response("f", output="ok"), response("g", output="ok"), said("!")),
+            turn("user", response("f", output="ok"), response("g", output="ok")),
+            turn("user", said("!")),
         ],
     ),
     "a result that comes late": (
@@ -102,7 +103,8 @@ CONVERSATIONS: dict[str, tuple[list[Json], list[Json]]] = {
         [
             ASKED,
             turn("model", call("f"), call("g")),
-            turn("user", response("f", output="ok"), response("g", output="ok"), said("!")),
+            turn("user", response("f", output="ok"), response("g", output="ok")),
+            turn("user", said("!")),
         ],
     ),
     "an id that comes twice": (
@@ -181,7 +183,29 @@ def test_an_image_in_a_result_follows_it() -> None:
     content = [{"type": "text", "text": "ok"}, {"type": "image_url", "image_url": {"url": IMAGE}}]
     body = native(messages=[user("?"), called("f"), result("f", content)]).body
     image = {"inlineData": {"mimeType": "image/png", "data": PIXEL}}
-    assert body["contents"][2]["parts"] == [response("f", output="ok"), image]
+    assert body["contents"][2:] == [turn("user", response("f", output="ok")), turn("user", image)]
+
+
+@pytest.mark.parametrize(
+    ("model", "is_closed"),
+    [
+        ("gemini-2.5-flash", False),
+        ("gemini-3.1-pro-preview", False),
+        ("gemini-3.6-flash", True),
+        ("gemini-4-pro", True),
+        ("gemini-flash-latest", True),
+        ("gemma-3-27b-it", False),
+    ],
+)
+def test_a_history_that_ends_with_the_assistant_is_closed_where_it_must_be(
+    model: str, is_closed: bool
+) -> None:
+    began = {"role": "assistant", "content": "Rain"}
+    made = native(model=model, messages=[user("A title?"), began])
+    assert [content["role"] for content in made.body["contents"]] == [
+        "user", "model", *(["user"] if is_closed else []),
+    ]  # fmt: skip
+    assert made.warnings == (("emulated=prefill",) if is_closed else ())
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ EFFORTS: list[tuple[str, Thinking, Json, tuple[str, ...]]] = [
     ("gemini-2.5-flash", Thinking(include=True), THOUGHTS, ()),
     ("gemini-2.5-pro", Thinking(effort="none"), {BUDGET: 128}, ("changed=reasoning_effort",)),
     ("gemini-2.5-pro", Thinking(effort="low"), {BUDGET: 1024, **THOUGHTS}, ()),
-    ("gemini-flash-latest", Thinking(effort="low"), {BUDGET: 1024, **THOUGHTS}, ()),
+    ("gemini-flash-latest", Thinking(effort="low"), {LEVEL: "LOW", **THOUGHTS}, ()),
     (
         "gemini-3-flash-preview",
         Thinking(effort="none"),
@@ -59,6 +59,28 @@ EFFORTS: list[tuple[str, Thinking, Json, tuple[str, ...]]] = [
     ("gemini-1.5-pro", Thinking(effort="high"), {}, ("dropped=reasoning_effort",)),
     ("gemini-2.5-flash-image", Thinking(effort="low"), {}, ("dropped=reasoning_effort",)),
 ]
+
+
+LEAST = {
+    "gemini-3-flash-preview": "MINIMAL",
+    "gemini-3.6-flash": "MINIMAL",
+    "gemini-3.1-flash-lite": "MINIMAL",
+    "gemini-3.8-flash-lite": "MINIMAL",
+    "gemini-3.7-flash": "LOW",
+    "gemini-3.8-flash-preview": "LOW",
+    "gemini-4-flash": "LOW",
+    "gemini-flash-latest": "LOW",
+    "gemini-3-pro-preview": "LOW",
+    "gemini-3.1-pro-preview": "LOW",
+    "gemini-pro-latest": "LOW",
+}
+
+
+@pytest.mark.parametrize("effort", ["none", "minimal"])
+def test_the_least_thinking_is_the_least_that_the_family_takes(effort: str) -> None:
+    for model, level in LEAST.items():
+        config = native(model=model, thinking=Thinking(effort=effort)).body["generationConfig"]
+        assert (model, config["thinkingConfig"][LEVEL]) == (model, level)
 
 
 @pytest.mark.parametrize(("model", "thinking", "wanted", "warnings"), EFFORTS)

@@ -82,6 +82,16 @@ def test_arguments_become_an_object(arguments: str, native: Json, changed: bool)
     assert ("changed=tool_calls.arguments" in call.warnings) is changed
 
 
+def test_of_instructions_alone_the_last_is_the_users_word() -> None:
+    told = [
+        {"role": "system", "content": "You are a poet."},
+        {"role": "system", "content": "Sing."},
+    ]
+    call = prepared(messages=told)
+    assert call.body["messages"] == [told[0], {"role": "user", "content": "Sing."}]
+    assert call.warnings == ("changed=messages.role",)
+
+
 def test_users_are_told_apart_by_their_names() -> None:
     ann, bob = {**USER, "name": "ann"}, {**USER, "name": "bob"}
     assert [message["content"] for message in _messages(ann, bob)] == ["ann: Hi", "bob: Hi"]
