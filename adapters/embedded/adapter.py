@@ -87,7 +87,7 @@ class EmbeddedAdapter:
     """llama.cpp behind the `Adapter` protocol."""
 
     name: ClassVar[str] = NAME
-    title: ClassVar[str] = "Embedded (no set-up)"
+    title: ClassVar[str] = "Embedded (nothing to set up)"
     local: ClassVar[bool] = True
     last_resort: ClassVar[bool] = True
     setup: ClassVar[str] = "start with `uv run --extra embedded pointsman`"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -177,7 +178,7 @@ class GeminiAdapter:
         version = self._defaults.api_version
         found = line(
             key,
-            base_url=self.settings.base_url,
+            base_url=_root(self.settings.base_url),
             api_version=version,
             timeout_s=self.settings.timeout,
         )
@@ -340,3 +341,8 @@ def _model(row: Any) -> Model | None:
         context=count(row.get("inputTokenLimit")),
         free=PAID not in name.split("-"),
     )
+
+
+def _root(base_url: str | None) -> str | None:
+    """Without the version that many write behind it: the SDK adds it by itself."""
+    return base_url and re.sub(r"/v1(alpha|beta)?(/openai)?/*$", "", base_url)

@@ -31,7 +31,12 @@ def base_url(value: str | None) -> str:
     host = CONNECTABLE.get(host, host)
     if ":" in host:
         host = f"[{host}]"
-    return _checked(f"{scheme}://{host}:{port}/{path}".rstrip("/"))
+    return _checked(_root(f"{scheme}://{host}:{port}/{path}"))
+
+
+def _root(url: str) -> str:
+    """Without what many write behind it, which OpenAI's clients want or Ollama's adds itself."""
+    return url.rstrip("/").removesuffix("/v1").removesuffix("/api").rstrip("/")
 
 
 def _host_and_port(address: str, default: int) -> tuple[str, int]:

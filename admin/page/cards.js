@@ -2,7 +2,13 @@
 
 import { api, attempt, byId, countDown, duration, helpText, limitText, make, moment, number, say, seconds, shortName } from "./dom.js";
 
+const SETTLE_MS = 400; // an arrow key passes over providers on its way to the one that is meant
 const cards = new Map();
+let settling = 0;
+let byArrow = false;
+
+byId("providers").addEventListener("keydown", ({ key }) => { byArrow = key.startsWith("Arrow"); });
+byId("providers").addEventListener("pointerdown", () => { byArrow = false; });
 
 export function showCards({ providers, preference }) {
   for (const provider of providers) {
@@ -53,7 +59,13 @@ function newCard(provider) {
     ...testButton(provider),
   };
   card.radio.setAttribute("aria-describedby", card.about.id);
-  card.radio.addEventListener("change", () => choose(card.provider));
+  card.radio.addEventListener("change", () => {
+    clearTimeout(settling);
+    settling = setTimeout(() => {
+      settling = 0;
+      choose(card.provider);
+    }, byArrow ? SETTLE_MS : 0);
+  });
   card.model.addEventListener("change", () => {
     const model = card.model.value;
     attempt(
@@ -64,7 +76,7 @@ function newCard(provider) {
   const title = make("label", { className: "title", htmlFor: card.radio.id }, provider.title);
   card.head = make("div", { className: "card-head" }, card.radio, title, card.pill);
   card.use = make("div", { className: "meter" }, card.meterText, card.meter);
-  card.pick = make("div", { className: "pick" }, make("label", { htmlFor: card.model.id }, "Model"), card.model);
+  card.pick = make("div", { className: "pick" }, make("label", { htmlFor: card.model.id }, "Model", make("span", { className: "visually-hidden" }, ` of ${name}`)), card.model);
   card.root = make("div", { className: "card", data: { provider: provider.id } },
     card.head, card.about, card.setup, card.use, card.facts, card.pick, card.gone,
     make("div", { className: "test" }, card.again, card.button, card.result), card.error);
@@ -121,7 +133,7 @@ function testButton(provider) {
 
 function update(card, provider, isChosen, preset) {
   card.provider = provider;
-  card.radio.checked = isChosen;
+  if (!settling) card.radio.checked = isChosen;
   card.radio.disabled = Boolean(provider.unconfigured) && !isChosen;
   card.root.classList.toggle("chosen", isChosen);
   card.root.classList.toggle("missing", Boolean(provider.unconfigured));

@@ -6,6 +6,7 @@ import asyncio
 import shlex
 from collections.abc import Mapping
 
+import httpx
 import orjson
 from pydantic import SecretStr
 
@@ -65,6 +66,8 @@ async def _state(adapter: Adapter) -> str:
     if adapter.unconfigured:
         return f"not set up: {adapter.unconfigured}"
     model = adapter.settings.model
+    if address_of(adapter) is None:
+        return f"not usable: {adapter.name.upper()}_BASE_URL is not the URL of a server"
     if not adapter.local:
         return f"{READY}, {model}"
     if adapter.last_resort:
@@ -82,3 +85,19 @@ def _curl(base_url: str, *, needs_key: bool) -> str:
     key = ' -H "Authorization: Bearer $POINTSMAN_KEY"' if needs_key else ""
     data = shlex.quote(orjson.dumps(body).decode())
     return f'curl {base_url}/chat/completions -H "Content-Type: application/json"{key} -d {data}'
+
+
+def address_of(adapter: Adapter) -> str | None:
+    """Where a provider is, without user and password, if that was set; None if it is no server."""
+    # One that reads its address in a way of its own tells it as `url`.
+    named = getattr(adapter.settings, "url", adapter.settings.base_url)
+    if not named:
+        return ""
+    try:
+        url = httpx.URL(named)
+    except httpx.InvalidURL:
+        return None
+    is_server = url.scheme in ("http", "https") and url.host
+    if not is_server:
+        return None
+    return f" at {url.scheme}://{url.netloc.decode('ascii')}{url.path.rstrip('/')}"

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-import httpx
-
 from adapters.base import Adapter, AdapterError, Availability
+from proxy.command.banner import address_of
 from proxy.command.offline import offline
 from proxy.command.remote import RemoteError, running
 from proxy.console.status import gone_text
@@ -260,7 +259,7 @@ async def _provider(
         return findings
     if key := adapter.settings.api_key:
         findings.append(_key(f"{name} key", f"{name.upper()}_API_KEY", key.get_secret_value()))
-    where = _where(adapter)
+    where = address_of(adapter)
     if where is None:
         text = f"{name.upper()}_BASE_URL is not the URL of a server"
         return [*findings, _bad(name, text, "set it to http(s)://host:port, or to nothing")]
@@ -278,22 +277,6 @@ def _key(subject: str, variable: str, key: str) -> Finding:
     if not key.isascii() or not key.isprintable() or " " in key:
         return _bad(subject, f"{variable} holds a character that no key has", "copy it anew")
     return _good(subject, f"{variable} is set")
-
-
-def _where(adapter: Adapter) -> str | None:
-    """Where a provider is, without user and password, if that was set; None if it is no server."""
-    # One that reads its address in a way of its own tells it as `url`.
-    named = getattr(adapter.settings, "url", adapter.settings.base_url)
-    if not named:
-        return ""
-    try:
-        url = httpx.URL(named)
-    except httpx.InvalidURL:
-        return None
-    is_server = url.scheme in ("http", "https") and url.host
-    if not is_server:
-        return None
-    return f" at {url.scheme}://{url.netloc.decode('ascii')}{url.path.rstrip('/')}"
 
 
 async def _reach(adapter: Adapter) -> Availability:

@@ -127,6 +127,14 @@ async def test_our_request_is_the_sdks(stream: bool, base_url: str | None) -> No
     assert ours.sent == in_camel_case(theirs.sent)
 
 
+@pytest.mark.parametrize("behind", ["/v1beta", "/v1", "/v1beta/", "/v1beta/openai"])
+async def test_a_version_behind_the_base_url_is_taken_off(behind: str) -> None:
+    ours = FakeUpstream(json_reply(ANSWER))
+    own = adapter(ours.upstream, base_url=f"https://gateway.example/ai{behind}")
+    await collect(own, a_request(KIT, **OURS))
+    assert str(ours.requests[0].url).startswith("https://gateway.example/ai/v1beta/models/")
+
+
 async def test_the_key_is_in_a_header_and_nowhere_else() -> None:
     fake = FakeUpstream(json_reply(ANSWER))
     await collect(adapter(fake.upstream), a_request(KIT))

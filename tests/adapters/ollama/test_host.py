@@ -83,6 +83,12 @@ def test_what_is_no_server_is_a_bad_setting(value: str) -> None:
         OllamaSettings(host=value)
 
 
+@pytest.mark.parametrize("behind", ["/v1", "/v1/", "/api", "/api/"])
+def test_what_the_client_adds_by_itself_is_taken_off(behind: str) -> None:
+    assert base_url(f"box:1{behind}") == "http://box:1"
+    assert base_url(f"https://box/ollama{behind}") == "https://box:443/ollama"
+
+
 def test_the_base_url_stands_over_the_host() -> None:
     settings = OllamaSettings(host="box", base_url="https://proxy.example/ollama/")
     assert settings.url == "https://proxy.example:443/ollama"
