@@ -61,10 +61,12 @@ function newCard(provider) {
   card.radio.setAttribute("aria-describedby", card.about.id);
   card.radio.addEventListener("change", () => {
     clearTimeout(settling);
+    settling = 0;
+    if (!byArrow) return choose(card.provider);
     settling = setTimeout(() => {
       settling = 0;
       choose(card.provider);
-    }, byArrow ? SETTLE_MS : 0);
+    }, SETTLE_MS);
   });
   card.model.addEventListener("change", () => {
     const model = card.model.value;

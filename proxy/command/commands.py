@@ -78,21 +78,53 @@ class Given:
 
 
 @click.command()
-@click.argument("provider")
+@click.argument("provider", required=False)
 @click.option("--app", metavar="NAME", help="Switch this app alone (its API key is app-NAME).")
 @click.option("--model", help="The provider's model to use from now on.")
 @click.option("--force", is_flag=True, help="Switch even to a provider that is not set up yet.")
+@click.option("--reset", is_flag=True, help="Take the choice back, an app's or the one for all.")
 @click.pass_obj
-def use(given: Given, provider: str, app: str | None, model: str | None, *, force: bool) -> None:
+def use(
+    given: Given,
+    provider: str | None,
+    app: str | None,
+    model: str | None,
+    *,
+    force: bool,
+    reset: bool,
+) -> None:
     """Switch to a provider.
 
     Takes effect for the next request of the running server, or else at the next start.
     """
+    app = app and (app.removeprefix("app-") or app)
+    if reset != (provider is None) or (reset and model is not None):
+        raise Stop("name a provider, or --reset alone")
+    if model == "":
+        raise Stop("--model wants the name of a model")
+    if provider is None:
+        _reset(given.address(), app)
+    else:
+        _use(given.address(), provider, app, model, force=force)
+
+
+def _reset(settings: Settings, app: str | None) -> None:
+    from proxy.command.remote import running
+
+    with failures(), running(settings) as server:
+        change: Json = {"default_llm_provider": None, "models": None}
+        where = _change(settings, server, app, change)
+    whose = "The choice for all" if app is None else f"The choice of the app {app!r}"
+    say(f"✓ {whose} is taken back.\n  {where}")
+
+
+def _use(
+    settings: Settings, provider: str, app: str | None, model: str | None, *, force: bool
+) -> None:
     from adapters import REGISTRY
     from proxy.command.remote import running
     from proxy.command.terminal import short
 
-    settings = given.address()
     name = provider.strip().lower()
     if name not in REGISTRY:
         raise Stop(f"there is no provider {provider!r}; there are: {', '.join(REGISTRY)}")
@@ -112,8 +144,33 @@ def use(given: Given, provider: str, app: str | None, model: str | None, *, forc
     if model is not None:
         say(f"  Its model is {model}.")
     say(f"  {where}")
+    listed = {each.removesuffix(":latest") for each in one["models"]}
+    if model is not None and len(listed) > 1 and model.removesuffix(":latest") not in listed:
+        say(f"! {title} does not list a model {model}.")
     if lacking:
         say(f"! {title} is not set up yet: {lacking}")
+
+
+@click.command()
+@click.argument("name")
+@click.argument("models", nargs=-1, metavar="[PROVIDER=MODEL]...")
+@click.pass_obj
+def alias(given: Given, name: str, models: tuple[str, ...]) -> None:
+    """Give models a name of your own.
+
+    Without models the name is forgotten.
+    Such as: pointsman alias smart gemini=gemini-pro-latest groq=openai/gpt-oss-120b
+    """
+    from proxy.command.remote import running
+
+    pairs = [one.partition("=") for one in models]
+    if wrong := next((one for one, pair in zip(models, pairs, strict=True) if not pair[2]), None):
+        raise Stop(f"{wrong!r} is not PROVIDER=MODEL")
+    meant = {provider.strip().lower(): model for provider, _, model in pairs} or None
+    settings = given.address()
+    with failures(), running(settings) as server:
+        where = _change(settings, server, None, {"aliases": {name: meant}})
+    say(f"✓ {name} {'stands for ' + ', '.join(models) if models else 'is forgotten'}.\n  {where}")
 
 
 @click.command()
@@ -189,7 +246,7 @@ def env(given: Given, shell: str) -> None:
         say(line)
 
 
-COMMANDS = (use, status, doctor, explain, env)
+COMMANDS = (use, alias, status, doctor, explain, env)
 
 
 def say(text: str) -> None:

@@ -203,12 +203,16 @@ class Guard:
         path = scope["path"]
         if not self._keys or path in OPEN_PATHS or self._is_own(path):
             is_app = shown.startswith(APP_KEY_PREFIX)
-            return shown.removeprefix(APP_KEY_PREFIX).decode("latin-1") if is_app else None
+            return _text(shown.removeprefix(APP_KEY_PREFIX)) or None if is_app else None
         digest = _digest(shown)
         # All keys are compared, each in constant time: how long it takes tells nothing.
         fitting = [name for name, key in self._keys.items() if hmac.compare_digest(key, digest)]
         if not fitting:
-            raise ApiError(401, "Incorrect API key provided.", code="invalid_api_key")
+            raise ApiError(
+                401,
+                "Incorrect API key provided: pointsman takes those of POINTSMAN_API_KEYS.",
+                code="invalid_api_key",
+            )
         return fitting[0]
 
     def _client(self, scope: Scope, app: str | None) -> str:
@@ -232,6 +236,14 @@ def _is_fetched_by_another(headers: _Headers) -> bool:
     if site is None or site in (b"same-origin", b"none"):
         return False
     return site != b"same-site" or headers.values.get(b"sec-fetch-dest") != b"document"
+
+
+def _text(name: bytes) -> str:
+    """An app's name as it was typed: in UTF-8, or what a client made of it that knows none."""
+    try:
+        return name.decode("utf-8")
+    except UnicodeDecodeError:
+        return name.decode("latin-1")
 
 
 def _bytes(key: SecretStr) -> bytes:

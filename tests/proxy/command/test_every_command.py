@@ -15,7 +15,7 @@ def test_help_tells_each_command_in_a_whole_sentence() -> None:
     lines = run("--help").stdout.splitlines()
     told = {line.split()[0]: line for line in lines[lines.index("Commands:") + 1 :]}
 
-    assert list(told) == ["doctor", "env", "explain", "status", "usage", "use"]
+    assert list(told) == ["alias", "doctor", "env", "explain", "status", "usage", "use"]
     assert all(line.endswith(".") and not line.endswith("...") for line in told.values())
 
 
@@ -48,7 +48,7 @@ def test_the_version_needs_nothing_but_click() -> None:
 
 
 def test_a_terminal_without_the_signs_is_no_failure() -> None:
-    result = run("use", "groq", charset="ascii")
+    result = run("use", "groq", "--force", charset="ascii")
 
     assert result.exit_code == 0
     assert "Provider switched to Groq." in result.stdout

@@ -43,7 +43,7 @@ def test_a_running_server_switches_for_the_next_request(
     fakes: tuple[GroqFake, GeminiFake, OllamaFake],
 ) -> None:
     with server(host, monkeypatch):
-        shown = run("use", "gemini").stdout
+        shown = run("use", "gemini").output
         answer = httpx.post(f"{host.base_url}/v1/chat/completions", json=ASK, trust_env=False)
 
     assert shown == (
@@ -185,3 +185,57 @@ def set_schema(folder: Path, version: str) -> None:
     with closing(sqlite3.connect(folder / "store.db")) as connection:
         connection.execute("UPDATE alembic_version SET version_num = ?", (version,))
         connection.commit()
+
+
+@pytest.mark.parametrize("is_running", [False, True], ids=["stored", "running"])
+def test_a_choice_can_be_taken_back_and_an_alias_made_and_forgotten(
+    host: Host, monkeypatch: pytest.MonkeyPatch, is_running: bool
+) -> None:
+    def steps() -> None:
+        run("use", "groq")
+        run("use", "gemini", "--app", "app-notes", "--model", "m")
+        assert [(one["id"], one["provider"]) for one in facts()["apps"]] == [("notes", "gemini")]
+        assert "is taken back" in run("use", "--app", "notes", "--reset").stdout
+        assert [one["provider"] for one in facts()["apps"]] in ([], [None])
+        assert facts()["preference"]["default_llm_provider"] == "groq"
+        run("use", "--reset")
+        assert facts()["preference"]["default_llm_provider"] == "ollama"
+        run("alias", "smart", "Groq=big", "gemini=m:1")
+        assert facts()["preference"]["aliases"] == {"smart": {"groq": "big", "gemini": "m:1"}}
+        assert "forgotten" in run("alias", "smart").stdout
+        assert facts()["preference"]["aliases"] == {}
+
+    if is_running:
+        with server(host, monkeypatch):
+            steps()
+    else:
+        steps()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("use",),
+        ("use", "groq", "--reset"),
+        ("use", "--reset", "--model", "m"),
+        ("use", "groq", "--model", ""),
+        ("alias", "smart", "groq"),
+        ("alias", "smart", "groq="),
+    ],
+)
+def test_what_a_command_was_not_given_is_one_line(arguments: tuple[str, ...]) -> None:
+    one_line(run(*arguments), 2)
+
+
+def test_a_model_that_is_not_listed_is_warned_of(
+    host: Host,
+    monkeypatch: pytest.MonkeyPatch,
+    fakes: tuple[GroqFake, GeminiFake, OllamaFake],
+) -> None:
+    with server(host, monkeypatch):
+        httpx.get(f"{host.base_url}/v1/models", trust_env=False)
+        assert (
+            "! Ollama does not list a model nope:1b."
+            in run("use", "ollama", "--model", "nope:1b").stdout
+        )
+        assert "!" not in run("use", "ollama", "--model", "llama3.2").stdout
