@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from starlette.types import Message, Receive
 
-from adapters.json_size import read_bytes
+from adapters.json_size import has_too_many_values, read_bytes
 from proxy.errors import ApiError
 from proxy.gate.room import SMALL_BODY_BYTES, Place
 
@@ -60,7 +60,9 @@ async def read_body(
         message = await (receive() if pace is None else pace.next(receive, size))
     body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
     if place is not None:
-        await place.weigh_body(max(size, read_bytes(body) // COPIES))
+        # One of too many values is refused before they are read, so that they take nothing.
+        values = 0 if has_too_many_values(body) else read_bytes(body)
+        await place.weigh_body(max(size, values // COPIES))
     return body
 
 
