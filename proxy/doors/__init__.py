@@ -8,6 +8,7 @@ from typing import Any
 from proxy.doors.chat import ChatDoor
 from proxy.doors.door import Door
 from proxy.doors.openai import OpenAIErrors
+from proxy.doors.responses import ResponsesDoor
 from proxy.reply import Speller
 
 PREFIXES = ("/v1", "/openai/v1")
@@ -39,7 +40,10 @@ def _openai(path: str) -> tuple[str, ...]:
     return tuple(prefix + path for prefix in PREFIXES)
 
 
-DOORS: tuple[Entrance, ...] = (Entrance(ChatDoor(), _openai("/chat/completions")),)
+DOORS: tuple[Entrance, ...] = (
+    Entrance(ChatDoor(), _openai("/chat/completions")),
+    Entrance(ResponsesDoor(), _openai("/responses")),
+)
 
 
 def speller_of(path: str) -> Speller:

@@ -19,3 +19,8 @@ HEADERS: Sequence[Header] = (
 def sse(payload: Json) -> bytes:
     """One event that holds `payload` as JSON."""
     return b"data: " + orjson.dumps(payload) + b"\n\n"
+
+
+def named_sse(name: str, payload: Json) -> bytes:
+    """The same, of an event that is named."""
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), orjson.dumps(payload))

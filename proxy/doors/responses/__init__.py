@@ -1,0 +1,45 @@
+"""OpenAI's Responses."""
+
+from __future__ import annotations
+
+from proxy.doors.door import Call, Opening
+from proxy.doors.openai import DONE, OpenAIErrors, parse_json
+from proxy.doors.responses.objects import new_id
+from proxy.doors.responses.read import Parsed, parse_request
+from proxy.doors.responses.tools import Toolbox
+from proxy.doors.responses.write import Form, ResponseFold, ResponseStream, error_members
+from proxy.doors.sse import named_sse
+from proxy.errors import ApiError
+
+
+class ResponsesDoor(OpenAIErrors):
+    """POST /v1/responses."""
+
+    name = "responses"
+
+    def read(self, call: Call) -> Parsed:
+        """The request in a body, checked."""
+        return parse_request(parse_json(call.body))
+
+    def stream(self, asked: Parsed, opening: Opening) -> ResponseStream:
+        """Named events, from `response.created` on."""
+        return ResponseStream(_form(asked, opening))
+
+    def fold(self, asked: Parsed, opening: Opening) -> ResponseFold:
+        """One object."""
+        return ResponseFold(_form(asked, opening))
+
+    def cut(self, error: ApiError) -> bytes:
+        """An error event, where nobody knows how far the stream has come."""
+        return named_sse("error", {"type": "error", **error_members(error)}) + DONE
+
+
+def _form(asked: Parsed, opening: Opening) -> Form:
+    return Form(
+        echo=asked.echo,
+        box=asked.box or Toolbox(),
+        response_id=new_id("resp"),
+        model=asked.request.model,
+        created_at=int(opening.now_s),
+        seals=asked.seals,
+    )

@@ -1,0 +1,262 @@
+"""Events of an answer -> the items of a response, and what a stream says of each. Pure.
+
+One item after the other, each announced, filled and ended: what a stream has said of an item is
+what stands in the response at its end, for both are made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import orjson
+from msgspec import Struct, field
+
+from adapters.base import Json, Logprobs, Media, Reasoning, Refusal, Text, ToolCall
+from proxy.doors.responses.items import Thought, sealed
+from proxy.doors.responses.objects import new_id
+from proxy.doors.responses.tools import Tool, call_fields
+
+Said = tuple[str, Json]
+"""A type of event, and its members but for `type` and `sequence_number`."""
+
+COMPLETED, INCOMPLETE, IN_PROGRESS = "completed", "incomplete", "in_progress"
+
+
+class Message:
+    """Text and refusals, a part each; a change between them begins another part."""
+
+    def __init__(self, index: int) -> None:
+        self.id = new_id("msg")
+        self.index = index
+        self.parts: list[Json] = []
+        self._pieces: list[str] = []
+
+    @property
+    def place(self) -> Json:
+        return {
+            "item_id": self.id,
+            "output_index": self.index,
+            "content_index": len(self.parts) - 1,
+        }
+
+    @property
+    def is_text(self) -> bool:
+        """Whether a text is what would go on."""
+        return bool(self.parts) and self.parts[-1]["type"] == "output_text"
+
+    def add(self, text: str) -> None:
+        """A further piece of a text that is open, of which the stream tells by itself."""
+        self._pieces.append(text)
+
+    def begin(self) -> Iterator[Said]:
+        yield _added(self.index, self._object(IN_PROGRESS, []))
+
+    def say(self, event: Text | Refusal) -> Iterator[Said]:
+        """A piece of a part."""
+        kind, name = ("output_text", "text") if type(event) is Text else ("refusal", "refusal")
+        if not self.parts or self.parts[-1]["type"] != kind:
+            yield from self._end_part()
+            part: Json = {"type": kind, name: ""}
+            if kind == "output_text":
+                part |= {"annotations": [], "logprobs": []}
+            self.parts.append(part)
+            # A copy, as the part itself is filled when it ends.
+            yield "response.content_part.added", {**self.place, "part": dict(part)}
+        self._pieces.append(event.text)
+        delta: Json = {**self.place, "delta": event.text}
+        if kind == "output_text":
+            delta["logprobs"] = []
+        yield f"response.{kind}.delta", delta
+
+    def annotate(self, annotation: Json) -> Iterator[Said]:
+        """A citation of the text."""
+        if not self.parts or self.parts[-1]["type"] != "output_text":
+            yield from self.say(Text(""))
+        found = self.parts[-1]["annotations"]
+        found.append(annotation)
+        yield (
+            "response.output_text.annotation.added",
+            {**self.place, "annotation_index": len(found) - 1, "annotation": annotation},
+        )
+
+    def weigh(self, event: Logprobs) -> None:
+        """Probabilities of the text's tokens."""
+        if self.parts and self.parts[-1]["type"] == "output_text":
+            self.parts[-1]["logprobs"].extend(event.content)
+
+    def end(self, status: str) -> Iterator[Said]:
+        yield from self._end_part()
+        yield _done(self.index, self._object(status, self.parts))
+
+    def _end_part(self) -> Iterator[Said]:
+        if not self.parts:
+            return
+        part, text = self.parts[-1], "".join(self._pieces)
+        self._pieces = []
+        if part["type"] == "output_text":
+            part["text"] = text
+            said = {**self.place, "text": text, "logprobs": part["logprobs"]}
+            yield "response.output_text.done", said
+        else:
+            part["refusal"] = text
+            yield "response.refusal.done", {**self.place, "refusal": text}
+        yield "response.content_part.done", {**self.place, "part": part}
+
+    def _object(self, status: str, parts: list[Json]) -> Json:
+        return {
+            "id": self.id,
+            "type": "message",
+            "status": status,
+            "role": "assistant",
+            "content": parts,
+        }
+
+
+class Thinking:
+    """What was thought, as one part of a summary: the form that all clients show."""
+
+    def __init__(self, index: int, *, seals: bool) -> None:
+        self.id = new_id("rs")
+        self.index = index
+        self.extra: Json | None = None
+        self._seals = seals
+        self._pieces: list[str] = []
+
+    def begin(self) -> Iterator[Said]:
+        yield _added(self.index, {"id": self.id, "type": "reasoning", "summary": []})
+
+    def say(self, event: Reasoning) -> Iterator[Said]:
+        """A piece of a thought."""
+        if not self._pieces:
+            part = {"type": "summary_text", "text": ""}
+            yield "response.reasoning_summary_part.added", {**self._place, "part": part}
+        self._pieces.append(event.text)
+        yield "response.reasoning_summary_text.delta", {**self._place, "delta": event.text}
+
+    def end(self, status: str) -> Iterator[Said]:
+        text = "".join(self._pieces)
+        part = {"type": "summary_text", "text": text}
+        if self._pieces:
+            yield "response.reasoning_summary_text.done", {**self._place, "text": text}
+            yield "response.reasoning_summary_part.done", {**self._place, "part": part}
+        item: Json = {
+            "id": self.id,
+            "type": "reasoning",
+            "summary": [part] if self._pieces else [],
+            "status": status,
+        }
+        if self._seals:
+            item["encrypted_content"] = sealed(Thought(text, self.extra))
+        yield _done(self.index, item)
+
+    @property
+    def _place(self) -> Json:
+        return {"item_id": self.id, "output_index": self.index, "summary_index": 0}
+
+
+class Called:
+    """A call of a tool, in the form of the tool that its function stands for."""
+
+    def __init__(self, index: int, tool: Tool, call: ToolCall) -> None:
+        self.id = new_id(_PREFIXES[tool.kind])
+        self.index = index
+        self.call_id = call.id or new_id("call")
+        self._tool = tool
+        self._pieces: list[str] = []
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its arguments are complete JSON by now."""
+        try:
+            orjson.loads("".join(self._pieces))
+        except orjson.JSONDecodeError:
+            return False
+        return True
+
+    def begin(self) -> Iterator[Said]:
+        yield _added(self.index, self._object(IN_PROGRESS, self._empty()))
+
+    def say(self, arguments: str) -> Iterator[Said]:
+        """A piece of its arguments; those of other tools than functions are told as a whole."""
+        if arguments:
+            self._pieces.append(arguments)
+            if self._tool.kind == "function":
+                yield _ARGUMENTS + ".delta", {**self._place, "delta": arguments}
+
+    def end(self, status: str) -> Iterator[Said]:
+        fields = call_fields(self._tool, "".join(self._pieces))
+        if self._tool.kind == "function":
+            if not self._pieces:
+                yield _ARGUMENTS + ".delta", {**self._place, "delta": fields["arguments"]}
+            yield _ARGUMENTS + ".done", {**self._place, **fields}
+        elif self._tool.kind == "custom":
+            text = fields["input"]
+            yield "response.custom_tool_call_input.delta", {**self._place, "delta": text}
+            yield "response.custom_tool_call_input.done", {**self._place, "input": text}
+        yield _done(self.index, self._object(status, fields))
+
+    @property
+    def _place(self) -> Json:
+        return {"item_id": self.id, "output_index": self.index}
+
+    def _empty(self) -> Json:
+        match self._tool.kind:
+            case "function":
+                return {"name": self._tool.name, "arguments": ""}
+            case "custom":
+                return {"name": self._tool.name, "input": ""}
+            case _:
+                return call_fields(self._tool, "")
+
+    def _object(self, status: str, fields: Json) -> Json:
+        kind = "function_call" if self._tool.kind == "function" else f"{self._tool.kind}_call"
+        if self._tool.kind == "custom":
+            kind = "custom_tool_call"
+        item = {"id": self.id, "type": kind, "status": status, "call_id": self.call_id, **fields}
+        if self._tool.namespace:
+            item["namespace"] = self._tool.namespace
+        return item
+
+
+_ARGUMENTS = "response.function_call_arguments"
+_PREFIXES: Mapping[str, str] = {
+    "function": "fc",
+    "custom": "ctc",
+    "local_shell": "lsh",
+    "shell": "sh",
+    "apply_patch": "apc",
+}
+
+
+class Whole(Struct):
+    """An item that is there at once: a picture, a search."""
+
+    index: int
+    item: Json = field(default_factory=dict)
+
+    def begin(self) -> Iterator[Said]:
+        yield _added(self.index, {**self.item, "status": IN_PROGRESS})
+
+    def end(self, status: str) -> Iterator[Said]:
+        yield _done(self.index, {**self.item, "status": COMPLETED})
+
+
+def picture(index: int, media: Media) -> Whole:
+    """An image of the answer."""
+    form = media.mime_type.partition("/")[2]
+    item = {"id": new_id("ig"), "type": "image_generation_call", "result": media.data}
+    return Whole(index, {**item, "output_format": form})
+
+
+def search(index: int) -> Whole:
+    """That the web was searched, which only the citations tell."""
+    action = {"type": "search", "query": "", "queries": [], "sources": []}
+    return Whole(index, {"id": new_id("ws"), "type": "web_search_call", "action": action})
+
+
+def _added(index: int, item: Json) -> Said:
+    return "response.output_item.added", {"output_index": index, "item": item}
+
+
+def _done(index: int, item: Json) -> Said:
+    return "response.output_item.done", {"output_index": index, "item": item}

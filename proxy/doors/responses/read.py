@@ -1,0 +1,248 @@
+"""A Responses body -> ChatRequest, and what the answer repeats of it. Pure.
+
+Every refusal is a 400 that names the `param`, as OpenAI's own are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from adapters.base import ChatRequest, Json, ResponseFormat, Thinking
+from proxy.doors.chat.read import EFFORTS
+from proxy.doors.checks import (
+    Check,
+    anything,
+    between,
+    checked,
+    count,
+    flag,
+    json_list,
+    json_object,
+    member,
+    out_of_range,
+    string,
+    strings,
+    whole,
+    wrong_type,
+)
+from proxy.doors.door import Asked
+from proxy.doors.openai import check_model_name
+from proxy.doors.responses.items import Conversation
+from proxy.doors.responses.objects import Echo
+from proxy.doors.responses.tools import Toolbox, check_some_can_run, chosen
+from proxy.errors import ApiError, bad_request
+
+SEALED = "reasoning.encrypted_content"
+LOGPROBS = "message.output_text.logprobs"
+
+
+class Parsed(Asked, frozen=True):
+    """A request, and what only the answer's form depends on."""
+
+    echo: Echo = Echo()
+    box: Toolbox | None = None
+    seals: bool = False
+
+
+def parse_request(data: Json) -> Parsed:
+    """The request in `data`, which is left as it is. Raises ApiError."""
+    data = {name: value for name, value in data.items() if value is not None}
+    _refuse_what_is_not_here(data)
+    fields = {name: _FIELDS[name](name, value) for name, value in data.items() if name in _FIELDS}
+    box = Toolbox()
+    box.add("tools", json_list("tools", data.get("tools", [])))
+    messages = _messages(data, box)
+    check_some_can_run(box)
+    choice = chosen(data.get("tool_choice"), box)
+    include = strings("include", data.get("include", []))
+    params = {name: fields[name] for name in _PARAMS if name in fields}
+    if fields.get("top_logprobs") or LOGPROBS in include:
+        params["logprobs"] = True
+    else:
+        params.pop("top_logprobs", None)
+    if box.search is not None and not choice.functions:
+        params["web_search_options"] = _search_options(box.search)
+    elif box.search is not None:
+        box.dropped.append("web_search")
+    text = fields.get("text", {})
+    if verbosity := member(text, "text", "verbosity", string):
+        params["verbosity"] = verbosity
+    request = ChatRequest(
+        model=check_model_name(data.get("model")),
+        messages=messages,
+        stream=fields.get("stream", False),
+        max_tokens=fields.get("max_output_tokens"),
+        tools=choice.functions,
+        tool_choice=choice.mode,
+        forced_tool=choice.forced,
+        parallel_tool_calls=fields.get("parallel_tool_calls") if choice.functions else None,
+        response_format=_format(text),
+        thinking=_thinking(fields.get("reasoning", {})),
+        params=params,
+        extensions=_extensions(data, box),
+    )
+    echo = _echo(data, fields)
+    own = data.get("pointsman")
+    return Parsed(request, request.stream, own, echo, box, SEALED in include)
+
+
+def _messages(data: Json, box: Toolbox) -> list[Json]:
+    talk = Conversation(box)
+    if instructions := checked(data, "instructions", string):
+        talk.say("system", instructions)
+    given = data.get("input")
+    if isinstance(given, str):
+        talk.say("user", given)
+    elif isinstance(given, list):
+        talk.add("input", given)
+    elif given is None:
+        raise bad_request(
+            "Missing required parameter: 'input'.",
+            param="input",
+            code="missing_required_parameter",
+        )
+    else:
+        raise wrong_type("input", "a string or a list of items")
+    if not talk.messages:
+        raise out_of_range("input", "at least one message")
+    return talk.messages
+
+
+def _metadata(name: str, value: Any) -> Json:
+    pairs = json_object(name, value)
+    if len(pairs) > 16 or any(len(key) > 64 for key in pairs):
+        raise out_of_range(name, "at most 16 pairs with keys of at most 64 characters")
+    if any(len(string(f"{name}.{key}", text)) > 512 for key, text in pairs.items()):
+        raise out_of_range(name, "pairs whose values have at most 512 characters")
+    return pairs
+
+
+def _truncation(name: str, value: Any) -> str:
+    if value not in ("auto", "disabled"):
+        raise out_of_range(name, "'auto' or 'disabled'")
+    return str(value)
+
+
+_FIELDS: Mapping[str, Check] = {
+    "stream": flag,
+    "stream_options": json_object,
+    "store": flag,
+    "background": flag,
+    "parallel_tool_calls": flag,
+    "max_output_tokens": count,
+    "max_tool_calls": count,
+    "temperature": between(0, 2),
+    "top_p": between(0, 1),
+    "presence_penalty": between(-2, 2),
+    "frequency_penalty": between(-2, 2),
+    "top_logprobs": whole(0, 20),
+    "text": json_object,
+    "reasoning": json_object,
+    "truncation": _truncation,
+    "metadata": _metadata,
+    "service_tier": string,
+    "user": string,
+    "safety_identifier": string,
+    "prompt_cache_key": string,
+    "prompt_cache_options": anything,
+    "prompt_cache_retention": anything,
+}
+_PARAMS = (
+    *("temperature", "top_p", "presence_penalty", "frequency_penalty", "top_logprobs"),
+    *("service_tier", "user", "safety_identifier", "prompt_cache_key"),
+)
+_ECHOED = (
+    *("parallel_tool_calls", "temperature", "top_p", "presence_penalty", "frequency_penalty"),
+    *("top_logprobs", "max_output_tokens", "max_tool_calls", "truncation", "metadata"),
+    *("service_tier", "safety_identifier", "prompt_cache_key"),
+)
+_SILENT = frozenset(
+    {
+        *("model", "input", "instructions", "tools", "tool_choice", "include", "pointsman"),
+        *("client_metadata", "previous_response_id", "conversation", "prompt"),
+    }
+)
+"""Besides those of `_FIELDS`: what needs no word when it goes no further."""
+
+
+def _refuse_what_is_not_here(data: Json) -> None:
+    if data.get("background") is True:
+        raise _unsupported("background", "Responses cannot be made in the background here.")
+    if "prompt" in data:
+        raise _unsupported("prompt", "Stored prompts are not kept here.")
+    if "conversation" in data:
+        raise _unsupported("conversation", "Conversations are not kept here.")
+    if (previous := data.get("previous_response_id")) is not None:
+        raise bad_request(
+            f"Previous response with id '{string('previous_response_id', previous)[:80]}'"
+            " not found.",
+            param="previous_response_id",
+            code="previous_response_not_found",
+        )
+
+
+def _unsupported(param: str, message: str) -> ApiError:
+    return bad_request(message, param=param, code="unsupported_parameter")
+
+
+def _format(text: Json) -> ResponseFormat | None:
+    """`text.format`, which unlike chat's has no wrapping."""
+    match text.get("format"):
+        case None | {"type": "text"}:
+            return None
+        case {"type": "json_object"}:
+            return ResponseFormat()
+        case {"type": "json_schema", "schema": dict(schema)} as given:
+            return ResponseFormat(
+                schema=schema,
+                name=member(given, "text.format", "name", string) or "response",
+                description=member(given, "text.format", "description", string),
+                strict=member(given, "text.format", "strict", flag),
+            )
+        case {"type": "json_schema"}:
+            raise bad_request("'text.format' must hold a 'schema'.", param="text.format.schema")
+        case _:
+            raise out_of_range("text.format", "of type 'text', 'json_object' or 'json_schema'")
+
+
+def _thinking(reasoning: Json) -> Thinking:
+    effort = member(reasoning, "reasoning", "effort", string)
+    if effort is not None and effort not in EFFORTS:
+        raise out_of_range("reasoning.effort", "one of " + ", ".join(EFFORTS))
+    summary = reasoning.get("summary") or reasoning.get("generate_summary")
+    return Thinking(effort=effort, include=True if summary else None)
+
+
+def _search_options(tool: Json) -> Json:
+    kept = ("search_context_size", "user_location")
+    return {name: tool[name] for name in kept if tool.get(name) is not None}
+
+
+def _extensions(data: Json, box: Toolbox) -> Json:
+    """What nobody here takes: a provider names it in its warnings as it does chat's."""
+    unknown = {name: data[name] for name in data if name not in _FIELDS and name not in _SILENT}
+    return unknown | {f"tools.{kind[:40]}": True for kind in box.dropped}
+
+
+def _echo(data: Json, fields: Json) -> Echo:
+    text = {"format": {"type": "text"}, **fields.get("text", {})}
+    reasoning = fields.get("reasoning", {})
+    kept = {name: fields[name] for name in _ECHOED if name in fields}
+    kept["reasoning"] = {
+        "effort": reasoning.get("effort"),
+        "summary": reasoning.get("summary") or reasoning.get("generate_summary"),
+    }
+    return Echo(
+        instructions=data.get("instructions"),
+        tools=[_echoed(tool) for tool in data.get("tools", [])],
+        tool_choice=data.get("tool_choice", "auto"),
+        text=text,
+        **kept,
+    )
+
+
+def _echoed(tool: Json) -> Json:
+    if tool.get("type") != "function":
+        return tool
+    return {"description": None, "parameters": None, "strict": None, **tool}
