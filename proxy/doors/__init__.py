@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,8 @@ from proxy.doors.chat import ChatDoor
 from proxy.doors.door import Door
 from proxy.doors.openai import OpenAIErrors
 from proxy.doors.responses import ResponsesDoor
+from proxy.doors.responses.kept import Kept
+from proxy.doors.responses.local import InputItems, InputTokens, KeptResponse
 from proxy.reply import Speller
 
 PREFIXES = ("/v1", "/openai/v1")
@@ -40,10 +43,19 @@ def _openai(path: str) -> tuple[str, ...]:
     return tuple(prefix + path for prefix in PREFIXES)
 
 
-DOORS: tuple[Entrance, ...] = (
-    Entrance(ChatDoor(), _openai("/chat/completions")),
-    Entrance(ResponsesDoor(), _openai("/responses")),
-)
+def doors(kept: Kept) -> tuple[Entrance, ...]:
+    """Every door; `kept` holds the responses that clients may go on from."""
+    return (
+        Entrance(ChatDoor(), _openai("/chat/completions")),
+        Entrance(ResponsesDoor(kept), _openai("/responses")),
+        Entrance(InputTokens(kept), _openai("/responses/input_tokens")),
+        Entrance(KeptResponse(kept), _openai("/responses/{response_id}"), ("GET", "DELETE")),
+        Entrance(InputItems(kept), _openai("/responses/{response_id}/input_items"), ("GET",)),
+    )
+
+
+DOORS = doors(Kept(time.monotonic, most=0))
+"""Those of a server that keeps nothing: where they are, and how they tell of failures."""
 
 
 def speller_of(path: str) -> Speller:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import orjson
+
+from adapters.base import Json
 from proxy.doors.door import Call, Opening
 from proxy.doors.openai import DONE, OpenAIErrors, parse_json
+from proxy.doors.responses.kept import Kept
 from proxy.doors.responses.objects import new_id
 from proxy.doors.responses.read import Parsed, parse_request
 from proxy.doors.responses.tools import Toolbox
@@ -17,29 +21,36 @@ class ResponsesDoor(OpenAIErrors):
 
     name = "responses"
 
+    def __init__(self, kept: Kept) -> None:
+        self._kept = kept
+
     def read(self, call: Call) -> Parsed:
         """The request in a body, checked."""
-        return parse_request(parse_json(call.body))
+        return parse_request(parse_json(call.body), self._kept)
 
     def stream(self, asked: Parsed, opening: Opening) -> ResponseStream:
         """Named events, from `response.created` on."""
-        return ResponseStream(_form(asked, opening))
+        return ResponseStream(self._form(asked, opening))
 
     def fold(self, asked: Parsed, opening: Opening) -> ResponseFold:
         """One object."""
-        return ResponseFold(_form(asked, opening))
+        return ResponseFold(self._form(asked, opening))
 
     def cut(self, error: ApiError) -> bytes:
         """An error event, where nobody knows how far the stream has come."""
         return named_sse("error", {"type": "error", **error_members(error)}) + DONE
 
+    def _form(self, asked: Parsed, opening: Opening) -> Form:
+        def keep(response: Json) -> None:
+            size = len(orjson.dumps(asked.given)) + len(orjson.dumps(response))
+            self._kept.put(asked.echo.previous_response_id, asked.given, response, size)
 
-def _form(asked: Parsed, opening: Opening) -> Form:
-    return Form(
-        echo=asked.echo,
-        box=asked.box or Toolbox(),
-        response_id=new_id("resp"),
-        model=asked.request.model,
-        created_at=int(opening.now_s),
-        seals=asked.seals,
-    )
+        return Form(
+            echo=asked.echo,
+            box=asked.box or Toolbox(),
+            response_id=new_id("resp"),
+            model=asked.request.model,
+            created_at=int(opening.now_s),
+            seals=asked.seals,
+            keep=keep if asked.echo.store else None,
+        )

@@ -5,7 +5,7 @@ Every refusal is a 400 that names the `param`, as OpenAI's own are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapters.base import ChatRequest, Json, ResponseFormat, Thinking
@@ -29,6 +29,7 @@ from proxy.doors.checks import (
 from proxy.doors.door import Asked
 from proxy.doors.openai import check_model_name
 from proxy.doors.responses.items import Conversation
+from proxy.doors.responses.kept import Kept, as_items
 from proxy.doors.responses.objects import Echo
 from proxy.doors.responses.tools import Toolbox, check_some_can_run, chosen
 from proxy.errors import ApiError, bad_request
@@ -43,16 +44,18 @@ class Parsed(Asked, frozen=True):
     echo: Echo = Echo()
     box: Toolbox | None = None
     seals: bool = False
+    given: Sequence[Json] = ()
 
 
-def parse_request(data: Json) -> Parsed:
+def parse_request(data: Json, kept: Kept) -> Parsed:
     """The request in `data`, which is left as it is. Raises ApiError."""
     data = {name: value for name, value in data.items() if value is not None}
     _refuse_what_is_not_here(data)
     fields = {name: _FIELDS[name](name, value) for name, value in data.items() if name in _FIELDS}
     box = Toolbox()
     box.add("tools", json_list("tools", data.get("tools", [])))
-    messages = _messages(data, box)
+    given = _given(data)
+    messages = _messages(data, given, box, kept)
     check_some_can_run(box)
     choice = chosen(data.get("tool_choice"), box)
     include = strings("include", data.get("include", []))
@@ -82,28 +85,40 @@ def parse_request(data: Json) -> Parsed:
         params=params,
         extensions=_extensions(data, box),
     )
-    echo = _echo(data, fields)
+    echo = _echo(data, fields, store=kept.is_on and fields.get("store", True))
     own = data.get("pointsman")
-    return Parsed(request, request.stream, own, echo, box, SEALED in include)
+    return Parsed(request, request.stream, own, echo, box, SEALED in include, given)
 
 
-def _messages(data: Json, box: Toolbox) -> list[Json]:
-    talk = Conversation(box)
+def _given(data: Json) -> list[Json]:
+    """The `input` as items."""
+    match data.get("input"):
+        case str() | list() as given:
+            for i, item in enumerate(given if isinstance(given, list) else ()):
+                json_object(f"input[{i}]", item)
+            return as_items(given)
+        case None if "previous_response_id" in data:
+            return []
+        case None:
+            raise bad_request(
+                "Missing required parameter: 'input'.",
+                param="input",
+                code="missing_required_parameter",
+            )
+        case _:
+            raise wrong_type("input", "a string or a list of items")
+
+
+def _messages(data: Json, given: Sequence[Json], box: Toolbox, kept: Kept) -> list[Json]:
+    talk = Conversation(box, kept.item)
     if instructions := checked(data, "instructions", string):
         talk.say("system", instructions)
-    given = data.get("input")
-    if isinstance(given, str):
-        talk.say("user", given)
-    elif isinstance(given, list):
-        talk.add("input", given)
-    elif given is None:
-        raise bad_request(
-            "Missing required parameter: 'input'.",
-            param="input",
-            code="missing_required_parameter",
-        )
-    else:
-        raise wrong_type("input", "a string or a list of items")
+    previous = checked(data, "previous_response_id", string)
+    before = kept.history(previous) if previous else []
+    known = {item["id"] for item in before}
+    talk.add("previous", before)
+    # Some clients send the whole history all the same.
+    talk.add("input", [item for item in given if item["id"] not in known])
     if not talk.messages:
         raise out_of_range("input", "at least one message")
     return talk.messages
@@ -173,13 +188,6 @@ def _refuse_what_is_not_here(data: Json) -> None:
         raise _unsupported("prompt", "Stored prompts are not kept here.")
     if "conversation" in data:
         raise _unsupported("conversation", "Conversations are not kept here.")
-    if (previous := data.get("previous_response_id")) is not None:
-        raise bad_request(
-            f"Previous response with id '{string('previous_response_id', previous)[:80]}'"
-            " not found.",
-            param="previous_response_id",
-            code="previous_response_not_found",
-        )
 
 
 def _unsupported(param: str, message: str) -> ApiError:
@@ -225,7 +233,7 @@ def _extensions(data: Json, box: Toolbox) -> Json:
     return unknown | {f"tools.{kind[:40]}": True for kind in box.dropped}
 
 
-def _echo(data: Json, fields: Json) -> Echo:
+def _echo(data: Json, fields: Json, *, store: bool) -> Echo:
     text = {"format": {"type": "text"}, **fields.get("text", {})}
     reasoning = fields.get("reasoning", {})
     kept = {name: fields[name] for name in _ECHOED if name in fields}
@@ -238,6 +246,8 @@ def _echo(data: Json, fields: Json) -> Echo:
         tools=[_echoed(tool) for tool in data.get("tools", [])],
         tool_choice=data.get("tool_choice", "auto"),
         text=text,
+        previous_response_id=data.get("previous_response_id"),
+        store=store,
         **kept,
     )
 

@@ -5,7 +5,7 @@ Both come of one `Answer`, which is fed the events; the object takes no notice o
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
 import orjson
 from msgspec import Struct
@@ -56,6 +56,7 @@ class Form(Struct, frozen=True):
     model: str
     created_at: int
     seals: bool = False
+    keep: Callable[[Json], None] | None = None
 
 
 class Answer:
@@ -115,6 +116,13 @@ class Answer:
         if self._cites and self._form.box.search is not None:
             yield from self._begin(search(self._count))
             yield from self._end()
+
+    def whole(self) -> Json:
+        """The object at the end of a good answer; it is kept where that was wished."""
+        response = self.response()
+        if self._form.keep is not None:
+            self._form.keep(response)
+        return response
 
     def response(self, status: str | None = None, error: Json | None = None) -> Json:
         """The object as it stands; without a status, as it is at the end."""
@@ -241,7 +249,7 @@ class ResponseStream:
         """The last items, the whole response, and the end mark."""
         out = [] if self._number else self._begin()
         out += map(self._named, self._answer.end())
-        response = self._answer.response()
+        response = self._answer.whole()
         out.append(self._named((f"response.{response['status']}", {"response": response})))
         return b"".join(out) + DONE
 
@@ -295,7 +303,7 @@ class ResponseFold:
         """The object as JSON."""
         for _ in self._answer.end():
             pass
-        return orjson.dumps(self._answer.response())
+        return orjson.dumps(self._answer.whole())
 
 
 def error_members(error: ApiError) -> Json:

@@ -1,0 +1,94 @@
+"""What is asked of responses that are kept, and of none: answered without a provider. Pure."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl
+
+import orjson
+
+from adapters.base import Json
+from proxy.doors.door import Asked, Call, Fold, Opening, Stream
+from proxy.doors.openai import JSON_TYPE, OpenAIErrors, parse_json
+from proxy.doors.responses.kept import Kept, Turn, response_not_found
+from proxy.doors.responses.read import parse_request
+from proxy.errors import bad_request
+from proxy.reply import Reply
+from proxy.routing.operations import CHAT
+
+MAX_PAGE = 100
+
+
+class _Local(OpenAIErrors):
+    """A door behind which there is nobody to ask."""
+
+    name = "responses"
+
+    def __init__(self, kept: Kept) -> None:
+        self._kept = kept
+
+    def stream(self, asked: Asked, opening: Opening) -> Stream:
+        raise NotImplementedError
+
+    def fold(self, asked: Asked, opening: Opening) -> Fold:
+        raise NotImplementedError
+
+    def _turn(self, call: Call) -> Turn:
+        name = call.params["response_id"]
+        if (turn := self._kept.turn(name)) is None:
+            raise response_not_found(name)
+        return turn
+
+
+class InputTokens(_Local):
+    """POST /v1/responses/input_tokens: about how many, as nobody is asked for it."""
+
+    def read(self, call: Call) -> Reply:
+        """The count of a request that is checked as if it were one for an answer."""
+        asked = parse_request(parse_json(call.body), self._kept)
+        count, _ = CHAT.tokens(asked.request)
+        return _reply({"object": "response.input_tokens", "input_tokens": count})
+
+
+class KeptResponse(_Local):
+    """GET and DELETE /v1/responses/{response_id}."""
+
+    def read(self, call: Call) -> Reply:
+        """The response, or that it is gone."""
+        response = self._turn(call).response
+        if call.method != "DELETE":
+            return _reply(response)
+        self._kept.forget(response["id"])
+        return _reply({"id": response["id"], "object": "response", "deleted": True})
+
+
+class InputItems(_Local):
+    """GET /v1/responses/{response_id}/input_items."""
+
+    def read(self, call: Call) -> Reply:
+        """A page of what a response was asked, the newest first unless told otherwise."""
+        turn = self._turn(call)
+        before = self._kept.history(turn.previous) if turn.previous else []
+        query = dict(parse_qsl(call.query.decode("latin-1")))
+        found = [*before, *turn.given]
+        if query.get("order", "desc") != "asc":
+            found.reverse()
+        if after := query.get("after"):
+            ids = [item["id"] for item in found]
+            found = found[ids.index(after) + 1 :] if after in ids else []
+        limit = query.get("limit", "20")
+        if not limit.isdigit() or not 1 <= int(limit) <= MAX_PAGE:
+            raise bad_request(f"'limit' must be between 1 and {MAX_PAGE}.", param="limit")
+        page = found[: int(limit)]
+        return _reply(
+            {
+                "object": "list",
+                "data": page,
+                "first_id": page[0]["id"] if page else None,
+                "last_id": page[-1]["id"] if page else None,
+                "has_more": len(found) > len(page),
+            }
+        )
+
+
+def _reply(value: Json) -> Reply:
+    return Reply(200, (JSON_TYPE,), orjson.dumps(value))
