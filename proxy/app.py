@@ -28,10 +28,11 @@ from proxy.console.ledger import Ledger
 from proxy.console.presets import Presets
 from proxy.console.status import Sources, status_of
 from proxy.console.watch import Reach, Watch
-from proxy.doors import DOORS, PREFIXES, Entrance, speller_of
+from proxy.doors import DOORS, PREFIXES, Entrance, keeping, speller_of
 from proxy.doors.exchange import Endpoint, Service
 from proxy.doors.failures import HANDLERS
 from proxy.doors.models import Catalog, ModelsEndpoint
+from proxy.doors.responses.turns import MAX_BYTES, Turns
 from proxy.gate.drain import Life, Stage
 from proxy.gate.guard import Guard
 from proxy.gate.room import Admission
@@ -144,7 +145,8 @@ def create_app(
     kept = Kept(Redactor(settings.secrets()), wall=clocks.wall)
     tally = Tally()
     service = _service(parts, tally)
-    doors = [(one, Keeper(Endpoint(one.door, service), kept)) for one in DOORS]
+    said = Turns(clocks.clock, most=MAX_BYTES if settings.responses_store == "memory" else 0)
+    doors = [(one, Keeper(Endpoint(one.door, service), kept)) for one in (*DOORS, *keeping(said))]
     app = Starlette(
         routes=_routes(parts, doors, kept, tally),
         lifespan=lambda _: _lifespan(parts, stop),

@@ -57,6 +57,7 @@ class Settings(BaseSettings):
     deadline_s: float = Field(default=300, gt=0, le=86400)
     strict_params: bool = False
     fetch_images: str = "public"
+    responses_store: Literal["memory", "off"] = "memory"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
     otel: bool = False

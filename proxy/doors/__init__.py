@@ -10,8 +10,8 @@ from proxy.doors.chat import ChatDoor
 from proxy.doors.door import Door
 from proxy.doors.openai import OpenAIErrors
 from proxy.doors.responses import ResponsesDoor
-from proxy.doors.responses.kept import Kept
 from proxy.doors.responses.local import InputItems, InputTokens, KeptResponse
+from proxy.doors.responses.turns import Turns
 from proxy.reply import Speller
 
 PREFIXES = ("/v1", "/openai/v1")
@@ -43,10 +43,12 @@ def _openai(path: str) -> tuple[str, ...]:
     return tuple(prefix + path for prefix in PREFIXES)
 
 
-def doors(kept: Kept) -> tuple[Entrance, ...]:
-    """Every door; `kept` holds the responses that clients may go on from."""
+DOORS: tuple[Entrance, ...] = (Entrance(ChatDoor(), _openai("/chat/completions")),)
+
+
+def keeping(kept: Turns) -> tuple[Entrance, ...]:
+    """The doors that know what was said before, from `kept`."""
     return (
-        Entrance(ChatDoor(), _openai("/chat/completions")),
         Entrance(ResponsesDoor(kept), _openai("/responses")),
         Entrance(InputTokens(kept), _openai("/responses/input_tokens")),
         Entrance(KeptResponse(kept), _openai("/responses/{response_id}"), ("GET", "DELETE")),
@@ -54,13 +56,13 @@ def doors(kept: Kept) -> tuple[Entrance, ...]:
     )
 
 
-DOORS = doors(Kept(time.monotonic, most=0))
-"""Those of a server that keeps nothing: where they are, and how they tell of failures."""
+_FORGETFUL = keeping(Turns(time.monotonic, most=0))
 
 
 def speller_of(path: str) -> Speller:
     """Who tells of a failure at `path`: OpenAI's words, where no door says otherwise."""
-    return next((one.door for one in DOORS if one.speaks_at(path)), _OPENAI)
+    doors = (*DOORS, *_FORGETFUL)
+    return next((one.door for one in doors if one.speaks_at(path)), _OPENAI)
 
 
 _OPENAI = OpenAIErrors()

@@ -7,10 +7,10 @@ import orjson
 from adapters.base import Json
 from proxy.doors.door import Call, Opening
 from proxy.doors.openai import DONE, OpenAIErrors, parse_json
-from proxy.doors.responses.kept import Kept
 from proxy.doors.responses.objects import new_id
 from proxy.doors.responses.read import Parsed, parse_request
 from proxy.doors.responses.tools import Toolbox
+from proxy.doors.responses.turns import Turns
 from proxy.doors.responses.write import Form, ResponseFold, ResponseStream, error_members
 from proxy.doors.sse import named_sse
 from proxy.errors import ApiError
@@ -21,7 +21,7 @@ class ResponsesDoor(OpenAIErrors):
 
     name = "responses"
 
-    def __init__(self, kept: Kept) -> None:
+    def __init__(self, kept: Turns) -> None:
         self._kept = kept
 
     def read(self, call: Call) -> Parsed:

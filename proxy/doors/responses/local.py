@@ -9,8 +9,8 @@ import orjson
 from adapters.base import Json
 from proxy.doors.door import Asked, Call, Fold, Opening, Stream
 from proxy.doors.openai import JSON_TYPE, OpenAIErrors, parse_json
-from proxy.doors.responses.kept import Kept, Turn, response_not_found
 from proxy.doors.responses.read import parse_request
+from proxy.doors.responses.turns import Turn, Turns, response_not_found
 from proxy.errors import bad_request
 from proxy.reply import Reply
 from proxy.routing.operations import CHAT
@@ -23,7 +23,7 @@ class _Local(OpenAIErrors):
 
     name = "responses"
 
-    def __init__(self, kept: Kept) -> None:
+    def __init__(self, kept: Turns) -> None:
         self._kept = kept
 
     def stream(self, asked: Asked, opening: Opening) -> Stream:

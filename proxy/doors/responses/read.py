@@ -29,9 +29,9 @@ from proxy.doors.checks import (
 from proxy.doors.door import Asked
 from proxy.doors.openai import check_model_name
 from proxy.doors.responses.items import Conversation
-from proxy.doors.responses.kept import Kept, as_items
 from proxy.doors.responses.objects import Echo
 from proxy.doors.responses.tools import Toolbox, check_some_can_run, chosen
+from proxy.doors.responses.turns import Turns, as_items
 from proxy.errors import ApiError, bad_request
 
 SEALED = "reasoning.encrypted_content"
@@ -47,7 +47,7 @@ class Parsed(Asked, frozen=True):
     given: Sequence[Json] = ()
 
 
-def parse_request(data: Json, kept: Kept) -> Parsed:
+def parse_request(data: Json, kept: Turns) -> Parsed:
     """The request in `data`, which is left as it is. Raises ApiError."""
     data = {name: value for name, value in data.items() if value is not None}
     _refuse_what_is_not_here(data)
@@ -109,7 +109,7 @@ def _given(data: Json) -> list[Json]:
             raise wrong_type("input", "a string or a list of items")
 
 
-def _messages(data: Json, given: Sequence[Json], box: Toolbox, kept: Kept) -> list[Json]:
+def _messages(data: Json, given: Sequence[Json], box: Toolbox, kept: Turns) -> list[Json]:
     talk = Conversation(box, kept.item)
     if instructions := checked(data, "instructions", string):
         talk.say("system", instructions)

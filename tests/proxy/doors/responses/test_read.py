@@ -10,6 +10,7 @@ import pytest
 from adapters.base import Json, ResponseFormat, Thinking
 from proxy.doors.responses.items import Thought, sealed
 from proxy.doors.responses.read import Parsed, parse_request
+from proxy.doors.responses.turns import Turns
 from proxy.errors import ApiError
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
@@ -19,7 +20,7 @@ OUTPUT = {"type": "function_call_output", "call_id": "c1", "output": "out"}
 
 
 def parsed(given: Any = "Hi", **fields: Any) -> Parsed:
-    return parse_request({"model": "m", "input": given, **fields})
+    return parse_request({"model": "m", "input": given, **fields}, Turns(lambda: 0.0, most=0))
 
 
 def refused(given: Any = "Hi", **fields: Any) -> ApiError:

@@ -30,7 +30,7 @@ class Turn(Struct, frozen=True):
     at: float
 
 
-class Kept:
+class Turns:
     """Turns by the ids of their responses, the least lately used of which make room."""
 
     def __init__(self, clock: Callable[[], float], *, most: int = MAX_BYTES) -> None:

@@ -1,0 +1,156 @@
+"""What is kept of responses, for how long, and what clients may do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import openai
+import pytest
+
+from adapters.base import ErrorKind, Text
+from proxy.doors.responses.turns import LONGEST_S, Turns, as_items
+from proxy.errors import ApiError
+from tests.proxy.doors.exchange.kit import Station
+from tests.proxy.kit import failure
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def put(turns: Turns, name: str, previous: str | None = None, size: int = 10) -> None:
+    output = [{"id": f"msg_of_{name}", "type": "message"}]
+    turns.put(previous, as_items(f"asked {name}"), {"id": name, "output": output}, size)
+
+
+def contents(turns: Turns, name: str) -> list[str]:
+    return [item.get("content") or item["id"] for item in turns.history(name)]
+
+
+def test_a_history_is_the_whole_chain_in_order() -> None:
+    turns = Turns(Clock())
+    put(turns, "a")
+    put(turns, "b", "a")
+    put(turns, "c", "a")  # a branch
+
+    assert contents(turns, "b") == ["asked a", "msg_of_a", "asked b", "msg_of_b"]
+    assert contents(turns, "c") == ["asked a", "msg_of_a", "asked c", "msg_of_c"]
+
+
+def test_what_was_used_longest_ago_makes_room() -> None:
+    turns = Turns(Clock(), most=25)
+    put(turns, "a")
+    put(turns, "b")
+    assert turns.turn("a")
+    put(turns, "c")
+
+    assert [bool(turns.turn(name)) for name in "abc"] == [True, False, True]
+    with pytest.raises(ApiError):
+        turns.item("", "msg_of_b")
+    put(turns, "d", size=26)
+    assert turns.turn("d") is None
+
+
+def test_nothing_is_kept_for_longer_than_a_day() -> None:
+    clock = Clock()
+    turns = Turns(clock)
+    put(turns, "a")
+    clock.now += LONGEST_S + 1
+
+    assert turns.turn("a") is None
+    with pytest.raises(ApiError, match="Previous response with id 'a' not found"):
+        turns.history("a")
+
+
+# By the client of OpenAI
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_conversation_goes_on_by_its_id_at_another_provider(
+    station: Station, stream: bool
+) -> None:
+    sdk = station.sdk.responses
+    if stream:
+        with sdk.stream(model="m", input="One", instructions="Be brief.") as events:
+            first: Any = events.get_final_response()
+    else:
+        first = sdk.create(model="m", input="One", instructions="Be brief.")
+    second = sdk.create(model="south/m", input="Two", previous_response_id=first.id)
+
+    assert (first.store, second.previous_response_id) == (True, first.id)
+    assert station.south.requests[-1].messages == [
+        {"role": "user", "content": "One"},
+        {"role": "assistant", "content": "Hello"},
+        {"role": "user", "content": "Two"},
+    ]
+
+
+def test_an_item_may_be_named_in_place_of_being_sent(station: Station) -> None:
+    first = station.sdk.responses.create(model="m", input="One")
+    given: Any = [
+        {"role": "user", "content": "One"},
+        {"type": "item_reference", "id": first.output[0].id},
+        {"role": "user", "content": "Two"},
+    ]
+    station.sdk.responses.create(model="m", input=given)
+    roles = [message["role"] for message in station.north.requests[-1].messages]
+
+    assert roles == ["user", "assistant", "user"]
+
+
+def test_who_sends_the_whole_history_besides_is_not_heard_twice(station: Station) -> None:
+    first = station.sdk.responses.create(model="m", input="One")
+    again: Any = [item.model_dump(exclude_none=True) for item in first.output]
+    again.append({"role": "user", "content": "Two"})
+    station.sdk.responses.create(model="m", input=again, previous_response_id=first.id)
+
+    contents = [message["content"] for message in station.north.requests[-1].messages]
+    assert contents == ["One", "Hello", "Two"]
+
+
+def test_what_is_kept_can_be_read_and_deleted(station: Station) -> None:
+    sdk = station.sdk.responses
+    first = sdk.create(model="m", input="One")
+    second = sdk.create(model="m", input="Two", previous_response_id=first.id)
+
+    assert sdk.retrieve(second.id).output_text == "Hello"
+    listed: Any = sdk.input_items.list(second.id, order="asc").data
+    assert [item.id for item in listed][1] == first.output[0].id
+    newest: Any = sdk.input_items.list(second.id, limit=1)
+    assert newest.data[0].content == "Two" and newest.has_more
+    sdk.delete(second.id)
+    for call in (sdk.retrieve, sdk.delete, sdk.input_items.list):
+        gone: Callable[[str], Any] = call
+        with pytest.raises(openai.NotFoundError):
+            gone(second.id)
+
+
+def test_what_was_not_to_be_kept_is_not(station: Station, build: Any) -> None:
+    first = station.sdk.responses.create(model="m", input="One", store=False)
+    assert first.store is False
+    with pytest.raises(openai.NotFoundError):
+        station.sdk.responses.retrieve(first.id)
+    station.north.play([[Text("Hel")], failure(ErrorKind.BROKEN)])
+    with pytest.raises(openai.APIError):
+        list(station.sdk.responses.create(model="m", input="Hi", stream=True))
+
+
+def test_where_nothing_is_kept_the_answer_says_so(build: Any) -> None:
+    station = build(responses_store="off")
+    first = station.sdk.responses.create(model="m", input="One")
+
+    assert first.store is False
+    with pytest.raises(openai.BadRequestError) as caught:
+        station.sdk.responses.create(model="m", input="Two", previous_response_id=first.id)
+    assert caught.value.code == "previous_response_not_found"
+
+
+def test_tokens_of_an_input_are_guessed_without_asking_anyone(station: Station) -> None:
+    counted = station.sdk.responses.input_tokens.count(model="m", input="12345678")
+
+    assert counted.input_tokens == 2
+    assert station.north.requests == []
