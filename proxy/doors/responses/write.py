@@ -148,6 +148,15 @@ class Answer:
         message = self._open
         return message if isinstance(message, Message) and message.is_text else None
 
+    def end_early(self) -> bool:
+        """Take what there is for all, cut at its length; False where that would be no answer."""
+        items = [item["type"] for item in self.output]
+        is_text = isinstance(self._open, Message) or "message" in items
+        if not is_text or isinstance(self._open, Called) or self._waiting:
+            return False
+        self._reason = "length"
+        return True
+
     def cut(self) -> Iterator[Said]:
         """The open item as far as it came: what follows is a failure."""
         yield from self._end(INCOMPLETE)
@@ -298,6 +307,10 @@ class ResponseFold:
         for event in events:
             for _ in self._answer.take(event):
                 pass
+
+    def cut(self) -> bool:
+        """End the text where it is; a call that has begun would not be whole."""
+        return self._answer.end_early()
 
     def end(self) -> bytes:
         """The object as JSON."""
