@@ -50,7 +50,7 @@ def _check_one(folder: Path, found: os.stat_result, *, may_be_shared: bool) -> N
 
 
 def check_file(path: Path) -> bool:
-    """Whether there is a file. Raises NotPrivateError for a link and for what is no file."""
+    """Whether there is a file. Raises NotPrivateError for a link, OSError for what is no file."""
     try:
         found = path.lstat()
     except FileNotFoundError:
@@ -58,7 +58,7 @@ def check_file(path: Path) -> bool:
     if stat.S_ISLNK(found.st_mode):
         raise NotPrivateError(f"{path} is a link, and none is followed: name the file itself")
     if not stat.S_ISREG(found.st_mode):
-        raise NotPrivateError(f"{path} is no file")
+        raise IsADirectoryError(errno.EISDIR, "this is not a file", str(path))
     return True
 
 

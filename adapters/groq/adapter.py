@@ -109,8 +109,8 @@ class GroqAdapter:
         return exchange(target, call, GroqDialect(call, secret=self._secret))
 
     async def models(self) -> list[Model]:
-        connected = await self._connected()
         try:
+            connected = await self._connected()
             response = await self._upstream.client.get(
                 f"{connected.url}/{LIST_PATH}",
                 headers={**connected.headers, "accept-encoding": "identity"},

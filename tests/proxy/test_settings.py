@@ -63,6 +63,7 @@ OWN: list[tuple[str, str, str, Any]] = [
     ("POINTSMAN_DEADLINE_S", "60", "deadline_s", 60),
     ("POINTSMAN_STRICT_PARAMS", "true", "strict_params", True),
     ("POINTSMAN_FETCH_IMAGES", "off", "fetch_images", "off"),
+    ("POINTSMAN_RESPONSES_STORE", "off", "responses_store", "off"),
     ("POINTSMAN_LOG_LEVEL", "DEBUG", "log_level", "debug"),
     ("POINTSMAN_LOG_FORMAT", "JSON", "log_format", "json"),
     ("POINTSMAN_OTEL", "on", "otel", True),

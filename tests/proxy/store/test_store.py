@@ -242,7 +242,7 @@ def test_what_is_not_open_says_so(url: str) -> None:
         ("postgresql+nothing://ann@/x", "POINTSMAN_DATABASE_URL is not the URL of a database"),
         (f"sqlite:///{__file__}/x.db", "a file stands where its folder should be"),
         ("sqlite:////", "is not a file: name one with POINTSMAN_DATABASE_URL"),
-        (f"sqlite:////tmp/{'x' * 300}", "its name is too long"),
+        (f"sqlite:///{Path(__file__).parent}/{'x' * 300}", "its name is too long"),
     ],
 )
 def test_a_database_that_cannot_be_is_told_in_words(wrong: str, told: str) -> None:

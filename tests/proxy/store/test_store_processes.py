@@ -302,7 +302,7 @@ def disk(tmp_path: Path) -> Path:
 def test_on_a_full_disk_a_change_is_refused_and_requests_go_on(
     fakes: Fakes, tmp_path: Path, disk: Path
 ) -> None:
-    with mounted(disk, "-t", "tmpfs", "-o", "size=1m", "none"):
+    with mounted(disk, "-t", "tmpfs", "-o", "size=1m,mode=0700", "none"):
         url = f"sqlite:///{disk / 'store.db'}"
         with process(fakes, tmp_path, POINTSMAN_DATABASE_URL=url) as server:
             assert switch(server.port, "ollama").status == 200
