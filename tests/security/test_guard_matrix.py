@@ -28,6 +28,17 @@ EVENTS = "/admin/api/events"
 ROUTES = (
     ("POST", CHAT),
     ("POST", "/openai/v1/chat/completions"),
+    *(
+        (method, f"{prefix}/responses{rest}")
+        for prefix in ("/v1", "/openai/v1")
+        for method, rest in (
+            ("POST", ""),
+            ("POST", "/input_tokens"),
+            ("GET", "/none"),
+            ("DELETE", "/none"),
+            ("GET", "/none/input_items"),
+        )
+    ),
     ("GET", "/v1/models"),
     ("GET", "/v1/models/llama3.2"),
     ("GET", "/openai/v1/models"),
