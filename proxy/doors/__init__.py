@@ -6,8 +6,10 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.routing import compile_path
+
 from proxy.doors.chat import ChatDoor
-from proxy.doors.door import Door
+from proxy.doors.door import Desk, Door
 from proxy.doors.openai import OpenAIErrors
 from proxy.doors.responses import ResponsesDoor
 from proxy.doors.responses.local import InputItems, InputTokens, KeptResponse
@@ -20,9 +22,12 @@ PREFIXES = ("/v1", "/openai/v1")
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """Where a door is. Its protocol is spoken at its paths, and at all that is `beneath` others."""
+    """Where a door is. Its protocol is spoken at its paths, and at all that is `beneath` others.
 
-    door: Door[Any]
+    Paths are written as Starlette's: `{name}` is a part of one, `{name:path}` any number of parts.
+    """
+
+    door: Door[Any] | Desk
     paths: tuple[str, ...]
     methods: tuple[str, ...] = ("POST",)
     beneath: tuple[str, ...] = ()
@@ -35,8 +40,10 @@ class Entrance:
 
     def speaks_at(self, path: str) -> bool:
         """Whether a failure at `path` is told in the words of this door."""
-        within = (*self.beneath, *(one.partition("{")[0] for one in self.paths if "{" in one))
-        return path in self.paths or path.startswith(within)
+        return path in self.paths or path.startswith(self.beneath) or self._fits(path)
+
+    def _fits(self, path: str) -> bool:
+        return any(compile_path(one)[0].match(path) for one in self.paths if "{" in one)
 
 
 def _openai(path: str) -> tuple[str, ...]:

@@ -57,6 +57,9 @@ class Stream(Protocol):
     def feed(self, events: Sequence[Any]) -> bytes: ...
     def end(self) -> bytes: ...
 
+    def wait(self) -> bytes:
+        """What keeps the connection alive while there is nothing to say, at any place between."""
+
     def fail(self, error: Any) -> bytes:
         """The end of an answer that fails on its way; `error` is an ApiError."""
 
@@ -88,3 +91,12 @@ class Door(Speller, Protocol[A]):
 
     def stream(self, asked: A, opening: Opening) -> Stream: ...
     def fold(self, asked: A, opening: Opening) -> Fold: ...
+
+
+class Desk(Speller, Protocol):
+    """A door behind which no provider is asked: lists, counts, what is kept."""
+
+    name: str
+
+    async def answer(self, call: Call) -> Reply:
+        """What is told. Raises ApiError."""

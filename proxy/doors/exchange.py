@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from adapters.base import AdapterError, ChatRequest, ErrorKind
 from adapters.native import UNREADABLE
-from proxy.doors.door import Asked, Call, Door, Fold, Opening, Stream
+from proxy.doors.door import Asked, Call, Desk, Door, Fold, Opening, Stream
 from proxy.errors import ApiError, from_adapter, internal_error
 from proxy.gate.body import WATCH, ClientLeft, read_body
 from proxy.gate.room import Admission, Place
@@ -51,8 +51,9 @@ class Service:
 class Endpoint:
     """The ASGI application behind a door. Every failure is an answer; nothing is raised."""
 
-    def __init__(self, door: Door[Any], service: Service) -> None:
-        self._door = door
+    def __init__(self, door: Door[Any] | Desk, service: Service) -> None:
+        self._door: Any = door
+        self._answers: Callable[[Call], Awaitable[Reply]] | None = getattr(door, "answer", None)
         self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,7 +87,8 @@ class Endpoint:
             state = scope["state"]
             params = scope.get("path_params") or {}
             method, path, query = scope["method"], scope["path"], scope["query_string"]
-            asked = self._door.read(Call(body, method, path, params, query, state["headers"]))
+            call = Call(body, method, path, params, query, state["headers"])
+            asked = await self._answers(call) if self._answers else self._door.read(call)
             if isinstance(asked, Reply):
                 exchange.is_local = True
                 await exchange.reply(asked)
@@ -175,7 +177,7 @@ def _watch(scope: Scope, receive: Receive, on_left: Callable[[], None]) -> Calla
 class _Exchange:
     """One request's answer while it is written: headers once, then a body or a stream."""
 
-    def __init__(self, door: Door[Any], scope: Scope, send: Send) -> None:
+    def __init__(self, door: Door[Any] | Desk, scope: Scope, send: Send) -> None:
         self.id: bytes = scope["state"]["request_id"]
         self.app: str | None = scope["state"]["app"]
         self.receipt = Receipt(door=door.name)

@@ -15,6 +15,9 @@ HEADERS: Sequence[Header] = (
     (b"x-accel-buffering", b"no"),
 )
 
+WAITING = b": waiting\n\n"
+"""A comment, which every reader of server-sent events passes over."""
+
 
 def sse(payload: Json) -> bytes:
     """One event that holds `payload` as JSON."""

@@ -15,6 +15,7 @@ import hmac
 import re
 from collections.abc import Awaitable, Collection, Mapping
 from itertools import chain
+from urllib.parse import parse_qsl
 
 from msgspec import Struct
 from pydantic import SecretStr
@@ -38,12 +39,15 @@ WRITING_METHODS = frozenset({"POST", "PUT", "PATCH"})
 """Those with a body; a DELETE no page can send without asking first, which it is refused."""
 ONCE = frozenset(
     {
-        *(b"host", b"origin", b"sec-fetch-site", b"authorization", b"x-api-key"),
+        *(b"host", b"origin", b"sec-fetch-site"),
+        *(b"authorization", b"x-api-key", b"x-goog-api-key"),
         *(b"content-type", b"content-encoding", b"content-length", b"transfer-encoding"),
     }
 )
 """Sent twice, they could mean one thing here and another elsewhere."""
 APP_KEY_PREFIX = b"app-"
+KEY_HEADERS = (b"x-api-key", b"x-goog-api-key")
+"""Anthropic's and Gemini's, where there is no bearer."""
 JSON = b"application/json"
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9._-]*[a-z0-9])?)(:[0-9]{1,5})?", re.ASCII)
@@ -197,9 +201,7 @@ class Guard:
 
     def _app_name(self, scope: Scope, headers: _Headers) -> str | None:
         """Who is asking, by the key it shows; ApiError 401 where a key is needed and none fits."""
-        scheme, _, bearer = headers.values.get(b"authorization", b"").partition(b" ")
-        is_bearer = scheme.lower() == b"bearer"
-        shown = bearer.strip() if is_bearer else headers.values.get(b"x-api-key", b"")
+        shown = _shown_key(scope, headers)
         path = scope["path"]
         if not self._keys or path in OPEN_PATHS or self._is_own(path):
             is_app = shown.startswith(APP_KEY_PREFIX)
@@ -236,6 +238,19 @@ def _is_fetched_by_another(headers: _Headers) -> bool:
     if site is None or site in (b"same-origin", b"none"):
         return False
     return site != b"same-site" or headers.values.get(b"sec-fetch-dest") != b"document"
+
+
+def _shown_key(scope: Scope, headers: _Headers) -> bytes:
+    """The key that the client shows, in the way of any of the protocols; empty without one."""
+    values = headers.values
+    scheme, _, bearer = values.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() == b"bearer":
+        return bearer.strip()
+    for name in KEY_HEADERS:
+        if key := values.get(name):
+            return key
+    query = scope["query_string"]
+    return dict(parse_qsl(query)).get(b"key", b"") if b"key=" in query else b""
 
 
 def _text(name: bytes) -> str:

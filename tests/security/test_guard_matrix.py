@@ -301,8 +301,12 @@ def test_authorisation_goes_by_the_route_that_answers(fakes: Fakes, tmp_path: Pa
         for shown in (
             {"Authorization": "Bearer client-key-of-the-tests"},
             {"x-api-key": "client-key-of-the-tests"},
+            {"x-goog-api-key": "client-key-of-the-tests"},
         ):
             assert ask(server.port, post(body_of(), **shown)).status == 200
+        shown_in_query = f"{CHAT}?alt=sse&key=client-key-of-the-tests"
+        assert ask(server.port, post(body_of(), shown_in_query)).status == 200
+        assert ask(server.port, post(body_of(), f"{CHAT}?monkey=x&key=wrong")).status == 401
 
 
 @pytest.mark.parametrize(

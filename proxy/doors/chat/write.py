@@ -31,7 +31,7 @@ from adapters.base import (
 )
 from adapters.bounds import choice_index
 from proxy.doors.openai import DONE, JSON_TYPE, Head, OpenAIErrors, usage_object
-from proxy.doors.sse import HEADERS, sse
+from proxy.doors.sse import HEADERS, WAITING, sse
 from proxy.errors import ApiError
 
 _Content = Text | Reasoning | Refusal | ToolCall | Media | Annotation | Logprobs | Finish
@@ -159,6 +159,10 @@ class ChunkStream:
         chunk = self._head.fields("chat.completion.chunk")
         chunk |= {"choices": [], "usage": usage_object(self._usage)}
         return sse(chunk) + DONE
+
+    def wait(self) -> bytes:
+        """A comment."""
+        return WAITING
 
     def fail(self, error: ApiError) -> bytes:
         """An error event, and no `[DONE]`."""

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 import orjson
 
 from adapters.base import Json
-from proxy.doors.door import Asked, Call, Fold, Opening, Stream
+from proxy.doors.door import Call
 from proxy.doors.openai import JSON_TYPE, OpenAIErrors, parse_json
 from proxy.doors.responses.read import parse_request
 from proxy.doors.responses.turns import Turn, Turns, response_not_found
@@ -18,19 +18,13 @@ from proxy.routing.operations import CHAT
 MAX_PAGE = 100
 
 
-class _Local(OpenAIErrors):
-    """A door behind which there is nobody to ask."""
+class _Desk(OpenAIErrors):
+    """A desk of the door of Responses."""
 
     name = "responses"
 
     def __init__(self, kept: Turns) -> None:
         self._kept = kept
-
-    def stream(self, asked: Asked, opening: Opening) -> Stream:
-        raise NotImplementedError
-
-    def fold(self, asked: Asked, opening: Opening) -> Fold:
-        raise NotImplementedError
 
     def _turn(self, call: Call) -> Turn:
         name = call.params["response_id"]
@@ -39,20 +33,20 @@ class _Local(OpenAIErrors):
         return turn
 
 
-class InputTokens(_Local):
+class InputTokens(_Desk):
     """POST /v1/responses/input_tokens: about how many, as nobody is asked for it."""
 
-    def read(self, call: Call) -> Reply:
+    async def answer(self, call: Call) -> Reply:
         """The count of a request that is checked as if it were one for an answer."""
         asked = parse_request(parse_json(call.body), self._kept)
         count, _ = CHAT.tokens(asked.request)
         return _reply({"object": "response.input_tokens", "input_tokens": count})
 
 
-class KeptResponse(_Local):
+class KeptResponse(_Desk):
     """GET and DELETE /v1/responses/{response_id}."""
 
-    def read(self, call: Call) -> Reply:
+    async def answer(self, call: Call) -> Reply:
         """The response, or that it is gone."""
         response = self._turn(call).response
         if call.method != "DELETE":
@@ -61,10 +55,10 @@ class KeptResponse(_Local):
         return _reply({"id": response["id"], "object": "response", "deleted": True})
 
 
-class InputItems(_Local):
+class InputItems(_Desk):
     """GET /v1/responses/{response_id}/input_items."""
 
-    def read(self, call: Call) -> Reply:
+    async def answer(self, call: Call) -> Reply:
         """A page of what a response was asked, the newest first unless told otherwise."""
         turn = self._turn(call)
         before = self._kept.history(turn.previous) if turn.previous else []

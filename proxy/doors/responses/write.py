@@ -39,7 +39,7 @@ from proxy.doors.responses.output import (
     search,
 )
 from proxy.doors.responses.tools import Tool, Toolbox
-from proxy.doors.sse import HEADERS, named_sse
+from proxy.doors.sse import HEADERS, WAITING, named_sse
 from proxy.errors import ApiError
 
 Item = Message | Thinking | Called | Whole
@@ -261,6 +261,10 @@ class ResponseStream:
         response = self._answer.whole()
         out.append(self._named((f"response.{response['status']}", {"response": response})))
         return b"".join(out) + DONE
+
+    def wait(self) -> bytes:
+        """A comment."""
+        return WAITING
 
     def fail(self, error: ApiError) -> bytes:
         """An error, and the response as one that has failed."""
