@@ -7,7 +7,7 @@ import re
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -170,6 +170,26 @@ def test_no_import_runs_upwards() -> None:
     ]
 
     assert upwards == []
+
+
+def test_no_two_files_import_each_other() -> None:
+    """Nor does any lead back to itself over others; imports for type checkers count, too."""
+    below: dict[str, set[str]] = {}
+    for one, other in _imported():
+        below.setdefault(one, set()).add(other)
+
+    assert [one for one in below if one in _reached(below, one)] == []
+
+
+def _reached(below: Mapping[str, set[str]], start: str) -> set[str]:
+    """All that is imported by a module, by what that imports, and so on."""
+    reached: set[str] = set()
+    left = [start]
+    while left:
+        fresh = below.get(left.pop(), set()) - reached
+        reached |= fresh
+        left += fresh
+    return reached
 
 
 # 1. Adapters know neither the server nor each other, and each its own SDK alone

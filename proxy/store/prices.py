@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from proxy.store.price_lists import price_lists
 
 if TYPE_CHECKING:
@@ -20,11 +22,20 @@ if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
 
     from adapters.base import Adapter
-    from proxy.store.rows import Tokens
 
 MILLION = 1_000_000
 NANO = 1_000_000_000
 MAX_MODELS = 256
+
+
+class Tokens(Struct, frozen=True):
+    """What a request took; `estimated` where the provider did not say it."""
+
+    prompt: int = 0
+    completion: int = 0
+    reasoning: int | None = None
+    cached: int | None = None
+    estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

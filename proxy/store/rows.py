@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from adapters.base import Json
 from proxy.routing.receipt import Receipt
-from proxy.store.prices import Price
+from proxy.store.prices import Price, Tokens
 
 MAX_QUEUED = 10_000
 MAX_TEXT = 128
@@ -24,16 +24,6 @@ MAX_COUNT = 2**31 - 1
 FREE = Price()
 LEFT = 499
 """The status of a request whose client hung up before its end."""
-
-
-class Tokens(Struct, frozen=True):
-    """What a request took; `estimated` where the provider did not say it."""
-
-    prompt: int = 0
-    completion: int = 0
-    reasoning: int | None = None
-    cached: int | None = None
-    estimated: bool = False
 
 
 class UsageRow(Struct, frozen=True):

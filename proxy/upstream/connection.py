@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 import httpx
-
-if TYPE_CHECKING:
-    from proxy.upstream.exchange import Exchange
 
 HIGH_WATER_BYTES = 64 * 1024
 """Unread body at which reading pauses; one read, of 256 KiB at most, may come on top."""
@@ -38,6 +35,21 @@ class Owner(Protocol):
 
     def forget(self, connection: Connection) -> None:
         """Its socket is closed."""
+
+
+class Served(Protocol):
+    """What a connection knows of the exchange that it serves."""
+
+    complete: bool
+    reusable: bool
+    sending: bool
+    error: httpx.TransportError | None
+    buffered: int
+
+    def feed(self, data: bytes) -> None: ...
+    def wake(self) -> None: ...
+    def end(self, error: Exception | None) -> None: ...
+    def time_out(self, error: type[httpx.TimeoutException], timeout_s: float) -> None: ...
 
 
 class Connection(asyncio.Protocol):
@@ -77,7 +89,7 @@ class Connection(asyncio.Protocol):
         self.writing_paused = False
         self._owner = owner
         self._transport: asyncio.Transport
-        self._exchange: Exchange | None = None
+        self._exchange: Served | None = None
         self._is_closed = False
         self._loss: Exception | None = None
         self._early = b""
@@ -93,7 +105,7 @@ class Connection(asyncio.Protocol):
         """Whether nothing speaks against sending a request on it."""
         return not self._is_closed
 
-    def begin(self, exchange: Exchange) -> None:
+    def begin(self, exchange: Served) -> None:
         """Give the socket to `exchange`, and what came in before anyone asked."""
         self._exchange = exchange
         if self._early:
@@ -108,12 +120,12 @@ class Connection(asyncio.Protocol):
         if not self._is_closed:
             self._transport.write(data)
 
-    def resume_reading(self, exchange: Exchange) -> None:
+    def resume_reading(self, exchange: Served) -> None:
         """Read on, if `exchange` still owns the socket."""
         if exchange is self._exchange and self.reading_paused:
             self._resume_reading()
 
-    def abort(self, exchange: Exchange | None = None) -> None:
+    def abort(self, exchange: Served | None = None) -> None:
         """Close the socket now; with `exchange`, only if that still owns it."""
         if exchange is not self._exchange:
             return
@@ -137,7 +149,7 @@ class Connection(asyncio.Protocol):
                 self._timer.cancel()
             self._start_timer(deadline)
 
-    def disarm(self, exchange: Exchange) -> None:
+    def disarm(self, exchange: Served) -> None:
         """Stop waiting, if `exchange` still owns the socket: another may wait on it already."""
         if exchange is self._exchange:
             self._deadline = None
@@ -216,7 +228,7 @@ class Connection(asyncio.Protocol):
         self.reading_paused = True
         self._transport.pause_reading()
 
-    def _finish(self, exchange: Exchange) -> None:
+    def _finish(self, exchange: Served) -> None:
         self._exchange = None
         self._deadline = None
         if not exchange.reusable or exchange.sending:

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING
 
 import httpx
 from httptools import HttpParserError, HttpResponseParser
 
+from proxy.upstream.connection import Connection
 from proxy.upstream.outgoing import Outgoing, chunk
-
-if TYPE_CHECKING:
-    from proxy.upstream.connection import Connection
 
 MAX_HEAD_BYTES = 32 * 1024
 MAX_HEADERS = 100

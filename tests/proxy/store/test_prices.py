@@ -15,8 +15,7 @@ from genai_prices.data_snapshot import get_snapshot
 
 from adapters import REGISTRY
 from adapters.base import Finish, Start, Text, Usage
-from proxy.store.prices import Price, PriceList
-from proxy.store.rows import Tokens
+from proxy.store.prices import Price, PriceList, Tokens
 from tests.admin.kit import Desk, desk
 from tests.proxy.kit import adapter_class
 from tests.proxy.store.test_rows import rows_of
@@ -104,8 +103,7 @@ def test_the_users_own_machine_costs_nothing() -> None:
 def test_a_server_loads_the_lists_of_its_own_providers_alone() -> None:
     code = f"""
 import sys
-from proxy.store.prices import PriceList
-from proxy.store.rows import Tokens
+from proxy.store.prices import PriceList, Tokens
 prices = PriceList(dict.fromkeys({CLOUDS} + ["of-tomorrow"], False))
 for provider, model in {[(name, REGISTRY[name].Settings().model) for name in CLOUDS]}:
     print(prices.price(provider, model, Tokens(1000, 100), {AT}).list_nano_usd)
@@ -121,8 +119,7 @@ print("genai_prices.data" in sys.modules)
 def test_without_tokens_nothing_is_looked_up() -> None:
     code = """
 import sys
-from proxy.store.prices import PriceList
-from proxy.store.rows import Tokens
+from proxy.store.prices import PriceList, Tokens
 prices = PriceList({"groq": True})
 prices.price("ollama", "x", Tokens(9, 9), 0.0)
 prices.price("groq", "x", Tokens(), 0.0)
