@@ -187,6 +187,7 @@ def _service(parts: Parts, tally: Tally) -> Service:
         parts.router,
         preference,
         deadline_s=settings.deadline_s,
+        keepalive_s=settings.keepalive_s,
         split_tags=settings.think_tags == "split",
         record=record,
         admission=parts.admission,

@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     database_url: str | None = None
     max_wait_s: float = Field(default=10, ge=0, le=3600)
     deadline_s: float = Field(default=300, gt=0, le=86400)
+    keepalive_s: float = Field(default=10, ge=0, le=3600)
     strict_params: bool = False
     fetch_images: str = "public"
     responses_store: Literal["memory", "off"] = "memory"

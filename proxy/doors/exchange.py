@@ -16,6 +16,8 @@ from starlette.types import Message, Receive, Scope, Send
 from adapters.base import AdapterError, ChatRequest, ErrorKind
 from adapters.native import UNREADABLE
 from proxy.doors.door import Asked, Call, Desk, Door, Fold, Opening, Stream
+from proxy.doors.told import receipt_headers
+from proxy.doors.waiting import Waiting
 from proxy.errors import ApiError, from_adapter, internal_error
 from proxy.gate.body import WATCH, ClientLeft, read_body
 from proxy.gate.room import Admission, Place
@@ -37,7 +39,10 @@ MAX_TRACEPARENT = 128
 
 @dataclass(slots=True)
 class Service:
-    """What is behind all doors. `record` is told of each request that has ended."""
+    """What is behind all doors. `record` is told of each request that has ended.
+
+    A stream without content is kept alive every `keepalive_s`, never at 0.
+    """
 
     router: Router
     preference: Callable[[str | None], Awaitable[Preference]]
@@ -46,6 +51,7 @@ class Service:
     admission: Admission = field(default_factory=Admission)
     record: Callable[[UsageRow], None] | None = None
     rounds: Rounds = field(default_factory=Rounds)
+    keepalive_s: float = 0
 
 
 class Endpoint:
@@ -70,6 +76,7 @@ class Endpoint:
             exchange.left()
         finally:
             work.close()
+            exchange.drop_waiting()
             place.leave()
             exchange.log()
             if service.record is not None and not exchange.is_local:
@@ -112,6 +119,9 @@ class Endpoint:
         preference = await service.preference(exchange.app)
         deadline_s = exchange.deadline_s(service.deadline_s)
         work.end_in(deadline_s)
+        if asked.stream and service.keepalive_s:
+            waiting = exchange.may_wait(partial(self._door.stream, asked))
+            work.nudge_every(service.keepalive_s, waiting.nudge)
         try:
             answer = await service.router.answer(
                 asked.request,
@@ -125,12 +135,12 @@ class Endpoint:
                 events: AsyncIterator[list[Any]] = answer
                 if service.split_tags and type(asked.request) is ChatRequest:
                     events = split_think_tags(answer)
-                opening = exchange.opening()
                 if asked.stream:
                     work.end_in(math.inf)  # from the first content on, the idle limits hold
-                    await exchange.stream(self._door.stream(asked, opening), events)
+                    work.nudges_at = math.inf
+                    await exchange.stream(partial(self._door.stream, asked), events)
                 else:
-                    fold = self._door.fold(asked, opening)
+                    fold = self._door.fold(asked, exchange.opening())
                     await exchange.read(fold, events, work)
                     work.end_in(math.inf)  # how long the client takes to read it is its own matter
                     await exchange.single(fold)
@@ -193,6 +203,7 @@ class _Exchange:
             self.receipt.traceparent = parent[:MAX_TRACEPARENT]
         self._door = door
         self._stream: Stream | None = None
+        self._waiting: Waiting | None = None
         self._send = send
         self._at = time.time()
         self._error: str | None = None
@@ -245,9 +256,35 @@ class _Exchange:
             raise from_adapter(self._unreadable(error)) from None
         await self.reply(Reply(200, fold.headers, body))
 
-    async def stream(self, stream: Stream, events: AsyncIterator[list[Any]]) -> None:
+    def may_wait(self, begin: Callable[[Opening], Stream]) -> Waiting:
+        """What keeps the client waiting, each time it is nudged, until there is something to say.
+
+        The answer has begun by that: what fails then is told as it is on the way.
+        """
+
+        async def word() -> None:
+            if self._stream is None:
+                self._stream = begin(self.opening())
+            if not self.status:
+                await self._start(200, self._stream.headers)
+            if data := self._stream.wait():
+                await self._send_body(data, more=True)
+
+        self._waiting = Waiting(word)
+        return self._waiting
+
+    def drop_waiting(self) -> None:
+        """Nobody waits any more."""
+        if self._waiting is not None:
+            self._waiting.drop()
+
+    async def stream(
+        self, begin: Callable[[Opening], Stream], events: AsyncIterator[list[Any]]
+    ) -> None:
         """Send the answer as it comes; how a failure on the way is told is the door's matter."""
-        self._stream = stream
+        if self._waiting is not None:
+            await self._waiting.over()
+        stream = self._stream = self._stream or begin(self.opening())
         try:
             async for batch in events:
                 try:
@@ -280,6 +317,8 @@ class _Exchange:
     async def fail(self, error: ApiError) -> None:
         """Send `error` as the answer, or as the end of a stream that has begun."""
         self._error = error.code or error.type
+        if self._waiting is not None:
+            await self._waiting.over()
         if not self.status:
             await self.reply(self._door.refusal(error))
         elif self._stream is not None:
@@ -294,7 +333,7 @@ class _Exchange:
         message: Message = {
             "type": "http.response.start",
             "status": status,
-            "headers": [*headers, *self._receipt_headers()],
+            "headers": [*headers, *receipt_headers(self.receipt)],
         }
         await self._send(message)
         self.status = status  # not before: while it waited for its turn, it may have been given up
@@ -303,19 +342,6 @@ class _Exchange:
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
         self._bytes_out += len(data)
         self._is_over = not more
-
-    def _receipt_headers(self) -> list[Header]:
-        receipt = self.receipt
-        headers: list[Header] = []
-        if receipt.provider:
-            headers.append((b"x-pointsman-provider", receipt.provider.encode()))
-            headers.append((b"x-pointsman-model", _printable(receipt.model or "")))
-            headers.append((b"x-pointsman-attempts", ",".join(receipt.attempts).encode()))
-        if receipt.warnings:
-            headers.append((b"x-pointsman-warnings", _printable("; ".join(receipt.warnings))))
-        if receipt.upstream_id:
-            headers.append((b"x-pointsman-upstream-id", _printable(receipt.upstream_id)))
-        return headers
 
     def log(self) -> None:
         """One line a request: no prompt, no answer, no key."""
@@ -360,10 +386,3 @@ def _number(value: bytes | None) -> float | None:
     except ValueError:
         return None
     return number if 0 < number < float("inf") else None
-
-
-def _printable(text: str) -> bytes:
-    """Text that may stand in a header: a model's name is the provider's word, not ours."""
-    if text.isascii() and text.isprintable() and len(text) <= 1024:
-        return text.encode("ascii")
-    return "".join(c if " " <= c <= "~" else "?" for c in text[:1024]).encode("ascii")

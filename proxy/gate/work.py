@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 
 TICK_S = 0.05
 """How late a request may be ended at most."""
@@ -34,6 +35,8 @@ class Rounds:
         for work in self._works:
             if now >= work.ends_at:
                 work.stop_late()
+            if now >= work.nudges_at:
+                work.nudge(now)
         self._next = loop.call_later(TICK_S, self._go, loop) if self._works else None
 
 
@@ -44,13 +47,17 @@ class Work:
     and takes the cancellation back: the task may go on.
     """
 
-    __slots__ = ("_is_late", "_is_left", "_is_over", "_rounds", "_task", "ends_at", "loop")
+    __slots__ = (
+        *("_is_late", "_is_left", "_is_over", "_nudge", "_rounds", "_task"),
+        *("ends_at", "loop", "nudges_at"),
+    )
 
     def __init__(self, rounds: Rounds) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - ASGI servers run applications in tasks
         self.loop = task.get_loop()
         self.ends_at = math.inf
+        self.nudges_at = math.inf
         self._task = task
         self._is_late = False
         self._is_left = False
@@ -61,6 +68,17 @@ class Work:
     def end_in(self, seconds: float) -> None:
         """End it then, counted from now; infinite for never."""
         self.ends_at = self.loop.time() + seconds
+
+    def nudge_every(self, seconds: float, nudge: Callable[[], None]) -> None:
+        """Have `nudge` called each time so long has gone by, until `nudges_at` is infinite."""
+        self._nudge = seconds, nudge
+        self.nudges_at = self.loop.time() + seconds
+
+    def nudge(self, now: float) -> None:
+        """It is time for it."""
+        seconds, nudge = self._nudge
+        self.nudges_at = now + seconds
+        nudge()
 
     def stop_late(self) -> None:
         """Its time is up."""

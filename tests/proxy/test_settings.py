@@ -61,6 +61,7 @@ OWN: list[tuple[str, str, str, Any]] = [
     ("POINTSMAN_DATABASE_URL", "sqlite:///x.db", "database_url", "sqlite:///x.db"),
     ("POINTSMAN_MAX_WAIT_S", "2.5", "max_wait_s", 2.5),
     ("POINTSMAN_DEADLINE_S", "60", "deadline_s", 60),
+    ("POINTSMAN_KEEPALIVE_S", "0", "keepalive_s", 0),
     ("POINTSMAN_STRICT_PARAMS", "true", "strict_params", True),
     ("POINTSMAN_FETCH_IMAGES", "off", "fetch_images", "off"),
     ("POINTSMAN_RESPONSES_STORE", "off", "responses_store", "off"),
@@ -161,7 +162,7 @@ def test_the_defaults_are_for_a_laptop() -> None:
     assert found.fallback == ()
     assert found.client_keys == {}
     assert (found.fetch_images, found.strict_params) == ("public", False)
-    assert (found.max_wait_s, found.deadline_s) == (10, 300)
+    assert (found.max_wait_s, found.deadline_s, found.keepalive_s) == (10, 300, 10)
     assert found.store_url.startswith("sqlite:///")
     assert found.store_url.endswith("pointsman.db")
 

@@ -39,6 +39,9 @@ class Lines:
     def end(self) -> bytes:
         return _line({"done": "".join(self.texts)})
 
+    def wait(self) -> bytes:
+        return b"\n"
+
     def fail(self, error: ApiError) -> bytes:
         return _line({"broke": error.message})
 

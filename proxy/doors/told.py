@@ -1,0 +1,27 @@
+"""What an answer's headers tell of its way."""
+
+from __future__ import annotations
+
+from proxy.reply import Header
+from proxy.routing.receipt import Receipt
+
+
+def receipt_headers(receipt: Receipt) -> list[Header]:
+    """Who answered, after whom, and what to know of it."""
+    headers: list[Header] = []
+    if receipt.provider:
+        headers.append((b"x-pointsman-provider", receipt.provider.encode()))
+        headers.append((b"x-pointsman-model", _printable(receipt.model or "")))
+        headers.append((b"x-pointsman-attempts", ",".join(receipt.attempts).encode()))
+    if receipt.warnings:
+        headers.append((b"x-pointsman-warnings", _printable("; ".join(receipt.warnings))))
+    if receipt.upstream_id:
+        headers.append((b"x-pointsman-upstream-id", _printable(receipt.upstream_id)))
+    return headers
+
+
+def _printable(text: str) -> bytes:
+    """Text that may stand in a header: a model's name is the provider's word, not ours."""
+    if text.isascii() and text.isprintable() and len(text) <= 1024:
+        return text.encode("ascii")
+    return "".join(c if " " <= c <= "~" else "?" for c in text[:1024]).encode("ascii")
