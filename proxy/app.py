@@ -28,10 +28,10 @@ from proxy.console.ledger import Ledger
 from proxy.console.presets import Presets
 from proxy.console.status import Sources, status_of
 from proxy.console.watch import Reach, Watch
-from proxy.doors import DOORS, PREFIXES, Entrance, keeping, speller_of
+from proxy.doors import DOORS, Entrance, keeping, listing, speller_of
 from proxy.doors.exchange import Endpoint, Service
 from proxy.doors.failures import HANDLERS
-from proxy.doors.models import Catalog, ModelsEndpoint
+from proxy.doors.models.catalog import Catalog
 from proxy.doors.responses.turns import MAX_BYTES, Turns
 from proxy.gate.drain import Life, Stage
 from proxy.gate.guard import Guard
@@ -146,7 +146,9 @@ def create_app(
     tally = Tally()
     service = _service(parts, tally)
     said = Turns(clocks.clock, most=MAX_BYTES if settings.responses_store == "memory" else 0)
-    doors = [(one, Keeper(Endpoint(one.door, service), kept)) for one in (*DOORS, *keeping(said))]
+    told = listing(parts.catalog, lambda: parts.preferences.get(None).aliases)
+    entrances = (*DOORS, *keeping(said), *told)
+    doors = [(one, Keeper(Endpoint(one.door, service), kept)) for one in entrances]
     app = Starlette(
         routes=_routes(parts, doors, kept, tally),
         lifespan=lambda _: _lifespan(parts, stop),
@@ -198,15 +200,12 @@ def _routes(
     parts: Parts, doors: Sequence[tuple[Entrance, Keeper]], kept: Kept, tally: Tally
 ) -> list[BaseRoute]:
     storage, sources = parts.storage, parts.sources
-    models = ModelsEndpoint(parts.catalog, lambda: parts.preferences.get(None).aliases)
     room, health = parts.admission.requests, parts.health.snapshot
     metrics = Metrics(tally, storage.usage, storage.prices, room, health, sources.in_use)
     ledger = Ledger(storage, alerts=parts.alerts.told)
     gate = parts.gate
     return [
         *(Route(path, at, methods=one.methods) for one, at in doors for path in one.paths),
-        *(Route(f"{prefix}/models", models.every) for prefix in PREFIXES),
-        *(Route(f"{prefix}/models/{{id:path}}", models.single) for prefix in PREFIXES),
         *probe_routes(parts.life, parts.background.problems),
         *usage_routes(ledger, metrics.text, gate),
         *kept_routes(kept, gate),

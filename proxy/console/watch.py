@@ -17,7 +17,7 @@ import orjson
 
 from adapters.base import Adapter, Availability, Json
 from proxy.background import Background
-from proxy.doors.models import Catalog
+from proxy.doors.models.catalog import Catalog
 from proxy.store.preferences import Preferences
 
 log = logging.getLogger("pointsman.watch")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,10 @@ from starlette.routing import compile_path
 
 from proxy.doors.chat import ChatDoor
 from proxy.doors.door import Desk, Door
+from proxy.doors.messages.models import AnthropicModels
+from proxy.doors.models.catalog import Catalog
+from proxy.doors.models.desk import ModelsDesk
+from proxy.doors.models.offered import Offered
 from proxy.doors.openai import OpenAIErrors
 from proxy.doors.responses import ResponsesDoor
 from proxy.doors.responses.local import InputItems, InputTokens, KeptResponse
@@ -61,6 +66,13 @@ def keeping(kept: Turns) -> tuple[Entrance, ...]:
         Entrance(KeptResponse(kept), _openai("/responses/{response_id}"), ("GET", "DELETE")),
         Entrance(InputItems(kept), _openai("/responses/{response_id}/input_items"), ("GET",)),
     )
+
+
+def listing(catalog: Catalog, aliases: Callable[[], Iterable[str]]) -> tuple[Entrance, ...]:
+    """The doors that tell which models there are; `aliases` gives the owner's own names."""
+    offered = Offered(catalog, aliases)
+    desk = ModelsDesk(offered, {b"anthropic-version": AnthropicModels()})
+    return (Entrance(desk, (*_openai("/models"), *_openai("/models/{id:path}")), ("GET",)),)
 
 
 _FORGETFUL = keeping(Turns(time.monotonic, most=0))

@@ -1,82 +1,21 @@
-"""The lists of models: asked in parallel, kept when a provider is away, told in OpenAI's words."""
+"""The lists of models: asked in parallel, kept when a provider is away."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
-from openai.types import Model as OpenAIModel
-from starlette.applications import Starlette
-from starlette.routing import Route
 
 from adapters.base import Availability, Capabilities, ErrorKind, Model
 from proxy.candidate import Candidate
-from proxy.doors import models
-from proxy.doors.failures import api_error
-from proxy.doors.models import Catalog, ModelsEndpoint
-from proxy.errors import ApiError
+from proxy.doors.models import catalog as models
 from proxy.routing.candidates import ANY_MODEL
-from tests.proxy.kit import HANG, ScriptedAdapter, adapter, failure
+from tests.proxy.doors.models.kit import Station
+from tests.proxy.kit import HANG, adapter, failure
 
 pytestmark = pytest.mark.anyio
-
-
-BOTH = [Model("gemma", created=5, owned_by="G", context=8192), Model("qwen")]
-
-
-@dataclass
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    now_s: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
-@dataclass
-class Station:
-    """Two providers with lists, and the catalog over them."""
-
-    adapters: Mapping[str, ScriptedAdapter]
-    clock: Clock = field(default_factory=Clock)
-
-    def __post_init__(self) -> None:
-        self.catalog = Catalog(self.adapters, clock=self.clock)
-
-    def lists(self, name: str, listed: Any) -> None:
-        self.adapters[name].script.listed = listed
-
-    def calls(self) -> list[int]:
-        return [one.script.list_calls for one in self.adapters.values()]
-
-    @asynccontextmanager
-    async def client(self) -> AsyncIterator[httpx.AsyncClient]:
-        endpoint = ModelsEndpoint(self.catalog, lambda: ("smart", "fast"))
-        app = Starlette(
-            routes=[
-                Route("/v1/models", endpoint.every),
-                Route("/v1/models/{id:path}", endpoint.single),
-            ],
-            exception_handlers={ApiError: api_error},
-        )
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            yield client
-
-
-@pytest.fixture
-async def station() -> AsyncIterator[Station]:
-    made = Station({name: adapter(name) for name in ("north", "south")})
-    made.lists("north", BOTH)
-    made.lists("south", [Model("gemma"), Model("openai/gpt-oss:20b", owned_by="O")])
-    yield made
-    await made.catalog.close()
 
 
 @pytest.fixture
@@ -84,75 +23,6 @@ def no_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(models, "TIMEOUT_S", 0.01)
     monkeypatch.setattr(models, "FIRST_LIST_S", 0.02)
     yield
-
-
-async def test_what_a_client_may_name_is_listed_once_with_the_owners_names_first(
-    station: Station,
-) -> None:
-    station.lists("north", [*BOTH, Model("hears", chat=False)])
-    async with station.client() as client:
-        answer = (await client.get("/v1/models")).json()
-
-    assert answer["object"] == "list"
-    assert [entry["id"] for entry in answer["data"]] == [
-        "default",
-        "fast",
-        "smart",
-        "north/gemma",
-        "north/qwen",
-        "south/gemma",
-        "south/openai/gpt-oss:20b",
-    ]
-    for entry in answer["data"]:
-        OpenAIModel.model_validate(entry)
-
-
-@pytest.mark.parametrize("name", ["hears", "north/hears"])
-async def test_what_cannot_chat_is_no_model_here(station: Station, name: str) -> None:
-    station.lists("north", [*BOTH, Model("hears", chat=False)])
-    async with station.client() as client:
-        answer = await client.get(f"/v1/models/{name}")
-
-    assert answer.status_code == 404
-
-
-@pytest.mark.parametrize(
-    ("name", "owner"),
-    [
-        ("south/openai/gpt-oss:20b", "O"),
-        ("openai/gpt-oss:20b", "O"),
-        ("gemma", "G"),
-        ("north%2Fgemma", "G"),
-        ("smart", "pointsman"),
-        ("default", "pointsman"),
-    ],
-)
-async def test_one_model_is_found_by_either_name(station: Station, name: str, owner: str) -> None:
-    async with station.client() as client:
-        answer = await client.get(f"/v1/models/{name}")
-
-    assert answer.status_code == 200
-    assert answer.json()["owned_by"] == owner
-
-
-@pytest.mark.parametrize("name", ["tiny", "south/tiny"])
-async def test_a_model_is_found_without_the_tag_that_goes_without_saying(
-    station: Station, name: str
-) -> None:
-    station.lists("south", [Model("tiny:latest", owned_by="T")])
-    async with station.client() as client:
-        answer = await client.get(f"/v1/models/{name}")
-
-    assert (answer.json()["id"], answer.json()["owned_by"]) == (name, "T")
-
-
-@pytest.mark.parametrize("name", ["absent", "north/absent", "a//b", "x%23y", "%2e%2e/x"])
-async def test_a_model_that_nobody_lists_is_404(station: Station, name: str) -> None:
-    async with station.client() as client:
-        answer = await client.get(f"/v1/models/{name}")
-
-    assert answer.status_code == 404
-    assert answer.json()["error"]["code"] == "model_not_found"
 
 
 async def test_a_fresh_list_is_not_asked_for_again(station: Station) -> None:

@@ -1,26 +1,19 @@
-"""GET /v1/models and /v1/models/{id}, and the lists of models behind them."""
+"""What models there are: the lists of all providers."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 
-import orjson
-from starlette.requests import Request
-from starlette.responses import Response
-
-from adapters.base import Adapter, AdapterError, Json, Model
+from adapters.base import Adapter, AdapterError, Model
 from proxy.candidate import Candidate
-from proxy.doors.openai import check_model_name, model_object, models_object
-from proxy.errors import model_not_found
 from proxy.routing.candidates import ANY_MODEL
 
 log = logging.getLogger("pointsman.models")
 
-OURS = "pointsman"
 FRESH_S = 60.0
 RETRY_S = 5.0
 TIMEOUT_S = 2.0
@@ -172,47 +165,3 @@ def _kept(models: Sequence[Model]) -> Sequence[Model]:
     """The models of a list that anybody could ask for."""
     named = (model for model in models if 0 < len(model.id) <= MAX_NAME)
     return list(islice(named, MAX_MODELS))
-
-
-class ModelsEndpoint:
-    """The two routes, over one catalog; `aliases` gives the names that the owner has made."""
-
-    def __init__(self, catalog: Catalog, aliases: Callable[[], Iterable[str]] = lambda: ()) -> None:
-        self._catalog = catalog
-        self._aliases = aliases
-
-    async def every(self, _request: Request) -> Response:
-        """The names that any provider may answer, then every model that can chat, once."""
-        lists = await self._catalog.refreshed()
-        return _json(models_object(list(self._entries(lists).values())))
-
-    async def single(self, request: Request) -> Response:
-        """One model by its name, with its provider or plain."""
-        name = check_model_name(request.path_params["id"])
-        lists = await self._catalog.refreshed()
-        entries = self._entries(lists)
-        for _, model in _chatting(lists):
-            entries.setdefault(model.id, model_object(model.id, model))
-        if entry := entries.get(name) or entries.get(f"{name}:latest"):
-            return _json(orjson.dumps({**entry, "id": name}))
-        provider, _, rest = name.partition("/")
-        if rest and self._catalog.is_configured(provider) and provider not in lists:
-            return _json(orjson.dumps(model_object(name, Model(rest))))  # nobody can tell yet
-        raise model_not_found(name)
-
-    def _entries(self, lists: Mapping[str, Sequence[Model]]) -> dict[str, Json]:
-        ours = (ANY_MODEL, *sorted(self._aliases()))
-        entries = {name: model_object(name, Model(name, owned_by=OURS)) for name in ours}
-        for provider, model in _chatting(lists):
-            name = f"{provider}/{model.id}"
-            entries[name] = model_object(name, model)
-        return entries
-
-
-def _chatting(lists: Mapping[str, Sequence[Model]]) -> Iterator[tuple[str, Model]]:
-    for provider, models in lists.items():
-        yield from ((provider, model) for model in models if model.chat)
-
-
-def _json(body: bytes) -> Response:
-    return Response(body, media_type="application/json")

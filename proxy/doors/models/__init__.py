@@ -1,0 +1,1 @@
+"""What models there are, and the desks that tell it."""

@@ -1,0 +1,68 @@
+"""GET /v1/models and /v1/models/{id}: one path, whose answer takes the form of who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import orjson
+
+from proxy.doors.door import Call
+from proxy.doors.models.offered import Named, Offered
+from proxy.doors.openai import (
+    JSON_TYPE,
+    OpenAIErrors,
+    check_model_name,
+    model_object,
+    models_object,
+)
+from proxy.errors import ApiError
+from proxy.reply import Reply, Speller
+
+
+class Form(Speller, Protocol):
+    """How one protocol writes what is offered. Pure."""
+
+    def every(self, found: Sequence[Named], call: Call) -> bytes:
+        """The list, or the page of it that `call` asks for. Raises ApiError."""
+
+    def single(self, found: Named) -> bytes: ...
+
+
+class OpenAIForm(OpenAIErrors):
+    """OpenAI's, in which every entry tells its window, too."""
+
+    def every(self, found: Sequence[Named], call: Call) -> bytes:
+        return models_object([model_object(one.name, one.model) for one in found])
+
+    def single(self, found: Named) -> bytes:
+        return orjson.dumps(model_object(found.name, found.model))
+
+
+class ModelsDesk(OpenAIErrors):
+    """`forms` holds the other forms by the header that asks for them; the first that fits wins."""
+
+    name = "models"
+
+    def __init__(self, offered: Offered, forms: Mapping[bytes, Form]) -> None:
+        self._offered = offered
+        self._forms = forms
+
+    async def answer(self, call: Call) -> Reply:
+        """The whole list; one model where the path names it."""
+        form = self._form(call.headers)
+        try:
+            return Reply(200, (JSON_TYPE,), await self._written(form, call))
+        except ApiError as error:
+            return form.refusal(error)
+
+    def _form(self, headers: Mapping[bytes, bytes]) -> Form:
+        return next((form for by, form in self._forms.items() if by in headers), _OPENAI)
+
+    async def _written(self, form: Form, call: Call) -> bytes:
+        if (name := call.params.get("id")) is None:
+            return form.every(await self._offered.every(), call)
+        return form.single(await self._offered.single(check_model_name(name)))
+
+
+_OPENAI = OpenAIForm()

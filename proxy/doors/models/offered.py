@@ -1,0 +1,60 @@
+"""What a client may ask for: every model by the names that lead to it, in no protocol's form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from msgspec import Struct
+
+from adapters.base import Model
+from proxy.doors.models.catalog import Catalog
+from proxy.errors import model_not_found
+from proxy.routing.candidates import ANY_MODEL
+
+OURS = "pointsman"
+
+
+class Named(Struct, frozen=True):
+    """A model by one of its names; `provider` is None where any may answer to that."""
+
+    name: str
+    model: Model
+    provider: str | None = None
+
+
+class Offered:
+    """Over one catalog; `aliases` gives the names that the owner has made."""
+
+    def __init__(self, catalog: Catalog, aliases: Callable[[], Iterable[str]] = lambda: ()) -> None:
+        self._catalog = catalog
+        self._aliases = aliases
+
+    async def every(self) -> Sequence[Named]:
+        """The names that any provider may answer, then every model that can chat, once."""
+        return list(self._entries(await self._catalog.refreshed()).values())
+
+    async def single(self, name: str) -> Named:
+        """One model by its name, with its provider or plain. Raises ApiError 404."""
+        lists = await self._catalog.refreshed()
+        entries = self._entries(lists)
+        for provider, model in _chatting(lists):
+            entries.setdefault(model.id, Named(model.id, model, provider))
+        if entry := entries.get(name) or entries.get(f"{name}:latest"):
+            return Named(name, entry.model, entry.provider)
+        provider, _, rest = name.partition("/")
+        if rest and self._catalog.is_configured(provider) and provider not in lists:
+            return Named(name, Model(rest), provider)  # nobody can tell yet
+        raise model_not_found(name)
+
+    def _entries(self, lists: Mapping[str, Sequence[Model]]) -> dict[str, Named]:
+        ours = (ANY_MODEL, *sorted(self._aliases()))
+        entries = {name: Named(name, Model(name, owned_by=OURS)) for name in ours}
+        for provider, model in _chatting(lists):
+            name = f"{provider}/{model.id}"
+            entries[name] = Named(name, model, provider)
+        return entries
+
+
+def _chatting(lists: Mapping[str, Sequence[Model]]) -> Iterator[tuple[str, Model]]:
+    for provider, models in lists.items():
+        yield from ((provider, model) for model in models if model.chat)

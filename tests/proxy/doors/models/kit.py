@@ -1,0 +1,61 @@
+"""Two providers with lists, the catalog over them, and the doors that tell of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from adapters.base import Model
+from proxy.doors import listing
+from proxy.doors.exchange import Endpoint, Service
+from proxy.doors.models.catalog import Catalog
+from proxy.gate.guard import Guard
+from tests.proxy.kit import ScriptedAdapter
+
+BOTH = [Model("gemma", created=5, owned_by="G", context=8192), Model("qwen")]
+
+
+@dataclass
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    now_s: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@dataclass
+class Station:
+    """Two providers with lists, and the catalog over them."""
+
+    adapters: Mapping[str, ScriptedAdapter]
+    clock: Clock = field(default_factory=Clock)
+
+    def __post_init__(self) -> None:
+        self.catalog = Catalog(self.adapters, clock=self.clock)
+
+    def lists(self, name: str, listed: Any) -> None:
+        self.adapters[name].script.listed = listed
+
+    def calls(self) -> list[int]:
+        return [one.script.list_calls for one in self.adapters.values()]
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[httpx.AsyncClient]:
+        nobody: Any = None
+        service = Service(nobody, nobody, deadline_s=5, split_tags=False)
+        doors = [
+            Route(path, Endpoint(one.door, service), methods=one.methods)
+            for one in listing(self.catalog, lambda: ("smart", "fast"))
+            for path in one.paths
+        ]
+        transport = httpx.ASGITransport(Guard(Starlette(routes=doors)))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            yield client
