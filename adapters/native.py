@@ -26,6 +26,7 @@ from adapters.base import (
     has_content,
 )
 from adapters.bounds import COUNTED, Tally
+from adapters.ceiling import Ceilings
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
 from adapters.json_size import has_too_many_values
 from adapters.lines import LineTooLongError
@@ -51,6 +52,8 @@ Up to its first content the request's own deadline holds.
 """
 DRAIN_S = 1.0
 MAX_ERROR_VALUES = 20_000
+MAX_LOWERED = 2
+"""How often a call is sent once more with a smaller number of tokens."""
 TOO_LARGE = "the answer is too large or too long"
 
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
@@ -87,17 +90,21 @@ class Dialect(Protocol):
 
 
 async def exchange(
-    target: Target | Callable[[], Awaitable[Target]], call: NativeCall, dialect: Dialect
+    target: Target | Callable[[], Awaitable[Target]],
+    call: NativeCall,
+    dialect: Dialect,
+    ceilings: Ceilings | None = None,
 ) -> AsyncGenerator[list[Event], None]:
     """Send `call` and yield the events of each network read. Raises AdapterError and nothing else.
 
     A `target` that is called first may have to make the SDK's client for that.
+    `ceilings` see to calls that ask for more tokens than the model gives.
     What the call's warnings say comes first, as `Warn` events. The upstream response is closed
     when the generator is: close it, and the provider stops.
     """
     provider = dialect.provider
     target = await _aimed(target, provider) if callable(target) else target
-    call, reply = await _answered(target, call, dialect)
+    call, reply = await _answered(target, call, dialect, ceilings)
     if isinstance(reply, list):
         yield [*map(Warn, call.warnings), *reply]
         return
@@ -129,22 +136,26 @@ async def exchange(
 
 
 async def _answered(
-    target: Target, call: NativeCall, dialect: Dialect
+    target: Target, call: NativeCall, dialect: Dialect, ceilings: Ceilings | None
 ) -> tuple[NativeCall, Reply | list[Event]]:
     """The good answer and the call that it answers, or the answer hidden in a refusal."""
-    reply = await _send(target, call, dialect.provider)
-    if reply.status < 300:
-        return call, reply
-    error = dialect.refusal(await _read_refusal(reply, target, dialect.provider))
-    mended = dialect.amend(call, error)
-    if mended is None:
-        raise error
-    if isinstance(mended, list):
-        return call, mended
-    reply = await _send(target, mended, dialect.provider)
-    if reply.status >= 300:
-        raise dialect.refusal(await _read_refusal(reply, target, dialect.provider))
-    return mended, reply
+    lowered = amended = 0
+    while True:
+        reply = await _send(target, call, dialect.provider)
+        if reply.status < 300:
+            return call, reply
+        error = dialect.refusal(await _read_refusal(reply, target, dialect.provider))
+        if ceilings and lowered < MAX_LOWERED and (fitting := ceilings.amended(call, error)):
+            lowered += 1
+            call = fitting
+            continue
+        mended = None if amended else dialect.amend(call, error)
+        if mended is None:
+            raise error
+        if isinstance(mended, list):
+            return call, mended
+        amended += 1
+        call = mended
 
 
 def _is_whole(call: NativeCall, content_type: str) -> bool:

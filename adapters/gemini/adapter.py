@@ -37,6 +37,7 @@ from adapters.base import (
     Scope,
 )
 from adapters.bounds import OutOfBoundsError, count, items
+from adapters.ceiling import Ceilings
 from adapters.gemini.amend import amended
 from adapters.gemini.answer import MISSING_SIGNATURE, GeminiAnswer
 from adapters.gemini.contents import sign
@@ -93,6 +94,8 @@ class GeminiAdapter:
         self._upstream = upstream
         self._memory = memory
         self._defaults = Defaults(settings.api_version, settings.temperature, settings.max_tokens)
+        self._ceilings = Ceilings("generationConfig", "maxOutputTokens")
+        self._is_capped = settings.max_tokens is not None
         self._line: _Line | None = None
         self._line_lock = asyncio.Lock()
 
@@ -119,7 +122,8 @@ class GeminiAdapter:
         )
 
     def to_native(self, request: ChatRequest) -> NativeCall:
-        return to_native(request, self._defaults, self._memory)
+        call = to_native(request, self._defaults, self._memory)
+        return self._ceilings.fitted(call) if request.max_tokens or self._is_capped else call
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
         call = self.to_native(request)
@@ -163,7 +167,7 @@ class GeminiAdapter:
             bare_audio=(request.params.get("audio") or {}).get("format") == "pcm16",
             secret=self._key,
         )
-        return exchange(target, call, answer)
+        return exchange(target, call, answer, self._ceilings)
 
     async def _connected(self) -> _Line:
         """The line to Gemini. Asking the SDK takes a second, so that is not for the loop."""
@@ -205,6 +209,7 @@ class GeminiAdapter:
             before, token = token, page.get("nextPageToken") or ""
             if not isinstance(token, str) or token in ("", before):
                 break
+        self._ceilings.listed(models)
         return models
 
     async def is_available(self) -> Availability:
@@ -339,6 +344,7 @@ def _model(row: Any) -> Model | None:
         id=name.removeprefix("models/"),
         owned_by="google",
         context=count(row.get("inputTokenLimit")),
+        most_output=count(row.get("outputTokenLimit")),
         free=PAID not in name.split("-"),
     )
 

@@ -36,6 +36,7 @@ from adapters.base import (
 )
 from adapters.bounds import count, items, unix_time, word
 from adapters.call_text import read_calls
+from adapters.ceiling import Ceilings
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
 from adapters.groq.answer import AnswerFailedError, AnswerReader, UnreadableError, rate_limits
 from adapters.groq.errors import KIND_OF_STATUS, error_object, refusal, status_of, text_of
@@ -83,6 +84,8 @@ class GroqAdapter:
     def __init__(self, settings: ProviderSettings, upstream: Upstream, memory: Memory) -> None:
         self.settings = settings
         self._upstream = upstream
+        self._ceilings = Ceilings("max_completion_tokens")
+        self._is_capped = settings.max_tokens is not None
         self._line: _Line | None = None
         self._line_lock = asyncio.Lock()
         self._secret = settings.api_key.get_secret_value() if settings.api_key else ""
@@ -101,12 +104,13 @@ class GroqAdapter:
         )
 
     def to_native(self, request: ChatRequest) -> NativeCall:
-        return to_native(request, self.settings)
+        call = to_native(request, self.settings)
+        return self._ceilings.fitted(call) if request.max_tokens or self._is_capped else call
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
         call = self.to_native(request)
         target = self._line.target if self._line else self._aimed
-        return exchange(target, call, GroqDialect(call, secret=self._secret))
+        return exchange(target, call, GroqDialect(call, secret=self._secret), self._ceilings)
 
     async def models(self) -> list[Model]:
         try:
@@ -119,13 +123,15 @@ class GroqAdapter:
             )
             if response.status_code >= 300:
                 raise _refusal(response, self._secret)
-            return [
+            models = [
                 _model(row)
                 for row in _rows(orjson.loads(response.content))
                 if row.get("active") is not False and isinstance(row["id"], str)
             ]
         except (httpx.HTTPError, *UNREADABLE) as error:
             raise adapter_error(error, secret=self._secret) from error
+        self._ceilings.listed(models)
+        return models
 
     async def is_available(self) -> Availability:
         try:
@@ -183,6 +189,7 @@ def _model(row: Json) -> Model:
         created=unix_time(row.get("created")) or 0,
         owned_by=word(row.get("owned_by")) or "",
         context=context,
+        most_output=count(row.get("max_completion_tokens")),
         chat=not is_small and not any(part in row["id"] for part in SPEECH_MODELS),
     )
 

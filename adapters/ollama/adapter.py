@@ -32,6 +32,7 @@ from adapters.base import (
     ProviderSettings,
     Scope,
 )
+from adapters.ceiling import Ceilings
 from adapters.native import exchange, transport_error
 from adapters.ollama.answer import Answer
 from adapters.ollama.context import (
@@ -113,6 +114,8 @@ class OllamaAdapter:
     def __init__(self, settings: OllamaSettings, upstream: Upstream, memory: Memory) -> None:
         self.settings: ProviderSettings = settings
         self._own = settings
+        self._ceilings = Ceilings("options", "num_predict")
+        self._is_capped = settings.max_tokens is not None
         self._upstream = upstream
         self._line: _Line | None = None
         self._line_lock = asyncio.Lock()
@@ -138,7 +141,7 @@ class OllamaAdapter:
         return self._call(request, measured(request))
 
     def _call(self, request: ChatRequest, prompt: Prompt) -> NativeCall:
-        return to_native(
+        call = to_native(
             request,
             self._own,
             self._facts_of(request.model),
@@ -146,6 +149,7 @@ class OllamaAdapter:
             keep_alive=self._own.keep_alive,
             prompt=prompt,
         )
+        return self._ceilings.fitted(call) if request.max_tokens or self._is_capped else call
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
         prompt = measured(request)
@@ -172,7 +176,7 @@ class OllamaAdapter:
         call = self._call(request, prompt)
         own_size = self._own.num_ctx is None and not names_num_ctx(request)
         answer = Answer(request, call, facts, prompt, own_size=own_size, secret=self._secret)
-        return exchange(line.target, call, answer)
+        return exchange(line.target, call, answer, self._ceilings)
 
     async def models(self) -> list[Model]:
         line = self._line or await self._connected()

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from adapters.base import AdapterError, ErrorKind, Event, Finish, NativeCall, RateLimits, Text
+from adapters.ceiling import Ceilings
 from adapters.lines import NdjsonDecoder
 from adapters.native import exchange
 from adapters.upstream import Upstream, raw_headers, timeouts
@@ -124,10 +125,15 @@ def row(text: str) -> bytes:
     return json.dumps({"text": text}).encode() + b"\n"
 
 
-def opened(wire: Wire, call: NativeCall = STREAM, dialect: ToyDialect | None = None) -> Any:
+def opened(
+    wire: Wire,
+    call: NativeCall = STREAM,
+    dialect: ToyDialect | None = None,
+    ceilings: Ceilings | None = None,
+) -> Any:
     client = httpx.AsyncClient(transport=wire)
     target = Upstream(client, wire).target(URL, HEADERS, timeouts(30))
-    return exchange(target, call, dialect or ToyDialect())
+    return exchange(target, call, dialect or ToyDialect(), ceilings)
 
 
 async def batches_of(*answers: Answer, call: NativeCall = STREAM) -> list[list[Event]]:

@@ -114,6 +114,12 @@ def check_config(body: Json, model: Model) -> None:
         kind = int if name in _WHOLE else int | float
         if isinstance(value, bool) or not isinstance(value, kind):
             raise refuse(f"Invalid value at 'generation_config.{name}': {value}")
+        if name == "maxOutputTokens" and value > most:
+            raise refuse(
+                f"Unable to submit request because it has a maxOutputTokens value of {value} but "
+                f"the supported range is from 1 (inclusive) to {most + 1} (exclusive). Update the "
+                "value and try again."
+            )
         if not least <= value <= most:
             raise refuse(f"* generation_config.{name}: must be in [{least}, {most}]\n")
     stops = config.get("stopSequences") or []

@@ -9,7 +9,7 @@ import json
 import uuid
 from collections.abc import Iterator, Sequence
 
-from tests.fakes.groq_rules import MODELS, image, parse, refuse
+from tests.fakes.groq_rules import MODELS, MOST_TOKENS, image, parse, refuse
 from tests.fakes.model import Json, Result, Said, Seen, say, tokens
 from tests.fakes.server import Answer, FakeServer, Request, json_answer
 
@@ -43,7 +43,7 @@ def _model(name: str) -> Json:
         "owned_by": "Fake",
         "active": True,
         "context_window": 131_072,
-        "max_completion_tokens": 32_768,
+        "max_completion_tokens": MOST_TOKENS,
         "public_apps": None,
     }
 

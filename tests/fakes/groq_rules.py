@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,9 +31,10 @@ NUMBERS = {
     "top_p": (0, 1),
     "frequency_penalty": (-2, 2),
     "presence_penalty": (-2, 2),
-    "max_completion_tokens": (1, 131_072),
-    "max_tokens": (1, 131_072),
+    "max_completion_tokens": (1, math.inf),
+    "max_tokens": (1, math.inf),
 }
+MOST_TOKENS = 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,11 @@ def _check_numbers(body: Json) -> None:
             raise refuse(f"'{name}' : value must be a number")
         if not least <= value <= most:
             raise refuse(f"'{name}' : number must be between {least} and {most}")
+    if (body.get("max_completion_tokens") or body.get("max_tokens") or 0) > MOST_TOKENS:
+        raise refuse(
+            f"`max_tokens` must be less than or equal to `{MOST_TOKENS}`, the maximum value for "
+            "`max_tokens` is less than the `context_window` for this model"
+        )
     stop = body.get("stop")
     if isinstance(stop, list) and len(stop) > 4:
         raise refuse("'stop' : maximum number of items is 4")

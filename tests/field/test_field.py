@@ -31,9 +31,6 @@ NOT_YET = frozenset(
     {
         "gemini-gif",
         "gemini-too-many-states-tools",
-        "groq-max-tokens",
-        "groq-max-tokens-fallback",
-        "ollama-cloud-max-tokens",
         "ollama-webp",
     }
 )

@@ -1,0 +1,152 @@
+"""How many tokens a model answers with at most, and calls that ask for more.
+
+An app does not know which model answers it, so that to ask for more than there is is no fault: what
+the provider's list or its refusal tells is asked for instead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from adapters.base import AdapterError, ErrorKind, Json, Model, NativeCall
+
+WORD = "changed=max_tokens"
+MAX_KNOWN = 512
+REFUSED = frozenset(
+    (ErrorKind.BAD_REQUEST, ErrorKind.UNSUPPORTED, ErrorKind.CONTEXT, ErrorKind.TOO_LARGE)
+)
+_SUBJECT = re.compile(
+    r"max_?(completion_|output_|new_)?tokens|maxOutputTokens|num_predict"
+    r"|(output|completion|new|generated) tokens|tokens to (generate|predict)",
+    re.IGNORECASE,
+)
+_TOO_MUCH = re.compile(
+    r"less than|smaller than|at most|exceed|maximum|\bmax\b|up to|\brange\b|\bin \[|between"
+    r"|larger|higher|too (large|high|big|many|much)|\blimit|supports? only"
+    r"|only supports?|<=?|≤|above|over\b",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"(?<![\w.])\d{1,3}(?:[,_]\d{3})+(?!\w)|(?<![\w.])\d{1,12}(?![\w])")
+_EXCLUSIVE_BEFORE = re.compile(r"(less|smaller|lower) than \W{0,3}$|(?<!\w)< ?$", re.IGNORECASE)
+_EXCLUSIVE_AFTER = re.compile(r"\W{0,3}\(?exclusive", re.IGNORECASE)
+_REQUESTED = re.compile(r"requested:?\s+(?:about\s+)?([\d,_]{1,15})", re.IGNORECASE)
+_SPENT = re.compile(
+    r"([\d,_]{1,15})\s+(?:of )?(?:(?:text |your )?(?:input|prompt) tokens|in (?:the )?(?:messages"
+    r"|prompt|input))",
+    re.IGNORECASE,
+)
+
+
+class Ceilings:
+    """What is known of a provider's models; `path` leads to the number in the body of its calls."""
+
+    def __init__(self, *path: str) -> None:
+        self._path = path
+        self._most: dict[str, int] = {}
+
+    def listed(self, models: Iterable[Model]) -> None:
+        """Take over what a list of models tells."""
+        for model in models:
+            if model.most_output:
+                self._remember(model.id, model.most_output)
+
+    def fitted(self, call: NativeCall) -> NativeCall:
+        """The call, asking for no more than its model is known to give."""
+        most, asked = self._most.get(_model(call)), _at(call.body, self._path)
+        return call if most is None or asked is None or asked <= most else self._with(call, most)
+
+    def amended(self, call: NativeCall, error: AdapterError) -> NativeCall | None:
+        """The call to send after a refusal of how much it asks for; None after any other.
+
+        What one prompt leaves room for says nothing of the next; any other number is remembered.
+        """
+        asked = _at(call.body, self._path)
+        if asked is None or error.kind not in REFUSED:
+            return None
+        message = error.message.replace(_model(call), "")
+        if left := _left(message, asked):
+            return self._with(call, left)
+        if error.kind in (ErrorKind.CONTEXT, ErrorKind.TOO_LARGE):
+            return None
+        if not (_SUBJECT.search(message) and _TOO_MUCH.search(message)):
+            return None
+        if most := _most(message, asked):
+            self._remember(_model(call), most)
+        return self._with(call, most)
+
+    def _with(self, call: NativeCall, most: int | None) -> NativeCall:
+        """With `most` tokens at most; None leaves that to the model."""
+        return replace(
+            call,
+            body=_put(call.body, self._path, most),
+            warnings=(*(word for word in call.warnings if word != WORD), WORD),
+        )
+
+    def _remember(self, model: str, most: int) -> None:
+        if model not in self._most and len(self._most) >= MAX_KNOWN:
+            del self._most[next(iter(self._most))]
+        self._most[model] = most
+
+
+def _model(call: NativeCall) -> str:
+    """The name of the model that is called: in the body, or in the path."""
+    named = call.body.get("model") or call.path.rpartition("/")[2].partition(":")[0]
+    return named if isinstance(named, str) else ""
+
+
+def _at(body: Json, path: tuple[str, ...]) -> int | None:
+    found: object = body
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if type(found) is int and found > 0 else None
+
+
+def _put(body: Json, path: tuple[str, ...], most: int | None) -> Json:
+    key, *rest = path
+    if rest:
+        return {**body, key: _put(body[key], tuple(rest), most)}
+    kept = {name: value for name, value in body.items() if name != key}
+    return kept if most is None else {**kept, key: most}
+
+
+def _left(message: str, asked: int) -> int | None:
+    """What is left beside the prompt, where the refusal counts both against one limit."""
+    requested = _read(_REQUESTED.search(message))
+    spent = _read(_SPENT.search(message))
+    if spent is None and requested is not None:
+        spent = requested - asked
+    if spent is None or spent < 0:
+        return None
+    others = {asked, spent, spent + asked, requested}
+    limits = [n for n in _numbers(message) if n not in others and n < spent + asked]
+    left = max(limits, default=0) - spent
+    return left if 0 < left < asked else None
+
+
+def _most(message: str, asked: int) -> int | None:
+    """The largest number below what was asked for."""
+    return max((number for number in _numbers(message) if 0 < number < asked), default=None)
+
+
+def _numbers(message: str) -> list[int]:
+    """The numbers of a text; such as are named as the first that is too large, less one."""
+    return [
+        _int(found[0])
+        - bool(
+            _EXCLUSIVE_BEFORE.search(message, max(0, found.start() - 24), found.start())
+            or _EXCLUSIVE_AFTER.match(message, found.end())
+        )
+        for found in _NUMBER.finditer(message)
+    ]
+
+
+def _read(found: re.Match[str] | None) -> int | None:
+    digits = found[1].strip(",_") if found else ""
+    return _int(digits) if digits else None
+
+
+def _int(text: str) -> int:
+    return int(re.sub(r"[,_]", "", text))
