@@ -71,7 +71,7 @@ class Endpoint:
         try:
             await self._serve(scope, receive, exchange, place, work)
         except asyncio.CancelledError:
-            if not work.has_left():
+            if not work.undo_left():
                 raise
             exchange.left()
         finally:
@@ -147,7 +147,7 @@ class Endpoint:
             finally:
                 await answer.aclose()
         except asyncio.CancelledError:
-            if not work.is_late():
+            if not work.undo_late():
                 raise
             raise _too_late(deadline_s) from None
         finally:
@@ -244,7 +244,7 @@ class _Exchange:
         except AdapterError as error:
             raise from_adapter(error) from None
         except asyncio.CancelledError:
-            if not (fold.cut() and work.is_late()):
+            if not (fold.cut() and work.undo_late()):
                 raise
             self.receipt.warn("cut=deadline")
 

@@ -43,8 +43,8 @@ class Rounds:
 class Work:
     """The task that made it, cancelled when its time is up or its client has left.
 
-    Where that surfaces as a CancelledError, `is_late` or `has_left` tells that it was the reason,
-    and takes the cancellation back: the task may go on.
+    Where that surfaces as a CancelledError, `undo_late` or `undo_left` takes the cancellation back
+    if that was its reason, so that the task may go on, and tells whether it was.
     """
 
     __slots__ = (
@@ -92,15 +92,15 @@ class Work:
             self._is_left = True
             self._task.cancel()
 
-    def is_late(self) -> bool:
-        """Whether that is all that it was cancelled for."""
+    def undo_late(self) -> bool:
+        """Take back that its time was up; False where that is not all it was cancelled for."""
         if not self._is_late or self._is_left:
             return False
         self._is_late = False
         return self._task.uncancel() == 0
 
-    def has_left(self) -> bool:
-        """Whether the client has left, and nobody else has cancelled it."""
+    def undo_left(self) -> bool:
+        """Take back that its client left; False where somebody else has cancelled it, too."""
         if not self._is_left:
             return False
         if self._is_late:

@@ -69,7 +69,6 @@ class Attempts(Struct):
     failures: list[tuple[Candidate, AdapterError]] = field(default_factory=list)
     useless: set[Candidate] = field(default_factory=set)
     waits: Sequence[Wait] | None = None
-    replayed: bool = False
     empty: tuple[Ticket, list[Event]] | None = None
 
     def __post_init__(self) -> None:

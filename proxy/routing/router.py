@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from typing import Any
 
 from msgspec.structs import replace
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+from tenacity import AsyncRetrying, RetryCallState
 from tenacity.wait import wait_random_exponential
 
 from adapters.base import Adapter, AdapterError, Capabilities, ErrorKind
@@ -35,12 +35,7 @@ from proxy.limits.limit_log import log_use, log_wait
 from proxy.limits.ticket import ONE_CALL, Ticket, Wait
 from proxy.redact import Redactor
 from proxy.routing.answer import Answer, empty_answer
-from proxy.routing.attempts import (
-    FINAL_KINDS,
-    MAX_ATTEMPTS,
-    NO_PAUSE_KINDS,
-    Attempts,
-)
+from proxy.routing.attempts import FINAL_KINDS, NO_PAUSE_KINDS, Attempts
 from proxy.routing.budget import RetryBudget
 from proxy.routing.candidates import Chooser, Plan, Preference
 from proxy.routing.first import EmptyAnswerError
@@ -169,32 +164,26 @@ class Router:
         await self._images.aclose()
 
     async def _first_content(self, attempts: Attempts) -> Answer:
-        try:
-            return await self._attempt(attempts)
-        except AdapterError as error:
-            if not attempts.may_go_on(error):
-                raise
-        # Entered on the first failure only: it costs more than the rest of this module together.
-        retrying = AsyncRetrying(
-            retry=retry_if_exception(attempts.may_go_on),
-            stop=stop_after_attempt(MAX_ATTEMPTS),
-            wait=lambda state: self._pause_s(state, attempts),
-            sleep=self._sleep,
-            reraise=True,
-        )
-        return await retrying(self._replay_or_attempt, attempts)
+        """Attempt after attempt, until one answers or nobody could do better.
 
-    async def _replay_or_attempt(self, attempts: Attempts) -> Answer:
-        """The first attempt was made outside of the loop, which is to count it all the same."""
-        if not attempts.replayed:
-            attempts.replayed = True
-            raise attempts.failures[-1][1]
-        return await self._attempt(attempts)
+        Only the pauses are tenacity's: its loop takes a quarter of all the calls of a request.
+        """
+        while True:
+            try:
+                return await self._attempt(attempts)
+            except AdapterError as error:
+                if not attempts.may_go_on(error):
+                    raise
+            await self._sleep(self._pause_s(attempts))
 
-    def _pause_s(self, state: RetryCallState, attempts: Attempts) -> float:
+    def _pause_s(self, attempts: Attempts) -> float:
         """Rotate first, wait last: only who comes back to the same place unbidden backs off."""
         was_told = attempts.failures[-1][1].kind in NO_PAUSE_KINDS
-        return 0.0 if was_told or attempts.untried() else self._backoff(state)
+        if was_told or attempts.untried():
+            return 0.0
+        state = RetryCallState(AsyncRetrying(), None, (), {})
+        state.attempt_number = len(attempts.failures)
+        return self._backoff(state)
 
     async def _attempt(self, attempts: Attempts) -> Answer:
         ticket = await self._leave(attempts)
@@ -358,7 +347,7 @@ class Router:
         try:
             return await operation.first(events, candidate.provider)
         except asyncio.CancelledError:
-            if not work.is_late():
+            if not work.undo_late():
                 raise
             raise AdapterError(
                 ErrorKind.TIMEOUT_FIRST_BYTE, "no answer in time", provider=candidate.provider

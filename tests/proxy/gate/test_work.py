@@ -17,9 +17,9 @@ async def test_a_task_whose_time_is_up_is_cancelled_and_may_go_on() -> None:
     work.end_in(0)
     with pytest.raises(asyncio.CancelledError):
         await asyncio.Event().wait()
-    assert not work.has_left()
-    assert work.is_late()
-    assert not work.is_late()
+    assert not work.undo_left()
+    assert work.undo_late()
+    assert not work.undo_late()
     await asyncio.sleep(0)
     assert work.ends_at == math.inf
 
@@ -30,8 +30,8 @@ async def test_a_client_that_left_cancels_once() -> None:
     work.stop_left()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.sleep(0)
-    assert not work.is_late()
-    assert work.has_left()
+    assert not work.undo_late()
+    assert work.undo_left()
     await asyncio.sleep(0)
 
 
@@ -41,8 +41,8 @@ async def test_who_left_when_the_time_was_up_has_left() -> None:
     work.stop_left()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.sleep(0)
-    assert not work.is_late()
-    assert work.has_left()
+    assert not work.undo_late()
+    assert work.undo_left()
 
 
 @pytest.mark.parametrize("stop", [Work.stop_late, Work.stop_left])
@@ -54,8 +54,8 @@ async def test_a_cancellation_from_elsewhere_is_not_taken_back(stop: object) -> 
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.sleep(0)
-    assert not work.is_late()
-    assert not work.has_left()
+    assert not work.undo_late()
+    assert not work.undo_left()
     while task.uncancel():
         pass
 
@@ -67,8 +67,8 @@ async def test_nothing_cancels_what_has_ended() -> None:
     work.close()
     work.stop_left()
     await asyncio.sleep(2 * TICK_S)
-    assert not work.is_late()
-    assert not work.has_left()
+    assert not work.undo_late()
+    assert not work.undo_left()
 
 
 async def test_many_are_looked_after_and_each_ends_by_its_own_time() -> None:
@@ -80,7 +80,7 @@ async def test_many_are_looked_after_and_each_ends_by_its_own_time() -> None:
         try:
             await asyncio.sleep(0 if seconds == math.inf else 60)
         except asyncio.CancelledError:
-            return work.is_late()
+            return work.undo_late()
         finally:
             work.close()
         return False
