@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any, Self
 
 MAX_MESSAGE = 1000
 MAX_WORD = 100
@@ -110,7 +111,18 @@ class Phase(StrEnum):
 BEFORE_CONTENT, AFTER_CONTENT = Phase.BEFORE_CONTENT, Phase.AFTER_CONTENT
 
 
-class AdapterError(Exception):
+class UnchangedError(Exception):
+    """An error that stays as it was made, whoever passes it on; `but` makes another of it."""
+
+    def but(self, **changes: Any) -> Self:
+        """The same, with some of its attributes changed."""
+        other = type(self).__new__(type(self))
+        vars(other).update(vars(self) | changes)
+        other.args = (str(other),)
+        return other
+
+
+class AdapterError(UnchangedError):
     """The one error an adapter raises. `message` is for the client: no key, no prompt in it.
 
     `status` is the upstream's HTTP status if there was one; `retry_after_s` the wait it told,
@@ -131,11 +143,9 @@ class AdapterError(Exception):
         param: str | None = None,
         upstream_code: str | None = None,
     ) -> None:
-        message = message[:MAX_MESSAGE]
-        super().__init__(f"{provider}: {message}")
         self.kind = kind
         self.code = CODE_OF_KIND[kind]
-        self.message = message
+        self.message = message[:MAX_MESSAGE]
         self.provider = provider
         self.status = status
         self.retry_after_s = retry_after_s
@@ -143,6 +153,10 @@ class AdapterError(Exception):
         self.phase = phase
         self.param = _word(param)
         self.upstream_code = _word(upstream_code)
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        return f"{self.provider}: {self.message}"
 
     @property
     def was_sent(self) -> bool:

@@ -11,6 +11,7 @@ import random
 from collections.abc import Mapping, Sequence
 
 from adapters.base import AdapterError, ErrorKind, Phase
+from adapters.errors import UnchangedError
 
 LONGEST_SDK_WAIT_S = 60.0
 """SDKs of this family take a longer `retry-after` for none, and would come back at once."""
@@ -19,7 +20,7 @@ LATER_SHARE = 0.1
 """By how much of a limit's wait its end is told later, at the most."""
 
 
-class ApiError(Exception):
+class ApiError(UnchangedError):
     """An answer that is an error. `retry_after_s` and `should_retry` become headers when given.
 
     `later_s` is added to the wait that is told, so that not all come back at the same moment.
@@ -51,6 +52,9 @@ class ApiError(Exception):
         self.later_s = 0.0
         self.should_retry = should_retry
         self.close = close
+
+    def __str__(self) -> str:
+        return self.message
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """The headers that belong to this error."""
@@ -170,12 +174,12 @@ def spread(error: ApiError, chance: float) -> ApiError:
 
     The wait of a spent day is left as it is: nobody comes back for it in a hurry.
     """
-    if error.code == "rate_limit_exceeded" and error.retry_after_s is not None:
-        error.later_s = error.retry_after_s * LATER_SHARE * chance
-        error.should_retry = _should_retry(
-            error.status, error.type, error.retry_after_s + error.later_s
-        )
-    return error
+    wait_s = error.retry_after_s
+    if error.code != "rate_limit_exceeded" or wait_s is None:
+        return error
+    later_s = wait_s * LATER_SHARE * chance
+    should_retry = _should_retry(error.status, error.type, wait_s + later_s)
+    return error.but(later_s=later_s, should_retry=should_retry)
 
 
 def pinned_broke(error: ApiError) -> ApiError:
@@ -215,7 +219,7 @@ def from_failures(failures: Sequence[AdapterError]) -> ApiError:
         error = from_adapter(others[-1], retry_after_s=soonest.retry_after_s)
     if len(failures) > 1 and error.status >= 429:
         tried = "; ".join(str(failure) for failure in failures)
-        error.message = f"No provider could answer. {tried}"
+        return error.but(message=f"No provider could answer. {tried}")
     return error
 
 

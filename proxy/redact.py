@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 from urllib.parse import quote
 
 from adapters.base import AdapterError
@@ -17,6 +18,7 @@ MASK = "***"
 SHORTEST_SECRET = 4
 """A shorter one would be found in any text, and is no secret."""
 
+E = TypeVar("E", bound=AdapterError)
 Mask = Callable[[str], str]
 
 # Every log line passes here, so a pattern is only tried where one of its words is found. None takes
@@ -53,11 +55,10 @@ class Redactor:
                 text = pattern.sub(mask, text)
         return text
 
-    def mask(self, error: AdapterError) -> None:
-        """Mask whatever of an error may be the provider's own words."""
-        error.message = self(error.message)
-        error.upstream_code = error.upstream_code and self(error.upstream_code)
-        error.args = (f"{error.provider}: {error.message}",)
+    def masked(self, error: E) -> E:
+        """The error with whatever may be the provider's own words masked."""
+        code = error.upstream_code
+        return error.but(message=self(error.message), upstream_code=code and self(code))
 
 
 def _in_json(secret: str) -> str:

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from adapters import REGISTRY
+from adapters.base import AdapterError, ErrorKind
+from proxy.errors import ApiError
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("adapters", "proxy", "admin")
@@ -364,6 +366,17 @@ def test_nothing_at_the_top_of_a_module_can_change() -> None:
 def test_no_function_writes_to_its_module() -> None:
     for source in SOURCES:
         assert [node for node in ast.walk(source.tree) if isinstance(node, ast.Global)] == []
+
+
+def test_no_error_is_changed_after_it_was_made() -> None:
+    """Who passes one on makes another of it; others may hold the first, or have shown it."""
+    fields = {*vars(AdapterError(ErrorKind.SERVER, "", provider="")), *vars(ApiError(500, ""))}
+    for source in SOURCES:
+        for node in ast.walk(source.tree):
+            match node:
+                case ast.Attribute(ast.Name(whose), attr, ast.Store()) if attr in fields:
+                    is_error = re.fullmatch(r"(\w+_)?(error|failure|met|exc)", whose)
+                    assert not is_error, f"{source.name}:{node.lineno}"
 
 
 def test_the_environment_is_read_in_one_place() -> None:

@@ -46,11 +46,10 @@ class Answer:
             except StopAsyncIteration:
                 self._ticket.succeeded(self._receipt.usage)
                 raise
-            except AdapterError as error:
-                self._redactor.mask(error)
-                error.phase = Phase.AFTER_CONTENT
+            except AdapterError as met:
+                error = self._redactor.masked(met).but(phase=Phase.AFTER_CONTENT)
                 self._ticket.failed(error)
-                raise
+                raise error from None
         self._count(batch)
         return batch
 

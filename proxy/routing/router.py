@@ -193,8 +193,8 @@ class Router:
         share_s = max(share * (attempts.deadline - self._clock()), 0.001)
         try:
             first, rest = await self._open(ticket, attempts, share_s)
-        except AdapterError as error:
-            self._redactor.mask(error)
+        except AdapterError as met:
+            error = self._redactor.masked(met)
             if error.kind is ErrorKind.TIMEOUT_FIRST_BYTE and share_s < FAIR_SHARE_S:
                 ticket.abandoned()
             else:
@@ -206,7 +206,7 @@ class Router:
                 attempts.empty = ticket, error.events
             if error.kind is ErrorKind.CONTEXT and len(attempts.plan.candidates) > 1:
                 attempts.useless |= await self._no_larger(candidate, attempts)
-            raise
+            raise error from None
         except BaseException:
             ticket.abandoned()
             raise
@@ -357,17 +357,18 @@ class Router:
 
     def _final_error(self, attempts: Attempts, preference: Preference) -> ApiError:
         now = self._clock()
-        for candidate, failure in attempts.failures:
+        for at, (candidate, failure) in enumerate(attempts.failures):
             if wait := self._health.wait(candidate):
-                failure.retry_after_s = wait.at - now
+                attempts.failures[at] = candidate, failure.but(retry_after_s=wait.at - now)
         attempts.receipt.passed |= {wait.candidate: wait.why for wait in attempts.waits or ()}
         failures = attempts.errors(now)
         final = [failure for failure in failures if failure.kind in FINAL_KINDS]
         error = from_adapter(final[-1]) if final else from_failures(failures)
         if attempts.plan.pinned and attempts.failures and failures[-1].kind is ErrorKind.SERVER:
             error = pinned_broke(error)
+        message = error.message
         if error.status >= 500 and not attempts.plan.pinned:
-            error.message = self._chooser.cure_of_choice(preference) + error.message
+            message = self._chooser.cure_of_choice(preference) + message
         if error.status == 503 and not preference.chosen and not self.answered:
-            error.message += " " + self._chooser.ways_to_an_answer()
-        return spread(error, self._chance())
+            message += " " + self._chooser.ways_to_an_answer()
+        return spread(error.but(message=message), self._chance())

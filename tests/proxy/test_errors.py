@@ -7,7 +7,7 @@ import itertools
 import pytest
 from hypothesis import given, strategies as st
 
-from adapters.base import AdapterError, ErrorKind
+from adapters.base import AdapterError, ErrorKind, Text
 from proxy.errors import (
     ApiError,
     bad_request,
@@ -18,6 +18,7 @@ from proxy.errors import (
     overloaded,
     spread,
 )
+from proxy.routing.first import EmptyAnswerError
 
 LIMIT, QUOTA = ErrorKind.RATE_LIMIT, ErrorKind.QUOTA_DAY
 
@@ -227,3 +228,16 @@ def test_a_refusal_that_ends_the_connection_says_so() -> None:
     error = ApiError(413, "Too large.", close=True)
 
     assert header(error, b"connection") == b"close"
+
+
+def test_another_error_is_made_of_one_which_stays_as_it_was() -> None:
+    empty = EmptyAnswerError([Text("x")], "groq")
+    refused = ApiError(429, "wait", code="rate_limit_exceeded", retry_after_s=9)
+
+    other, later = empty.but(message="masked"), refused.but(retry_after_s=10)
+
+    assert (str(empty), str(other)) == ("groq: the answer is empty", "groq: masked")
+    assert repr(other) == "EmptyAnswerError('groq: masked')"
+    assert (type(other), other.kind, other.events) == (type(empty), empty.kind, empty.events)
+    assert (refused.retry_after_s, later.retry_after_s) == (9, 10)
+    assert (str(later), later.code, later.status) == ("wait", "rate_limit_exceeded", 429)
