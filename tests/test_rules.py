@@ -244,8 +244,12 @@ def test_nothing_slow_is_imported_at_the_start() -> None:
 
 
 def test_the_server_names_no_provider() -> None:
+    """But for a door whose protocol bears a provider's name: in its own folder that is the name of
+    what is spoken there, whoever answers."""
     for source in OTHERS:
-        word = re.compile(rf"\b({'|'.join(PROVIDERS)})\b", re.IGNORECASE)
+        spoken = source.name.removeprefix("proxy/doors/").partition("/")[0]
+        names = [name for name in PROVIDERS if name != spoken]
+        word = re.compile(rf"\b({'|'.join(names)})\b", re.IGNORECASE)
 
         assert [text for text in source.texts() if word.search(text)] == []
         rooms = {name.split(".")[1] for name in source.imports_any_of("adapters")}

@@ -15,6 +15,7 @@ from proxy.doors.messages.models import AnthropicModels
 from proxy.doors.models.catalog import Catalog
 from proxy.doors.models.desk import ModelsDesk
 from proxy.doors.models.offered import Offered
+from proxy.doors.ollama import OllamaChat, OllamaGenerate
 from proxy.doors.openai import OpenAIErrors
 from proxy.doors.responses import ResponsesDoor
 from proxy.doors.responses.local import InputItems, InputTokens, KeptResponse
@@ -55,7 +56,11 @@ def _openai(path: str) -> tuple[str, ...]:
     return tuple(prefix + path for prefix in PREFIXES)
 
 
-DOORS: tuple[Entrance, ...] = (Entrance(ChatDoor(), _openai("/chat/completions")),)
+DOORS: tuple[Entrance, ...] = (
+    Entrance(ChatDoor(), _openai("/chat/completions")),
+    Entrance(OllamaChat(), ("/api/chat",), beneath=("/api/",)),
+    Entrance(OllamaGenerate(), ("/api/generate",)),
+)
 
 
 def keeping(kept: Turns) -> tuple[Entrance, ...]:

@@ -64,7 +64,7 @@ class Catalog:
         return [
             provider
             for provider, own in self._own.items()
-            if own == model or not names.isdisjoint(self._names.get(provider, ()))
+            if own in names or not names.isdisjoint(self._names.get(provider, ()))
         ]
 
     async def know(self, model: str) -> None:

@@ -1,0 +1,84 @@
+"""Ollama's own API."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from msgspec.structs import replace
+
+from adapters.base import Json
+from proxy.doors.door import Call, Opening
+from proxy.doors.ollama.context import numbers_of
+from proxy.doors.ollama.objects import OllamaErrors, moment, reply
+from proxy.doors.ollama.read import Parsed, parse_chat, parse_generate
+from proxy.doors.ollama.write import Form, LineStream, ObjectFold, shaped
+from proxy.doors.openai import parse_json
+from proxy.reply import Reply
+
+
+class _Door(OllamaErrors):
+    """One endpoint of two; `wall` tells the hour, `clock` how long something took."""
+
+    def __init__(
+        self,
+        parse: Callable[[Json], Parsed],
+        wall: Callable[[], float],
+        clock: Callable[[], float],
+    ) -> None:
+        self._parse = parse
+        self._wall = wall
+        self._clock = clock
+
+    def read(self, call: Call) -> Parsed | Reply:
+        """The request in a body, checked; where nothing is asked, that a model is loaded."""
+        began_s = self._clock()
+        asked = replace(self._parse(parse_json(call.body)), began_s=began_s)
+        if not asked.only:
+            return asked
+        form = self._form(asked, Opening("", self._wall()))
+        loaded = shaped(form, {}, created_at=moment(form.now_s))
+        return reply(loaded | {"done": True, "done_reason": asked.only})
+
+    def stream(self, asked: Parsed, opening: Opening) -> LineStream:
+        """Lines of JSON."""
+        return LineStream(self._form(asked, opening))
+
+    def fold(self, asked: Parsed, opening: Opening) -> ObjectFold:
+        """One object."""
+        return ObjectFold(self._form(asked, opening))
+
+    def _form(self, asked: Parsed, opening: Opening) -> Form:
+        said = asked.said
+
+        def context(answer: str) -> Sequence[int] | None:
+            return None if said is None else numbers_of([*said, ("assistant", answer)])
+
+        return Form(
+            model=asked.name,
+            now_s=opening.now_s,
+            began_s=asked.began_s,
+            clock=self._clock,
+            prompt_guess=opening.prompt_guess,
+            hides_thoughts=asked.request.thinking.include is False,
+            generates=asked.generates,
+            context=None if said is None else context,
+        )
+
+
+class OllamaChat(_Door):
+    """POST /api/chat."""
+
+    def __init__(
+        self, wall: Callable[[], float] = time.time, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(parse_chat, wall, clock)
+
+
+class OllamaGenerate(_Door):
+    """POST /api/generate."""
+
+    def __init__(
+        self, wall: Callable[[], float] = time.time, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(parse_generate, wall, clock)
