@@ -8,9 +8,9 @@ What is made for every request or chunk is a `Struct`: a frozen dataclass takes 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, final
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
@@ -23,11 +23,27 @@ from adapters.errors import (
     Phase as Phase,
     Scope as Scope,
 )
+from adapters.events import (
+    CONTENT_EVENTS as CONTENT_EVENTS,
+    Annotation as Annotation,
+    Event as Event,
+    Finish as Finish,
+    Json as Json,
+    Logprobs as Logprobs,
+    Media as Media,
+    RateLimits as RateLimits,
+    Reasoning as Reasoning,
+    Refusal as Refusal,
+    Start as Start,
+    Text as Text,
+    ToolCall as ToolCall,
+    Usage as Usage,
+    Warn as Warn,
+    has_content as has_content,
+)
 
 if TYPE_CHECKING:
     from adapters.upstream import Upstream
-
-Json = dict[str, Any]
 
 PLACEHOLDER_KEYS = frozenset({"", "your_key_here", "your_api_key_here", "changeme", "none"})
 _PLACEHOLDER = re.compile(
@@ -114,150 +130,6 @@ class NativeCall(Struct, frozen=True):
     body: Json
     warnings: tuple[str, ...] = ()
     stream: bool = False
-
-
-# -- out --------------------------------------------------------------------------------------
-# `index` is the choice an event belongs to; it is 0 unless n > 1. Where every event is looked at,
-# `type(event) is Text` tells which it is: to miss it by pattern or isinstance costs ten times more.
-
-
-@final
-class Start(Struct, frozen=True):
-    """First event of an answer: what the provider says about itself. Commits nothing."""
-
-    id: str | None = None
-    model: str | None = None
-    created: int | None = None
-    system_fingerprint: str | None = None
-    service_tier: str | None = None
-    request_id: str | None = None
-
-
-@final
-class RateLimits(Struct, frozen=True):
-    """What a provider's headers tell of its limits: requests a day and tokens a minute at Groq.
-
-    `reset_*_s` is the time to a *full* bucket, not to the next free place.
-    """
-
-    limit_requests: int | None = None
-    remaining_requests: int | None = None
-    reset_requests_s: float | None = None
-    limit_tokens: int | None = None
-    remaining_tokens: int | None = None
-    reset_tokens_s: float | None = None
-
-
-@final
-class Text(Struct, frozen=True):
-    text: str
-    index: int = 0
-
-
-@final
-class Reasoning(Struct, frozen=True):
-    text: str
-    index: int = 0
-
-
-@final
-class Refusal(Struct, frozen=True):
-    text: str
-    index: int = 0
-
-
-@final
-class ToolCall(Struct, frozen=True):
-    """A tool call or a piece of one; pieces of one call share `key` and their arguments add up.
-
-    `key` is whatever the provider tells calls apart by; `id` is the provider's own or None.
-    `arguments` is JSON text. `extra` is emitted beside `function` (thought signatures).
-    """
-
-    key: str | int
-    name: str = ""
-    arguments: str = ""
-    id: str | None = None
-    extra: Json | None = None
-    index: int = 0
-
-
-@final
-class Media(Struct, frozen=True):
-    """An image or a piece of audio in the answer; `data` is base64."""
-
-    mime_type: str
-    data: str
-    index: int = 0
-
-
-@final
-class Annotation(Struct, frozen=True):
-    """One entry of OpenAI's `message.annotations`."""
-
-    value: Json
-    index: int = 0
-
-
-@final
-class Logprobs(Struct, frozen=True):
-    """Entries of OpenAI's `logprobs.content`."""
-
-    content: Sequence[Json]
-    index: int = 0
-
-
-@final
-class Finish(Struct, frozen=True):
-    """The end of a choice, in OpenAI's words: stop, length, tool_calls, content_filter."""
-
-    reason: str
-    index: int = 0
-
-
-@final
-class Usage(Struct, frozen=True):
-    """Token counts in OpenAI's sense: `completion` holds the reasoning tokens, `prompt` the cached.
-
-    `extra` is kept beside them in the answer (Groq's queue_time and the like).
-    """
-
-    prompt: int = 0
-    completion: int = 0
-    reasoning: int | None = None
-    cached: int | None = None
-    extra: Json | None = None
-
-
-@final
-class Warn(Struct, frozen=True):
-    """A word for `x-pointsman-warnings` that only the answer could tell (`rescued=tool_calls`)."""
-
-    word: str
-
-
-Event = (
-    Text
-    | Reasoning
-    | ToolCall
-    | Finish
-    | Usage
-    | Start
-    | RateLimits
-    | Refusal
-    | Media
-    | Annotation
-    | Logprobs
-    | Warn
-)
-CONTENT_EVENTS = (Text, Reasoning, ToolCall, Finish, Refusal, Media, Annotation, Logprobs)
-"""The events that commit an answer: from the first of them on nothing may rotate any more."""
-_CONTENT = frozenset(CONTENT_EVENTS)
-
-
-def has_content(events: Iterable[Event]) -> bool:
-    """Whether any of the events commits the answer."""
-    return not _CONTENT.isdisjoint(map(type, events))
 
 
 # -- an adapter -------------------------------------------------------------------------------
