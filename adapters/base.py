@@ -160,8 +160,8 @@ class Model:
     """One row of a provider's list of models; `created` in Unix seconds, 0 if not told.
 
     `chat` is False where it is known that the model answers no chat, `free` where it is known that
-    whoever has set up nothing but the provider has to pay for it. `most_output` is how many tokens
-    it answers with at most.
+    whoever has set up nothing but the provider has to pay for it, `embeds` that it makes vectors.
+    `most_output` is how many tokens it answers with at most.
     """
 
     id: str
@@ -171,6 +171,7 @@ class Model:
     chat: bool = True
     free: bool = True
     most_output: int | None = None
+    embeds: bool = False
 
 
 @dataclass(frozen=True, slots=True)

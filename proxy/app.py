@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Route
 from adapters import REGISTRY
 from adapters.base import Adapter
 from adapters.memory import LruMemory
+from adapters.tasks import Embeds
 from adapters.upstream import Upstream
 from admin.auth import Gate, admin_token
 from admin.kept import kept_routes
@@ -43,6 +44,7 @@ from proxy.proof import Identity
 from proxy.redact import Redactor
 from proxy.routing.candidates import Chooser, Preference, built_in_models, last_resort_of
 from proxy.routing.images import ImageFetcher
+from proxy.routing.operations import operations_of
 from proxy.routing.router import Router
 from proxy.settings import Settings
 from proxy.store.migrate import NewerSchemaError
@@ -79,11 +81,14 @@ class Parts:
         self.health = Health(self.presets.limits(), clock=clocks.clock, wall=clocks.wall)
         self.retired = Retired(built_in_models(self.adapters), wall=clocks.wall)
         self.catalog = Catalog(self.adapters, tell=self.retired.listed)
+        self.operations = operations_of(_embedding_model(settings, self.adapters))
         self.chooser = Chooser(
             self.adapters,
             listed=self.catalog.providers_of,
+            has_told=lambda provider: provider in self.catalog.lists(),
             last_resort=last_resort_of(self.adapters, answered),
             retired=self.retired,
+            operations=self.operations,
         )
         self.router = self._router(clocks, redactor, answered)
         self.setbacks = Setbacks(self.health, self.retired)
@@ -120,6 +125,7 @@ class Parts:
             relist=self.catalog.relist,
             windows=self.catalog.windows,
             images=ImageFetcher(self.settings.fetch_images),
+            operations=self.operations,
             redactor=redactor,
             strict_params=self.settings.strict_params,
             max_wait_s=self.settings.max_wait_s,
@@ -211,6 +217,13 @@ def _routes(
         *kept_routes(kept, gate),
         *admin_routes(Console(sources, parts.watch, parts.health.try_again), gate, doors[0][1]),
     ]
+
+
+def _embedding_model(settings: Settings, adapters: Mapping[str, Adapter]) -> str:
+    """The model whose vectors are made: the one that is set, else the configured provider's own."""
+    chosen = settings.llm_provider or ""
+    is_able = isinstance(adapters.get(chosen), Embeds) and not adapters[chosen].unconfigured
+    return settings.embedding_model or (chosen if is_able else "")
 
 
 def _gate(settings: Settings, token: SecretStr | None, clocks: Clocks) -> Gate:

@@ -58,6 +58,7 @@ class Settings(BaseSettings):
     keepalive_s: float = Field(default=10, ge=0, le=3600)
     strict_params: bool = False
     fetch_images: str = "public"
+    embedding_model: str = Field(default="", max_length=256)
     responses_store: Literal["memory", "off"] = "memory"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
@@ -96,6 +97,16 @@ class Settings(BaseSettings):
     def _is_no_placeholder(cls, token: SecretStr) -> SecretStr:
         told = token.get_secret_value().strip()
         return SecretStr("" if is_placeholder(told) else told)
+
+    @field_validator("embedding_model")
+    @classmethod
+    def _names_a_provider(cls, name: str) -> str:
+        provider, slash, model = name.strip().partition("/")
+        if not name.strip():
+            return ""
+        if not hasattr(REGISTRY[_provider(provider)], "embed"):
+            raise ValueError(f"{provider} makes no embeddings")
+        return _provider(provider) + slash + model
 
     @field_validator("fallback")
     @classmethod

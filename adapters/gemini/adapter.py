@@ -13,6 +13,7 @@ import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, ClassVar
 
 import httpx
@@ -38,14 +39,17 @@ from adapters.base import (
 )
 from adapters.bounds import OutOfBoundsError, count, items
 from adapters.ceiling import Ceilings
+from adapters.gemini import embeddings
 from adapters.gemini.amend import amended
 from adapters.gemini.answer import MISSING_SIGNATURE, GeminiAnswer
 from adapters.gemini.contents import sign
+from adapters.gemini.embeddings import EmbeddingAnswer
 from adapters.gemini.errors import NAME, api_error, bad_response, error_body
 from adapters.gemini.line import line
 from adapters.gemini.request import Defaults, declared, to_native
 from adapters.gemini.thinking import thinks
 from adapters.native import HTTPX_ERRORS, exchange, transport_error
+from adapters.tasks import EmbeddingRequest
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
 from adapters.waits import retry_after_s
 
@@ -88,6 +92,7 @@ class GeminiAdapter:
     last_resort: ClassVar[bool] = False
     setup: ClassVar[str] = "set GEMINI_API_KEY (free at aistudio.google.com)"
     Settings: ClassVar[type[ProviderSettings]] = GeminiSettings
+    embedding_model = embeddings.MODEL
 
     def __init__(self, settings: GeminiSettings, upstream: Upstream, memory: Memory) -> None:
         self.settings: ProviderSettings = settings
@@ -156,9 +161,6 @@ class GeminiAdapter:
     def _exchange(
         self, request: ChatRequest, call: NativeCall
     ) -> AsyncGenerator[list[Event], None]:
-        async def target() -> Target:
-            return (self._line or await self._connected()).target(call.path)
-
         answer = _Answer(
             declared(request),
             self._memory,
@@ -167,7 +169,18 @@ class GeminiAdapter:
             bare_audio=(request.params.get("audio") or {}).get("format") == "pcm16",
             secret=self._key,
         )
-        return exchange(target, call, answer, self._ceilings)
+        return exchange(partial(self._aimed, call), call, answer, self._ceilings)
+
+    def to_native_embedding(self, request: EmbeddingRequest) -> NativeCall:
+        return embeddings.to_native(request, self._defaults.api_version)
+
+    def embed(self, request: EmbeddingRequest) -> AsyncGenerator[list[Any], None]:
+        call = self.to_native_embedding(request)
+        answer = EmbeddingAnswer(request, call, partial(refusal, secret=self._key))
+        return exchange(partial(self._aimed, call), call, answer)
+
+    async def _aimed(self, call: NativeCall) -> Target:
+        return (self._line or await self._connected()).target(call.path)
 
     async def _connected(self) -> _Line:
         """The line to Gemini. Asking the SDK takes a second, so that is not for the loop."""
@@ -334,17 +347,22 @@ def _api_error(error: Any, phase: Phase, secret: str | None, now: datetime) -> A
 
 
 def _model(row: Any) -> Model | None:
-    """A row of the list, if the model can chat."""
+    """A row of the list, if the model can chat or makes vectors."""
     if not isinstance(row, dict) or not isinstance(name := row.get("name"), str):
         return None
     methods = row.get("supportedGenerationMethods")
-    if not isinstance(methods, list) or "generateContent" not in methods:
+    if not isinstance(methods, list):
+        return None
+    chats, embeds = "generateContent" in methods, "embedContent" in methods
+    if not (chats or embeds):
         return None
     return Model(
         id=name.removeprefix("models/"),
         owned_by="google",
         context=count(row.get("inputTokenLimit")),
         most_output=count(row.get("outputTokenLimit")),
+        chat=chats,
+        embeds=embeds,
         free=PAID not in name.split("-"),
     )
 

@@ -148,7 +148,7 @@ def _tools(request: ChatRequest, model: str, warnings: list[str]) -> Json:
         if tools and generation(model) >= (3, 0):
             body["toolConfig"] = beside_own_tools(body.get("toolConfig", {}))
         tools.append({"googleSearch": {}})
-        warnings.extend(f"dropped=web_search_options.{key}" for key in search if _is_word(key))
+        warnings.extend(f"dropped=web_search_options.{key}" for key in search if is_word(key))
     return body | {"tools": tools} if tools else body
 
 
@@ -266,7 +266,7 @@ def _extended(body: Json, extensions: Mapping[str, Any], warnings: list[str]) ->
     if "cached_content" in native:
         body["cachedContent"] = native["cached_content"]
     known = {*native, *NOT_OURS, OWN_BLOCK}
-    warnings.extend(f"dropped={key}" for key in extensions if key not in known and _is_word(key))
+    warnings.extend(f"dropped={key}" for key in extensions if key not in known and is_word(key))
     own = extensions.get(OWN_BLOCK)
     return merged(body, own) if isinstance(own, dict) else body
 
@@ -311,6 +311,6 @@ def _camel(name: str) -> str:
     return re.sub("_([a-z])", lambda found: found[1].upper(), name)
 
 
-def _is_word(key: str) -> bool:
+def is_word(key: str) -> bool:
     """Whether a client's key may stand in a header."""
     return re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", key) is not None

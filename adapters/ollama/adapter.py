@@ -12,8 +12,8 @@ import contextlib
 import re
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import httpx
 from pydantic import Field, field_validator
@@ -34,6 +34,7 @@ from adapters.base import (
 )
 from adapters.ceiling import Ceilings
 from adapters.native import exchange, transport_error
+from adapters.ollama import embeddings
 from adapters.ollama.answer import Answer
 from adapters.ollama.context import (
     DEFAULT_NUM_CTX,
@@ -43,10 +44,12 @@ from adapters.ollama.context import (
     measured,
     names_num_ctx,
 )
-from adapters.ollama.errors import CURE, NAME, refusal_error
+from adapters.ollama.embeddings import EmbeddingAnswer
+from adapters.ollama.errors import CURE, NAME, refusal, refusal_error
 from adapters.ollama.host import base_url
 from adapters.ollama.request import CHAT_PATH, duration, to_native
 from adapters.reading import Bounded
+from adapters.tasks import EmbeddingRequest
 from adapters.upstream import Reply, Target, Upstream, raw_headers, timeouts
 
 if TYPE_CHECKING:
@@ -99,6 +102,7 @@ class _Line:
 
     client: ollama.AsyncClient
     target: Target
+    embedding: Target
 
 
 class OllamaAdapter:
@@ -110,6 +114,7 @@ class OllamaAdapter:
     last_resort: ClassVar[bool] = False
     setup: ClassVar[str] = "start it with `ollama serve` and pull a model"
     Settings: ClassVar[type[ProviderSettings]] = OllamaSettings
+    embedding_model = embeddings.MODEL
 
     def __init__(self, settings: OllamaSettings, upstream: Upstream, memory: Memory) -> None:
         self.settings: ProviderSettings = settings
@@ -178,23 +183,24 @@ class OllamaAdapter:
         answer = Answer(request, call, facts, prompt, own_size=own_size, secret=self._secret)
         return exchange(line.target, call, answer, self._ceilings)
 
+    def to_native_embedding(self, request: EmbeddingRequest) -> NativeCall:
+        return embeddings.to_native(request, self._own.keep_alive)
+
+    def embed(self, request: EmbeddingRequest) -> AsyncGenerator[list[Any], None]:
+        async def target() -> Target:
+            return (self._line or await self._connected()).embedding
+
+        refused = partial(refusal, model=request.model, secret=self._secret)
+        call = self.to_native_embedding(request)
+        return exchange(target, call, EmbeddingAnswer(request, refused))
+
     async def models(self) -> list[Model]:
         line = self._line or await self._connected()
         try:
             listed = (await line.client.list()).models
         except _sdk_errors() as error:
             raise adapter_error(error, secret=self._secret) from error
-        return [
-            Model(
-                id=entry.model,
-                created=int(entry.modified_at.timestamp()) if entry.modified_at else 0,
-                owned_by=entry.model.rpartition("/")[0] or "library",
-                chat=not _only_embeds(entry.model, entry.details.family if entry.details else None),
-                free=not entry.model.endswith(CLOUD_TAGS),
-            )
-            for entry in listed
-            if entry.model
-        ]
+        return [_model(entry) for entry in listed if entry.model]
 
     async def is_available(self) -> Availability:
         # No SDK for this: it is asked at every start, and importing it takes half a second.
@@ -251,10 +257,12 @@ class OllamaAdapter:
             http.headers.pop("authorization", None)
         base = str(http.base_url).rstrip("/")
         headers = raw_headers(http.headers, host=http.base_url.netloc.decode("ascii"))
-        target = self._upstream.target(
-            httpx.URL(f"{base}/{CHAT_PATH}"), headers, timeouts(self._own.timeout)
-        )
-        return _Line(client, _Server(target))
+
+        def aim(path: str) -> Target:
+            url = httpx.URL(f"{base}/{path}")
+            return _Server(self._upstream.target(url, headers, timeouts(self._own.timeout)))
+
+        return _Line(client, aim(CHAT_PATH), aim(embeddings.PATH))
 
     async def _ask(self, line: _Line, model: str, facts: ModelFacts) -> None:
         """Learn what the model can do. A server that does not tell leaves it unknown."""
@@ -344,6 +352,19 @@ def _sdk_errors() -> tuple[type[Exception], ...]:
         ValueError,  # and what else an answer of another shape breaks the SDK with
         AttributeError,
         TypeError,
+    )
+
+
+def _model(entry: Any) -> Model:
+    """A row of the list."""
+    embeds = _only_embeds(entry.model, entry.details.family if entry.details else None)
+    return Model(
+        id=entry.model,
+        created=int(entry.modified_at.timestamp()) if entry.modified_at else 0,
+        owned_by=entry.model.rpartition("/")[0] or "library",
+        chat=not embeds,
+        embeds=embeds,
+        free=not entry.model.endswith(CLOUD_TAGS),
     )
 
 

@@ -14,7 +14,6 @@ import httpx
 import orjson
 from msgspec.structs import replace
 
-from adapters.account import BARRING_STATUS, page_title
 from adapters.base import (
     AdapterError,
     ChatRequest,
@@ -41,9 +40,8 @@ from adapters.ollama.context import (
     ModelFacts,
     Prompt,
 )
-from adapters.ollama.errors import NAME, error_text, page_error, refusal_error
+from adapters.ollama.errors import NAME, error_text, refusal, refusal_error
 from adapters.ollama.request import without_grammar
-from adapters.waits import retry_after_s
 
 GRAMMAR = re.compile(r"\b(grammar|schema|format)\b", re.IGNORECASE)
 
@@ -119,16 +117,7 @@ class Answer:
         return events
 
     def refusal(self, response: httpx.Response) -> AdapterError:
-        status = response.status_code
-        if status in BARRING_STATUS and (title := page_title(response.content)) is not None:
-            return page_error(status, title)
-        return refusal_error(
-            error_text(response.content),
-            status,
-            model=self._model,
-            secret=self._secret,
-            retry_after_s=retry_after_s(response.headers, datetime.now(UTC)),
-        )
+        return refusal(response, model=self._model, secret=self._secret)
 
     def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | None:
         """The call without what the model refused, or with more room for the prompt."""

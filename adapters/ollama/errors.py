@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import NamedTuple
 
+import httpx
 import orjson
 
-from adapters.account import is_of_account, quoted, told
+from adapters.account import BARRING_STATUS, is_of_account, page_title, quoted, told
 from adapters.base import AdapterError, ErrorKind, Phase, Scope
+from adapters.waits import retry_after_s
 
 NAME = "ollama"
 UNTIL_PULLED_S = 10.0
@@ -114,6 +117,20 @@ def refusal_error(
     )
 
 
+def refusal(response: httpx.Response, *, model: str, secret: str) -> AdapterError:
+    """The error that an answer of status 300 or above means; its body has been read."""
+    status = response.status_code
+    if status in BARRING_STATUS and (title := page_title(response.content)) is not None:
+        return page_error(status, title)
+    return refusal_error(
+        error_text(response.content),
+        status,
+        model=model,
+        secret=secret,
+        retry_after_s=retry_after_s(response.headers, datetime.now(UTC)),
+    )
+
+
 def page_error(status: int, title: str) -> AdapterError:
     """The error that a web page in place of an answer means: it says nothing of the key."""
     return AdapterError(
@@ -130,7 +147,7 @@ def _meaning(text: str, status: int | None, *, is_cloud: bool) -> _Meaning:
         return _Meaning(ErrorKind.QUOTA_DAY)
     if _is_of_account(text, status, is_cloud=is_cloud):
         return _Meaning(ErrorKind.ACCOUNT)
-    if status in (None, 400, 500, 503):
+    if status in (None, 400, 500, 501, 503):
         for words, meaning in _MEANING_OF_WORDS.items():
             if words in text:
                 return meaning

@@ -11,6 +11,7 @@ from starlette.routing import compile_path
 
 from proxy.doors.chat import ChatDoor
 from proxy.doors.door import Desk, Door
+from proxy.doors.embeddings import EmbeddingsDoor
 from proxy.doors.messages.models import AnthropicModels
 from proxy.doors.models.catalog import Catalog
 from proxy.doors.models.desk import ModelsDesk
@@ -58,6 +59,7 @@ def _openai(path: str) -> tuple[str, ...]:
 
 DOORS: tuple[Entrance, ...] = (
     Entrance(ChatDoor(), _openai("/chat/completions")),
+    Entrance(EmbeddingsDoor(), _openai("/embeddings")),
     Entrance(OllamaChat(), ("/api/chat",), beneath=("/api/",)),
     Entrance(OllamaGenerate(), ("/api/generate",)),
 )

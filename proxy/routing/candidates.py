@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set as AbstractSet
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from proxy.candidate import Candidate
 from proxy.errors import ApiError, bad_request, model_not_found
 from proxy.limits.retired import Retired
 from proxy.routing.operations import OPERATIONS, Operations
+from proxy.routing.pin import Pin
 
 ANY_MODEL = "default"
 """The name by which a client says that any model will do."""
@@ -64,8 +65,9 @@ class Plan(Struct, frozen=True):
 class Chooser:
     """Design: the client's `model`, then the preference, then the fallback order.
 
-    `listed` tells which providers list a model of this name; `last_resort` which provider, if
-    any, stands in when nothing is set up yet; `retired` which model answers for one that is gone.
+    `listed` tells which providers list a model of this name, `has_told` whether a provider has
+    given its list; `last_resort` which provider, if any, stands in when nothing is set up yet;
+    `retired` which model answers for one that is gone.
     """
 
     def __init__(
@@ -74,10 +76,12 @@ class Chooser:
         *,
         listed: Callable[[str], Sequence[str]],
         last_resort: Callable[[Preference], str | None],
+        has_told: Callable[[str], bool] = lambda _provider: True,
         retired: Retired | None = None,
         operations: Operations = OPERATIONS,
     ) -> None:
         self._adapters = adapters
+        self._has_told = has_told
         self._models = {name: adapter.settings.model for name, adapter in adapters.items()}
         self._listed = listed
         self._last_resort = last_resort
@@ -98,6 +102,8 @@ class Chooser:
         `fallback` False leaves the first candidate only, True adds the others to a pinned one.
         """
         operation = self._operations[type(request)]
+        if operation.pin is not None and operation.model is not None:
+            return self._fixed(operation.pin, operation.model, request.model, preference)
         plan = self._named(request.model, preference)
         if fallback and plan.pinned:
             pinned = plan.candidates[0]
@@ -107,6 +113,68 @@ class Chooser:
             plan = self._doing(operation.model, plan, request.model, preference)
         plan = self._capable(plan, operation.needs(request))
         return replace(plan, candidates=plan.candidates[:1]) if fallback is False else plan
+
+    def _fixed(
+        self,
+        pin: Pin,
+        model_for: Callable[[Adapter], str | None],
+        named: str,
+        preference: Preference,
+    ) -> Plan:
+        """One model alone: the one that is named, else the pinned one, whatever is switched on.
+
+        Raises ApiError 404, 400, or 503.
+        """
+        own = {n: model for n, one in self._adapters.items() if (model := model_for(one))}
+        ready = [name for name in own if self._adapters[name].unconfigured is None]
+        if self.is_named(named):
+            return Plan((self._named_of(own, named),), pinned=True)
+        alias = preference.aliases.get(named, {})
+        known = [Candidate(name, alias[name]) for name in ready if name in alias]
+        listing = self._listed(named)
+        known += [Candidate(name, named) for name in ready if name in listing]
+        if known:
+            return Plan((known[0],), pinned=True)
+        # Who wants a key has been set up by the user; a local one may not even be there.
+        ready.sort(key=lambda name: self._adapters[name].settings.api_key is None)
+        if not (pinned := pin.name or next(iter(ready), "")):
+            raise self._unable(self._adapters)
+        untold = [name for name in ready if not self._has_told(name)]
+        if untold and not pin.stands_for.fullmatch(named) and not pinned.endswith(f"/{named}"):
+            raise self._unsure(named, untold)
+        unknown = None if named == ANY_MODEL else named
+        return Plan((self._named_of(own, pinned),), pinned=True, unknown=unknown)
+
+    def _named_of(self, own: Mapping[str, str], named: str) -> Candidate:
+        """The candidate of a name that begins with a provider's; `own` holds a model of each."""
+        found = self._pin.fullmatch(named)
+        if found is None or (found[2] and not found[3]):
+            raise model_not_found(named)
+        provider = found[1].lower()
+        if provider not in own:
+            raise self._unable([provider])
+        self._must_be_configured(provider)
+        return Candidate(provider, found[3] or own[provider])
+
+    def _unsure(self, named: str, untold: Sequence[str]) -> ApiError:
+        """503: to answer with another model than is meant would be worse than not to answer."""
+        who = ", ".join(self._adapters[name].title for name in untold)
+        return ApiError(
+            503,
+            f"Nobody lists the model '{named}', and {who} cannot be asked yet. Put the provider"
+            f" before its name, or send '{ANY_MODEL}' for the model that is set.",
+            type_="service_unavailable_error",
+            code="no_provider_available",
+            param="model",
+            retry_after_s=2.0,
+            should_retry=True,
+        )
+
+    def _unable(self, providers: Iterable[str]) -> ApiError:
+        who = ", ".join(self._adapters[name].title for name in providers)
+        return bad_request(
+            f"{who} cannot do what this endpoint is for.", code="unsupported_feature", param="model"
+        )
 
     def _doing(
         self,
@@ -128,12 +196,7 @@ class Chooser:
             if model is not None:
                 found.append(one)
         if not found:
-            who = ", ".join(self._adapters[one.provider].title for one in plan.candidates)
-            raise bad_request(
-                f"{who} cannot do what this endpoint is for.",
-                code="unsupported_feature",
-                param="model",
-            )
+            raise self._unable(one.provider for one in plan.candidates)
         return replace(plan, candidates=tuple(found))
 
     def _named(self, model: str, preference: Preference) -> Plan:

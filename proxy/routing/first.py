@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from typing import Any
 
 from adapters.base import CONTENT_EVENTS, AdapterError, ErrorKind, Event, Finish, Usage
 
@@ -51,6 +52,24 @@ async def until_content(
     if is_empty(first):
         raise EmptyAnswerError(first, provider)
     return first, nothing()
+
+
+async def until_kind(
+    kind: type, events: AsyncGenerator[list[Any], None], provider: str
+) -> tuple[list[Any], AsyncGenerator[list[Any], None]]:
+    """All events up to and with the first batch that holds one of this kind, and what follows."""
+    first: list[Any] = []
+    try:
+        async for batch in events:
+            first += batch
+            if any(type(event) is kind for event in batch):
+                return first, events
+    except BaseException:
+        await events.aclose()
+        raise
+    raise AdapterError(
+        ErrorKind.BAD_RESPONSE, "the answer ended before it began", provider=provider
+    )
 
 
 async def _broken(error: AdapterError) -> AsyncGenerator[list[Event], None]:

@@ -22,11 +22,14 @@ from adapters.base import (
     Json,
     Usage,
 )
+from adapters.tasks import EmbeddingRequest
 from proxy.errors import bad_request
+from proxy.routing.embeddings import Embeddings
 from proxy.routing.fanout import fan_out
 from proxy.routing.first import until_content
 from proxy.routing.images import ImageFetcher, ImageFetchError
 from proxy.routing.jsontext import only_json
+from proxy.routing.pin import Pin
 
 R = TypeVar("R")
 Spent = Callable[[int, Usage | AdapterError], None]
@@ -41,6 +44,10 @@ class Operation(Protocol[R]):
 
         Without such a function all can, and the model that the user has chosen does it.
         """
+
+    @property
+    def pin(self) -> Pin | None:
+        """The one model that does it, whatever is switched on. None where any may do it."""
 
     def needs(self, request: R) -> Mapping[str, str]:
         """What it needs of a model: field of Capabilities -> the parameter that needs it."""
@@ -80,6 +87,7 @@ class Chat:
     """A conversation goes on by one turn."""
 
     model = None
+    pin = None
 
     def needs(self, request: ChatRequest) -> Mapping[str, str]:
         """Tools, media, and probabilities of tokens."""
@@ -154,5 +162,11 @@ def _needs_of_parts(param: str, parts: Sequence[Json], needs: dict[str, str]) ->
 
 
 CHAT = Chat()
-OPERATIONS: Operations = MappingProxyType({ChatRequest: CHAT})
-"""By the type of the request."""
+
+
+def operations_of(embedding_model: str) -> Operations:
+    """By the type of the request; `embedding_model` is the one whose vectors are made."""
+    return MappingProxyType({ChatRequest: CHAT, EmbeddingRequest: Embeddings(embedding_model)})
+
+
+OPERATIONS = operations_of("")

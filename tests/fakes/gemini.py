@@ -9,6 +9,7 @@ import re
 import uuid
 from collections.abc import Iterator, Sequence
 
+from tests.fakes import gemini_embed
 from tests.fakes.gemini_config import MODELS, Model, declarations, refuse
 from tests.fakes.gemini_rules import named, parse, signature
 from tests.fakes.model import Json, Result, Said, Seen, say, tokens
@@ -21,9 +22,9 @@ JSON_UTF8 = ("content-type", "application/json; charset=UTF-8")
 
 
 class GeminiFake(FakeServer):
-    """`models/{m}:generateContent`, `:streamGenerateContent`, and the list of models."""
+    """`models/{m}:generateContent`, `:streamGenerateContent`, embeddings, the list of models."""
 
-    chat_paths = (":generateContent", ":streamGenerateContent")
+    chat_paths = (":generateContent", ":streamGenerateContent", ":batchEmbedContents")
 
     def respond(self, request: Request) -> Answer:
         _check_key(request)
@@ -38,6 +39,11 @@ class GeminiFake(FakeServer):
                 return json_answer(_response(said, name, count), headers=(JSON_UTF8,))
             chunks = (_repeated(chunk, count) for chunk in _chunks(said, name))
             return _stream(list(chunks), sse=request.query.get("alt") == "sse")
+        if request.method == "POST" and (found := gemini_embed.METHOD.fullmatch(request.path)):
+            version, name, method = found.groups()
+            if name not in gemini_embed.MODELS:
+                raise _no_such_model(name, version, method)
+            return json_answer(gemini_embed.embed(request, name, method), headers=(JSON_UTF8,))
         if request.method == "GET" and (found := MODEL.fullmatch(request.path)):
             return _models(found[1])
         raise refuse(
@@ -72,13 +78,23 @@ def _no_such_model(name: str, version: str, method: str) -> Exception:
 
 def _models(name: str | None) -> Answer:
     if name is None:
-        return json_answer({"models": [_model(one) for one in MODELS]}, headers=(JSON_UTF8,))
-    if name not in MODELS:
+        names = (*MODELS, *gemini_embed.MODELS)
+        return json_answer({"models": [_model(one) for one in names]}, headers=(JSON_UTF8,))
+    if name not in (*MODELS, *gemini_embed.MODELS):
         raise _no_such_model(name, "v1beta", "generateContent")
     return json_answer(_model(name), headers=(JSON_UTF8,))
 
 
 def _model(name: str) -> Json:
+    if name in gemini_embed.MODELS:
+        return {
+            "name": f"models/{name}",
+            "version": "001",
+            "displayName": name,
+            "inputTokenLimit": 2048,
+            "outputTokenLimit": 1,
+            "supportedGenerationMethods": gemini_embed.METHODS,
+        }
     return {
         "name": f"models/{name}",
         "version": "001",

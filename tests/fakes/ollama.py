@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 
 from tests.fakes.model import Json, Result, Said, Seen, say, tokens
+from tests.fakes.ollama_embed import embed
 from tests.fakes.ollama_rules import (
     JSON_UTF8,
     MODELS,
@@ -24,14 +25,16 @@ CREATED_AT = "2026-11-01T12:00:00.123456789Z"
 
 
 class OllamaFake(FakeServer):
-    """`/api/chat`, `/api/tags`, `/api/show`, `/api/version`."""
+    """`/api/chat`, `/api/embed`, `/api/tags`, `/api/show`, `/api/version`."""
 
-    chat_paths = ("/api/chat",)
+    chat_paths = ("/api/chat", "/api/embed")
 
     def respond(self, request: Request) -> Answer:
         match request.method, request.path:
             case "POST", "/api/chat":
                 return chat(parse(request))
+            case "POST", "/api/embed":
+                return _json(embed(request))
             case "POST", "/api/show":
                 body = body_of(request)
                 return _json(_details(find_model(body.get("model") or body.get("name"))[1]))
@@ -55,8 +58,12 @@ def _tag(name: str) -> Json:
         "modified_at": "2026-10-01T08:00:00.123456789+02:00",
         "size": 2_000_000_000,
         "digest": uuid.uuid5(uuid.NAMESPACE_URL, name).hex * 2,
-        "details": {"format": "gguf", "family": "fake", "parameter_size": "3.2B"},
+        "details": {"format": "gguf", "family": _family(name), "parameter_size": "3.2B"},
     }
+
+
+def _family(name: str) -> str:
+    return "nomic-bert" if MODELS[name].can("embedding") else "fake"
 
 
 def _details(model: Model) -> Json:

@@ -32,6 +32,7 @@ MODELS = {
     "qwen3:4b": Model(("completion", "tools", "thinking"), 40_960),
     "gemma3:4b": Model(("completion", "vision")),
     "tinyllama:latest": Model(("completion",), 2048),
+    "nomic-embed-text:latest": Model(("embedding",), 2048),
 }
 
 
@@ -65,6 +66,8 @@ def parse(request: Request) -> Json:
     """The body of a chat request, if Ollama would take it."""
     body = body_of(request)
     name, model = find_model(body.get("model"))
+    if not model.can("completion"):
+        raise refuse(f'"{body["model"]}" does not support chat')
     messages = body.get("messages") or []
     if not isinstance(messages, list):
         raise _wrong("messages", "[]api.Message")

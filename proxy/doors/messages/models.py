@@ -23,6 +23,7 @@ class AnthropicModels(AnthropicErrors):
     """Pages, told by the ids at their ends."""
 
     def every(self, found: Sequence[Named], call: Call) -> bytes:
+        found = [one for one in found if one.model.chat]
         page, has_more = _page(found, dict(parse_qsl(call.query.decode("latin-1"))))
         return orjson.dumps(
             {

@@ -30,14 +30,14 @@ class Offered:
         self._aliases = aliases
 
     async def every(self) -> Sequence[Named]:
-        """The names that any provider may answer, then every model that can chat, once."""
+        """The names that any provider may answer, then each model that chats or makes vectors."""
         return list(self._entries(await self._catalog.refreshed()).values())
 
     async def single(self, name: str) -> Named:
         """One model by its name, with its provider or plain. Raises ApiError 404."""
         lists = await self._catalog.refreshed()
         entries = self._entries(lists)
-        for provider, model in _chatting(lists):
+        for provider, model in _served(lists):
             entries.setdefault(model.id, Named(model.id, model, provider))
         if entry := entries.get(name) or entries.get(f"{name}:latest"):
             return Named(name, entry.model, entry.provider)
@@ -49,12 +49,12 @@ class Offered:
     def _entries(self, lists: Mapping[str, Sequence[Model]]) -> dict[str, Named]:
         ours = (ANY_MODEL, *sorted(self._aliases()))
         entries = {name: Named(name, Model(name, owned_by=OURS)) for name in ours}
-        for provider, model in _chatting(lists):
+        for provider, model in _served(lists):
             name = f"{provider}/{model.id}"
             entries[name] = Named(name, model, provider)
         return entries
 
 
-def _chatting(lists: Mapping[str, Sequence[Model]]) -> Iterator[tuple[str, Model]]:
+def _served(lists: Mapping[str, Sequence[Model]]) -> Iterator[tuple[str, Model]]:
     for provider, models in lists.items():
-        yield from ((provider, model) for model in models if model.chat)
+        yield from ((provider, model) for model in models if model.chat or model.embeds)

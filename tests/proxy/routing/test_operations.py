@@ -41,6 +41,8 @@ class Meter(ScriptedAdapter):
 class Weighing:
     """The operation: who can, with which model, and how."""
 
+    pin = None
+
     def model(self, adapter: Adapter) -> str | None:
         return "scales" if isinstance(adapter, Meter) else None
 

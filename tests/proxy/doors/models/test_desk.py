@@ -26,12 +26,15 @@ NAMES = [
 async def test_what_a_client_may_name_is_listed_once_with_the_owners_names_first(
     station: Station,
 ) -> None:
-    station.lists("north", [*BOTH, Model("hears", chat=False)])
+    vectors = Model("vectors", chat=False, embeds=True)
+    station.lists("north", [*BOTH, Model("hears", chat=False), vectors])
     async with station.client() as client:
         answer = (await client.get("/v1/models")).json()
 
     assert answer["object"] == "list"
-    assert [entry["id"] for entry in answer["data"]] == NAMES
+    names = [entry["id"] for entry in answer["data"]]
+    assert "north/vectors" in names
+    assert [name for name in names if name != "north/vectors"] == NAMES
     for entry in answer["data"]:
         OpenAIModel.model_validate(entry)
 

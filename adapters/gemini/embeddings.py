@@ -1,0 +1,100 @@
+"""Texts -> Gemini's batchEmbedContents, and its answer -> vectors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import httpx
+import msgspec
+from msgspec import Struct
+
+from adapters.base import AdapterError, Json, NativeCall, Start, Usage
+from adapters.bounds import count
+from adapters.gemini.errors import NAME, bad_response
+from adapters.gemini.names import model_id
+from adapters.gemini.request import NOT_OURS, OWN_BLOCK, is_word
+from adapters.tasks import EmbeddingRequest, Vectors
+from adapters.whole import WholeAnswer, check_vectors
+
+MODEL = "gemini-embedding-001"
+OWN_WORDS: Mapping[str, str] = {
+    "taskType": "taskType",
+    "task_type": "taskType",
+    "title": "title",
+    "outputDimensionality": "outputDimensionality",
+    "output_dimensionality": "outputDimensionality",
+}
+
+
+def to_native(request: EmbeddingRequest, api_version: str) -> NativeCall:
+    """The call; each text is an entry of its own, as the parts of one would share a vector."""
+    name = model_id(request.model)
+    entry: Json = {"model": f"models/{name}"}
+    for word, value in (
+        ("outputDimensionality", request.dimensions or request.expected),
+        ("taskType", request.task),
+        ("title", request.title),
+    ):
+        if value is not None:
+            entry[word] = value
+    own = request.extensions.get(OWN_BLOCK)
+    given = {**request.extensions, **(own if isinstance(own, Mapping) else {})}
+    entry |= {OWN_WORDS[word]: value for word, value in given.items() if word in OWN_WORDS}
+    known = NOT_OURS | {OWN_BLOCK, *OWN_WORDS}
+    entries = [{**entry, "content": {"parts": [{"text": text}]}} for text in request.texts]
+    return NativeCall(
+        "POST",
+        f"/{api_version}/models/{name}:batchEmbedContents",
+        {"requests": entries},
+        tuple(f"dropped={key}" for key in request.extensions.keys() - known if is_word(key)),
+    )
+
+
+class _Embedding(Struct):
+    values: list[float]
+
+
+class _Answer(Struct):
+    embeddings: list[_Embedding]
+    usageMetadata: Any = None
+
+
+class EmbeddingAnswer(WholeAnswer):
+    """How one answer is read (a `native.Dialect`)."""
+
+    provider = NAME
+
+    def __init__(
+        self,
+        request: EmbeddingRequest,
+        call: NativeCall,
+        refusal: Callable[[httpx.Response], AdapterError],
+    ) -> None:
+        super().__init__(refusal)
+        self._request = request
+        self._is_cut = "outputDimensionality" in call.body["requests"][0]
+
+    def whole(self, body: bytes) -> list[Any]:
+        try:
+            answer = msgspec.json.decode(body, type=_Answer)
+        except ValueError:
+            raise bad_response("the answer holds no vectors") from None
+        vectors: Sequence[Sequence[float]] = [one.values for one in answer.embeddings]
+        check_vectors(vectors, len(self._request.texts), self._request.dimensions, NAME)
+        if self._is_cut:
+            vectors = [_unit(vector) for vector in vectors]
+        events: list[Any] = [Start(model=self._request.model), Vectors(vectors)]
+        match answer.usageMetadata:
+            case {"promptTokenCount": told} if (tokens := count(told)) is not None:
+                events.append(Usage(prompt=tokens))
+        return events
+
+
+def _unit(vector: Sequence[float]) -> Sequence[float]:
+    """The vector with a length of 1: those that were cut to fewer dimensions may be shorter."""
+    length = math.hypot(*vector)
+    if length == 0 or abs(length - 1) < 1e-4:
+        return vector
+    return [value / length for value in vector]

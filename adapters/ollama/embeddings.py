@@ -1,0 +1,79 @@
+"""Texts -> Ollama's `POST /api/embed`, and its answer -> vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx
+import msgspec
+from msgspec import Struct
+
+from adapters.base import AdapterError, ErrorKind, Json, NativeCall, Scope, Start, Usage
+from adapters.bounds import count, word
+from adapters.ollama.errors import NAME
+from adapters.ollama.request import EXTENSIONS
+from adapters.tasks import EmbeddingRequest, Vectors
+from adapters.whole import WholeAnswer, check_vectors
+
+MODEL = "nomic-embed-text"
+PATH = "api/embed"
+OWN_WORDS = ("options", "keep_alive")
+
+
+def to_native(request: EmbeddingRequest, keep_alive: str | int | None) -> NativeCall:
+    """The call. Ollama would cut what is too long for the model, and tell nobody."""
+    body: Json = {"model": request.model, "input": request.texts, "truncate": request.truncate}
+    if request.dimensions is not None:
+        body["dimensions"] = request.dimensions
+    if keep_alive is not None:
+        body["keep_alive"] = keep_alive
+    own = request.extensions.get(NAME)
+    given = {**request.extensions, **(own if isinstance(own, Mapping) else {})}
+    body |= {name: given[name] for name in OWN_WORDS if given.get(name) is not None}
+    dropped = [key for key in request.extensions if key not in EXTENSIONS]
+    dropped += [name for name in ("task", "title") if getattr(request, name) is not None]
+    return NativeCall("POST", f"/{PATH}", body, tuple(f"dropped={name}" for name in dropped))
+
+
+class _Answer(Struct):
+    embeddings: list[list[float]]
+    model: Any = None
+    prompt_eval_count: Any = None
+
+
+class EmbeddingAnswer(WholeAnswer):
+    """How one answer is read (a `native.Dialect`)."""
+
+    provider = NAME
+
+    def __init__(
+        self, request: EmbeddingRequest, refusal: Callable[[httpx.Response], AdapterError]
+    ) -> None:
+        super().__init__(lambda response: _of_texts(refusal(response)))
+        self._request = request
+
+    def whole(self, body: bytes) -> list[Any]:
+        try:
+            answer = msgspec.json.decode(body, type=_Answer)
+        except ValueError:
+            raise AdapterError(
+                ErrorKind.BAD_RESPONSE,
+                "the answer holds no vectors",
+                provider=NAME,
+                scope=Scope.PROVIDER,
+            ) from None
+        request = self._request
+        check_vectors(answer.embeddings, len(request.texts), request.dimensions, NAME)
+        events: list[Any] = [Start(model=word(answer.model)), Vectors(answer.embeddings)]
+        if (tokens := count(answer.prompt_eval_count)) is not None:
+            events.append(Usage(prompt=tokens))
+        return events
+
+
+def _of_texts(error: AdapterError) -> AdapterError:
+    """The error with the parameter that is at fault here."""
+    if error.kind is ErrorKind.CONTEXT:
+        error.param = "input"
+        error.message = error.message.replace("the prompt is", "a text is", 1)
+    return error

@@ -1,0 +1,58 @@
+"""What else than a chat may be asked of an adapter: a neutral request and a small protocol each.
+
+An adapter fulfils those that its provider can do, by a method and the pure conversion behind it.
+Beside the events of `base`, the answers hold one of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any, Protocol, final, runtime_checkable
+
+from msgspec import Struct
+
+from adapters.base import NativeCall
+
+MAX_TEXTS = 100
+"""In one call: more is split before an adapter is asked."""
+
+
+class EmbeddingRequest(Struct, frozen=True):
+    """Texts whose vectors are asked for, all of one model.
+
+    - `dimensions`: how long the vectors must be; `expected`: how long they should be where the
+      model can have any length.
+    - `task`, `title`: what they are for, in Google's words (RETRIEVAL_DOCUMENT), and of what.
+    - `truncate`: whether a text that is too long is cut, and not refused.
+    - `extensions`: every top-level key that OpenAI does not define.
+    """
+
+    model: str
+    texts: Sequence[str]
+    dimensions: int | None = None
+    expected: int | None = None
+    task: str | None = None
+    title: str | None = None
+    truncate: bool = False
+    extensions: Mapping[str, Any] = {}
+
+
+@final
+class Vectors(Struct, frozen=True):
+    """The vectors of texts, in their order."""
+
+    values: Sequence[Sequence[float]]
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """An adapter that makes vectors of texts; `embedding_model` does it where none is named."""
+
+    @property
+    def embedding_model(self) -> str: ...
+
+    def to_native_embedding(self, request: EmbeddingRequest) -> NativeCall:
+        """The call that `request` becomes; pure. Raises AdapterError for what it cannot become."""
+
+    def embed(self, request: EmbeddingRequest) -> AsyncGenerator[list[Any], None]:
+        """Events with one `Vectors` among them, for no more than `MAX_TEXTS` texts."""

@@ -1,0 +1,85 @@
+"""A client's body -> EmbeddingRequest, checked. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from adapters.base import Json
+from adapters.tasks import EmbeddingRequest
+from proxy.doors.checks import checked, count, out_of_range, string, wrong_type
+from proxy.doors.door import Asked
+from proxy.doors.openai import check_model_name
+from proxy.errors import ApiError, bad_request
+
+MAX_INPUTS = 2048
+FORMATS = ("float", "base64")
+KNOWN = frozenset({"model", "input", "dimensions", "encoding_format", "user"})
+USUAL: Mapping[str, int] = {
+    "text-embedding-3-small": 1536,
+    "text-embedding-3-large": 3072,
+    "text-embedding-ada-002": 1536,
+}
+"""The dimensions that apps expect of OpenAI's models, for which they have made their tables."""
+
+
+class Parsed(Asked, frozen=True):
+    """A request, and the form of its numbers."""
+
+    in_base64: bool = False
+
+
+def parse_request(data: Json) -> Parsed:
+    """The request in `data`. Raises ApiError."""
+    data = {name: value for name, value in data.items() if value is not None}
+    model = check_model_name(data.get("model"))
+    form = checked(data, "encoding_format", string) or "float"
+    if form not in FORMATS:
+        raise out_of_range("encoding_format", f"one of {', '.join(FORMATS)}")
+    checked(data, "user", string)
+    request = EmbeddingRequest(
+        model=model,
+        texts=_texts(data.get("input")),
+        dimensions=checked(data, "dimensions", count),
+        expected=USUAL.get(model),
+        extensions={name: value for name, value in data.items() if name not in KNOWN},
+    )
+    return Parsed(request, own=request.extensions.get("pointsman"), in_base64=form == "base64")
+
+
+def _texts(given: Any) -> tuple[str, ...]:
+    if given is None:
+        raise bad_request("You must provide an input.", param="input")
+    if isinstance(given, str):
+        given = [given]
+    if not isinstance(given, list):
+        raise wrong_type("input", "a string or a list")
+    if not given:
+        raise _empty("input")
+    if type(given[0]) is int:
+        given = [given]
+    if len(given) > MAX_INPUTS:
+        raise out_of_range("input", f"at most {MAX_INPUTS} texts")
+    return tuple(_text(at, one) for at, one in enumerate(given))
+
+
+def _text(at: int, given: Any) -> str:
+    if isinstance(given, list):
+        raise _of_tokens()
+    if not isinstance(given, str):
+        raise wrong_type(f"input[{at}]", "a string or a list of tokens")
+    if not given:
+        raise _empty(f"input[{at}]")
+    return given
+
+
+def _empty(param: str) -> ApiError:
+    return bad_request(f"'{param}' must not be empty.", param=param, code="invalid_value")
+
+
+def _of_tokens() -> ApiError:
+    return bad_request(
+        "'input' must be text here, no tokens (LangChain: check_embedding_ctx_length=False).",
+        param="input",
+        code="unsupported_value",
+    )
