@@ -73,7 +73,6 @@ class EmbeddingAnswer(WholeAnswer):
 
 def _of_texts(error: AdapterError) -> AdapterError:
     """The error with the parameter that is at fault here."""
-    if error.kind is ErrorKind.CONTEXT:
-        error.param = "input"
-        error.message = error.message.replace("the prompt is", "a text is", 1)
-    return error
+    if error.kind is not ErrorKind.CONTEXT:
+        return error
+    return error.but(param="input", message=error.message.replace("the prompt", "a text", 1))
