@@ -185,7 +185,8 @@ class Availability:
 class ProviderSettings(BaseModel):
     """What a user can set for every provider; `proxy/settings.py` reads it from `<NAME>_<FIELD>`.
 
-    `timeout` is the number of seconds without a byte after which an upstream counts as stalled.
+    `timeout` is the number of seconds without a byte after which an upstream counts as stalled,
+    `first_token_timeout` without content at a stream's begin (None: by the model's own times).
     `temperature` and `max_tokens` stand in for requests that give none.
     `billed` tells that the user pays for what is used, which is on a free tier otherwise.
     `careful_requests_per_minute` is what the rate preset `careful` keeps to. `public_url` is where
@@ -203,6 +204,7 @@ class ProviderSettings(BaseModel):
     model: str = Field(default="", max_length=128)
     base_url: str | None = None
     timeout: float = Field(default=60, gt=0, le=3600)
+    first_token_timeout: float | None = Field(default=None, gt=0, le=3600)
     temperature: float | None = Field(default=None, ge=0, le=2)
     max_tokens: int | None = Field(default=None, ge=1)
     rate_limit_enabled: bool = True

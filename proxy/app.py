@@ -39,6 +39,7 @@ from proxy.gate.guard import Guard
 from proxy.gate.room import Admission
 from proxy.gate.shortcut import Shortcut
 from proxy.limits.health import Health
+from proxy.limits.patience import patience_of
 from proxy.limits.retired import Retired
 from proxy.proof import Identity
 from proxy.redact import Redactor
@@ -46,6 +47,7 @@ from proxy.routing.candidates import Chooser, Preference, built_in_models, last_
 from proxy.routing.images import ImageFetcher
 from proxy.routing.operations import operations_of
 from proxy.routing.router import Router
+from proxy.routing.sessions import Sessions
 from proxy.settings import Settings
 from proxy.store.migrate import NewerSchemaError
 from proxy.store.preferences import preferences_of
@@ -132,6 +134,8 @@ class Parts:
             clock=clocks.clock,
             sleep=clocks.sleep,
             answered=answered,
+            patience=patience_of(self.adapters),
+            sessions=Sessions(clocks.clock, on=self.settings.sticky),
         )
 
 

@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     max_wait_s: float = Field(default=10, ge=0, le=3600)
     deadline_s: float = Field(default=300, gt=0, le=86400)
     keepalive_s: float = Field(default=10, ge=0, le=3600)
+    sticky: bool = True
     strict_params: bool = False
     fetch_images: str = "public"
     embedding_model: str = Field(default="", max_length=256)

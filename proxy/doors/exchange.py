@@ -26,6 +26,7 @@ from proxy.reply import Header, Reply
 from proxy.routing.candidates import Preference
 from proxy.routing.receipt import Receipt
 from proxy.routing.router import Router
+from proxy.routing.sessions import Talk, talk_of
 from proxy.routing.thinktags import split_think_tags
 from proxy.store.rows import LEFT, UsageRow, usage_row
 
@@ -130,6 +131,7 @@ class Endpoint:
                 work,
                 deadline_s=deadline_s,
                 fallback=exchange.fallback(asked.own),
+                talk=partial(exchange.talk, asked.request),
             )
             try:
                 events: AsyncIterator[list[Any]] = answer
@@ -228,6 +230,10 @@ class _Exchange:
             case {"fallback": said}:
                 word = word or said
         return {"off": False, "on": True, False: False, True: True}.get(word)
+
+    def talk(self, request: Any) -> Talk | None:
+        """Which conversation the request belongs to."""
+        return talk_of(self._headers, self.app, request)
 
     def opening(self) -> Opening:
         """What its writer may begin with."""

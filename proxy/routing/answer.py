@@ -14,7 +14,7 @@ from proxy.routing.receipt import Receipt
 
 
 class Answer:
-    """The events of an answer, from its first content on.
+    """The events of an answer, from its first content on; `ticket` is the leave that it came by.
 
     An object, not a generator: one that was never begun could not be closed.
     """
@@ -27,7 +27,7 @@ class Answer:
         rest: AsyncGenerator[list[Any], None],
         redactor: Redactor,
     ) -> None:
-        self._ticket = ticket
+        self.ticket = ticket
         self._receipt = receipt
         self._first: list[Any] | None = first
         self._rest = rest
@@ -44,11 +44,11 @@ class Answer:
             try:
                 batch = await anext(self._rest)
             except StopAsyncIteration:
-                self._ticket.succeeded(self._receipt.usage)
+                self.ticket.succeeded(self._receipt.usage)
                 raise
             except AdapterError as met:
                 error = self._redactor.masked(met).but(phase=Phase.AFTER_CONTENT)
-                self._ticket.failed(error)
+                self.ticket.failed(error)
                 raise error from None
         self._count(batch)
         return batch
@@ -57,15 +57,15 @@ class Answer:
         self._receipt.note(batch)
         for event in batch:
             if type(event) is RateLimits:
-                self._ticket.observed(event)
-                log_left(self._ticket.candidate.provider, event)
+                self.ticket.observed(event)
+                log_left(self.ticket.candidate.provider, event)
 
     async def aclose(self) -> None:
         """Stop the provider, if it has not ended by itself."""
         try:
             await self._rest.aclose()
         finally:
-            self._ticket.abandoned()
+            self.ticket.abandoned()
 
 
 def empty_answer(

@@ -21,17 +21,11 @@ from tenacity.wait import wait_random_exponential
 
 from adapters.base import Adapter, AdapterError, Capabilities, ErrorKind
 from proxy.candidate import Candidate
-from proxy.errors import (
-    ApiError,
-    from_adapter,
-    from_failures,
-    overloaded,
-    pinned_broke,
-    spread,
-)
+from proxy.errors import ApiError, from_adapter, from_failures, overloaded, pinned_broke, spread
 from proxy.gate.work import Work
 from proxy.limits.health import Health
 from proxy.limits.limit_log import log_use, log_wait
+from proxy.limits.patience import FAIR_SHARE_S, Longest, Patience, streamed_of
 from proxy.limits.ticket import ONE_CALL, Ticket, Wait
 from proxy.redact import Redactor
 from proxy.routing.answer import Answer, empty_answer
@@ -43,15 +37,10 @@ from proxy.routing.images import ImageFetcher
 from proxy.routing.line import Lines
 from proxy.routing.operations import OPERATIONS, Operation, Operations
 from proxy.routing.receipt import Receipt
+from proxy.routing.sessions import Sessions, Talk
 from proxy.routing.strict import refuse_drops
 
 log = logging.getLogger("pointsman.router")
-
-SHARE_OF_DEADLINE = 0.6
-"""The part of the time left that one provider may take while others are left."""
-
-FAIR_SHARE_S = 5.0
-"""Who was given less time than this to begin an answer, and did not, has not failed."""
 
 
 class Router:
@@ -81,6 +70,8 @@ class Router:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
         answered: set[str] | None = None,
+        patience: Patience | None = None,
+        sessions: Sessions | None = None,
     ) -> None:
         self._adapters = adapters
         self._chooser = chooser
@@ -98,6 +89,8 @@ class Router:
         self._chance = chance
         self._budget = RetryBudget(clock)
         self._lines = Lines()
+        self._patience = patience or Patience({}, frozenset())
+        self._sessions = Sessions(clock) if sessions is None else sessions
         self._backoff = wait_random_exponential(multiplier=0.5, max=8)
         self.answered = set[str]() if answered is None else answered
 
@@ -110,13 +103,15 @@ class Router:
         *,
         deadline_s: float = 300.0,
         fallback: bool | None = None,
+        talk: Callable[[], Talk | None] = lambda: None,
     ) -> Answer:
         """The answer, its first content already there; to be closed, which stops the provider.
 
         The type of `request` decides on the operation. `receipt` is filled on the way, whatever
         comes of it. `work` is the task that calls this; each attempt sets it an end of its own.
         `fallback` False keeps a request at its first candidate, True lets even a pinned one go on
-        to others. Raises ApiError up to the first content; the answer raises AdapterError after it.
+        to others. `talk` tells which conversation it belongs to. Raises ApiError up to the first
+        content; the answer raises AdapterError after it.
         """
         self._budget.request()
         model = request.model
@@ -124,6 +119,9 @@ class Router:
             await self._know(model)
         operation = self._operations[type(request)]
         plan = self._chooser.plan(request, preference, fallback=fallback)
+        wanted = plan.candidates[0]
+        if self._sessions.stays and (known := talk()):
+            plan = self._sessions.keep(plan, preference, known)
         for word in plan.warnings():
             receipt.warn(word)
         receipt.prompt_guess, most = operation.tokens(request)
@@ -143,11 +141,15 @@ class Router:
             else ONE_CALL,
         )
         try:
-            return await self._first_content(attempts)
+            answer = await self._first_content(attempts)
         except AdapterError:
             if attempts.empty:
                 return empty_answer(*attempts.empty, attempts.receipt, self._redactor)
             raise self._final_error(attempts, preference) from None
+        by = answer.ticket.candidate
+        if (by != wanted or self._sessions.stays) and not plan.pinned and (known := talk()):
+            self._sessions.settle(known, by, wanted, preference)
+        return answer
 
     def _calls(
         self, operation: Operation[Any], request: Any, plan: Plan
@@ -189,28 +191,23 @@ class Router:
         ticket = await self._leave(attempts)
         log_use(ticket)
         candidate = ticket.candidate
-        share = SHARE_OF_DEADLINE if len(attempts.untried()) > 1 else 1.0
-        share_s = max(share * (attempts.deadline - self._clock()), 0.001)
+        began, streamed = self._clock(), streamed_of(attempts.request)
+        left_s = max(attempts.deadline - began, 0.001)
+        longest = Longest(left_s, left_s >= FAIR_SHARE_S)
+        if len(attempts.untried()) > 1:
+            longest = self._patience.share(candidate, streamed, attempts.tokens, began, left_s)
         try:
-            first, rest = await self._open(ticket, attempts, share_s)
+            first, rest = await self._open(ticket, attempts, longest.seconds)
         except AdapterError as met:
             error = self._redactor.masked(met)
-            if error.kind is ErrorKind.TIMEOUT_FIRST_BYTE and share_s < FAIR_SHARE_S:
-                ticket.abandoned()
-            else:
-                ticket.failed(error)
-            self._failed(candidate, error, attempts)
-            if error.kind is ErrorKind.MODEL_MISSING and error.status is not None:
-                await self._retire(candidate, error, attempts)
-            if isinstance(error, EmptyAnswerError) and attempts.empty is None:
-                attempts.empty = ticket, error.events
-            if error.kind is ErrorKind.CONTEXT and len(attempts.plan.candidates) > 1:
-                attempts.useless |= await self._no_larger(candidate, attempts)
+            await self._failed(ticket, error, attempts, is_fair=longest.is_fair)
             raise error from None
         except BaseException:
             ticket.abandoned()
             raise
         ticket.answered()
+        if streamed is not None:
+            self._patience.heard(candidate, streamed, began, self._clock())
         self.answered.add(candidate.provider)
         attempts.receipt.tried(candidate, 200, None)
         if self._chooser.retired.has_news:
@@ -220,12 +217,27 @@ class Router:
             attempts.receipt.warn(f"stand_in={candidate.provider}")
         return Answer(ticket, attempts.receipt, first, rest, self._redactor)
 
-    def _failed(self, candidate: Candidate, error: AdapterError, attempts: Attempts) -> None:
+    async def _failed(
+        self, ticket: Ticket, error: AdapterError, attempts: Attempts, *, is_fair: bool
+    ) -> None:
+        """Learn of an attempt that came to nothing; who had no fair time for it has not failed."""
+        candidate = ticket.candidate
+        if error.kind is ErrorKind.TIMEOUT_FIRST_BYTE and not is_fair:
+            ticket.abandoned()
+        else:
+            ticket.failed(error)
         attempts.failures.append((candidate, error))
         attempts.receipt.tried(candidate, error.status or error.kind, error)
+        self._sessions.failed(candidate.provider)
         log.info("[%s] %s", candidate.provider, error.message)
         if error.kind is ErrorKind.AUTH:
             log.error("[%s] refuses its key: it is left out until that is mended", error.provider)
+        if error.kind is ErrorKind.MODEL_MISSING and error.status is not None:
+            await self._retire(candidate, error, attempts)
+        if isinstance(error, EmptyAnswerError) and attempts.empty is None:
+            attempts.empty = ticket, error.events
+        if error.kind is ErrorKind.CONTEXT and len(attempts.plan.candidates) > 1:
+            attempts.useless |= await self._no_larger(candidate, attempts)
 
     async def _retire(self, candidate: Candidate, error: AdapterError, attempts: Attempts) -> None:
         """Another model takes the place of a configured one that is gone; a pinned name stays."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from proxy.routing.images import ImageFetcher
 from proxy.routing.operations import OPERATIONS, Operations
 from proxy.routing.receipt import Receipt
 from proxy.routing.router import Router
+from proxy.routing.sessions import Sessions, talk_of
 from tests.proxy.kit import ScriptedAdapter, request
 
 NETWORK, SERVER, LIMIT = ErrorKind.NETWORK, ErrorKind.SERVER, ErrorKind.RATE_LIMIT
@@ -50,6 +52,7 @@ class Station:
     strict_params: bool = False
     max_wait_s: float = 0
     chance: float = 0
+    sticky: bool = True
     limits: dict[str, Limits] = field(default_factory=dict)
     windows: dict[str, int] = field(default_factory=dict)
     operations: Operations = field(default_factory=lambda: OPERATIONS)
@@ -92,13 +95,15 @@ class Station:
             clock=self.clock,
             sleep=self.clock.sleep,
             chance=lambda: self.chance,
+            sessions=Sessions(self.clock, on=self.sticky),
         )
 
     @contextlib.asynccontextmanager
     async def answer(self, asked: Any) -> AsyncIterator[Answer]:
         work = Work(Rounds())
         try:
-            answer = await self.router.answer(asked, self.preference, self.receipt, work)
+            talk = partial(talk_of, {}, None, asked)
+            answer = await self.router.answer(asked, self.preference, self.receipt, work, talk=talk)
             async with contextlib.aclosing(answer):
                 yield answer
         finally:
