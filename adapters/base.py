@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from adapters.errors import (
     CODE_OF_KIND as CODE_OF_KIND,
     AdapterError as AdapterError,
+    Cannot as Cannot,
     ErrorCode as ErrorCode,
     ErrorKind as ErrorKind,
     Phase as Phase,

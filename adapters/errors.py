@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 MAX_MESSAGE = 1000
 MAX_WORD = 100
@@ -122,12 +122,26 @@ class UnchangedError(Exception):
         return other
 
 
+class Cannot(NamedTuple):
+    """What a model has said that it cannot do.
+
+    `what` is a field of `Capabilities`, a picture's media type, `image_size`, or `schema` for one
+    that is too intricate; `lasts` that it holds for other requests as well, `is_limit` that it can,
+    but not so much of it.
+    """
+
+    what: str
+    param: str
+    lasts: bool = False
+    is_limit: bool = False
+
+
 class AdapterError(UnchangedError):
     """The one error an adapter raises. `message` is for the client: no key, no prompt in it.
 
     `status` is the upstream's HTTP status if there was one; `retry_after_s` the wait it told,
     None if it told none; `param` the name of OpenAI's parameter at fault; `upstream_code` the
-    provider's own error code or status word.
+    provider's own error code or status word, `cannot` what the model was told to be unable to.
     """
 
     def __init__(
@@ -142,6 +156,7 @@ class AdapterError(UnchangedError):
         phase: Phase = Phase.BEFORE_CONTENT,
         param: str | None = None,
         upstream_code: str | None = None,
+        cannot: Cannot | None = None,
     ) -> None:
         self.kind = kind
         self.code = CODE_OF_KIND[kind]
@@ -153,6 +168,7 @@ class AdapterError(UnchangedError):
         self.phase = phase
         self.param = _word(param)
         self.upstream_code = _word(upstream_code)
+        self.cannot = cannot
         super().__init__(str(self))
 
     def __str__(self) -> str:

@@ -41,6 +41,7 @@ from proxy.gate.shortcut import Shortcut
 from proxy.limits.health import Health
 from proxy.limits.patience import patience_of
 from proxy.limits.retired import Retired
+from proxy.limits.unable import Unable
 from proxy.proof import Identity
 from proxy.redact import Redactor
 from proxy.routing.candidates import Chooser, Preference, built_in_models, last_resort_of
@@ -90,6 +91,7 @@ class Parts:
             has_told=lambda provider: provider in self.catalog.lists(),
             last_resort=last_resort_of(self.adapters, answered),
             retired=self.retired,
+            cannot=Unable(clocks.clock),
             operations=self.operations,
         )
         self.router = self._router(clocks, redactor, answered)
@@ -117,6 +119,11 @@ class Parts:
         self.admin_token = admin_token(settings.admin_token, is_published=settings.is_guarded)
         self.gate = _gate(settings, self.admin_token, clocks)
         self.telemetry = telemetry_of(settings, self.adapters.values())
+
+    def try_again(self, provider: str) -> None:
+        """Ask `provider` what it has refused before: its owner says that this has been seen to."""
+        self.health.try_again(provider)
+        self.chooser.cannot.forget(provider)
 
     def _router(self, clocks: Clocks, redactor: Redactor, answered: set[str]) -> Router:
         return Router(
@@ -219,7 +226,7 @@ def _routes(
         *probe_routes(parts.life, parts.background.problems),
         *usage_routes(ledger, metrics.text, gate),
         *kept_routes(kept, gate),
-        *admin_routes(Console(sources, parts.watch, parts.health.try_again), gate, doors[0][1]),
+        *admin_routes(Console(sources, parts.watch, parts.try_again), gate, doors[0][1]),
     ]
 
 

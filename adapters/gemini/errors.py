@@ -12,6 +12,7 @@ import orjson
 
 from adapters.account import is_of_account, quoted
 from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
+from adapters.cannot import cannot
 from adapters.waits import go_duration_s
 
 NAME = "gemini"
@@ -131,6 +132,11 @@ def api_error(
     message = error["message"] if isinstance(error.get("message"), str) else ""
     details = list(_details(error))
     kind = _kind(code, word, message, details)
+    lacking = None
+    if kind in (ErrorKind.BAD_REQUEST, ErrorKind.UNSUPPORTED, ErrorKind.TOO_LARGE):
+        lacking = cannot(message)
+    if lacking and kind is ErrorKind.BAD_REQUEST:
+        kind = ErrorKind.UNSUPPORTED
     if kind is ErrorKind.TIMEOUT_FIRST_BYTE and phase is Phase.AFTER_CONTENT:
         kind = ErrorKind.STALL
     wait_s = _wait_s(kind, message, details, now or datetime.now(UTC))
@@ -142,8 +148,9 @@ def api_error(
         retry_after_s=told_wait_s if wait_s is None else wait_s,
         scope=SCOPE_OF_KIND.get(kind, Scope.REQUEST),
         phase=phase,
-        param=_param(message) if kind is ErrorKind.UNSUPPORTED else None,
+        param=_param(message) or (lacking.param if lacking else None),
         upstream_code=_reason(details) or word,
+        cannot=lacking,
     )
 
 

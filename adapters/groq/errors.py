@@ -15,6 +15,7 @@ import orjson
 
 from adapters.account import BARRING_STATUS, is_of_account, page_title, told
 from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
+from adapters.cannot import cannot
 from adapters.groq.messages import PROVIDER
 from adapters.waits import DAY_S, HOUR_S, go_duration_s, retry_after_s
 
@@ -108,6 +109,11 @@ def refusal(
     error = error_object(response.content)
     now = datetime.now(UTC)
     kind = _kind(by_class, error, response, now)
+    lacking = None
+    if kind in (ErrorKind.BAD_REQUEST, ErrorKind.UNSUPPORTED, ErrorKind.TOO_LARGE):
+        lacking = cannot(text_of(error.get("message")))
+    if lacking and kind is ErrorKind.BAD_REQUEST:
+        kind = ErrorKind.UNSUPPORTED
     wait = None
     if kind in _WAITING:
         wait = wait_s(error, response.headers, now, a_day=kind is ErrorKind.QUOTA_DAY)
@@ -119,8 +125,9 @@ def refusal(
         retry_after_s=wait,
         scope=_SCOPES.get(kind, Scope.REQUEST),
         phase=phase,
-        param=_param(error),
+        param=_param(error) or (lacking.param if lacking else None),
         upstream_code=text_of(error.get("code")) or None,
+        cannot=lacking,
     )
 
 

@@ -12,6 +12,8 @@ import orjson
 
 from adapters.account import BARRING_STATUS, is_of_account, page_title, quoted, told
 from adapters.base import AdapterError, ErrorKind, Phase, Scope
+from adapters.cannot import cannot
+from adapters.errors import Cannot
 from adapters.waits import retry_after_s
 
 NAME = "ollama"
@@ -100,6 +102,9 @@ def refusal_error(
     """
     is_cloud = _CLOUD_MODEL.fullmatch(model or "") is not None or "ollama.com" in text
     kind, param = _meaning(text.lower(), status, is_cloud=is_cloud)
+    lacking = _lacking(kind, text)
+    if lacking and kind is not ErrorKind.UNSUPPORTED:
+        kind, param = ErrorKind.UNSUPPORTED, lacking.param
     scope = _SCOPE_OF_KIND.get(kind, Scope.REQUEST)
     if kind is ErrorKind.MODEL_MISSING:
         retry_after_s = UNTIL_PULLED_S
@@ -107,13 +112,14 @@ def refusal_error(
         retry_after_s = WEEK_S if _LONG.search(text.lower()) else SESSION_S
     return AdapterError(
         kind,
-        _message(kind, param, model, quoted(text, secret)),
+        _message(kind, param, model, quoted(text, secret), lacking),
         provider=NAME,
         status=status,
         retry_after_s=retry_after_s,
         scope=Scope.MODEL if is_cloud and scope in (Scope.PROVIDER, Scope.KEY) else scope,
         phase=phase,
         param=param,
+        cannot=lacking,
     )
 
 
@@ -129,6 +135,17 @@ def refusal(response: httpx.Response, *, model: str, secret: str) -> AdapterErro
         secret=secret,
         retry_after_s=retry_after_s(response.headers, datetime.now(UTC)),
     )
+
+
+def _lacking(kind: ErrorKind, text: str) -> Cannot | None:
+    """What the model cannot do; a picture that cannot be read may be a 500."""
+    if kind not in (ErrorKind.BAD_REQUEST, ErrorKind.UNSUPPORTED, ErrorKind.SERVER):
+        return None
+    lacking = cannot(text)
+    is_broken = kind is ErrorKind.SERVER
+    if lacking is None or (is_broken and not lacking.what.startswith(("image", "audio"))):
+        return None
+    return lacking
 
 
 def page_error(status: int, title: str) -> AdapterError:
@@ -184,13 +201,20 @@ _WORDS: Mapping[ErrorKind, str] = {
 }
 
 
-def _message(kind: ErrorKind, param: str | None, model: str, said: str) -> str:
+_NAMED = ("tools", "images")
+
+
+def _message(
+    kind: ErrorKind, param: str | None, model: str, said: str, lacking: Cannot | None
+) -> str:
     if words := _WORDS.get(kind):
         return words.format(model=model)
     match kind:
+        case ErrorKind.UNSUPPORTED if lacking and not (lacking.lasts and lacking.what in _NAMED):
+            return f"the model {model} cannot do this{_says(said)}"
         case ErrorKind.UNSUPPORTED:
-            cannot = {"tools": "tools", "reasoning_effort": "thinking", "messages": "images"}
-            return f"the model {model} does not support {cannot.get(param or '', 'this request')}"
+            lost = {"tools": "tools", "reasoning_effort": "thinking", "messages": "images"}
+            return f"the model {model} does not support {lost.get(param or '', 'this request')}"
         case ErrorKind.AUTH:
             return f"the key was refused: check OLLAMA_API_KEY{_says(said)}"
         case ErrorKind.ACCOUNT if said.lower() in ("", "unauthorized"):

@@ -14,6 +14,8 @@ from adapters.base import Adapter, Capabilities
 from proxy.candidate import Candidate
 from proxy.errors import ApiError, bad_request, model_not_found
 from proxy.limits.retired import Retired
+from proxy.limits.unable import Unable
+from proxy.routing.demands import demands
 from proxy.routing.operations import OPERATIONS, Operations
 from proxy.routing.pin import Pin
 
@@ -67,7 +69,7 @@ class Chooser:
 
     `listed` tells which providers list a model of this name, `has_told` whether a provider has
     given its list; `last_resort` which provider, if any, stands in when nothing is set up yet;
-    `retired` which model answers for one that is gone.
+    `retired` which model answers for one that is gone, `cannot` what models have refused.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Chooser:
         last_resort: Callable[[Preference], str | None],
         has_told: Callable[[str], bool] = lambda _provider: True,
         retired: Retired | None = None,
+        cannot: Unable | None = None,
         operations: Operations = OPERATIONS,
     ) -> None:
         self._adapters = adapters
@@ -87,6 +90,7 @@ class Chooser:
         self._last_resort = last_resort
         self.retired = retired or Retired({}, wall=lambda: 0)
         self._serving = self.retired.serving
+        self.cannot = cannot or Unable(lambda: 0)
         ids = "|".join(map(re.escape, adapters))
         # Ids are in lower case. Whoever names a local one in any way wants no cloud to answer.
         self._pin = re.compile(rf"({ids})(?:([/:])(.*))?", re.ASCII | re.IGNORECASE | re.DOTALL)
@@ -112,6 +116,8 @@ class Chooser:
         if operation.model is not None:
             plan = self._doing(operation.model, plan, request.model, preference)
         plan = self._capable(plan, operation.needs(request))
+        if self.cannot.known:
+            plan = self._willing(plan, demands(request))
         return replace(plan, candidates=plan.candidates[:1]) if fallback is False else plan
 
     def _fixed(
@@ -325,6 +331,15 @@ class Chooser:
         if not able:
             raise self._unsupported(skipped, needs)
         return replace(plan, candidates=tuple(able), skipped=tuple(skipped))
+
+    def _willing(self, plan: Plan, asked: Mapping[str, int]) -> Plan:
+        """Without those who have refused such a request before, unless that leaves nobody."""
+        refusing = {c: what for c in plan.candidates if (what := self.cannot.lacks(c, asked))}
+        willing = tuple(c for c in plan.candidates if c not in refusing)
+        if not (refusing and willing):
+            return plan
+        skipped = [Skipped(candidate, what) for candidate, what in refusing.items()]
+        return replace(plan, candidates=willing, skipped=(*plan.skipped, *skipped))
 
     def _unsupported(self, skipped: Sequence[Skipped], needs: Mapping[str, str]) -> ApiError:
         tried = ", ".join(f"{skip.candidate} cannot do '{skip.param}'" for skip in skipped)

@@ -32,6 +32,7 @@ from proxy.routing.answer import Answer, empty_answer
 from proxy.routing.attempts import FINAL_KINDS, NO_PAUSE_KINDS, Attempts
 from proxy.routing.budget import RetryBudget
 from proxy.routing.candidates import Chooser, Plan, Preference
+from proxy.routing.demands import demands
 from proxy.routing.first import EmptyAnswerError
 from proxy.routing.images import ImageFetcher
 from proxy.routing.line import Lines
@@ -212,6 +213,8 @@ class Router:
         attempts.receipt.tried(candidate, 200, None)
         if self._chooser.retired.has_news:
             self._warn_of_gone(candidate, attempts)
+        if self._chooser.cannot.known:
+            self._chooser.cannot.answered(candidate, demands(attempts.request))
         is_first = candidate == attempts.plan.candidates[0]
         if self._adapters[candidate.provider].last_resort and not is_first:
             attempts.receipt.warn(f"stand_in={candidate.provider}")
@@ -230,6 +233,8 @@ class Router:
         attempts.receipt.tried(candidate, error.status or error.kind, error)
         self._sessions.failed(candidate.provider)
         log.info("[%s] %s", candidate.provider, error.message)
+        if error.cannot:
+            self._chooser.cannot.refused(candidate, error.cannot, demands(attempts.request))
         if error.kind is ErrorKind.AUTH:
             log.error("[%s] refuses its key: it is left out until that is mended", error.provider)
         if error.kind is ErrorKind.MODEL_MISSING and error.status is not None:

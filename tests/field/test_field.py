@@ -1,7 +1,4 @@
-"""What people met with proxies and apps before the three providers, replayed: one file a report.
-
-Whoever mends a case takes it off `NOT_YET`, which is strict: a case that holds may not stay there.
-"""
+"""What people met with proxies and apps before the three providers, replayed: one file a report."""
 
 from __future__ import annotations
 
@@ -27,13 +24,6 @@ from tests.field.fake import CHAT_PATHS, FieldFake
 from tests.security.kit import SOAK, serving
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.json"))
-NOT_YET = frozenset(
-    {
-        "gemini-gif",
-        "gemini-too-many-states-tools",
-        "ollama-webp",
-    }
-)
 PACE = 0.2
 """What a second of a case's own waiting takes here, and a second of a provider's timeout."""
 OURS = ("POINTSMAN_", "LLM_", "GROQ_", "GEMINI_", "OLLAMA_", "EMBEDDED_")
@@ -127,17 +117,11 @@ def play(case: Mapping[str, Any], settings: Settings, fakes: Fakes) -> dict[str,
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_a_report_of_the_field_has_its_answer(
-    path: Path,
-    fakes: Fakes,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
+    path: Path, fakes: Fakes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = json.loads(path.read_text(encoding="utf-8"))
     if case.get("slow") and not SOAK:
         pytest.skip("takes over a minute; POINTSMAN_SOAK=1 runs it")
-    if path.stem in NOT_YET:
-        request.applymarker(pytest.mark.xfail(strict=True, raises=AssertionError))
     for name in [name for name in os.environ if name.startswith(OURS)]:
         monkeypatch.delenv(name)
     for name, value in environment(case, fakes).items():

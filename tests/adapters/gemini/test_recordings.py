@@ -184,8 +184,13 @@ async def test_an_answer_without_content_and_reason_is_an_error(recording: Recor
 
 @pytest.mark.parametrize("recording", ERRORS, ids=_id)
 async def test_a_recorded_error_gives_its_kind(recording: Recording) -> None:
+    told: dict[bytes, ErrorKind] = {
+        b"API_KEY_INVALID": ErrorKind.AUTH,
+        b"modalities (TEXT) is not supported by the model": ErrorKind.UNSUPPORTED,
+    }
+    other = ErrorKind.BAD_REQUEST
     kinds = {
-        400: ErrorKind.AUTH if b"API_KEY_INVALID" in recording.body else ErrorKind.BAD_REQUEST,
+        400: next((told[words] for words in told if words in recording.body), other),
         403: ErrorKind.AUTH,
         404: ErrorKind.MODEL_MISSING,
         429: ErrorKind.RATE_LIMIT,

@@ -1,0 +1,90 @@
+"""What a refusal says that a model cannot do: one reading of words for all providers. Pure.
+
+None of them has a code for it. Whatever is read here rotates, since another model may be able to;
+what is said of the model and not of the one request is remembered of it besides.
+"""
+
+from __future__ import annotations
+
+import re
+
+from adapters.errors import Cannot
+
+_LACKS = re.compile(
+    r"(\bnot|n't|no longer)( yet| currently)?( be)? (support|enabled|available|allowed|capable)"
+    r"|unsupported|no support for|only supports?|supports? only|incapable|missing data required for"
+    r"|content['`\"]?\W{0,4}(value )?must be a string",
+    re.IGNORECASE,
+)
+_FAILS = re.compile(
+    r"(\bnot|n't|unable to) (process|handle|accept|see|view|read|load|decode|open|interpret)"
+    r"|fail(ed|s)? to (process|load|decode|read|open)|(bad|broken|corrupt\w*|invalid) (image|audio)"
+    r"|(image|audio)\b.{0,40}\b(not valid|invalid|corrupt\w*)|unknown format|unrecogni[sz]ed",
+    re.IGNORECASE,
+)
+_MANY = re.compile(
+    r"too many|at most|up to|more than|exceed|maximum|\blimit|too (large|big)|larger than",
+    re.IGNORECASE,
+)
+_LARGE = re.compile(
+    r"too (large|big)|larger|\bsize|\bbytes|\b[kmg]i?b\b|pixel|dimension|resolution|width|height",
+    re.IGNORECASE,
+)
+_INTRICATE = re.compile(
+    r"too many states|\bschemas?\b.{0,80}\b(too (large|complex|deep|many)|exceed|nesting)"
+    r"|\b(too (large|complex|deep)|nesting depth)\b.{0,80}\bschema\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_OF_THE_MODEL = re.compile(
+    r"\bmodels?\b|does(n't| not) support (tools|functions?|images?|vision|audio)"
+    r"|content['`\"]?\W{0,4}(value )?must be a string",
+    re.IGNORECASE,
+)
+_FORMAT = re.compile(
+    r"\b(?:image/)?(gif|webp|bmp|heic|heif|avif|tiff|png|jpe?g|svg)\b", re.IGNORECASE
+)
+_SUBJECTS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
+    (what, param, re.compile(words, re.IGNORECASE))
+    for what, param, words in (
+        ("modalities", "modalities", r"modalit(y|ies) \(|response.{0,4}modalit|output modalit"),
+        ("tool_choice", "tool_choice", r"tool.?choice|parallel.?tool|forc(ed|ing) (tool|function)"),
+        ("tools", "tools", r"\btools?\b|tool.?(call|use)|function.?(call|declaration)"),
+        ("logprobs", "logprobs", r"log.?prob"),
+        ("images", "messages", r"\bimages?\b|\bvision\b|\bpictures?\b|multi-?modal"),
+        ("images", "messages", r"\bcontent['`\"]?\W{0,4}(value )?must be a string"),
+        ("audio", "messages", r"\baudio\b"),
+        ("files", "messages", r"\b(pdf|documents?|files?|video)\b|application/"),
+        ("json_schema", "response_format", r"response.?(format|mime|schema)|json.?(schema|mode)"),
+    )
+)
+_WISHES = frozenset(("modalities", "tool_choice"))
+"""What may be asked for in another way: a refusal of one says nothing of the next."""
+_COUNTED = frozenset(("tools", "images"))
+
+
+def cannot(message: str) -> Cannot | None:
+    """What the model cannot do by the words of its refusal; None if they say no such thing."""
+    about = [(what, param) for what, param, words in _SUBJECTS if words.search(message)]
+    if _INTRICATE.search(message):
+        is_of_tools = ("tools", "tools") in about
+        return Cannot("schema", "tools" if is_of_tools else "response_format", lasts=True)
+    lacks, fails = _LACKS.search(message), _FAILS.search(message)
+    if lacks or fails:
+        if kind := _kind_of_picture(message):
+            return Cannot(kind, "messages", lasts=lacks is not None)
+        for what, param in about:
+            is_ability = what not in _WISHES and _OF_THE_MODEL.search(message)
+            return Cannot(what, param, lasts=bool(lacks and is_ability))
+    if _MANY.search(message):
+        for what, param in about:
+            if what == "images" and _LARGE.search(message):
+                what = "image_size"
+            is_counted = what in _COUNTED or what == "image_size"
+            return Cannot(what, param, lasts=is_counted, is_limit=True)
+    return None
+
+
+def _kind_of_picture(message: str) -> str | None:
+    """The media type that is refused: the only one that is named, as what is taken is in lists."""
+    named = {found.lower() for found in _FORMAT.findall(message)}
+    return f"image/{named.pop()}" if len(named) == 1 else None
