@@ -9,6 +9,7 @@ from adapters.base import Json
 from adapters.tasks import EmbeddingRequest
 from proxy.doors.checks import checked, count, out_of_range, string, wrong_type
 from proxy.doors.door import Asked
+from proxy.doors.embeddings.tokens import text_of
 from proxy.doors.openai import check_model_name
 from proxy.errors import ApiError, bad_request
 
@@ -64,22 +65,20 @@ def _texts(given: Any) -> tuple[str, ...]:
 
 
 def _text(at: int, given: Any) -> str:
-    if isinstance(given, list):
-        raise _of_tokens()
-    if not isinstance(given, str):
-        raise wrong_type(f"input[{at}]", "a string or a list of tokens")
+    param = f"input[{at}]"
+    if not isinstance(given, str | list):
+        raise wrong_type(param, "a string or a list of tokens")
     if not given:
-        raise _empty(f"input[{at}]")
-    return given
+        raise _empty(param)
+    if isinstance(given, str):
+        return given
+    if not all(type(token) is int for token in given):
+        raise wrong_type(param, "a string or a list of tokens")
+    try:
+        return text_of(given)
+    except ValueError:
+        raise out_of_range(param, "tokens of cl100k_base") from None
 
 
 def _empty(param: str) -> ApiError:
     return bad_request(f"'{param}' must not be empty.", param=param, code="invalid_value")
-
-
-def _of_tokens() -> ApiError:
-    return bad_request(
-        "'input' must be text here, no tokens (LangChain: check_embedding_ctx_length=False).",
-        param="input",
-        code="unsupported_value",
-    )

@@ -32,6 +32,19 @@ def test_a_text_and_a_list_of_texts_are_read() -> None:
         assert not parsed.stream and not parsed.in_base64
 
 
+@pytest.mark.parametrize(
+    ("tokens", "text"),
+    [
+        ([15339, 1917], "hello world"),
+        ([42, 3029, 2312, 13], "Köln."),
+        ([9468, 99, 232], "🦊"),
+    ],
+)
+def test_tokens_are_read_as_the_text_that_they_are_of(tokens: list[int], text: str) -> None:
+    for told in (tokens, [tokens], [tokens, "x"]):
+        assert parse_request({"model": "m", "input": told}).request.texts[0] == text
+
+
 def test_the_rest_of_the_body_is_read() -> None:
     parsed = parse_request(
         {
@@ -63,8 +76,14 @@ def test_the_rest_of_the_body_is_read() -> None:
         ({"input": ["x", 5]}, "input[1]"),
         ({"input": [True]}, "input[0]"),
         ({"input": ["x"] * (MAX_INPUTS + 1)}, "input"),
-        ({"input": [1, 2]}, "input"),
-        ({"input": [[1, 2]]}, "input"),
+        ({"input": [1, -2]}, "input[0]"),
+        ({"input": [1, True]}, "input[0]"),
+        ({"input": [1, "x"]}, "input[0]"),
+        ({"input": ["x", [100_256]]}, "input[1]"),
+        ({"input": [[2**70]]}, "input[0]"),
+        ({"input": [[]]}, "input[0]"),
+        ({"input": [[1.5]]}, "input[0]"),
+        ({"input": [[[1]]]}, "input[0]"),
         ({"dimensions": 0}, "dimensions"),
         ({"dimensions": 1.5}, "dimensions"),
         ({"dimensions": True}, "dimensions"),
