@@ -294,6 +294,11 @@ def _error_checks(create: Callable[..., Any]) -> dict[str, Check]:
 
 
 def _model_checks(client: openai.OpenAI) -> dict[str, Check]:
+    def embedded(_: Models) -> Any:
+        answer = client.embeddings.create(model=s.EMBEDDING_MODEL, input=s.EMBEDDED)
+        assert answer.data[0].embedding == answer.data[2].embedding
+        return [len(one.embedding) for one in answer.data]
+
     def listed(models: Models) -> Any:
         known = {model.id.removesuffix(":latest") for model in client.models.list()}
         return [name for name in models.values() if name not in known]
@@ -302,7 +307,7 @@ def _model_checks(client: openai.OpenAI) -> dict[str, Check]:
         model = client.models.retrieve(models["vision"])
         return [model.id == models["vision"], model.object]
 
-    return {"models_list": listed, "models_retrieve": retrieved}
+    return {"models_list": listed, "models_retrieve": retrieved, "embedded": embedded}
 
 
 EXPECTED: dict[str, Any] = {

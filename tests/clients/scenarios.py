@@ -39,6 +39,8 @@ MODELS: dict[str, Models] = {
     },
 }
 
+EMBEDDED = ["The cat sat.", "Köln 🦊", "The cat sat."]
+EMBEDDING_MODEL = "text-embedding-3-small"
 PLAIN = "Say hello."
 UNICODE = "Grüße, 日本語, 👩‍🚀 and a line\u2028separator\u2029 \x85 \x00end"
 CITIES = 'What is the weather in "Paris" and in "Rome"?'
@@ -71,6 +73,7 @@ EXPECTED: dict[str, Any] = {
     "structured": {"name": "Ada", "age": 7, "home": {"city": "text"}},
     "image": f"{len(base64.b64decode(PNG))} bytes",
     "reasoning": "The user wants an answer. 🤔 I think about it, step by step.",
+    "embedded": [1536, 1536, 1536],
 }
 
 

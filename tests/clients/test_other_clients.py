@@ -34,6 +34,7 @@ TOOLS = scenarios.EXPECTED["tools"]
 TEXTS = ("plain", "stream", "unicode", "image", "tools", "structured")
 COMMON = {name: scenarios.EXPECTED[name] for name in TEXTS} | {"tools_stream": TOOLS}
 REASONING = {"reasoning": scenarios.EXPECTED["reasoning"]}
+EMBEDDED = {"embedded": scenarios.EXPECTED["embedded"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ CLIENTS = {
         {
             **COMMON,
             **REASONING,
+            **EMBEDDED,
             "bad_request": ["BadRequestError", "invalid_value", "temperature"],
             "unknown_model": {
                 # Only Ollama's refusal says by itself which parameter is at fault.
@@ -92,6 +94,7 @@ CLIENTS = {
         {
             **COMMON,
             **REASONING,
+            **EMBEDDED,
             "tools_of_openai": TOOLS,
             "structured_of_openai": scenarios.EXPECTED["structured"],
             "bad_request": ["AI_APICallError", 400],
@@ -122,7 +125,7 @@ def outcomes_of(base_url: str) -> Callable[[str], Outcomes]:
 
     def run(name: str) -> Outcomes:
         if name not in done:
-            done[name] = _run(CLIENTS[name], base_url)
+            done[name] = run_client(CLIENTS[name], base_url)
         outcomes = done[name]
         if isinstance(outcomes, str):
             pytest.skip(outcomes)
@@ -131,7 +134,7 @@ def outcomes_of(base_url: str) -> Callable[[str], Outcomes]:
     return run
 
 
-def _run(client: Client, base_url: str) -> Outcomes | str:
+def run_client(client: Client, base_url: str) -> Outcomes | str:
     """What the script printed, or why it cannot run here."""
     try:
         command, folder = _python(client) if client.packages else _node(client)

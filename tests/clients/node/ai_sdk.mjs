@@ -2,7 +2,7 @@
 
 import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
-import { generateText, jsonSchema, Output, stepCountIs, streamText, tool } from "ai";
+import { embedMany, generateText, jsonSchema, Output, stepCountIs, streamText, tool } from "ai";
 import { z } from "zod";
 import { afterOf, baseURL, equal, report, s, weather } from "./report.mjs";
 
@@ -87,6 +87,13 @@ const checks = {
     const providerOptions = { pointsman: { reasoningEffort: "low" } };
     const model = compatible(models.thinking);
     return (await ask({ model, prompt: s.PLAIN, providerOptions })).reasoningText;
+  },
+
+  async embedded() {
+    const model = openai.embedding(s.EMBEDDING_MODEL);
+    const { embeddings } = await embedMany({ model, values: s.EMBEDDED, maxRetries: 0 });
+    equal(embeddings[0], embeddings[2]);
+    return embeddings.map((one) => one.length);
   },
 
   bad_request: (models) => refused(models.chat, { temperature: s.HOT }),

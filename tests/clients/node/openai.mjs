@@ -97,6 +97,12 @@ const checks = {
     return answer.choices[0].message.reasoning_content;
   },
 
+  async embedded() {
+    const answer = await client.embeddings.create({ model: s.EMBEDDING_MODEL, input: s.EMBEDDED });
+    equal(answer.data[0].embedding, answer.data[2].embedding);
+    return answer.data.map((one) => one.embedding.length);
+  },
+
   bad_request: (models) => refused({ model: models.chat, temperature: s.HOT }),
   unknown_model: (_, provider) => refused({ model: s.UNKNOWN_MODEL[provider] }),
 };
