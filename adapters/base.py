@@ -140,12 +140,14 @@ class Capabilities(Struct, frozen=True):
     """What a model can do. True also where nobody knows: the provider then has the last word.
 
     `image_urls` is False where an image must come as bytes, so that the proxy fetches it first.
+    `insert` is to fill in between two texts.
     `n` tells whether several choices can be had in one plain call, `n_stream` in one stream.
     """
 
     tools: bool = True
     images: bool = True
     image_urls: bool = False
+    insert: bool = False
     audio: bool = True
     files: bool = True
     json_schema: bool = True

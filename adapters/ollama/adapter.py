@@ -46,6 +46,7 @@ from adapters.ollama.context import (
 )
 from adapters.ollama.embeddings import EmbeddingAnswer
 from adapters.ollama.errors import CURE, NAME, refusal, refusal_error
+from adapters.ollama.generate import GENERATE_PATH, by_generate
 from adapters.ollama.host import base_url
 from adapters.ollama.request import CHAT_PATH, duration, to_native
 from adapters.reading import Bounded
@@ -103,6 +104,7 @@ class _Line:
     client: ollama.AsyncClient
     target: Target
     embedding: Target
+    generate: Target
 
 
 class OllamaAdapter:
@@ -137,6 +139,7 @@ class OllamaAdapter:
         return Capabilities(
             tools=facts.can("tools") is not False,
             images=facts.can("vision") is not False,
+            insert=facts.can("insert") is not False,
             audio=facts.can("audio") is not False,
             thinking=facts.can("thinking") is not False,
             context=min(filter(None, (facts.context, self._own.num_ctx)), default=None),
@@ -154,6 +157,8 @@ class OllamaAdapter:
             keep_alive=self._own.keep_alive,
             prompt=prompt,
         )
+        if request.extensions or type(request) is not ChatRequest:
+            call = by_generate(request, call)
         return self._ceilings.fitted(call) if request.max_tokens or self._is_capped else call
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
@@ -181,7 +186,8 @@ class OllamaAdapter:
         call = self._call(request, prompt)
         own_size = self._own.num_ctx is None and not names_num_ctx(request)
         answer = Answer(request, call, facts, prompt, own_size=own_size, secret=self._secret)
-        return exchange(line.target, call, answer, self._ceilings)
+        target = line.target if call.path == CHAT_PATH else line.generate
+        return exchange(target, call, answer, self._ceilings)
 
     def to_native_embedding(self, request: EmbeddingRequest) -> NativeCall:
         return embeddings.to_native(request, self._own.keep_alive)
@@ -262,7 +268,7 @@ class OllamaAdapter:
             url = httpx.URL(f"{base}/{path}")
             return _Server(self._upstream.target(url, headers, timeouts(self._own.timeout)))
 
-        return _Line(client, aim(CHAT_PATH), aim(embeddings.PATH))
+        return _Line(client, aim(CHAT_PATH), aim(embeddings.PATH), aim(GENERATE_PATH))
 
     async def _ask(self, line: _Line, model: str, facts: ModelFacts) -> None:
         """Learn what the model can do. A server that does not tell leaves it unknown."""
@@ -375,4 +381,5 @@ def _only_embeds(model: str, family: str | None) -> bool:
 def _facts_matter(request: ChatRequest, prompt: Prompt) -> bool:
     """Whether what a model can do changes what is sent; else no request waits for an answer."""
     need = prompt.tokens + expected_output(request.max_tokens)
-    return need > DEFAULT_NUM_CTX or prompt.media > 0
+    is_chat = type(request) is ChatRequest
+    return need > DEFAULT_NUM_CTX or prompt.media > 0 or not is_chat

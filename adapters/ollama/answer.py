@@ -41,6 +41,7 @@ from adapters.ollama.context import (
     Prompt,
 )
 from adapters.ollama.errors import NAME, error_text, refusal, refusal_error
+from adapters.ollama.generate import message_of
 from adapters.ollama.request import without_grammar
 
 GRAMMAR = re.compile(r"\b(grammar|schema|format)\b", re.IGNORECASE)
@@ -51,7 +52,7 @@ class _MalformedError(ValueError):
 
 
 class Answer:
-    """How one answer of `/api/chat` is read (a `native.Dialect`).
+    """How one answer of `/api/chat` or `/api/generate` is read (a `native.Dialect`).
 
     `own_size` tells that the context's size was ours to choose: then it is remembered, and made
     larger when the server finds it too small. `secret` is the key that no error may repeat.
@@ -159,6 +160,8 @@ class Answer:
         if "error" in chunk:
             raise self._error_in_answer(chunk)
         message = chunk.get("message")
+        if message is None and "response" in chunk:
+            message = message_of(chunk)
         if not self._started and message is not None:
             self._started = True
             events.append(Start(model=self._model_name(chunk), created=unix_time(chunk)))

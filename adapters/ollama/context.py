@@ -15,6 +15,7 @@ import orjson
 from msgspec import Struct
 
 from adapters.base import ChatRequest, Json
+from adapters.completion import CompletionRequest
 
 DEFAULT_NUM_CTX = 4096  # the least that a server gives a model by itself
 BYTES_PER_TOKEN = 3.5  # fewer than most tokenizers make of most texts: room to spare
@@ -42,7 +43,7 @@ class ModelFacts:
     refuses_thinking: bool = False
 
     def can(self, capability: str) -> bool | None:
-        """Whether the model can do it, in Ollama's words: tools, vision, audio, thinking."""
+        """Whether the model can do it, in Ollama's words: tools, vision, audio, insert."""
         if capability == "thinking" and self.refuses_thinking:
             return False
         return None if self.capabilities is None else capability in self.capabilities
@@ -90,6 +91,8 @@ def measured(request: ChatRequest) -> Prompt:
             texts += [part["text"] for part in content if isinstance(part.get("text"), str)]
             media += sum(part.get("type") in MEDIA for part in content)
         texts += _written(message)
+    if type(request) is CompletionRequest and request.suffix is not None:
+        texts.append(request.suffix)
     chars = sum(map(len, texts))
     size = chars if all(map(str.isascii, texts)) else sum(map(_size, texts))
     if request.tools:

@@ -36,6 +36,7 @@ class _Meaning(NamedTuple):
 _MEANING_OF_WORDS: Mapping[str, _Meaning] = {
     "does not support tools": _Meaning(ErrorKind.UNSUPPORTED, "tools"),
     "does not support thinking": _Meaning(ErrorKind.UNSUPPORTED, "reasoning_effort"),
+    "does not support insert": _Meaning(ErrorKind.UNSUPPORTED, "suffix"),
     "does not support": _Meaning(ErrorKind.UNSUPPORTED, "model"),
     "data required for image input": _Meaning(ErrorKind.UNSUPPORTED, "messages"),
     "invalid think value": _Meaning(ErrorKind.BAD_REQUEST, "reasoning_effort"),

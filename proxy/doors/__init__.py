@@ -10,6 +10,7 @@ from typing import Any
 from starlette.routing import compile_path
 
 from proxy.doors.chat import ChatDoor
+from proxy.doors.completions import CompletionsDoor
 from proxy.doors.door import Desk, Door
 from proxy.doors.embeddings import EmbeddingsDoor
 from proxy.doors.messages.models import AnthropicModels
@@ -59,6 +60,7 @@ def _openai(path: str) -> tuple[str, ...]:
 
 DOORS: tuple[Entrance, ...] = (
     Entrance(ChatDoor(), _openai("/chat/completions")),
+    Entrance(CompletionsDoor(), _openai("/completions")),
     Entrance(EmbeddingsDoor(), _openai("/embeddings")),
     Entrance(OllamaChat(), ("/api/chat",), beneath=("/api/",)),
     Entrance(OllamaGenerate(), ("/api/generate",)),

@@ -9,6 +9,7 @@ from adapters.base import Json
 from proxy.errors import ApiError, bad_request
 
 Check = Callable[[str, Any], Any]
+MAX_CHOICES = 4
 
 
 def checked(data: Mapping[str, Any], name: str, check: Check) -> Any:
@@ -90,6 +91,18 @@ def whole(low: int, high: int) -> Check:
 
 
 count = whole(1, 2**31 - 1)
+choices = whole(1, MAX_CHOICES)
+
+SAMPLING: Mapping[str, Check] = {
+    "temperature": between(0, 2),
+    "top_p": between(0, 1),
+    "frequency_penalty": between(-2, 2),
+    "presence_penalty": between(-2, 2),
+    "seed": whole(-(2**63), 2**63 - 1),
+    "logit_bias": json_object,
+    "user": string,
+}
+"""How the next token is chosen, and for whom: OpenAI's words in chats and completions."""
 
 
 def stops(value: Any) -> tuple[str, ...]:

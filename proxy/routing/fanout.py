@@ -19,6 +19,7 @@ from adapters.base import (
     Warn,
     has_content,
 )
+from adapters.completion import CompletionRequest, with_prompts
 
 Batch = list[Event]
 
@@ -30,24 +31,25 @@ async def fan_out(
     *,
     one_first: bool = False,
 ) -> AsyncGenerator[Batch, None]:
-    """The events of `request.n` calls, each call's with its own `index`; one usage at the end.
+    """The events of a call for each choice, each with its own `index`; one usage at the end.
 
     With a seed the calls get seed, seed + 1, …: the same seed would give the same answer. One
     call that fails makes the whole fail. Closing it closes all of them. `spent` is told how each
     call has ended; `one_first` keeps the others back until one has got its first content.
     """
-    queue: asyncio.Queue[Batch | Exception | None] = asyncio.Queue(maxsize=request.n)
+    shares = shares_of(request)
+    queue: asyncio.Queue[Batch | Exception | None] = asyncio.Queue(maxsize=len(shares))
     tasks: list[asyncio.Task[None]] = []
 
     def start(count: int) -> None:
         for index in range(len(tasks), count):
-            one = _one(adapter, _share(request, index), index, queue, spent)
+            one = _one(adapter, shares[index], index, queue, spent)
             tasks.append(asyncio.create_task(one))
 
-    start(1 if one_first else request.n)
+    start(1 if one_first else len(shares))
     usage = Usage()
     ended = 0
-    yield [Warn("emulated=n")]
+    yield [Warn("emulated=n")] if request.n > 1 else []
     try:
         while ended < len(tasks):
             match await queue.get():
@@ -56,8 +58,8 @@ async def fan_out(
                 case Exception() as error:
                     raise error
                 case batch:
-                    if len(tasks) < request.n and has_content(batch):
-                        start(request.n)
+                    if len(tasks) < len(shares) and has_content(batch):
+                        start(len(shares))
                     usage = _sum(usage, batch)
                     kept: Batch = [event for event in batch if not isinstance(event, Usage)]
                     if kept:
@@ -67,6 +69,14 @@ async def fan_out(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def shares_of(request: ChatRequest) -> list[ChatRequest]:
+    """A request for each choice, and where there are several prompts, for each choice of each."""
+    if type(request) is CompletionRequest and len(request.prompts) > 1:
+        alone = (with_prompts(request, [prompt]) for prompt in request.prompts)
+        return [share for one in alone for share in shares_of(one)]
+    return [_share(request, index) for index in range(request.n)]
 
 
 def _share(request: ChatRequest, index: int) -> ChatRequest:

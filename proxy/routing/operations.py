@@ -22,6 +22,7 @@ from adapters.base import (
     Json,
     Usage,
 )
+from adapters.completion import CompletionRequest
 from adapters.tasks import EmbeddingRequest
 from proxy.errors import bad_request
 from proxy.routing.embeddings import Embeddings
@@ -152,6 +153,29 @@ class Chat:
     first = staticmethod(until_content)
 
 
+class Complete(Chat):
+    """Texts are gone on with: a chat's turn for each of them."""
+
+    def needs(self, request: CompletionRequest) -> Mapping[str, str]:  # type: ignore[override]
+        """A text behind the one that is wanted is not for every model."""
+        needs = super().needs(request)
+        return needs if request.suffix is None else {**needs, "insert": "suffix"}
+
+    def tokens(self, request: CompletionRequest) -> tuple[int, int]:  # type: ignore[override]
+        """Of each call, as the limits count them: the longest prompt's."""
+        longest = max(map(len, request.prompts))
+        return math.ceil((longest + len(request.suffix or "")) / 4), request.max_tokens or 0
+
+    def may_take_more(self, request: CompletionRequest) -> bool:  # type: ignore[override]
+        """Several prompts, or choices."""
+        return len(request.prompts) > 1 or super().may_take_more(request)
+
+    def calls(self, request: CompletionRequest, can: Capabilities) -> int:  # type: ignore[override]
+        """Nobody takes several prompts in one call."""
+        count = len(request.prompts)
+        return count * request.n if count > 1 else super().calls(request, can)
+
+
 _NEEDS_OF_PART: Mapping[str, str] = {"image_url": "images", "input_audio": "audio", "file": "files"}
 
 
@@ -166,7 +190,13 @@ CHAT = Chat()
 
 def operations_of(embedding_model: str) -> Operations:
     """By the type of the request; `embedding_model` is the one whose vectors are made."""
-    return MappingProxyType({ChatRequest: CHAT, EmbeddingRequest: Embeddings(embedding_model)})
+    return MappingProxyType(
+        {
+            ChatRequest: CHAT,
+            CompletionRequest: Complete(),
+            EmbeddingRequest: Embeddings(embedding_model),
+        }
+    )
 
 
 OPERATIONS = operations_of("")

@@ -17,6 +17,7 @@ from tests.fakes.ollama_rules import (
     find_model,
     fit,
     parse,
+    parse_generate,
     refuse,
 )
 from tests.fakes.server import Answer, FakeServer, Request, json_answer
@@ -25,9 +26,9 @@ CREATED_AT = "2026-11-01T12:00:00.123456789Z"
 
 
 class OllamaFake(FakeServer):
-    """`/api/chat`, `/api/embed`, `/api/tags`, `/api/show`, `/api/version`."""
+    """`/api/chat`, `/api/generate`, `/api/embed`, `/api/tags`, `/api/show`, `/api/version`."""
 
-    chat_paths = ("/api/chat", "/api/embed")
+    chat_paths = ("/api/chat", "/api/generate", "/api/embed")
 
     def respond(self, request: Request) -> Answer:
         match request.method, request.path:
@@ -35,6 +36,8 @@ class OllamaFake(FakeServer):
                 return chat(parse(request))
             case "POST", "/api/embed":
                 return _json(embed(request))
+            case "POST", "/api/generate":
+                return generate(parse_generate(request))
             case "POST", "/api/show":
                 body = body_of(request)
                 return _json(_details(find_model(body.get("model") or body.get("name"))[1]))
@@ -126,6 +129,19 @@ def chat(body: Json) -> Answer:
     if said.calls:
         message["tool_calls"] = _tool_calls(said)
     return _json({**_line(body, message), **_end(said, prompt_tokens)})
+
+
+def generate(body: Json) -> Answer:
+    """What the little model says to a prompt; the fields have other names than the chat's."""
+    messages, prompt_tokens = fit(body)
+    said = say(seen(body, messages))
+    lines = []
+    for line in _lines(body, said, prompt_tokens):
+        message = line.pop("message")
+        thinking = {"thinking": message["thinking"]} if "thinking" in message else {}
+        lines.append({**line, "response": message["content"], **thinking})
+    encoded = tuple(_encoded(line) for line in lines)
+    return Answer(200, (("content-type", "application/x-ndjson"),), encoded, chunked=True)
 
 
 def _lines(body: Json, said: Said, prompt_tokens: int) -> Iterator[Json]:

@@ -33,6 +33,7 @@ MODELS = {
     "gemma3:4b": Model(("completion", "vision")),
     "tinyllama:latest": Model(("completion",), 2048),
     "nomic-embed-text:latest": Model(("embedding",), 2048),
+    "qwen2.5-coder:latest": Model(("completion", "insert"), 32_768),
 }
 
 
@@ -64,7 +65,25 @@ def find_model(name: Any) -> tuple[str, Model]:
 
 def parse(request: Request) -> Json:
     """The body of a chat request, if Ollama would take it."""
+    return _checked(body_of(request))
+
+
+def parse_generate(request: Request) -> Json:
+    """The body of a request to go on with a text, and that text as a chat would have it."""
     body = body_of(request)
+    name, model = find_model(body.get("model"))
+    for field in ("prompt", "suffix", "system", "template"):
+        if not isinstance(body.get(field, ""), str):
+            raise _wrong(field, "string")
+    if body.get("raw") and any(body.get(word) for word in ("template", "system", "context")):
+        raise refuse("raw mode does not support template, system, or context")
+    if body.get("suffix") and not model.can("insert"):
+        raise refuse(f"registry.ollama.ai/library/{name} does not support insert")
+    text = body.get("prompt", "") + (f" … {body['suffix']}" if body.get("suffix") else "")
+    return _checked({**body, "messages": [{"role": "user", "content": text}]})
+
+
+def _checked(body: Json) -> Json:
     name, model = find_model(body.get("model"))
     if not model.can("completion"):
         raise refuse(f'"{body["model"]}" does not support chat')

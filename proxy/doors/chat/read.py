@@ -12,10 +12,11 @@ from typing import Any
 from adapters.base import ChatRequest, Json, ResponseFormat, Thinking
 from proxy.doors.chat.messages import parse_messages
 from proxy.doors.checks import (
+    SAMPLING,
     Check,
     anything,
-    between,
     checked,
+    choices,
     count,
     flag,
     json_list,
@@ -33,7 +34,6 @@ from proxy.doors.schemas import with_bounded_schemas
 from proxy.errors import bad_request
 
 MAX_TOOLS = 128
-MAX_CHOICES = 4
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
@@ -80,18 +80,10 @@ def parse_request(data: Json) -> Parsed:
     return Parsed(request, request.stream, own, request.stream and include_usage, legacy)
 
 
-choices = whole(1, MAX_CHOICES)
-
 _PARAMS: Mapping[str, Check] = {
-    "temperature": between(0, 2),
-    "top_p": between(0, 1),
-    "frequency_penalty": between(-2, 2),
-    "presence_penalty": between(-2, 2),
-    "seed": whole(-(2**63), 2**63 - 1),
-    "logit_bias": json_object,
+    **SAMPLING,
     "logprobs": flag,
     "top_logprobs": whole(0, 20),
-    "user": string,
     "safety_identifier": string,
     "metadata": json_object,
     "store": flag,

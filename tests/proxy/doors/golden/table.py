@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tests.proxy.doors.golden.chat import Chat
+from tests.proxy.doors.golden.completions import Completions
 from tests.proxy.doors.golden.features import FEATURES
 from tests.proxy.doors.golden.reader import Reader
 from tests.proxy.doors.golden.responses import Responses
 
-READERS: Sequence[Reader] = (Chat(), Responses())
+READERS: Sequence[Reader] = (Chat(), Completions(), Responses())
 
 
 def table() -> str:

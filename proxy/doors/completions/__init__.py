@@ -1,0 +1,31 @@
+"""OpenAI's older completions: a text that is gone on with."""
+
+from __future__ import annotations
+
+from proxy.doors.completions.read import Parsed, parse_request
+from proxy.doors.completions.write import CompletionFold, CompletionStream, Form, new_id
+from proxy.doors.door import Call, Opening
+from proxy.doors.openai import Head, OpenAIErrors, parse_json
+
+
+class CompletionsDoor(OpenAIErrors):
+    """POST /v1/completions."""
+
+    name = "completions"
+
+    def read(self, call: Call) -> Parsed:
+        """The request in a body, checked."""
+        return parse_request(parse_json(call.body))
+
+    def stream(self, asked: Parsed, opening: Opening) -> CompletionStream:
+        """Chunks, an event each."""
+        return CompletionStream(_form(asked, opening), include_usage=asked.include_usage)
+
+    def fold(self, asked: Parsed, opening: Opening) -> CompletionFold:
+        """One object."""
+        return CompletionFold(_form(asked, opening))
+
+
+def _form(asked: Parsed, opening: Opening) -> Form:
+    head = Head(id=new_id(), created=int(opening.now_s), model=asked.request.model)
+    return Form(head, echo=asked.echo, choices=asked.request.n)
