@@ -1,4 +1,4 @@
-"""The providers: one adapter each, listed here and nowhere else."""
+"""The kinds of providers: one adapter each, listed here and nowhere else."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from adapters.gemini.adapter import GeminiAdapter
 from adapters.groq.adapter import GroqAdapter
 from adapters.ollama.adapter import OllamaAdapter
 
-_ADAPTERS: tuple[type[Adapter], ...] = (
+_STANDING: tuple[type[Adapter], ...] = (
     OllamaAdapter,
     GeminiAdapter,
     GroqAdapter,
     EmbeddedAdapter,
 )
+_NAMED: tuple[type[Adapter], ...] = ()
 
-REGISTRY: Mapping[str, type[Adapter]] = {cls.name: cls for cls in _ADAPTERS}
+REGISTRY: Mapping[str, type[Adapter]] = {cls.Settings.kind: cls for cls in (*_STANDING, *_NAMED)}
+STANDING: tuple[str, ...] = tuple(cls.Settings.kind for cls in _STANDING)
+"""The kinds of which there is a provider without anybody naming one, called as its kind."""

@@ -7,14 +7,18 @@ What is made for every request or chunk is a `Struct`: a frozen dataclass takes 
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from msgspec import Struct
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from adapters.configured import (
+    PLACEHOLDER_KEYS as PLACEHOLDER_KEYS,
+    ProviderSettings as ProviderSettings,
+    is_placeholder as is_placeholder,
+    variable as variable,
+)
 from adapters.errors import (
     CODE_OF_KIND as CODE_OF_KIND,
     AdapterError as AdapterError,
@@ -45,18 +49,6 @@ from adapters.events import (
 
 if TYPE_CHECKING:
     from adapters.upstream import Upstream
-
-PLACEHOLDER_KEYS = frozenset({"", "your_key_here", "your_api_key_here", "changeme", "none"})
-_PLACEHOLDER = re.compile(
-    r"<.*>|.*(\.\.\.|…)|([a-z]{1,5}[-_])?(x{3,}|\*{3,})|placeholder|todo|null"
-    r"|((your|my|insert|enter|paste)[-_ ])+([a-z]+[-_ ])*(key|token|secret)([-_ ]here)?"
-)
-
-
-def is_placeholder(key: str) -> bool:
-    """Whether a key is what examples write where a key should be: `your_key_here`, `sk-...`."""
-    text = key.strip().lower()
-    return text in PLACEHOLDER_KEYS or _PLACEHOLDER.fullmatch(text) is not None
 
 
 # -- in ---------------------------------------------------------------------------------------
@@ -185,46 +177,6 @@ class Availability:
     detail: str = ""
 
 
-class ProviderSettings(BaseModel):
-    """What a user can set for every provider; `proxy/settings.py` reads it from `<NAME>_<FIELD>`.
-
-    `timeout` is the number of seconds without a byte after which an upstream counts as stalled,
-    `first_token_timeout` without content at a stream's begin (None: by the model's own times).
-    `temperature` and `max_tokens` stand in for requests that give none.
-    `billed` tells that the user pays for what is used, which is on a free tier otherwise.
-    `careful_requests_per_minute` is what the rate preset `careful` keeps to. `public_url` is where
-    the provider is without a `base_url`, `gen_ai_name` what OpenTelemetry's conventions call it, if
-    that is not its id.
-    """
-
-    model_config = ConfigDict(frozen=True, protected_namespaces=())
-
-    careful_requests_per_minute: ClassVar[int | None] = None
-    public_url: ClassVar[str | None] = None
-    gen_ai_name: ClassVar[str | None] = None
-
-    api_key: SecretStr | None = None
-    model: str = Field(default="", max_length=128)
-    base_url: str | None = None
-    timeout: float = Field(default=60, gt=0, le=3600)
-    first_token_timeout: float | None = Field(default=None, gt=0, le=3600)
-    temperature: float | None = Field(default=None, ge=0, le=2)
-    max_tokens: int | None = Field(default=None, ge=1)
-    rate_limit_enabled: bool = True
-    rate_limit_requests_per_minute: int | None = Field(default=None, ge=1)
-    rate_limit_tokens_per_minute: int | None = Field(default=None, ge=1)
-    rate_limit_requests_per_day: int | None = Field(default=None, ge=1)
-    billed: bool = False
-
-    @field_validator("api_key")
-    @classmethod
-    def _placeholder_is_no_key(cls, key: SecretStr | None) -> SecretStr | None:
-        """The examples' `your_key_here` means that nobody has set a key yet."""
-        if key is None or is_placeholder(key.get_secret_value()):
-            return None
-        return SecretStr(key.get_secret_value().strip())
-
-
 class Memory(Protocol):
     """A small table that outlives a request: thought signatures by tool-call id."""
 
@@ -236,20 +188,30 @@ class Adapter(Protocol):
     """One provider. `chat` yields the events of each network read together, as one list.
 
     A list a read, and not event by event, so that chunks which arrived together leave together.
-    `setup` says in a few words what a user does to get it going; `last_resort` is True for the one
-    that only stands in while nothing has been set up.
+    `last_resort` is True for the one that only stands in while nothing has been set up.
     """
 
-    name: ClassVar[str]
-    title: ClassVar[str]
-    local: ClassVar[bool]
     last_resort: ClassVar[bool]
-    setup: ClassVar[str]
     Settings: ClassVar[type[ProviderSettings]]
 
     settings: ProviderSettings
 
     def __init__(self, settings: Any, upstream: Upstream, memory: Memory) -> None: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def title(self) -> str:
+        """Its name for people."""
+
+    @property
+    def local(self) -> bool:
+        """Whether it is the user's own: no cloud, no key, no price."""
+
+    @property
+    def setup(self) -> str:
+        """What a user does to get it going, in a few words."""
 
     @property
     def unconfigured(self) -> str | None:

@@ -174,6 +174,13 @@ class AdapterError(UnchangedError):
     def __str__(self) -> str:
         return f"{self.provider}: {self.message}"
 
+    def at(self, name: str) -> Self:
+        """The same of the provider `name`, by whose name its settings are called, too."""
+        if name == self.provider:
+            return self
+        ours, theirs = (f"{one.upper().replace('-', '_')}_" for one in (name, self.provider))
+        return self.but(provider=name, message=self.message.replace(theirs, ours))
+
     @property
     def was_sent(self) -> bool:
         """Whether the provider may have got the request."""

@@ -73,8 +73,8 @@ class Parts:
         memory, redactor, answered = LruMemory(), Redactor(settings.secrets()), set[str]()
         self.settings, self.upstream = settings, upstream
         self.adapters: Mapping[str, Adapter] = {
-            name: adapter(settings.providers[name], upstream, memory)
-            for name, adapter in REGISTRY.items()
+            name: REGISTRY[one.kind or name](one, upstream, memory)
+            for name, one in settings.providers.items()
         }
         self.background = Background()
         self.life = Life()

@@ -1,7 +1,7 @@
 """Every setting, read from the environment and `.env`; the only place that reads either.
 
-What can be set for a provider is declared by its adapter (`Adapter.Settings`) and read here from
-`<PROVIDER>_<FIELD>`, so that a new provider brings its settings along.
+What can be set for a provider is declared by its kind (`Adapter.Settings`); `providers.py` finds it
+among the variables that are read here.
 """
 
 from __future__ import annotations
@@ -10,17 +10,32 @@ import difflib
 import os
 import urllib.parse
 import urllib.request
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
 from dotenv import dotenv_values
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from adapters import REGISTRY
-from adapters.base import ProviderSettings, is_placeholder
+from adapters import REGISTRY, STANDING
+from adapters.base import ProviderSettings, is_placeholder, variable
+from proxy.providers import (
+    BadProvidersError,
+    is_shared,
+    known_variables,
+    placeholders,
+    providers_of,
+    told,
+)
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 # What a server listens on at every address is no address to connect to.
@@ -44,6 +59,7 @@ class Settings(BaseSettings):
         env_prefix="POINTSMAN_", env_ignore_empty=True, extra="ignore", frozen=True
     )
 
+    providers: Annotated[dict[str, ProviderSettings], NoDecode] = Field(default_factory=dict)
     llm_provider: str | None = Field(default=None, validation_alias="LLM_PROVIDER")
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
@@ -73,12 +89,17 @@ class Settings(BaseSettings):
     alert_error_rate: float | None = Field(default=None, gt=0, le=1)
     alert_cost_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     alert_webhook: SecretStr | None = None
-    providers: dict[str, ProviderSettings] = Field(default_factory=dict)
+
+    @field_validator("providers", mode="before")
+    @classmethod
+    def _are_not_their_names(cls, value: Any) -> Any:
+        """What the variable of this name holds are the names of those that are handed in."""
+        return {} if isinstance(value, str) else value
 
     @field_validator("llm_provider")
     @classmethod
-    def _is_a_provider(cls, provider: str | None) -> str | None:
-        return None if provider is None else _provider(provider)
+    def _is_a_provider(cls, provider: str | None, info: ValidationInfo) -> str | None:
+        return None if provider is None else _provider(provider, info)
 
     @field_validator("fallback", "allowed_hosts", "allowed_origins", mode="before")
     @classmethod
@@ -101,18 +122,21 @@ class Settings(BaseSettings):
 
     @field_validator("embedding_model")
     @classmethod
-    def _names_a_provider(cls, name: str) -> str:
+    def _names_a_provider(cls, name: str, info: ValidationInfo) -> str:
         provider, slash, model = name.strip().partition("/")
         if not name.strip():
             return ""
-        if not hasattr(REGISTRY[_provider(provider)], "embed"):
+        provider = _provider(provider, info)
+        there = info.data.get("providers") or {}
+        kind = there[provider].kind if provider in there else provider
+        if not hasattr(REGISTRY.get(kind), "embed"):
             raise ValueError(f"{provider} makes no embeddings")
-        return _provider(provider) + slash + model
+        return provider + slash + model
 
     @field_validator("fallback")
     @classmethod
-    def _are_providers(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(_provider(name) for name in names)
+    def _are_providers(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        return tuple(_provider(name, info) for name in names)
 
     @field_validator(
         "log_level", "log_format", "rate_preset", "transport", "think_tags", mode="before"
@@ -237,9 +261,10 @@ def _named_keys(entries: str) -> list[tuple[str, str]]:
     return found
 
 
-def _provider(name: str) -> str:
-    if name.strip().lower() not in REGISTRY:
-        raise ValueError("must be one of " + ", ".join(REGISTRY))
+def _provider(name: str, info: ValidationInfo) -> str:
+    there = info.data.get("providers") or STANDING
+    if name.strip().lower() not in there:
+        raise ValueError("must be one of " + ", ".join(there))
     return name.strip().lower()
 
 
@@ -251,22 +276,31 @@ def load_settings(env_file: Path | None = None, **given: Any) -> Settings:
     given = {name: value for name, value in given.items() if value is not None}
     given["_env_file"] = env_file
     proxies_of_environment()
-    providers: dict[str, ProviderSettings] = {}
-    wrong: list[str] = []
+    providers: Mapping[str, ProviderSettings] = {}
+    wrong: Sequence[str] = ()
     try:
-        for name in REGISTRY:
-            try:
-                providers[name] = _provider_settings(name, env_file)
-            except ValidationError as error:
-                wrong += _told(error, f"{name.upper()}_")
-        settings = Settings(providers=providers, **given)
+        try:
+            providers = providers_of(_environment(env_file))
+        except BadProvidersError as error:
+            wrong = error.lines
+        settings = Settings(providers=dict(providers), **given)
     except UnicodeDecodeError:
         raise SettingsError(f"{env_file} is not a text file in UTF-8") from None
     except ValidationError as error:
-        raise SettingsError("; ".join([*_told(error, "POINTSMAN_", given), *wrong])) from None
+        lines = told(error, "POINTSMAN_", tuple(given))
+        raise SettingsError("; ".join([*lines, *wrong])) from None
     if wrong:
         raise SettingsError("; ".join(wrong))
     return settings
+
+
+def _environment(env_file: Path | None) -> Mapping[str, str]:
+    """Every variable that is not empty, by its name in upper case; the environment stands over
+    the file.
+    """
+    there = dotenv_values(env_file) if env_file else {}
+    both = (*there.items(), *os.environ.items())
+    return {name.upper(): value for name, value in both if value}
 
 
 def strange_settings(env_file: Path | None = None) -> Mapping[str, str | None]:
@@ -274,11 +308,10 @@ def strange_settings(env_file: Path | None = None) -> Mapping[str, str | None]:
 
     By a provider's name other programs read the environment, too: there it must be a near miss.
     """
-    known = _names("POINTSMAN_", Settings) - {"POINTSMAN_PROVIDERS"}
-    for provider, adapter in REGISTRY.items():
-        known |= _names(f"{provider.upper()}_", adapter.Settings)
-    clouds = tuple(f"{name.upper()}_" for name, one in REGISTRY.items() if not one.local)
-    prefixes = ("POINTSMAN_", "LLM_", *(f"{name.upper()}_" for name in REGISTRY))
+    providers = known_variables(_environment(env_file))
+    known = _names("POINTSMAN_", Settings).union(*providers.values())
+    clouds = tuple(variable(name, "") for name in providers if not is_shared(name))
+    prefixes = ("POINTSMAN_", "LLM_", *(variable(name, "") for name in providers))
     here = {name.upper() for name in os.environ}
     there = {name.upper() for name in dotenv_values(env_file)} if env_file else set()
     strange = (here | there) - known - OTHERS
@@ -299,17 +332,7 @@ def _names(prefix: str, declared: type[BaseModel]) -> set[str]:
 
 def placeholder_keys(env_file: Path | None = None) -> Mapping[str, str]:
     """The keys that are still an example's placeholder, by provider; they count as none."""
-    found = {}
-    for name in REGISTRY:
-
-        class Key(BaseSettings):
-            model_config = SettingsConfigDict(env_prefix=f"{name.upper()}_", extra="ignore")
-            api_key: str = ""
-
-        key = Key(_env_file=env_file).api_key.strip().lower()  # type: ignore[call-arg] # the base's
-        if key and is_placeholder(key):
-            found[name] = key
-    return found
+    return placeholders(_environment(env_file))
 
 
 def proxies_of_environment() -> Mapping[str, str]:
@@ -332,31 +355,3 @@ def proxies_of_environment() -> Mapping[str, str]:
 def bypasses_proxy(host: str) -> bool:
     """Whether `host` is to be reached directly: this machine, or what NO_PROXY names."""
     return host in LOOPBACK_HOSTS or bool(urllib.request.proxy_bypass(host))
-
-
-def _provider_settings(name: str, env_file: Path | None) -> ProviderSettings:
-    declared = REGISTRY[name].Settings
-    prefix = f"{name.upper()}_"
-
-    class FromEnvironment(declared, BaseSettings):  # type: ignore[valid-type,misc] # made per provider
-        model_config = SettingsConfigDict(
-            env_prefix=prefix, env_ignore_empty=True, extra="ignore", frozen=True
-        )
-
-    found: ProviderSettings = FromEnvironment(_env_file=env_file)
-    # A plain instance: the provider's own class, and no second look at the environment on a copy.
-    plain: ProviderSettings = declared.model_validate(dict(found))
-    return plain
-
-
-def _told(error: ValidationError, prefix: str, given: Collection[str] = ()) -> Iterator[str]:
-    """A line for each bad value: its name (`given` ones are options, too), and what may be."""
-    for one in error.errors():
-        field = str(one["loc"][0]) if one["loc"] else "?"
-        name = field if field.isupper() else (prefix + field).upper()
-        is_hidden = name.endswith(("KEY", "KEYS", "TOKEN", "WEBHOOK"))
-        shown = "(hidden)" if is_hidden else repr(one.get("input"))
-        option = f"--{field}, " if field in given else ""
-        reason = one["msg"].removeprefix("Value error, ").partition(", unable to")[0]
-        reason = reason.replace("Input should be", "must be", 1)
-        yield f"{option}{name}={shown}: {reason[:1].lower()}{reason[1:]}"

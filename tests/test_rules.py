@@ -28,6 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("adapters",),
     (
         "proxy.settings",
+        "proxy.providers",
         "proxy.background",
         "proxy.clocks",
         "proxy.log",

@@ -57,6 +57,8 @@ class EmbeddedSettings(ProviderSettings):
     `base_url` is a llama.cpp server that runs already: then none is started.
     """
 
+    kind: ClassVar[str] = NAME
+
     model: str = Field(default=DEFAULT_MODEL, max_length=128)
     timeout: float = Field(default=120, gt=0, le=3600)
     max_tokens: int | None = Field(default=MAX_TOKENS, ge=1)
@@ -86,15 +88,15 @@ class _Line:
 class EmbeddedAdapter:
     """llama.cpp behind the `Adapter` protocol."""
 
-    name: ClassVar[str] = NAME
-    title: ClassVar[str] = "Embedded (nothing to set up)"
-    local: ClassVar[bool] = True
+    setup = "start with `uv run --extra embedded pointsman`"
+    local = True
     last_resort: ClassVar[bool] = True
-    setup: ClassVar[str] = "start with `uv run --extra embedded pointsman`"
     Settings: ClassVar[type[ProviderSettings]] = EmbeddedSettings
 
     def __init__(self, settings: EmbeddedSettings, upstream: Upstream, memory: Memory) -> None:
         self.settings: ProviderSettings = settings
+        self.name = settings.name or NAME
+        self.title = settings.titled("Embedded (nothing to set up)")
         self._own = settings
         self._upstream = upstream
         self._connecting: asyncio.Task[_Line] | None = None
@@ -108,7 +110,7 @@ class EmbeddedAdapter:
         if find_spec("xllamacpp") is None:
             return NOT_INSTALLED
         if self._own.model_path is not None:
-            return None if self._weights else "EMBEDDED_MODEL_PATH is not a file"
+            return None if self._weights else f"{self._own.variable('model_path')} is not a file"
         return None if self._weights else NOT_INSTALLED
 
     def capabilities(self, model: str) -> Capabilities:

@@ -65,13 +65,17 @@ class GeminiSettings(ProviderSettings):
     exchange with them is of that version. `base_url` None is the SDK's own.
     """
 
+    kind: ClassVar[str] = NAME
     careful_requests_per_minute: ClassVar[int | None] = 1
     public_url: ClassVar[str | None] = "https://generativelanguage.googleapis.com"
-    gen_ai_name: ClassVar[str | None] = "gcp.gemini"
 
     model: str = Field(default="gemini-flash-latest", max_length=128)
     rate_limit_requests_per_minute: int | None = Field(default=15, ge=1)
     api_version: str = Field(default="v1beta", pattern=r"^v\d+(alpha|beta)?\d*$")
+
+    @property
+    def gen_ai_name(self) -> str:
+        return "gcp.gemini"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +90,16 @@ class _Line:
 class GeminiAdapter:
     """Gemini behind the `Adapter` protocol."""
 
-    name: ClassVar[str] = NAME
-    title: ClassVar[str] = "Gemini (Cloud)"
-    local: ClassVar[bool] = False
+    local = False
     last_resort: ClassVar[bool] = False
-    setup: ClassVar[str] = "set GEMINI_API_KEY (free at aistudio.google.com)"
     Settings: ClassVar[type[ProviderSettings]] = GeminiSettings
     embedding_model = embeddings.MODEL
 
     def __init__(self, settings: GeminiSettings, upstream: Upstream, memory: Memory) -> None:
         self.settings: ProviderSettings = settings
+        self.name = settings.name or NAME
+        self.title = settings.titled("Gemini (Cloud)")
+        self.setup = f"set {settings.variable('api_key')} (free at aistudio.google.com)"
         self._upstream = upstream
         self._memory = memory
         self._defaults = Defaults(settings.api_version, settings.temperature, settings.max_tokens)
@@ -106,14 +110,16 @@ class GeminiAdapter:
 
     @property
     def unconfigured(self) -> str | None:
-        return None if self.settings.api_key is not None else "GEMINI_API_KEY is not set"
+        if self.settings.api_key is not None:
+            return None
+        return f"{self.settings.variable('api_key')} is not set"
 
     @property
     def _key(self) -> str:
         if self.settings.api_key is None:
             raise AdapterError(
                 ErrorKind.AUTH,
-                "GEMINI_API_KEY is not set",
+                self.unconfigured or "",
                 provider=NAME,
                 scope=Scope.KEY,
                 phase=Phase.BEFORE_SEND,
@@ -231,7 +237,7 @@ class GeminiAdapter:
         try:
             await self._list(pageSize="1")
         except AdapterError as error:
-            return Availability(reachable=False, detail=error.message)
+            return Availability(reachable=False, detail=error.at(self.name).message)
         return Availability(reachable=True)
 
     async def _list(self, **query: str) -> Json:

@@ -55,6 +55,7 @@ UNREADABLE = (AttributeError, TypeError, ValueError, KeyError)
 class GroqSettings(ProviderSettings):
     """`GROQ_*`; without a base URL the SDK's own holds."""
 
+    kind: ClassVar[str] = PROVIDER
     careful_requests_per_minute: ClassVar[int | None] = 2
     public_url: ClassVar[str | None] = "https://api.groq.com"
 
@@ -74,15 +75,16 @@ class _Line:
 class GroqAdapter:
     """Groq's chat completions, https://console.groq.com/docs/api-reference."""
 
-    name: ClassVar[str] = PROVIDER
-    title: ClassVar[str] = "Groq (Cloud)"
-    local: ClassVar[bool] = False
+    local = False
     last_resort: ClassVar[bool] = False
-    setup: ClassVar[str] = "set GROQ_API_KEY (a free key: https://console.groq.com/keys)"
     Settings: ClassVar[type[ProviderSettings]] = GroqSettings
 
     def __init__(self, settings: ProviderSettings, upstream: Upstream, memory: Memory) -> None:
         self.settings = settings
+        self.name = settings.name or PROVIDER
+        self.title = settings.titled("Groq (Cloud)")
+        self._key_name = settings.variable("api_key")
+        self.setup = f"set {self._key_name} (a free key: https://console.groq.com/keys)"
         self._upstream = upstream
         self._ceilings = Ceilings("max_completion_tokens")
         self._is_capped = settings.max_tokens is not None
@@ -92,7 +94,7 @@ class GroqAdapter:
 
     @property
     def unconfigured(self) -> str | None:
-        return None if self.settings.api_key is not None else "GROQ_API_KEY is not set"
+        return None if self.settings.api_key is not None else f"{self._key_name} is not set"
 
     def capabilities(self, model: str) -> Capabilities:
         return Capabilities(
@@ -137,7 +139,7 @@ class GroqAdapter:
         try:
             await self.models()
         except AdapterError as error:
-            return Availability(reachable=False, detail=error.message)
+            return Availability(reachable=False, detail=error.at(self.name).message)
         return Availability(reachable=True)
 
     async def close(self) -> None:

@@ -70,6 +70,8 @@ class OllamaSettings(ProviderSettings):
     context's size, which is else chosen to fit each prompt.
     """
 
+    kind: ClassVar[str] = NAME
+
     model: str = Field(default="llama3.2", max_length=128)
     timeout: float = Field(default=120, gt=0, le=3600)
     rate_limit_enabled: bool = False
@@ -96,6 +98,10 @@ class OllamaSettings(ProviderSettings):
         """Where the server is; no slash at its end."""
         return base_url(self.base_url or self.host)
 
+    @property
+    def address(self) -> str:
+        return self.url
+
 
 @dataclass(frozen=True, slots=True)
 class _Line:
@@ -110,16 +116,16 @@ class _Line:
 class OllamaAdapter:
     """Ollama behind the `Adapter` protocol."""
 
-    name: ClassVar[str] = NAME
-    title: ClassVar[str] = "Ollama (Local)"
-    local: ClassVar[bool] = True
+    setup = "start it with `ollama serve` and pull a model"
+    local = True
     last_resort: ClassVar[bool] = False
-    setup: ClassVar[str] = "start it with `ollama serve` and pull a model"
     Settings: ClassVar[type[ProviderSettings]] = OllamaSettings
     embedding_model = embeddings.MODEL
 
     def __init__(self, settings: OllamaSettings, upstream: Upstream, memory: Memory) -> None:
         self.settings: ProviderSettings = settings
+        self.name = settings.name or NAME
+        self.title = settings.titled("Ollama (Local)")
         self._own = settings
         self._ceilings = Ceilings("options", "num_predict")
         self._is_capped = settings.max_tokens is not None
@@ -131,7 +137,7 @@ class OllamaAdapter:
     @cached_property
     def unconfigured(self) -> str | None:
         if httpx.URL(self._own.url).host == "ollama.com" and self._own.api_key is None:
-            return "OLLAMA_API_KEY is not set"
+            return f"{self._own.variable('api_key')} is not set"
         return None
 
     def capabilities(self, model: str) -> Capabilities:
@@ -217,11 +223,11 @@ class OllamaAdapter:
                     f"{self._own.url}/api/version", headers=key, timeout=ASK_TIMEOUT_S
                 )
         except (httpx.HTTPError, TimeoutError) as error:
-            return Availability(False, adapter_error(error).message)
+            return Availability(False, adapter_error(error).at(self.name).message)
         if response.status_code == 200:
             return Availability(True)
         refused = refusal_error("", response.status_code, model=self._own.model)
-        return Availability(False, refused.message)
+        return Availability(False, refused.at(self.name).message)
 
     async def close(self) -> None:
         if self._line is not None:

@@ -67,7 +67,7 @@ async def _state(adapter: Adapter) -> str:
         return f"not set up: {adapter.unconfigured}"
     model = adapter.settings.model
     if address_of(adapter) is None:
-        return f"not usable: {adapter.name.upper()}_BASE_URL is not the URL of a server"
+        return f"not usable: {adapter.settings.variable('base_url')} is not the URL of a server"
     if not adapter.local:
         return f"{READY}, {model}"
     if adapter.last_resort:

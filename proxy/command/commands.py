@@ -121,13 +121,13 @@ def _reset(settings: Settings, app: str | None) -> None:
 def _use(
     settings: Settings, provider: str, app: str | None, model: str | None, *, force: bool
 ) -> None:
-    from adapters import REGISTRY
     from proxy.command.remote import running
     from proxy.command.terminal import short
 
     name = provider.strip().lower()
-    if name not in REGISTRY:
-        raise Stop(f"there is no provider {provider!r}; there are: {', '.join(REGISTRY)}")
+    if name not in settings.providers:
+        there = ", ".join(settings.providers)
+        raise Stop(f"there is no provider {provider!r}; there are: {there}")
     change: Json = {"default_llm_provider": name}
     if model is not None:
         change["models"] = {name: model}

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from adapters.base import Adapter, AdapterError, Availability
+from adapters.base import Adapter, AdapterError, Availability, ProviderSettings
 from proxy.command.banner import address_of
 from proxy.command.offline import offline
 from proxy.command.remote import RemoteError, running
@@ -236,32 +236,36 @@ def _wanted(adapters: Mapping[str, Adapter], preference: Preference) -> set[str]
     wanted = {
         name
         for name, adapter in adapters.items()
-        if not adapter.unconfigured and adapter.settings != adapter.Settings()
+        if not adapter.unconfigured and _is_set(adapter.settings)
     }
     wanted.update(preference.fallback)
     return wanted | ({preference.provider} if preference.chosen else set())
+
+
+def _is_set(settings: ProviderSettings) -> bool:
+    return settings.is_named or bool(settings != type(settings)(name=settings.name))
 
 
 async def _provider(
     adapter: Adapter, model: str, *, gone: str | None, is_wanted: bool, placeholder: str | None
 ) -> list[Finding]:
     """What is found of one provider; the last finding is good if it can answer."""
-    name = adapter.name
+    name, variable = adapter.name, adapter.settings.variable
     at_fault = Mark.BAD if is_wanted else Mark.ABSENT
     if adapter.unconfigured and not placeholder:
         return [Finding(at_fault, name, f"not set up: {adapter.unconfigured}", adapter.setup)]
     findings = []
     if placeholder:
         mark = at_fault if adapter.unconfigured else Mark.ABSENT
-        text = f'{name.upper()}_API_KEY is the placeholder "{placeholder}", which counts as none'
+        text = f'{variable("api_key")} is the placeholder "{placeholder}", which counts as none'
         findings.append(Finding(mark, f"{name} key", text, adapter.setup))
     if adapter.unconfigured:
         return findings
     if key := adapter.settings.api_key:
-        findings.append(_key(f"{name} key", f"{name.upper()}_API_KEY", key.get_secret_value()))
+        findings.append(_key(f"{name} key", variable("api_key"), key.get_secret_value()))
     where = address_of(adapter)
     if where is None:
-        text = f"{name.upper()}_BASE_URL is not the URL of a server"
+        text = f"{variable('base_url')} is not the URL of a server"
         return [*findings, _bad(name, text, "set it to http(s)://host:port, or to nothing")]
     reach = await _reach(adapter)
     if not reach.reachable:
@@ -301,12 +305,11 @@ async def _model(adapter: Adapter, model: str, gone: str | None, at_fault: Mark)
     if is_listed(model, names):
         return _good(subject, f"{model}, one of {len(names)}" if len(names) > 1 else model)
     others = ", ".join(names[:MODELS_SHOWN]) + (", …" if len(names) > MODELS_SHOWN else "")
-    default = adapter.Settings.model_fields["model"].default
-    instead = successor(model, listed, default=default)
+    instead = successor(model, listed, default=adapter.settings.default_model)
     text = f"{model} is not there; there are: {others}" if names else "there are no models yet"
     text += f"; {instead} answers instead" if instead else ""
     # A server on this machine bears the name of its command.
-    get = f"`{adapter.name} pull {model}`" if adapter.local else ""
-    choose = f"set {adapter.name.upper()}_MODEL to one of those" if names else ""
+    get = f"`{adapter.settings.kind or adapter.name} pull {model}`" if adapter.local else ""
+    choose = f"set {adapter.settings.variable('model')} to one of those" if names else ""
     cure = " or ".join(filter(None, (get, choose)))
     return Finding(at_fault, subject, text, cure, answers=instead is not None)

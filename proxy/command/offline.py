@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager, closing
 from functools import cached_property
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from adapters import REGISTRY
 from adapters.base import Json
 from proxy.app import Parts, closed_at_the_end, create_app
 from proxy.console.change import app_row_id, changed
@@ -50,7 +49,7 @@ def keep(settings: Settings, app: str | None, change: Json) -> None:
         database.open()
         rows = {row.id: row for row in database.preferences()}
         row = rows.get(row_id) or StoredPreference(row_id)
-        database.save_preference(changed(row, change, REGISTRY))
+        database.save_preference(changed(row, change, settings.providers))
 
 
 class LogReader:

@@ -114,7 +114,7 @@ def _native(adapter: Adapter, request: ChatRequest, model: str) -> Json:
     try:
         call = adapter.to_native(request)
     except AdapterError as error:
-        return told | error_object(from_adapter(error))
+        return told | error_object(from_adapter(error.at(adapter.name)))
     return told | {
         "method": call.method,
         "path": call.path,

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from adapters.base import Adapter, Availability, ChatRequest, Json, Model
+from adapters.base import Adapter, Availability, ChatRequest, Json, Model, variable
 from proxy.candidate import Candidate
 from proxy.console.presets import Presets
 from proxy.errors import ApiError
 from proxy.limits.health import Status
 from proxy.limits.windows import Gauge, Limits
-from proxy.routing.candidates import Chooser, Plan, Preference
+from proxy.routing.candidates import Chooser, Plan, Preference, unasked
 from proxy.settings import Settings
 from proxy.store.preferences import DEFAULT, Preferences
 from proxy.store.storage import Storage
@@ -86,9 +86,7 @@ def status_of(
 
 def fallback_of(adapters: Mapping[str, Adapter], preference: Preference) -> Sequence[str]:
     """The order of rotation: as chosen, else every provider that is no last resort."""
-    return preference.fallback or [
-        name for name, adapter in adapters.items() if not adapter.last_resort
-    ]
+    return preference.fallback or unasked(adapters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +204,8 @@ def gone_text(chooser: Chooser, provider: str, preference: Preference) -> str | 
     model = chooser.model_of(provider, preference)
     instead = f"{model} answers instead of {was}" if model != was else f"{was} is gone"
     words = chooser.retired.words(provider, was)
-    return f"{instead} ({words.rstrip('.')}): choose a model, or set {provider.upper()}_MODEL"
+    cure = f"choose a model, or set {variable(provider, 'model')}"
+    return f"{instead} ({words.rstrip('.')}): {cure}"
 
 
 def _offered(models: Sequence[Model], current: str) -> list[str]:

@@ -47,6 +47,7 @@ class Answer:
                 self.ticket.succeeded(self._receipt.usage)
                 raise
             except AdapterError as met:
+                met = met.at(self.ticket.candidate.provider)
                 error = self._redactor.masked(met).but(phase=Phase.AFTER_CONTENT)
                 self.ticket.failed(error)
                 raise error from None

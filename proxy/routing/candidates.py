@@ -86,6 +86,7 @@ class Chooser:
         self._adapters = adapters
         self._has_told = has_told
         self._models = {name: adapter.settings.model for name, adapter in adapters.items()}
+        self._unasked = unasked(adapters)
         self._listed = listed
         self._last_resort = last_resort
         self.retired = retired or Retired({}, wall=lambda: 0)
@@ -269,9 +270,7 @@ class Chooser:
 
     def _order(self, preference: Preference) -> list[str]:
         """Preferred, then fallback, without those that are not set up. Raises ApiError 503."""
-        others = preference.fallback or [
-            name for name, adapter in self._adapters.items() if not adapter.last_resort
-        ]
+        others = preference.fallback or self._unasked
         order = list(dict.fromkeys([preference.provider, *others]))
         order = [name for name in order if self._adapters[name].unconfigured is None]
         stand_in = self.stand_in(preference)
@@ -359,9 +358,14 @@ class Chooser:
         )
 
 
+def unasked(adapters: Mapping[str, Adapter]) -> list[str]:
+    """Those that take part in rotation while nobody has named any for it."""
+    return [name for name, adapter in adapters.items() if not adapter.last_resort]
+
+
 def built_in_models(adapters: Mapping[str, Adapter]) -> Mapping[str, str]:
     """The model of each provider while nobody has set one."""
-    return {name: type(a.settings).model_fields["model"].default for name, a in adapters.items()}
+    return {name: adapter.settings.default_model for name, adapter in adapters.items()}
 
 
 def last_resort_of(
@@ -371,11 +375,11 @@ def last_resort_of(
     of one that is not set up either.
     """
     others = {name for name, adapter in adapters.items() if not adapter.last_resort}
-    has_key = any(adapters[name].settings.api_key for name in others)
+    is_set_up = any(adapters[n].settings.api_key or adapters[n].settings.is_named for n in others)
 
     def stand_in(preference: Preference) -> str | None:
         is_choice_set_up = preference.chosen and not adapters[preference.provider].unconfigured
-        if has_key or is_choice_set_up or answered & others:
+        if is_set_up or is_choice_set_up or answered & others:
             return None
         ready = (
             name for name in adapters if name not in others and not adapters[name].unconfigured

@@ -200,7 +200,7 @@ class Router:
         try:
             first, rest = await self._open(ticket, attempts, longest.seconds)
         except AdapterError as met:
-            error = self._redactor.masked(met)
+            error = self._redactor.masked(met.at(candidate.provider))
             await self._failed(ticket, error, attempts, is_fair=longest.is_fair)
             raise error from None
         except BaseException:

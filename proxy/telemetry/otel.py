@@ -62,7 +62,7 @@ def facts_of(adapter: Adapter) -> Facts:
     """What every span says of a provider: its name in the conventions, and where it is."""
     settings = adapter.settings
     facts: Attributes = {"gen_ai.provider.name": settings.gen_ai_name or adapter.name}
-    url = urlsplit(getattr(settings, "url", settings.base_url) or settings.public_url or "")
+    url = urlsplit(settings.address or "")
     if url.hostname:
         facts["server.address"] = url.hostname
         facts["server.port"] = url.port or (80 if url.scheme == "http" else 443)

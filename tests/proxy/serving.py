@@ -89,7 +89,6 @@ def app_over(
     """The project's own application over scripted providers; `keys` holds their API keys."""
     registry = {one.name: one for one in classes}
     patch.setattr("proxy.app.REGISTRY", registry)
-    patch.setattr("proxy.settings.REGISTRY", registry)
     providers = {
         name: ProviderSettings(
             model=f"{name}-model",

@@ -22,8 +22,9 @@ def scripted(
 ) -> dict[str, type[ScriptedAdapter]]:
     """Let these providers be all there are."""
     registry = {name: adapter_class(name, **attributes) for name in names}
-    for module in ("app", "settings", "command.offline"):
+    for module in ("app", "providers"):
         patch.setattr(f"proxy.{module}.REGISTRY", registry)
+    patch.setattr("proxy.providers.STANDING", tuple(registry))
     return registry
 
 

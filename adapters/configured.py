@@ -1,0 +1,94 @@
+"""What is set for a provider: the fields that all kinds have, and what they are called outside."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+PLACEHOLDER_KEYS = frozenset({"", "your_key_here", "your_api_key_here", "changeme", "none"})
+_PLACEHOLDER = re.compile(
+    r"<.*>|.*(\.\.\.|…)|([a-z]{1,5}[-_])?(x{3,}|\*{3,})|placeholder|todo|null"
+    r"|((your|my|insert|enter|paste)[-_ ])+([a-z]+[-_ ])*(key|token|secret)([-_ ]here)?"
+)
+
+
+def is_placeholder(key: str) -> bool:
+    """Whether a key is what examples write where a key should be: `your_key_here`, `sk-...`."""
+    text = key.strip().lower()
+    return text in PLACEHOLDER_KEYS or _PLACEHOLDER.fullmatch(text) is not None
+
+
+class ProviderSettings(BaseModel):
+    """What a user can set for every provider; `proxy/settings.py` reads it from `<NAME>_<FIELD>`.
+
+    A provider is one of a kind (`REGISTRY`) under a name, empty where it bears its kind's.
+    `timeout` is the number of seconds without a byte after which an upstream counts as stalled,
+    `first_token_timeout` without content at a stream's begin (None: by the model's own times).
+    `temperature` and `max_tokens` stand in for requests that give none.
+    `billed` tells that the user pays for what is used, which is on a free tier otherwise.
+    `careful_requests_per_minute` is what the rate preset `careful` keeps to. `public_url` is where
+    the provider is without a `base_url`.
+    """
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+    kind: ClassVar[str] = ""
+    careful_requests_per_minute: ClassVar[int | None] = None
+    public_url: ClassVar[str | None] = None
+
+    name: str = ""
+    api_key: SecretStr | None = None
+    model: str = Field(default="", max_length=128)
+    base_url: str | None = None
+    timeout: float = Field(default=60, gt=0, le=3600)
+    first_token_timeout: float | None = Field(default=None, gt=0, le=3600)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    max_tokens: int | None = Field(default=None, ge=1)
+    rate_limit_enabled: bool = True
+    rate_limit_requests_per_minute: int | None = Field(default=None, ge=1)
+    rate_limit_tokens_per_minute: int | None = Field(default=None, ge=1)
+    rate_limit_requests_per_day: int | None = Field(default=None, ge=1)
+    billed: bool = False
+
+    @field_validator("api_key")
+    @classmethod
+    def _placeholder_is_no_key(cls, key: SecretStr | None) -> SecretStr | None:
+        """The examples' `your_key_here` means that nobody has set a key yet."""
+        if key is None or is_placeholder(key.get_secret_value()):
+            return None
+        return SecretStr(key.get_secret_value().strip())
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the user has made this provider, beside the one that bears its kind's name."""
+        return bool(self.kind) and self.name not in ("", self.kind)
+
+    @property
+    def default_model(self) -> str:
+        """The model while nobody has set one."""
+        return str(type(self).model_fields["model"].default)
+
+    @property
+    def gen_ai_name(self) -> str:
+        """What OpenTelemetry's conventions call the provider."""
+        return self.kind or self.name
+
+    @property
+    def address(self) -> str | None:
+        """Where the provider is."""
+        return self.base_url or self.public_url
+
+    def variable(self, field: str) -> str:
+        """What the setting `field` of this provider is called: GROQ_API_KEY."""
+        return variable(self.name or self.kind, field)
+
+    def titled(self, title: str) -> str:
+        """The provider's name for people; `title` is its kind's."""
+        return f"{self.name} ({title.partition(' (')[0]})" if self.is_named else title
+
+
+def variable(provider: str, field: str) -> str:
+    """What the setting `field` of a provider is called: GROQ_API_KEY."""
+    return f"{provider}_{field}".upper().replace("-", "_")

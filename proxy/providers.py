@@ -1,0 +1,140 @@
+"""Which providers there are and what is set for each, read off the names of variables. Pure.
+
+A provider is one of a kind under a name: `DESK_KIND=ollama`, `DESK_BASE_URL=…` for one that
+POINTSMAN_PROVIDERS names as `desk`. Some stand without being named.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from pydantic import BaseModel, ValidationError
+
+from adapters import REGISTRY, STANDING
+from adapters.base import ProviderSettings, is_placeholder, variable
+
+NAMES = "POINTSMAN_PROVIDERS"
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
+_TAKEN = frozenset(
+    {
+        *("pointsman", "default", "auto", "llm", "otel", "python", "uv"),
+        *("http", "https", "all", "no", "ftp", "ssl", "aws", "google", "xdg", "lc"),
+    }
+)
+"""What other variables begin with, or a model is called, so that no provider may be."""
+_NOT_SET = frozenset({"name"})
+"""Fields of a provider's settings that no variable sets."""
+
+Environment = Mapping[str, str]
+"""Every variable that is not empty, by its name in upper case."""
+
+
+class BadProvidersError(Exception):
+    """Settings of providers that cannot be used: a line for each, as `told` writes them."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__()
+        self.lines = lines
+
+
+def providers_of(environment: Environment) -> dict[str, ProviderSettings]:
+    """The settings of each provider by its name. Raises BadProvidersError."""
+    kinds, wrong = _kinds(environment)
+    found: dict[str, ProviderSettings] = {}
+    for name, kind in kinds.items():
+        declared = REGISTRY[kind].Settings
+        given = {
+            field: environment[of]
+            for field, of in variables_of(name, declared).items()
+            if of in environment
+        }
+        try:
+            found[name] = declared.model_validate({"name": name, **given})
+        except ValidationError as error:
+            wrong += told(error, variable(name, ""))
+    if wrong:
+        raise BadProvidersError(wrong)
+    return found
+
+
+def variables_of(name: str, declared: type[BaseModel]) -> dict[str, str]:
+    """The variable of each field that one sets for the provider `name`."""
+    return {
+        field: variable(name, field) for field in declared.model_fields if field not in _NOT_SET
+    }
+
+
+def placeholders(environment: Environment) -> Mapping[str, str]:
+    """The keys that are still an example's placeholder, by provider; they count as none."""
+    keys = {name: environment.get(variable(name, "api_key"), "") for name in _kinds(environment)[0]}
+    shown = {name: key.strip().lower() for name, key in keys.items()}
+    return {name: key for name, key in shown.items() if key and is_placeholder(key)}
+
+
+def known_variables(environment: Environment) -> dict[str, set[str]]:
+    """What can be set for each provider: the names of variables by the provider's."""
+    kinds, _ = _kinds(environment)
+    known = {
+        name: set(variables_of(name, REGISTRY[kind].Settings).values())
+        for name, kind in kinds.items()
+    }
+    for name in kinds.keys() - set(STANDING):
+        known[name].add(variable(name, "kind"))
+    return known
+
+
+def is_shared(name: str) -> bool:
+    """Whether other programs read variables that begin with a provider's name."""
+    return getattr(REGISTRY.get(name), "local", False) is True
+
+
+def told(error: ValidationError, prefix: str, given: Sequence[str] = ()) -> Iterator[str]:
+    """A line for each bad value: its name (`given` ones are options, too), and what may be."""
+    for one in error.errors():
+        field = str(one["loc"][0]) if one["loc"] else "?"
+        name = field if field.isupper() else (prefix + field).upper()
+        is_hidden = name.endswith(("KEY", "KEYS", "TOKEN", "WEBHOOK"))
+        shown = "(hidden)" if is_hidden else repr(one.get("input"))
+        option = f"--{field}, " if field in given else ""
+        reason = one["msg"].removeprefix("Value error, ").partition(", unable to")[0]
+        reason = reason.replace("Input should be", "must be", 1)
+        yield f"{option}{name}={shown}: {reason[:1].lower()}{reason[1:]}"
+
+
+def _kinds(environment: Environment) -> tuple[dict[str, str], list[str]]:
+    """The kind of each provider by its name, and a line for each that cannot be one."""
+    kinds = {kind: kind for kind in STANDING}
+    wrong: list[str] = []
+    listed = [name.strip().lower() for name in environment.get(NAMES, "").split(",")]
+    for name in filter(None, listed):
+        if reason := _unusable(name, listed, environment):
+            wrong.append(reason)
+        else:
+            kinds[name] = _kind(name, environment)
+    return kinds, wrong
+
+
+def _kind(name: str, environment: Environment) -> str:
+    return environment.get(variable(name, "kind"), name).strip().lower()
+
+
+def _unusable(name: str, listed: Sequence[str], environment: Environment) -> str | None:
+    """Why there can be no provider of this name, in a line; None if there can."""
+    where, kind, of = f"{NAMES}={name!r}", _kind(name, environment), variable(name, "kind")
+    if not _NAME.fullmatch(name):
+        return f"{where}: a name is up to 32 of a-z, 0-9 and -, and begins with a letter"
+    if listed.count(name) > 1:
+        return f"{where}: the name is there twice"
+    if name in _TAKEN:
+        return f"{where}: the name belongs to something else"
+    prefix = variable(name, "")
+    others = {*listed, *REGISTRY} - {name, ""}
+    if near := sorted(one for one in others if variable(one, "").startswith(prefix)):
+        return f"{where}: {prefix}… are settings of {near[0]!r}, too"
+    if kind not in REGISTRY:
+        shown = f"{of}={kind!r}" if of in environment else f"{of} is not set"
+        return f"{shown}: must be one of {', '.join(REGISTRY)}"
+    if name in REGISTRY and kind != name:
+        return f"{of}={kind!r}: {name!r} is a kind itself, so that it can be no other"
+    return None

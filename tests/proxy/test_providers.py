@@ -1,0 +1,130 @@
+"""Providers of the user's own naming: of which kind, with which settings, and what none may be."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from adapters import REGISTRY, STANDING
+from adapters.base import AdapterError, ErrorKind
+from adapters.groq.adapter import GroqAdapter
+from adapters.ollama.adapter import OllamaAdapter
+from proxy.providers import BadProvidersError, placeholders, providers_of
+from proxy.settings import SettingsError, load_settings, strange_settings
+from tests.adapters.kit import DictMemory, FakeUpstream, json_reply
+
+DESK_AND_WORK = {
+    "POINTSMAN_PROVIDERS": "Desk, work",
+    "DESK_KIND": "ollama",
+    "DESK_BASE_URL": "http://192.0.2.1:11434",
+    "DESK_NUM_CTX": "4096",
+    "WORK_KIND": "groq",
+    "WORK_API_KEY": "k-work",
+    "WORK_MODEL": "some-model",
+    "WORK_TIMEOUT": "7",
+    "WORK_BILLED": "true",
+}
+
+
+def test_a_few_stand_without_being_named() -> None:
+    assert tuple(providers_of({})) == STANDING
+    assert set(STANDING) <= set(REGISTRY)
+
+
+def test_those_that_are_named_have_a_kind_and_settings_of_their_own() -> None:
+    found: Any = providers_of(DESK_AND_WORK | {"GROQ_MODEL": "groqs-own"})
+
+    assert tuple(found) == (*STANDING, "desk", "work")
+    assert (found["desk"].url, found["desk"].num_ctx) == ("http://192.0.2.1:11434", 4096)
+    assert (found["work"].model, found["work"].timeout, found["work"].billed) == (
+        *("some-model", 7, True),
+    )
+    assert found["work"].api_key.get_secret_value() == "k-work"
+    assert (found["groq"].model, found["groq"].api_key) == ("groqs-own", None)
+
+
+def test_adapters_are_called_as_their_providers() -> None:
+    found: Any = providers_of(DESK_AND_WORK)
+    upstream = FakeUpstream().upstream
+    work = GroqAdapter(found["work"], upstream, DictMemory())
+    desk = OllamaAdapter(found["desk"], upstream, DictMemory())
+    plain = GroqAdapter(found["groq"], upstream, DictMemory())
+
+    assert (work.name, work.title, plain.name, plain.title) == (
+        *("work", "work (Groq)", "groq", "Groq (Cloud)"),
+    )
+    assert (desk.name, desk.title) == ("desk", "desk (Ollama)")
+    assert "WORK_API_KEY" in work.setup and "GROQ_API_KEY" in plain.setup
+    assert plain.unconfigured == "GROQ_API_KEY is not set"
+    assert work.unconfigured is None
+
+
+def test_what_is_wrong_is_told_by_the_providers_own_name() -> None:
+    found: Any = providers_of(DESK_AND_WORK)
+    wire = FakeUpstream(json_reply({"error": {"message": "no", "code": "invalid_api_key"}}, 401))
+    told = asyncio.run(GroqAdapter(found["work"], wire.upstream, DictMemory()).is_available())
+
+    assert "WORK_API_KEY" in told.detail and "GROQ" not in told.detail
+
+
+def test_an_error_is_of_the_provider_that_met_it() -> None:
+    met = AdapterError(ErrorKind.AUTH, "check GROQ_API_KEY", provider="groq", status=401)
+    error = met.at("my-work")
+
+    assert (str(error), error.kind, error.status) == (
+        *("my-work: check MY_WORK_API_KEY", ErrorKind.AUTH, 401),
+    )
+    assert met.at("groq") is met
+
+
+def test_only_what_is_there_may_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in DESK_AND_WORK.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("LLM_PROVIDER", "Desk")
+    monkeypatch.setenv("POINTSMAN_FALLBACK", "work, groq")
+    found = load_settings()
+    monkeypatch.setenv("LLM_PROVIDER", "attic")
+
+    assert (found.llm_provider, found.fallback) == ("desk", ("work", "groq"))
+    with pytest.raises(SettingsError, match=r"LLM_PROVIDER='attic': must be one of .*desk, work"):
+        load_settings()
+
+
+def test_a_misspelt_setting_of_theirs_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (DESK_AND_WORK | {"WORK_TIMOUT": "3"}).items():
+        monkeypatch.setenv(name, value)
+
+    assert strange_settings() == {"WORK_TIMOUT": "WORK_TIMEOUT"}
+    assert placeholders(DESK_AND_WORK | {"WORK_API_KEY": "your_key_here"}) == {
+        "work": "your_key_here"
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"DESK_KIND": "lmstudios"}, "DESK_KIND='lmstudios': must be one of "),
+        ({"DESK_KIND": ""}, "DESK_KIND is not set: must be one of "),
+        ({"POINTSMAN_PROVIDERS": "desk,desk"}, "POINTSMAN_PROVIDERS='desk': the name is there tw"),
+        ({"POINTSMAN_PROVIDERS": "a b"}, "POINTSMAN_PROVIDERS='a b': a name is up to"),
+        ({"POINTSMAN_PROVIDERS": "pointsman"}, "POINTSMAN_PROVIDERS='pointsman': the name belongs"),
+        ({"POINTSMAN_PROVIDERS": "default"}, "POINTSMAN_PROVIDERS='default': the name belongs"),
+        ({"POINTSMAN_PROVIDERS": "desk,desk-two"}, "POINTSMAN_PROVIDERS='desk': DESK_… are settin"),
+        (
+            {"POINTSMAN_PROVIDERS": "groq", "GROQ_KIND": "ollama"},
+            "GROQ_KIND='ollama': 'groq' is a kind itself",
+        ),
+        ({"WORK_TIMEOUT": "0"}, "WORK_TIMEOUT='0': must be"),
+        ({"DESK_BASE_URL": "ftp://a"}, "DESK_BASE_URL='ftp://a': it must be a host"),
+    ],
+)
+def test_what_cannot_be_is_one_line_that_names_the_setting(
+    change: dict[str, str], line: str
+) -> None:
+    values = {name: value for name, value in (DESK_AND_WORK | change).items() if value}
+    with pytest.raises(BadProvidersError) as caught:
+        providers_of(values)
+
+    assert any(one.startswith(line) for one in caught.value.lines), caught.value.lines
