@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple, Self
@@ -88,6 +89,37 @@ LOST_KINDS = frozenset(
     }
 )
 """The answer was lost or is of no use; the work may have been done, and counted, all the same."""
+
+
+OUR_WORDS_KINDS = UNSENT_KINDS | {
+    ErrorKind.BROKEN,
+    ErrorKind.TIMEOUT_FIRST_BYTE,
+    ErrorKind.STALL,
+    ErrorKind.MISMATCH,
+    ErrorKind.EMPTY,
+    ErrorKind.RESPONSE_TOO_LARGE,
+}
+"""What no provider tells: where it has given no status either, the message is ours."""
+
+GISTS: Mapping[ErrorKind, str] = {
+    ErrorKind.RATE_LIMIT: "a limit is reached",
+    ErrorKind.QUOTA_DAY: "the quota for the day is spent",
+    ErrorKind.OVERLOADED: "too busy",
+    ErrorKind.SERVER: "failed with a fault of its own",
+    ErrorKind.NETWORK: "cannot connect",
+    ErrorKind.TIMEOUT_FIRST_BYTE: "no answer in time",
+    ErrorKind.BAD_RESPONSE: "the answer is not what the provider's API promises",
+    ErrorKind.MALFORMED_ANSWER: "the model wrote a tool call that nobody can read",
+    ErrorKind.AUTH: "refuses the key",
+    ErrorKind.ACCOUNT: "refuses the account: its place, plan, spending or address",
+    ErrorKind.MODEL_MISSING: "has no such model",
+    ErrorKind.CONTEXT: "the request is longer than the model takes",
+    ErrorKind.BAD_REQUEST: "refuses the request",
+    ErrorKind.UNSUPPORTED: "cannot do what was asked for",
+    ErrorKind.TOO_LARGE: "the request is too large",
+}
+"""What is said of a failure where a provider's own words do not belong."""
+_CODE = re.compile(r"[A-Za-z0-9_.:/-]{1,64}", re.ASCII)
 
 
 class Scope(StrEnum):
@@ -180,6 +212,17 @@ class AdapterError(UnchangedError):
             return self
         ours, theirs = (f"{one.upper().replace('-', '_')}_" for one in (name, self.provider))
         return self.but(provider=name, message=self.message.replace(theirs, ours))
+
+    @property
+    def gist(self) -> str:
+        """What happened, for logs and pages; no words of the provider, who may quote a prompt."""
+        if self.status is None and self.kind in OUR_WORDS_KINDS:
+            return self.message
+        told = [str(self.status)] if self.status else []
+        if self.upstream_code and _CODE.fullmatch(self.upstream_code):
+            told.append(self.upstream_code)
+        words = GISTS.get(self.kind, self.kind.value)
+        return f"{words}: {' '.join(told)}" if told else words
 
     @property
     def was_sent(self) -> bool:

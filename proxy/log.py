@@ -12,6 +12,7 @@ import logging
 import sys
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
 from typing import Any, TextIO
@@ -24,6 +25,9 @@ from proxy.redact import Mask
 PAUSE_S = 0.1
 """How long lines are gathered; one that is lost with a killed process is no older."""
 MAX_WAITING = 10_000
+MAX_CAUSES = 8
+MAX_FRAMES = 50
+MAX_SAID = 120
 LAST_S = 1.0
 """How long the end of the process waits for somebody to read the last lines."""
 
@@ -164,9 +168,7 @@ class AsText:
 
     def __call__(self, record: logging.LogRecord) -> str:
         """The line, or several where there is a traceback."""
-        message = record.getMessage()
-        if not message.isprintable():  # a provider's words end no line and move no cursor
-            message = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in message)
+        message = _on_one_line(record.getMessage())
         line = f"{self._stamps.of(record)} {record.levelname} {record.name} {message}\n"
         trace = _trace(record)
         return f"{line}{trace}\n" if trace else line
@@ -200,8 +202,22 @@ class AsJson:
 
 
 def _trace(record: logging.LogRecord) -> str:
-    """The traceback, if the record has one."""
-    found = record.stack_info or ""
-    if record.exc_info and record.exc_info[0] is not None:
-        found += logging.Formatter().formatException(record.exc_info)
-    return found
+    """The traceback, if the record has one, its causes first.
+
+    What an exception says of itself stands on one line and is cut: it may quote what was asked.
+    """
+    found: list[str] = []
+    error = record.exc_info[1] if record.exc_info else None
+    while error is not None and len(found) < MAX_CAUSES:
+        frames = "".join(traceback.format_tb(error.__traceback__, -MAX_FRAMES))
+        said = "".join(traceback.format_exception_only(error)).rstrip("\n")
+        found.append(f"Traceback (most recent call last):\n{frames}{_on_one_line(said[:MAX_SAID])}")
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\n".join(reversed(found))
+
+
+def _on_one_line(text: str) -> str:
+    """The text as a line of the log takes it: it ends no line and moves no cursor."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -20,7 +20,7 @@ MAX_WORDS = 300
 
 
 class Gone(Struct, frozen=True):
-    """A model that is gone, in its provider's `words`; forgotten at `until`, in Unix seconds."""
+    """A model that is gone, and why in `words`; forgotten at `until`, in Unix seconds."""
 
     provider: str
     model: str
@@ -78,7 +78,7 @@ class Retired:
         self._gone.pop(key, None)
         while len(self._gone) >= MAX_GONE:
             self._forget(next(iter(self._gone)))
-        words = error.message[:MAX_WORDS]
+        words = error.gist[:MAX_WORDS]
         self._gone[key] = Gone(provider, model, words, self._wall() + KEPT_S)
         if not is_listed(model, {one.id for one in self._lists[provider]}):
             self._unlisted.add(key)

@@ -14,9 +14,10 @@ from proxy.candidate import Candidate
 class Try(Struct, frozen=True):
     """One attempt. `outcome` is a status, or the kind of failure where there was none.
 
-    `reason` is the kind of failure, None for an answer; `message` is for the owner's eyes and is
-    not stored. Seconds count from the request's begin; `waited_s` is what was waited just before.
-    `maybe_billed` is a failure after which the provider may have done the work all the same.
+    `reason` is the kind of failure, None for an answer; `message` is for the owner's eyes, in none
+    of the provider's words, and is not stored. Seconds count from the request's begin; `waited_s`
+    is what was waited just before. `maybe_billed` is a failure after which the provider may have
+    done the work all the same.
     """
 
     provider: str
@@ -84,7 +85,7 @@ class Receipt(Struct):
                 candidate.model,
                 str(outcome),
                 error.kind.value if error else None,
-                error.message if error else "",
+                error.gist if error else "",
                 waited_s,
                 self.elapsed_s(),
                 error is not None and error.maybe_billed,

@@ -232,7 +232,7 @@ class Router:
         attempts.failures.append((candidate, error))
         attempts.receipt.tried(candidate, error.status or error.kind, error)
         self._sessions.failed(candidate.provider)
-        log.info("[%s] %s", candidate.provider, error.message)
+        log.info("[%s] %s", candidate.provider, error.gist)
         if error.cannot:
             self._chooser.cannot.refused(candidate, error.cannot, demands(attempts.request))
         if error.kind is ErrorKind.AUTH:

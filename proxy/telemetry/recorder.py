@@ -102,7 +102,7 @@ class Recorder:
 
     def failed(self, error: AdapterError) -> None:
         """Keep the last failure of a provider for people to read."""
-        self._fail(error.provider, error.kind, error.message)
+        self._fail(error.provider, error.kind, error.gist)
 
     def _fail(self, provider: str, kind: str, message: str) -> None:
         self._record(provider).failure = Failure(self._wall(), kind, message)

@@ -117,6 +117,25 @@ def test_words_of_others_make_no_line_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("form", ["console", "json"])
+def test_an_exception_says_little_and_on_one_line(form: str) -> None:
+    lines, stream = written(form)
+    said = "one\r\nforged \x1b[31m" + "a prompt " * 50 + "its end"
+    try:
+        try:
+            {}[said]
+        except KeyError as error:
+            raise RuntimeError(said) from error
+    except RuntimeError:
+        log.exception("it broke")
+
+    found = "\n".join(lines_of(lines, stream))
+    assert found.index("KeyError: ") < found.index("RuntimeError: one")
+    assert "\x1b" not in found
+    assert "\nforged" not in found
+    assert "its end" not in found
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
 def test_what_cannot_be_said_is_no_failure(form: str) -> None:
     lines, stream = written(form)
     # Not through a logger: pytest's own handlers take such lines for the test's failure.

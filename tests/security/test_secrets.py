@@ -62,7 +62,7 @@ OWNER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 
 ECHO = (
     f"bad header: Authorization: Bearer {GROQ_KEY}; x-goog-api-key: {GEMINI_KEY};"
-    f" https://example.invalid/v1?key={GEMINI_KEY}&x=1"
+    f" https://example.invalid/v1?key={GEMINI_KEY}&x=1; you said {CANARY}"
 )
 
 
@@ -175,7 +175,7 @@ def test_no_fault_of_a_provider_tells_a_key(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    bag = Bag([])
+    bag, pages = Bag([]), Bag([])
     settings = settings_for(
         fakes, tmp_path, api_keys=f"notes:{CLIENT_KEY}", admin_token=ADMIN_TOKEN, timeout=0.1
     )
@@ -188,16 +188,19 @@ def test_no_fault_of_a_provider_tells_a_key(
             bag.add(ask(server.port, post(body, **SHOWN)))
             assert fakes.chats >= number, (fault, name, stream)
             fake.script.clear()
+            pages.add(ask(server.port, request("GET", "/admin/api/status", headers=OWNER)))
             if number % 50 == 0:
-                look_around(server.port, bag)
+                look_around(server.port, pages)
     logs = log.getvalue()
     printed = capfd.readouterr()
     texts = {"answers": bag.text(), "logs": logs, "printed": printed.out + printed.err}
+    texts["pages"] = pages.text()
     assert "refuses its key" in logs
     assert "***" in texts["answers"]
+    assert CANARY in texts["answers"]  # a provider's words go to the client that asked
     assert_no_secret(texts | files_of(tmp_path))
-    for text in (logs, *files_of(tmp_path).values()):
-        assert CANARY not in text
+    for name, text in {**texts, "answers": "", **files_of(tmp_path)}.items():
+        assert CANARY not in text, (name, excerpt(text, CANARY))
 
 
 def test_no_key_is_in_what_the_command_writes(fakes: Fakes, tmp_path: Path) -> None:

@@ -152,8 +152,10 @@ class Catalog:
             self._names[provider] = frozenset(model.id for model in models)
             self._tell(provider, models)
             fresh_s = FRESH_S
-        except (AdapterError, TimeoutError) as error:
-            log.debug("no list of models from %s: %s", provider, error)
+        except AdapterError as error:
+            log.debug("no list of models from %s: %s", provider, error.gist)
+        except TimeoutError:
+            log.debug("no list of models from %s in time", provider)
         except Exception:
             log.exception("no list of models from %s", provider)
         finally:
