@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from typing import TypeVar
 from urllib.parse import quote
 
-from adapters.base import AdapterError
+from msgspec.structs import replace
+
+from adapters.base import AdapterError, Start
 
 MASK = "***"
 SHORTEST_SECRET = 4
 """A shorter one would be found in any text, and is no secret."""
+LONG_SECRET = 12
+"""What a shorter one becomes in other dresses may stand in any text."""
 
 E = TypeVar("E", bound=AdapterError)
 Mask = Callable[[str], str]
@@ -37,19 +43,23 @@ _PATTERNS = (
 
 
 class Redactor:
-    """Masks texts. `secrets` are the configured ones in the clear."""
+    """Masks texts. `secrets` are the configured ones in the clear.
+
+    A long one is found in other dresses, too: in any case, reversed, as hex or base64 wherever it
+    begins, and with any of its characters escaped as URLs, JSON and HTML do.
+    """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        known = {secret for secret in secrets if len(secret) >= SHORTEST_SECRET}
-        # As it stands in a URL and in JSON too; the longest first, as one may begin another.
-        forms = {form for secret in known for form in (secret, quote(secret, ""), _in_json(secret))}
-        self._secrets = sorted(forms, key=len, reverse=True)
+        # The longest first, as one may begin another.
+        self._known = sorted(
+            {secret for secret in secrets if len(secret) >= SHORTEST_SECRET}, key=len, reverse=True
+        )
+        self._signs = {form.lower() for secret in self._known for form in _forms(secret)}
 
     def __call__(self, text: str) -> str:
         """The text with nothing in it that is a key or looks like one."""
-        for secret in self._secrets:
-            if secret in text:
-                text = text.replace(secret, MASK)
+        if self._holds_one(text):
+            text = self._pattern.sub(MASK, text)
         for words, pattern, mask in _PATTERNS:
             if any(word in text for word in words):
                 text = pattern.sub(mask, text)
@@ -60,6 +70,74 @@ class Redactor:
         code = error.upstream_code
         return error.but(message=self(error.message), upstream_code=code and self(code))
 
+    def start(self, said: Start) -> Start:
+        """What a provider says about itself, masked."""
+        words = said.id, said.model, said.system_fingerprint, said.service_tier, said.request_id
+        if not self._holds_one(f"{words}"):
+            return said
+        name, model, fingerprint, tier, request = (word and self(word) for word in words)
+        return replace(
+            said,
+            id=name,
+            model=model,
+            system_fingerprint=fingerprint,
+            service_tier=tier,
+            request_id=request,
+        )
 
-def _in_json(secret: str) -> str:
-    return json.dumps(secret)[1:-1]
+    def _holds_one(self, text: str) -> bool:
+        low = text.lower()
+        for sign in self._signs:
+            if sign in low:
+                return True
+        if "%" not in low and "&#" not in low and "\\" not in low:
+            return False
+        plain = _ESCAPE.sub(_unescaped, low)
+        return any(sign in plain for sign in self._signs)
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        """All secrets in all their forms; made when it is needed first."""
+        forms = [form for secret in self._known for form in _patterns_of(secret)]
+        return re.compile("|".join(forms))
+
+
+_ESCAPE = re.compile(
+    r"%([0-9a-f]{2})|\\{1,4}u([0-9a-f]{4})|&#x0{0,4}([0-9a-f]{1,5});|&#0{0,4}([0-9]{1,6});"
+)
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    *hexes, decimal = escape.groups()
+    return chr(int(decimal) if decimal else int(next(filter(None, hexes)), 16)).lower()
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """A secret as it may stand in a text: in a URL and in JSON as well, a long one in more ways."""
+    yield from (secret, quote(secret, ""), json.dumps(secret)[1:-1])
+    if len(secret) >= LONG_SECRET:
+        data = secret.encode("utf-8", "surrogatepass")
+        yield from (secret[::-1], data.hex(), data.decode("latin-1"))
+        for before in range(3):
+            # Without the characters that hold bits of what stands before or behind it.
+            start, end = -(-before * 8 // 6), (before + len(data)) * 8 // 6
+            coded = b64encode(bytes(before) + data).decode()[start:end]
+            yield from (coded, coded.replace("+", "-").replace("/", "_"))
+
+
+def _patterns_of(secret: str) -> Iterator[str]:
+    if len(secret) < LONG_SECRET:
+        yield from map(re.escape, _forms(secret))
+    else:
+        yield f"(?i:{''.join(map(_character, secret))})"
+        yield from (f"(?i:{re.escape(form)})" for form in dict.fromkeys(_forms(secret)))
+
+
+def _character(one: str) -> str:
+    """A character, or what URLs, JSON and HTML write in place of it."""
+    url = quote(one.encode("utf-8", "surrogatepass"), safe="")
+    if url == one:
+        url = f"%{ord(one):02x}"
+    number = ord(one)
+    html = f"&#0{{0,4}}(?:{number}|x0{{0,4}}{number:x});"
+    return rf"(?:{re.escape(one)}|{url}|\\{{1,4}}u{number:04x}|{html})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from adapters.base import AdapterError, Event, Phase, RateLimits, Warn
+from adapters.base import AdapterError, Event, Phase, RateLimits, Start, Warn
 from proxy.limits.limit_log import log_left
 from proxy.limits.ticket import Ticket
 from proxy.redact import Redactor
@@ -40,6 +40,8 @@ class Answer:
         """The next batch. Raises AdapterError when the provider fails on the way."""
         if self._first is not None:
             batch, self._first = self._first, None
+            if batch and type(batch[0]) is Start:
+                batch[0] = self._redactor.start(batch[0])
         else:
             try:
                 batch = await anext(self._rest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import io
 import itertools
@@ -91,10 +92,29 @@ def in_streams() -> Iterator[Answer]:
     yield json_answer(json.loads(error))
 
 
+def in_good_answers() -> Iterator[Answer]:
+    """The keys in what each provider says about itself when it answers."""
+    told = {"id": GROQ_KEY, "model": GROQ_KEY, "system_fingerprint": GROQ_KEY}
+    end = {"index": 0, "finish_reason": "stop"}
+    message = {"role": "assistant", "content": "Yes."}
+    groq = {**told, "x_groq": {"id": GROQ_KEY}, "choices": [{**end, "message": message}]}
+    chunk = {**groq, "choices": [{**end, "delta": message}]}
+    parts = {"content": {"parts": [{"text": "Yes."}]}, "finishReason": "STOP"}
+    gemini = {"responseId": GEMINI_KEY, "modelVersion": GEMINI_KEY, "candidates": [parts]}
+    ollama = {"model": GEMINI_KEY, "message": message, "done": True, "done_reason": "stop"}
+    for whole, piece in ((groq, chunk), (gemini, gemini)):
+        yield json_answer(whole)
+        data = f"data: {json.dumps(piece)}\n\ndata: [DONE]\n\n"
+        yield Answer(200, (("content-type", "text/event-stream"),), (data.encode(),))
+    ndjson = (("content-type", "application/x-ndjson"),)
+    yield Answer(200, ndjson, (json.dumps(ollama).encode() + b"\n",))
+
+
 def faults() -> Iterator[Fault]:
     for status in (400, 401, 403, 404, 429, 500, 503):
         yield from map(Fault, echoes(status))
     yield from map(Fault, in_streams())
+    yield from map(Fault, in_good_answers())
     yield Fault(Answer(302, (("location", f"https://x.invalid/?key={GEMINI_KEY}"),)))
     for stop in ("close", "reset", "end"):
         for at in (0, 150)[: 1 if stop == "end" else 2]:
@@ -295,9 +315,36 @@ def test_masks_what_is_a_key_or_looks_like_one(text: str, masked: str) -> None:
     assert Redactor(["s3cret-key!", "xy", ""])(text) == masked
 
 
+LONG_KEY = "gsk_aB3-dE5/fG7+hI9"
+
+
+@pytest.mark.parametrize("before", ["", "Bearer ", "it is "])
+def test_a_long_key_is_masked_in_its_usual_dresses(before: str) -> None:
+    data = f"{before}{LONG_KEY}".encode()
+    hexes = [f"{byte:02x}" for byte in LONG_KEY.encode()]
+    dresses = (
+        base64.b64encode(data).decode(),
+        base64.urlsafe_b64encode(data + b"; and so on").decode(),
+        *(data.hex(), data.hex().upper(), LONG_KEY[::-1], LONG_KEY.upper(), LONG_KEY.lower()),
+        *("%" + "%".join(hexes), "\\u00" + "\\u00".join(hexes), "\\\\u00" + "\\\\u00".join(hexes)),
+        "".join(f"&#{ord(one)};" for one in LONG_KEY),
+        "".join(f"&#x{ord(one):04X};" for one in LONG_KEY),
+        f"%{hexes[0]}{LONG_KEY[1:9]}\\u00{hexes[9]}{LONG_KEY[10:]}",
+    )
+    mask = Redactor(["another-long-secret", LONG_KEY])
+    for dress in dresses:
+        masked = mask(f"the key: {dress}.")
+        assert "***" in masked, dress
+        assert len(masked) < len("the key: ***.") + 2 * len(before) + 20, masked
+    assert mask("100 % of \\u0041 &#65; gsk_ aB3-dE5") == "100 % of \\u0041 &#65; gsk_ aB3-dE5"
+
+
 def test_no_text_takes_long_to_mask() -> None:
     text = "a" * 1_000_000 + " key=abc"
     assert Redactor(["s3cret-key!"])(text) == text.removesuffix("abc") + "***"
+    mask = Redactor([LONG_KEY])
+    for odd in ("%", "\\", "&#0", "%67", "\\u0067"):  # a square of them would take an hour
+        assert mask(odd * 100_000) == odd * 100_000
 
 
 def test_passwords_in_addresses_are_secrets_too(fakes: Fakes, tmp_path: Path) -> None:
