@@ -15,7 +15,10 @@ from proxy.reply import Header, Reply, Speller
 
 
 class Call(Struct, frozen=True):
-    """A request as it came, its headers by names in lower case; `params` are those of its path."""
+    """A request as it came, its headers by names in lower case; `params` are those of its path.
+
+    `app` is the client by its key, if it has one.
+    """
 
     body: bytes = b""
     method: str = "POST"
@@ -23,13 +26,21 @@ class Call(Struct, frozen=True):
     params: Mapping[str, str] = {}
     query: bytes = b""
     headers: Mapping[bytes, bytes] = {}
+    app: str = ""
 
 
-class Asked(Struct, frozen=True):
+class _Weight(Struct, frozen=True, kw_only=True):
+    """Told by name alone, so that it stands before nothing that doors add."""
+
+    beyond: int = 0
+
+
+class Asked(_Weight, frozen=True):
     """What a client wants: a neutral request, and what else the form of the answer depends on.
 
     The type of `request` decides on the operation (`proxy/routing/operations.py`). `own` is what
-    the body says to this server alone. Doors whose writers must know more derive a type.
+    the body says to this server alone; `beyond` is about how much memory the request takes beside
+    its body, for what was kept of earlier ones. Doors whose writers must know more derive a type.
     """
 
     request: Any

@@ -95,12 +95,14 @@ class Endpoint:
             state = scope["state"]
             params = scope.get("path_params") or {}
             method, path, query = scope["method"], scope["path"], scope["query_string"]
-            call = Call(body, method, path, params, query, state["headers"])
+            call = Call(body, method, path, params, query, state["headers"], exchange.app or "")
             asked = await self._answers(call) if self._answers else self._door.read(call)
             if isinstance(asked, Reply):
                 exchange.is_local = True
                 await exchange.reply(asked)
                 return
+            if asked.beyond:
+                await place.weigh_body(place.held + asked.beyond)
             exchange.asked = asked.request.model
             exchange.is_stream = asked.stream
             await self._answer(asked, exchange, work)

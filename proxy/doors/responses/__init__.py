@@ -5,6 +5,7 @@ from __future__ import annotations
 import orjson
 
 from adapters.base import Json
+from adapters.json_size import read_bytes
 from proxy.doors.door import Call, Opening
 from proxy.doors.openai import DONE, OpenAIErrors, parse_json
 from proxy.doors.responses.objects import new_id
@@ -26,7 +27,8 @@ class ResponsesDoor(OpenAIErrors):
 
     def read(self, call: Call) -> Parsed:
         """The request in a body, checked."""
-        return parse_request(parse_json(call.body), self._kept)
+        kept = self._kept.of(call.app)
+        return parse_request(parse_json(call.body), kept, app=call.app)
 
     def stream(self, asked: Parsed, opening: Opening) -> ResponseStream:
         """Named events, from `response.created` on."""
@@ -42,8 +44,10 @@ class ResponsesDoor(OpenAIErrors):
 
     def _form(self, asked: Parsed, opening: Opening) -> Form:
         def keep(response: Json) -> None:
-            size = len(orjson.dumps(asked.given)) + len(orjson.dumps(response))
-            self._kept.put(asked.echo.previous_response_id, asked.given, response, size)
+            size = read_bytes(orjson.dumps(asked.given)) + read_bytes(orjson.dumps(response))
+            self._kept.of(asked.app).put(
+                asked.echo.previous_response_id, asked.given, response, size
+            )
 
         return Form(
             echo=asked.echo,

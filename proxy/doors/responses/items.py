@@ -40,6 +40,14 @@ SILENT = frozenset(
 """What hosted tools left in a history: what came of them is in the message that follows."""
 
 
+REFERENCE = "item_reference"
+
+
+def kind_of(item: Json) -> Any:
+    """The type of an item, which some leave out."""
+    return item.get("type") or ("message" if "role" in item else REFERENCE)
+
+
 class Thought(Struct):
     """What a reasoning item keeps for the provider that goes on: its text, and its signature."""
 
@@ -90,7 +98,7 @@ class Conversation:
         self.messages.append({"role": role, "content": content})
 
     def _take(self, path: str, item: Json) -> None:
-        kind = item.get("type") or ("message" if "role" in item else "item_reference")
+        kind = kind_of(item)
         if not str(kind).endswith("_output"):
             self._show()
         match kind:
@@ -107,7 +115,7 @@ class Conversation:
 
     def _rarer(self, path: str, kind: Any, item: Json) -> None:
         match kind:
-            case "item_reference":
+            case "item_reference":  # REFERENCE; what it names is none
                 self._take(path, self._referred(path, string(f"{path}.id", item.get("id"))))
             case "additional_tools":
                 self._box.add(f"{path}.tools", json_list(f"{path}.tools", item.get("tools", [])))

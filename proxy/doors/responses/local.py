@@ -28,7 +28,7 @@ class _Desk(OpenAIErrors):
 
     def _turn(self, call: Call) -> Turn:
         name = call.params["response_id"]
-        if (turn := self._kept.turn(name)) is None:
+        if (turn := self._kept.of(call.app).turn(name)) is None:
             raise response_not_found(name)
         return turn
 
@@ -38,7 +38,7 @@ class InputTokens(_Desk):
 
     async def answer(self, call: Call) -> Reply:
         """The count of a request that is checked as if it were one for an answer."""
-        asked = parse_request(parse_json(call.body), self._kept)
+        asked = parse_request(parse_json(call.body), self._kept.of(call.app))
         count, _ = CHAT.tokens(asked.request)
         return _reply({"object": "response.input_tokens", "input_tokens": count})
 
@@ -51,7 +51,7 @@ class KeptResponse(_Desk):
         response = self._turn(call).response
         if call.method != "DELETE":
             return _reply(response)
-        self._kept.forget(response["id"])
+        self._kept.of(call.app).forget(response["id"])
         return _reply({"id": response["id"], "object": "response", "deleted": True})
 
 
@@ -61,7 +61,7 @@ class InputItems(_Desk):
     async def answer(self, call: Call) -> Reply:
         """A page of what a response was asked, the newest first unless told otherwise."""
         turn = self._turn(call)
-        before = self._kept.history(turn.previous) if turn.previous else []
+        before = self._kept.of(call.app).history(turn.previous) if turn.previous else []
         query = dict(parse_qsl(call.query.decode("latin-1")))
         found = [*before, *turn.given]
         if query.get("order", "desc") != "asc":
@@ -70,7 +70,9 @@ class InputItems(_Desk):
             ids = [item["id"] for item in found]
             found = found[ids.index(after) + 1 :] if after in ids else []
         limit = query.get("limit", "20")
-        if not limit.isdigit() or not 1 <= int(limit) <= MAX_PAGE:
+        if not (
+            limit.isascii() and limit.isdecimal() and len(limit) < 4 and 1 <= int(limit) <= MAX_PAGE
+        ):
             raise bad_request(f"'limit' must be between 1 and {MAX_PAGE}.", param="limit")
         page = found[: int(limit)]
         return _reply(

@@ -31,7 +31,7 @@ from proxy.doors.openai import check_model_name
 from proxy.doors.responses.items import Conversation
 from proxy.doors.responses.objects import Echo
 from proxy.doors.responses.tools import Toolbox, check_some_can_run, chosen
-from proxy.doors.responses.turns import Turns, as_items
+from proxy.doors.responses.turns import OwnTurns, as_items
 from proxy.errors import ApiError, bad_request
 
 SEALED = "reasoning.encrypted_content"
@@ -39,15 +39,16 @@ LOGPROBS = "message.output_text.logprobs"
 
 
 class Parsed(Asked, frozen=True):
-    """A request, and what only the answer's form depends on."""
+    """A request, and what only the answer's form and who may go on from it depend on."""
 
     echo: Echo = Echo()
     box: Toolbox | None = None
     seals: bool = False
     given: Sequence[Json] = ()
+    app: str = ""
 
 
-def parse_request(data: Json, kept: Turns) -> Parsed:
+def parse_request(data: Json, kept: OwnTurns, *, app: str = "") -> Parsed:
     """The request in `data`, which is left as it is. Raises ApiError."""
     data = {name: value for name, value in data.items() if value is not None}
     _refuse_what_is_not_here(data)
@@ -87,7 +88,10 @@ def parse_request(data: Json, kept: Turns) -> Parsed:
     )
     echo = _echo(data, fields, store=kept.is_on and fields.get("store", True))
     own = data.get("pointsman")
-    return Parsed(request, request.stream, own, echo, box, SEALED in include, given)
+    previous = echo.previous_response_id
+    beyond = kept.size_of_history(previous) if previous else 0
+    sealed = SEALED in include
+    return Parsed(request, request.stream, own, echo, box, sealed, given, app, beyond=beyond)
 
 
 def _given(data: Json) -> list[Json]:
@@ -109,7 +113,7 @@ def _given(data: Json) -> list[Json]:
             raise wrong_type("input", "a string or a list of items")
 
 
-def _messages(data: Json, given: Sequence[Json], box: Toolbox, kept: Turns) -> list[Json]:
+def _messages(data: Json, given: Sequence[Json], box: Toolbox, kept: OwnTurns) -> list[Json]:
     talk = Conversation(box, kept.item)
     if instructions := checked(data, "instructions", string):
         talk.say("system", instructions)

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from adapters.base import AdapterError, ErrorKind, Model
 from proxy.limits.retired import KEPT_S, MAX_GONE, Retired
 
-REFUSAL = AdapterError(ErrorKind.MODEL_MISSING, "`old` was decommissioned", provider="north")
+REFUSAL = AdapterError(
+    ErrorKind.MODEL_MISSING,
+    "`old` was decommissioned",
+    provider="north",
+    status=404,
+    upstream_code="decommissioned",
+)
 
 
 @dataclass
@@ -46,7 +52,7 @@ def test_what_its_provider_refuses_is_replaced_until_the_list_has_it_again() -> 
     assert one.retire("north", "old", REFUSAL)
 
     assert one.serving["north", "old"] == "young"
-    assert one.words("north", "old") == "`old` was decommissioned"
+    assert one.words("north", "old") == "has no such model: 404 decommissioned"
     listed(one, "young")
     assert one.serving["north", "old"] == "young"
     listed(one, "young", "old")
@@ -97,7 +103,7 @@ def test_what_an_earlier_run_knew_holds_and_ends_after_a_week() -> None:
     listed(after, "young")
 
     assert after.serving["north", "old"] == "young"
-    assert after.words("north", "old") == "`old` was decommissioned"
+    assert after.words("north", "old") == "has no such model: 404 decommissioned"
     wall.now += KEPT_S
     assert after.gone() == []
     assert after.serving["north", "old"] == "old"

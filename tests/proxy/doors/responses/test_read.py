@@ -20,7 +20,9 @@ OUTPUT = {"type": "function_call_output", "call_id": "c1", "output": "out"}
 
 
 def parsed(given: Any = "Hi", **fields: Any) -> Parsed:
-    return parse_request({"model": "m", "input": given, **fields}, Turns(lambda: 0.0, most=0))
+    return parse_request(
+        {"model": "m", "input": given, **fields}, Turns(lambda: 0.0, most=0).of("")
+    )
 
 
 def refused(given: Any = "Hi", **fields: Any) -> ApiError:

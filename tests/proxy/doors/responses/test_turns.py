@@ -9,7 +9,14 @@ import openai
 import pytest
 
 from adapters.base import ErrorKind, Text
-from proxy.doors.responses.turns import LONGEST_S, Turns, as_items
+from proxy.doors.responses.turns import (
+    LONGEST_S,
+    MAX_HISTORY_BYTES,
+    MAX_OWNERS,
+    OwnTurns,
+    Turns,
+    as_items,
+)
 from proxy.errors import ApiError
 from tests.proxy.doors.exchange.kit import Station
 from tests.proxy.kit import failure
@@ -22,17 +29,17 @@ class Clock:
         return self.now
 
 
-def put(turns: Turns, name: str, previous: str | None = None, size: int = 10) -> None:
+def put(turns: OwnTurns, name: str, previous: str | None = None, size: int = 10) -> None:
     output = [{"id": f"msg_of_{name}", "type": "message"}]
     turns.put(previous, as_items(f"asked {name}"), {"id": name, "output": output}, size)
 
 
-def contents(turns: Turns, name: str) -> list[str]:
+def contents(turns: OwnTurns, name: str) -> list[str]:
     return [item.get("content") or item["id"] for item in turns.history(name)]
 
 
 def test_a_history_is_the_whole_chain_in_order() -> None:
-    turns = Turns(Clock())
+    turns = Turns(Clock()).of("")
     put(turns, "a")
     put(turns, "b", "a")
     put(turns, "c", "a")  # a branch
@@ -42,7 +49,7 @@ def test_a_history_is_the_whole_chain_in_order() -> None:
 
 
 def test_what_was_used_longest_ago_makes_room() -> None:
-    turns = Turns(Clock(), most=25)
+    turns = Turns(Clock(), most=25).of("")
     put(turns, "a")
     put(turns, "b")
     assert turns.turn("a")
@@ -57,13 +64,60 @@ def test_what_was_used_longest_ago_makes_room() -> None:
 
 def test_nothing_is_kept_for_longer_than_a_day() -> None:
     clock = Clock()
-    turns = Turns(clock)
+    turns = Turns(clock).of("")
     put(turns, "a")
     clock.now += LONGEST_S + 1
 
     assert turns.turn("a") is None
     with pytest.raises(ApiError, match="Previous response with id 'a' not found"):
         turns.history("a")
+
+
+def test_nobody_reads_names_or_deletes_what_another_client_was_told() -> None:
+    turns = Turns(Clock())
+    one, other = turns.of("notes"), turns.of("mail")
+    put(one, "a")
+
+    assert other.turn("a") is None
+    assert not other.forget("a")
+    for ask in (other.history, lambda name: other.item("", f"msg_of_{name}")):
+        with pytest.raises(ApiError):
+            ask("a")
+    assert contents(one, "a") == ["asked a", "msg_of_a"]
+
+
+def test_who_has_most_makes_room_and_not_others() -> None:
+    turns = Turns(Clock(), most=100)
+    put(turns.of("quiet"), "q")
+    for number in range(50):
+        put(turns.of("loud"), f"l{number}")
+    assert turns.of("quiet").turn("q")
+    assert [bool(turns.of("loud").turn(f"l{at}")) for at in (0, 40, 41, 49)] == [0, 0, 1, 1]
+
+    for number in range(MAX_OWNERS):
+        put(turns.of(f"app {number}"), "x", size=0)
+    assert turns.of("quiet").turn("q") is None
+
+
+def test_a_history_has_an_end() -> None:
+    turns = Turns(Clock()).of("")
+    put(turns, "a", size=MAX_HISTORY_BYTES // 3)
+    put(turns, "b", "a", size=MAX_HISTORY_BYTES // 3)
+    put(turns, "c", "b", size=MAX_HISTORY_BYTES // 2)
+
+    assert turns.size_of_history("b") == MAX_HISTORY_BYTES // 3 * 2
+    with pytest.raises(ApiError, match="MiB"):
+        turns.history("c")
+
+
+def test_what_names_an_item_is_none_that_could_be_named() -> None:
+    turns = Turns(Clock()).of("")
+    given = as_items([{"id": "me", "type": "item_reference"}, {"id": ["odd"], "role": "user"}])
+    turns.put(None, given, {"id": "a", "output": []}, 10)
+
+    with pytest.raises(ApiError):
+        turns.item("", "me")
+    assert turns.item("", given[1]["id"]) == given[1]
 
 
 # By the client of OpenAI
