@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import Any
 
 from pydantic import SecretStr
 from starlette.applications import Starlette
@@ -29,7 +30,7 @@ from proxy.console.ledger import Ledger
 from proxy.console.presets import Presets
 from proxy.console.status import Sources, status_of
 from proxy.console.watch import Reach, Watch
-from proxy.doors import DOORS, Entrance, keeping, listing, speller_of
+from proxy.doors import DOORS, Entrance, for_desktops, keeping, listing, ollama, speller_of
 from proxy.doors.exchange import Endpoint, Service
 from proxy.doors.failures import HANDLERS
 from proxy.doors.models.catalog import Catalog
@@ -163,7 +164,14 @@ def create_app(
     tally = Tally()
     service = _service(parts, tally)
     said = Turns(clocks.clock, most=MAX_BYTES if settings.responses_store == "memory" else 0)
-    told = listing(parts.catalog, lambda: parts.preferences.get(None).aliases)
+
+    def aliases() -> Mapping[str, Any]:
+        return parts.preferences.get(None).aliases
+
+    told = (
+        *listing(parts.catalog, aliases),
+        *ollama(parts.catalog, aliases, parts.adapters, parts.upstream.client),
+    )
     entrances = (*DOORS, *keeping(said), *told)
     doors = [(one, Keeper(Endpoint(one.door, service), kept)) for one in entrances]
     app = Starlette(
@@ -183,6 +191,7 @@ def create_app(
         own_paths=OWN_PATHS,
         life=parts.life,
         speller_of=speller_of,
+        for_desktops=for_desktops,
     )
     app.state.parts = parts
     return app

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -121,6 +121,7 @@ class OllamaAdapter:
     last_resort: ClassVar[bool] = False
     Settings: ClassVar[type[ProviderSettings]] = OllamaSettings
     embedding_model = embeddings.MODEL
+    protocol = NAME
 
     def __init__(self, settings: OllamaSettings, upstream: Upstream, memory: Memory) -> None:
         self.settings: ProviderSettings = settings
@@ -139,6 +140,10 @@ class OllamaAdapter:
         if httpx.URL(self._own.url).host == "ollama.com" and self._own.api_key is None:
             return f"{self._own.variable('api_key')} is not set"
         return None
+
+    def origin(self) -> tuple[str, Mapping[str, str]]:
+        """Where the server is, and the headers by which it lets us in."""
+        return self._own.url, {"authorization": f"Bearer {self._secret}"} if self._secret else {}
 
     def capabilities(self, model: str) -> Capabilities:
         facts = self._facts_of(model)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 from starlette.routing import compile_path
 
+from adapters.base import Adapter
 from proxy.doors.chat import ChatDoor
 from proxy.doors.completions import CompletionsDoor
 from proxy.doors.door import Desk, Door
@@ -17,7 +19,8 @@ from proxy.doors.messages.models import AnthropicModels
 from proxy.doors.models.catalog import Catalog
 from proxy.doors.models.desk import ModelsDesk
 from proxy.doors.models.offered import Offered
-from proxy.doors.ollama import OllamaChat, OllamaGenerate
+from proxy.doors.ollama import OllamaChat, OllamaGenerate, local
+from proxy.doors.ollama.real import Real
 from proxy.doors.openai import OpenAIErrors
 from proxy.doors.responses import ResponsesDoor
 from proxy.doors.responses.local import InputItems, InputTokens, KeptResponse
@@ -33,12 +36,14 @@ class Entrance:
     """Where a door is. Its protocol is spoken at its paths, and at all that is `beneath` others.
 
     Paths are written as Starlette's: `{name}` is a part of one, `{name:path}` any number of parts.
+    `for_desktops` says that programs made of web pages, and such as name no content type, ask here.
     """
 
     door: Door[Any] | Desk
     paths: tuple[str, ...]
     methods: tuple[str, ...] = ("POST",)
     beneath: tuple[str, ...] = ()
+    for_desktops: bool = False
 
     @property
     def posts(self) -> tuple[str, ...]:
@@ -54,6 +59,10 @@ class Entrance:
         return any(compile_path(one)[0].match(path) for one in self.paths if "{" in one)
 
 
+OLLAMA_NOWHERE = ("/api/me", "/api/status", "/api/experimental/")
+"""Where Ollama's clients may ask for what is not here."""
+
+
 def _openai(path: str) -> tuple[str, ...]:
     return tuple(prefix + path for prefix in PREFIXES)
 
@@ -62,8 +71,8 @@ DOORS: tuple[Entrance, ...] = (
     Entrance(ChatDoor(), _openai("/chat/completions")),
     Entrance(CompletionsDoor(), _openai("/completions")),
     Entrance(EmbeddingsDoor(), _openai("/embeddings")),
-    Entrance(OllamaChat(), ("/api/chat",), beneath=("/api/",)),
-    Entrance(OllamaGenerate(), ("/api/generate",)),
+    Entrance(OllamaChat(), ("/api/chat",), beneath=OLLAMA_NOWHERE, for_desktops=True),
+    Entrance(OllamaGenerate(), ("/api/generate",), for_desktops=True),
 )
 
 
@@ -84,13 +93,47 @@ def listing(catalog: Catalog, aliases: Callable[[], Iterable[str]]) -> tuple[Ent
     return (Entrance(desk, (*_openai("/models"), *_openai("/models/{id:path}")), ("GET",)),)
 
 
-_FORGETFUL = keeping(Turns(time.monotonic, most=0))
+def ollama(
+    catalog: Catalog,
+    aliases: Callable[[], Iterable[str]],
+    adapters: Mapping[str, Adapter],
+    client: httpx.AsyncClient | None = None,
+) -> tuple[Entrance, ...]:
+    """Ollama's desks, over the same lists; `client` asks a real server of what it has."""
+    models = local.Models(Offered(catalog, aliases), adapters, Real(adapters, client))
+    told: Mapping[str, Desk] = {
+        "/api/version": local.Version(),
+        "/api/tags": local.Tags(models),
+        "/api/ps": local.Running(models),
+    }
+    return (
+        Entrance(local.Root(), ("/",), ("GET",)),
+        *(Entrance(desk, (path,), ("GET",), for_desktops=True) for path, desk in told.items()),
+        Entrance(local.Show(models), ("/api/show",), for_desktops=True),
+        Entrance(local.Pull(models), ("/api/pull",), for_desktops=True),
+        *(
+            Entrance(local.Unchanged(what), (path,), (method,))
+            for path, (method, what) in local.CHANGING.items()
+        ),
+    )
+
+
+_STILL = (
+    *keeping(Turns(time.monotonic, most=0)),
+    *ollama(Catalog({}), lambda: (), {}),
+)
+"""What tells of a path in the words of its door needs no state."""
 
 
 def speller_of(path: str) -> Speller:
     """Who tells of a failure at `path`: OpenAI's words, where no door says otherwise."""
-    doors = (*DOORS, *_FORGETFUL)
+    doors = (*DOORS, *_STILL)
     return next((one.door for one in doors if one.speaks_at(path)), _OPENAI)
+
+
+def for_desktops(path: str) -> bool:
+    """Whether programs that are made of web pages ask at `path`."""
+    return any(one.for_desktops and path in one.paths for one in (*DOORS, *_STILL))
 
 
 _OPENAI = OpenAIErrors()

@@ -13,7 +13,7 @@ import contextlib
 import hashlib
 import hmac
 import re
-from collections.abc import Awaitable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from itertools import chain
 from urllib.parse import parse_qsl
 
@@ -49,6 +49,8 @@ APP_KEY_PREFIX = b"app-"
 KEY_HEADERS = (b"x-api-key", b"x-goog-api-key")
 """Anthropic's and Gemini's, where there is no bearer."""
 JSON = b"application/json"
+DESKTOP_ORIGIN = re.compile(r"(app|tauri|vscode-webview|vscode-file)://[a-z0-9._-]*", re.ASCII)
+"""Of programs that are made of web pages: no page of the web can have any of these."""
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9._-]*[a-z0-9])?)(:[0-9]{1,5})?", re.ASCII)
 
@@ -67,7 +69,8 @@ class Guard:
     """Refuses what no SDK would send; lets in who shows a key, where keys are configured.
 
     What is at or beneath one of `own_paths` asks for no key here: it has a guard of its own.
-    `speller_of` tells in whose words a refusal is told.
+    `speller_of` tells in whose words a refusal is told, `for_desktops` at which paths programs ask
+    that are made of web pages, or that name no content type.
     """
 
     def __init__(
@@ -80,8 +83,10 @@ class Guard:
         own_paths: Collection[str] = (),
         life: Life | None = None,
         speller_of: SpellerOf = lambda _path: PlainText(),
+        for_desktops: Callable[[str], bool] = lambda _path: False,
     ) -> None:
         self._app = app
+        self._for_desktops = for_desktops
         self._speller_of = speller_of
         self._life = life or Life()
         self._hosts_seen: set[str] = set()  # and found allowed, whatever the port
@@ -158,6 +163,8 @@ class Guard:
         is_same_name = origin.partition("://")[2] == host  # behind what adds TLS, say
         if origin in self._origins and (is_same_name or not self._is_own(scope["path"])):
             return origin
+        if DESKTOP_ORIGIN.fullmatch(origin) and self._for_desktops(scope["path"]):
+            return origin
         is_own = not origin or origin == f"{scope['scheme']}://{host}"
         if not is_own or _is_fetched_by_another(headers):
             raise ApiError(
@@ -193,11 +200,17 @@ class Guard:
             raise shutting_down()
         if scope["method"] in WRITING_METHODS:
             content_type = headers.values.get(b"content-type", b"")
-            if content_type != JSON and content_type.partition(b";")[0].strip().lower() != JSON:
+            is_json = content_type == JSON or _named_type(content_type) == JSON
+            if not is_json and not self._takes_any_type(scope, headers):
                 raise ApiError(
                     415, "The content type must be application/json.", code="unsupported_media_type"
                 )
         return self._app_name(scope, headers)
+
+    def _takes_any_type(self, scope: Scope, headers: _Headers) -> bool:
+        """Whether the body may be called anything: no browser sends it without one of these two."""
+        is_of_browser = b"origin" in headers.values or b"sec-fetch-site" in headers.values
+        return not is_of_browser and self._for_desktops(scope["path"])
 
     def _app_name(self, scope: Scope, headers: _Headers) -> str | None:
         """Who is asking, by the key it shows; ApiError 401 where a key is needed and none fits."""
@@ -227,6 +240,10 @@ class Guard:
     def _is_own(self, path: str) -> bool:
         """Whether the path guards itself: one of `own_paths`, or beneath one."""
         return any(f"{path}/".startswith(f"{own}/") for own in self._own_paths)
+
+
+def _named_type(content_type: bytes) -> bytes:
+    return content_type.partition(b";")[0].strip().lower()
 
 
 def _is_fetched_by_another(headers: _Headers) -> bool:

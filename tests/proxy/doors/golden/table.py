@@ -7,10 +7,17 @@ from collections.abc import Sequence
 from tests.proxy.doors.golden.chat import Chat
 from tests.proxy.doors.golden.completions import Completions
 from tests.proxy.doors.golden.features import FEATURES
+from tests.proxy.doors.golden.ollama import OllamaChat, OllamaGenerate
 from tests.proxy.doors.golden.reader import Reader
 from tests.proxy.doors.golden.responses import Responses
 
-READERS: Sequence[Reader] = (Chat(), Completions(), Responses())
+READERS: Sequence[Reader] = (
+    Chat(),
+    Completions(),
+    Responses(),
+    OllamaChat(),
+    OllamaGenerate(),
+)
 
 
 def table() -> str:
