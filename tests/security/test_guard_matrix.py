@@ -29,6 +29,8 @@ EVENTS = "/admin/api/events"
 STRICT_ROUTES = (
     ("POST", CHAT),
     ("POST", "/openai/v1/chat/completions"),
+    ("POST", "/v1/embeddings"),
+    ("POST", "/openai/v1/embeddings"),
     *(
         (method, f"{prefix}/responses{rest}")
         for prefix in ("/v1", "/openai/v1")
