@@ -115,7 +115,8 @@ class NativeCall(Struct, frozen=True):
     """The request in the provider's own language: what would be sent, and what was lost on the way.
 
     `path` is relative to the provider's base URL. `warnings` are words for
-    `x-pointsman-warnings`, such as `dropped=logit_bias` or `emulated=tool_choice`.
+    `x-pointsman-warnings`, such as `dropped=logit_bias` or `emulated=tool_choice`. `content` is
+    sent in place of `body` where that is no JSON.
     """
 
     method: str
@@ -123,6 +124,7 @@ class NativeCall(Struct, frozen=True):
     body: Json
     warnings: tuple[str, ...] = ()
     stream: bool = False
+    content: bytes | None = None
 
 
 # -- an adapter -------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Any, Protocol, final, runtime_checkable
 
 from msgspec import Struct
 
-from adapters.base import NativeCall
+from adapters.base import Json, NativeCall
 
 MAX_TEXTS = 100
 """In one call: more is split before an adapter is asked."""
@@ -56,3 +56,50 @@ class Embeds(Protocol):
 
     def embed(self, request: EmbeddingRequest) -> AsyncGenerator[list[Any], None]:
         """Events with one `Vectors` among them, for no more than `MAX_TEXTS` texts."""
+
+
+class TranscriptionRequest(Struct, frozen=True):
+    """Speech whose words are asked for, in a file as the client has it.
+
+    - `times`: which of "segment" and "word" are to be told with their times, if any.
+    - `prompt`: words that may come in it.
+    """
+
+    model: str
+    audio: memoryview
+    file_name: str
+    mime_type: str
+    language: str | None = None
+    prompt: str | None = None
+    temperature: float | None = None
+    times: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+
+
+class TranslationRequest(TranscriptionRequest, frozen=True):
+    """The same, and the words in English."""
+
+
+@final
+class Heard(Struct, frozen=True):
+    """What was said. Segments and words are OpenAI's objects; seconds where they were told."""
+
+    text: str
+    language: str | None = None
+    duration_s: float | None = None
+    segments: Sequence[Json] = ()
+    words: Sequence[Json] = ()
+
+
+@runtime_checkable
+class Hears(Protocol):
+    """An adapter that writes down what is said."""
+
+    def hearing_model(self, *, translates: bool) -> str:
+        """The model that does it where none is named."""
+
+    def to_native_hearing(self, request: TranscriptionRequest) -> NativeCall:
+        """The call that `request` becomes; pure. Raises AdapterError for what it cannot become."""
+
+    def hear(self, request: TranscriptionRequest) -> AsyncGenerator[list[Any], None]:
+        """Events with one `Heard` among them."""

@@ -138,13 +138,15 @@ def timeouts(silence_s: float) -> dict[str, float]:
     }
 
 
-def raw_headers(headers: Mapping[str, str], *, host: str) -> tuple[tuple[bytes, bytes], ...]:
+def raw_headers(
+    headers: Mapping[str, str], *, host: str, content_type: str = "application/json"
+) -> tuple[tuple[bytes, bytes], ...]:
     """Header lines as the transport wants them: host first, and the answer uncompressed."""
     kept = {name.lower(): value for name, value in headers.items()}
     for name in ("host", "content-length", "connection"):
         kept.pop(name, None)
     kept["accept-encoding"] = "identity"
-    kept["content-type"] = "application/json"
+    kept["content-type"] = content_type
     return (
         (b"host", host.encode("ascii")),
         *((name.encode("ascii"), value.encode("latin-1")) for name, value in kept.items()),

@@ -173,7 +173,7 @@ def create_app(
         *ollama(parts.catalog, aliases, parts.adapters, parts.upstream.client),
     )
     entrances = (*DOORS, *keeping(said), *told)
-    doors = [(one, Keeper(Endpoint(one.door, service), kept)) for one in entrances]
+    doors = [(one, _endpoint(one, service, kept)) for one in entrances]
     app = Starlette(
         routes=_routes(parts, doors, kept, tally),
         lifespan=lambda _: _lifespan(parts, stop),
@@ -189,12 +189,17 @@ def create_app(
         origins=settings.allowed_origins,
         keys=settings.client_keys,
         own_paths=OWN_PATHS,
+        form_paths=[path for one in entrances if one.takes_form for path in one.paths],
         life=parts.life,
         speller_of=speller_of,
         for_desktops=for_desktops,
     )
     app.state.parts = parts
     return app
+
+
+def _endpoint(entrance: Entrance, service: Service, kept: Kept) -> Keeper:
+    return Keeper(Endpoint(entrance.door, service, takes_form=entrance.takes_form), kept)
 
 
 def _service(parts: Parts, tally: Tally) -> Service:

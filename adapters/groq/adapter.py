@@ -7,9 +7,11 @@ transport (see `native`).
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import partial
+from typing import Any, ClassVar
 
 import httpx
 import orjson
@@ -38,6 +40,7 @@ from adapters.bounds import count, items, unix_time, word
 from adapters.call_text import read_calls
 from adapters.ceiling import Ceilings
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
+from adapters.groq import audio
 from adapters.groq.answer import AnswerFailedError, AnswerReader, UnreadableError, rate_limits
 from adapters.groq.errors import KIND_OF_STATUS, error_object, refusal, status_of, text_of
 from adapters.groq.line import line
@@ -45,6 +48,7 @@ from adapters.groq.messages import LEAST_CONTEXT, PROVIDER, SPEECH_MODELS, TEXT_
 from adapters.groq.request import PATH, to_native, without, without_schema
 from adapters.lines import ServerSentEvent, SseDecoder
 from adapters.native import HTTPX_ERRORS, exchange, transport_error
+from adapters.tasks import TranscriptionRequest
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
 
 LIST_PATH = "openai/v1/models"
@@ -70,6 +74,7 @@ class _Line:
     url: str
     headers: dict[str, str]
     target: Target
+    forms: Mapping[str, Target]
 
 
 class GroqAdapter:
@@ -90,6 +95,7 @@ class GroqAdapter:
         self._is_capped = settings.max_tokens is not None
         self._line: _Line | None = None
         self._line_lock = asyncio.Lock()
+        self._boundary = f"pointsman-{secrets.token_hex(16)}"  # in no file that anybody can make
         self._secret = settings.api_key.get_secret_value() if settings.api_key else ""
 
     @property
@@ -113,6 +119,20 @@ class GroqAdapter:
         call = self.to_native(request)
         target = self._line.target if self._line else self._aimed
         return exchange(target, call, GroqDialect(call, secret=self._secret), self._ceilings)
+
+    def hearing_model(self, *, translates: bool) -> str:
+        return audio.TRANSLATING_MODEL if translates else audio.HEARING_MODEL
+
+    def to_native_hearing(self, request: TranscriptionRequest) -> NativeCall:
+        return audio.to_native_hearing(request, self._boundary)
+
+    def hear(self, request: TranscriptionRequest) -> AsyncGenerator[list[Any], None]:
+        call = self.to_native_hearing(request)
+
+        async def target() -> Target:
+            return (self._line or await self._connected()).forms[call.path]
+
+        return exchange(target, call, audio.HeardAnswer(partial(_refusal, secret=self._secret)))
 
     async def models(self) -> list[Model]:
         try:
@@ -167,10 +187,16 @@ class GroqAdapter:
             self._secret,
             base_url=base_url.rstrip("/").removesuffix("/openai/v1") if base_url else None,
         )
-        url = httpx.URL(f"{found.url}/{PATH}")
-        raw = raw_headers(found.headers, host=url.netloc.decode("ascii"))
-        target = self._upstream.target(url, raw, timeouts(self.settings.timeout))
-        return _Line(found.url, found.headers, target)
+        form = f"multipart/form-data; boundary={self._boundary}"
+
+        def aim(path: str, content_type: str = "application/json") -> Target:
+            url = httpx.URL(f"{found.url}/{path}")
+            host = url.netloc.decode("ascii")
+            raw = raw_headers(found.headers, host=host, content_type=content_type)
+            return self._upstream.target(url, raw, timeouts(self.settings.timeout))
+
+        forms = {f"/{path}": aim(path, form) for path in audio.FORM_PATHS}
+        return _Line(found.url, found.headers, aim(PATH), forms)
 
     async def _aimed(self) -> Target:
         return (self._line or await self._connected()).target

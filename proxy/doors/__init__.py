@@ -11,6 +11,8 @@ import httpx
 from starlette.routing import compile_path
 
 from adapters.base import Adapter
+from adapters.tasks import TranscriptionRequest, TranslationRequest
+from proxy.doors.audio import HearingDoor
 from proxy.doors.chat import ChatDoor
 from proxy.doors.completions import CompletionsDoor
 from proxy.doors.door import Desk, Door
@@ -37,6 +39,7 @@ class Entrance:
 
     Paths are written as Starlette's: `{name}` is a part of one, `{name:path}` any number of parts.
     `for_desktops` says that programs made of web pages, and such as name no content type, ask here.
+    `takes_form` tells that a form is posted there, and no JSON.
     """
 
     door: Door[Any] | Desk
@@ -44,6 +47,7 @@ class Entrance:
     methods: tuple[str, ...] = ("POST",)
     beneath: tuple[str, ...] = ()
     for_desktops: bool = False
+    takes_form: bool = False
 
     @property
     def posts(self) -> tuple[str, ...]:
@@ -67,10 +71,15 @@ def _openai(path: str) -> tuple[str, ...]:
     return tuple(prefix + path for prefix in PREFIXES)
 
 
+_TRANSCRIPTIONS = HearingDoor("transcriptions", TranscriptionRequest)
+_TRANSLATIONS = HearingDoor("translations", TranslationRequest)
+
 DOORS: tuple[Entrance, ...] = (
     Entrance(ChatDoor(), _openai("/chat/completions")),
     Entrance(CompletionsDoor(), _openai("/completions")),
     Entrance(EmbeddingsDoor(), _openai("/embeddings")),
+    Entrance(_TRANSCRIPTIONS, _openai("/audio/transcriptions"), takes_form=True),
+    Entrance(_TRANSLATIONS, _openai("/audio/translations"), takes_form=True),
     Entrance(OllamaChat(), ("/api/chat",), beneath=OLLAMA_NOWHERE, for_desktops=True),
     Entrance(OllamaGenerate(), ("/api/generate",), for_desktops=True),
 )

@@ -58,8 +58,11 @@ class Service:
 class Endpoint:
     """The ASGI application behind a door. Every failure is an answer; nothing is raised."""
 
-    def __init__(self, door: Door[Any] | Desk, service: Service) -> None:
+    def __init__(
+        self, door: Door[Any] | Desk, service: Service, *, takes_form: bool = False
+    ) -> None:
         self._door: Any = door
+        self._takes_form = takes_form
         self._answers: Callable[[Call], Awaitable[Reply]] | None = getattr(door, "answer", None)
         self._service = service
 
@@ -88,7 +91,8 @@ class Endpoint:
     ) -> None:
         unwatch: Callable[[], None] | None = None
         try:
-            body = await read_body(scope["state"]["headers"], receive, place)
+            headers = scope["state"]["headers"]
+            body = await read_body(headers, receive, place, is_form=self._takes_form)
             exchange.bytes_in = len(body)
             unwatch = _watch(scope, receive, work.stop_left)
             await place.enter()

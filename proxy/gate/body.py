@@ -13,6 +13,8 @@ from proxy.errors import ApiError
 from proxy.gate.room import SMALL_BODY_BYTES, Place
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
+MAX_FORM_BYTES = 100 * 1024 * 1024
+"""Of a form, which brings a file along."""
 
 STEADY_S = 1.0
 STEADY_BYTES_A_S = 256 * 1024
@@ -30,15 +32,20 @@ class ClientLeft(Exception):
 
 
 async def read_body(
-    headers: Mapping[bytes, bytes], receive: Receive, place: Place | None = None
+    headers: Mapping[bytes, bytes],
+    receive: Receive,
+    place: Place | None = None,
+    *,
+    is_form: bool = False,
 ) -> bytes:
     """The whole body; a large one waits until `place` has room for it.
 
     What counts is the memory that it takes when it is read: many small values are as large as a
-    long text. Raises ApiError 413 above `MAX_BODY_BYTES`, 415 if encoded, 503 without room;
-    ClientLeft.
+    long text. Raises ApiError 413 above `MAX_BODY_BYTES` (`MAX_FORM_BYTES`), 415 if encoded, 503
+    without room; ClientLeft.
     """
-    told = _check_headers(headers)
+    most = MAX_FORM_BYTES if is_form else MAX_BODY_BYTES
+    told = _check_headers(headers, most)
     message = await receive()
     pieces: list[bytes] = []
     size = 0
@@ -48,8 +55,8 @@ async def read_body(
             raise ClientLeft
         pieces.append(message.get("body", b""))
         size += len(pieces[-1])
-        if size > MAX_BODY_BYTES:
-            raise _too_large()
+        if size > most:
+            raise _too_large(most)
         if place is not None and size > SMALL_BODY_BYTES:
             if pace is None:
                 await place.hold_body(told)
@@ -61,7 +68,7 @@ async def read_body(
     body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
     if place is not None:
         # One of too many values is refused before they are read, so that they take nothing.
-        values = 0 if has_too_many_values(body) else read_bytes(body)
+        values = 0 if is_form or has_too_many_values(body) else read_bytes(body)
         await place.weigh_body(max(size, values // COPIES))
     return body
 
@@ -85,23 +92,23 @@ class _Pace:
             return await receive()
 
 
-def _too_large() -> ApiError:
-    limit = MAX_BODY_BYTES // 2**20
+def _too_large(most: int) -> ApiError:
+    limit = most // 2**20
     return ApiError(
         413, f"The body is larger than {limit} MiB.", code="request_too_large", close=True
     )
 
 
-def _check_headers(headers: Mapping[bytes, bytes]) -> int:
+def _check_headers(headers: Mapping[bytes, bytes], most: int) -> int:
     """The size that the headers tell, else the largest that may be."""
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise ApiError(415, "The body must not be compressed.", code="unsupported_encoding")
     length = headers.get(b"content-length", b"")
     if not length.isdigit():
-        return MAX_BODY_BYTES
+        return most
     size = int(length[:20])
-    if size > MAX_BODY_BYTES:
-        raise _too_large()
+    if size > most:
+        raise _too_large(most)
     return size
 
 

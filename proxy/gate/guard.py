@@ -51,6 +51,7 @@ KEY_HEADERS = (b"x-api-key", b"x-goog-api-key")
 JSON = b"application/json"
 DESKTOP_ORIGIN = re.compile(r"(app|tauri|vscode-webview|vscode-file)://[a-z0-9._-]*", re.ASCII)
 """Of programs that are made of web pages: no page of the web can have any of these."""
+FORM = b"multipart/form-data"
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9._-]*[a-z0-9])?)(:[0-9]{1,5})?", re.ASCII)
 
@@ -68,7 +69,8 @@ class _Headers(Struct, frozen=True):
 class Guard:
     """Refuses what no SDK would send; lets in who shows a key, where keys are configured.
 
-    What is at or beneath one of `own_paths` asks for no key here: it has a guard of its own.
+    What is at or beneath one of `own_paths` asks for no key here: it has a guard of its own. What
+    is at `form_paths` takes a form, all else JSON.
     `speller_of` tells in whose words a refusal is told, `for_desktops` at which paths programs ask
     that are made of web pages, or that name no content type.
     """
@@ -81,6 +83,7 @@ class Guard:
         origins: Collection[str] = (),
         keys: Mapping[str, SecretStr] | None = None,
         own_paths: Collection[str] = (),
+        form_paths: Collection[str] = (),
         life: Life | None = None,
         speller_of: SpellerOf = lambda _path: PlainText(),
         for_desktops: Callable[[str], bool] = lambda _path: False,
@@ -93,6 +96,7 @@ class Guard:
         self._hosts = LOCAL_NAMES | HOST_OF_CONTAINERS | {host.lower() for host in hosts}
         self._origins = frozenset(origin.lower().rstrip("/") for origin in origins if origin)
         self._own_paths = frozenset(own_paths)
+        self._form_paths = frozenset(form_paths)
         self._keys = {name: _digest(_bytes(key)) for name, key in (keys or {}).items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -200,10 +204,13 @@ class Guard:
             raise shutting_down()
         if scope["method"] in WRITING_METHODS:
             content_type = headers.values.get(b"content-type", b"")
-            is_json = content_type == JSON or _named_type(content_type) == JSON
-            if not is_json and not self._takes_any_type(scope, headers):
+            wanted = FORM if scope["path"] in self._form_paths else JSON
+            is_wanted = content_type == wanted or _named_type(content_type) == wanted
+            if not is_wanted and not self._takes_any_type(scope, headers):
                 raise ApiError(
-                    415, "The content type must be application/json.", code="unsupported_media_type"
+                    415,
+                    f"The content type must be {wanted.decode()}.",
+                    code="unsupported_media_type",
                 )
         return self._app_name(scope, headers)
 

@@ -23,11 +23,12 @@ from adapters.base import (
     Usage,
 )
 from adapters.completion import CompletionRequest
-from adapters.tasks import EmbeddingRequest
+from adapters.tasks import EmbeddingRequest, TranscriptionRequest, TranslationRequest
 from proxy.errors import bad_request
 from proxy.routing.embeddings import Embeddings
 from proxy.routing.fanout import fan_out
 from proxy.routing.first import until_content
+from proxy.routing.hearing import Hearing
 from proxy.routing.images import ImageFetcher, ImageFetchError
 from proxy.routing.jsontext import only_json
 from proxy.routing.pin import Pin
@@ -195,6 +196,8 @@ def operations_of(embedding_model: str) -> Operations:
             ChatRequest: CHAT,
             CompletionRequest: Complete(),
             EmbeddingRequest: Embeddings(embedding_model),
+            TranscriptionRequest: Hearing(translates=False),
+            TranslationRequest: Hearing(translates=True),
         }
     )
 

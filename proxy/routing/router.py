@@ -247,7 +247,7 @@ class Router:
     async def _retire(self, candidate: Candidate, error: AdapterError, attempts: Attempts) -> None:
         """Another model takes the place of a configured one that is gone; a pinned name stays."""
         chooser, request = self._chooser, attempts.request
-        if chooser.names_model(request.model) or attempts.operation.pin is not None:
+        if chooser.names_model(request.model) or attempts.operation.model is not None:
             return
         await self._relist(candidate.provider)
         if not chooser.retired.retire(candidate.provider, candidate.model, error):

@@ -9,6 +9,7 @@ import json
 import uuid
 from collections.abc import Iterator, Sequence
 
+from tests.fakes import groq_audio
 from tests.fakes.groq_rules import MODELS, MOST_TOKENS, image, parse, refuse
 from tests.fakes.model import Json, Result, Said, Seen, say, tokens
 from tests.fakes.server import Answer, FakeServer, Request, json_answer
@@ -18,9 +19,9 @@ CREATED = 1_790_000_000
 
 
 class GroqFake(FakeServer):
-    """`/openai/v1/chat/completions` and `/openai/v1/models`."""
+    """`/openai/v1/chat/completions`, `/openai/v1/audio/…` and `/openai/v1/models`."""
 
-    chat_paths = ("/chat/completions",)
+    chat_paths = ("/chat/completions", "/audio/transcriptions", "/audio/translations")
 
     def respond(self, request: Request) -> Answer:
         if request.headers.get("authorization") != f"Bearer {KEY}":
@@ -28,8 +29,11 @@ class GroqFake(FakeServer):
         match request.method, request.path.removeprefix("/openai/v1/"):
             case "POST", "chat/completions":
                 return chat(parse(request))
+            case "POST", "audio/transcriptions" | "audio/translations" as path:
+                return json_answer(groq_audio.hear(request, path))
             case "GET", "models":
-                return json_answer({"object": "list", "data": [_model(m) for m in MODELS]})
+                names = (*MODELS, *groq_audio.HEARING)
+                return json_answer({"object": "list", "data": [_model(m) for m in names]})
             case "GET", path if path.removeprefix("models/") in MODELS:
                 return json_answer(_model(path.removeprefix("models/")))
         raise refuse(f"Unknown request URL: {request.method} {request.path}", status=404)
@@ -42,7 +46,7 @@ def _model(name: str) -> Json:
         "created": 1_700_000_000,
         "owned_by": "Fake",
         "active": True,
-        "context_window": 131_072,
+        "context_window": 448 if name in groq_audio.HEARING else 131_072,
         "max_completion_tokens": MOST_TOKENS,
         "public_apps": None,
     }

@@ -3,27 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import openai
 import pytest
 
-from tests.security.kit import Fakes, Threaded, serving, settings_for
-
-
-@pytest.fixture(scope="module")
-def server(session_fakes: Fakes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Threaded]:
-    with serving(settings_for(session_fakes, tmp_path_factory.mktemp("server"))) as running:
-        yield running
-
-
-@pytest.fixture
-def client(server: Threaded) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(
-        base_url=f"http://127.0.0.1:{server.port}/v1", api_key="x", max_retries=0
-    ) as client:
-        yield client
+from tests.security.kit import Fakes
 
 
 def asked(client: openai.OpenAI, **fields: Any) -> tuple[Any, Any]:

@@ -1,0 +1,31 @@
+"""OpenAI's audio: what is said becomes text, and text is spoken."""
+
+from __future__ import annotations
+
+from adapters.tasks import TranscriptionRequest
+from proxy.doors.audio.read import Parsed, parse_request
+from proxy.doors.audio.write import HeardFold, HeardStream
+from proxy.doors.door import Call, Opening
+from proxy.doors.multipart import parse_form
+from proxy.doors.openai import OpenAIErrors
+
+
+class HearingDoor(OpenAIErrors):
+    """POST /v1/audio/transcriptions and /v1/audio/translations."""
+
+    def __init__(self, name: str, kind: type[TranscriptionRequest]) -> None:
+        self.name = name
+        self._kind = kind
+
+    def read(self, call: Call) -> Parsed:
+        """The request in a form, checked."""
+        form = parse_form(call.headers.get(b"content-type", b""), call.body)
+        return parse_request(form, self._kind)
+
+    def stream(self, asked: Parsed, opening: Opening) -> HeardStream:
+        """Two events: a whole text at once."""
+        return HeardStream()
+
+    def fold(self, asked: Parsed, opening: Opening) -> HeardFold:
+        """One text, in the form that is asked for."""
+        return HeardFold(asked.form, self.name, asked.request.times)
