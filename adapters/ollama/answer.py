@@ -124,7 +124,8 @@ class Answer:
         """The call without what the model refused, or with more room for the prompt."""
         if error.kind is ErrorKind.CONTEXT and self._own_size:
             return self._enlarged(call)
-        if type(call.body.get("format")) is dict and GRAMMAR.search(error.message):
+        has_schema = type(call.body.get("format")) is dict and "messages" in call.body
+        if has_schema and GRAMMAR.search(error.message):
             return _amended(call, without_grammar(call.body), "emulated=response_format")
         if error.param != "reasoning_effort" or "think" not in call.body:
             return None

@@ -11,7 +11,7 @@ from adapters.base import ChatRequest, Json, NativeCall
 from adapters.completion import CompletionRequest
 
 GENERATE_PATH = "api/generate"
-OWN_WORDS = ("raw", "suffix", "template")
+OWN_WORDS = ("raw", "suffix", "template", "context")
 MARKS = (
     *("<|fim_", "<fim_", "<PRE>", "[SUFFIX]", "<|code_prefix|>"),
     *("<|im_start|>", "<|start_header_id|>", "<start_of_turn>", "[INST]"),
@@ -51,6 +51,8 @@ def _words(request: ChatRequest) -> Json:
     block = request.extensions.get("ollama")
     own = {**request.extensions, **(block if isinstance(block, dict) else {})}
     words = {word: own[word] for word in OWN_WORDS if own.get(word) is not None}
+    if not isinstance(words.get("context"), list):  # tokens, and not what others call so
+        words.pop("context", None)
     if type(request) is not CompletionRequest:
         return words
     if request.suffix is not None:

@@ -31,11 +31,15 @@ from adapters.schema_refs import inlined
 
 CHAT_PATH = "api/chat"
 OPTIONS = ("temperature", "top_p", "seed", "frequency_penalty", "presence_penalty")
-OWN_OPTIONS = ("top_k", "min_p", "num_ctx")
+OWN_OPTIONS = (
+    *("top_k", "min_p", "num_ctx", "typical_p", "repeat_penalty", "repeat_last_n"),
+    *("mirostat", "mirostat_tau", "mirostat_eta"),
+)
+OWN_FIELDS = ("truncate", "shift")
 READ = frozenset({"stream_options", "modalities", "logprobs", "top_logprobs", *OPTIONS})
 # Ollama's own words, blocks for other providers, and what `ChatRequest` has in a field of its own.
 EXTENSIONS = frozenset({
-    "options", "format", "think", "keep_alive", *OWN_OPTIONS,
+    "options", "format", "think", "keep_alive", *OWN_OPTIONS, *OWN_FIELDS,
     "ollama", "groq", "gemini", "embedded", "pointsman", "google", "extra_body",
     "include_reasoning", "reasoning_format", "thinking_config",
 })  # fmt: skip
@@ -82,6 +86,8 @@ def to_native(
         _set_format(body, request.response_format, warnings)
     _set(body, "think", _think(request, facts, warnings))
     _set(body, "keep_alive", duration(extra.get("keep_alive", keep_alive)))
+    for name in OWN_FIELDS:
+        _set(body, name, extra.get(name))
     if request.params.get("logprobs"):
         body["logprobs"] = True
         _set(body, "top_logprobs", request.params.get("top_logprobs"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import orjson
 
@@ -16,6 +16,23 @@ HEADERS: Sequence[Header] = (
 )
 
 
+_BREAKS: Mapping[bytes, bytes] = {
+    "\x85".encode(): b"\\u0085",
+    "\u2028".encode(): b"\\u2028",
+    "\u2029".encode(): b"\\u2029",
+}
+"""What some readers end a line at, in JSON's own words for it."""
+
+
 def line(payload: Json) -> bytes:
     """One line that holds `payload`."""
-    return orjson.dumps(payload, option=orjson.OPT_APPEND_NEWLINE)
+    return unbroken(orjson.dumps(payload)) + b"\n"
+
+
+def unbroken(data: bytes) -> bytes:
+    """JSON that is one line to everybody."""
+    if data.isascii():
+        return data
+    for mark, words in _BREAKS.items():
+        data = data.replace(mark, words)
+    return data

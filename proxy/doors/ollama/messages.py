@@ -92,22 +92,17 @@ class _Talk:
             self._shown = []
 
     def _turn(self, path: str, message: Json, text: str) -> None:
-        turn: Json = {"role": "assistant", "content": text or None}
+        """A turn of the model's. Several are one: some keep each line of a stream as a message."""
+        turn: Json = {"role": "assistant", "content": ""}
+        if self.messages and self.messages[-1]["role"] == "assistant":
+            turn = self.messages.pop()
+        turn["content"] += text
         if thinking := text_of(path, "thinking", message):
-            turn["reasoning"] = thinking
+            turn["reasoning"] = turn.get("reasoning", "") + thinking
         calls = json_list(f"{path}.tool_calls", message.get("tool_calls") or [])
         made = [self._call(f"{path}.tool_calls[{j}]", call) for j, call in enumerate(calls)]
-        last = self.messages[-1] if self.messages else {}
-        if made and last.get("role") == "assistant":
-            # Clients that keep a stream line by line: calls of one answer belong together.
-            texts = filter(None, (last["content"], text))
-            made = [*last.get("tool_calls", ()), *made]
-            turn = {**last, **turn, "content": "\n".join(texts) or None}
-            self.messages.pop()
         if made:
-            turn["tool_calls"] = made
-        elif turn["content"] is None:
-            turn["content"] = ""
+            turn["tool_calls"] = [*turn.get("tool_calls", ()), *made]
         self.messages.append(turn)
 
     def _call(self, path: str, call: Any) -> Json:

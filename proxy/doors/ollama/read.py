@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import asdict
+
 from adapters.base import ChatRequest, Json
+from adapters.completion import CompletionRequest
 from proxy.candidate import MODEL_NAME
 from proxy.doors.checks import checked, flag, json_list, json_object, string, whole
 from proxy.doors.door import Asked
@@ -56,7 +59,8 @@ def parse_generate(data: Json) -> Parsed:
     media = media_of("images", data.get("images"))
     numbers = json_list("context", data.get("context") or [])
     raw = checked(data, "raw", flag) or False
-    own: Json = {key: text for key in ("template", "suffix") if (text := text_of("", key, data))}
+    template, suffix = text_of("", "template", data), text_of("", "suffix", data)
+    own: Json = {"template": template} if template else {}
     if raw and ("template" in own or system or numbers):
         raise bad_request("raw mode does not support template, system, or context", param="raw")
     said = _said(numbers)
@@ -66,9 +70,13 @@ def parse_generate(data: Json) -> Parsed:
     messages: list[Json] = [{"role": "system", "content": system}] if system else []
     messages += [{"role": role, "content": words} for role, words in said or ()]
     messages.append({"role": "user", "content": content})
-    request = _request(data, name, messages, native=own | ({"raw": True} if raw else {}))
+    if raw:
+        own["raw"] = True
+    request = _request(data, name, messages, native=own)
+    if suffix:
+        request = CompletionRequest(**asdict(request), suffix=suffix, prompts=(prompt,))
     kept = None if raw else [*(said or ()), ("user", prompt)]
-    only = "" if prompt or own.get("suffix") else LOAD
+    only = "" if prompt or suffix else LOAD
     return _parsed(data, name, request, only=only, generates=True, said=kept)
 
 

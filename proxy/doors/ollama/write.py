@@ -29,7 +29,7 @@ from adapters.base import (
     Usage,
     Warn,
 )
-from proxy.doors.ndjson import HEADERS, line
+from proxy.doors.ndjson import HEADERS, line, unbroken
 from proxy.doors.ollama.objects import JSON_TYPE, OllamaErrors, logprob, moment, nanoseconds
 from proxy.errors import ApiError
 
@@ -203,7 +203,8 @@ class LineStream:
             if type(event) is Text and event.text:
                 # The one path that is walked for every token: no dict is built here.
                 self._answer.texts.append(event.text)
-                out += (self._before, orjson.dumps(event.text), self._after)
+                text = orjson.dumps(event.text)
+                out += (self._before, text if text.isascii() else unbroken(text), self._after)
                 continue
             out += [line(self._shaped(said)) for said in self._answer.take(event)]
         return b"".join(out)

@@ -67,11 +67,15 @@ def test_results_find_their_calls_by_their_place() -> None:
 
 
 def test_calls_that_a_client_kept_line_by_line_are_one_turn() -> None:
-    lines = [turn(call("w", {"c": 1}), content="So:"), turn(call("w", {"c": 2}), content="")]
-    said = asked(USER, *lines, {"role": "tool", "content": "a"}).messages
+    thoughts = [{"role": "assistant", "content": "", "thinking": text} for text in ("Let ", "me.")]
+    texts = [{"role": "assistant", "content": text} for text in ("So", ":")]
+    calls = [turn(call("w", {"c": n}), content="") for n in (1, 2)]
+    end = {"role": "assistant", "content": ""}
+    said = asked(USER, *thoughts, *texts, *calls, end, {"role": "tool", "content": "a"}).messages
 
     assert [message["role"] for message in said] == ["user", "assistant", "tool"]
-    assert said[1]["content"] == "So:" and len(said[1]["tool_calls"]) == 2
+    assert (said[1]["reasoning"], said[1]["content"]) == ("Let me.", "So:")
+    assert len(said[1]["tool_calls"]) == 2
 
 
 def test_a_result_whose_call_is_gone_is_told_as_text() -> None:

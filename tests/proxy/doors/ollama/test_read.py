@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from adapters.base import Json, ResponseFormat, Thinking
+from adapters.completion import CompletionRequest
 from proxy.doors.door import Call
 from proxy.doors.ollama import OllamaChat, OllamaGenerate
 from proxy.errors import ApiError
@@ -128,10 +129,13 @@ def test_a_context_of_a_real_server_goes_back_to_one() -> None:
 
 
 def test_what_no_cloud_has_is_told_as_it_came() -> None:
-    found = generate(template="{{ .Prompt }}", suffix="end").request.extensions
+    found = generate(template="{{ .Prompt }}", system="Be short.").request.extensions
+    filled = generate(suffix="end", system="Be short.").request
     raw = generate(raw=True)
 
-    assert found == {"template": "{{ .Prompt }}", "suffix": "end"}
+    assert found == {"template": "{{ .Prompt }}"}
+    assert isinstance(filled, CompletionRequest)
+    assert (filled.suffix, filled.prompts, len(filled.messages)) == ("end", ("Hi",), 2)
     assert raw.request.extensions == {"raw": True}
     assert raw.said is None  # no context then
 

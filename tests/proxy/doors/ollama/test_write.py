@@ -162,6 +162,14 @@ def test_what_was_said_is_the_context_of_the_last_line() -> None:
         assert dialogue_of(last["context"]) == [("user", "Hi"), ("assistant", "Hello")]
 
 
+def test_a_line_is_one_line_to_every_reader() -> None:
+    text = "a\u2028b\u2029c\x85d\x0be\x1cf\r\n é"
+    for generates in (False, True):
+        data = LineStream(form(generates=generates)).feed([Text(text), Reasoning(text)])
+        assert len(data.decode().splitlines()) == 2
+    assert streamed([Text(text)]).text == folded([Text(text)])["message"]["content"] == text
+
+
 def test_who_waits_gets_lines_that_add_nothing() -> None:
     for generates in (False, True):
         stream = LineStream(form(generates=generates))
