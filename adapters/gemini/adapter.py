@@ -171,6 +171,7 @@ class GeminiAdapter:
             declared(request),
             self._memory,
             choices=request.n,
+            asked=request.messages,
             first_call_only=request.parallel_tool_calls is False,
             bare_audio=(request.params.get("audio") or {}).get("format") == "pcm16",
             secret=self._key,

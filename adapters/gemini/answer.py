@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -33,6 +33,7 @@ from adapters.gemini.citations import citations, logprobs
 from adapters.gemini.contents import own_id_key
 from adapters.gemini.errors import NAME, api_error, bad_response
 from adapters.gemini.request import Declared
+from adapters.gemini.signatures import key_of_content
 from adapters.lines import SseDecoder
 from adapters.schema import restore
 from adapters.wav import PCM, wav
@@ -76,9 +77,9 @@ class _Candidate:
 class GeminiAnswer:
     """Reads one answer; the reading half of Gemini's `Dialect`.
 
-    `functions` are the request's, by Gemini's names for them; `choices` how many answers were
-    asked for; `first_call_only` leaves out all calls but the first; `bare_audio` leaves samples
-    without a header; `secret` stays out of errors.
+    `functions` are the request's, by Gemini's names for them, `asked` its messages; `choices` how
+    many answers were asked for; `first_call_only` leaves out all calls but the first; `bare_audio`
+    leaves samples without a header; `secret` stays out of errors.
     """
 
     provider = NAME
@@ -89,6 +90,7 @@ class GeminiAnswer:
         memory: Memory,
         *,
         choices: int = 1,
+        asked: Sequence[Json] = (),
         first_call_only: bool = False,
         bare_audio: bool = False,
         secret: str | None = None,
@@ -97,6 +99,7 @@ class GeminiAnswer:
         self._functions = functions
         self._memory = memory
         self._choices = choices
+        self._asked = asked
         self._first_call_only = first_call_only
         self._bare_audio = bare_audio
         self._is_all = False
@@ -284,20 +287,16 @@ class GeminiAnswer:
         extra: Json | None = None
         if own_id:
             self._memory.put(own_id_key(own_id), NAME)
-        if signed and shown_id:
-            self._memory.put(shown_id, signature)
-            extra = {"extra_content": {"google": {"thought_signature": signature}}}
         function = self._functions.get(name)
-        events.append(
-            ToolCall(
-                key=known.key,
-                name=function.name if function else name,
-                arguments=self._arguments(name, args) if args else "",
-                id=shown_id,
-                extra=extra,
-                index=candidate.index,
-            )
-        )
+        shown_name = function.name if function else name
+        arguments = self._arguments(name, args) if args else ""
+        if signed and shown_id:
+            content = key_of_content(shown_name, orjson.loads(arguments or "{}"), self._asked)
+            self._memory.put(shown_id, signature)
+            self._memory.put(content, signature)
+            extra = {"extra_content": {"google": {"thought_signature": signature}}}
+        shown = ToolCall(known.key, shown_name, arguments, shown_id, extra, candidate.index)
+        events.append(shown)
 
     def _piece(self, call: _Call, args: Any, index: int) -> ToolCall:
         return ToolCall(call.key, arguments=self._arguments(call.name, args), index=index)

@@ -12,6 +12,7 @@ from adapters.base import Json, Memory, is_plain
 from adapters.gemini.errors import refused
 from adapters.gemini.names import function_name
 from adapters.gemini.parts import PartsTranslator, texts
+from adapters.gemini.signatures import key_of_content
 
 SKIP_SIGNATURE = "skip_thought_signature_validator"  # literally, not as base64
 MAX_JSON_DEPTH = 100
@@ -67,7 +68,7 @@ class ContentsTranslator:
                 parts = self._parts.parts(message.get("content"), at)
                 _add(turns, "user", _named(parts, message.get("name")) if shows_names else parts)
             elif role == "assistant":
-                _add(turns, "model", self._said(message, at))
+                _add(turns, "model", self._said(message, messages[:at]))
                 if at in calls:
                     parts = [part for call in calls[at] for part in self._result(call)]
                     turns.append({"role": "user", "parts": list(filter(_is_result, parts))})
@@ -100,17 +101,17 @@ class ContentsTranslator:
                 call.result = self._response(call, message.get("content"), at)
         return calls
 
-    def _said(self, message: Json, at: int) -> list[Json]:
+    def _said(self, message: Json, before: Sequence[Json]) -> list[Json]:
         if is_plain(message):
             return [{"text": message["content"]}]
-        parts = self._parts.parts(message.get("content"), at)
+        parts = self._parts.parts(message.get("content"), len(before))
         if refusal := message.get("refusal"):
             parts.append({"text": refusal})
         if calls := message.get("tool_calls"):
-            parts += map(self._called, calls)
+            parts += [self._called(call, before) for call in calls]
         return parts
 
-    def _called(self, call: Json) -> Json:
+    def _called(self, call: Json, before: Sequence[Json]) -> Json:
         named: Json = {
             "name": function_name(call["function"]["name"]),
             "args": self._arguments(call["function"].get("arguments")),
@@ -118,7 +119,11 @@ class ContentsTranslator:
         if self._memory.get(own_id_key(call["id"])) is not None:
             named["id"] = call["id"]
         part: Json = {"functionCall": named}
-        if signature := _carried_signature(call) or self._memory.get(call["id"]):
+        signature = _carried_signature(call) or self._memory.get(call["id"])
+        if signature is None:
+            name, args = call["function"]["name"], named["args"]
+            signature = self._memory.get(key_of_content(name, args, before))
+        if signature:
             part["thoughtSignature"] = signature
         return part
 

@@ -75,6 +75,18 @@ def test_tools(client: ollama.Client, models: s.Models, stream: bool) -> None:
     assert client.chat(models["tools"], talk, tools=[TOOL]).message.content == s.EXPECTED["tools"]
 
 
+def test_signatures_come_back_without_ids(client: ollama.Client, fakes: Fakes) -> None:
+    name = s.MODELS["gemini"]["tools"]
+    talk = user(s.CITIES + " Now.")
+    talk.append(client.chat(name, talk, tools=[TOOL]).message)
+    talk += [{"role": "tool", "tool_name": "weather", "content": city} for city in "ab"]
+    client.chat(name, talk, tools=[TOOL])
+
+    parts = json.loads(fakes.gemini.requests[-1].body)["contents"][1]["parts"]
+    signatures = [part.get("thoughtSignature") for part in parts if "functionCall" in part]
+    assert signatures[0] and not signatures[0].startswith("skip_")
+
+
 @EACH
 def test_thoughts(client: ollama.Client, models: s.Models) -> None:
     name = models["thinking"]

@@ -112,6 +112,28 @@ async def test_gemini_is_told_its_own_id_again() -> None:
     assert contents[2]["parts"][0]["functionResponse"]["id"] == "g7"
 
 
+async def test_a_signature_is_found_by_what_a_call_says_where_its_id_is_lost() -> None:
+    answer = chunk([{**called("f", {"b": 1, "a": 2}), "thoughtSignature": "s1"}], finish="STOP")
+    own = adapter(FakeUpstream(stream_of(answer)).upstream)
+    asked = {"role": "user", "content": [{"type": "text", "text": "How?"}]}
+    await collect(own, a_request(KIT, stream=True, messages=[asked]))
+
+    def signature(question: str, arguments: str) -> str | None:
+        function = {"name": "f", "arguments": arguments}
+        history = [
+            {"role": "user", "content": question},
+            {"role": "assistant", "tool_calls": [{"id": "made-up", "function": function}]},
+            {"role": "tool", "tool_call_id": "made-up", "content": "ok"},
+        ]
+        body = own.to_native(a_request(KIT, messages=history)).body
+        found: str | None = body["contents"][1]["parts"][0].get("thoughtSignature")
+        return found
+
+    assert signature("How?", '{"a": 2, "b": 1}') == "s1"
+    assert signature("How?", '{"a": 3, "b": 1}') is None
+    assert signature("Why?", '{"a": 2, "b": 1}') is None
+
+
 HISTORY = [
     {"role": "user", "content": "?"},
     {
