@@ -135,6 +135,8 @@ class Capabilities(Struct, frozen=True):
 
     `image_urls` is False where an image must come as bytes, so that the proxy fetches it first.
     `insert` is to fill in between two texts.
+    `image_types` are the media types of pictures that it surely takes, None where that is unknown;
+    `tries_images` tells whether it may take others.
     `n` tells whether several choices can be had in one plain call, `n_stream` in one stream.
     """
 
@@ -142,6 +144,8 @@ class Capabilities(Struct, frozen=True):
     images: bool = True
     image_urls: bool = False
     insert: bool = False
+    image_types: frozenset[str] | None = None
+    tries_images: bool = True
     audio: bool = True
     files: bool = True
     json_schema: bool = True

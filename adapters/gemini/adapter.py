@@ -53,6 +53,7 @@ from adapters.tasks import EmbeddingRequest, TranscriptionRequest
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
 from adapters.waits import retry_after_s
 
+IMAGE_TYPES = frozenset(f"image/{kind}" for kind in ("png", "jpeg", "webp", "heic", "heif"))
 MAX_PAGES = 20
 PAID = "pro"
 """In the name of a model, it says that no free tier has it."""
@@ -129,7 +130,12 @@ class GeminiAdapter:
     def capabilities(self, model: str) -> Capabilities:
         speaks_only = "-tts" in model
         return Capabilities(
-            tools=not speaks_only, images=not speaks_only, n=True, thinking=thinks(model)
+            tools=not speaks_only,
+            images=not speaks_only,
+            image_types=IMAGE_TYPES,
+            tries_images=False,
+            n=True,
+            thinking=thinks(model),
         )
 
     def to_native(self, request: ChatRequest) -> NativeCall:

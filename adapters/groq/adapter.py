@@ -51,6 +51,7 @@ from adapters.native import HTTPX_ERRORS, exchange, transport_error
 from adapters.tasks import TranscriptionRequest
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
 
+IMAGE_TYPES = frozenset(("image/png", "image/jpeg", "image/gif", "image/webp"))
 LIST_PATH = "openai/v1/models"
 UNREADABLE = (AttributeError, TypeError, ValueError, KeyError)
 """What reading raises where a good status comes with a body that is no list of models."""
@@ -107,6 +108,7 @@ class GroqAdapter:
             tools="guard" not in model,
             images=not model.startswith(TEXT_ONLY_MODELS),
             image_urls=True,
+            image_types=IMAGE_TYPES,
             audio=False,
             logprobs=False,
         )

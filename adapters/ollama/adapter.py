@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     import ollama
 
 ASK_TIMEOUT_S = 1.0  # for facts that are good to have: nobody waits longer for them
+IMAGE_TYPES = frozenset(("image/png", "image/jpeg"))
+"""What each of its engines reads; other kinds some of them."""
 LIST_TIMEOUT_S = 10.0
 MAX_MODELS_KNOWN = 256
 CLOUD_TAGS = ("-cloud", ":cloud")
@@ -151,6 +153,7 @@ class OllamaAdapter:
             tools=facts.can("tools") is not False,
             images=facts.can("vision") is not False,
             insert=facts.can("insert") is not False,
+            image_types=IMAGE_TYPES,
             audio=facts.can("audio") is not False,
             thinking=facts.can("thinking") is not False,
             context=min(filter(None, (facts.context, self._own.num_ctx)), default=None),

@@ -13,6 +13,7 @@ from proxy.candidate import Candidate
 from proxy.gate.work import Work
 from proxy.limits.ticket import Ticket, Wait
 from proxy.routing.candidates import Plan, Preference
+from proxy.routing.conversion import Album
 from proxy.routing.first import EmptyAnswerError
 from proxy.routing.operations import Operation
 from proxy.routing.receipt import Receipt
@@ -65,7 +66,7 @@ class Attempts(Struct):
     deadline: float
     max_wait_s: float
     calls: Mapping[Candidate, int]
-    images: dict[str, str] = field(default_factory=dict)
+    album: Album = field(default_factory=Album)
     failures: list[tuple[Candidate, AdapterError]] = field(default_factory=list)
     useless: set[Candidate] = field(default_factory=set)
     waits: Sequence[Wait] | None = None

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from adapters.base import Adapter, AdapterError, Capabilities, Usage, Warn
 from adapters.tasks import MAX_TEXTS, EmbeddingRequest, Embeds, Vectors
+from proxy.routing.conversion import Album
 from proxy.routing.first import until_kind
 from proxy.routing.images import ImageFetcher
 from proxy.routing.pin import Pin
@@ -51,9 +52,9 @@ class Embeddings:
     async def prepared(
         self,
         request: EmbeddingRequest,
-        can: Capabilities,
+        adapter: Adapter,
         images: ImageFetcher,
-        cache: dict[str, str],
+        album: Album,
     ) -> EmbeddingRequest:
         return request
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from adapters.base import Adapter, AdapterError, Capabilities, Usage
 from adapters.tasks import Heard, Hears, TranscriptionRequest
+from proxy.routing.conversion import Album
 from proxy.routing.first import until_kind
 from proxy.routing.images import ImageFetcher
 
@@ -43,9 +44,9 @@ class Hearing:
     async def prepared(
         self,
         request: TranscriptionRequest,
-        can: Capabilities,
+        adapter: Adapter,
         images: ImageFetcher,
-        cache: dict[str, str],
+        album: Album,
     ) -> TranscriptionRequest:
         return request
 

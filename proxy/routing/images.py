@@ -15,6 +15,8 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 import httpx
 
 from adapters.base import Json
+from proxy.routing.conversion import Painter
+from proxy.routing.pictures import sniffed
 from proxy.upstream.names import Names
 
 MAX_IMAGE_BYTES = 10 * 1024 * 1024
@@ -28,9 +30,8 @@ MAX_IMAGES = 100
 MAX_LOOKUPS = 2
 """At once. The system looks up a few names at a time, and the providers' are among them."""
 
-MEDIA_TYPES = frozenset({"image/png", "image/jpeg", "image/jpg", "image/gif", "image/webp"})
 HEADERS: Mapping[str, str] = {
-    "accept": "image/png, image/jpeg, image/gif, image/webp",
+    "accept": "image/png, image/jpeg, image/gif, image/webp, image/*;q=0.5",
     "accept-encoding": "identity",
     "user-agent": "pointsman",
 }
@@ -116,7 +117,9 @@ class ImageFetcher:
         resolve: Resolve | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         timeout_s: float = TIMEOUT_S,
+        painter: Painter | None = None,
     ) -> None:
+        self.painter = painter or Painter()
         names = {_bare(name) for name in policy.split(",")} - {""}
         self._public = "off" not in names
         self._allowed = names - {"off", "public"}
@@ -286,8 +289,8 @@ async def _data_uri(response: httpx.Response, allowance: _Allowance) -> str:
     if response.status_code != httpx.codes.OK:
         raise _Refused(f"its server answered {response.status_code}")
     declared = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if declared not in MEDIA_TYPES:
-        raise _Refused("it is not a PNG, JPEG, GIF or WebP image by its content type")
+    if not declared.startswith("image/") or declared.startswith("image/svg"):
+        raise _Refused("it is no picture by its content type")
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         raise _Refused("its server compressed it, unasked")
     data = bytearray()
@@ -296,20 +299,9 @@ async def _data_uri(response: httpx.Response, allowance: _Allowance) -> str:
         if len(data) + len(piece) > MAX_IMAGE_BYTES:
             raise _Refused(f"it is larger than {MAX_IMAGE_BYTES // 1024**2} MiB")
         data += piece
-    return f"data:{_sniffed(data)};base64,{b64encode(data).decode('ascii')}"
-
-
-def _sniffed(data: bytearray) -> str:
-    """The media type that the first bytes show (WHATWG MIME Sniffing, "image type pattern")."""
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if data.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if data.startswith((b"GIF87a", b"GIF89a")):
-        return "image/gif"
-    if data.startswith(b"RIFF") and data[8:14] == b"WEBPVP":
-        return "image/webp"
-    raise _Refused("it is not a PNG, JPEG, GIF or WebP image by its first bytes")
+    if (kind := sniffed(data)) is None:
+        raise _Refused("it is no picture of a known kind by its first bytes")
+    return f"data:{kind};base64,{b64encode(data).decode('ascii')}"
 
 
 def _bare(host: str) -> str:

@@ -25,6 +25,7 @@ from adapters.base import (
 from adapters.completion import CompletionRequest
 from adapters.tasks import EmbeddingRequest, TranscriptionRequest, TranslationRequest
 from proxy.errors import bad_request
+from proxy.routing.conversion import Album, fitted, has_parts
 from proxy.routing.embeddings import Embeddings
 from proxy.routing.fanout import fan_out
 from proxy.routing.first import until_content
@@ -66,10 +67,8 @@ class Operation(Protocol[R]):
     def warnings(self, adapter: Adapter, request: R) -> Sequence[str]:
         """What would be lost on the way to the provider."""
 
-    async def prepared(
-        self, request: R, can: Capabilities, images: ImageFetcher, cache: dict[str, str]
-    ) -> R:
-        """The request with what a model cannot fetch itself. Raises ApiError."""
+    async def prepared(self, request: R, adapter: Adapter, images: ImageFetcher, album: Album) -> R:
+        """The request with pictures as its model takes them. Raises ApiError, AdapterError."""
 
     def events(
         self, adapter: Adapter, request: R, calls: int, spent: Spent, *, one_first: bool
@@ -128,15 +127,18 @@ class Chat:
         return adapter.to_native(request).warnings
 
     async def prepared(
-        self, request: ChatRequest, can: Capabilities, images: ImageFetcher, cache: dict[str, str]
+        self, request: ChatRequest, adapter: Adapter, images: ImageFetcher, album: Album
     ) -> ChatRequest:
-        """Images come as bytes where they must."""
-        if can.image_urls:
+        """Images come as bytes where they must, and as a kind that is taken."""
+        messages = request.messages
+        if not has_parts(messages):
             return request
-        try:
-            messages = await images.inline(request.messages, cache)
-        except ImageFetchError as error:
-            raise bad_request(error.message, param=error.param, code=error.code) from None
+        if not adapter.capabilities(request.model).image_urls:
+            try:
+                messages = await images.inline(messages, album.fetched)
+            except ImageFetchError as error:
+                raise bad_request(error.message, param=error.param, code=error.code) from None
+        messages = await fitted(messages, adapter, request.model, album, images.painter)
         return request if messages is request.messages else replace(request, messages=messages)
 
     def events(

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from tenacity import AsyncRetrying, RetryCallState
 from tenacity.wait import wait_random_exponential
 
-from adapters.base import Adapter, AdapterError, Capabilities, ErrorKind
+from adapters.base import Adapter, AdapterError, Capabilities, ErrorKind, Warn
 from proxy.candidate import Candidate
 from proxy.errors import ApiError, from_adapter, from_failures, overloaded, pinned_broke, spread
 from proxy.gate.work import Work
@@ -348,21 +348,19 @@ class Router:
     ) -> tuple[list[Any], AsyncGenerator[list[Any], None]]:
         candidate, operation = ticket.candidate, attempts.operation
         adapter = self._adapters[candidate.provider]
-        request = await operation.prepared(
-            replace(attempts.request, model=candidate.model),
-            adapter.capabilities(candidate.model),
-            self._images,
-            attempts.images,
-        )
+        request = replace(attempts.request, model=candidate.model)
+        (album := attempts.album).words.clear()
+        request = await operation.prepared(request, adapter, self._images, album)
         if self._strict_params:
-            refuse_drops(operation.warnings(adapter, request))
+            refuse_drops((*album.words, *operation.warnings(adapter, request)))
         calls = attempts.calls.get(candidate, 1)
         events = operation.events(adapter, request, calls, ticket.spent, one_first=ticket.is_probe)
         work = attempts.work
         ends_at = work.ends_at
         work.end_in(longest_s)
         try:
-            return await operation.first(events, candidate.provider)
+            first, rest = await operation.first(events, candidate.provider)
+            return [*map(Warn, album.words), *first], rest
         except asyncio.CancelledError:
             if not work.undo_late():
                 raise
