@@ -10,7 +10,6 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar
 
 import httpx
@@ -34,19 +33,19 @@ from adapters.base import (
     Scope,
     ToolCall,
     Warn,
-    has_content,
 )
 from adapters.bounds import count, items, unix_time, word
 from adapters.call_text import read_calls
 from adapters.ceiling import Ceilings
-from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
+from adapters.compatible.dialect import CompatibleDialect
+from adapters.compatible.errors import House, error_object, refusal, text_of
+from adapters.compatible.request import without, without_schema
+from adapters.errors import BEFORE_CONTENT
 from adapters.groq import audio
-from adapters.groq.answer import AnswerFailedError, AnswerReader, UnreadableError, rate_limits
-from adapters.groq.errors import KIND_OF_STATUS, error_object, refusal, status_of, text_of
+from adapters.groq.answer import GroqReader
 from adapters.groq.line import line
 from adapters.groq.messages import LEAST_CONTEXT, PROVIDER, SPEECH_MODELS, TEXT_ONLY_MODELS
-from adapters.groq.request import PATH, to_native, without, without_schema
-from adapters.lines import ServerSentEvent, SseDecoder
+from adapters.groq.request import PATH, to_native
 from adapters.native import HTTPX_ERRORS, exchange, transport_error
 from adapters.tasks import TranscriptionRequest
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
@@ -98,6 +97,7 @@ class GroqAdapter:
         self._line_lock = asyncio.Lock()
         self._boundary = f"pointsman-{secrets.token_hex(16)}"  # in no file that anybody can make
         self._secret = settings.api_key.get_secret_value() if settings.api_key else ""
+        self._house = house(self._secret)
 
     @property
     def unconfigured(self) -> str | None:
@@ -120,7 +120,7 @@ class GroqAdapter:
     def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
         call = self.to_native(request)
         target = self._line.target if self._line else self._aimed
-        return exchange(target, call, GroqDialect(call, secret=self._secret), self._ceilings)
+        return exchange(target, call, GroqDialect(call, self._house, GroqReader()), self._ceilings)
 
     def hearing_model(self, *, translates: bool) -> str:
         return audio.TRANSLATING_MODEL if translates else audio.HEARING_MODEL
@@ -134,7 +134,10 @@ class GroqAdapter:
         async def target() -> Target:
             return (self._line or await self._connected()).forms[call.path]
 
-        return exchange(target, call, audio.HeardAnswer(partial(_refusal, secret=self._secret)))
+        return exchange(target, call, audio.HeardAnswer(self._refusal))
+
+    def _refusal(self, response: httpx.Response) -> AdapterError:
+        return refusal(self._house, response, BEFORE_CONTENT)
 
     async def models(self) -> list[Model]:
         try:
@@ -146,7 +149,7 @@ class GroqAdapter:
                 follow_redirects=False,
             )
             if response.status_code >= 300:
-                raise _refusal(response, self._secret)
+                raise self._refusal(response)
             models = [
                 _model(row)
                 for row in _rows(orjson.loads(response.content))
@@ -224,68 +227,14 @@ def _model(row: Json) -> Model:
     )
 
 
-class GroqDialect:
-    """How one answer of Groq is read (`native.Dialect`)."""
+class GroqDialect(CompatibleDialect):
+    """How one answer of Groq is read."""
 
-    provider = PROVIDER
-
-    def __init__(self, call: NativeCall, *, secret: str = "") -> None:
-        self._call = call
-        self._secret = secret
-        self._lines = SseDecoder()
-        self._reader = AnswerReader()
-        self._rescued = False
-        self._phase = BEFORE_CONTENT
-        self._failed_generation = ""
-
-    @property
-    def done(self) -> bool:
-        return self._reader.ended or self._rescued
-
-    def head(self, headers: Mapping[str, str]) -> list[Event]:
-        return rate_limits(headers)
-
-    def whole(self, body: bytes) -> list[Event]:
-        events: list[Event] = []
-        try:
-            self._reader.read(body.removeprefix(b"\xef\xbb\xbf"), events)
-        except UnreadableError:
-            raise self._broken("the answer is not a chat completion") from None
-        except AnswerFailedError as failed:
-            return self._failed(failed.error)
-        if not self._reader.complete:
-            raise self._broken("the answer has no end")
-        return events
-
-    def feed(self, data: bytes) -> list[Event]:
-        if self.done:
-            return []
-        return self._read(self._lines.feed(data))
-
-    def end(self) -> list[Event]:
-        if self._rescued or self._reader.complete:
-            return []
-        events = self._read(self._lines.end())
-        if not (self._rescued or self._reader.complete):
-            raise self._broken("the stream ended before the answer did")
-        return events
-
-    def _read(self, stream: list[ServerSentEvent]) -> list[Event]:
-        events: list[Event] = []
-        for sse in stream:
-            try:
-                self._reader.read_event(sse, events)
-            except UnreadableError:
-                raise self._broken("the stream holds something that is no chunk") from None
-            except AnswerFailedError as failed:
-                return [*events, *self._failed(failed.error)]
-        if self._phase is BEFORE_CONTENT and has_content(events):
-            self._phase = AFTER_CONTENT
-        return events
+    _failed_generation = ""
 
     def refusal(self, response: httpx.Response) -> AdapterError:
         self._failed_generation = text_of(error_object(response.content).get("failed_generation"))
-        return self._error(response)
+        return super().refusal(response)
 
     def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | list[Event] | None:
         """A call that was written but not read by Groq; or the call without what it refuses.
@@ -305,19 +254,6 @@ class GroqDialect:
                 return without(call, "stream", "emulated=stream")
         return None
 
-    def _failed(self, error: Json) -> list[Event]:
-        """An error inside a 200: the calls hidden in it, or the AdapterError it would have been."""
-        self._failed_generation = text_of(error.get("failed_generation"))
-        if rescued := self._rescue():
-            self._rescued = True
-            return rescued
-        request = httpx.Request("POST", f"https://groq/{PATH}")
-        response = httpx.Response(status_of(error), json={"error": error}, request=request)
-        raise self._error(response)
-
-    def _error(self, response: httpx.Response) -> AdapterError:
-        return _refusal(response, self._secret, self._phase)
-
     def _rescue(self) -> list[Event]:
         tools = self._call.body.get("tools") or ()
         offered = {tool.get("function", {}).get("name") for tool in tools}
@@ -332,28 +268,15 @@ class GroqDialect:
             Warn("rescued=tool_calls"),
         ]
 
-    def _broken(self, message: str) -> AdapterError:
-        return AdapterError(
-            ErrorKind.BAD_RESPONSE,
-            message,
-            provider=PROVIDER,
-            scope=Scope.PROVIDER,
-            phase=self._phase,
-        )
+    def _hidden(self, error: Json) -> list[Event]:
+        """Groq's calls come to nothing now and then, and lie in the error as text."""
+        self._failed_generation = text_of(error.get("failed_generation"))
+        return self._rescue()
 
 
-def kind_of_status(status: int) -> ErrorKind:
-    """What a refusal means, unless its body tells it better. The SDK's classes are by status, too,
-    and are not loaded for this."""
-    other = ErrorKind.SERVER if status >= 500 else ErrorKind.BAD_REQUEST
-    return KIND_OF_STATUS.get(status, other)
-
-
-def _refusal(
-    response: httpx.Response, secret: str, phase: Phase = Phase.BEFORE_CONTENT
-) -> AdapterError:
-    kind = kind_of_status(response.status_code)
-    return refusal(kind, response, secret=secret, phase=phase)
+def house(secret: str) -> House:
+    """Whose refusals these are."""
+    return House(PROVIDER, "Groq", "GROQ_API_KEY", secret)
 
 
 def adapter_error(
@@ -375,8 +298,7 @@ def adapter_error(
             kind = ErrorKind.TIMEOUT_FIRST_BYTE if late else ErrorKind.NETWORK
             return _failure(kind, "no answer in time" if late else "cannot connect", phase)
         case groq.APIStatusError():
-            kind = kind_of_status(error.status_code)
-            return refusal(kind, error.response, secret=secret, phase=phase)
+            return refusal(house(secret), error.response, phase)
         case groq.APIResponseValidationError() | groq.APIError():
             return _failure(ErrorKind.BAD_RESPONSE, "the answer cannot be read", phase)
         case groq.GroqError():

@@ -13,7 +13,7 @@ import orjson
 
 from adapters.base import AdapterError, ErrorKind, Json, NativeCall, Scope
 from adapters.bounds import items, word
-from adapters.groq.answer import rate_limits
+from adapters.compatible.answer import rate_limits
 from adapters.groq.messages import PROVIDER
 from adapters.tasks import Heard, TranscriptionRequest, TranslationRequest
 from adapters.whole import WholeAnswer

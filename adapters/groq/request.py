@@ -8,7 +8,6 @@ Sources: groq-python `CompletionCreateParams`; console.groq.com/docs, "OpenAI co
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,9 +16,17 @@ from adapters.base import (
     Json,
     NativeCall,
     ProviderSettings,
-    ResponseFormat,
 )
-from adapters.groq.messages import PROVIDER, to_messages, unsupported
+from adapters.compatible.messages import to_messages, unsupported
+from adapters.compatible.request import (
+    effort_of,
+    json_schema,
+    merged,
+    set_json_mode,
+    shown_key,
+    tools_of,
+)
+from adapters.groq.messages import PROVIDER, TAKEN
 from adapters.instructions import instructed
 
 PATH = "openai/v1/chat/completions"
@@ -97,7 +104,6 @@ EFFORTS: Mapping[str, Mapping[str, str]] = {
 """Per family of models, the first that fits: OpenAI's effort -> the one that Groq takes."""
 
 _FORMAT_FAMILIES = ("qwen/", "qwen-qwq", "deepseek-r1")
-_SHOWN_KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 
 def to_native(request: ChatRequest, settings: ProviderSettings) -> NativeCall:
@@ -105,11 +111,11 @@ def to_native(request: ChatRequest, settings: ProviderSettings) -> NativeCall:
     warnings: list[str] = []
     if request.params:
         _refuse_unsupported(request.params)
-    messages = to_messages(request.messages, request.model, warnings)
+    messages = to_messages(request.messages, request.model, warnings, TAKEN)
     body: Json = {"model": _OWN_MODELS.get(request.model, request.model), "messages": messages}
     body |= _sampling(request, settings, warnings)
     if request.tools:
-        body |= _tools(request)
+        body |= tools_of(request)
     body |= _thinking(request, warnings)
     body |= _search(request, body, warnings)
     if request.extensions:
@@ -126,13 +132,13 @@ def to_native(request: ChatRequest, settings: ProviderSettings) -> NativeCall:
 
 def _refuse_unsupported(params: Mapping[str, Any]) -> None:
     if params.get("logprobs"):
-        raise unsupported("logprobs", "'logprobs'")
+        raise unsupported("logprobs", "'logprobs'", TAKEN)
     if params.get("audio") or any(kind != "text" for kind in params.get("modalities", ())):
         param = "modalities" if "modalities" in params else "audio"
-        raise unsupported(param, "a wish for anything but text")
+        raise unsupported(param, "a wish for anything but text", TAKEN)
     match params.get("moderation"):
         case {"policy": {"input": {"mode": "block"}} | {"output": {"mode": "block"}}}:
-            raise unsupported("moderation", "a moderation policy that blocks")
+            raise unsupported("moderation", "a moderation policy that blocks", TAKEN)
 
 
 def _sampling(request: ChatRequest, settings: ProviderSettings, warnings: list[str]) -> Json:
@@ -161,25 +167,8 @@ def _service_tier(tier: str, warnings: list[str]) -> Json:
     return {"service_tier": native} if native else {}
 
 
-def _tools(request: ChatRequest) -> Json:
-    body: Json = {"tools": [_tool(tool["function"]) for tool in request.tools]}
-    if request.forced_tool is not None:
-        body["tool_choice"] = {"type": "function", "function": {"name": request.forced_tool}}
-    elif request.tool_choice is not None:
-        body["tool_choice"] = request.tool_choice
-    if request.parallel_tool_calls is not None:
-        body["parallel_tool_calls"] = request.parallel_tool_calls
-    return body
-
-
-def _tool(function: Json) -> Json:
-    names = ("name", "description", "parameters", "strict")
-    kept = {name: function[name] for name in names if function.get(name) is not None}
-    return {"type": "function", "function": kept}
-
-
 def _thinking(request: ChatRequest, warnings: list[str]) -> Json:
-    wanted = request.thinking.effort or _effort_of(request.thinking.budget_tokens)
+    wanted = request.thinking.effort or effort_of(request.thinking.budget_tokens)
     efforts = _efforts(request.model) if wanted else None
     body: Json = {}
     if wanted and efforts:
@@ -195,14 +184,6 @@ def _thinking(request: ChatRequest, warnings: list[str]) -> Json:
 
 def _efforts(model: str) -> Mapping[str, str] | None:
     return next((table for family, table in EFFORTS.items() if model.startswith(family)), None)
-
-
-def _effort_of(budget_tokens: int | None) -> str | None:
-    """The effort nearest to a budget; -1 leaves it to the model."""
-    if budget_tokens is None or budget_tokens < 0:
-        return None
-    steps = {0: "none", 1024: "low", 8192: "medium"}
-    return next((word for most, word in steps.items() if budget_tokens <= most), "high")
 
 
 def _thoughts(model: str, effort: str | None, *, include: bool | None) -> Json:
@@ -230,7 +211,7 @@ def _search(request: ChatRequest, body: Json, warnings: list[str]) -> Json:
     if request.model.startswith(COMPOUND_MODELS):
         settings = _search_settings(options, warnings)
         return {"search_settings": settings} if settings else {}
-    raise unsupported("web_search_options", "'web_search_options' with this model")
+    raise unsupported("web_search_options", "'web_search_options' with this model", TAKEN)
 
 
 def _search_settings(options: Mapping[str, Any], warnings: list[str]) -> Json:
@@ -253,8 +234,7 @@ def _own(extensions: Mapping[str, Any], warnings: list[str]) -> Json:
     own = {name: extensions[name] for name in _OWN_NAMES if extensions.get(name) is not None}
     for name, value in extensions.items():
         if value is not None and name not in own and name not in _FOR_OTHERS:
-            shown = name if _SHOWN_KEY.fullmatch(name) else "extension"
-            warnings.append(f"dropped={shown}")
+            warnings.append(f"dropped={shown_key(name)}")
     return own
 
 
@@ -278,66 +258,9 @@ def _set_response_format(body: Json, request: ChatRequest, warnings: list[str]) 
         warnings.append("emulated=response_format")
         return request.stream
     if wanted.schema is not None and request.model.startswith(SCHEMA_MODELS):
-        body["response_format"] = {"type": "json_schema", "json_schema": _json_schema(wanted)}
+        body["response_format"] = {"type": "json_schema", "json_schema": json_schema(wanted)}
         if request.stream:
             warnings.append("emulated=stream")
         return False
-    _set_json_mode(body, wanted, warnings)
+    set_json_mode(body, wanted, warnings)
     return request.stream
-
-
-def _set_json_mode(body: Json, wanted: ResponseFormat, warnings: list[str]) -> None:
-    body["response_format"] = {"type": "json_object"}
-    if wanted.schema is not None:
-        body["messages"] = instructed(body["messages"], wanted)
-        warnings.append("emulated=response_format")
-    elif not any("json" in _all_text(message).lower() for message in body["messages"]):
-        body["messages"] = instructed(body["messages"], wanted)
-        warnings.append("changed=messages")
-
-
-def _json_schema(wanted: ResponseFormat) -> Json:
-    schema: Json = {"name": wanted.name, "schema": wanted.schema}
-    if wanted.description is not None:
-        schema["description"] = wanted.description
-    if wanted.strict is not None:
-        schema["strict"] = wanted.strict
-    return schema
-
-
-def _all_text(message: Json) -> str:
-    content = message.get("content")
-    if isinstance(content, list):
-        return " ".join(part.get("text", "") for part in content)
-    return content or ""
-
-
-# Second tries
-
-
-def without_schema(call: NativeCall) -> NativeCall:
-    """The call with a schema as an instruction, for a model that turns out to take none."""
-    wrapped = call.body["response_format"]["json_schema"]
-    body = dict(call.body)
-    warnings = list(call.warnings)
-    _set_json_mode(body, ResponseFormat(wrapped.get("schema") or {}), warnings)
-    return NativeCall(call.method, call.path, body, tuple(warnings), call.stream)
-
-
-def without(call: NativeCall, name: str, warning: str) -> NativeCall:
-    """The call without one of its body's keys."""
-    body = {key: value for key, value in call.body.items() if key != name}
-    stream = call.stream and name != "stream"
-    return NativeCall(call.method, call.path, body, (*call.warnings, warning), stream)
-
-
-def merged(base: Json, over: Any) -> Json:
-    """`base` with `over` laid on it, objects merged key by key; neither is changed."""
-    if not isinstance(over, Mapping):
-        return base
-    result = dict(base)
-    for key, value in over.items():
-        inner = result.get(key)
-        both = isinstance(inner, dict) and isinstance(value, Mapping)
-        result[key] = merged(inner, value) if both and isinstance(inner, dict) else value
-    return result

@@ -10,7 +10,8 @@ from hypothesis import given, strategies as st
 from pydantic import TypeAdapter
 
 from adapters.base import AdapterError, ErrorKind, Json
-from adapters.groq.messages import MISSING_RESULT, to_messages
+from adapters.compatible.messages import MISSING_RESULT, to_messages
+from adapters.groq.messages import TAKEN
 
 LLAMA = "llama-3.3-70b-versatile"
 SCOUT = "meta-llama/llama-4-scout-17b-16e-instruct"
@@ -21,7 +22,7 @@ MESSAGE = TypeAdapter(ChatCompletionMessageParam)
 
 
 def sent(*messages: Json, model: str = LLAMA) -> list[Json]:
-    native = to_messages(messages, model, [])
+    native = to_messages(messages, model, [], TAKEN)
     for message in native:
         MESSAGE.validate_python(message)
     return native
@@ -29,7 +30,7 @@ def sent(*messages: Json, model: str = LLAMA) -> list[Json]:
 
 def words(*messages: Json) -> list[str]:
     warnings: list[str] = []
-    to_messages(messages, LLAMA, warnings)
+    to_messages(messages, LLAMA, warnings, TAKEN)
     return warnings
 
 
@@ -236,5 +237,5 @@ KEYS = {
     )
 )
 def test_no_other_key_ever_leaves(messages: list[Json]) -> None:
-    for message in to_messages(messages, OSS, []):
+    for message in to_messages(messages, OSS, [], TAKEN):
         assert message.keys() <= KEYS[message["role"]]

@@ -1,12 +1,14 @@
-"""What the body and headers of Groq's refusals tell. Pure; a status is matched in `adapter.py`.
+"""What the body and headers of a refusal tell, as OpenAI and those who speak like it write them.
 
-Source: console.groq.com/docs/errors and /rate-limits; refusals as people have reported them.
+Sources: console.groq.com/docs/errors and /rate-limits; platform.openai.com/docs/guides/error-codes;
+refusals as people have reported them. Pure.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +18,6 @@ import orjson
 from adapters.account import BARRING_STATUS, is_of_account, page_title, told
 from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
 from adapters.cannot import cannot
-from adapters.groq.messages import PROVIDER
 from adapters.waits import DAY_S, HOUR_S, go_duration_s, retry_after_s
 
 LONGEST_MINUTE_WAIT_S = 300.0
@@ -62,16 +63,27 @@ _PER_DAY = re.compile(r"per day|\((?:RPD|TPD|ASD)\)", re.ASCII)
 _PER_MINUTE = re.compile(r"per (?:minute|hour)|\((?:RPM|TPM|ASH)\)", re.ASCII)
 _UNSUPPORTED = re.compile(r"(?:does not support|not supported (?:with|by) this model)")
 _REASONING_PARAM = re.compile(r"\b(reasoning_effort|reasoning_format|include_reasoning)\b")
-_KEY = re.compile(r"gsk_\w+", re.ASCII)
+_KEY = re.compile(r"\b(gsk_|sk-|xai-|nvapi-|hf_|csk-|fw_|gh[ps]_|github_pat_)[\w-]+", re.ASCII)
 
 
 def error_object(content: bytes) -> Json:
-    """The `error` of a body, or an empty object where it has none."""
+    """The `error` of a body, or an empty object where it has none.
+
+    FastAPI's servers have `detail`, some have the message itself there, some no wrapping at all.
+    """
     try:
         body = orjson.loads(content)
     except orjson.JSONDecodeError:
         return {}
-    error = body.get("error") if isinstance(body, dict) else None
+    if isinstance(body, list) and len(body) == 1:
+        body = body[0]
+    if not isinstance(body, dict):
+        return {}
+    error = body.get("error", body.get("detail", body if "message" in body else None))
+    if isinstance(error, list) and error and isinstance(error[0], dict):
+        error = {"message": error[0].get("msg")}
+    if isinstance(error, str):
+        return {"message": error}
     return error if isinstance(error, dict) else {}
 
 
@@ -89,12 +101,14 @@ def status_of(error: Json) -> int:
 
 
 def _kind_of_code(error: Json) -> ErrorKind | None:
-    """The kind that Groq's own code tells more exactly than the status does."""
+    """The kind that a code tells more exactly than the status does."""
     code = text_of(error.get("code"))
     if code in CODES_OF_ANSWERS:
         return ErrorKind.MALFORMED_ANSWER
     if code == "context_length_exceeded":
         return ErrorKind.CONTEXT
+    if code == "insufficient_quota":
+        return ErrorKind.ACCOUNT
     if code == "invalid_api_key":
         return ErrorKind.AUTH
     if code.startswith("model_"):  # not_found, decommissioned, terms_required, permission_blocked…
@@ -102,10 +116,25 @@ def _kind_of_code(error: Json) -> ErrorKind | None:
     return None
 
 
-def refusal(
-    by_class: ErrorKind, response: httpx.Response, *, secret: str, phase: Phase
-) -> AdapterError:
-    """The error that a refusal means; `by_class` is its kind unless the body tells it better."""
+@dataclass(frozen=True, slots=True)
+class House:
+    """Who refuses: the kind's name, what people call it, the variable and the secret of its key."""
+
+    provider: str
+    says: str
+    key_name: str
+    secret: str = ""
+
+
+def kind_of_status(status: int) -> ErrorKind:
+    """What a refusal means, unless its body tells it better."""
+    other = ErrorKind.SERVER if status >= 500 else ErrorKind.BAD_REQUEST
+    return KIND_OF_STATUS.get(status, other)
+
+
+def refusal(house: House, response: httpx.Response, phase: Phase) -> AdapterError:
+    """The error that a refusal means."""
+    by_class = kind_of_status(response.status_code)
     error = error_object(response.content)
     now = datetime.now(UTC)
     kind = _kind(by_class, error, response, now)
@@ -119,8 +148,8 @@ def refusal(
         wait = wait_s(error, response.headers, now, a_day=kind is ErrorKind.QUOTA_DAY)
     return AdapterError(
         kind,
-        _message(kind, error, response, secret),
-        provider=PROVIDER,
+        _message(kind, error, response, house),
+        provider=house.provider,
         status=response.status_code,
         retry_after_s=wait,
         scope=_SCOPES.get(kind, Scope.REQUEST),
@@ -143,21 +172,21 @@ def _kind(by_class: ErrorKind, error: Json, response: httpx.Response, now: datet
         return ErrorKind.ACCOUNT
     if kind is ErrorKind.RATE_LIMIT and is_day_quota(error, response.headers, now):
         return ErrorKind.QUOTA_DAY
-    # Groq has no code for what a model cannot do: only the text tells it from a mistake.
+    # There is no code for what a model cannot do: only the text tells it from a mistake.
     if kind is ErrorKind.BAD_REQUEST and _UNSUPPORTED.search(text_of(error.get("message"))):
         return ErrorKind.UNSUPPORTED
     return kind
 
 
-def _message(kind: ErrorKind, error: Json, response: httpx.Response, secret: str) -> str:
-    """What Groq says, without the key, on one line and not too long."""
+def _message(kind: ErrorKind, error: Json, response: httpx.Response, house: House) -> str:
+    """What the house says, without the key, on one line and not too long."""
     message = " ".join(text_of(error.get("message")).split())
-    if secret:
-        message = message.replace(secret, "***")
+    if house.secret:
+        message = message.replace(house.secret, "***")
     message = _KEY.sub("***", message)[:MAX_MESSAGE]
     if kind is ErrorKind.AUTH:
-        said = f" (Groq says: {message})" if message else ""
-        return f"the API key was refused; check GROQ_API_KEY{said}"
+        said = f" ({house.says} says: {message})" if message else ""
+        return f"the API key was refused; check {house.key_name}{said}"
     if kind is ErrorKind.ACCOUNT:
         return told(response.status_code, message, page_title(response.content))
     return message or f"status {response.status_code} without a reason"

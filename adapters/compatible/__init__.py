@@ -1,0 +1,1 @@
+"""What all share who speak OpenAI's wire: how answers and refusals read, how requests are put."""

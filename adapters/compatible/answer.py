@@ -1,0 +1,307 @@
+"""OpenAI's chat completions -> events. Pure.
+
+A plain answer and a chunk of a stream differ in one name (`message`, `delta`), so that both are
+read by the same lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from adapters.base import (
+    Annotation,
+    Event,
+    Finish,
+    Json,
+    Logprobs,
+    Media,
+    RateLimits,
+    Reasoning,
+    Refusal,
+    Start,
+    Text,
+    ToolCall,
+    Usage,
+)
+from adapters.bounds import (
+    MAX_CALLS,
+    MAX_CHOICES,
+    MAX_LOGPROBS,
+    choice_index,
+    count,
+    items,
+    unix_time,
+    word,
+)
+from adapters.lines import ServerSentEvent
+from adapters.waits import go_duration_s
+
+_REASONS: Mapping[str, str] = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+    "model_length": "length",
+    "max_tokens": "length",
+    "insufficient_system_resource": "length",
+    "tool_use": "tool_calls",
+    "safety": "content_filter",
+}
+_TIERS = ("auto", "default", "flex", "scale", "priority")
+"""OpenAI's own; some clients refuse an answer that holds any other."""
+
+_USUAL_KEYS = frozenset({"role", "content", "reasoning", "reasoning_content"})
+
+
+class UnreadableError(ValueError):
+    """Not what the API promises."""
+
+
+class AnswerFailedError(Exception):
+    """An answer of status 200 holds an error; `error` is its error object."""
+
+    def __init__(self, error: Json) -> None:
+        super().__init__()
+        self.error = error
+
+
+class AnswerReader:
+    """Reads one answer; keeps what only the whole of it tells.
+
+    A house that says more than OpenAI does, in a field called `own`, has a reader of its own.
+    """
+
+    own = "error"
+
+    def __init__(self) -> None:
+        self.ended = False  # by [DONE]
+        self._started = False
+        self._counted = False
+        self._last_usage: Usage | None = None
+        self._begun: set[int] = set()
+        self._finished: set[int] = set()
+        self._keys: dict[tuple[int, Any], str] = {}
+        self._bare: dict[str, ToolCall] = {}  # calls without arguments so far
+
+    @property
+    def complete(self) -> bool:
+        """True once every choice that began has its finish reason."""
+        return bool(self._begun) and self._begun == self._finished
+
+    def close(self, events: list[Event]) -> None:
+        """Append what waited for the end of the answer."""
+        if self._last_usage and not self._counted:
+            events.append(self._last_usage)
+            self._counted = True
+
+    def read_event(self, sse: ServerSentEvent, events: list[Event]) -> None:
+        """Append the events of one server-sent event. Raises UnreadableError, AnswerFailedError."""
+        if sse.data == b"[DONE]":
+            self.ended = True
+            self.close(events)
+        elif sse.data:
+            self.read(sse.data, events)
+
+    def read(self, data: bytes, events: list[Event]) -> None:
+        """Append the events of one JSON object. Raises UnreadableError, AnswerFailedError."""
+        try:
+            self._take(orjson.loads(data), events)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise UnreadableError from error
+
+    def _take(self, chunk: Json, events: list[Event]) -> None:
+        if "error" in chunk or self.own in chunk:
+            self._raise_error(chunk)
+        if not self._started:
+            events.append(self._start(chunk))
+            self._started = True
+        choices = chunk["choices"]
+        if len(choices) > MAX_CHOICES:
+            raise UnreadableError
+        for choice in choices:
+            self._take_choice(choice, events)
+        if not self._counted and ("usage" in chunk or self.own in chunk):
+            self._take_usage(chunk, events)
+
+    def _take_usage(self, chunk: Json, events: list[Event]) -> None:
+        """Some count on with every chunk: the last count holds."""
+        if usage := self._usage(chunk):
+            self._last_usage = usage
+            if self.complete:
+                events.append(usage)
+                self._counted = True
+
+    def _take_choice(self, choice: Json, events: list[Event]) -> None:
+        index: int = choice.get("index", 0)
+        if index not in self._begun:
+            self._begun.add(choice_index(index))
+        delta = choice["delta"] if "delta" in choice else choice["message"]
+        if thoughts := delta.get("reasoning") or delta.get("reasoning_content"):
+            events.append(Reasoning(_string(thoughts), index))
+        if text := delta.get("content"):
+            if type(text) is str:
+                events.append(Text(text, index))
+            else:
+                _take_parts(text, index, events)
+        if not _USUAL_KEYS.issuperset(delta):
+            self._take_calls(delta, index, events)
+            self._take_more(delta, index, events)
+        if logprobs := choice.get("logprobs"):
+            events.append(Logprobs(items(logprobs.get("content"), MAX_LOGPROBS), index))
+        if reason := choice.get("finish_reason"):
+            self._finish(_string(reason), index, events)
+
+    def _take_calls(self, delta: Json, index: int, events: list[Event]) -> None:
+        calls = enumerate(items(delta.get("tool_calls"), MAX_CALLS))
+        events += [self._call(call, call.get("function") or {}, (index, at)) for at, call in calls]
+        if function := delta.get("function_call"):
+            events.append(self._call({}, function, (index, 0)))
+
+    def _call(self, call: Json, function: Json, place: tuple[int, int]) -> ToolCall:
+        """A call, or a piece of one: the pieces after the first come without id and name."""
+        index = place[0]
+        place = (index, call.get("index", place[1]))
+        call_id = _string(call.get("id") or "")
+        if call_id or place not in self._keys:
+            self._keys[place] = f"{place}{call_id}"
+        key = self._keys[place]
+        piece = ToolCall(
+            key=key,
+            name=_string(function.get("name") or ""),
+            arguments=_arguments(function.get("arguments")),
+            id=call_id or None,
+            index=index,
+        )
+        if piece.arguments:
+            self._bare.pop(key, None)
+        elif piece.name:
+            self._bare[key] = piece
+        return piece
+
+    def _finish(self, reason: str, index: int, events: list[Event]) -> None:
+        if index in self._finished:
+            return
+        self._finished.add(index)
+        for key, call in self._bare.items():
+            if call.index == index:
+                events.append(ToolCall(key=key, arguments="{}", index=index))
+        reason = _REASONS.get(reason, "stop")
+        if reason == "stop" and any(place[0] == index for place in self._keys):
+            reason = "tool_calls"
+        events.append(Finish(reason, index))
+
+    def _raise_error(self, chunk: Json) -> None:
+        raise_error(chunk.get("error"))
+
+    def _start(self, chunk: Json) -> Start:
+        tier = chunk.get("service_tier")
+        return Start(
+            id=word(chunk.get("id")),
+            model=word(chunk.get("model")),
+            created=unix_time(chunk.get("created")),
+            system_fingerprint=word(chunk.get("system_fingerprint")),
+            service_tier=tier if tier in _TIERS else None,
+        )
+
+    def _usage(self, chunk: Json) -> Usage | None:
+        usage = chunk.get("usage")
+        return usage_of(usage) if usage else None
+
+    def _take_more(self, delta: Json, index: int, events: list[Event]) -> None:
+        """What is neither text nor a call."""
+        if refused := delta.get("refusal"):
+            events.append(Refusal(_string(refused), index))
+        events += [Annotation(dict(each), index) for each in items(delta.get("annotations"))]
+        for image in items(delta.get("images")):
+            events += _media(image, index)
+
+
+def usage_of(usage: Json, *, extra: Json | None = None) -> Usage:
+    """The counts, as the house spells them."""
+    prompt = usage.get("prompt_tokens_details") or {}
+    completion = usage.get("completion_tokens_details") or {}
+    cached = prompt.get("cached_tokens", usage.get("prompt_cache_hit_tokens"))
+    return Usage(
+        prompt=count(usage.get("prompt_tokens")) or 0,
+        completion=count(usage.get("completion_tokens")) or 0,
+        reasoning=count(completion.get("reasoning_tokens")),
+        cached=count(cached),
+        extra=extra,
+    )
+
+
+def _take_parts(parts: Any, index: int, events: list[Event]) -> None:
+    """A content that is a list: of texts, and of thoughts as Mistral has them."""
+    for part in parts if type(parts) is list else _string(parts):
+        match part:
+            case {"type": "text", "text": str(text)} if text:
+                events.append(Text(text, index))
+            case {"type": "thinking", "thinking": [*thoughts]}:
+                texts = [_string(each.get("text") or "") for each in thoughts]
+                events.append(Reasoning("".join(texts), index))
+            case {"type": "thinking", "thinking": str(thought)} if thought:
+                events.append(Reasoning(thought, index))
+
+
+def _media(image: Any, index: int) -> list[Event]:
+    """An image in an answer, which comes as a data URL."""
+    head, _, data = _string((image.get("image_url") or {}).get("url") or "").partition(",")
+    kind, mark, _ = head.removeprefix("data:").partition(";base64")
+    return [Media(kind, data, index)] if mark and head.startswith("data:") and data else []
+
+
+def raise_error(error: Any) -> None:
+    """Raise what an answer of status 200 reports as its failure, if it does."""
+    if isinstance(error, dict):
+        raise AnswerFailedError(error)
+    if error:
+        raise AnswerFailedError({"message": str(error)})
+
+
+def rate_limits(headers: Mapping[str, str]) -> list[Event]:
+    """The limits that the headers of an answer tell, if they do.
+
+    Source: console.groq.com/docs/rate-limits (requests a day, tokens a minute).
+    """
+    requests = headers.get("x-ratelimit-limit-requests")
+    tokens = headers.get("x-ratelimit-limit-tokens")
+    if requests is None and tokens is None:
+        return []
+    return [
+        RateLimits(
+            limit_requests=_number(requests),
+            remaining_requests=_number(headers.get("x-ratelimit-remaining-requests")),
+            reset_requests_s=go_duration_s(headers.get("x-ratelimit-reset-requests", "")),
+            limit_tokens=_number(tokens),
+            remaining_tokens=_number(headers.get("x-ratelimit-remaining-tokens")),
+            reset_tokens_s=go_duration_s(headers.get("x-ratelimit-reset-tokens", "")),
+        )
+    ]
+
+
+def _arguments(value: Any) -> str:
+    """JSON text; a call without parameters may come with the text `null`."""
+    if value is None or value == "null":
+        return ""
+    return orjson.dumps(value).decode() if isinstance(value, dict) else _string(value)
+
+
+def _string(value: Any) -> str:
+    if type(value) is not str:
+        raise TypeError
+    return value
+
+
+def _optional(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number(text: str | None) -> int | None:
+    """A count in a header."""
+    if text is None or not text.isdecimal() or not text.isascii() or len(text) >= 16:
+        return None
+    return int(text)

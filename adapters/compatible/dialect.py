@@ -1,0 +1,100 @@
+"""How one answer in OpenAI's wire is read from its bytes, and what its failures mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import httpx
+
+from adapters.base import AdapterError, ErrorKind, Event, Json, NativeCall, Scope, has_content
+from adapters.compatible.answer import AnswerFailedError, AnswerReader, UnreadableError, rate_limits
+from adapters.compatible.errors import House, refusal, status_of
+from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
+from adapters.lines import ServerSentEvent, SseDecoder
+
+
+class CompatibleDialect:
+    """How one answer is read (`native.Dialect`). A house of its own ways mends and rescues more."""
+
+    def __init__(self, call: NativeCall, house: House, reader: AnswerReader) -> None:
+        self._call = call
+        self.provider = house.provider
+        self._house = house
+        self._reader = reader
+        self._lines = SseDecoder()
+        self._rescued = False
+        self._phase = BEFORE_CONTENT
+
+    @property
+    def done(self) -> bool:
+        return self._reader.ended or self._rescued
+
+    def head(self, headers: Mapping[str, str]) -> list[Event]:
+        return rate_limits(headers)
+
+    def whole(self, body: bytes) -> list[Event]:
+        events: list[Event] = []
+        try:
+            self._reader.read(body.removeprefix(b"\xef\xbb\xbf"), events)
+        except UnreadableError:
+            raise self._broken("the answer is not a chat completion") from None
+        except AnswerFailedError as failed:
+            return self._failed(failed.error)
+        if not self._reader.complete:
+            raise self._broken("the answer has no end")
+        return events
+
+    def feed(self, data: bytes) -> list[Event]:
+        if self.done:
+            return []
+        return self._read(self._lines.feed(data))
+
+    def end(self) -> list[Event]:
+        if self._rescued:
+            return []
+        events = [] if self._reader.complete else self._read(self._lines.end())
+        self._reader.close(events)
+        if not (self._rescued or self._reader.complete):
+            raise self._broken("the stream ended before the answer did")
+        return events
+
+    def _read(self, stream: list[ServerSentEvent]) -> list[Event]:
+        events: list[Event] = []
+        for sse in stream:
+            try:
+                self._reader.read_event(sse, events)
+            except UnreadableError:
+                raise self._broken("the stream holds something that is no chunk") from None
+            except AnswerFailedError as failed:
+                return [*events, *self._failed(failed.error)]
+        if self._phase is BEFORE_CONTENT and has_content(events):
+            self._phase = AFTER_CONTENT
+        return events
+
+    def refusal(self, response: httpx.Response) -> AdapterError:
+        return refusal(self._house, response, self._phase)
+
+    def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | list[Event] | None:
+        return None
+
+    def _hidden(self, error: Json) -> list[Event]:
+        """The answer that lies in an error, if one does."""
+        return []
+
+    def _failed(self, error: Json) -> list[Event]:
+        """What hides in an error inside a 200, or the AdapterError that it would have been."""
+        if hidden := self._hidden(error):
+            self._rescued = True
+            return hidden
+        request = httpx.Request("POST", "https://answer/")
+        response = httpx.Response(status_of(error), json={"error": error}, request=request)
+        raise self.refusal(response)
+
+    def _broken(self, message: str) -> AdapterError:
+        return AdapterError(
+            ErrorKind.BAD_RESPONSE,
+            message,
+            provider=self.provider,
+            scope=Scope.PROVIDER,
+            phase=self._phase,
+        )

@@ -1,0 +1,212 @@
+"""OpenAI's messages -> those that a house takes who speaks like OpenAI. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from adapters.base import AdapterError, ErrorKind, Json, Phase, is_plain
+
+MISSING_RESULT = "no result supplied"
+_TEXT_TYPES = ("text/", "application/json", "application/xml", "application/yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a house's messages may hold, beside text; the functions are told the model.
+
+    `names` of users, `audio` and `files` as OpenAI has them; `sees` images; `thoughts` is what the
+    field is called in which thoughts go back, None where they don't.
+    """
+
+    provider: str
+    says: str
+    names: bool = True
+    audio: bool = True
+    files: bool = True
+    sees: Callable[[str], bool] = lambda _model: True
+    thoughts: Callable[[str], str | None] = lambda _model: None
+
+
+def to_messages(
+    messages: Sequence[Json], model: str, warnings: list[str], taken: Taken
+) -> list[Json]:
+    """Messages with the keys that are taken only, each call followed by a result for it.
+
+    Raises AdapterError for what is not taken and cannot be left out (UNSUPPORTED, and where), and
+    for a result that nothing has called for (BAD_REQUEST).
+    """
+    names = {each["name"] for each in messages if each["role"] == "user" and each.get("name")}
+    native: list[Json] = []
+    waiting: list[str] = []
+    called: set[str] = set()
+    for i, message in enumerate(messages):
+        if waiting and message["role"] != "tool":
+            waiting = _close(native, waiting, warnings)
+        if is_plain(message):  # which is everybody's shape
+            native.append(message)
+            continue
+        match message["role"]:
+            case "assistant":
+                waiting = _add_assistant(native, message, taken.thoughts(model))
+                called.update(waiting)
+            case "tool":
+                result = _tool_result(message)
+                if result["tool_call_id"] not in called:
+                    raise _nobody_called(f"messages[{i}].tool_call_id", taken)
+                native.append(result)
+                waiting = [call for call in waiting if call != result["tool_call_id"]]
+            case "user":
+                native.append(_user(message, i, model, taken, is_shown=len(names) > 1))
+            case _:
+                native.append({"role": "system", "content": flat_text(message.get("content"))})
+        if message.get("name") and message["role"] != "tool" and not taken.names:
+            shown = message["role"] == "user" and len(names) > 1
+            warnings.append("changed=messages.name" if shown else "dropped=messages.name")
+    _close(native, waiting, warnings)
+    return native
+
+
+def _close(native: list[Json], waiting: list[str], warnings: list[str]) -> list[str]:
+    """Give a result to the calls that have none, as a history cut short has."""
+    for call in waiting:
+        native.append({"role": "tool", "tool_call_id": call, "content": MISSING_RESULT})
+        warnings.append("emulated=tool_result")
+    return []
+
+
+def _add_assistant(native: list[Json], message: Json, field: str | None) -> list[str]:
+    """Append the message unless it is empty; gives the ids of its calls."""
+    content = flat_text(message.get("content")) or flat_text(message.get("refusal"))
+    calls = [_call(call) for call in message.get("tool_calls") or ()]
+    if not content and not calls:
+        return []
+    result: Json = {"role": "assistant"}
+    if content:
+        result["content"] = content
+    thoughts = message.get("reasoning") or message.get("reasoning_content")
+    if isinstance(thoughts, str) and field is not None:
+        result[field] = thoughts
+    if calls:
+        result["tool_calls"] = calls
+    native.append(result)
+    return [call["id"] for call in calls]
+
+
+def _call(call: Json) -> Json:
+    function = call["function"]
+    return {
+        "id": _call_id(call["id"]),
+        "type": "function",
+        "function": {"name": function["name"], "arguments": function["arguments"] or "{}"},
+    }
+
+
+def _call_id(call_id: str) -> str:
+    """The id without a thought signature that another gateway has hung on to it."""
+    return call_id.partition("__sig__")[0] or call_id
+
+
+def _tool_result(message: Json) -> Json:
+    return {
+        "role": "tool",
+        "tool_call_id": _call_id(message["tool_call_id"]),
+        "content": flat_text(message.get("content")),
+    }
+
+
+def _user(message: Json, i: int, model: str, taken: Taken, *, is_shown: bool) -> Json:
+    content, name = message.get("content"), message.get("name")
+    own = {"name": name} if name and taken.names else {}
+    prefix = f"{name}: " if is_shown and name and not taken.names else ""
+    if not isinstance(content, list):
+        return {"role": "user", "content": prefix + (content or ""), **own}
+    parts = [
+        _part(part, f"messages[{i}].content[{j}]", model, taken) for j, part in enumerate(content)
+    ]
+    if prefix:
+        parts.insert(0, {"type": "text", "text": prefix.strip()})
+    return {"role": "user", "content": parts or "", **own}
+
+
+def _part(part: Json, param: str, model: str, taken: Taken) -> Json:
+    match part:
+        case {"type": "text", "text": str(text)} | {"type": "refusal", "refusal": str(text)}:
+            return {"type": "text", "text": text}
+        case {"type": "image_url", "image_url": {"url": str(url)} as image}:
+            if not taken.sees(model):
+                raise unsupported(param, "an image with this model", taken)
+            return {"type": "image_url", "image_url": {"url": url, **_detail(image.get("detail"))}}
+        case {"type": "file", "file": dict(file)}:
+            return _file(file, param, taken)
+        case {"type": "input_audio", "input_audio": dict(audio)} if taken.audio:
+            return {"type": "input_audio", "input_audio": audio}
+        case {"type": "input_audio"}:
+            raise unsupported(param, "audio", taken)
+        case _:
+            raise unsupported(param, "a part of this type", taken)
+
+
+def _detail(detail: object) -> Json:
+    match detail:
+        case "original":
+            return {"detail": "high"}
+        case "auto" | "low" | "high":
+            return {"detail": detail}
+        case _:
+            return {}
+
+
+def _file(file: Json, param: str, taken: Taken) -> Json:
+    """A text file as text, under its name; any other as it is, where files are taken."""
+    head, _, data = str(file.get("file_data") or "").partition(",")
+    media_type = head.removeprefix("data:").lower()
+    if not head.startswith("data:") or not media_type.startswith(_TEXT_TYPES):
+        if taken.files:
+            return {"type": "file", "file": file}
+        raise unsupported(param, "a file that is not text", taken)
+    try:
+        is_base64 = media_type.endswith(";base64")
+        raw = base64.b64decode(data, validate=True) if is_base64 else unquote_to_bytes(data)
+        text = raw.decode()
+    except (binascii.Error, ValueError):
+        raise unsupported(param, "a file whose text is not UTF-8", taken) from None
+    name = file.get("filename")
+    shown = f"{name}:\n{text}" if isinstance(name, str) and name else text
+    return {"type": "text", "text": shown}
+
+
+def flat_text(content: object) -> str:
+    """The text of a content, which may be a string, a list of parts, or nothing."""
+    match content:
+        case str():
+            return content
+        case list():
+            texts = [part.get("text") or part.get("refusal") or "" for part in content]
+            return "\n".join(texts)
+        case _:
+            return ""
+
+
+def _nobody_called(param: str, taken: Taken) -> AdapterError:
+    return AdapterError(
+        ErrorKind.BAD_REQUEST,
+        "no message of the assistant before this one holds the tool call",
+        provider=taken.provider,
+        phase=Phase.BEFORE_SEND,
+        param=param,
+    )
+
+
+def unsupported(param: str, what: str, taken: Taken) -> AdapterError:
+    """The refusal of something that leaving out would make the answer wrong."""
+    return AdapterError(
+        ErrorKind.UNSUPPORTED,
+        f"{taken.says} cannot take {what}",
+        provider=taken.provider,
+        phase=Phase.BEFORE_SEND,
+        param=param,
+    )

@@ -1,0 +1,99 @@
+"""Pieces of a body as all write them who speak like OpenAI, and second tries. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from adapters.base import ChatRequest, Json, NativeCall, ResponseFormat
+from adapters.instructions import instructed
+
+_SHOWN_KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
+
+
+def shown_key(name: str) -> str:
+    """A client's own key as a warning may show it."""
+    return name if _SHOWN_KEY.fullmatch(name) else "extension"
+
+
+def tools_of(request: ChatRequest) -> Json:
+    """The tools, and which of them is to be called."""
+    body: Json = {"tools": [_tool(tool["function"]) for tool in request.tools]}
+    if request.forced_tool is not None:
+        body["tool_choice"] = {"type": "function", "function": {"name": request.forced_tool}}
+    elif request.tool_choice is not None:
+        body["tool_choice"] = request.tool_choice
+    if request.parallel_tool_calls is not None:
+        body["parallel_tool_calls"] = request.parallel_tool_calls
+    return body
+
+
+def _tool(function: Json) -> Json:
+    names = ("name", "description", "parameters", "strict")
+    kept = {name: function[name] for name in names if function.get(name) is not None}
+    return {"type": "function", "function": kept}
+
+
+def effort_of(budget_tokens: int | None) -> str | None:
+    """The effort nearest to a budget; -1 leaves it to the model."""
+    if budget_tokens is None or budget_tokens < 0:
+        return None
+    steps = {0: "none", 1024: "low", 8192: "medium"}
+    return next((word for most, word in steps.items() if budget_tokens <= most), "high")
+
+
+def set_json_mode(body: Json, wanted: ResponseFormat, warnings: list[str]) -> None:
+    """Ask for JSON, and for its schema in words: the word itself must stand in some message."""
+    body["response_format"] = {"type": "json_object"}
+    if wanted.schema is not None:
+        body["messages"] = instructed(body["messages"], wanted)
+        warnings.append("emulated=response_format")
+    elif not any("json" in _all_text(message).lower() for message in body["messages"]):
+        body["messages"] = instructed(body["messages"], wanted)
+        warnings.append("changed=messages")
+
+
+def json_schema(wanted: ResponseFormat) -> Json:
+    """`response_format.json_schema`."""
+    schema: Json = {"name": wanted.name, "schema": wanted.schema}
+    if wanted.description is not None:
+        schema["description"] = wanted.description
+    if wanted.strict is not None:
+        schema["strict"] = wanted.strict
+    return schema
+
+
+def _all_text(message: Json) -> str:
+    content = message.get("content")
+    if isinstance(content, list):
+        return " ".join(part.get("text", "") for part in content)
+    return content or ""
+
+
+def without_schema(call: NativeCall) -> NativeCall:
+    """The call with a schema as an instruction, for a model that turns out to take none."""
+    wrapped = call.body["response_format"]["json_schema"]
+    body = dict(call.body)
+    warnings = list(call.warnings)
+    set_json_mode(body, ResponseFormat(wrapped.get("schema") or {}), warnings)
+    return NativeCall(call.method, call.path, body, tuple(warnings), call.stream)
+
+
+def without(call: NativeCall, name: str, warning: str) -> NativeCall:
+    """The call without one of its body's keys."""
+    body = {key: value for key, value in call.body.items() if key != name}
+    stream = call.stream and name != "stream"
+    return NativeCall(call.method, call.path, body, (*call.warnings, warning), stream)
+
+
+def merged(base: Json, over: Any) -> Json:
+    """`base` with `over` laid on it, objects merged key by key; neither is changed."""
+    if not isinstance(over, Mapping):
+        return base
+    result = dict(base)
+    for key, value in over.items():
+        inner = result.get(key)
+        both = isinstance(inner, dict) and isinstance(value, Mapping)
+        result[key] = merged(inner, value) if both and isinstance(inner, dict) else value
+    return result
