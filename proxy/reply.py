@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -34,8 +35,19 @@ class Speller(Protocol):
         """The last bytes of a stream that has begun, and that nobody knows more of."""
 
 
-SpellerOf = Callable[[str], Speller]
-"""Which protocol is spoken at a path."""
+NO_HEADERS: Mapping[bytes, bytes] = MappingProxyType({})
+SpellerOf = Callable[[str, Mapping[bytes, bytes]], Speller]
+"""Which protocol is spoken at a path, by who sends such headers."""
+
+
+def refused(speller: Any, error: ApiError, request_id: bytes) -> Reply:
+    """The answer that an error is, with the request's id where the protocol has a place for it.
+
+    What all answers bear is told elsewhere.
+    """
+    reply: Reply = speller.refusal(error)
+    tell = getattr(speller, "identified", None)
+    return tell(reply, request_id) if tell else reply
 
 
 class PlainText:

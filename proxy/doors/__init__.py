@@ -17,9 +17,10 @@ from proxy.doors.chat import ChatDoor
 from proxy.doors.completions import CompletionsDoor
 from proxy.doors.door import Desk, Door
 from proxy.doors.embeddings import EmbeddingsDoor
+from proxy.doors.messages import CountTokens, MessagesDoor
 from proxy.doors.messages.models import AnthropicModels
 from proxy.doors.models.catalog import Catalog
-from proxy.doors.models.desk import ModelsDesk
+from proxy.doors.models.desk import Form, ModelsDesk
 from proxy.doors.models.offered import Offered
 from proxy.doors.ollama import OllamaChat, OllamaGenerate, local
 from proxy.doors.ollama.real import Real
@@ -27,7 +28,7 @@ from proxy.doors.openai import OpenAIErrors
 from proxy.doors.responses import ResponsesDoor
 from proxy.doors.responses.local import InputItems, InputTokens, KeptResponse
 from proxy.doors.responses.turns import Turns
-from proxy.reply import Speller
+from proxy.reply import NO_HEADERS, Speller
 
 PREFIXES = ("/v1", "/openai/v1")
 """Of OpenAI's doors. The second is Groq's, so that an app on its SDK can swap its base URL, too."""
@@ -82,6 +83,8 @@ DOORS: tuple[Entrance, ...] = (
     Entrance(_TRANSLATIONS, _openai("/audio/translations"), takes_form=True),
     Entrance(OllamaChat(), ("/api/chat",), beneath=OLLAMA_NOWHERE, for_desktops=True),
     Entrance(OllamaGenerate(), ("/api/generate",), for_desktops=True),
+    Entrance(MessagesDoor(), ("/v1/messages",), beneath=("/v1/messages/",)),
+    Entrance(CountTokens(), ("/v1/messages/count_tokens",)),
 )
 
 
@@ -95,10 +98,14 @@ def keeping(kept: Turns) -> tuple[Entrance, ...]:
     )
 
 
+_FORMS: Mapping[bytes, Form] = {b"anthropic-version": AnthropicModels()}
+"""Where several protocols have the same path: by a header of theirs. Else it is OpenAI's."""
+
+
 def listing(catalog: Catalog, aliases: Callable[[], Iterable[str]]) -> tuple[Entrance, ...]:
     """The doors that tell which models there are; `aliases` gives the owner's own names."""
     offered = Offered(catalog, aliases)
-    desk = ModelsDesk(offered, {b"anthropic-version": AnthropicModels()})
+    desk = ModelsDesk(offered, _FORMS)
     return (Entrance(desk, (*_openai("/models"), *_openai("/models/{id:path}")), ("GET",)),)
 
 
@@ -134,10 +141,12 @@ _STILL = (
 """What tells of a path in the words of its door needs no state."""
 
 
-def speller_of(path: str) -> Speller:
-    """Who tells of a failure at `path`: OpenAI's words, where no door says otherwise."""
+def speller_of(path: str, headers: Mapping[bytes, bytes] = NO_HEADERS) -> Speller:
+    """Who tells of a failure at `path`: its door, else the protocol that the headers are of."""
     doors = (*DOORS, *_STILL)
-    return next((one.door for one in doors if one.speaks_at(path)), _OPENAI)
+    if door := next((one.door for one in doors if one.speaks_at(path)), None):
+        return door
+    return next((form for by, form in _FORMS.items() if by in headers), _OPENAI)
 
 
 def for_desktops(path: str) -> bool:

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from proxy.doors import speller_of
 from proxy.doors.nowhere import LONGEST_PATH, nothing_at
 from proxy.errors import ApiError, internal_error
+from proxy.reply import refused
 
 log = logging.getLogger("pointsman")
 
@@ -19,7 +20,9 @@ log = logging.getLogger("pointsman")
 async def api_error(request: Request, error: Exception) -> Response:
     """A failure that was foreseen, in the words of the protocol that is spoken at the path."""
     assert isinstance(error, ApiError)  # noqa: S101 - registered for this type alone
-    reply = speller_of(request.scope["path"]).refusal(error)
+    state = request.scope["state"]
+    speller = speller_of(request.scope["path"], state["headers"])
+    reply = refused(speller, error, state["request_id"])
     headers = {name.decode(): value.decode() for name, value in reply.headers}
     return Response(reply.body, reply.status, headers)
 

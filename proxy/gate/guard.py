@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from proxy.errors import ApiError, shutting_down
 from proxy.gate.body import request_id
 from proxy.gate.drain import Life, Stage
-from proxy.reply import PlainText, SpellerOf
+from proxy.reply import PlainText, Speller, SpellerOf, refused
 
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 32 * 1024
@@ -85,7 +85,7 @@ class Guard:
         own_paths: Collection[str] = (),
         form_paths: Collection[str] = (),
         life: Life | None = None,
-        speller_of: SpellerOf = lambda _path: PlainText(),
+        speller_of: SpellerOf = lambda _path, _headers: PlainText(),
         for_desktops: Callable[[str], bool] = lambda _path: False,
     ) -> None:
         self._app = app
@@ -135,18 +135,21 @@ class Guard:
                 raise
             await self._cut_short(shutting_down(), scope, answer)
 
-    async def _refuse(self, error: ApiError, scope: Scope, send: Send) -> None:
-        reply = self._speller_of(scope["path"]).refusal(error)
+    async def _refuse(self, error: ApiError, scope: Scope, answer: _Answer) -> None:
+        reply = refused(self._speller(scope), error, answer.request_id)
         head = {"type": "http.response.start", "status": reply.status, "headers": reply.head()}
-        await send(head)
-        await send({"type": "http.response.body", "body": reply.body})
+        await answer(head)
+        await answer({"type": "http.response.body", "body": reply.body})
+
+    def _speller(self, scope: Scope) -> Speller:
+        return self._speller_of(scope["path"], dict(scope["headers"]))
 
     async def _cut_short(self, error: ApiError, scope: Scope, answer: _Answer) -> None:
         """End loudly what cannot be answered any more."""
         if answer.head is None:
             await self._refuse(error, scope, answer)
         elif b"content-length" not in dict(answer.head):
-            last = self._speller_of(scope["path"]).cut(error)
+            last = self._speller(scope).cut(error)
             with contextlib.suppress(RuntimeError):  # the last word had been said
                 await answer.send({"type": "http.response.body", "body": last})
 

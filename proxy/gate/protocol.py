@@ -24,7 +24,7 @@ from proxy.gate import internals as internals  # looks at import whether uvicorn
 from proxy.gate.body import WATCH, new_request_id
 from proxy.gate.guard import MAX_HEADERS
 from proxy.gate.wire import Flow, Wire
-from proxy.reply import PlainText, Reply, Speller, SpellerOf
+from proxy.reply import NO_HEADERS, PlainText, Speller, SpellerOf, refused
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -323,7 +323,7 @@ class Protocol(HttpToolsProtocol):
             cycle.message_event.set()
         if self._waits is not _BODY or not cycle.response_complete:  # else it was answered
             path = self.url.partition(b"?")[0].decode("latin-1") if cycle is not None else ""
-            self.transport.write(_answer(self.speller(path).refusal(error)))
+            self.transport.write(_answer(self.speller(path), error))
         self._linger()
 
     def _hang_up(self) -> None:
@@ -351,9 +351,11 @@ def _too_slow() -> ApiError:
     return ApiError(408, "The request came too slowly.", code="request_timeout", close=True)
 
 
-def _answer(reply: Reply) -> bytes:
+def _answer(speller: Speller, error: ApiError) -> bytes:
     """A whole response."""
-    headers = [*reply.head(), (b"x-request-id", new_request_id())]
+    request_id = new_request_id()
+    reply = refused(speller, error, request_id)
+    headers = [*reply.head(), (b"x-request-id", request_id)]
     lines = b"".join(b"%b: %b\r\n" % header for header in headers)
     return b"%b%b\r\n%b" % (STATUS_LINE[reply.status], lines, reply.body)
 
@@ -363,6 +365,6 @@ def speaking(speller_of: SpellerOf) -> type[Protocol]:
 
     class Speaking(Protocol):
         def speller(self, path: str) -> Speller:
-            return speller_of(path)
+            return speller_of(path, NO_HEADERS)
 
     return Speaking

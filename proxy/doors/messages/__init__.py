@@ -1,1 +1,70 @@
 """Anthropic's Messages."""
+
+from __future__ import annotations
+
+import orjson
+
+from adapters.base import Finish
+from proxy.doors.door import Call, Opening
+from proxy.doors.messages.errors import AnthropicErrors
+from proxy.doors.messages.objects import new_id
+from proxy.doors.messages.read import Parsed, parse_request
+from proxy.doors.messages.tokens import prompt_tokens
+from proxy.doors.messages.write import Form, MessageFold, MessageStream
+from proxy.doors.openai import JSON_TYPE, parse_json
+from proxy.doors.sse import HEADERS
+from proxy.reply import Reply
+
+
+class MessagesDoor(AnthropicErrors):
+    """POST /v1/messages."""
+
+    name = "messages"
+
+    def read(self, call: Call) -> Parsed | Reply:
+        """The request in a body, checked; the answer to one that only warms a cache."""
+        data = parse_json(call.body)
+        asked = parse_request(data)
+        return self._nothing(asked) if data["max_tokens"] == 0 else asked
+
+    def stream(self, asked: Parsed, opening: Opening) -> MessageStream:
+        """Named events, from `message_start` on."""
+        return MessageStream(self._form(asked, opening.request_id))
+
+    def fold(self, asked: Parsed, opening: Opening) -> MessageFold:
+        """One object."""
+        return MessageFold(self._form(asked, opening.request_id))
+
+    def _form(self, asked: Parsed, request_id: str) -> Form:
+        return Form(
+            message_id=new_id("msg"),
+            request_id=request_id,
+            model=asked.shown_model,
+            prompt_guess=prompt_tokens(asked.request),
+            thoughts=asked.thoughts,
+            hides_thoughts=asked.hides_thoughts,
+            searches=asked.searches,
+        )
+
+    def _nothing(self, asked: Parsed) -> Reply:
+        """An answer of no tokens."""
+        form = self._form(asked, "")
+        cut = [Finish("length")]
+        if asked.stream:
+            stream = MessageStream(form)
+            return Reply(200, HEADERS, stream.feed(cut) + stream.end())
+        fold = MessageFold(form)
+        fold.feed(cut)
+        return Reply(200, fold.headers, fold.end())
+
+
+class CountTokens(AnthropicErrors):
+    """POST /v1/messages/count_tokens: about how many, as nobody is asked for it."""
+
+    name = "messages"
+
+    async def answer(self, call: Call) -> Reply:
+        """The count of a request that is checked as if it were one for an answer."""
+        asked = parse_request(parse_json(call.body), counts_only=True)
+        body = orjson.dumps({"input_tokens": prompt_tokens(asked.request)})
+        return Reply(200, (JSON_TYPE,), body)

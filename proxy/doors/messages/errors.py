@@ -9,7 +9,7 @@ import orjson
 
 from adapters.base import Json
 from proxy.doors.openai import JSON_TYPE
-from proxy.errors import ApiError
+from proxy.errors import ApiError, bad_request
 from proxy.reply import Reply
 
 OVERLOADED = 529
@@ -36,6 +36,13 @@ class AnthropicErrors:
         body = orjson.dumps(error_object(error))
         return Reply(_status(error.status), (JSON_TYPE, *error.headers()), body)
 
+    def identified(self, reply: Reply, request_id: bytes) -> Reply:
+        """The same with the id in a header of Anthropic's own, and in the body of an error."""
+        body = reply.body
+        if reply.status >= 400:
+            body = b'%b,"request_id":%b}' % (body[:-1], orjson.dumps(request_id.decode("latin-1")))
+        return Reply(reply.status, (*reply.headers, (b"request-id", request_id)), body)
+
     def cut(self, error: ApiError) -> bytes:
         """An event of its own, and nothing after it."""
         return b"event: error\ndata: %b\n\n" % orjson.dumps(error_object(error))
@@ -48,4 +55,15 @@ def _status(status: int) -> int:
 def error_object(error: ApiError) -> Json:
     """The envelope."""
     kind = TYPES.get(error.status, "api_error" if error.status >= 500 else "invalid_request_error")
-    return {"type": "error", "error": {"type": kind, "message": error.message}}
+    told: Json = {"type": kind, "message": error.message}
+    if error.code == NO_THREADS:
+        told["details"] = {"error_code": NO_THREADS, "unsupported": []}
+    return {"type": "error", "error": told}
+
+
+NO_THREADS = "thread_unsupported_request"
+
+
+def thread_unsupported() -> ApiError:
+    """400 by which the tool runners of the SDKs know that they must send the whole history."""
+    return bad_request("Threads are not kept here.", param="thread", code=NO_THREADS)

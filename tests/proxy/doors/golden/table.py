@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tests.proxy.doors.golden.chat import Chat
 from tests.proxy.doors.golden.completions import Completions
 from tests.proxy.doors.golden.features import FEATURES
+from tests.proxy.doors.golden.messages import Messages
 from tests.proxy.doors.golden.ollama import OllamaChat, OllamaGenerate
 from tests.proxy.doors.golden.reader import Reader
 from tests.proxy.doors.golden.responses import Responses
@@ -15,6 +16,7 @@ READERS: Sequence[Reader] = (
     Chat(),
     Completions(),
     Responses(),
+    Messages(),
     OllamaChat(),
     OllamaGenerate(),
 )

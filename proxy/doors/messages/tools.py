@@ -1,0 +1,136 @@
+"""Anthropic's `tools` and `tool_choice` -> chat's function tools. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct, field
+
+from adapters.base import Json
+from proxy.doors.checks import flag, json_list, json_object, member, string
+from proxy.errors import bad_request
+
+MAX_TOOLS = 2000
+NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}", re.ASCII)
+SEARCH = "web_search"
+CLIENTS = ("bash_", "text_editor_", "memory_", "computer_", "browser_")
+"""What the client itself runs, and only the vendor's models know how to call."""
+
+
+class Tools(Struct):
+    """`functions` are those that can be called here, `dropped` the types that cannot."""
+
+    functions: list[Json] = field(default_factory=list)
+    search: Json | None = None
+    dropped: list[str] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+
+
+class Choice(Struct, frozen=True):
+    """`tool_choice` as `ChatRequest` has it."""
+
+    mode: str | None = None
+    forced: str | None = None
+    parallel: bool | None = None
+
+
+def tools_of(value: Any) -> Tools:
+    """The tools, checked. Raises ApiError."""
+    tools = Tools()
+    given = json_list("tools", value)
+    if len(given) > MAX_TOOLS:
+        raise bad_request(f"'tools' holds more than {MAX_TOOLS}.", param="tools")
+    for i, tool in enumerate(given):
+        _take(tools, f"tools.{i}", json_object(f"tools.{i}", tool))
+    return tools
+
+
+def _take(tools: Tools, path: str, tool: Json) -> None:
+    kind = tool.get("type") or "custom"
+    if kind == "custom":
+        function = _function(path, tool)
+        if function["function"]["name"] in tools.names:
+            raise bad_request("tools: Tool names must be unique.", param=f"{path}.name")
+        tools.names.add(function["function"]["name"])
+        tools.functions.append(function)
+        return
+    string(f"{path}.type", kind)
+    if kind.startswith(CLIENTS):
+        raise bad_request(
+            f"'{path}.type': only Claude models know tools of type '{kind[:60]}'. Declare it as a"
+            " tool of your own, with its 'input_schema'.",
+            param=f"{path}.type",
+            code="unsupported_parameter",
+        )
+    tools.names.add(member(tool, path, "name", string) or kind)
+    if kind.startswith(SEARCH):
+        tools.search = _search_options(tool)
+    else:
+        tools.dropped.append(kind)
+
+
+def _function(path: str, tool: Json) -> Json:
+    name = string(f"{path}.name", tool.get("name"))
+    if not NAME.fullmatch(name):
+        raise bad_request(
+            f"'{path}.name' must be 1 to 128 letters, digits, '_' and '-'.", param=f"{path}.name"
+        )
+    function: Json = {"name": name}
+    if description := member(tool, path, "description", string):
+        function["description"] = description
+    function["parameters"] = json_object(f"{path}.input_schema", tool.get("input_schema"))
+    if (strict := member(tool, path, "strict", flag)) is not None:
+        function["strict"] = strict
+    return {"type": "function", "function": function}
+
+
+def _search_options(tool: Json) -> Json:
+    """In the words of OpenAI's `web_search_options`."""
+    options: Json = {}
+    filters = {
+        name: domains
+        for name in ("allowed_domains", "blocked_domains")
+        if isinstance(domains := tool.get(name), list) and domains
+    }
+    if filters:
+        options["filters"] = filters
+    match tool.get("user_location"):
+        case {"type": "approximate", **place}:
+            options["user_location"] = {"type": "approximate", "approximate": place}
+    return options
+
+
+def choice_of(value: Any, tools: Tools) -> Choice:
+    """The choice among `tools`. Raises ApiError."""
+    if value is None:
+        return Choice()
+    choice = json_object("tool_choice", value)
+    single = member(choice, "tool_choice", "disable_parallel_tool_use", flag)
+    parallel = False if single else None
+    match choice:
+        case {"type": "auto"}:
+            return Choice("auto" if tools.functions else None, None, parallel)
+        case {"type": "none"}:
+            return Choice("none" if tools.functions else None)
+        case {"type": "any"}:
+            _check_any("tool_choice", tools.names)
+            return Choice("required" if tools.functions else None, None, parallel)
+        case {"type": "tool", "name": str(name)}:
+            if name not in tools.names:
+                raise bad_request(
+                    f"Tool '{name[:128]}' not found in provided tools.", param="tool_choice.name"
+                )
+            is_function = any(name == one["function"]["name"] for one in tools.functions)
+            return Choice("required", name, parallel) if is_function else Choice()
+        case _:
+            raise bad_request(
+                "'tool_choice' must be of type 'auto', 'any', 'tool' with a 'name', or 'none'.",
+                param="tool_choice",
+            )
+
+
+def _check_any(param: str, names: Sequence[str] | set[str]) -> None:
+    if not names:
+        raise bad_request(f"'{param}' needs 'tools'.", param=param)
