@@ -15,6 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from adapters.base import AdapterError, ChatRequest, ErrorKind
 from adapters.native import UNREADABLE
+from proxy.doors.deadline import deadline_s as told_deadline_s
 from proxy.doors.door import Asked, Call, Desk, Door, Fold, Opening, Stream
 from proxy.doors.told import receipt_headers
 from proxy.doors.waiting import Waiting
@@ -126,7 +127,7 @@ class Endpoint:
     async def _answer(self, asked: Asked, exchange: _Exchange, work: Work) -> None:
         service = self._service
         preference = await service.preference(exchange.app)
-        deadline_s = exchange.deadline_s(service.deadline_s)
+        deadline_s = told_deadline_s(exchange.headers, service.deadline_s)
         work.end_in(deadline_s)
         if asked.stream and service.keepalive_s:
             waiting = exchange.may_wait(partial(self._door.stream, asked))
@@ -208,8 +209,8 @@ class _Exchange:
         self.bytes_in = 0
         self._bytes_out = 0
         self._is_over = False
-        self._headers: Mapping[bytes, bytes] = scope["state"]["headers"]
-        if parent := self._headers.get(b"traceparent"):
+        self.headers: Mapping[bytes, bytes] = scope["state"]["headers"]
+        if parent := self.headers.get(b"traceparent"):
             self.receipt.traceparent = parent[:MAX_TRACEPARENT]
         self._door = door
         self._identified: Identified | None = getattr(door, "identified", None)
@@ -219,22 +220,9 @@ class _Exchange:
         self._at = time.time()
         self._error: str | None = None
 
-    def deadline_s(self, longest_s: float) -> float:
-        """Seconds for this request: no more than the client itself will wait.
-
-        The SDKs tell their read timeout; a second less lets our error arrive before they hang up.
-        """
-        told_ms = _number(self._headers.get(b"x-request-timeout-ms"))
-        if told_ms:
-            longest_s = min(longest_s, told_ms / 1000)
-        read_s = _number(self._headers.get(b"x-stainless-read-timeout"))
-        if read_s:
-            longest_s = min(longest_s, read_s - 1 if read_s > 2 else read_s / 2)
-        return longest_s
-
     def fallback(self, own: Any) -> bool | None:
         """Whether the request itself says if others may answer it: by header, or in its body."""
-        word: object = self._headers.get(b"x-pointsman-fallback", b"").decode("latin-1")
+        word: object = self.headers.get(b"x-pointsman-fallback", b"").decode("latin-1")
         match own:
             case {"fallback": said}:
                 word = word or said
@@ -242,7 +230,7 @@ class _Exchange:
 
     def talk(self, request: Any) -> Talk | None:
         """Which conversation the request belongs to."""
-        return talk_of(self._headers, self.app, request)
+        return talk_of(self.headers, self.app, request)
 
     def opening(self) -> Opening:
         """What its writer may begin with."""
@@ -390,16 +378,5 @@ class _Exchange:
             error=self._error,
             bytes_in=self.bytes_in,
             bytes_out=self._bytes_out,
-            is_retry=self._headers.get(b"x-stainless-retry-count", b"0") != b"0",
+            is_retry=self.headers.get(b"x-stainless-retry-count", b"0") != b"0",
         )
-
-
-def _number(value: bytes | None) -> float | None:
-    """A positive, finite number of a header, or None."""
-    if value is None:
-        return None
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    return number if 0 < number < float("inf") else None
