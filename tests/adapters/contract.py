@@ -57,6 +57,7 @@ from tests.adapters.kit import (
     reply_to,
     stream_reply,
 )
+from tests.spread import spread
 
 # Answers
 
@@ -109,7 +110,7 @@ async def test_a_stream_reads_the_same_wherever_it_is_split(kit: Kit, name: str)
     whole = await ask(kit, reply, request)
     single_bytes = tuple(bytes([byte]) for byte in body)
     assert await ask(kit, replace(reply, pieces=single_bytes), request) == whole
-    for at in range(1, len(body)):
+    for at in spread(range(1, len(body))):
         split = replace(reply, pieces=(body[:at], body[at:]))
         assert await ask(kit, split, request) == whole, f"split at {at}"
 
@@ -120,7 +121,8 @@ async def test_a_cut_stream_is_an_error_or_the_whole_answer(kit: Kit, name: str)
     reply = stream_reply(kit, ANSWERS[name])
     whole = fold(await ask(kit, reply, request))
     errors = 0
-    for at in range(len(reply.body)):
+    cuts = spread(range(len(reply.body)))
+    for at in cuts:
         try:
             events = await ask(kit, replace(reply, pieces=(reply.body[:at],)), request)
         except AdapterError as error:
@@ -128,7 +130,7 @@ async def test_a_cut_stream_is_an_error_or_the_whole_answer(kit: Kit, name: str)
             assert error.code is ErrorCode.PROVIDER_UNAVAILABLE
         else:
             assert fold(events) == whole, f"cut at {at}"
-    assert errors > len(reply.body) / 2
+    assert errors > len(cuts) / 2
 
 
 @modes
@@ -366,14 +368,14 @@ def _mutants(value: Any) -> Iterator[Any]:
 async def test_any_malformed_plain_answer_is_events_or_an_adapter_error(
     kit: Kit, answer: Answer
 ) -> None:
-    for mutant in _mutants(kit.whole(answer)):
+    for mutant in spread(_mutants(kit.whole(answer))):
         with contextlib.suppress(AdapterError):
             await ask(kit, json_reply(mutant), a_request(kit, tools=[TOOL]))
 
 
 @answers
 async def test_any_malformed_stream_is_events_or_an_adapter_error(kit: Kit, answer: Answer) -> None:
-    for mutant in _mutants(kit.stream(answer)):
+    for mutant in spread(_mutants(kit.stream(answer))):
         if isinstance(mutant, list):
             reply = Reply((kit.frame(mutant),), content_type=kit.stream_type)
             with contextlib.suppress(AdapterError):

@@ -12,6 +12,7 @@ from hypothesis import given, settings, strategies as st
 
 from adapters.base import Json
 from adapters.schema import MAX_NODES, for_parameters, for_response, restore
+from tests.spread import ALL
 
 TAKEN = {
     "type", "format", "title", "description", "enum", "items", "prefixItems", "minItems",
@@ -359,7 +360,7 @@ SCHEMAS = st.recursive(SCALARS, _schemas, max_leaves=12).filter(lambda one: isin
 
 
 @given(schema=SCHEMAS)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400 if ALL else 100, deadline=None)
 def test_any_schema_becomes_a_finite_one_of_taken_keywords(schema: Json) -> None:
     before = copy.deepcopy(schema)
     for translate in (for_parameters, for_response):
@@ -373,7 +374,7 @@ def test_any_schema_becomes_a_finite_one_of_taken_keywords(schema: Json) -> None
 
 
 @given(schema=SCHEMAS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300 if ALL else 100, deadline=None)
 def test_translating_twice_changes_nothing_more(schema: Json) -> None:
     for translate in (for_parameters, for_response):
         once = translate(schema).schema
@@ -382,6 +383,6 @@ def test_translating_twice_changes_nothing_more(schema: Json) -> None:
 
 
 @given(schema=SCHEMAS, value=st.recursive(SCALARS, lambda below: st.dictionaries(NAMES, below)))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200 if ALL else 100, deadline=None)
 def test_restoring_never_fails(schema: Json, value: Any) -> None:
     json.dumps(restore(value, for_parameters(schema)))

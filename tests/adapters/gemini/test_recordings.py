@@ -23,6 +23,7 @@ from tests import recordings
 from tests.adapters.gemini.kit import adapter
 from tests.adapters.kit import FakeUpstream, Folded, Reply, collect, fold
 from tests.recordings import Recording
+from tests.spread import spread
 
 pytestmark = pytest.mark.anyio
 
@@ -34,6 +35,7 @@ ERRORS = [r for r in ALL if r.status >= 400]
 NO_ANSWER = [r for r in CHATS if b'"OTHER"' in r.body and b'"parts"' not in r.body]
 ANSWERED = [r for r in CHATS if r not in NO_ANSWER]
 CUTS = 150
+FEW = 32
 
 
 def _id(recording: Recording) -> str:
@@ -158,7 +160,7 @@ async def test_a_cut_recording_is_an_error_or_the_whole_answer(recording: Record
     reply = _reply(recording)
     whole = fold(await _replayed(recording, reply))
     step = max(1, len(recording.body) // CUTS)
-    for at in [*range(0, len(recording.body), step), len(recording.body) - 1]:
+    for at in spread([*range(0, len(recording.body), step), len(recording.body) - 1], FEW):
         try:
             events = await _replayed(recording, replace(reply, pieces=(recording.body[:at],)))
         except AdapterError as error:

@@ -13,6 +13,7 @@ from tests import recordings
 from tests.adapters.groq.kit import GroqKit
 from tests.adapters.kit import Folded, Reply, a_request, ask, failure, fold
 from tests.recordings import Recording
+from tests.spread import spread
 
 pytestmark = [
     pytest.mark.anyio,
@@ -109,7 +110,7 @@ def cuts(size: int) -> list[int]:
 async def test_a_cut_recording_is_whole_or_an_error(recording: Recording) -> None:
     whole = None if recording.kind == "error-in-stream" else await replayed(recording)
     failed = 0
-    for at in cuts(len(recording.body)):
+    for at in spread(cuts(len(recording.body))):
         try:
             found = await replayed(recording, recording.body[:at])
         except AdapterError as error:

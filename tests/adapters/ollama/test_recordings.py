@@ -15,6 +15,7 @@ from adapters.ollama.adapter import OllamaAdapter, OllamaSettings
 from adapters.ollama.answer import unix_time
 from tests.adapters.kit import DictMemory, FakeUpstream, Folded, Reply, collect, fold
 from tests.recordings import Recording, load
+from tests.spread import spread
 
 pytestmark = pytest.mark.anyio
 
@@ -94,11 +95,11 @@ async def test_a_recorded_stream_cut_anywhere_is_the_same_or_an_error(recording:
     whole = await _replay(recording)
     end = len(body.rstrip())
     stride = max(1, len(body) // MAX_CUTS)
-    for at in [*range(1, end, stride), *range(end - 20, end)]:
+    for at in spread([*range(1, end, stride), *range(end - 20, end)]):
         with pytest.raises(AdapterError) as caught:
             await _replay(recording, body[:at])
         assert caught.value.kind is ErrorKind.BAD_RESPONSE
-    for at in [*range(1, len(body), stride), end]:
+    for at in spread([*range(1, len(body), stride), end]):
         assert await _replay(recording, body[:at], body[at:]) == whole
     assert await _replay(recording, body[:end]) == whole
 
