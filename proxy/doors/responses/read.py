@@ -32,6 +32,7 @@ from proxy.doors.responses.items import Conversation
 from proxy.doors.responses.objects import Echo
 from proxy.doors.responses.tools import Toolbox, check_some_can_run, chosen
 from proxy.doors.responses.turns import OwnTurns, as_items
+from proxy.doors.schemas import with_bounded_schemas
 from proxy.errors import ApiError, bad_request
 
 SEALED = "reasoning.encrypted_content"
@@ -91,6 +92,7 @@ def parse_request(data: Json, kept: OwnTurns, *, app: str = "") -> Parsed:
     previous = echo.previous_response_id
     beyond = kept.size_of_history(previous) if previous else 0
     sealed = SEALED in include
+    request = with_bounded_schemas(request)
     return Parsed(request, request.stream, own, echo, box, sealed, given, app, beyond=beyond)
 
 
