@@ -46,6 +46,7 @@ def main(context: click.Context, host: str | None, port: str | None, env_file: P
         context.call_on_close(gc.enable)
         settings = context.obj.settings()
         context.obj.warn_of_strange_settings()
+        context.obj.warn_of_bare_keys(settings)
         serve(settings)
 
 
@@ -58,7 +59,9 @@ def serve(settings: Settings) -> None:
         )
     listener = _listen(settings)
     from proxy.server import run
-    from proxy.settings import SettingsError
+    from proxy.settings import SettingsError, forget_secrets
+
+    forget_secrets(settings)
 
     try:
         reason = run(settings, listener)
@@ -81,7 +84,12 @@ def _listen(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     # Named as TCP, else asyncio (where there is no uvloop) leaves streams to Nagle's algorithm.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # On Windows, SO_REUSEADDR would let another program listen here, too; elsewhere it lets us
+    # listen again at once.
+    if exclusive := getattr(socket, "SO_EXCLUSIVEADDRUSE", None):
+        listener.setsockopt(socket.SOL_SOCKET, exclusive, 1)
+    else:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
     except OSError as error:

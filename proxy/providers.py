@@ -7,7 +7,8 @@ POINTSMAN_PROVIDERS names as `desk`. Some stand without being named.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
@@ -23,6 +24,7 @@ _TAKEN = frozenset(
     }
 )
 """What other variables begin with, or a model is called, so that no provider may be."""
+NEAR_HOSTS = frozenset({"localhost", "::1", "host.docker.internal", "host.containers.internal"})
 _NOT_SET = frozenset({"name"})
 """Fields of a provider's settings that no variable sets."""
 
@@ -95,11 +97,29 @@ def told(error: ValidationError, prefix: str, given: Sequence[str] = ()) -> Iter
         field = str(one["loc"][0]) if one["loc"] else "?"
         name = field if field.isupper() else (prefix + field).upper()
         is_hidden = name.endswith(("KEY", "KEYS", "TOKEN", "WEBHOOK"))
-        shown = "(hidden)" if is_hidden else repr(one.get("input"))
+        shown = "(hidden)" if is_hidden else repr(_without_user(one.get("input")))
         option = f"--{field}, " if field in given else ""
         reason = one["msg"].removeprefix("Value error, ").partition(", unable to")[0]
         reason = reason.replace("Input should be", "must be", 1)
         yield f"{option}{name}={shown}: {reason[:1].lower()}{reason[1:]}"
+
+
+def _without_user(value: object) -> object:
+    """The value; a URL without its user and password."""
+    if not isinstance(value, str) or "@" not in value:
+        return value
+    scheme, slashes, rest = value.rpartition("//")
+    return f"{scheme}{slashes}***@{rest.rpartition('@')[2]}"
+
+
+def in_the_clear(providers: Iterable[ProviderSettings]) -> Iterator[str]:
+    """The variables of addresses to which a key is sent that others on the way can read."""
+    for settings in providers:
+        url = urlsplit(getattr(settings, "url", settings.base_url) or "")
+        host = url.hostname or ""
+        is_near = host in NEAR_HOSTS or host.startswith("127.") or host.endswith(".localhost")
+        if settings.api_key and url.scheme == "http" and not is_near:
+            yield settings.variable("base_url")
 
 
 def _kinds(environment: Environment) -> tuple[dict[str, str], list[str]]:

@@ -41,6 +41,7 @@ def run(settings: Settings, listener: socket.socket) -> str | None:
     redactor = Redactor(settings.secrets())
     lines = configure(redactor, level=settings.log_level, form=settings.log_format)
     open_files = _allow_open_files()
+    _leave_no_core()
     with contextlib.suppress(OSError, SettingsError):  # there is none, or it is another one's
         own_folder().chmod(0o700)
     try:
@@ -199,6 +200,16 @@ def _ends() -> Iterator[signal.Signals]:
     hung_up = getattr(signal, "SIGHUP", None)  # Windows has none
     if hung_up and signal.getsignal(hung_up) is not signal.SIG_IGN:
         yield hung_up
+
+
+def _leave_no_core() -> None:
+    """A core file would hold every key."""
+    try:
+        import resource
+    except ImportError:  # Windows writes none
+        return
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _allow_open_files() -> int:

@@ -303,6 +303,18 @@ def _environment(env_file: Path | None) -> Mapping[str, str]:
     return {name.upper(): value for name, value in both if value}
 
 
+def forget_secrets(settings: Settings) -> None:
+    """Take them out of the environment, which child processes get; they are in `settings` now.
+
+    But for a proxy's password: its address is looked up in the environment all the time.
+    """
+    secrets = settings.secrets()
+    known = _names("POINTSMAN_", Settings).union(*known_variables(os.environ).values())
+    for name in [name for name in os.environ if name.upper() in known]:
+        if any(secret in os.environ[name] for secret in secrets):
+            del os.environ[name]
+
+
 def strange_settings(env_file: Path | None = None) -> Mapping[str, str | None]:
     """What looks like a setting and is none, with the name that may be meant.
 

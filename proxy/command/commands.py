@@ -69,6 +69,14 @@ class Given:
             hint = f"; did you mean {near}?" if near else ""
             click.echo(f"pointsman: there is no setting {name}{hint}", err=True)
 
+    def warn_of_bare_keys(self, settings: Settings) -> None:
+        """Print a line for each address to which a key goes unencrypted."""
+        from proxy.providers import in_the_clear
+
+        for name in in_the_clear(settings.providers.values()):
+            text = f"{name} is http:// and not on this machine: others on the way can read its key"
+            click.echo(f"pointsman: {text}", err=True)
+
     def address(self) -> Settings:
         """The settings if they tell where a server is to be found, or the end of the command."""
         settings = self.settings()

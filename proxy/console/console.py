@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from adapters.base import Adapter, Json
-from proxy.console.change import app_row_id, changed, check_provider, preference_object
+from proxy.console.change import MAX_APPS, app_row_id, changed, check_provider, preference_object
 from proxy.console.explain import explain
 from proxy.console.status import Sources
 from proxy.console.watch import Watch, server_sent
@@ -54,6 +54,7 @@ class Console:
         async with self._changing:
             with _store_errors():
                 await self._sources.storage.loaded()
+            self._check_room(row_id)
             row = changed(self._preferences.row(row_id), change, self._adapters)
             with _store_errors():
                 await self._preferences.put(row)
@@ -95,6 +96,16 @@ class Console:
         return explain(
             body, self._adapters, self._sources.chooser, preference, self._sources.health()
         )
+
+    def _check_room(self, row_id: str) -> None:
+        """Raises ApiError 400 where a row would be one too many."""
+        ids = {row.id for row in self._preferences.rows()} - {DEFAULT}
+        if row_id not in ids | {DEFAULT} and len(ids) >= MAX_APPS:
+            raise bad_request(
+                f"There are choices of {MAX_APPS} apps already: remove one first.",
+                param="app",
+                code="too_many_apps",
+            )
 
     @property
     def _preferences(self) -> Preferences:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -194,8 +195,12 @@ class _Csv:
         return text.getvalue().encode()
 
 
+# Some spreadsheets part lines at other characters than commas, quoted or not.
+_FORMULA = re.compile(r"(^|[;|\t\r\n])([\s\"']*)(?=[=+@\uff1d\uff0b\uff0d\uff20-])|^(?=[\t\r\n])")
+
+
 def _cell(value: object) -> object:
-    """A text that a spreadsheet would take for a formula is marked as text."""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
+    """A text of which a spreadsheet would take any part for a formula is marked as text there."""
+    if isinstance(value, str):
+        return _FORMULA.sub(lambda found: f"{found[0]}'", value)
     return value

@@ -18,6 +18,9 @@ from proxy.figures import percentile, tokens_per_s
 from proxy.store.request_log import Query
 
 HOUR_MS = 3_600_000
+MAX_GROUPS = 50
+REST = "(the rest)"
+"""The name under which all that are not among the largest are summed."""
 GROUPS: Mapping[str, str] = {"provider": "provider", "app": "app", "model": "model"}
 """What use can be told apart by: the name, and the column that it goes by."""
 
@@ -98,7 +101,7 @@ def usage(query: Query, span: Span, starts: Sequence[int], *, by: str) -> Json:
     answered then. `starts` are the Unix seconds at which the stretches of time begin. Each is asked
     for by itself: sorting all rows at once takes longer, and not all days are equally long.
     """
-    column = GROUPS[by]
+    column, named = _largest(query, span, GROUPS[by])
     series: dict[tuple[int, str | None], Json] = {}
     groups: dict[str | None, Json] = {}
     firsts: dict[str, Json] = {}
@@ -108,7 +111,7 @@ def usage(query: Query, span: Span, starts: Sequence[int], *, by: str) -> Json:
         for name, first, *found in query(
             f"SELECT {column}, first_choice, {', '.join(SUMS.values())} FROM requests"  # noqa: S608
             f" WHERE {IN_SPAN} GROUP BY 1, 2 ORDER BY 1, 2",
-            Span(max(start * 1000, span.since_ms), until_ms).values,
+            {**Span(max(start * 1000, span.since_ms), until_ms).values, **named},
         ):
             sums = _sums(found)
             _add(series.setdefault((start, name), {"at": start, "name": name}), sums)
@@ -116,13 +119,28 @@ def usage(query: Query, span: Span, starts: Sequence[int], *, by: str) -> Json:
             _add(total, sums)
             if first is not None:
                 _add(firsts.setdefault(first, {}), sums, FIRST)
-    _rank(query, span, column, groups)
+    _rank(query, {**span.values, **named}, column, groups)
     return {
         "total": total,
         "groups": sorted(groups.values(), key=lambda group: -group["requests"]),
         "series": list(series.values()),
         "first_choices": firsts,
     }
+
+
+def _largest(query: Query, span: Span, column: str) -> tuple[str, dict[str, object]]:
+    """What to group by in place of a column with too many names, and its parameters."""
+    rows = query(
+        f"SELECT {column} FROM requests WHERE {IN_SPAN}"  # noqa: S608
+        f" GROUP BY 1 ORDER BY COUNT(*) DESC LIMIT {MAX_GROUPS + 1}",
+        span.values,
+    )
+    if len(rows) <= MAX_GROUPS:
+        return column, {}
+    largest = {f"name{at}": name for at, (name,) in enumerate(rows[:MAX_GROUPS]) if name}
+    names = ", ".join(f":{at}" for at in largest)
+    is_large = f"{column} IS NULL OR {column} IN ({names})"
+    return f"CASE WHEN {is_large} THEN {column} ELSE '{REST}' END", largest
 
 
 def totals(query: Query, span: Span) -> Json:
@@ -143,21 +161,26 @@ def _add(to: Json, entry: Json, names: Iterable[str] = SUMS) -> None:
         to[name] = to.get(name, 0) + entry[name]
 
 
-def _rank(query: Query, span: Span, column: str, groups: Mapping[str | None, Json]) -> None:
+def _rank(
+    query: Query,
+    values: Mapping[str, object],
+    column: str,
+    groups: Mapping[str | None, Json],
+) -> None:
     """Add p50 and p95 of the times of whole answers, and of the speed."""
     measured: dict[str | None, list[tuple[float, float, float | None]]] = defaultdict(list)
     rows = query(
         f"SELECT {column}, first_s, total_s, completion FROM requests WHERE {IN_SPAN}"  # noqa: S608
         " AND finish IS NOT NULL AND first_s IS NOT NULL ORDER BY at_ms DESC LIMIT :most",
-        {**span.values, "most": MAX_RANKED},
+        {**values, "most": MAX_RANKED},
     )
     for name, first_s, total_s, completion in rows:
         measured[name].append((first_s, total_s, tokens_per_s(first_s, total_s, completion)))
     for name, group in groups.items():
         for index, what in enumerate(RANKED):
-            values = [value for one in measured[name] if (value := one[index]) is not None]
+            found = [value for one in measured[name] if (value := one[index]) is not None]
             for part in (50, 95):
-                group[f"{what}_p{part}"] = _rounded(percentile(values, part / 100))
+                group[f"{what}_p{part}"] = _rounded(percentile(found, part / 100))
 
 
 def _rounded(value: float | None) -> float | None:

@@ -45,6 +45,20 @@ async def test_a_switch_holds_for_the_next_request(owner: Desk) -> None:
     assert await provider_of(owner) == "far"
 
 
+async def test_apps_have_choices_up_to_a_number(
+    owner: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.console.console.MAX_APPS", 2)
+    for app in ("one", "two"):
+        assert (await owner.put({"default_llm_provider": "far"}, app=app)).status_code == 200
+    refused = await owner.put({"default_llm_provider": "far"}, app="three")
+
+    assert refused.status_code == 400
+    assert refused.json()["error"]["code"] == "too_many_apps"
+    assert (await owner.put({"default_llm_provider": "near"}, app="two")).status_code == 200
+    assert (await owner.put({"default_llm_provider": "far"})).status_code == 200
+
+
 async def test_a_switch_outlives_the_process(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 from adapters import REGISTRY
 from adapters.base import PLACEHOLDER_KEYS
 from proxy import settings as module
+from proxy.__main__ import serve
+from proxy.providers import in_the_clear
 from proxy.settings import (
     Settings,
     SettingsError,
@@ -306,6 +309,55 @@ def test_a_webhook_must_be_a_web_address_that_is_not_shown(
         load(POINTSMAN_ALERT_WEBHOOK=address)
 
     assert "SECRET" not in str(caught.value)
+
+
+def test_an_address_is_shown_without_user_and_password(load: Callable[..., Settings]) -> None:
+    for address in ("http://me:pa55word@host:1/?x=1", "me:pa55word@host:1/?x=1"):
+        with pytest.raises(SettingsError) as caught:
+            load(OLLAMA_HOST=address)
+
+        assert "***@host:1/?x=1" in str(caught.value)
+        assert "pa55word" not in str(caught.value)
+
+
+def test_child_processes_get_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "postgresql://me:pa55word@db/x"
+    secret = {
+        "GROQ_API_KEY": "gsk-one",
+        "POINTSMAN_API_KEYS": "notes:two-three",
+        "POINTSMAN_DATABASE_URL": url,
+    }
+    for name, value in {**secret, "GROQ_MODEL": "m", "POINTSMAN_PORT": "0"}.items():
+        monkeypatch.setenv(name, value)
+    seen: dict[str, str] = {}
+
+    def run(_settings: Settings, listener: socket.socket) -> None:
+        listener.close()
+        seen.update(os.environ)
+
+    monkeypatch.setattr("proxy.server.run", run)
+
+    serve(load_settings())
+
+    assert seen["GROQ_MODEL"] == "m"
+    assert seen["PATH"]
+    assert secret.keys().isdisjoint(seen)
+
+
+def test_a_key_that_goes_out_unencrypted_is_warned_of(load: Callable[..., Settings]) -> None:
+    def warned(address: str) -> list[str]:
+        settings = load(GROQ_API_KEY="gsk-one", GROQ_BASE_URL=address)
+        return list(in_the_clear(settings.providers.values()))
+
+    assert warned("http://api.example") == ["GROQ_BASE_URL"]
+    assert warned("http://192.168.0.7:8080") == ["GROQ_BASE_URL"]
+    for address in (
+        "https://api.example",
+        "http://localhost:1",
+        "http://127.0.0.2",
+        "http://[::1]",
+    ):
+        assert warned(address) == []
 
 
 def test_a_webhook_is_a_secret(load: Callable[..., Settings]) -> None:

@@ -13,11 +13,11 @@ import pytest
 
 from adapters.base import Usage
 from proxy.candidate import Candidate
-from proxy.console.ledger import Ledger, filter_of
+from proxy.console.ledger import Ledger, _cell, filter_of
 from proxy.errors import ApiError
 from proxy.routing.receipt import Receipt
 from proxy.store.database import Database
-from proxy.store.queries import Span, usage
+from proxy.store.queries import MAX_GROUPS, REST, Span, usage
 from proxy.store.request_log import Query
 from proxy.store.rows import UsageQueue
 from proxy.store.snapshot import StoreError
@@ -102,6 +102,28 @@ async def test_use_is_summed_by_app(log: Log) -> None:
     told = await log.ledger.usage({"range": "24h", "by": "app"})
 
     assert [(one["name"], one["requests"]) for one in told["groups"]] == [("notes", 2), (None, 1)]
+
+
+@pytest.mark.parametrize("by", ["app", "model"])
+async def test_of_names_without_end_the_largest_are_told_and_the_rest_is_summed(
+    log: Log, by: str
+) -> None:
+    for number in range(MAX_GROUPS + 20):
+        for _ in range(2 if number < MAX_GROUPS - 1 else 1):
+            receipt = answered(Candidate("near", f"n{number}"), usage=Usage(10, 5), finish="stop")
+            receipt.model = f"n{number}"
+            log.add(receipt, app=f"n{number}")
+    for _ in range(3):
+        log.add(app=None)
+
+    told = await log.ledger.usage({"range": "24h", "by": by})
+
+    names = {one["name"]: one["requests"] for one in told["groups"]}
+    assert len(names) == MAX_GROUPS + 1
+    assert names[REST] in (20, 21)
+    assert sum(names.values()) == told["total"]["requests"]
+    assert {one["name"] for one in told["series"]} == set(names)
+    assert all(one["total_s_p50"] for one in told["groups"])
 
 
 def test_use_is_summed_over_time(log: Log) -> None:
@@ -278,6 +300,24 @@ async def test_the_log_leaves_as_csv_without_formulas(owner: Desk) -> None:
     rows = list(csv.DictReader(io.StringIO(answer.text)))
     assert [one["app"] for one in rows] == ["'=1+1", "two", "one"]
     assert rows[0]["prompt"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("=1", "'=1"),
+        ("x;=cmd|'/C calc'!A0;y", "x;'=cmd|'/C calc'!A0;y"),
+        ("a\n-1\r+2", "a\n'-1\r'+2"),
+        ("\t=1", "\t'=1"),
+        ("\tx", "'\tx"),
+        ('; "@x"', '; "\'@x"'),
+        ("\uff1d1", "'\uff1d1"),
+        ("gpt-4o, a-b; c", "gpt-4o, a-b; c"),
+        (-5, -5),
+    ],
+)
+def test_no_part_of_a_cell_is_a_formula(text: object, told: object) -> None:
+    assert _cell(text) == told
 
 
 async def test_an_export_is_longer_than_a_page(
