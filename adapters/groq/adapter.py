@@ -23,7 +23,6 @@ from adapters.base import (
     ChatRequest,
     ErrorKind,
     Event,
-    Finish,
     Json,
     Memory,
     Model,
@@ -31,11 +30,8 @@ from adapters.base import (
     Phase,
     ProviderSettings,
     Scope,
-    ToolCall,
-    Warn,
 )
 from adapters.bounds import count, items, unix_time, word
-from adapters.call_text import read_calls
 from adapters.ceiling import Ceilings
 from adapters.compatible.dialect import CompatibleDialect
 from adapters.compatible.errors import House, error_object, refusal, text_of
@@ -46,6 +42,7 @@ from adapters.groq.answer import GroqReader
 from adapters.groq.line import line
 from adapters.groq.messages import LEAST_CONTEXT, PROVIDER, SPEECH_MODELS, TEXT_ONLY_MODELS
 from adapters.groq.request import PATH, to_native
+from adapters.groq.rescue import rescued
 from adapters.native import HTTPX_ERRORS, exchange, transport_error
 from adapters.tasks import TranscriptionRequest
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
@@ -241,8 +238,8 @@ class GroqDialect(CompatibleDialect):
 
         Which families take a reasoning parameter or a schema changes more often than our lists.
         """
-        if rescued := self._rescue():
-            return rescued
+        if events := self._rescue():
+            return events
         if error.kind not in (ErrorKind.BAD_REQUEST, ErrorKind.UNSUPPORTED):
             return None
         match error.param:
@@ -255,18 +252,7 @@ class GroqDialect(CompatibleDialect):
         return None
 
     def _rescue(self) -> list[Event]:
-        tools = self._call.body.get("tools") or ()
-        offered = {tool.get("function", {}).get("name") for tool in tools}
-        calls = read_calls(self._failed_generation, offered)
-        if not calls:
-            return []
-        if self._call.body.get("parallel_tool_calls") is False:
-            calls = calls[:1]
-        return [
-            *(ToolCall(key=i, name=c.name, arguments=c.arguments) for i, c in enumerate(calls)),
-            Finish("tool_calls"),
-            Warn("rescued=tool_calls"),
-        ]
+        return rescued(self._failed_generation, self._call.body)
 
     def _hidden(self, error: Json) -> list[Event]:
         """Groq's calls come to nothing now and then, and lie in the error as text."""

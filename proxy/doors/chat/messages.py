@@ -51,7 +51,8 @@ def _message(i: int, message: Any, legacy_ids: dict[str, str]) -> Json:
         raise _invalid(f"{param}.role", "one of " + ", ".join(sorted(ROLES)))
     content = message.get("content")
     if type(content) is not str:
-        _check_content(f"{param}.content", role, content)
+        message = _with_plain_images(message, content)
+        _check_content(f"{param}.content", role, message.get("content"))
     if "name" in message and not isinstance(message["name"], str | None):
         raise _invalid(f"{param}.name", "a string", code="invalid_type")
     if role == "assistant":
@@ -74,6 +75,21 @@ def _string(param: str, value: Any) -> str:
     if not isinstance(value, str):
         raise _invalid(param, "a string", code="invalid_type")
     return value
+
+
+def _with_plain_images(message: Json, content: Any) -> Json:
+    """Some clients write an image's address where OpenAI has an object that holds it."""
+    if not isinstance(content, list) or not any(map(_is_plain_image, content)):
+        return message
+    parts = [
+        {**part, "image_url": {"url": part["image_url"]}} if _is_plain_image(part) else part
+        for part in content
+    ]
+    return {**message, "content": parts}
+
+
+def _is_plain_image(part: Any) -> bool:
+    return isinstance(part, dict) and isinstance(part.get("image_url"), str)
 
 
 def _check_content(param: str, role: str, content: Any) -> None:

@@ -121,6 +121,18 @@ async def test_one_call_is_rescued_where_only_one_is_wanted() -> None:
     assert await events_of(reply, tools=[TOOL], parallel_tool_calls=False) == RESCUED
 
 
+async def test_a_rescued_call_is_fitted_to_its_schema_and_marked() -> None:
+    parameters = {"type": "object", "properties": {"days": {"type": "integer"}}}
+    tool = {"type": "function", "function": {"name": "plan", "parameters": parameters}}
+    written = '<function=plan>{"days": "30", "why": "1"}</function>'
+
+    call, _, *warned = await events_of(json_reply(failed(written), 400), tools=[tool])
+
+    assert isinstance(call, ToolCall)
+    assert json.loads(call.arguments) == {"days": 30, "why": "1"}
+    assert warned == [Warn("rescued=tool_calls"), Warn("changed=tool_calls.arguments")]
+
+
 # Errors in an answer of status 200
 
 

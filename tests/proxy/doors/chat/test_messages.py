@@ -101,7 +101,6 @@ def test_a_wrong_message_is_named_by_its_place(messages: Any, param: str) -> Non
         ({"type": "text"}, ".text"),
         ({"type": "text", "text": None}, ".text"),
         ({"type": "refusal", "refusal": 1}, ".refusal"),
-        ({"type": "image_url", "image_url": "https://a.example/x.png"}, ".image_url"),
         ({"type": "image_url", "image_url": {"url": 5}}, ".image_url"),
         ({"type": "image_url", "image_url": {"url": "x", "detail": []}}, ".image_url.detail"),
         ({"type": "input_audio", "input_audio": {"data": "AA=="}}, ".input_audio"),
@@ -216,3 +215,19 @@ def test_a_function_call_stands_beside_tool_calls() -> None:
 )
 def test_a_wrong_function_message_is_named_by_its_place(message: Json, param: str) -> None:
     assert refusal([message]).param == param
+
+
+def test_an_image_by_its_plain_address_is_an_image() -> None:
+    plain = {"type": "image_url", "image_url": "https://a.example/x.png"}
+    given = [{"role": "user", "content": [TEXT, plain, IMAGE]}]
+    before = copy.deepcopy(given)
+
+    [message] = parse_messages(given)
+
+    held = {"type": "image_url", "image_url": {"url": "https://a.example/x.png"}}
+    assert message["content"] == [TEXT, held, IMAGE]
+    assert given == before
+    assert (
+        refusal([{"role": "system", "content": [plain]}]).param
+        == "messages[0].content[0].image_url"
+    )
