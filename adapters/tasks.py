@@ -103,3 +103,64 @@ class Hears(Protocol):
 
     def hear(self, request: TranscriptionRequest) -> AsyncGenerator[list[Any], None]:
         """Events with one `Heard` among them."""
+
+
+class SpeechRequest(Struct, frozen=True):
+    """A text to be spoken. `voice` is OpenAI's name of one, or the provider's own.
+
+    `manner` tells in words how; `form` what the sound becomes when it is there, "" for MP3 where
+    that can be made.
+    """
+
+    model: str
+    text: str
+    voice: str
+    form: str = ""
+    manner: str | None = None
+    dropped: tuple[str, ...] = ()
+
+
+@final
+class Spoken(Struct, frozen=True):
+    """Sound: samples of 16 bits, the lowest byte first, of one channel."""
+
+    samples: bytes
+    rate_hz: int = 24_000
+
+
+@runtime_checkable
+class Speaks(Protocol):
+    """An adapter that speaks; `speaking_model` does it where none is named."""
+
+    @property
+    def speaking_model(self) -> str: ...
+
+    def to_native_speech(self, request: SpeechRequest) -> NativeCall:
+        """The call that `request` becomes; pure. Raises AdapterError for what it cannot become."""
+
+    def speak(self, request: SpeechRequest) -> AsyncGenerator[list[Any], None]:
+        """Events with `Spoken` among them, whose samples follow one another."""
+
+
+class PictureRequest(Struct, frozen=True):
+    """Pictures to be made. `aspect` is their form as Google writes it (16:9), if one is asked."""
+
+    model: str
+    prompt: str
+    n: int = 1
+    aspect: str | None = None
+    dropped: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Paints(Protocol):
+    """An adapter that makes pictures; `painting_model` does it where none is named."""
+
+    @property
+    def painting_model(self) -> str: ...
+
+    def to_native_picture(self, request: PictureRequest) -> NativeCall:
+        """The call that `request` becomes; pure. Raises AdapterError for what it cannot become."""
+
+    def paint(self, request: PictureRequest) -> AsyncGenerator[list[Any], None]:
+        """Events with a `Media` for each picture of one call among them."""

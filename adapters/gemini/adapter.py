@@ -39,7 +39,7 @@ from adapters.base import (
 )
 from adapters.bounds import OutOfBoundsError, count, items
 from adapters.ceiling import Ceilings
-from adapters.gemini import embeddings, hearing
+from adapters.gemini import embeddings
 from adapters.gemini.amend import amended
 from adapters.gemini.answer import MISSING_SIGNATURE, GeminiAnswer
 from adapters.gemini.contents import sign
@@ -47,9 +47,10 @@ from adapters.gemini.embeddings import EmbeddingAnswer
 from adapters.gemini.errors import NAME, api_error, bad_response, error_body
 from adapters.gemini.line import line
 from adapters.gemini.request import Defaults, declared, to_native
+from adapters.gemini.senses import Senses
 from adapters.gemini.thinking import thinks
 from adapters.native import HTTPX_ERRORS, exchange, transport_error
-from adapters.tasks import EmbeddingRequest, TranscriptionRequest
+from adapters.tasks import EmbeddingRequest
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
 from adapters.waits import retry_after_s
 
@@ -88,7 +89,7 @@ class _Line:
     target: Callable[[str], Target]
 
 
-class GeminiAdapter:
+class GeminiAdapter(Senses):
     """Gemini behind the `Adapter` protocol."""
 
     local = False
@@ -191,17 +192,6 @@ class GeminiAdapter:
         call = self.to_native_embedding(request)
         answer = EmbeddingAnswer(request, call, partial(refusal, secret=self._key))
         return exchange(partial(self._aimed, call), call, answer)
-
-    def hearing_model(self, *, translates: bool) -> str:
-        return self.settings.model
-
-    def to_native_hearing(self, request: TranscriptionRequest) -> NativeCall:
-        call = self.to_native(hearing.asked(request))
-        dropped = tuple(f"dropped={name}" for name in request.dropped)
-        return replace(call, warnings=(*call.warnings, *dropped))
-
-    def hear(self, request: TranscriptionRequest) -> AsyncGenerator[list[Any], None]:
-        return hearing.heard(self.chat(hearing.asked(request)), request.dropped)
 
     async def _aimed(self, call: NativeCall) -> Target:
         return (self._line or await self._connected()).target(call.path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
@@ -63,10 +64,11 @@ async def heard(
     """The answer of that chat as what was heard: its text, when all of it is there."""
     text: list[str] = []
     others: list[Any] = [Warn(f"dropped={name}") for name in dropped]
-    async for batch in batches:
-        for event in batch:
-            if type(event) is Text:
-                text.append(event.text)
-            elif type(event) is not Finish:
-                others.append(event)
+    async with contextlib.aclosing(batches):
+        async for batch in batches:
+            for event in batch:
+                if type(event) is Text:
+                    text.append(event.text)
+                elif type(event) is not Finish:
+                    others.append(event)
     yield [*others, Heard("".join(text).strip())]

@@ -10,7 +10,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import httpx
 import orjson
@@ -37,14 +37,13 @@ from adapters.compatible.dialect import CompatibleDialect
 from adapters.compatible.errors import House, error_object, refusal, text_of
 from adapters.compatible.request import without, without_schema
 from adapters.errors import BEFORE_CONTENT
-from adapters.groq import audio
 from adapters.groq.answer import GroqReader
+from adapters.groq.audio import FORM_PATHS, SPEECH_PATH, GroqAudio
 from adapters.groq.line import line
 from adapters.groq.messages import LEAST_CONTEXT, PROVIDER, SPEECH_MODELS, TEXT_ONLY_MODELS
 from adapters.groq.request import PATH, to_native
 from adapters.groq.rescue import rescued
 from adapters.native import HTTPX_ERRORS, exchange, transport_error
-from adapters.tasks import TranscriptionRequest
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
 
 IMAGE_TYPES = frozenset(("image/png", "image/jpeg", "image/gif", "image/webp"))
@@ -71,10 +70,10 @@ class _Line:
     url: str
     headers: dict[str, str]
     target: Target
-    forms: Mapping[str, Target]
+    audio: Mapping[str, Target]
 
 
-class GroqAdapter:
+class GroqAdapter(GroqAudio):
     """Groq's chat completions, https://console.groq.com/docs/api-reference."""
 
     local = False
@@ -92,7 +91,7 @@ class GroqAdapter:
         self._is_capped = settings.max_tokens is not None
         self._line: _Line | None = None
         self._line_lock = asyncio.Lock()
-        self._boundary = f"pointsman-{secrets.token_hex(16)}"  # in no file that anybody can make
+        self.boundary = f"pointsman-{secrets.token_hex(16)}"  # in no file that anybody can make
         self._secret = settings.api_key.get_secret_value() if settings.api_key else ""
         self._house = house(self._secret)
 
@@ -119,21 +118,10 @@ class GroqAdapter:
         target = self._line.target if self._line else self._aimed
         return exchange(target, call, GroqDialect(call, self._house, GroqReader()), self._ceilings)
 
-    def hearing_model(self, *, translates: bool) -> str:
-        return audio.TRANSLATING_MODEL if translates else audio.HEARING_MODEL
+    async def audio_target(self, path: str) -> Target:
+        return (self._line or await self._connected()).audio[path]
 
-    def to_native_hearing(self, request: TranscriptionRequest) -> NativeCall:
-        return audio.to_native_hearing(request, self._boundary)
-
-    def hear(self, request: TranscriptionRequest) -> AsyncGenerator[list[Any], None]:
-        call = self.to_native_hearing(request)
-
-        async def target() -> Target:
-            return (self._line or await self._connected()).forms[call.path]
-
-        return exchange(target, call, audio.HeardAnswer(self._refusal))
-
-    def _refusal(self, response: httpx.Response) -> AdapterError:
+    def audio_refusal(self, response: httpx.Response) -> AdapterError:
         return refusal(self._house, response, BEFORE_CONTENT)
 
     async def models(self) -> list[Model]:
@@ -146,7 +134,7 @@ class GroqAdapter:
                 follow_redirects=False,
             )
             if response.status_code >= 300:
-                raise self._refusal(response)
+                raise self.audio_refusal(response)
             models = [
                 _model(row)
                 for row in _rows(orjson.loads(response.content))
@@ -189,7 +177,7 @@ class GroqAdapter:
             self._secret,
             base_url=base_url.rstrip("/").removesuffix("/openai/v1") if base_url else None,
         )
-        form = f"multipart/form-data; boundary={self._boundary}"
+        form = f"multipart/form-data; boundary={self.boundary}"
 
         def aim(path: str, content_type: str = "application/json") -> Target:
             url = httpx.URL(f"{found.url}/{path}")
@@ -197,8 +185,9 @@ class GroqAdapter:
             raw = raw_headers(found.headers, host=host, content_type=content_type)
             return self._upstream.target(url, raw, timeouts(self.settings.timeout))
 
-        forms = {f"/{path}": aim(path, form) for path in audio.FORM_PATHS}
-        return _Line(found.url, found.headers, aim(PATH), forms)
+        paths = {f"/{path}": aim(path, form) for path in FORM_PATHS}
+        paths[f"/{SPEECH_PATH}"] = aim(SPEECH_PATH)
+        return _Line(found.url, found.headers, aim(PATH), paths)
 
     async def _aimed(self) -> Target:
         return (self._line or await self._connected()).target

@@ -13,10 +13,12 @@ from starlette.routing import compile_path
 from adapters.base import Adapter
 from adapters.tasks import TranscriptionRequest, TranslationRequest
 from proxy.doors.audio import HearingDoor
+from proxy.doors.audio.speech import SpeechDoor
 from proxy.doors.chat import ChatDoor
 from proxy.doors.completions import CompletionsDoor
 from proxy.doors.door import Desk, Door
 from proxy.doors.embeddings import EmbeddingsDoor
+from proxy.doors.images import ImagesDoor
 from proxy.doors.messages import CountTokens, MessagesDoor
 from proxy.doors.messages.models import AnthropicModels
 from proxy.doors.models.catalog import Catalog
@@ -81,6 +83,8 @@ DOORS: tuple[Entrance, ...] = (
     Entrance(EmbeddingsDoor(), _openai("/embeddings")),
     Entrance(_TRANSCRIPTIONS, _openai("/audio/transcriptions"), takes_form=True),
     Entrance(_TRANSLATIONS, _openai("/audio/translations"), takes_form=True),
+    Entrance(SpeechDoor(), _openai("/audio/speech")),
+    Entrance(ImagesDoor(), _openai("/images/generations")),
     Entrance(OllamaChat(), ("/api/chat",), beneath=OLLAMA_NOWHERE, for_desktops=True),
     Entrance(OllamaGenerate(), ("/api/generate",), for_desktops=True),
     Entrance(MessagesDoor(), ("/v1/messages",), beneath=("/v1/messages/",)),

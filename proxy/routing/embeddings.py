@@ -6,17 +6,15 @@ import asyncio
 import contextlib
 import math
 import re
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
 from adapters.base import Adapter, AdapterError, Capabilities, Usage, Warn
 from adapters.tasks import MAX_TEXTS, EmbeddingRequest, Embeds, Vectors
-from proxy.routing.conversion import Album
-from proxy.routing.first import until_kind
-from proxy.routing.images import ImageFetcher
 from proxy.routing.pin import Pin
+from proxy.routing.single import Single
 
 OPENAIS = re.compile(r"default|text-embedding-.*")
 AT_ONCE = 4
@@ -24,17 +22,16 @@ AT_ONCE = 4
 UNCOUNTED = Warn("missing=usage")
 
 
-class Embeddings:
+class Embeddings(Single[EmbeddingRequest]):
     """`model` does it, where the client has not named another one."""
+
+    begins = Vectors
 
     def __init__(self, model: str) -> None:
         self.pin = Pin(model, OPENAIS)
 
     def model(self, adapter: Adapter) -> str | None:
         return adapter.embedding_model if isinstance(adapter, Embeds) else None
-
-    def needs(self, request: EmbeddingRequest) -> Mapping[str, str]:
-        return {}
 
     def tokens(self, request: EmbeddingRequest) -> tuple[int, int]:
         """At four characters each."""
@@ -48,15 +45,6 @@ class Embeddings:
 
     def warnings(self, adapter: Adapter, request: EmbeddingRequest) -> Sequence[str]:
         return _able(adapter).to_native_embedding(request).warnings
-
-    async def prepared(
-        self,
-        request: EmbeddingRequest,
-        adapter: Adapter,
-        images: ImageFetcher,
-        album: Album,
-    ) -> EmbeddingRequest:
-        return request
 
     async def events(
         self,
@@ -84,7 +72,7 @@ class Embeddings:
         self, events: AsyncGenerator[list[Any], None], provider: str
     ) -> tuple[list[Any], AsyncGenerator[list[Any], None]]:
         """Nothing is told before all of it is there."""
-        first, rest = await until_kind(Vectors, events, provider)
+        first, rest = await super().first(events, provider)
         async for batch in rest:
             first += batch
         return first, rest

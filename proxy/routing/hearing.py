@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
-from adapters.base import Adapter, AdapterError, Capabilities, Usage
+from adapters.base import Adapter, AdapterError, Usage
 from adapters.tasks import Heard, Hears, TranscriptionRequest
-from proxy.routing.conversion import Album
-from proxy.routing.first import until_kind
-from proxy.routing.images import ImageFetcher
+from proxy.routing.single import Single
 
 
-class Hearing:
+class Hearing(Single[TranscriptionRequest]):
     """Of recordings; `translates` into English."""
 
-    pin = None
+    begins = Heard
 
     def __init__(self, *, translates: bool) -> None:
         self._translates = translates
@@ -25,30 +23,8 @@ class Hearing:
             return None
         return adapter.hearing_model(translates=self._translates)
 
-    def needs(self, request: TranscriptionRequest) -> Mapping[str, str]:
-        return {}
-
-    def tokens(self, request: TranscriptionRequest) -> tuple[int, int]:
-        """Nobody knows: providers limit the seconds of speech, and tell when it is too much."""
-        return 0, 0
-
-    def may_take_more(self, request: TranscriptionRequest) -> bool:
-        return False
-
-    def calls(self, request: TranscriptionRequest, can: Capabilities) -> int:
-        return 1
-
     def warnings(self, adapter: Adapter, request: TranscriptionRequest) -> Sequence[str]:
         return _able(adapter).to_native_hearing(request).warnings
-
-    async def prepared(
-        self,
-        request: TranscriptionRequest,
-        adapter: Adapter,
-        images: ImageFetcher,
-        album: Album,
-    ) -> TranscriptionRequest:
-        return request
 
     def events(
         self,
@@ -60,11 +36,6 @@ class Hearing:
         one_first: bool,
     ) -> AsyncGenerator[list[Any], None]:
         return _able(adapter).hear(request)
-
-    async def first(
-        self, events: AsyncGenerator[list[Any], None], provider: str
-    ) -> tuple[list[Any], AsyncGenerator[list[Any], None]]:
-        return await until_kind(Heard, events, provider)
 
 
 def _able(adapter: Adapter) -> Hears:

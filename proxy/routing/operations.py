@@ -23,7 +23,13 @@ from adapters.base import (
     Usage,
 )
 from adapters.completion import CompletionRequest
-from adapters.tasks import EmbeddingRequest, TranscriptionRequest, TranslationRequest
+from adapters.tasks import (
+    EmbeddingRequest,
+    PictureRequest,
+    SpeechRequest,
+    TranscriptionRequest,
+    TranslationRequest,
+)
 from proxy.errors import bad_request
 from proxy.routing.conversion import Album, fitted, has_parts
 from proxy.routing.embeddings import Embeddings
@@ -32,7 +38,9 @@ from proxy.routing.first import until_content
 from proxy.routing.hearing import Hearing
 from proxy.routing.images import ImageFetcher, ImageFetchError
 from proxy.routing.jsontext import only_json
+from proxy.routing.painting import Painting
 from proxy.routing.pin import Pin
+from proxy.routing.speaking import Speaking
 
 R = TypeVar("R")
 Spent = Callable[[int, Usage | AdapterError], None]
@@ -200,6 +208,8 @@ def operations_of(embedding_model: str) -> Operations:
             EmbeddingRequest: Embeddings(embedding_model),
             TranscriptionRequest: Hearing(translates=False),
             TranslationRequest: Hearing(translates=True),
+            SpeechRequest: Speaking(),
+            PictureRequest: Painting(),
         }
     )
 

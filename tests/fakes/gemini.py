@@ -9,7 +9,7 @@ import re
 import uuid
 from collections.abc import Iterator, Sequence
 
-from tests.fakes import gemini_embed
+from tests.fakes import gemini_embed, gemini_media
 from tests.fakes.gemini_config import MODELS, Model, declarations, refuse
 from tests.fakes.gemini_rules import named, parse, signature
 from tests.fakes.model import Json, Result, Said, Seen, say, tokens
@@ -30,6 +30,8 @@ class GeminiFake(FakeServer):
         _check_key(request)
         if request.method == "POST" and (found := METHOD.fullmatch(request.path)):
             version, name, method = found.groups()
+            if name in gemini_media.KINDS and method == "generateContent":
+                return json_answer(gemini_media.made(request, name), headers=(JSON_UTF8,))
             if name not in MODELS:
                 raise _no_such_model(name, version, method)
             body = parse(request, MODELS[name])

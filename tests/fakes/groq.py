@@ -21,7 +21,12 @@ CREATED = 1_790_000_000
 class GroqFake(FakeServer):
     """`/openai/v1/chat/completions`, `/openai/v1/audio/…` and `/openai/v1/models`."""
 
-    chat_paths = ("/chat/completions", "/audio/transcriptions", "/audio/translations")
+    chat_paths = (
+        "/chat/completions",
+        "/audio/transcriptions",
+        "/audio/translations",
+        "/audio/speech",
+    )
 
     def respond(self, request: Request) -> Answer:
         if request.headers.get("authorization") != f"Bearer {KEY}":
@@ -31,6 +36,8 @@ class GroqFake(FakeServer):
                 return chat(parse(request))
             case "POST", "audio/transcriptions" | "audio/translations" as path:
                 return json_answer(groq_audio.hear(request, path))
+            case "POST", "audio/speech":
+                return groq_audio.speak(request)
             case "GET", "models":
                 names = (*MODELS, *groq_audio.HEARING)
                 return json_answer({"object": "list", "data": [_model(m) for m in names]})

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import email.parser
 import email.policy
+import struct
 from collections.abc import Sequence
 
 from tests.fakes.groq_rules import refuse
-from tests.fakes.model import Json, words
-from tests.fakes.server import Request
+from tests.fakes.model import Json, tokens, words
+from tests.fakes.server import Answer, Request
 
 HEARING = ("whisper-large-v3", "whisper-large-v3-turbo")
 FIELDS = words("model language prompt response_format temperature timestamp_granularities[] url")
 FORMATS = ("json", "text", "verbose_json")
 KINDS = words("flac mp3 mp4 mpeg mpga m4a ogg opus wav webm")
 LANGUAGES = words("en de fr ja")
+SPEAKING = ("canopylabs/orpheus-v1-english",)
+SPEECH_FIELDS = words("model input voice response_format speed sample_rate")
+VOICES = words("autumn diana hannah austin daniel troy")
+LONGEST = 200
 PACE = 1000
 """Bytes of a second."""
 
@@ -97,3 +102,29 @@ def _answer(fields: Sequence[tuple[str, str]], size: int, *, translates: bool) -
     if "word" in wanted:
         answer["words"] = [{"word": "Well", "start": s, "end": e} for _, s, e in pieces]
     return answer
+
+
+def speak(request: Request) -> Answer:
+    """A WAV file of a thousand samples a word. Raises RefusalError."""
+    try:
+        body = request.json
+    except ValueError:
+        raise refuse("could not parse the request body as JSON") from None
+    for name in body:
+        if name not in SPEECH_FIELDS:
+            raise refuse(f"property '{name}' is unsupported")
+    if body.get("model") not in SPEAKING:
+        message = f"The model `{body.get('model')}` does not exist or you do not have access to it."
+        raise refuse(message, status=404, code="model_not_found")
+    if body.get("voice") not in VOICES:
+        raise refuse(f"voice must be one of {sorted(VOICES)}")
+    if body.get("response_format") != "wav":
+        raise refuse("response_format must be one of [wav]")
+    if not 0 < len(body.get("input", "")) <= LONGEST:
+        raise refuse(f"input must be at most {LONGEST} characters")
+    samples = struct.pack("<h", 5) * 1000 * len(tokens(body["input"].strip()))
+    form = struct.pack("<HHIIHH", 1, 1, 24_000, 48_000, 2, 16)
+    head = b"RIFF" + b"\xff" * 4 + b"WAVEfmt " + struct.pack("<I", len(form)) + form
+    extra = b"LIST" + struct.pack("<I", 3) + b"abc\x00"
+    wav = head + extra + b"data" + b"\xff" * 4 + samples
+    return Answer(200, (("content-type", "audio/wav"),), (wav,))

@@ -1,4 +1,4 @@
-"""What Groq hears: the form that it gets, the answers that it gives."""
+"""What Groq hears and says: the forms that it gets, the answers that it gives."""
 
 from __future__ import annotations
 
@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 
 from adapters.base import AdapterError, ErrorKind, Warn
-from adapters.tasks import Heard, Hears, TranscriptionRequest, TranslationRequest
+from adapters.groq.audio import MAX_SPOKEN
+from adapters.tasks import (
+    Heard,
+    Hears,
+    Speaks,
+    SpeechRequest,
+    Spoken,
+    TranscriptionRequest,
+    TranslationRequest,
+)
+from adapters.wav import wav_file
 from proxy.doors.multipart import Form, parse_form
 from tests import recordings
 from tests.adapters.groq.kit import GroqKit
@@ -88,3 +98,52 @@ async def test_a_refusal_means_what_it_means_of_a_chat() -> None:
         await told(FakeUpstream(json_reply({"error": {"message": "slow down"}}, 429)))
 
     assert caught.value.kind is ErrorKind.RATE_LIMIT
+
+
+# What Groq says
+
+
+async def spoken(upstream: FakeUpstream, text: str, **fields: Any) -> list[Any]:
+    asked = SpeechRequest(**{"model": "orpheus", "voice": "nova", "text": text, **fields})
+    able = GroqKit().adapter(upstream.upstream)
+    assert isinstance(able, Speaks)
+    return [event async for batch in able.speak(asked) for event in batch]
+
+
+async def test_a_text_is_spoken_by_a_voice_like_the_one_that_is_asked_for() -> None:
+    for voice, native, words in (
+        ("nova", "autumn", []),
+        ("Troy", "troy", []),
+        ("nobody", "hannah", [Warn("changed=voice")]),
+    ):
+        upstream = FakeUpstream(Reply((wav_file(b"\x01\x02", 24_000),), content_type="audio/wav"))
+        events = await spoken(upstream, "Hi.", voice=voice)
+
+        assert upstream.requests[0].url.path == "/openai/v1/audio/speech"
+        assert upstream.sent == {
+            "model": "orpheus",
+            "input": "Hi.",
+            "voice": native,
+            "response_format": "wav",
+        }
+        assert events == [*words, Spoken(b"\x01\x02", 24_000)]
+
+
+async def test_a_long_text_is_spoken_in_pieces() -> None:
+    upstream = FakeUpstream(Reply((wav_file(b"\x01\x02", 24_000),), content_type="audio/wav"))
+    text = "A sentence of some words! " * 20 + "word " * 100 + "x" * 450
+    events = await spoken(upstream, text)
+
+    sent = [json.loads(request.content)["input"] for request in upstream.requests]
+    assert "".join(sent) == text
+    assert max(map(len, sent)) <= MAX_SPOKEN and len(sent) > 5
+    assert all(piece.rstrip().endswith(("!", "d", "x")) for piece in sent)
+    assert len([event for event in events if type(event) is Spoken]) == len(sent)
+
+
+@pytest.mark.parametrize("body", [b"", b"RIFF", b"ID3 no wave at all", b'{"error": 1}'])
+async def test_a_sound_of_another_kind_is_no_answer(body: bytes) -> None:
+    with pytest.raises(AdapterError) as caught:
+        await spoken(FakeUpstream(Reply((body,), content_type="audio/wav")), "Hi.")
+
+    assert caught.value.kind is ErrorKind.BAD_RESPONSE

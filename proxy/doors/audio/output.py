@@ -1,0 +1,70 @@
+"""What was spoken -> a file, or OpenAI's events of one. Pure."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+from adapters.base import Usage
+from proxy.doors.openai import OpenAIErrors
+from proxy.doors.sse import HEADERS, WAITING, sse
+from proxy.errors import ApiError
+from proxy.reply import Header
+from proxy.routing.speaking import Sound
+
+
+class SpeechFold:
+    """The file."""
+
+    def __init__(self) -> None:
+        self._sound = Sound(b"", "audio/wav")
+
+    @property
+    def headers(self) -> Sequence[Header]:
+        return ((b"content-type", self._sound.mime_type.encode("ascii")),)
+
+    def feed(self, events: Sequence[Any]) -> None:
+        for event in events:
+            if type(event) is Sound:
+                self._sound = event
+
+    def cut(self) -> bool:
+        """It comes whole."""
+        return False
+
+    def end(self) -> bytes:
+        return self._sound.data
+
+
+class SpeechStream:
+    """The file in base64, and what it took."""
+
+    headers: Sequence[Header] = HEADERS
+
+    def __init__(self) -> None:
+        self._usage = Usage()
+
+    def feed(self, events: Sequence[Any]) -> bytes:
+        sent = b""
+        for event in events:
+            if type(event) is Sound:
+                audio = base64.b64encode(event.data).decode("ascii")
+                sent += sse({"type": "speech.audio.delta", "audio": audio})
+            elif type(event) is Usage:
+                self._usage = event
+        return sent
+
+    def end(self) -> bytes:
+        usage = {
+            "input_tokens": self._usage.prompt,
+            "output_tokens": self._usage.completion,
+            "total_tokens": self._usage.prompt + self._usage.completion,
+        }
+        return sse({"type": "speech.audio.done", "usage": usage})
+
+    def wait(self) -> bytes:
+        return WAITING
+
+    def fail(self, error: ApiError) -> bytes:
+        return OpenAIErrors().cut(error)

@@ -1,0 +1,45 @@
+"""Pictures -> OpenAI's object of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from adapters.base import Json, Media, Usage
+from proxy.doors.openai import JSON_TYPE
+from proxy.reply import Header
+
+
+class PictureFold:
+    """Keeps the pictures until all are there."""
+
+    headers: Sequence[Header] = (JSON_TYPE,)
+
+    def __init__(self, created: int) -> None:
+        self._created = created
+        self._pictures: list[Json] = []
+        self._usage: Usage | None = None
+
+    def feed(self, events: Sequence[Any]) -> None:
+        for event in events:
+            if type(event) is Media:
+                self._pictures.append({"b64_json": event.data})
+            elif type(event) is Usage:
+                self._usage = event
+
+    def cut(self) -> bool:
+        """It comes whole."""
+        return False
+
+    def end(self) -> bytes:
+        answer: Json = {"created": self._created, "data": self._pictures}
+        if used := self._usage:
+            answer["usage"] = {
+                "input_tokens": used.prompt,
+                "input_tokens_details": {"text_tokens": used.prompt, "image_tokens": 0},
+                "output_tokens": used.completion,
+                "total_tokens": used.prompt + used.completion,
+            }
+        return orjson.dumps(answer)

@@ -1,0 +1,106 @@
+"""Text becomes speech: an operation of all that can, one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections.abc import AsyncGenerator, Callable, Sequence
+from importlib.util import find_spec
+from typing import Any
+
+from msgspec import Struct
+
+from adapters.base import Adapter, AdapterError, ErrorKind, Usage, Warn
+from adapters.tasks import Speaks, SpeechRequest, Spoken
+from adapters.wav import wav_file
+from proxy.routing.single import Single
+
+KBIT_A_S = 96
+MAX_SAMPLE_BYTES = 64 * 1024 * 1024
+
+
+class Sound(Struct, frozen=True):
+    """A whole file of sound."""
+
+    data: bytes
+    mime_type: str
+
+
+class Speaking(Single[SpeechRequest]):
+    """All of it is there before any of it is told: a file has its length at its begin."""
+
+    begins = Sound
+
+    def model(self, adapter: Adapter) -> str | None:
+        return adapter.speaking_model if isinstance(adapter, Speaks) else None
+
+    def tokens(self, request: SpeechRequest) -> tuple[int, int]:
+        return math.ceil(len(request.text) / 4), 0
+
+    def warnings(self, adapter: Adapter, request: SpeechRequest) -> Sequence[str]:
+        return _able(adapter).to_native_speech(request).warnings
+
+    async def events(
+        self,
+        adapter: Adapter,
+        request: SpeechRequest,
+        calls: int,
+        spent: Callable[[int, Usage | AdapterError], None],
+        *,
+        one_first: bool,
+    ) -> AsyncGenerator[list[Any], None]:
+        samples, rate_hz = bytearray(), 0
+        others: list[Any] = []
+        async with contextlib.aclosing(_able(adapter).speak(request)) as batches:
+            async for batch in batches:
+                for event in batch:
+                    if type(event) is Spoken:
+                        samples += event.samples
+                        rate_hz = rate_hz or event.rate_hz
+                    else:
+                        others.append(event)
+                if len(samples) > MAX_SAMPLE_BYTES:
+                    raise _failed(ErrorKind.RESPONSE_TOO_LARGE, "the answer is too long", adapter)
+        if not samples:
+            raise _failed(ErrorKind.BAD_RESPONSE, "the answer is silent", adapter)
+        form = request.form or ("mp3" if can_make("mp3") else "wav")
+        if not request.form and form == "wav":
+            others.append(Warn("changed=response_format"))
+        yield [*others, await asyncio.to_thread(made, bytes(samples), rate_hz, form)]
+
+
+def _failed(kind: ErrorKind, message: str, adapter: Adapter) -> AdapterError:
+    return AdapterError(kind, message, provider=adapter.name)
+
+
+def can_make(form: str) -> bool:
+    """Whether there is what makes a file of this form."""
+    return form in ("wav", "pcm") or (form == "mp3" and find_spec("lameenc") is not None)
+
+
+def made(samples: bytes, rate_hz: int, form: str) -> Sound:
+    """A file of samples, in a form that can be made."""
+    match form:
+        case "pcm":
+            return Sound(samples, "audio/pcm")
+        case "mp3":
+            return Sound(_mp3(samples, rate_hz), "audio/mpeg")
+        case _:
+            return Sound(wav_file(samples, rate_hz), "audio/wav")
+
+
+def _mp3(samples: bytes, rate_hz: int) -> bytes:
+    import lameenc  # it is an extra
+
+    encoder = lameenc.Encoder()
+    encoder.set_bit_rate(KBIT_A_S)
+    encoder.set_in_sample_rate(rate_hz)
+    encoder.set_channels(1)
+    encoder.silence()
+    return bytes(encoder.encode(samples) + encoder.flush())
+
+
+def _able(adapter: Adapter) -> Speaks:
+    assert isinstance(adapter, Speaks)  # noqa: S101 - nobody else is a candidate
+    return adapter

@@ -1,0 +1,71 @@
+"""Pictures: what may be asked, and what comes of it."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import openai
+import pytest
+
+from proxy.doors.images.read import parse_request
+from proxy.errors import ApiError
+from tests.fakes.gemini_media import PIXEL
+from tests.security.kit import Fakes
+
+
+@pytest.mark.parametrize(
+    ("size", "aspect"),
+    [
+        (None, None),
+        ("auto", None),
+        ("1024x1024", "1:1"),
+        ("1536x1024", "3:2"),
+        ("1024x1792", "9:16"),
+        ("1792x1024", "16:9"),
+    ],
+)
+def test_a_size_is_a_form(size: str | None, aspect: str | None) -> None:
+    asked = parse_request({"prompt": "A cat.", "size": size, "quality": "hd", "user": "u"})
+
+    assert (asked.request.aspect, asked.request.model) == (aspect, "default")
+    assert asked.request.dropped == ("quality",)
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"prompt": None}, "prompt"),
+        ({"prompt": ""}, "prompt"),
+        ({"prompt": 5}, "prompt"),
+        ({"prompt": "x" * 32_001}, "prompt"),
+        ({"n": 2}, "n"),
+        ({"n": True}, "n"),
+        ({"size": "large"}, "size"),
+        ({"size": 5}, "size"),
+        ({"response_format": "url"}, "response_format"),
+        ({"stream": True}, "stream"),
+        ({"model": 5}, "model"),
+    ],
+)
+def test_what_is_wrong_is_named(fields: dict[str, Any], param: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        parse_request({"prompt": "A cat.", **fields})
+
+    assert (caught.value.status, caught.value.param) == (400, param)
+
+
+def test_a_picture_comes_as_it_is_painted(client: openai.OpenAI, fakes: Fakes) -> None:
+    found = client.images.generate(model="gpt-image-1", prompt="A cat.", size="1536x1024")
+
+    assert found.data and found.usage
+    assert base64.b64decode(found.data[0].b64_json or "") == base64.b64decode(PIXEL)
+    assert found.usage.total_tokens == 2 + 9
+    assert not [request for request in fakes.groq.requests if request.body]
+
+
+def test_a_picture_that_is_refused_says_why(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="I cannot paint that") as caught:
+        client.images.generate(model="gemini", prompt="refuse it")
+
+    assert caught.value.param == "prompt"
