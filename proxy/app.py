@@ -45,6 +45,7 @@ from proxy.limits.retired import Retired
 from proxy.limits.unable import Unable
 from proxy.proof import Identity
 from proxy.redact import Redactor
+from proxy.routing.cache import AnswerCache
 from proxy.routing.candidates import Chooser, Preference, built_in_models, last_resort_of
 from proxy.routing.images import ImageFetcher
 from proxy.routing.operations import operations_of
@@ -65,6 +66,8 @@ from proxy.telemetry.recorder import Recorder
 from proxy.upstream.client import upstream_of
 
 log = logging.getLogger("pointsman")
+
+MIB = 1024 * 1024
 
 
 class Parts:
@@ -162,7 +165,7 @@ def create_app(
     parts = Parts(settings, upstream or upstream_of(settings), clocks)
     kept = Kept(Redactor(settings.secrets()), wall=clocks.wall)
     tally = Tally()
-    service = _service(parts, tally)
+    service = _service(parts, tally, clocks)
     said = Turns(clocks.clock, most=MAX_BYTES if settings.responses_store == "memory" else 0)
 
     def aliases() -> Mapping[str, Any]:
@@ -202,7 +205,7 @@ def _endpoint(entrance: Entrance, service: Service, kept: Kept) -> Keeper:
     return Keeper(Endpoint(entrance.door, service, takes_form=entrance.takes_form), kept)
 
 
-def _service(parts: Parts, tally: Tally) -> Service:
+def _service(parts: Parts, tally: Tally, clocks: Clocks) -> Service:
     settings, storage, recorder = parts.settings, parts.storage, parts.sources.recorder
     listeners = [storage.usage.put, recorder.ended, tally.add]
     if parts.telemetry is not None:
@@ -216,11 +219,15 @@ def _service(parts: Parts, tally: Tally) -> Service:
         for listener in listeners:
             listener(row)
 
+    cache = None
+    if settings.cache == "memory":
+        cache = AnswerCache(settings.cache_mb * MIB, settings.cache_ttl_s, clocks.clock)
     return Service(
         parts.router,
         preference,
         deadline_s=settings.deadline_s,
         keepalive_s=settings.keepalive_s,
+        cache=cache,
         split_tags=settings.think_tags == "split",
         record=record,
         admission=parts.admission,

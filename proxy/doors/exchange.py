@@ -15,19 +15,20 @@ from starlette.types import Message, Receive, Scope, Send
 
 from adapters.base import AdapterError, ChatRequest, ErrorKind
 from adapters.native import UNREADABLE
-from proxy.doors.deadline import deadline_s as told_deadline_s
 from proxy.doors.door import Asked, Call, Desk, Door, Fold, Opening, Stream
 from proxy.doors.told import receipt_headers
 from proxy.doors.waiting import Waiting
+from proxy.doors.wishes import deadline_of, fallback_of
 from proxy.errors import ApiError, from_adapter, internal_error
 from proxy.gate.body import WATCH, ClientLeft, read_body
 from proxy.gate.room import Admission, Place
 from proxy.gate.work import Rounds, Work
 from proxy.reply import Header, Reply
+from proxy.routing.cache import AnswerCache, Events, key_of
 from proxy.routing.candidates import Preference
 from proxy.routing.receipt import Receipt
 from proxy.routing.router import Router
-from proxy.routing.sessions import Talk, talk_of
+from proxy.routing.sessions import talk_of
 from proxy.routing.thinktags import split_think_tags
 from proxy.store.rows import LEFT, UsageRow, usage_row
 
@@ -56,6 +57,7 @@ class Service:
     record: Callable[[UsageRow], None] | None = None
     rounds: Rounds = field(default_factory=Rounds)
     keepalive_s: float = 0
+    cache: AnswerCache | None = None
 
 
 class Endpoint:
@@ -127,21 +129,13 @@ class Endpoint:
     async def _answer(self, asked: Asked, exchange: _Exchange, work: Work) -> None:
         service = self._service
         preference = await service.preference(exchange.app)
-        deadline_s = told_deadline_s(exchange.headers, service.deadline_s)
+        deadline_s = deadline_of(exchange.headers, service.deadline_s)
         work.end_in(deadline_s)
         if asked.stream and service.keepalive_s:
             waiting = exchange.may_wait(partial(self._door.stream, asked))
             work.nudge_every(service.keepalive_s, waiting.nudge)
         try:
-            answer = await service.router.answer(
-                asked.request,
-                preference,
-                exchange.receipt,
-                work,
-                deadline_s=deadline_s,
-                fallback=exchange.fallback(asked.own),
-                talk=partial(exchange.talk, asked.request),
-            )
+            answer = await self._ask(asked, preference, exchange, work, deadline_s)
             try:
                 events: AsyncIterator[list[Any]] = answer
                 if service.split_tags and type(asked.request) is ChatRequest:
@@ -163,6 +157,35 @@ class Endpoint:
             raise _too_late(deadline_s) from None
         finally:
             work.ends_at = math.inf  # who reads slowly may still be told of a failure
+
+    def _ask(
+        self,
+        asked: Asked,
+        preference: Preference,
+        exchange: _Exchange,
+        work: Work,
+        deadline_s: float,
+    ) -> Awaitable[Events]:
+        """The answer of a provider, or one that was given before to the same."""
+        request, receipt = asked.request, exchange.receipt
+        headers, app = exchange.headers, exchange.app
+        fallback = fallback_of(headers, asked.own)
+        ask = partial(
+            self._service.router.answer,
+            request,
+            preference,
+            receipt,
+            work,
+            deadline_s=deadline_s,
+            fallback=fallback,
+            talk=partial(talk_of, headers, app, request),
+        )
+        cache = self._service.cache
+        if cache is None:
+            return ask()
+        said = headers.get(b"x-pointsman-cache", b"").decode("latin-1").lower()
+        key = key_of(request, app, preference, fallback, said)
+        return ask() if key is None else cache.answer(ask, key, receipt, fresh=said == "refresh")
 
 
 def _too_late(deadline_s: float) -> ApiError:
@@ -219,18 +242,6 @@ class _Exchange:
         self._send = send
         self._at = time.time()
         self._error: str | None = None
-
-    def fallback(self, own: Any) -> bool | None:
-        """Whether the request itself says if others may answer it: by header, or in its body."""
-        word: object = self.headers.get(b"x-pointsman-fallback", b"").decode("latin-1")
-        match own:
-            case {"fallback": said}:
-                word = word or said
-        return {"off": False, "on": True, False: False, True: True}.get(word)
-
-    def talk(self, request: Any) -> Talk | None:
-        """Which conversation the request belongs to."""
-        return talk_of(self.headers, self.app, request)
 
     def opening(self) -> Opening:
         """What its writer may begin with."""

@@ -1,0 +1,205 @@
+"""Answers that are given again to who asks exactly the same: off unless it is asked for.
+
+Never by likeness: a key holds all that may change an answer. Kept are events, not bytes, so that
+each door tells them in its own words, piece for piece as they came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from adapters.base import ChatRequest, RateLimits
+from proxy.routing.candidates import Preference
+from proxy.routing.receipt import Receipt
+
+GOOD_ENDS = frozenset({"stop", "tool_calls"})
+LARGEST_SHARE = 8
+"""No answer takes more than this part of the whole room."""
+
+Ask = Callable[[], Awaitable["Events"]]
+
+
+class Events(Protocol):
+    """An answer on its way."""
+
+    def __aiter__(self) -> Events: ...
+    async def __anext__(self) -> list[Any]: ...
+    async def aclose(self) -> None: ...
+
+
+class Kept(Struct, frozen=True):
+    """A whole answer: its events as they came, and whose they are."""
+
+    batches: Sequence[list[Any]]
+    prompt_guess: int
+    provider: str | None
+    model: str | None
+    warnings: Sequence[str]
+    until: float
+    size: int
+
+
+class AnswerCache:
+    """At most `room` bytes of answers, each for `ttl_s` seconds; the least used are forgotten."""
+
+    def __init__(self, room: int, ttl_s: float, clock: Callable[[], float]) -> None:
+        self._room = room
+        self._ttl_s = ttl_s
+        self._clock = clock
+        self._kept: OrderedDict[bytes, Kept] = OrderedDict()
+        self._size = 0
+        self._under_way: dict[bytes, asyncio.Event] = {}
+
+    async def answer(self, ask: Ask, key: bytes, receipt: Receipt, *, fresh: bool) -> Events:
+        """The answer that is kept, or what `ask` gives, which is then kept if it is whole.
+
+        Who asks the same meanwhile waits for that. `fresh` passes over what is kept.
+        """
+        if not fresh:
+            if key in self._under_way and self._get(key) is None:
+                await self._under_way[key].wait()  # once: should it fail, each is on its own
+            if kept := self._get(key):
+                return _Replay(kept, receipt)
+        over = asyncio.Event()
+        self._under_way.setdefault(key, over)
+        try:
+            answer = await ask()
+        except BaseException:
+            self._end(key, over)
+            raise
+        return _Recording(
+            answer,
+            receipt,
+            lambda batches: self._keep(key, batches, receipt),
+            lambda: self._end(key, over),
+            self._room // LARGEST_SHARE,
+        )
+
+    def _get(self, key: bytes) -> Kept | None:
+        kept = self._kept.get(key)
+        if kept is None:
+            return None
+        if kept.until <= self._clock():
+            self._drop(key)
+            return None
+        self._kept.move_to_end(key)
+        return kept
+
+    def _keep(self, key: bytes, batches: Sequence[list[Any]], receipt: Receipt) -> None:
+        is_first_choice = bool(receipt.considered) and (
+            receipt.tries[-1].provider == receipt.considered[0].provider
+        )
+        if receipt.finish not in GOOD_ENDS or not is_first_choice:
+            return
+        size = len(msgspec.msgpack.encode(batches))
+        if size > self._room // LARGEST_SHARE:
+            return
+        until = self._clock() + self._ttl_s
+        self._drop(key)
+        self._kept[key] = Kept(
+            batches,
+            receipt.prompt_guess,
+            receipt.provider,
+            receipt.model,
+            tuple(receipt.warnings),
+            until,
+            size,
+        )
+        self._size += size
+        while self._size > self._room:
+            self._drop(next(iter(self._kept)))
+
+    def _drop(self, key: bytes) -> None:
+        if kept := self._kept.pop(key, None):
+            self._size -= kept.size
+
+    def _end(self, key: bytes, over: asyncio.Event) -> None:
+        over.set()
+        if self._under_way.get(key) is over:
+            del self._under_way[key]
+
+
+class _Replay:
+    """What is kept, told again. Nobody is asked and nothing is used, so that nothing is counted."""
+
+    def __init__(self, kept: Kept, receipt: Receipt) -> None:
+        self._batches = iter(kept.batches)
+        receipt.provider, receipt.model = kept.provider, kept.model
+        receipt.prompt_guess = kept.prompt_guess
+        for word in (*kept.warnings, "cached"):
+            receipt.warn(word)
+
+    def __aiter__(self) -> _Replay:
+        return self
+
+    async def __anext__(self) -> list[Any]:
+        for batch in self._batches:
+            return batch
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """There is nobody to be stopped."""
+
+
+class _Recording:
+    """An answer that is kept on its way, as long as it is no larger than `most` events allow."""
+
+    def __init__(
+        self,
+        answer: Events,
+        receipt: Receipt,
+        keep: Callable[[Sequence[list[Any]]], None],
+        end: Callable[[], None],
+        most: int,
+    ) -> None:
+        self._answer = answer
+        self._receipt = receipt
+        self._keep = keep
+        self._end = end
+        self._most = most
+        self._batches: list[list[Any]] | None = []
+
+    def __aiter__(self) -> _Recording:
+        return self
+
+    async def __anext__(self) -> list[Any]:
+        try:
+            batch = await anext(self._answer)
+        except StopAsyncIteration:
+            if self._batches is not None:
+                self._keep(self._batches)
+            self._end()
+            raise
+        if self._batches is not None:
+            self._batches.append([event for event in batch if type(event) is not RateLimits])
+            if self._receipt.written > self._most:
+                self._batches = None
+        return batch
+
+    async def aclose(self) -> None:
+        """Stop the provider; what was not whole is not kept."""
+        self._end()
+        await self._answer.aclose()
+
+
+def key_of(
+    request: Any, app: str | None, preference: Preference, fallback: bool | None, said: str
+) -> bytes | None:
+    """By what an answer is found again; None where it may not be given twice.
+
+    That is where chance has its part in it, unless the client has `said` that it is to be.
+    """
+    if type(request) is not ChatRequest or said == "off":
+        return None
+    is_repeatable = request.params.get("temperature") == 0 or "seed" in request.params
+    if said not in ("on", "refresh") and not is_repeatable:
+        return None
+    whole = msgspec.msgpack.encode((app, preference, fallback, request))
+    return hashlib.blake2b(whole, digest_size=32).digest()
