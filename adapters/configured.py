@@ -80,6 +80,10 @@ class ProviderSettings(BaseModel):
         """Where the provider is."""
         return self.base_url or self.public_url
 
+    def at_home(self) -> ProviderSettings | None:
+        """The same at its usual address, where a word that is not ours alone has named another."""
+        return None
+
     def variable(self, field: str) -> str:
         """What the setting `field` of this provider is called: GROQ_API_KEY."""
         return variable(self.name or self.kind, field)

@@ -6,11 +6,18 @@ transport beneath them; the SDKs' go through `Upstream.client` as they always do
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import httpx
+
+HOP = "x-pointsman-hop"
+"""The header that holds the id of each of us that a request has passed: in a loop, one twice."""
+PASSED: ContextVar[bytes] = ContextVar("passed", default=b"")
+"""Those that the request being answered had passed before it came here."""
 
 CONNECT_TIMEOUT_S = 3.0
 WRITE_TIMEOUT_S = 10.0
@@ -50,16 +57,23 @@ class Aiming(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """What an adapter sends with: `client` is for the SDKs, `transport` is that client's own."""
+    """What an adapter sends with: `client` is for the SDKs, `transport` is that client's own.
+
+    `hop` is this server's id, by which it knows a request that it has sent itself.
+    """
 
     client: httpx.AsyncClient
     transport: httpx.AsyncBaseTransport
+    hop: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def target(self, url: httpx.URL, headers: Lines, timeouts: Mapping[str, float]) -> Target:
         """What posts to `url`: made once, since a request of httpx's own costs 25 µs more.
 
         `headers` are complete but for content-length; `timeouts` is httpx's extension of that name.
+        Who speaks plain HTTP may be one of us, and is told who asks.
         """
+        if self.hop and url.scheme == "http":
+            headers = [*headers, (HOP.encode(), self.hop.encode())]
         if isinstance(self.transport, Aiming):
             return self.transport.target(url, headers, timeouts)
         return _HttpxTarget(self.transport, url, headers, timeouts)
@@ -75,10 +89,11 @@ class _HttpxTarget:
     timeouts: Mapping[str, float]
 
     async def post(self, content: bytes) -> Reply:
+        passed = [(HOP.encode(), ids)] if (ids := PASSED.get()) else []
         request = httpx.Request(
             "POST",
             self.url,
-            headers=[*self.headers, (b"content-length", b"%d" % len(content))],
+            headers=[*self.headers, *passed, (b"content-length", b"%d" % len(content))],
             stream=httpx.ByteStream(content),
             extensions={"timeout": self.timeouts},
         )

@@ -58,12 +58,14 @@ def serve(settings: Settings) -> None:
             " to a key that clients must send, or listen on 127.0.0.1"
         )
     listener = _listen(settings)
+    from proxy.command.loops import apart
     from proxy.server import run
     from proxy.settings import SettingsError, forget_secrets
 
     forget_secrets(settings)
 
     try:
+        settings = apart(settings, *listener.getsockname()[:2])
         reason = run(settings, listener)
     except SettingsError as error:
         raise Stop(str(error)) from None

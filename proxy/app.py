@@ -196,6 +196,7 @@ def create_app(
         life=parts.life,
         speller_of=speller_of,
         for_desktops=for_desktops,
+        hop=parts.upstream.hop,
     )
     app.state.parts = parts
     return app

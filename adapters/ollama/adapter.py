@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import httpx
-from pydantic import Field, field_validator
 
 from adapters.base import (
     AdapterError,
@@ -47,11 +45,11 @@ from adapters.ollama.context import (
 from adapters.ollama.embeddings import EmbeddingAnswer
 from adapters.ollama.errors import CURE, NAME, refusal, refusal_error
 from adapters.ollama.generate import GENERATE_PATH, by_generate
-from adapters.ollama.host import base_url
-from adapters.ollama.request import CHAT_PATH, duration, to_native
+from adapters.ollama.request import CHAT_PATH, to_native
+from adapters.ollama.settings import OllamaSettings as OllamaSettings
 from adapters.reading import Bounded
 from adapters.tasks import EmbeddingRequest
-from adapters.upstream import Reply, Target, Upstream, raw_headers, timeouts
+from adapters.upstream import HOP, Reply, Target, Upstream, raw_headers, timeouts
 
 if TYPE_CHECKING:
     import ollama
@@ -61,48 +59,8 @@ IMAGE_TYPES = frozenset(("image/png", "image/jpeg"))
 """What each of its engines reads; other kinds some of them."""
 LIST_TIMEOUT_S = 10.0
 MAX_MODELS_KNOWN = 256
+LOOP = 508
 CLOUD_TAGS = ("-cloud", ":cloud")
-KEEP_ALIVE = r"-?(\d+|(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+)"
-
-
-class OllamaSettings(ProviderSettings):
-    """`host` is OLLAMA_HOST as Ollama itself reads it; `base_url` overrides it.
-
-    `keep_alive` is how long a model stays loaded ("5m", seconds, -1 for ever); `num_ctx` fixes the
-    context's size, which is else chosen to fit each prompt.
-    """
-
-    kind: ClassVar[str] = NAME
-
-    model: str = Field(default="llama3.2", max_length=128)
-    timeout: float = Field(default=120, gt=0, le=3600)
-    rate_limit_enabled: bool = False
-    host: str | None = None
-    keep_alive: str | int | None = Field(default=None)
-    num_ctx: int | None = Field(default=None, ge=1)
-
-    @field_validator("host", "base_url")
-    @classmethod
-    def _is_a_server(cls, value: str | None) -> str | None:
-        base_url(value)
-        return value
-
-    @field_validator("keep_alive")
-    @classmethod
-    def _is_a_duration(cls, value: str | int | None) -> str | int | None:
-        if isinstance(value, str) and not re.fullmatch(KEEP_ALIVE, value.strip()):
-            raise ValueError('it must be a duration such as "5m", a number of seconds, or -1')
-        seconds: str | int | None = duration(value)
-        return seconds
-
-    @property
-    def url(self) -> str:
-        """Where the server is; no slash at its end."""
-        return base_url(self.base_url or self.host)
-
-    @property
-    def address(self) -> str:
-        return self.url
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +103,8 @@ class OllamaAdapter:
 
     def origin(self) -> tuple[str, Mapping[str, str]]:
         """Where the server is, and the headers by which it lets us in."""
-        return self._own.url, {"authorization": f"Bearer {self._secret}"} if self._secret else {}
+        key = {"authorization": f"Bearer {self._secret}"} if self._secret else {}
+        return self._own.url, {**key, HOP: self._upstream.hop}
 
     def capabilities(self, model: str) -> Capabilities:
         facts = self._facts_of(model)
@@ -224,16 +183,18 @@ class OllamaAdapter:
 
     async def is_available(self) -> Availability:
         # No SDK for this: it is asked at every start, and importing it takes half a second.
-        key = {"authorization": f"Bearer {self._secret}"} if self._secret else None
+        url, headers = self.origin()
         try:
             async with asyncio.timeout(ASK_TIMEOUT_S):
                 response = await self._upstream.client.get(
-                    f"{self._own.url}/api/version", headers=key, timeout=ASK_TIMEOUT_S
+                    f"{url}/api/version", headers=headers, timeout=ASK_TIMEOUT_S
                 )
         except (httpx.HTTPError, TimeoutError) as error:
             return Availability(False, adapter_error(error).at(self.name).message)
         if response.status_code == 200:
             return Availability(True)
+        if response.status_code == LOOP:
+            return Availability(False, f"{url} is this server itself: OLLAMA_BASE_URL names Ollama")
         refused = refusal_error("", response.status_code, model=self._own.model)
         return Availability(False, refused.at(self.name).message)
 
@@ -277,6 +238,7 @@ class OllamaAdapter:
             http.headers.pop("authorization", None)
         base = str(http.base_url).rstrip("/")
         headers = raw_headers(http.headers, host=http.base_url.netloc.decode("ascii"))
+        http.headers[HOP] = self._upstream.hop
 
         def aim(path: str) -> Target:
             url = httpx.URL(f"{base}/{path}")

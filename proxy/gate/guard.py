@@ -21,6 +21,7 @@ from msgspec import Struct
 from pydantic import SecretStr
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from adapters.upstream import PASSED
 from proxy.errors import ApiError, shutting_down
 from proxy.gate.body import request_id
 from proxy.gate.drain import Life, Stage
@@ -53,6 +54,10 @@ DESKTOP_ORIGIN = re.compile(r"(app|tauri|vscode-webview|vscode-file)://[a-z0-9._
 """Of programs that are made of web pages: no page of the web can have any of these."""
 FORM = b"multipart/form-data"
 
+HOP = b"x-pointsman-hop"
+MAX_HOPS = 5
+
+_HOP_ID = re.compile(rb"[0-9a-f]{16}")
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9._-]*[a-z0-9])?)(:[0-9]{1,5})?", re.ASCII)
 
 
@@ -72,7 +77,7 @@ class Guard:
     What is at or beneath one of `own_paths` asks for no key here: it has a guard of its own. What
     is at `form_paths` takes a form, all else JSON.
     `speller_of` tells in whose words a refusal is told, `for_desktops` at which paths programs ask
-    that are made of web pages, or that name no content type.
+    that are made of web pages, or that name no content type. `hop` is our id in `HOP`.
     """
 
     def __init__(
@@ -87,8 +92,10 @@ class Guard:
         life: Life | None = None,
         speller_of: SpellerOf = lambda _path, _headers: PlainText(),
         for_desktops: Callable[[str], bool] = lambda _path: False,
+        hop: str = "",
     ) -> None:
         self._app = app
+        self._hop = hop.encode()
         self._for_desktops = for_desktops
         self._speller_of = speller_of
         self._life = life or Life()
@@ -118,6 +125,8 @@ class Guard:
                     return
                 answer.origin = origin
             app = self._check(scope, headers)
+            if HOP in headers.values:
+                PASSED.set(self._passed(scope))  # for the task that answers this request alone
             # A state of its own: the server hands every request a copy of the lifespan's.
             scope["state"] = {
                 "request_id": new_id,
@@ -216,6 +225,23 @@ class Guard:
                     code="unsupported_media_type",
                 )
         return self._app_name(scope, headers)
+
+    def _passed(self, scope: Scope) -> bytes:
+        """The ids of those of us that it has come by. Raises ApiError 508 where it goes round."""
+        told = b",".join(value for name, value in scope["headers"] if name == HOP)
+        ids = [one.strip() for one in told.split(b",")]
+        if not all(_HOP_ID.fullmatch(one) for one in ids):
+            raise ApiError(400, f"The header {HOP.decode()} holds no ids of ours.")
+        if self._hop in ids or len(ids) > MAX_HOPS:
+            raise ApiError(
+                508,
+                "loop detected: a provider's address leads back to this server."
+                " The setting <PROVIDER>_BASE_URL names where the provider itself is.",
+                type_="api_error",
+                code="loop_detected",
+                should_retry=False,
+            )
+        return b", ".join(ids)
 
     def _takes_any_type(self, scope: Scope, headers: _Headers) -> bool:
         """Whether the body may be called anything: no browser sends it without one of these two."""

@@ -45,9 +45,9 @@ def prefix(request: httpx.Request) -> bytes:
     return encode(request).head.removesuffix(b"0\r\n\r\n")
 
 
-def posted(prefix: bytes, body: bytes) -> Outgoing:
-    """A request made of what `prefix` gave and of its body."""
-    return Outgoing(b"%b%d\r\n\r\n" % (prefix, len(body)), body, len(body))
+def posted(prefix: bytes, body: bytes, passed: bytes = b"") -> Outgoing:
+    """A request made of what `prefix` gave, of its body, and of one more header, if any."""
+    return Outgoing(b"%b%d\r\n%b\r\n" % (prefix, len(body), passed), body, len(body))
 
 
 def chunk(data: bytes) -> bytes:

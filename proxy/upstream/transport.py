@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from adapters.upstream import HOP, PASSED
 from proxy.upstream.connection import Connection, Origin
 from proxy.upstream.dial import Dialer
 from proxy.upstream.exchange import Exchange, Timeouts
@@ -17,6 +18,8 @@ from proxy.upstream.pool import Pool
 
 if TYPE_CHECKING:
     import ssl
+
+_LINE = HOP.encode() + b": %b\r\n"
 
 log = logging.getLogger("pointsman.transport")
 
@@ -129,7 +132,8 @@ class Target:
 
     async def post(self, content: bytes) -> Exchange:
         """The response as soon as its head is here; it must be read up or closed."""
-        outgoing = posted(self._prefix, content)
+        passed = PASSED.get()
+        outgoing = posted(self._prefix, content, passed and _LINE % passed)
         return await self._transport.run(self._origin, outgoing, self._timeouts)
 
 

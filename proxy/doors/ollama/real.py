@@ -10,6 +10,7 @@ import httpx
 import orjson
 
 from adapters.base import Adapter, Json
+from adapters.upstream import HOP, PASSED
 from proxy.doors.ollama.objects import OllamaErrors
 
 TIMEOUT_S = 2.0
@@ -35,7 +36,7 @@ class Real:
         self._url, self._headers = NOBODY, dict[str, str]()
         for name, adapter in adapters.items():
             speaks = isinstance(adapter, Speaker) and adapter.protocol == OllamaErrors.name
-            if speaks and adapter.unconfigured is None:
+            if speaks and self.provider is None and adapter.unconfigured is None:
                 self.provider = name
                 self._url, headers = adapter.origin()  # type: ignore[attr-defined] # a Speaker's
                 self._headers = dict(headers)
@@ -47,6 +48,11 @@ class Real:
         rows = [one for one in models if isinstance(one, dict)] if isinstance(models, list) else []
         return {str(row.get("model") or row.get("name")): row for row in rows}
 
+    def headers(self) -> list[tuple[str, str]]:
+        """Those by which it lets us in, and that tell whom this request has passed."""
+        passed = PASSED.get().decode()
+        return [*self._headers.items(), *([(HOP, passed)] if passed else [])]
+
     async def ask(self, method: str, path: str, body: Json | None = None) -> Json | None:
         """The object that it answers with."""
         if self.provider is None or self._client is None:
@@ -54,7 +60,7 @@ class Real:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 answer = await self._client.request(
-                    method, f"{self._url}{path}", json=body, headers=self._headers
+                    method, f"{self._url}{path}", json=body, headers=self.headers()
                 )
             value: Any = orjson.loads(answer.content)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError):

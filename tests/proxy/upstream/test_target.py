@@ -5,7 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from adapters.upstream import Aiming, Target, Upstream
+from adapters.upstream import HOP, PASSED, Aiming, Target, Upstream
+from proxy.upstream.client import open_upstream
 from proxy.upstream.transport import Transport
 from tests.proxy.upstream.raw_server import Peer, always, answer, once, raw_server
 
@@ -28,7 +29,7 @@ async def body_of(target: Target, content: bytes) -> bytes:
 
 async def through_httpx(url: str, content: bytes) -> None:
     async with httpx.AsyncHTTPTransport() as theirs, httpx.AsyncClient(transport=theirs) as client:
-        target = Upstream(client, theirs).target(httpx.URL(url), lines(url), TIMEOUTS)
+        target = Upstream(client, theirs, hop="").target(httpx.URL(url), lines(url), TIMEOUTS)
         assert await body_of(target, content) == b"hi"
 
 
@@ -118,3 +119,19 @@ async def test_a_header_that_could_be_read_as_two_is_refused_at_once(
     url = "http://127.0.0.1:1/"
     with pytest.raises(httpx.LocalProtocolError):
         transport.target(httpx.URL(url), [*lines(url), (b"x-bad", value)], TIMEOUTS)
+
+
+@pytest.mark.parametrize("kind", ["native", "httpx"])
+async def test_who_may_be_one_of_us_is_told_whom_a_request_has_passed(kind: str) -> None:
+    upstream = open_upstream(kind, proxies={}, bypass=lambda _: True)
+    async with raw_server(always(answer(b"hi"))) as server, upstream.client:
+        target = upstream.target(httpx.URL(server.url), lines(server.url), TIMEOUTS)
+        for passed in (b"", b"00000000000000aa"):
+            PASSED.set(passed)
+            assert await body_of(target, b"{}") == b"hi"
+    told = [
+        [line for line in one.lower().split(b"\r\n") if line.startswith(HOP.encode())]
+        for one in server.requests
+    ]
+    mine = f"{HOP}: {upstream.hop}".encode()
+    assert told == [[mine], [mine, f"{HOP}: 00000000000000aa".encode()]]
