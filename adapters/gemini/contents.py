@@ -98,7 +98,8 @@ class ContentsTranslator:
                         "no tool call before this message has this id",
                         f"messages[{at}].tool_call_id",
                     )
-                call.result = self._response(call, message.get("content"), at)
+                has_failed = message.get("is_error") is True
+                call.result = self._response(call, message.get("content"), at, has_failed)
         return calls
 
     def _said(self, message: Json, before: Sequence[Json]) -> list[Json]:
@@ -143,10 +144,12 @@ class ContentsTranslator:
             return [_function_response(call, {"error": "no result supplied"})]
         return call.result
 
-    def _response(self, call: _Call, content: Any, at: int) -> list[Json]:
+    def _response(self, call: _Call, content: Any, at: int, has_failed: bool) -> list[Json]:
         """The result as one functionResponse; images and files in it follow as parts."""
         value = parsed(text := "".join(texts(content)))
         response = value if isinstance(value, dict) and not _has_ref(value) else {"output": text}
+        if has_failed:
+            response = {"error": text}
         others = [part for part in self._parts.parts(content, at) if "text" not in part]
         return [_function_response(call, response), *others]
 

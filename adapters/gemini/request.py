@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,7 @@ NATIVE = (*GOOGLES, "top_k", "safety_settings")
 MODES: Mapping[str, str] = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 NO_PREFILL = (3, 6)
 """From this version on the model's own turn may not come last."""
+MAX_STOPS = 5
 MAX_SEED = 2**31 - 1  # the field is an int32
 OWN_VOICE = "Kore"
 OPENAI_VOICES = frozenset({
@@ -171,14 +172,19 @@ def _declarations(
     return declarations
 
 
+def _stops(stop: Sequence[str], warnings: list[str]) -> Json:
+    if len(stop) > MAX_STOPS:
+        warnings.append("dropped=stop")
+    return {"stopSequences": list(stop[:MAX_STOPS])} if stop else {}
+
+
 def _generation(request: ChatRequest, model: str, defaults: Defaults, warnings: list[str]) -> Json:
     params = request.params
     config: Json = {"temperature": defaults.temperature, "maxOutputTokens": defaults.max_tokens}
     config |= {ours: params[name] for name, ours in GENERATION.items() if name in params}
     if request.max_tokens is not None:
         config["maxOutputTokens"] = request.max_tokens
-    if request.stop:
-        config["stopSequences"] = list(request.stop)
+    config |= _stops(request.stop, warnings)
     if (seed := params.get("seed")) is not None:
         config["seed"] = seed % (MAX_SEED + 1)
         warnings.extend(["changed=seed"] if config["seed"] != seed else [])

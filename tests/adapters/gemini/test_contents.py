@@ -179,6 +179,12 @@ def test_a_result_is_an_object(content: Any, wanted: Json) -> None:
     assert body["contents"][2]["parts"] == [response("f", **wanted)]
 
 
+def test_a_result_that_failed_is_an_error() -> None:
+    failed = {**result("f", '{"a":1}'), "is_error": True}
+    body = native(messages=[user("?"), called("f"), failed]).body
+    assert body["contents"][2]["parts"] == [response("f", error='{"a":1}')]
+
+
 def test_an_image_in_a_result_follows_it() -> None:
     content = [{"type": "text", "text": "ok"}, {"type": "image_url", "image_url": {"url": IMAGE}}]
     body = native(messages=[user("?"), called("f"), result("f", content)]).body

@@ -61,6 +61,11 @@ ROWS: dict[str, tuple[Json, Json, tuple[str, ...]]] = {
     "top_p": (params(top_p=0.5), generation(topP=0.5), ()),
     "n": ({"n": 3}, generation(candidateCount=3), ()),
     "stop": ({"stop": ("a", "b")}, generation(stopSequences=["a", "b"]), ()),
+    "too many stops": (
+        {"stop": tuple("abcdef")},
+        generation(stopSequences=list("abcde")),
+        ("dropped=stop",),
+    ),
     "seed": (params(seed=7), generation(seed=7), ()),
     "a seed beyond int32": (params(seed=2**31 + 5), generation(seed=5), ("changed=seed",)),
     "penalties": (
