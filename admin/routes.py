@@ -35,7 +35,7 @@ class Console(Protocol):
     async def forget(self, app: str | None) -> dict[str, Any]: ...
     async def test(self, body: bytes) -> dict[str, Any]: ...
     async def again(self, body: bytes) -> dict[str, Any]: ...
-    async def explain(self, app: str | None, body: bytes) -> dict[str, Any]: ...
+    async def explain(self, app: str | None, body: bytes, door: str) -> dict[str, Any]: ...
 
 
 def admin_routes(console: Console, gate: Gate, chat: ASGIApp) -> list[Route]:
@@ -129,7 +129,8 @@ class _Api:
 
     async def explain(self, request: Request) -> Response:
         app = request.query_params.get("app")
-        return json_of(await self._console.explain(app, await body_of(request)))
+        door = request.query_params.get("door", "chat")
+        return json_of(await self._console.explain(app, await body_of(request), door))
 
 
 def answering(endpoint: Endpoint, gate: Gate | None = None) -> Endpoint:

@@ -30,7 +30,16 @@ from proxy.console.ledger import Ledger
 from proxy.console.presets import Presets
 from proxy.console.status import Sources, status_of
 from proxy.console.watch import Reach, Watch
-from proxy.doors import DOORS, Entrance, for_desktops, keeping, listing, ollama, speller_of
+from proxy.doors import (
+    DOORS,
+    Entrance,
+    for_desktops,
+    keeping,
+    listing,
+    ollama,
+    request_at,
+    speller_of,
+)
 from proxy.doors.exchange import Endpoint, Service
 from proxy.doors.failures import HANDLERS
 from proxy.doors.models.catalog import Catalog
@@ -242,13 +251,15 @@ def _routes(
     room, health = parts.admission.requests, parts.health.snapshot
     metrics = Metrics(tally, storage.usage, storage.prices, room, health, sources.in_use)
     ledger = Ledger(storage, alerts=parts.alerts.told)
+    read = partial(request_at, entrances=[one for one, _ in doors])
+    console = Console(sources, parts.watch, parts.try_again, read, parts.operations)
     gate = parts.gate
     return [
         *(Route(path, at, methods=one.methods) for one, at in doors for path in one.paths),
         *probe_routes(parts.life, parts.background.problems),
         *usage_routes(ledger, metrics.text, gate),
         *kept_routes(kept, gate),
-        *admin_routes(Console(sources, parts.watch, parts.try_again), gate, doors[0][1]),
+        *admin_routes(console, gate, doors[0][1]),
     ]
 
 

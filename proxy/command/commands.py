@@ -218,10 +218,11 @@ def doctor(context: click.Context) -> None:
 
 @click.command()
 @click.argument("request", type=click.File("rb"))
+@click.option("--door", default="chat", help="Whose request it is: a door's name, or its path.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def explain(given: Given, request: IO[bytes], wants_json: bool) -> None:
-    """Show what each provider would get of an OpenAI request.
+def explain(given: Given, request: IO[bytes], door: str, wants_json: bool) -> None:
+    """Show what each provider would get of a request.
 
     REQUEST is a file with the JSON body, or - for standard input. Nothing is sent to a provider.
     """
@@ -232,10 +233,10 @@ def explain(given: Given, request: IO[bytes], wants_json: bool) -> None:
     body = request.read()
     with failures(), running(settings) as server:
         try:
-            told = server.explain(body) if server else None
+            told = server.explain(body, door) if server else None
         except RemoteError:  # a refusal of the request is the same here, and has its reason
             told = None
-        told = told or asyncio.run(_explained(settings, body))
+        told = told or asyncio.run(_explained(settings, body, door))
     say(as_json(told) if wants_json else explain_text(told))
 
 
@@ -289,14 +290,18 @@ async def _set_up(settings: Settings) -> Json:
         return status_of(parts.sources, {})
 
 
-async def _explained(settings: Settings, body: bytes) -> Json:
+async def _explained(settings: Settings, body: bytes, door: str) -> Json:
     from proxy.command.offline import offline
     from proxy.console.explain import explain as explained
+    from proxy.doors import request_at
 
+    request = request_at(door, body)
     async with offline(settings) as parts:
         preference = parts.preferences.get(None)
         health = parts.health.snapshot()
-        return explained(body, parts.adapters, parts.chooser, preference, health)
+        return explained(
+            request, parts.operations, parts.adapters, parts.chooser, preference, health
+        )
 
 
 @contextmanager

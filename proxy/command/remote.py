@@ -61,9 +61,9 @@ class Remote:
             self._ask("POST", "/admin/api/test", body=orjson.dumps({"provider": name}))
         return self.facts() if unasked else facts
 
-    def explain(self, body: bytes) -> Json:
-        """What becomes of the OpenAI request in `body`, as `proxy/console/explain.py` tells it."""
-        return self._ask("POST", "/admin/api/explain", body=body)
+    def explain(self, body: bytes, door: str) -> Json:
+        """What becomes of the request in `body`, as `proxy/console/explain.py` tells it."""
+        return self._ask("POST", "/admin/api/explain", body=body, query={"door": door})
 
     def usage(self, params: Mapping[str, str]) -> Json:
         """What was used, as `proxy.console.ledger.Ledger.usage` tells it."""

@@ -6,14 +6,17 @@ import asyncio
 import errno
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from adapters.base import Adapter, Json
 from proxy.console.change import MAX_APPS, app_row_id, changed, check_provider, preference_object
 from proxy.console.explain import explain
 from proxy.console.status import Sources
 from proxy.console.watch import Watch, server_sent
+from proxy.doors import request_at
 from proxy.doors.openai import parse_json
 from proxy.errors import ApiError, bad_request
+from proxy.routing.operations import OPERATIONS, Operations
 from proxy.store.preferences import DEFAULT, Preferences
 from proxy.store.storage import StoreError
 
@@ -24,9 +27,17 @@ class Console:
     """Each method answers with what goes out as JSON; all raise ApiError and nothing else."""
 
     def __init__(
-        self, sources: Sources, watch: Watch, try_again: Callable[[str], None] = lambda _: None
+        self,
+        sources: Sources,
+        watch: Watch,
+        try_again: Callable[[str], None] = lambda _: None,
+        read: Callable[[str, bytes], Any] = request_at,
+        operations: Operations = OPERATIONS,
     ) -> None:
+        """`read` tells what a body asks at a door."""
         self._sources = sources
+        self._read = read
+        self._operations = operations
         self._watch = watch
         self._try_again = try_again
         self._changing = asyncio.Lock()
@@ -89,12 +100,18 @@ class Console:
         self._try_again(provider)
         return {"provider": provider, "ok": True}
 
-    async def explain(self, app: str | None, body: bytes) -> Json:
-        """What an OpenAI request would become at each provider, and where it would go now."""
+    async def explain(self, app: str | None, body: bytes, door: str) -> Json:
+        """What a request at a door would become at each provider, and where it would go now."""
+        request = self._read(door, body)
         await self._sources.storage.preference(None)
         preference = self._preferences.get(app)
         return explain(
-            body, self._adapters, self._sources.chooser, preference, self._sources.health()
+            request,
+            self._operations,
+            self._adapters,
+            self._sources.chooser,
+            preference,
+            self._sources.health(),
         )
 
     def _check_room(self, row_id: str) -> None:

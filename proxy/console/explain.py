@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from adapters.base import Adapter, AdapterError, ChatRequest, Json
 from proxy.candidate import Candidate
 from proxy.console.status import paused
-from proxy.doors.chat.read import parse_request
-from proxy.doors.openai import error_object, parse_json
+from proxy.doors.openai import error_object
 from proxy.errors import ApiError, from_adapter
 from proxy.limits.health import Status
 from proxy.routing.candidates import Chooser, Plan, Preference
+from proxy.routing.operations import Operation, Operations
 
 LONGEST_TEXT = 20_000
 PIXEL = (
@@ -25,17 +25,15 @@ PIXEL = (
 
 
 def explain(
-    body: bytes,
+    request: Any,
+    operations: Operations,
     adapters: Mapping[str, Adapter],
     chooser: Chooser,
     preference: Preference,
     health: Sequence[Status],
 ) -> Json:
-    """The plan of the OpenAI request in `body`, and what each provider would get.
-
-    Raises ApiError where the endpoint would refuse the request whatever the provider.
-    """
-    request = parse_request(parse_json(body)).request
+    """The plan of a neutral request, and what each provider that can do it would get."""
+    operation = operations[type(request)]
     planned: dict[str, str] = {}
     try:
         plan = chooser.plan(request, preference)
@@ -48,8 +46,14 @@ def explain(
     return {
         "plan": told,
         "providers": [
-            _native(adapter, request, planned.get(name) or chooser.model_of(name, preference))
+            _native(
+                operation,
+                adapter,
+                request,
+                planned.get(name) or chooser.model_of(name, preference),
+            )
             for name, adapter in adapters.items()
+            if operation.model is None or name in planned
         ],
     }
 
@@ -102,17 +106,17 @@ def _why(plan: Plan, goes_to: Candidate | None) -> str:
     return f"{unknown}{goes_to} is first in the order{stand_in}"
 
 
-def _native(adapter: Adapter, request: ChatRequest, model: str) -> Json:
+def _native(operation: Operation[Any], adapter: Adapter, request: Any, model: str) -> Json:
     told: Json = {"provider": adapter.name, "title": adapter.title, "model": model}
     request = replace(request, model=model)
     warnings: list[str] = []
-    if not adapter.capabilities(model).image_urls:
+    if isinstance(request, ChatRequest) and not adapter.capabilities(model).image_urls:
         messages = _with_pixels(request.messages)
         if messages != request.messages:
             warnings.append("fetched=image_url")
             request = replace(request, messages=messages)
     try:
-        call = adapter.to_native(request)
+        call = operation.native(adapter, request)
     except AdapterError as error:
         return told | error_object(from_adapter(error.at(adapter.name)))
     return told | {

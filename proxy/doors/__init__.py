@@ -16,7 +16,7 @@ from proxy.doors.audio import HearingDoor
 from proxy.doors.audio.speech import SpeechDoor
 from proxy.doors.chat import ChatDoor
 from proxy.doors.completions import CompletionsDoor
-from proxy.doors.door import Desk, Door
+from proxy.doors.door import Call, Desk, Door
 from proxy.doors.embeddings import EmbeddingsDoor
 from proxy.doors.images import ImagesDoor
 from proxy.doors.messages import CountTokens, MessagesDoor
@@ -30,7 +30,8 @@ from proxy.doors.openai import OpenAIErrors
 from proxy.doors.responses import ResponsesDoor
 from proxy.doors.responses.local import InputItems, InputTokens, KeptResponse
 from proxy.doors.responses.turns import Turns
-from proxy.reply import NO_HEADERS, Speller
+from proxy.errors import bad_request
+from proxy.reply import NO_HEADERS, Reply, Speller
 
 PREFIXES = ("/v1", "/openai/v1")
 """Of OpenAI's doors. The second is Groq's, so that an app on its SDK can swap its base URL, too."""
@@ -156,6 +157,26 @@ def speller_of(path: str, headers: Mapping[bytes, bytes] = NO_HEADERS) -> Spelle
 def for_desktops(path: str) -> bool:
     """Whether programs that are made of web pages ask at `path`."""
     return any(one.for_desktops and path in one.paths for one in (*DOORS, *_STILL))
+
+
+def request_at(where: str, body: bytes, entrances: Iterable[Entrance] = (*DOORS, *_STILL)) -> Any:
+    """What `body` asks at a door, told by its name or by a path of it. Raises ApiError."""
+    asking = [one for one in entrances if hasattr(one.door, "stream")]
+    for one in asking:
+        if where == one.door.name and "{" not in one.paths[0]:
+            return _asked(one.door, Call(body, path=one.paths[0]))
+        for path in one.paths:
+            if found := compile_path(path)[0].match(where):
+                return _asked(one.door, Call(body, path=where, params=found.groupdict()))
+    names = ", ".join(dict.fromkeys(one.door.name for one in asking))
+    raise bad_request(f"There is no door {where!r}: name one of {names}, or a path.", param="door")
+
+
+def _asked(door: Any, call: Call) -> Any:
+    asked = door.read(call)
+    if isinstance(asked, Reply):
+        raise bad_request("No provider need be asked for this.")
+    return asked.request
 
 
 _OPENAI = OpenAIErrors()

@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from adapters.base import Adapter, AdapterError, Capabilities, Usage, Warn
+from adapters.base import Adapter, AdapterError, Capabilities, NativeCall, Usage, Warn
 from adapters.tasks import MAX_TEXTS, EmbeddingRequest, Embeds, Vectors
 from proxy.routing.pin import Pin
 from proxy.routing.single import Single
@@ -43,8 +43,8 @@ class Embeddings(Single[EmbeddingRequest]):
     def calls(self, request: EmbeddingRequest, can: Capabilities) -> int:
         return math.ceil(len(request.texts) / MAX_TEXTS)
 
-    def warnings(self, adapter: Adapter, request: EmbeddingRequest) -> Sequence[str]:
-        return _able(adapter).to_native_embedding(request).warnings
+    def native(self, adapter: Adapter, request: EmbeddingRequest) -> NativeCall:
+        return _able(adapter).to_native_embedding(request)
 
     async def events(
         self,

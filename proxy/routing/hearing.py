@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
-from adapters.base import Adapter, AdapterError, Usage
+from adapters.base import Adapter, AdapterError, NativeCall, Usage
 from adapters.tasks import Heard, Hears, TranscriptionRequest
 from proxy.routing.single import Single
 
@@ -23,8 +23,8 @@ class Hearing(Single[TranscriptionRequest]):
             return None
         return adapter.hearing_model(translates=self._translates)
 
-    def warnings(self, adapter: Adapter, request: TranscriptionRequest) -> Sequence[str]:
-        return _able(adapter).to_native_hearing(request).warnings
+    def native(self, adapter: Adapter, request: TranscriptionRequest) -> NativeCall:
+        return _able(adapter).to_native_hearing(request)
 
     def events(
         self,

@@ -20,6 +20,7 @@ from adapters.base import (
     ChatRequest,
     Event,
     Json,
+    NativeCall,
     Usage,
 )
 from adapters.completion import CompletionRequest
@@ -72,8 +73,8 @@ class Operation(Protocol[R]):
     def calls(self, request: R, can: Capabilities) -> int:
         """How many calls at once a model needs for it."""
 
-    def warnings(self, adapter: Adapter, request: R) -> Sequence[str]:
-        """What would be lost on the way to the provider."""
+    def native(self, adapter: Adapter, request: R) -> NativeCall:
+        """The call that it becomes. Raises AdapterError."""
 
     async def prepared(self, request: R, adapter: Adapter, images: ImageFetcher, album: Album) -> R:
         """The request with pictures as its model takes them. Raises ApiError, AdapterError."""
@@ -130,9 +131,9 @@ class Chat:
         gives_all = can.n_stream if request.stream else can.n
         return 1 if gives_all else request.n
 
-    def warnings(self, adapter: Adapter, request: ChatRequest) -> Sequence[str]:
-        """Those of the call that it becomes."""
-        return adapter.to_native(request).warnings
+    def native(self, adapter: Adapter, request: ChatRequest) -> NativeCall:
+        """A turn of a chat."""
+        return adapter.to_native(request)
 
     async def prepared(
         self, request: ChatRequest, adapter: Adapter, images: ImageFetcher, album: Album

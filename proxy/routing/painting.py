@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
-from adapters.base import Adapter, AdapterError, Media, Usage
+from adapters.base import Adapter, AdapterError, Media, NativeCall, Usage
 from adapters.tasks import Paints, PictureRequest
 from proxy.routing.single import Single
 
@@ -22,8 +22,8 @@ class Painting(Single[PictureRequest]):
     def tokens(self, request: PictureRequest) -> tuple[int, int]:
         return math.ceil(len(request.prompt) / 4), 0
 
-    def warnings(self, adapter: Adapter, request: PictureRequest) -> Sequence[str]:
-        return _able(adapter).to_native_picture(request).warnings
+    def native(self, adapter: Adapter, request: PictureRequest) -> NativeCall:
+        return _able(adapter).to_native_picture(request)
 
     def events(
         self,

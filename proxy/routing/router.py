@@ -352,7 +352,7 @@ class Router:
         (album := attempts.album).words.clear()
         request = await operation.prepared(request, adapter, self._images, album)
         if self._strict_params:
-            refuse_drops((*album.words, *operation.warnings(adapter, request)))
+            refuse_drops((*album.words, *operation.native(adapter, request).warnings))
         calls = attempts.calls.get(candidate, 1)
         events = operation.events(adapter, request, calls, ticket.spent, one_first=ticket.is_probe)
         work = attempts.work

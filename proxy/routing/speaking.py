@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from importlib.util import find_spec
 from typing import Any
 
 from msgspec import Struct
 
-from adapters.base import Adapter, AdapterError, ErrorKind, Usage, Warn
+from adapters.base import Adapter, AdapterError, ErrorKind, NativeCall, Usage, Warn
 from adapters.tasks import Speaks, SpeechRequest, Spoken
 from adapters.wav import wav_file
 from proxy.routing.single import Single
@@ -38,8 +38,8 @@ class Speaking(Single[SpeechRequest]):
     def tokens(self, request: SpeechRequest) -> tuple[int, int]:
         return math.ceil(len(request.text) / 4), 0
 
-    def warnings(self, adapter: Adapter, request: SpeechRequest) -> Sequence[str]:
-        return _able(adapter).to_native_speech(request).warnings
+    def native(self, adapter: Adapter, request: SpeechRequest) -> NativeCall:
+        return _able(adapter).to_native_speech(request)
 
     async def events(
         self,

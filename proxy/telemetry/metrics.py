@@ -1,7 +1,7 @@
 """What Prometheus asks for: counted as requests end, and put into words only when it asks.
 
-No label is a client's word: providers, statuses, kinds of failure and limits are all there are, so
-that no client can fill the memory of who keeps the numbers.
+No label is a client's word: doors, providers, statuses, kinds of failure and limits are all there
+are, so that no client can fill the memory of who keeps the numbers.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Tally:
     def add(self, row: UsageRow) -> None:
         """Count a request that has ended."""
         provider = row.provider or NOBODY
-        self.requests[provider, str(row.status)] += 1
+        self.requests[provider, str(row.status), row.receipt.door] += 1
         for one in row.receipt.tries:
             self.attempts[one.provider, one.reason or "answer"] += 1
         if row.rotated:
@@ -115,7 +115,7 @@ class Metrics:
         tally = self.tally
         dropped = Counter[Label]({(): self.usage.dropped})
         for name, told, labels, counts in (
-            ("requests", "Requests that ended", ("provider", "status"), tally.requests),
+            ("requests", "Requests that ended", ("provider", "status", "door"), tally.requests),
             ("rotated", "Requests that another had to answer", ("provider",), tally.rotated),
             ("client_retries", "Requests that an SDK has sent again", (), tally.retried),
             ("tokens", "Tokens used", ("provider", "type"), tally.tokens),

@@ -90,3 +90,30 @@ def test_explain_of_a_running_server_knows_its_cooldowns(
     assert before.startswith("goes to groq/openai/gpt-oss-120b\n")
     assert after.startswith("goes to ollama/llama3.2\n")
     assert "groq/openai/gpt-oss-120b is paused" in after
+
+
+def test_a_request_of_any_door_is_explained(tmp_path: Path) -> None:
+    asked = [
+        ("completions", {"model": "m", "prompt": "Say hello."}),
+        ("/v1/responses", {"model": "m", "input": "Say hello."}),
+        ("/api/generate", {"model": "m", "prompt": "Say hello."}),
+        ("messages", {"model": "m", "max_tokens": 9, "messages": ASK["messages"]}),
+    ]
+    for door, body in asked:
+        result = run("explain", "--door", door, "-", stdin=json.dumps(body).encode())
+        assert result.exit_code == 0, (door, result.stderr)
+        assert "Say hello." in result.stdout and "api/chat" in result.stdout, door
+
+
+def test_vectors_are_explained_by_who_makes_them() -> None:
+    body = json.dumps({"model": "ollama/nomic-embed-text", "input": "Hi"}).encode()
+    told = json.loads(run("explain", "--door", "embeddings", "--json", "-", stdin=body).stdout)
+
+    assert [native["path"].strip("/") for native in told["providers"]] == ["api/embed"]
+
+
+def test_a_door_that_is_none_is_told_with_those_that_are() -> None:
+    result = run("explain", "--door", "cellar", "-", stdin=json.dumps(ASK).encode())
+
+    assert result.exit_code != 0
+    assert "'cellar'" in result.stderr and "chat, completions," in result.stderr

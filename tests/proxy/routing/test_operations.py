@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 from msgspec import Struct
 
-from adapters.base import Adapter, AdapterError, Capabilities, ErrorKind
+from adapters.base import Adapter, AdapterError, Capabilities, ErrorKind, NativeCall
 from proxy.candidate import Candidate
 from proxy.errors import ApiError
 from proxy.routing.operations import OPERATIONS
@@ -58,8 +58,8 @@ class Weighing:
     def calls(self, request: Weigh, can: Capabilities) -> int:
         return 1
 
-    def warnings(self, adapter: Adapter, request: Weigh) -> Sequence[str]:
-        return ()
+    def native(self, adapter: Adapter, request: Weigh) -> NativeCall:
+        return NativeCall("POST", "weigh", {"thing": request.thing})
 
     async def prepared(self, request: Weigh, *_: object) -> Weigh:
         return request

@@ -62,7 +62,7 @@ async def test_what_ended_is_counted(owner: Desk) -> None:
 
     found = await scraped(owner)
 
-    assert found["requests_total", ("far", "200")] == 2
+    assert found["requests_total", ("chat", "far", "200")] == 2
     assert found["rotated_total", ("far",)] == 2
     assert found["attempts_total", ("rate_limit", "near")] == 1
     assert found["attempts_total", ("answer", "far")] == 2
