@@ -39,6 +39,7 @@ from adapters.events import (
     RateLimits as RateLimits,
     Reasoning as Reasoning,
     Refusal as Refusal,
+    Signature as Signature,
     Start as Start,
     Text as Text,
     ToolCall as ToolCall,

@@ -55,7 +55,22 @@ class Reasoning(Struct, frozen=True):
 
 @final
 class Refusal(Struct, frozen=True):
+    """Why there is no answer, or no more of it: in the model's words, unless `word` is there.
+
+    That is the provider's own word for it (`SAFETY`); `of_prompt` tells that it had not begun.
+    """
+
     text: str
+    index: int = 0
+    word: str | None = None
+    of_prompt: bool = False
+
+
+@final
+class Signature(Struct, frozen=True):
+    """What the provider wants to see again with the text before it; nothing to show."""
+
+    value: str
     index: int = 0
 
 
@@ -77,11 +92,15 @@ class ToolCall(Struct, frozen=True):
 
 @final
 class Media(Struct, frozen=True):
-    """An image or a piece of audio in the answer; `data` is base64."""
+    """An image or a piece of audio in the answer; `data` is base64.
+
+    `signature` is what the provider wants to see again with it.
+    """
 
     mime_type: str
     data: str
     index: int = 0
+    signature: str | None = None
 
 
 @final
@@ -141,6 +160,7 @@ Event = (
     | Media
     | Annotation
     | Logprobs
+    | Signature
     | Warn
 )
 CONTENT_EVENTS = (Text, Reasoning, ToolCall, Finish, Refusal, Media, Annotation, Logprobs)

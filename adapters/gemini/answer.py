@@ -5,10 +5,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 import orjson
+from msgspec.structs import replace
 
 from adapters.base import (
     AdapterError,
@@ -23,17 +23,17 @@ from adapters.base import (
     Start,
     Text,
     ToolCall,
-    Usage,
     Warn,
     has_content,
 )
-from adapters.bounds import MAX_CALLS, MAX_CHOICES, MAX_ITEMS, choice_index, count, word
+from adapters.bounds import MAX_CALLS, MAX_CHOICES, MAX_ITEMS, choice_index, word
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
 from adapters.gemini.citations import citations, logprobs
 from adapters.gemini.contents import own_id_key
 from adapters.gemini.errors import NAME, api_error, bad_response
 from adapters.gemini.request import Declared
 from adapters.gemini.signatures import key_of_content
+from adapters.gemini.values import fenced, seconds, signed, usage_of
 from adapters.lines import SseDecoder
 from adapters.schema import restore
 from adapters.wav import PCM, wav
@@ -44,6 +44,8 @@ FILTERED = frozenset({
     "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY",
     "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "ESCALATION", "MODEL_ARMOR",
 })  # fmt: skip
+BARE = frozenset({"text", "thoughtSignature"})
+"""What a part holds that only signs the text before it."""
 MALFORMED = frozenset({
     "MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS",
 })  # fmt: skip
@@ -196,7 +198,7 @@ class GeminiAnswer:
                 Start(
                     id=f"chatcmpl-{answer_id}" if answer_id else None,
                     model=word(answer.get("modelVersion")),
-                    created=_seconds(answer.get("createTime")),
+                    created=seconds(answer.get("createTime")),
                 )
             )
 
@@ -214,6 +216,8 @@ class GeminiAnswer:
                     candidate.texts.append(text)
                     candidate.has_content = True
                     events.append(Text(text, index))
+                    if "thoughtSignature" in part:
+                        events.extend(signed(part, index))
                 else:
                     self._read_part(part, candidate, events)
             self._goes_on = self._goes_on or bool(candidate.finish)
@@ -240,13 +244,19 @@ class GeminiAnswer:
             case {"thought": True}:
                 return
             case {"inlineData": {"mimeType": str(mime_type), "data": str(data)}}:
-                events.append(self._media(mime_type, data, candidate))
+                media = self._media(mime_type, data, candidate)
+                signature = part.get("thoughtSignature")
+                if isinstance(signature, str):
+                    media = replace(media, signature=signature)
+                events.append(media)
             case {"executableCode": {"code": str(code)}}:
                 language = str(part["executableCode"].get("language") or "").lower()
-                events.append(Text(_fenced(code, language), index))
+                events.append(Text(fenced(code, language), index))
             case {"codeExecutionResult": {"output": str(output)}}:
-                events.append(Text(_fenced(output, ""), index))
+                events.append(Text(fenced(output, ""), index))
             case _:
+                if part.keys() <= BARE and "thoughtSignature" in part:
+                    events.extend(signed(part, index))
                 return
         candidate.has_content = True
         if isinstance(event := events[-1], Text):
@@ -311,8 +321,9 @@ class GeminiAnswer:
         self._closed = True
         events: list[Event] = []
         if self._blocked is not None and not self._candidates:
-            why = self._blocked.get("blockReasonMessage") or self._blocked["blockReason"]
-            events += [Refusal(str(why)), Finish("content_filter")]
+            word = str(self._blocked["blockReason"])
+            why = str(self._blocked.get("blockReasonMessage") or word)
+            events += [Refusal(why, word=word, of_prompt=True), Finish("content_filter")]
         elif not self._candidates:
             raise bad_response("the answer holds nothing", self.phase)
         for candidate in self._candidates.values():
@@ -323,7 +334,7 @@ class GeminiAnswer:
                 events += citations(grounding, "".join(candidate.texts), candidate.index)
             events += self._ending(candidate)
         if isinstance(self._usage, dict):
-            events.append(_usage(self._usage))
+            events.append(usage_of(self._usage))
         return events
 
     def _ending(self, candidate: _Candidate) -> list[Event]:
@@ -338,7 +349,7 @@ class GeminiAnswer:
             return [Finish("length", index)]
         if reason in FILTERED:
             why = candidate.finish_message or reason
-            return [Refusal(why, index), Finish("content_filter", index)]
+            return [Refusal(why, index, word=reason), Finish("content_filter", index)]
         if reason in (MISSING_SIGNATURE, "PUP_LIMITED_DISABLED"):
             raise self._failed(reason)
         if candidate.has_content:
@@ -368,29 +379,3 @@ def _continued(calls: list[_Call], name: str, call_id: Any) -> _Call | None:
     if last is None or not (last.awaited and not last.complete):
         return None
     return last if name in ("", last.name) else None
-
-
-def _fenced(text: str, language: str) -> str:
-    return f"\n```{language}\n{text.rstrip()}\n```\n"
-
-
-def _seconds(created: Any) -> int | None:
-    if not isinstance(created, str):
-        return None
-    try:
-        return int(datetime.fromisoformat(created).timestamp())
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
-def _usage(usage: Json) -> Usage:
-    """OpenAI's sense of Gemini's counts: thoughts are completion, what its tools read is prompt."""
-    thoughts = count(usage.get("thoughtsTokenCount"))
-    cached = count(usage.get("cachedContentTokenCount"))
-    prompt, tools = usage.get("promptTokenCount"), usage.get("toolUsePromptTokenCount")
-    return Usage(
-        prompt=(count(prompt) or 0) + (count(tools) or 0),
-        completion=(count(usage.get("candidatesTokenCount")) or 0) + (thoughts or 0),
-        reasoning=thoughts,
-        cached=cached,
-    )

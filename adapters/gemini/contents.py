@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -17,6 +17,8 @@ from adapters.gemini.signatures import key_of_content
 SKIP_SIGNATURE = "skip_thought_signature_validator"  # literally, not as base64
 MAX_JSON_DEPTH = 100
 GO_ON = "Go on."
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -98,19 +100,28 @@ class ContentsTranslator:
                         "no tool call before this message has this id",
                         f"messages[{at}].tool_call_id",
                     )
-                has_failed = message.get("is_error") is True
-                call.result = self._response(call, message.get("content"), at, has_failed)
+                call.result = self._response(call, message, at)
         return calls
 
     def _said(self, message: Json, before: Sequence[Json]) -> list[Json]:
         if is_plain(message):
             return [{"text": message["content"]}]
+        if native := _google(message, "parts", list):
+            return self._natively(native, message.get("tool_calls") or (), before)
         parts = self._parts.parts(message.get("content"), len(before))
         if refusal := message.get("refusal"):
             parts.append({"text": refusal})
         if calls := message.get("tool_calls"):
             parts += [self._called(call, before) for call in calls]
         return parts
+
+    def _natively(
+        self, parts: Sequence[Json], calls: Sequence[Json], before: Sequence[Json]
+    ) -> list[Json]:
+        """A turn in Gemini's own parts, each call of them out of the message's."""
+        made = iter([self._called(call, before) for call in calls])
+        found = [next(made, part) if "functionCall" in part else part for part in parts]
+        return [*found, *made]
 
     def _called(self, call: Json, before: Sequence[Json]) -> Json:
         named: Json = {
@@ -144,11 +155,13 @@ class ContentsTranslator:
             return [_function_response(call, {"error": "no result supplied"})]
         return call.result
 
-    def _response(self, call: _Call, content: Any, at: int, has_failed: bool) -> list[Json]:
+    def _response(self, call: _Call, message: Json, at: int) -> list[Json]:
         """The result as one functionResponse; images and files in it follow as parts."""
-        value = parsed(text := "".join(texts(content)))
+        content = message.get("content")
+        text = "".join(texts(content))
+        value = _google(message, "response", dict) or parsed(text)
         response = value if isinstance(value, dict) and not _has_ref(value) else {"output": text}
-        if has_failed:
+        if message.get("is_error") is True:
             response = {"error": text}
         others = [part for part in self._parts.parts(content, at) if "text" not in part]
         return [_function_response(call, response), *others]
@@ -206,12 +219,17 @@ def _named(parts: list[Json], name: str | None) -> list[Json]:
     return parts
 
 
+def _google(said: Json, key: str, kind: type[T]) -> T | None:
+    """What is said in Gemini's own words, where Google's OpenAI layer has a place for it."""
+    match said.get("extra_content"):
+        case {"google": {**own}} if isinstance(found := own.get(key), kind):
+            return found
+    return None
+
+
 def _carried_signature(call: Json) -> str | None:
     """The signature where Google's own OpenAI layer puts it, or where some gateways do."""
-    found: Any = call
-    for key in ("extra_content", "google", "thought_signature"):
-        found = found.get(key) if isinstance(found, dict) else None
-    if isinstance(found, str) and found:
+    if found := _google(call, "thought_signature", str):
         return found
     return call["id"].partition("__sig__")[2] or None
 

@@ -82,7 +82,11 @@ class PartsTranslator:
     def _file(self, file: Json, param: str) -> Json:
         if data := file.get("file_data"):
             return {"inlineData": _file_data(data, str(file.get("filename") or ""), param)}
-        found = UPLOADED_FILE.fullmatch(str(file.get("file_id") or ""))
+        given = str(file.get("file_id") or "")
+        found = UPLOADED_FILE.fullmatch(given)
+        kind = {"mimeType": file["format"]} if file.get("format") else {}
+        if found is None and given.startswith(("https://", "http://")):  # YouTube's, or anybody's
+            return {"fileData": {"fileUri": given, **kind}}
         if not found:
             raise refused(
                 "a file must come as file_data, or be uploaded to Gemini (files/…)",
@@ -90,7 +94,7 @@ class PartsTranslator:
                 ErrorKind.UNSUPPORTED,
             )
         host = "https://generativelanguage.googleapis.com"
-        return {"fileData": {"fileUri": f"{host}/{self._api_version}/{found[1]}"}}
+        return {"fileData": {"fileUri": f"{host}/{self._api_version}/{found[1]}", **kind}}
 
 
 def inline_data(uri: str, param: str) -> Json:

@@ -46,6 +46,10 @@ MODES: Mapping[str, str] = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 NO_PREFILL = (3, 6)
 """From this version on the model's own turn may not come last."""
 MAX_STOPS = 5
+SCHEMAS = frozenset({"responseSchema", "responseJsonSchema"})
+ANSWERS = SCHEMAS | {"responseMimeType"}
+CONTENTS = "contents."
+"""Before what a turn holds that only we can read."""
 MAX_SEED = 2**31 - 1  # the field is an int32
 OWN_VOICE = "Kore"
 OPENAI_VOICES = frozenset({
@@ -65,10 +69,14 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A function as the client knows it, under whatever name Gemini was told."""
+    """A function as the client knows it, under whatever name Gemini was told.
+
+    `native` is the declaration of a client that speaks Gemini's language itself.
+    """
 
     name: str
     parameters: Translation
+    native: Json | None = None
 
 
 def to_native(request: ChatRequest, defaults: Defaults, memory: Memory) -> NativeCall:
@@ -86,7 +94,7 @@ def to_native(request: ChatRequest, defaults: Defaults, memory: Memory) -> Nativ
         body = in_words(body, keep_json_mode=False)  # these take no JSON mode beside functions
         warnings.append("emulated=response_format")
     if request.extensions:
-        body = _extended(body, request.extensions, warnings)
+        body = _extended(body, request.extensions, model, warnings)
     if not body["generationConfig"]:
         del body["generationConfig"]
     method = "streamGenerateContent?alt=sse" if request.stream else "generateContent"
@@ -104,6 +112,10 @@ def declared(request: ChatRequest) -> dict[str, Declared]:
     functions: dict[str, Declared] = {}
     for at, tool in enumerate(request.tools):
         function = tool["function"]
+        if (native := _native_declaration(tool)) is not None:
+            name = function_name(function["name"])
+            functions[name] = Declared(function["name"], Translation(None), native)
+            continue
         try:
             parameters = for_parameters(function.get("parameters") or {})
         except TypeError:  # orjson's word for "nested too deeply" and "too large a number"
@@ -113,6 +125,13 @@ def declared(request: ChatRequest) -> dict[str, Declared]:
             ) from None
         functions[function_name(function["name"])] = Declared(function["name"], parameters)
     return functions
+
+
+def _native_declaration(tool: Json) -> Json | None:
+    match tool.get("extra_content"):
+        case {"google": {"declaration": dict(declaration)}}:
+            return declaration
+    return None
 
 
 def _conversation(
@@ -159,6 +178,9 @@ def _declarations(
     described = {tool["function"]["name"]: tool["function"] for tool in request.tools}
     declarations: list[Json] = []
     for name, function in functions.items():
+        if function.native is not None:
+            declarations.append({**function.native, "name": name})
+            continue
         declaration: Json = {"name": name}
         given = described[function.name]
         if description := given.get("description"):
@@ -259,7 +281,7 @@ def _warn_of_dropped(request: ChatRequest, warnings: list[str]) -> None:
         warnings.append("dropped=moderation")
 
 
-def _extended(body: Json, extensions: Mapping[str, Any], warnings: list[str]) -> Json:
+def _extended(body: Json, extensions: Mapping[str, Any], model: str, warnings: list[str]) -> Json:
     """The body with what the client wrote in Gemini's own words; its block has the last say."""
     native = _native_words(extensions)
     if "top_k" in native:
@@ -272,9 +294,36 @@ def _extended(body: Json, extensions: Mapping[str, Any], warnings: list[str]) ->
     if "cached_content" in native:
         body["cachedContent"] = native["cached_content"]
     known = {*native, *NOT_OURS, OWN_BLOCK}
-    warnings.extend(f"dropped={key}" for key in extensions if key not in known and is_word(key))
     own = extensions.get(OWN_BLOCK)
-    return merged(body, own) if isinstance(own, dict) else body
+    own = own if isinstance(own, dict) else {}
+    lost = (key for key in extensions if key not in known and not _is_said(own, key))
+    warnings.extend(f"dropped={key}" for key in lost if is_word(key))
+    return _with_own(body, own, model, warnings) if own else body
+
+
+def _is_said(own: Any, key: str) -> bool:
+    """Whether a block in Gemini's own words has what `key` (`tools.codeExecution`) leads to."""
+    if key.startswith(CONTENTS):
+        return True
+    name, _, rest = key.partition(".")
+    found = [one for one in (own if isinstance(own, list) else [own]) if isinstance(one, dict)]
+    return any(name in one and (not rest or _is_said(one[name], rest)) for one in found)
+
+
+def _with_own(body: Json, own: Json, model: str, warnings: list[str]) -> Json:
+    """The body with a block in Gemini's own words laid upon it, whose tools stand beside ours."""
+    config = own.get("generationConfig")
+    if isinstance(config, dict) and "emulated=response_format" in warnings:
+        config = {key: value for key, value in config.items() if key not in ANSWERS}
+    elif isinstance(config, dict) and not SCHEMAS.isdisjoint(config):
+        ours = body["generationConfig"]
+        body = {**body, "generationConfig": {k: v for k, v in ours.items() if k not in SCHEMAS}}
+    both = merged(body, {**own, "generationConfig": config} if isinstance(config, dict) else own)
+    if isinstance(tools := own.get("tools"), list) and (ours := body.get("tools")):
+        both["tools"] = [*ours, *tools]
+        if generation(model) >= (3, 0):
+            both["toolConfig"] = beside_own_tools(both.get("toolConfig", {}))
+    return both
 
 
 def _native_words(extensions: Mapping[str, Any]) -> Json:

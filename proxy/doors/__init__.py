@@ -18,6 +18,9 @@ from proxy.doors.chat import ChatDoor
 from proxy.doors.completions import CompletionsDoor
 from proxy.doors.door import Call, Desk, Door
 from proxy.doors.embeddings import EmbeddingsDoor
+from proxy.doors.gemini import GenerateDoor
+from proxy.doors.gemini.local import CountedTokens, NotServed
+from proxy.doors.gemini.models import GeminiModels
 from proxy.doors.images import ImagesDoor
 from proxy.doors.messages import CountTokens, MessagesDoor
 from proxy.doors.messages.models import AnthropicModels
@@ -69,6 +72,11 @@ class Entrance:
 
 OLLAMA_NOWHERE = ("/api/me", "/api/status", "/api/experimental/")
 """Where Ollama's clients may ask for what is not here."""
+UNSERVED = (
+    *("predict", "predictLongRunning", "batchGenerateContent", "asyncBatchEmbedContent"),
+    *("generateAnswer", "computeTokens", "embedContent", "batchEmbedContents"),
+)
+"""Methods of Gemini's that are told not to be here where its clients share paths with others."""
 
 
 def _openai(path: str) -> tuple[str, ...]:
@@ -77,6 +85,15 @@ def _openai(path: str) -> tuple[str, ...]:
 
 _TRANSCRIPTIONS = HearingDoor("transcriptions", TranscriptionRequest)
 _TRANSLATIONS = HearingDoor("translations", TranslationRequest)
+
+GEMINIS = ("/v1beta", "/v1")
+"""Where Gemini's clients look for it. The second they share with OpenAI's."""
+
+
+def _gemini(*methods: str) -> tuple[str, ...]:
+    """The paths of methods; all before the last colon is the model's name."""
+    return tuple(f"{prefix}/{{model:path}}:{name}" for name in methods for prefix in GEMINIS)
+
 
 DOORS: tuple[Entrance, ...] = (
     Entrance(ChatDoor(), _openai("/chat/completions")),
@@ -90,6 +107,9 @@ DOORS: tuple[Entrance, ...] = (
     Entrance(OllamaGenerate(), ("/api/generate",), for_desktops=True),
     Entrance(MessagesDoor(), ("/v1/messages",), beneath=("/v1/messages/",)),
     Entrance(CountTokens(), ("/v1/messages/count_tokens",)),
+    Entrance(GenerateDoor(), _gemini("generateContent"), beneath=("/v1beta/",)),
+    Entrance(GenerateDoor(stream=True), _gemini("streamGenerateContent")),
+    Entrance(CountedTokens(), _gemini("countTokens")),
 )
 
 
@@ -103,7 +123,11 @@ def keeping(kept: Turns) -> tuple[Entrance, ...]:
     )
 
 
-_FORMS: Mapping[bytes, Form] = {b"anthropic-version": AnthropicModels()}
+_GEMINI_MODELS = GeminiModels()
+_FORMS: Mapping[bytes, Form] = {
+    b"anthropic-version": AnthropicModels(),
+    b"x-goog-api-key": _GEMINI_MODELS,
+}
 """Where several protocols have the same path: by a header of theirs. Else it is OpenAI's."""
 
 
@@ -111,7 +135,13 @@ def listing(catalog: Catalog, aliases: Callable[[], Iterable[str]]) -> tuple[Ent
     """The doors that tell which models there are; `aliases` gives the owner's own names."""
     offered = Offered(catalog, aliases)
     desk = ModelsDesk(offered, _FORMS)
-    return (Entrance(desk, (*_openai("/models"), *_openai("/models/{id:path}")), ("GET",)),)
+    beta = ModelsDesk(offered, {}, _GEMINI_MODELS)
+    rest = (*_gemini(*UNSERVED), "/v1beta/{rest:path}")
+    return (
+        Entrance(desk, (*_openai("/models"), *_openai("/models/{id:path}")), ("GET",)),
+        Entrance(beta, ("/v1beta/models", "/v1beta/models/{id:path}"), ("GET",)),
+        Entrance(NotServed(), rest, ("GET", "POST", "PATCH", "DELETE")),
+    )
 
 
 def ollama(

@@ -16,6 +16,7 @@ def deadline_of(headers: Headers, longest_s: float) -> float:
     told_ms = _number(headers.get(b"x-request-timeout-ms"))
     if told_ms:
         longest_s = min(longest_s, told_ms / 1000)
+    longest_s = min(longest_s, _number(headers.get(b"x-server-timeout")) or longest_s)
     read_s = _number(headers.get(b"x-stainless-read-timeout"))
     if read_s:
         longest_s = min(longest_s, read_s - 1 if read_s > 2 else read_s / 2)

@@ -23,6 +23,7 @@ from adapters.base import (
     RateLimits,
     Reasoning,
     Refusal,
+    Signature,
     Start,
     Text,
     ToolCall,
@@ -148,7 +149,11 @@ class ChunkStream:
                     self._head.learn(event)
             elif type(event) is Usage:
                 self._usage = event
-            elif type(event) is not RateLimits and type(event) is not Warn:
+            elif (
+                type(event) is not RateLimits
+                and type(event) is not Warn
+                and type(event) is not Signature
+            ):
                 out += self._content(event)
         return b"".join(out)
 
@@ -230,7 +235,11 @@ class Fold:
                 self._head.learn(event)
             elif type(event) is Usage:
                 self._usage = event
-            elif type(event) is not RateLimits and type(event) is not Warn:
+            elif (
+                type(event) is not RateLimits
+                and type(event) is not Warn
+                and type(event) is not Signature
+            ):
                 message = self._messages.get(event.index)
                 if message is None:
                     message = self._messages[choice_index(event.index)] = _Message()

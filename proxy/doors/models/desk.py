@@ -39,30 +39,39 @@ class OpenAIForm(OpenAIErrors):
         return orjson.dumps(model_object(found.name, found.model))
 
 
-class ModelsDesk(OpenAIErrors):
-    """`forms` holds the other forms by the header that asks for them; the first that fits wins."""
+_OPENAI = OpenAIForm()
+
+
+class ModelsDesk:
+    """`forms` holds the other forms by the header that asks for them; the first that fits wins.
+
+    `usual` is the form where none does.
+    """
 
     name = "models"
 
-    def __init__(self, offered: Offered, forms: Mapping[bytes, Form]) -> None:
+    def __init__(
+        self, offered: Offered, forms: Mapping[bytes, Form], usual: Form = _OPENAI
+    ) -> None:
         self._offered = offered
         self._forms = forms
+        self._usual = usual
+        self.refusal = usual.refusal
+        self.cut = usual.cut
 
     async def answer(self, call: Call) -> Reply:
         """The whole list; one model where the path names it."""
-        form = self._form(call.headers)
+        form = self._form(call)
         try:
             return Reply(200, (JSON_TYPE,), await self._written(form, call))
         except ApiError as error:
             return form.refusal(error)
 
-    def _form(self, headers: Mapping[bytes, bytes]) -> Form:
-        return next((form for by, form in self._forms.items() if by in headers), _OPENAI)
+    def _form(self, call: Call) -> Form:
+        found = (form for by, form in self._forms.items() if by in call.headers)
+        return next(found, self._usual)
 
     async def _written(self, form: Form, call: Call) -> bytes:
         if (name := call.params.get("id")) is None:
             return form.every(await self._offered.every(), call)
         return form.single(await self._offered.single(check_model_name(name)))
-
-
-_OPENAI = OpenAIForm()

@@ -23,6 +23,7 @@ from adapters.base import (
     RateLimits,
     Reasoning,
     Refusal,
+    Signature,
     Start,
     Text,
     ToolCall,
@@ -100,8 +101,10 @@ class Answer:
             case _:
                 self._note(event)
 
-    def _note(self, event: ToolCall | Usage | Start | RateLimits | Annotation | Warn) -> None:
-        """What is told later, or not at all: for citations there is no place."""
+    def _note(
+        self, event: ToolCall | Usage | Start | RateLimits | Annotation | Signature | Warn
+    ) -> None:
+        """What is told later, or not at all: for citations and signatures there is no place."""
         if type(event) is ToolCall:
             self._add(event)
         elif type(event) is Usage:

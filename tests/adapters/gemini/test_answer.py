@@ -23,6 +23,7 @@ from adapters.base import (
     Phase,
     Reasoning,
     Refusal,
+    Signature,
     Start,
     Text,
     ToolCall,
@@ -119,9 +120,9 @@ def test_every_finish_reason_of_the_sdk_has_a_row() -> None:
 
 async def test_a_filtered_answer_says_why() -> None:
     answer = chunk([], finish="SAFETY")
-    assert only(await events_of(answer), Refusal) == [Refusal("SAFETY")]
+    assert only(await events_of(answer), Refusal) == [Refusal("SAFETY", word="SAFETY")]
     answer["candidates"][0]["finishMessage"] = "Not this."
-    assert only(await events_of(answer), Refusal) == [Refusal("Not this.")]
+    assert only(await events_of(answer), Refusal) == [Refusal("Not this.", word="SAFETY")]
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -132,7 +133,8 @@ async def test_a_blocked_prompt_is_an_answer(stream: bool) -> None:
     }
     reply = stream_of(body) if stream else json_reply(body)
     events = await ask(KIT, reply, a_request(KIT, stream=stream))
-    assert events[1:] == [Refusal("JAILBREAK"), Finish("content_filter"), Usage(prompt=5)]
+    blocked = Refusal("JAILBREAK", word="JAILBREAK", of_prompt=True)
+    assert events[1:] == [blocked, Finish("content_filter"), Usage(prompt=5)]
 
 
 async def test_feedback_beside_an_answer_blocks_nothing() -> None:
@@ -155,7 +157,6 @@ async def test_parts_keep_their_order() -> None:
 @pytest.mark.parametrize(
     "part",
     [
-        {"text": "", "thoughtSignature": "s"},
         {"thought": True, "thoughtSignature": "s"},
         {"thought": True, "inlineData": {"mimeType": "image/png", "data": PCM}},
         {"toolCall": {"toolType": "FILE_SEARCH", "id": "x"}},
@@ -351,3 +352,15 @@ async def test_a_finish_reason_before_the_end_ends_nothing(first: list[Json]) ->
     text = "".join(event.text for event in events if isinstance(event, Text))
     assert text == ("It rains." if first else "rains.")
     assert [event.reason for event in events if isinstance(event, Finish)] == ["length"]
+
+
+async def test_signatures_come_with_what_they_sign() -> None:
+    signed = {"thoughtSignature": "c2ln"}
+    image = {"inlineData": {"mimeType": "image/png", "data": "aGk="}, **signed}
+    parts = [{"text": "Hi", **signed}, {"text": "", **signed}, image]
+    events = await events_of(chunk(parts, finish="STOP"))
+
+    assert [event for event in events if isinstance(event, Text | Signature | Media)] == [
+        *(Text("Hi"), Signature("c2ln"), Signature("c2ln")),
+        Media("image/png", "aGk=", signature="c2ln"),
+    ]

@@ -16,6 +16,7 @@ from adapters.base import (
     RateLimits,
     Reasoning,
     Refusal,
+    Signature,
     Start,
     Text,
     ToolCall,
@@ -153,6 +154,7 @@ FEATURES: Mapping[str, Feature] = {
         _answer([Text("one"), Text("two", index=1), Finish("stop", index=1)]),
         Meaning(text="one", others=["two"]),
     ),
+    "a signed text": Feature(_answer([Text("Hi"), Signature("c2lnbmVk")]), Meaning(text="Hi")),
     "tokens of thoughts and of the cache": Feature(
         _answer([Text("Hi"), Warn("dropped=seed")], usage=Usage(100, 30, reasoning=20, cached=64)),
         Meaning(text="Hi", usage=Usage(100, 30, reasoning=20, cached=64)),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tests.proxy.doors.golden.chat import Chat
 from tests.proxy.doors.golden.completions import Completions
 from tests.proxy.doors.golden.features import FEATURES
+from tests.proxy.doors.golden.gemini import Gemini
 from tests.proxy.doors.golden.messages import Messages
 from tests.proxy.doors.golden.ollama import OllamaChat, OllamaGenerate
 from tests.proxy.doors.golden.reader import Reader
@@ -19,6 +20,7 @@ READERS: Sequence[Reader] = (
     Messages(),
     OllamaChat(),
     OllamaGenerate(),
+    Gemini(),
 )
 
 

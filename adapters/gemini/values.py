@@ -1,0 +1,40 @@
+"""Values of Gemini's answers -> those of events. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from adapters.base import Event, Json, Signature, Usage
+from adapters.bounds import count
+
+
+def signed(part: Json, index: int) -> list[Event]:
+    signature = part["thoughtSignature"]
+    return [Signature(signature, index)] if isinstance(signature, str) and signature else []
+
+
+def fenced(text: str, language: str) -> str:
+    return f"\n```{language}\n{text.rstrip()}\n```\n"
+
+
+def seconds(created: Any) -> int | None:
+    if not isinstance(created, str):
+        return None
+    try:
+        return int(datetime.fromisoformat(created).timestamp())
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def usage_of(usage: Json) -> Usage:
+    """OpenAI's sense of Gemini's counts: thoughts are completion, what its tools read is prompt."""
+    thoughts = count(usage.get("thoughtsTokenCount"))
+    cached = count(usage.get("cachedContentTokenCount"))
+    prompt, tools = usage.get("promptTokenCount"), usage.get("toolUsePromptTokenCount")
+    return Usage(
+        prompt=(count(prompt) or 0) + (count(tools) or 0),
+        completion=(count(usage.get("candidatesTokenCount")) or 0) + (thoughts or 0),
+        reasoning=thoughts,
+        cached=cached,
+    )

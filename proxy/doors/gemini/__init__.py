@@ -1,0 +1,35 @@
+"""Gemini's API, as Google's own clients speak it."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs
+
+from proxy.doors.door import Call, Opening
+from proxy.doors.gemini.errors import GeminiErrors
+from proxy.doors.gemini.read import Parsed, model_name, parse_request
+from proxy.doors.gemini.write import ChunkStream, Fold
+from proxy.doors.openai import parse_json
+
+
+class GenerateDoor(GeminiErrors):
+    """POST …/{model}:generateContent, or `:streamGenerateContent`."""
+
+    name = "gemini"
+
+    def __init__(self, *, stream: bool = False) -> None:
+        self._stream = stream
+
+    def read(self, call: Call) -> Parsed:
+        """The request in a body, checked. Without `alt=sse` a stream is one array."""
+        in_array = self._stream and parse_qs(call.query).get(b"alt") != [b"sse"]
+        data = parse_json(call.body)
+        model = model_name(call.params.get("model") or str(data.get("model") or ""))
+        return parse_request(data, model, stream=self._stream, in_array=in_array)
+
+    def stream(self, asked: Parsed, opening: Opening) -> ChunkStream:
+        """Chunks, as events or in one array."""
+        return ChunkStream(asked, opening)
+
+    def fold(self, asked: Parsed, opening: Opening) -> Fold:
+        """One object."""
+        return Fold(asked, opening)

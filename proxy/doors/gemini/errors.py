@@ -1,0 +1,89 @@
+"""How Gemini's protocol tells of a failure: google.rpc.Status, with its details. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+import orjson
+
+from adapters.base import Json
+from proxy.errors import ApiError
+from proxy.reply import Header, Reply
+
+JSON_TYPE: Header = (b"content-type", b"application/json; charset=UTF-8")
+RPC = "type.googleapis.com/google.rpc."
+WORDS: Mapping[int, str] = {
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    408: "DEADLINE_EXCEEDED",
+    409: "ABORTED",
+    429: "RESOURCE_EXHAUSTED",
+    501: "UNIMPLEMENTED",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+"""By status; all others are the client's fault below 500, and ours from there on."""
+
+
+class GeminiErrors:
+    """Gemini's envelope for what has failed."""
+
+    def refusal(self, error: ApiError) -> Reply:
+        body = orjson.dumps(error_object(error))
+        return Reply(status_of(error), (JSON_TYPE, *error.headers()), body)
+
+    def cut(self, error: ApiError) -> bytes:
+        """An event as all others, and nothing after it."""
+        return b"data: %b\r\n\r\n" % orjson.dumps(error_object(error))
+
+
+def status_of(error: ApiError) -> int:
+    return {405: 404, 415: 400}.get(error.status, error.status)
+
+
+def error_object(error: ApiError) -> Json:
+    """The envelope; clients go by its `status`, and some by what is in `details`."""
+    status = status_of(error)
+    told: Json = {
+        "code": status,
+        "message": _message(error),
+        "status": WORDS.get(status, "INTERNAL" if status >= 500 else "INVALID_ARGUMENT"),
+    }
+    if details := list(_details(error)):
+        told["details"] = details
+    return {"error": told}
+
+
+def _message(error: ApiError) -> str:
+    if error.status != 429 or error.retry_after_s is None:
+        return error.message
+    return f"{error.message} Please retry in {_wait_s(error):.9g}s."
+
+
+def _wait_s(error: ApiError) -> float:
+    """To the millisecond, never less than the wait."""
+    return math.ceil(((error.retry_after_s or 0) + error.later_s) * 1000) / 1000
+
+
+def _details(error: ApiError) -> Iterator[Json]:
+    if error.status == 401:
+        yield {"@type": f"{RPC}ErrorInfo", "reason": "API_KEY_INVALID", "domain": "googleapis.com"}
+    if error.status == 400 and error.param:
+        field = "contents" if error.param.startswith("messages") else error.param
+        violation = {"field": field, "description": error.message}
+        yield {"@type": f"{RPC}BadRequest", "fieldViolations": [violation]}
+    if error.status == 429:
+        span = "Day" if error.code == "insufficient_quota" else "Minute"
+        yield {
+            "@type": f"{RPC}QuotaFailure",
+            "violations": [
+                {
+                    "quotaMetric": "generativelanguage.googleapis.com/generate_requests",
+                    "quotaId": f"GenerateRequestsPer{span}PerProjectPerModel",
+                }
+            ],
+        }
+    if error.retry_after_s is not None:
+        yield {"@type": f"{RPC}RetryInfo", "retryDelay": f"{_wait_s(error):.9g}s"}

@@ -1,0 +1,44 @@
+"""What is told without a provider: about how many tokens, and what there is not. Pure."""
+
+from __future__ import annotations
+
+import orjson
+
+from proxy.doors.checks import json_object
+from proxy.doors.door import Call
+from proxy.doors.gemini.errors import JSON_TYPE, GeminiErrors
+from proxy.doors.gemini.fields import member
+from proxy.doors.gemini.read import model_name, parse_request
+from proxy.doors.openai import parse_json
+from proxy.doors.tokens import guessed_tokens
+from proxy.errors import ApiError
+from proxy.reply import Reply
+
+
+class CountedTokens(GeminiErrors):
+    """POST …/{model}:countTokens: a guess, for which nobody is asked."""
+
+    name = "gemini"
+
+    async def answer(self, call: Call) -> Reply:
+        """The count of contents, or of a whole request."""
+        data = parse_json(call.body)
+        whole = member(data, "", "generateContentRequest", json_object)
+        asked = parse_request(data if whole is None else whole, model_name(call.params["model"]))
+        count = guessed_tokens(asked.request)
+        details = [{"modality": "TEXT", "tokenCount": count}]
+        body = orjson.dumps({"totalTokens": count, "promptTokensDetails": details})
+        return Reply(200, (JSON_TYPE,), body)
+
+
+class NotServed(GeminiErrors):
+    """All else that Gemini's clients may ask for."""
+
+    name = "gemini"
+
+    async def answer(self, call: Call) -> Reply:
+        """Says so. Raises ApiError 501 for a method of a model, 404 for anything else."""
+        method = call.path.rpartition(":")[2]
+        if method != call.path and "/" not in method:
+            raise ApiError(501, f"{method[:64]} is not served here.", code="unsupported_feature")
+        raise ApiError(404, f"There is nothing at {call.path[:200]}.", code="unknown_path")

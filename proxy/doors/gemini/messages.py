@@ -1,0 +1,298 @@
+"""Gemini's `contents` -> neutral messages: turns, calls, and their results by id, name or place.
+
+Clients drop the ids of calls, and some send each chunk of a stream back as a content of its own.
+Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+from msgspec import Struct, field as new
+
+from adapters.base import Json
+from proxy.doors.checks import json_object, out_of_range, string, wrong_type
+from proxy.doors.gemini.fields import STANDARD, camel, field, member
+from proxy.doors.gemini.parts import content_part, fenced
+from proxy.errors import bad_request
+
+MAX_CONTENTS = 10_000
+FAR_TURNS = 32
+"""Among how many of the last turns with calls a result without an id finds its own."""
+SKIP_SIGNATURE = "skip_thought_signature_validator"
+MODEL = "model"
+USERS = (None, "", "user", "function", "tool")
+"""Who else speaks. Results of functions once had roles of their own."""
+
+
+class _Call(Struct):
+    """A call that a model has made."""
+
+    id: str
+    name: str
+    is_answered: bool = False
+
+
+class _Turn(Struct):
+    """A message, and the results of its calls."""
+
+    message: Json
+    results: list[Json] = new(default_factory=list)
+
+
+class _Said(Struct):
+    """What a model has said in one turn, so far. `natives` are its parts as they came.
+
+    `open` are its calls by name, and all of them under None; what has been answered leaves it when
+    that is noticed. `is_plain` is False where other providers could not be told all of it.
+    """
+
+    turn: _Turn
+    texts: list[str] = new(default_factory=list)
+    thoughts: list[str] = new(default_factory=list)
+    ids: set[str] = new(default_factory=set)
+    open: dict[str | None, deque[_Call]] = new(default_factory=dict)
+    natives: list[Json] = new(default_factory=list)
+    is_plain: bool = True
+
+
+class Conversation:
+    """Takes contents, one after the other. `lost` are the kinds of parts that only Google reads."""
+
+    def __init__(self) -> None:
+        self.lost: dict[str, bool] = {}
+        self._turns: list[_Turn] = []
+        self._said: _Said | None = None
+        self._calling: list[_Said] = []
+        self._by_id: dict[str, tuple[_Call, _Turn]] = {}
+
+    def messages(self) -> Iterator[Json]:
+        """All that was said, results at once behind what has called for them."""
+        self._close()
+        for turn in self._turns:
+            if turn.message:
+                yield turn.message
+                yield from turn.results
+
+    def system(self, instruction: Any, path: str) -> None:
+        """What the model is told before all: a text, a part, or a content."""
+        if isinstance(instruction, str):
+            instruction = {"parts": [{"text": instruction}]}
+        if isinstance(instruction, list):
+            instruction = {"parts": instruction}
+        given = json_object(path, instruction)
+        parts = _parts(given if "parts" in given else {"parts": [given]}, path)
+        texts = [text for i, part in enumerate(parts)
+                 if (text := member(part, f"{path}.parts[{i}]", "text", string))]  # fmt: skip
+        if texts:
+            self._turns.append(_Turn({"role": "system", "content": _content(texts)}))
+
+    def add(self, contents: Any, path: str = "contents") -> None:
+        """The turns. Raises ApiError."""
+        if isinstance(contents, dict | str):
+            contents = [contents]
+        if not isinstance(contents, list):
+            raise wrong_type(path, "a list of contents")
+        if len(contents) > MAX_CONTENTS:
+            raise out_of_range(path, f"a list of at most {MAX_CONTENTS} contents")
+        for at, content in enumerate(contents):
+            if isinstance(content, str):
+                content = {"parts": [{"text": content}]}
+            self._add(json_object(f"{path}[{at}]", content), at, f"{path}[{at}]")
+
+    def _add(self, content: Json, at: int, path: str) -> None:
+        role, parts = content.get("role"), _parts(content, path)
+        if role == MODEL:
+            if self._said is None:
+                turn = _Turn({})
+                self._turns.append(turn)
+                self._said = _Said(turn)
+            for i, part in enumerate(parts):
+                self._say(self._said, part, at, f"{path}.parts[{i}]")
+            return
+        if role not in USERS:
+            raise bad_request(f"Please use a valid role: user, {MODEL}.", param=f"{path}.role")
+        self._close()
+        said: list[Json] = []
+        for i, part in enumerate(parts):
+            where = f"{path}.parts[{i}]"
+            if (response := member(part, where, "functionResponse", json_object)) is not None:
+                self._result(response, f"{where}.functionResponse")
+            elif (one := content_part(part, where)) is not None:
+                said.append(one)
+        if said:
+            is_text = len(said) == 1 and said[0]["type"] == "text"
+            self._turns.append(
+                _Turn({"role": "user", "content": said[0]["text"] if is_text else said})
+            )
+
+    # -- what the model said --------------------------------------------------------------------
+
+    def _say(self, said: _Said, part: Json, at: int, path: str) -> None:
+        if (called := member(part, path, "functionCall", json_object)) is not None:
+            self._call(said, called, part, at, f"{path}.functionCall")
+            return
+        signature = _signature(part, path)
+        text = member(part, path, "text", string) or ""
+        is_medium = field(part, "inlineData") is not None or field(part, "fileData") is not None
+        if text and part.get("thought") is True:
+            said.thoughts.append(text)
+            text = ""
+        elif text:
+            said.texts.append(text)
+            if said.ids:
+                said.is_plain = False  # where it stood is lost to others
+        elif text := fenced(part):
+            said.texts.append(text)
+            said.is_plain = False
+        elif is_medium:
+            self._note(said, part, path)
+        if text or signature or is_medium:
+            said.natives.append(_native(part, signature))
+            said.is_plain = said.is_plain and signature is None
+
+    def _note(self, said: _Said, part: Json, path: str) -> None:
+        """A picture that a model has made: others are told that there was one."""
+        kind = "inlineData" if field(part, "inlineData") is not None else "fileData"
+        content_part(part, path)  # which checks it
+        self.lost[f"contents.{kind}"] = True
+        said.texts.append(f"[{field(field(part, kind), 'mimeType') or kind}]")
+        said.is_plain = False
+
+    def _call(self, said: _Said, called: Json, part: Json, at: int, path: str) -> None:
+        name = member(called, path, "name", string)
+        if not name:
+            raise bad_request(f"'{path}' must have a name.", param=f"{path}.name")
+        args = member(called, path, "args", json_object) or {}
+        given = member(called, path, "id", string)
+        call_id = given if given and given not in said.ids else f"call_{at}_{len(said.ids)}"
+        entry: Json = {
+            "id": call_id,
+            "type": "function",
+            "function": {"name": name, "arguments": orjson.dumps(args).decode()},
+        }
+        if signature := _signature(part, path):
+            entry["extra_content"] = {"google": {"thought_signature": signature}}
+        call = _Call(call_id, name)
+        said.ids.add(call_id)
+        for key in (name, None):
+            said.open.setdefault(key, deque()).append(call)
+        said.natives.append({"functionCall": {}})
+        said.turn.message.setdefault("tool_calls", []).append(entry)
+        self._by_id[call_id] = call, said.turn
+
+    def _close(self) -> None:
+        """The model's turn is over, and becomes a message if anything was said in it."""
+        said, self._said = self._said, None
+        if said is None:
+            return
+        message = said.turn.message
+        text = "".join(said.texts)
+        if not (text or message or said.thoughts or not said.is_plain):
+            return
+        said.turn.message = {"role": "assistant", "content": text or None, **message}
+        if thoughts := "".join(said.thoughts):
+            said.turn.message["reasoning"] = thoughts
+        if not said.is_plain:
+            said.turn.message["extra_content"] = {"google": {"parts": said.natives}}
+        if said.ids:
+            self._calling = [*self._calling[1 - FAR_TURNS :], said]
+
+    # -- what functions gave --------------------------------------------------------------------
+
+    def _result(self, response: Json, path: str) -> None:
+        name = member(response, path, "name", string) or ""
+        call, turn = self._called(name, member(response, path, "id", string), path)
+        call.is_answered = True
+        given = field(response, "response")
+        content: Any = result_text(given, call.name)
+        media = [
+            one
+            for i, part in enumerate(_parts(response, path))
+            if (one := content_part(part, f"{path}.parts[{i}]")) is not None
+        ]
+        if media:
+            content = [{"type": "text", "text": content}, *media]
+        message: Json = {"role": "tool", "tool_call_id": call.id, "content": content}
+        if isinstance(given, dict):
+            message["extra_content"] = {"google": {"response": given}}
+        turn.results.append(message)
+
+    def _called(self, name: str, call_id: str | None, path: str) -> tuple[_Call, _Turn]:
+        """The call that has this id; else the first of its name that is open; else the first."""
+        if call_id and (found := self._by_id.get(call_id)) and not found[0].is_answered:
+            return found
+        for wanted in (name, None):
+            for said in reversed(self._calling):
+                waiting = said.open.get(wanted) or deque()
+                while waiting and waiting[0].is_answered:
+                    waiting.popleft()
+                if waiting:
+                    return waiting[0], said.turn
+        raise bad_request(
+            "Please ensure that function response turn comes immediately after a function call "
+            "turn, and that the number of its parts is equal to that of the calls.",
+            param=path,
+        )
+
+
+def result_text(response: Any, name: str) -> str:
+    """A function's result as text, out of the wrappings that clients put around one."""
+    match response:
+        case None:
+            return ""
+        case {"name": str(named), "content": content} if named == name and len(response) == 2:
+            return content if isinstance(content, str) else _json(content)
+        case {"output": str(text)} | {"result": str(text)} | {"content": str(text)} if (
+            len(response) == 1
+        ):
+            return text
+        case str():
+            return response
+    return _json(response)
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _parts(content: Json, path: str) -> list[Json]:
+    """The parts; a lone one, or a text, for a list of it."""
+    parts = content.get("parts")
+    if parts is None:
+        return []
+    found = parts if isinstance(parts, list) else [parts]
+    return [
+        {"text": part} if isinstance(part, str) else json_object(f"{path}.parts[{i}]", part)
+        for i, part in enumerate(found)
+    ]
+
+
+def _content(texts: list[str]) -> Any:
+    if len(texts) == 1:
+        return texts[0]
+    return [{"type": "text", "text": text} for text in texts]
+
+
+def _native(part: Json, signature: str | None) -> Json:
+    """The part in one spelling."""
+    native = {camel(key): value for key, value in part.items()}
+    for key in ("inlineData", "fileData"):
+        if isinstance(value := native.get(key), dict):
+            native[key] = {camel(name): inner for name, inner in value.items()}
+    return native | ({"thoughtSignature": signature} if signature else {})
+
+
+def _signature(part: Json, path: str) -> str | None:
+    """The signature in the alphabet that it was given out in, whichever it came back in."""
+    found: str = member(part, path, "thoughtSignature", string) or ""
+    if found and found != SKIP_SIGNATURE and len(found) % 4 == 0 and _URL_SAFE.fullmatch(found):
+        return found.translate(STANDARD)
+    return found or None
+
+
+_URL_SAFE = re.compile("[A-Za-z0-9_-]+={0,2}")
