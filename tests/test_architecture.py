@@ -1,0 +1,49 @@
+"""docs/architecture.md shows the house as it is."""
+
+from __future__ import annotations
+
+import re
+
+from tests.test_rules import FLOORS, ROOT
+
+TEXT = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+
+def test_whatever_it_names_is_there() -> None:
+    named = re.findall(r"(?:proxy|adapters|admin|tests)/[\w./]*\w(?:/|\b)(?!<)", TEXT)
+
+    assert len(named) > 40
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_its_picture_has_every_room_from_the_top_to_the_ground() -> None:
+    picture = TEXT.split("```")[1]
+    ground = 1
+    rooms = [[f"{room.replace('.', '/')}" for room in floor] for floor in reversed(FLOORS)]
+    del rooms[len(FLOORS) - 1 - ground]
+    lines = picture.splitlines()
+    places = [
+        {next(i for i, line in enumerate(lines) if room in line) for room in floor}
+        for floor in rooms
+    ]
+
+    assert [len(found) for found in places] == [1] * len(rooms)
+    assert (order := [min(found) for found in places]) == sorted(order)
+
+
+def test_it_names_each_thing_that_is_defined() -> None:
+    for name, file in (
+        ("DOORS", "proxy/doors/__init__.py"),
+        ("Adapter", "adapters/base.py"),
+        ("Door", "proxy/doors/door.py"),
+        ("Desk", "proxy/doors/door.py"),
+        ("Endpoint", "proxy/doors/exchange.py"),
+        ("closed_at_the_end", "proxy/app.py"),
+        ("undo_late", "proxy/gate/work.py"),
+        ("undo_left", "proxy/gate/work.py"),
+        ("stop_left", "proxy/gate/work.py"),
+        ("stop_late", "proxy/gate/work.py"),
+    ):
+        assert f"`{name}`" in TEXT or f".{name}`" in TEXT, name
+        source = (ROOT / file).read_text(encoding="utf-8")
+        assert re.search(rf"^\s*(class|def|async def) {name}\b|^{name}\b", source, re.M), name
