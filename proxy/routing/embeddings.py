@@ -25,6 +25,7 @@ UNCOUNTED = Warn("missing=usage")
 class Embeddings(Single[EmbeddingRequest]):
     """`model` does it, where the client has not named another one."""
 
+    name = "embeddings"
     begins = Vectors
 
     def __init__(self, model: str) -> None:

@@ -17,6 +17,7 @@ class Hearing(Single[TranscriptionRequest]):
 
     def __init__(self, *, translates: bool) -> None:
         self._translates = translates
+        self.name = "translation" if translates else "transcription"
 
     def model(self, adapter: Adapter) -> str | None:
         if not isinstance(adapter, Hears):

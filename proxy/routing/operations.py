@@ -51,6 +51,10 @@ class Operation(Protocol[R]):
     """`R` is a `Struct` that has a `model`. Pure, but for `prepared` and `events`."""
 
     @property
+    def name(self) -> str:
+        """What stands in receipts and traces; OpenTelemetry's word, where it has one."""
+
+    @property
     def model(self) -> Callable[[Adapter], str | None] | None:
         """Tells which model an adapter does this with if none is named, None if it cannot do it.
 
@@ -96,6 +100,7 @@ Operations = Mapping[type, Operation[Any]]
 class Chat:
     """A conversation goes on by one turn."""
 
+    name = "chat"
     model = None
     pin = None
 
@@ -167,6 +172,8 @@ class Chat:
 
 class Complete(Chat):
     """Texts are gone on with: a chat's turn for each of them."""
+
+    name = "text_completion"
 
     def needs(self, request: CompletionRequest) -> Mapping[str, str]:  # type: ignore[override]
         """A text behind the one that is wanted is not for every model."""

@@ -14,6 +14,7 @@ from proxy.routing.single import Single
 class Painting(Single[PictureRequest]):
     """A call makes one picture."""
 
+    name = "image_generation"
     begins = Media
 
     def model(self, adapter: Adapter) -> str | None:

@@ -36,10 +36,11 @@ class Receipt(Struct):
     `considered` are the candidates in their order, `passed` those of them that were not asked, and
     why. `usage` is the provider's own count; `written` the characters that came, `prompt_guess`
     about how many tokens were asked, for where it gave none. `traceparent` is the client's span,
-    `door` the protocol it speaks.
+    `door` the protocol it speaks, `operation` what is asked, once that is read.
     """
 
     door: str = ""
+    operation: str = ""
     provider: str | None = None
     model: str | None = None
     warnings: list[str] = field(default_factory=list)

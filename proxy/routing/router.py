@@ -125,6 +125,7 @@ class Router:
             plan = self._sessions.keep(plan, preference, known)
         for word in plan.warnings():
             receipt.warn(word)
+        receipt.operation = operation.name
         receipt.prompt_guess, most = operation.tokens(request)
         attempts = Attempts(
             operation,

@@ -30,6 +30,7 @@ class Sound(Struct, frozen=True):
 class Speaking(Single[SpeechRequest]):
     """All of it is there before any of it is told: a file has its length at its begin."""
 
+    name = "speech"
     begins = Sound
 
     def model(self, adapter: Adapter) -> str | None:

@@ -43,7 +43,7 @@ MAX_BATCH = 500
 CLOSE_S = 3.0
 """How long the end of the server waits for a collector that does not answer."""
 NAME = "pointsman"
-OPERATION: Facts = {"gen_ai.operation.name": "chat"}
+OPERATION = "gen_ai.operation.name"
 # The conventions' own advice for each metric.
 SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 TOKENS = tuple(4**power for power in range(14))
@@ -133,10 +133,10 @@ class Telemetry:
 
     def _trace(self, row: UsageRow, facts: Facts) -> None:
         span = self._tracer.start_span(
-            f"chat {row.asked}" if row.asked else "chat",
+            f"{_operation(row)} {row.asked}" if row.asked else _operation(row),
             context=_parent(row.receipt.traceparent),
             kind=SpanKind.CLIENT,
-            attributes={**OPERATION, **facts, **_told(row)},
+            attributes={OPERATION: _operation(row), **facts, **_told(row)},
             start_time=_ns(row.at),
         )
         began_s = 0.0
@@ -165,7 +165,7 @@ class Telemetry:
 
     def _count(self, row: UsageRow, facts: Facts) -> None:
         """No label is a client's word: models are named once they have answered."""
-        labels: Attributes = {**OPERATION, **facts}
+        labels: Attributes = {OPERATION: _operation(row), **facts}
         if row.first_s is not None:
             labels["gen_ai.request.model"] = row.receipt.tries[-1].model
             labels["gen_ai.response.model"] = row.model or ""
@@ -184,6 +184,11 @@ def _resource() -> Resource:
     return Resource.create({**name, "service.version": version(NAME)})
 
 
+def _operation(row: UsageRow) -> str:
+    """What is asked; by the protocol's name where that could not be read."""
+    return row.receipt.operation or row.receipt.door or "chat"
+
+
 def _told(row: UsageRow) -> Attributes:
     """What a request's span says besides its provider."""
     return {name: value for name, value in _all_of(row) if value is not None and value != ""}
@@ -192,6 +197,7 @@ def _told(row: UsageRow) -> Attributes:
 def _all_of(row: UsageRow) -> Iterator[tuple[str, Value | None]]:
     yield "pointsman.request_id", row.request_id
     yield "pointsman.app", row.app
+    yield "pointsman.door", row.receipt.door
     yield "pointsman.status", row.status
     yield "pointsman.rotated", row.rotated
     yield "pointsman.waited_s", row.waited_s

@@ -41,6 +41,7 @@ class Meter(ScriptedAdapter):
 class Weighing:
     """The operation: who can, with which model, and how."""
 
+    name = "weighing"
     pin = None
 
     def model(self, adapter: Adapter) -> str | None:

@@ -124,6 +124,22 @@ def test_a_request_is_a_span_of_the_conventions_beneath_the_client_s() -> None:
     assert span.resource.attributes["service.name"] == "pointsman"
 
 
+def test_what_is_no_chat_is_called_by_its_operation() -> None:
+    row = rotated_row()
+    row.receipt.door, row.receipt.operation = "embeddings", "embeddings"
+    unread = rotated_row()
+    unread.receipt.door = "speech"
+    spans, points = told(row, unread)
+
+    assert spans["embeddings gpt-4o"].attributes
+    assert spans["embeddings gpt-4o"].attributes["gen_ai.operation.name"] == "embeddings"
+    assert spans["embeddings gpt-4o"].attributes["pointsman.door"] == "embeddings"
+    assert "speech gpt-4o" in spans
+    durations = points["gen_ai.client.operation.duration"]
+    names = {point.attributes["gen_ai.operation.name"] for point in durations}
+    assert names == {"embeddings", "speech"}
+
+
 def test_each_attempt_is_a_span_beneath_it() -> None:
     spans, _ = told(rotated_row())
 
