@@ -19,6 +19,7 @@ from proxy.doors.completions import CompletionsDoor
 from proxy.doors.door import Call, Desk, Door
 from proxy.doors.embeddings import EmbeddingsDoor
 from proxy.doors.gemini import GenerateDoor
+from proxy.doors.gemini.embed import EmbedDoor
 from proxy.doors.gemini.local import CountedTokens, NotServed
 from proxy.doors.gemini.models import GeminiModels
 from proxy.doors.images import ImagesDoor
@@ -74,7 +75,7 @@ OLLAMA_NOWHERE = ("/api/me", "/api/status", "/api/experimental/")
 """Where Ollama's clients may ask for what is not here."""
 UNSERVED = (
     *("predict", "predictLongRunning", "batchGenerateContent", "asyncBatchEmbedContent"),
-    *("generateAnswer", "computeTokens", "embedContent", "batchEmbedContents"),
+    *("generateAnswer", "computeTokens"),
 )
 """Methods of Gemini's that are told not to be here where its clients share paths with others."""
 
@@ -110,6 +111,8 @@ DOORS: tuple[Entrance, ...] = (
     Entrance(GenerateDoor(), _gemini("generateContent"), beneath=("/v1beta/",)),
     Entrance(GenerateDoor(stream=True), _gemini("streamGenerateContent")),
     Entrance(CountedTokens(), _gemini("countTokens")),
+    Entrance(EmbedDoor(), _gemini("embedContent")),
+    Entrance(EmbedDoor(several=True), _gemini("batchEmbedContents")),
 )
 
 

@@ -85,7 +85,7 @@ class Conversation:
         if isinstance(instruction, list):
             instruction = {"parts": instruction}
         given = json_object(path, instruction)
-        parts = _parts(given if "parts" in given else {"parts": [given]}, path)
+        parts = as_parts(given if "parts" in given else {"parts": [given]}, path)
         texts = [text for i, part in enumerate(parts)
                  if (text := member(part, f"{path}.parts[{i}]", "text", string))]  # fmt: skip
         if texts:
@@ -105,7 +105,7 @@ class Conversation:
             self._add(json_object(f"{path}[{at}]", content), at, f"{path}[{at}]")
 
     def _add(self, content: Json, at: int, path: str) -> None:
-        role, parts = content.get("role"), _parts(content, path)
+        role, parts = content.get("role"), as_parts(content, path)
         if role == MODEL:
             if self._said is None:
                 turn = _Turn({})
@@ -212,7 +212,7 @@ class Conversation:
         content: Any = result_text(given, call.name)
         media = [
             one
-            for i, part in enumerate(_parts(response, path))
+            for i, part in enumerate(as_parts(response, path))
             if (one := content_part(part, f"{path}.parts[{i}]")) is not None
         ]
         if media:
@@ -260,7 +260,7 @@ def _json(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-def _parts(content: Json, path: str) -> list[Json]:
+def as_parts(content: Json, path: str) -> list[Json]:
     """The parts; a lone one, or a text, for a list of it."""
     parts = content.get("parts")
     if parts is None:

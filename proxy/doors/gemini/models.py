@@ -17,6 +17,7 @@ from proxy.errors import bad_request
 
 DEFAULT_PAGE, MAX_PAGE = 50, 1000
 METHODS = ("generateContent", "streamGenerateContent", "countTokens")
+METHODS_OF_VECTORS = ("embedContent", "batchEmbedContents")
 UNKNOWN_LIMIT = 8192
 """Told where nobody knows how much a model takes, or says: clients want a number."""
 
@@ -63,5 +64,5 @@ def _entry(one: Named) -> Json:
         "description": f"{one.name}, by way of pointsman",
         "inputTokenLimit": context,
         "outputTokenLimit": context,
-        "supportedGenerationMethods": METHODS,
+        "supportedGenerationMethods": METHODS if one.model.chat else METHODS_OF_VECTORS,
     }
