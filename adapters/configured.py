@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
@@ -18,6 +20,19 @@ def is_placeholder(key: str) -> bool:
     """Whether a key is what examples write where a key should be: `your_key_here`, `sk-...`."""
     text = key.strip().lower()
     return text in PLACEHOLDER_KEYS or _PLACEHOLDER.fullmatch(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A provider that is known by its name: of which kind it is, and what sets it up.
+
+    Any of the variables `sets_up` does so unnamed. `key` is one that other programs read as well:
+    it holds only where the user has named the provider.
+    """
+
+    kind: str
+    sets_up: tuple[str, ...] = ()
+    key: str = ""
 
 
 class ProviderSettings(BaseModel):
@@ -60,6 +75,11 @@ class ProviderSettings(BaseModel):
             return None
         return SecretStr(key.get_secret_value().strip())
 
+    @classmethod
+    def presets(cls) -> Mapping[str, Preset]:
+        """The providers of this kind that are known by their names."""
+        return {}
+
     @property
     def is_named(self) -> bool:
         """Whether the user has made this provider, beside the one that bears its kind's name."""
@@ -74,6 +94,16 @@ class ProviderSettings(BaseModel):
     def gen_ai_name(self) -> str:
         """What OpenTelemetry's conventions call the provider."""
         return self.kind or self.name
+
+    @property
+    def price_list(self) -> str:
+        """Whose prices hold."""
+        return self.kind or self.name
+
+    @property
+    def joins_unasked(self) -> bool:
+        """Whether rotation may come to it unasked: no money is spent that way."""
+        return not (self.is_named and self.billed)
 
     @property
     def address(self) -> str | None:

@@ -45,7 +45,7 @@ def main(context: click.Context, host: str | None, port: str | None, env_file: P
         gc.disable()
         context.call_on_close(gc.enable)
         settings = context.obj.settings()
-        context.obj.warn_of_strange_settings()
+        context.obj.warn_of_strange_settings(settings)
         context.obj.warn_of_bare_keys(settings)
         serve(settings)
 

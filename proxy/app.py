@@ -55,9 +55,10 @@ from proxy.limits.unable import Unable
 from proxy.proof import Identity
 from proxy.redact import Redactor
 from proxy.routing.cache import AnswerCache
-from proxy.routing.candidates import Chooser, Preference, built_in_models, last_resort_of
+from proxy.routing.candidates import Chooser
 from proxy.routing.images import ImageFetcher
 from proxy.routing.operations import operations_of
+from proxy.routing.preference import Preference, built_in_models, last_resort_of
 from proxy.routing.router import Router
 from proxy.routing.sessions import Sessions
 from proxy.settings import Settings

@@ -6,13 +6,14 @@ POINTSMAN_PROVIDERS names as `desk`. Some stand without being named.
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
-from adapters import REGISTRY, STANDING
+from adapters import PRESETS, REGISTRY, STANDING
 from adapters.base import ProviderSettings, is_placeholder, variable
 
 NAMES = "POINTSMAN_PROVIDERS"
@@ -46,11 +47,9 @@ def providers_of(environment: Environment) -> dict[str, ProviderSettings]:
     found: dict[str, ProviderSettings] = {}
     for name, kind in kinds.items():
         declared = REGISTRY[kind].Settings
-        given = {
-            field: environment[of]
-            for field, of in variables_of(name, declared).items()
-            if of in environment
-        }
+        given = _given(name, declared, environment)
+        if name not in STANDING and _has_login(given.get("base_url", "")):
+            wrong.append(f"{variable(name, 'base_url')}: must hold no user and no password")
         try:
             found[name] = declared.model_validate({"name": name, **given})
         except ValidationError as error:
@@ -58,6 +57,51 @@ def providers_of(environment: Environment) -> dict[str, ProviderSettings]:
     if wrong:
         raise BadProvidersError(wrong)
     return found
+
+
+def _given(name: str, declared: type[BaseModel], environment: Environment) -> dict[str, str]:
+    """What is set for the provider `name`, by field."""
+    given = {
+        field: environment[of]
+        for field, of in variables_of(name, declared).items()
+        if of in environment
+    }
+    preset = PRESETS.get(name)
+    if preset and preset.key in environment and name in _listed(environment):
+        given.setdefault("api_key", environment[preset.key])
+    said = environment.get(variable(name, "kind"), "").strip().lower()
+    if said in PRESETS and said not in REGISTRY:
+        given.setdefault("profile", said)
+    return given
+
+
+def _has_login(url: str) -> bool:
+    return "@" in url.partition("://")[2].partition("/")[0]
+
+
+def same_keys(providers: Mapping[str, ProviderSettings]) -> Iterator[str]:
+    """A line for each two providers that have the same key, which then count the same limits."""
+    first: dict[str, str] = {}
+    for name, one in providers.items():
+        if one.api_key is not None:
+            other = first.setdefault(one.api_key.get_secret_value(), name)
+            if other != name:
+                yield (
+                    f"{one.variable('api_key')} is the key of {other!r}, too:"
+                    " its limits are counted for each of them"
+                )
+
+
+def own_addresses(
+    providers: Mapping[str, ProviderSettings], hosts: Collection[str], port: int
+) -> Iterator[str]:
+    """A line for each provider that is said to be where this server is."""
+    for one in providers.values():
+        url = (getattr(one, "host", None) and one.address) or one.base_url
+        parts = urlsplit(url or "")
+        with contextlib.suppress(ValueError):
+            if parts.hostname in hosts and parts.port == port:
+                yield f"{one.variable('base_url')}={url!r}: is the address of this server itself"
 
 
 def variables_of(name: str, declared: type[BaseModel]) -> dict[str, str]:
@@ -83,6 +127,8 @@ def known_variables(environment: Environment) -> dict[str, set[str]]:
     }
     for name in kinds.keys() - set(STANDING):
         known[name].add(variable(name, "kind"))
+        if name in PRESETS and PRESETS[name].key:
+            known[name].add(PRESETS[name].key)
     return known
 
 
@@ -125,9 +171,12 @@ def in_the_clear(providers: Iterable[ProviderSettings]) -> Iterator[str]:
 def _kinds(environment: Environment) -> tuple[dict[str, str], list[str]]:
     """The kind of each provider by its name, and a line for each that cannot be one."""
     kinds = {kind: kind for kind in STANDING}
+    for name, preset in PRESETS.items():
+        if any(not is_placeholder(environment.get(one, "")) for one in preset.sets_up):
+            kinds[name] = preset.kind
     wrong: list[str] = []
-    listed = [name.strip().lower() for name in environment.get(NAMES, "").split(",")]
-    for name in filter(None, listed):
+    listed = _listed(environment)
+    for name in listed:
         if reason := _unusable(name, listed, environment):
             wrong.append(reason)
         else:
@@ -135,8 +184,15 @@ def _kinds(environment: Environment) -> tuple[dict[str, str], list[str]]:
     return kinds, wrong
 
 
+def _listed(environment: Environment) -> list[str]:
+    names = (name.strip().lower() for name in environment.get(NAMES, "").split(","))
+    return [name for name in names if name]
+
+
 def _kind(name: str, environment: Environment) -> str:
-    return environment.get(variable(name, "kind"), name).strip().lower()
+    """The kind as said, that of a preset where its name is said, or what goes by itself."""
+    said = environment.get(variable(name, "kind"), name).strip().lower()
+    return said if said in REGISTRY or said not in PRESETS else PRESETS[said].kind
 
 
 def _unusable(name: str, listed: Sequence[str], environment: Environment) -> str | None:
@@ -149,12 +205,13 @@ def _unusable(name: str, listed: Sequence[str], environment: Environment) -> str
     if name in _TAKEN:
         return f"{where}: the name belongs to something else"
     prefix = variable(name, "")
-    others = {*listed, *REGISTRY} - {name, ""}
+    others = {*listed, *REGISTRY, *PRESETS} - {name}
     if near := sorted(one for one in others if variable(one, "").startswith(prefix)):
         return f"{where}: {prefix}… are settings of {near[0]!r}, too"
     if kind not in REGISTRY:
         shown = f"{of}={kind!r}" if of in environment else f"{of} is not set"
-        return f"{shown}: must be one of {', '.join(REGISTRY)}"
-    if name in REGISTRY and kind != name:
-        return f"{of}={kind!r}: {name!r} is a kind itself, so that it can be no other"
+        return f"{shown}: must be one of {', '.join(dict.fromkeys((*REGISTRY, *PRESETS)))}"
+    own = name if name in REGISTRY else PRESETS[name].kind if name in PRESETS else kind
+    if kind != own:
+        return f"{of}={kind!r}: {name!r} is of the kind {own!r} and can be of no other"
     return None

@@ -80,7 +80,7 @@ class AnswerReader:
     def __init__(self) -> None:
         self.ended = False  # by [DONE]
         self._started = False
-        self._counted = False
+        self.counted = False
         self._last_usage: Usage | None = None
         self._begun: set[int] = set()
         self._finished: set[int] = set()
@@ -94,9 +94,9 @@ class AnswerReader:
 
     def close(self, events: list[Event]) -> None:
         """Append what waited for the end of the answer."""
-        if self._last_usage and not self._counted:
+        if self._last_usage and not self.counted:
             events.append(self._last_usage)
-            self._counted = True
+            self.counted = True
 
     def read_event(self, sse: ServerSentEvent, events: list[Event]) -> None:
         """Append the events of one server-sent event. Raises UnreadableError, AnswerFailedError."""
@@ -124,7 +124,7 @@ class AnswerReader:
             raise UnreadableError
         for choice in choices:
             self._take_choice(choice, events)
-        if not self._counted and ("usage" in chunk or self.own in chunk):
+        if not self.counted and ("usage" in chunk or self.own in chunk):
             self._take_usage(chunk, events)
 
     def _take_usage(self, chunk: Json, events: list[Event]) -> None:
@@ -133,7 +133,7 @@ class AnswerReader:
             self._last_usage = usage
             if self.complete:
                 events.append(usage)
-                self._counted = True
+                self.counted = True
 
     def _take_choice(self, choice: Json, events: list[Event]) -> None:
         index: int = choice.get("index", 0)

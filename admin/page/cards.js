@@ -161,7 +161,9 @@ function about(provider, preset) {
   const limits = provider.windows.filter(({ name }) => name.startsWith("requests"));
   const allowed = [...new Set(limits.map((window) => limitText(number(window.limit), window, "")))];
   const free = allowed.length ? ` ${preset === "provider" ? "Free" : "Kept to"}: ${allowed.join(", ")}.` : "";
-  return `Prompts leave this machine for ${shortName(provider.title)}’s servers.${free}`;
+  const where = `Prompts leave this machine for ${shortName(provider.title)}’s servers.`;
+  if (!provider.paid) return where + free;
+  return `${where} It costs money: ${provider.in_rotation ? "you let it stand in for others." : "it answers where you choose or name it, and stands in for nobody."}`;
 }
 
 function showPill(pill, provider) {

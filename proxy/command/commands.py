@@ -61,10 +61,13 @@ class Given:
         except SettingsError as error:
             raise Stop(str(error)) from None
 
-    def warn_of_strange_settings(self) -> None:
-        """Print a line for each that is misspelt, it seems."""
+    def warn_of_strange_settings(self, settings: Settings) -> None:
+        """Print a line for each that is misspelt, it seems, or a key that two providers have."""
+        from proxy.providers import same_keys
         from proxy.settings import strange_settings
 
+        for line in same_keys(settings.providers):
+            click.echo(f"pointsman: {line}", err=True)
         for name, near in strange_settings(self.env_file).items():
             hint = f"; did you mean {near}?" if near else ""
             click.echo(f"pointsman: there is no setting {name}{hint}", err=True)

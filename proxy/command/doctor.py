@@ -23,6 +23,7 @@ from proxy.command.remote import RemoteError, running
 from proxy.console.status import gone_text
 from proxy.limits.successor import is_listed, successor
 from proxy.private import NotPrivateError, check_file, check_folder
+from proxy.providers import same_keys
 from proxy.routing.candidates import Preference
 from proxy.settings import Settings, SettingsError, placeholder_keys, strange_settings
 from proxy.store.migrate import HEAD, NewerSchemaError, unknown_schema
@@ -66,6 +67,7 @@ async def examine(load: Callable[[], Settings], env_file: Path) -> list[Finding]
         return [_bad("settings", str(error), f"mend it in the environment or in {env_file}")]
     placeholders = placeholder_keys(env_file)
     strange = [Finding(Mark.ABSENT, *told) for told in _strange(env_file)]
+    strange += [Finding(Mark.ABSENT, "keys", line) for line in same_keys(settings.providers)]
     findings = [_env_file(env_file), *strange, _port(settings), _database(settings)]
     async with offline(settings) as parts:
         preference = parts.preferences.get(None)
@@ -291,6 +293,10 @@ async def _reach(adapter: Adapter) -> Availability:
         return Availability(False, "no answer in time")
 
 
+def _pulls(adapter: Adapter) -> bool:
+    return adapter.local and not adapter.settings.presets()
+
+
 async def _model(adapter: Adapter, model: str, gone: str | None, at_fault: Mark) -> Finding:
     """Whether the provider has the model that is used for requests which name none of its own."""
     subject = f"{adapter.name} model"
@@ -309,7 +315,7 @@ async def _model(adapter: Adapter, model: str, gone: str | None, at_fault: Mark)
     text = f"{model} is not there; there are: {others}" if names else "there are no models yet"
     text += f"; {instead} answers instead" if instead else ""
     # A server on this machine bears the name of its command.
-    get = f"`{adapter.settings.kind or adapter.name} pull {model}`" if adapter.local else ""
+    get = f"`{adapter.settings.kind or adapter.name} pull {model}`" if _pulls(adapter) else ""
     choose = f"set {adapter.settings.variable('model')} to one of those" if names else ""
     cure = " or ".join(filter(None, (get, choose)))
     return Finding(at_fault, subject, text, cure, answers=instead is not None)

@@ -18,7 +18,8 @@ from proxy.console.presets import Presets
 from proxy.errors import ApiError
 from proxy.limits.health import Status
 from proxy.limits.windows import Gauge, Limits
-from proxy.routing.candidates import Chooser, Plan, Preference, unasked
+from proxy.routing.candidates import Chooser, Plan, Preference
+from proxy.routing.preference import unasked
 from proxy.settings import Settings
 from proxy.store.preferences import DEFAULT, Preferences
 from proxy.store.storage import Storage
@@ -71,6 +72,7 @@ def status_of(
             "fallback": list(fallback_of(sources.adapters, preference)),
             "aliases": {name: dict(models) for name, models in preference.aliases.items()},
             "rate_preset": sources.presets.current,
+            "lost": sorted(sources.preferences.lost()),
         },
         "providers": [
             _provider(sources, name, preference, health, reach.get(name), now)
@@ -180,6 +182,8 @@ def _provider(
         "reachable": reach.reachable if reach else None,
         "detail": reach.detail if reach else "",
         "model": model,
+        "in_rotation": name in fallback_of(sources.adapters, preference),
+        "paid": not adapter.settings.joins_unasked,
         "gone": gone_text(sources.chooser, name, preference),
         "models": _offered(sources.lists().get(name, ()), model),
         "windows": [_window(gauge, now) for gauge in gauges],
@@ -199,6 +203,8 @@ def _provider(
 def gone_text(chooser: Chooser, provider: str, preference: Preference) -> str | None:
     """What became of the model that is set for a provider, and the cure; None if it is there."""
     was = chooser.wanted_of(provider, preference)
+    if not was:
+        return None
     if not chooser.retired.is_gone(provider, was):
         return None
     model = chooser.model_of(provider, preference)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set as AbstractSet
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -18,24 +17,10 @@ from proxy.limits.unable import Unable
 from proxy.routing.demands import demands
 from proxy.routing.operations import OPERATIONS, Operations
 from proxy.routing.pin import Pin
+from proxy.routing.preference import Preference as Preference, unasked
 
 ANY_MODEL = "default"
 """The name by which a client says that any model will do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Preference:
-    """What the user has chosen. `chosen` is False while nobody has: then only defaults stand.
-
-    `models` holds the model to use at a provider where it is not the setting's; `aliases` maps a
-    name that clients send to the model it means at each provider.
-    """
-
-    provider: str
-    chosen: bool = False
-    fallback: tuple[str, ...] = ()
-    models: Mapping[str, str] = field(default_factory=dict)
-    aliases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 class Skipped(Struct, frozen=True):
@@ -133,7 +118,7 @@ class Chooser:
         Raises ApiError 404, 400, or 503.
         """
         own = {n: model for n, one in self._adapters.items() if (model := model_for(one))}
-        ready = [name for name in own if self._adapters[name].unconfigured is None]
+        ready = [name for name in own if self._may_join(name, preference)]
         if self.is_named(named):
             return Plan((self._named_of(own, named),), pinned=True)
         alias = preference.aliases.get(named, {})
@@ -206,23 +191,55 @@ class Chooser:
             raise self._unable(one.provider for one in plan.candidates)
         return replace(plan, candidates=tuple(found))
 
+    def _may_join(self, name: str, preference: Preference) -> bool:
+        """Whether a provider may be asked that the request does not name: one that costs money
+        only where the user has named it.
+        """
+        adapter = self._adapters[name]
+        if adapter.unconfigured is not None:
+            return False
+        chosen = (preference.provider, *preference.fallback)
+        return adapter.settings.joins_unasked or name in chosen
+
+    def _pinned(self, provider: str, model: str, preference: Preference) -> Candidate | None:
+        """The candidate of a name `provider/model`; None where it is somebody else's own name.
+
+        Many models are called as a maker who is a provider as well: openai/gpt-oss-120b.
+        """
+        whole = f"{provider}/{model}"
+        listing = self._listed(whole)
+        if not listing or provider in self._listed(model):
+            return Candidate(provider, model)
+        if provider in listing:
+            return Candidate(provider, whole)
+        return (
+            None
+            if any(self._may_join(one, preference) for one in listing)
+            else Candidate(provider, model)
+        )
+
     def _named(self, model: str, preference: Preference) -> Plan:
         if pin := self._pin.fullmatch(model):
             provider, separator, rest = pin[1].lower(), pin[2], pin[3]
             if separator and not rest:
                 raise model_not_found(model)
-            self._must_be_configured(provider)
-            return Plan((Candidate(provider, rest or self.model_of(provider, preference)),), True)
+            own = Candidate(provider, rest or self.model_of(provider, preference))
+            one = self._pinned(provider, rest, preference) if separator == "/" else own
+            if one is not None:
+                self._must_be_configured(provider)
+                return Plan((one,), True)
         order = self._order(preference)
         if alias := preference.aliases.get(model):
-            models = {name: alias.get(name) for name in order}
+            named_too = (n for n in alias if n in self._adapters and n not in self._unasked)
+            there = [n for n in named_too if self._adapters[n].unconfigured is None]
+            models = {name: alias.get(name) for name in dict.fromkeys((*order, *there))}
             named = [
                 Candidate(name, self._serving[name, found])
                 for name, found in models.items()
                 if found
             ]
             return Plan((*named, *self._others(order, alias, preference)))
-        listing = [name for name in self._listed(model) if not self._adapters[name].unconfigured]
+        listing = [name for name in self._listed(model) if self._may_join(name, preference)]
         listing.sort(key=lambda name: order.index(name) if name in order else len(order))
         first = [Candidate(name, self._serving[name, model]) for name in listing]
         others = self._others(order, listing, preference)
@@ -356,37 +373,6 @@ class Chooser:
             param=skipped[0].param,
             provider=skipped[0].candidate.provider,
         )
-
-
-def unasked(adapters: Mapping[str, Adapter]) -> list[str]:
-    """Those that take part in rotation while nobody has named any for it."""
-    return [name for name, adapter in adapters.items() if not adapter.last_resort]
-
-
-def built_in_models(adapters: Mapping[str, Adapter]) -> Mapping[str, str]:
-    """The model of each provider while nobody has set one."""
-    return {name: adapter.settings.default_model for name, adapter in adapters.items()}
-
-
-def last_resort_of(
-    adapters: Mapping[str, Adapter], answered: AbstractSet[str]
-) -> Callable[[Preference], str | None]:
-    """The provider that stands in while nothing is set up: no key, no answer yet, no choice but
-    of one that is not set up either.
-    """
-    others = {name for name, adapter in adapters.items() if not adapter.last_resort}
-    is_set_up = any(adapters[n].settings.api_key or adapters[n].settings.is_named for n in others)
-
-    def stand_in(preference: Preference) -> str | None:
-        is_choice_set_up = preference.chosen and not adapters[preference.provider].unconfigured
-        if is_set_up or is_choice_set_up or answered & others:
-            return None
-        ready = (
-            name for name in adapters if name not in others and not adapters[name].unconfigured
-        )
-        return next(ready, None)
-
-    return stand_in
 
 
 def lacks(can: Capabilities, needs: Mapping[str, str]) -> str | None:

@@ -75,6 +75,11 @@ class Preferences:
         """Every stored row."""
         return list(self._rows.values())
 
+    def lost(self) -> set[str]:
+        """The providers that rows choose and that are no more: what they say waits for them."""
+        chosen = {name for row in self.rows() for name in (row.provider, *row.fallback) if name}
+        return chosen - set(self._providers)
+
     async def put(self, row: StoredPreference) -> StoredPreference:
         """Save a row, and only then let it take effect. Raises StoreError."""
         if self.store is not None:

@@ -54,12 +54,16 @@ class Price:
 class PriceList:
     """The prices of the providers in `billed`, which tells whether the user pays them.
 
-    All others are free. Used from one thread at a time, but for the sums: `listed` and `charged`
-    are the nano-dollars by provider since the start.
+    All others are free. `ids` are the lists' own names of those that are called otherwise here.
+    Used from one thread at a time, but for the sums: `listed` and `charged` are the nano-dollars by
+    provider since the start.
     """
 
-    def __init__(self, billed: Mapping[str, bool] | None = None) -> None:
+    def __init__(
+        self, billed: Mapping[str, bool] | None = None, ids: Mapping[str, str] | None = None
+    ) -> None:
         self._billed = billed or {}
+        self._ids = ids or {}
         self._lists: DataSnapshot | None = None
         self._models: dict[tuple[str, str], ModelInfo | None] = {}
         self.listed: Counter[str] = Counter()
@@ -91,16 +95,21 @@ class PriceList:
 
     def _look_up(self, provider: str, model: str) -> ModelInfo | None:
         if self._lists is None:
-            self._lists = price_lists(self._billed)
+            self._lists = price_lists({self._ids.get(name, name) for name in self._billed})
         try:
-            return self._lists.find_provider_model(model, None, provider, None)[1]
+            listed = self._ids.get(provider, provider)
+            return self._lists.find_provider_model(model, None, listed, None)[1]
         except LookupError:
             return None
 
 
 def price_list_of(adapters: Mapping[str, Adapter]) -> PriceList:
     """The prices of all providers that are not the user's own machine."""
-    return PriceList({name: one.settings.billed for name, one in adapters.items() if not one.local})
+    clouds = {name: one.settings for name, one in adapters.items() if not one.local}
+    return PriceList(
+        {name: one.billed for name, one in clouds.items()},
+        {name: one.price_list for name, one in clouds.items() if one.price_list},
+    )
 
 
 def _nano_usd(prices: ModelPrice, tokens: Tokens) -> int | None:

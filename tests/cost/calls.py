@@ -19,7 +19,7 @@ from pathlib import Path
 import orjson
 from pydantic import SecretStr
 
-from adapters import REGISTRY
+from adapters import REGISTRY, STANDING
 from proxy.gate.protocol import Protocol
 from proxy.server import Server
 from proxy.settings import Settings
@@ -114,7 +114,7 @@ async def _serving(
 
 
 def _settings(dialect: Dialect, folder: Path) -> Settings:
-    adapters = {name: adapter.Settings() for name, adapter in REGISTRY.items()}
+    adapters = {name: REGISTRY[name].Settings() for name in STANDING}
     adapters[dialect.name] = REGISTRY[dialect.name].Settings(
         api_key=SecretStr("a-key"),
         model=dialect.model,

@@ -22,7 +22,7 @@ import openai
 import pytest
 import uvicorn
 
-from adapters import REGISTRY
+from adapters import REGISTRY, STANDING
 from adapters.base import ChatRequest, Event
 from proxy.app import Parts, create_app
 from proxy.clocks import Clocks
@@ -208,7 +208,7 @@ class World:
         limits = options.pop("limits", {})
         models = options.pop("models", {})
         silence_s = options.pop("silence_s", PATIENCE_S)
-        providers = {name: adapter.Settings() for name, adapter in REGISTRY.items()} | {
+        providers = {name: REGISTRY[name].Settings() for name in STANDING} | {
             name: REGISTRY[name].Settings(
                 api_key=KEYS.get(name),
                 model=models.get(name, dialect.model),

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from adapters import REGISTRY, STANDING
+from adapters import PRESETS, REGISTRY, STANDING
 from adapters.base import AdapterError, ErrorKind
 from adapters.groq.adapter import GroqAdapter
 from adapters.ollama.adapter import OllamaAdapter
-from proxy.providers import BadProvidersError, placeholders, providers_of
+from proxy.providers import BadProvidersError, placeholders, providers_of, same_keys
 from proxy.settings import SettingsError, load_settings, strange_settings
 from tests.adapters.kit import DictMemory, FakeUpstream, json_reply
 
@@ -114,9 +114,19 @@ def test_a_misspelt_setting_of_theirs_is_found(monkeypatch: pytest.MonkeyPatch) 
         ({"POINTSMAN_PROVIDERS": "desk,desk-two"}, "POINTSMAN_PROVIDERS='desk': DESK_… are settin"),
         (
             {"POINTSMAN_PROVIDERS": "groq", "GROQ_KIND": "ollama"},
-            "GROQ_KIND='ollama': 'groq' is a kind itself",
+            "GROQ_KIND='ollama': 'groq' is of the kind 'groq'",
         ),
+        (
+            {"POINTSMAN_PROVIDERS": "mistral", "MISTRAL_KIND": "ollama"},
+            "MISTRAL_KIND='ollama': 'mistral' is of the kind 'openai'",
+        ),
+        ({"POINTSMAN_PROVIDERS": "vllm-two,vllm"}, "POINTSMAN_PROVIDERS='vllm': VLLM_… are settin"),
         ({"WORK_TIMEOUT": "0"}, "WORK_TIMEOUT='0': must be"),
+        ({"DESK_BASE_URL": "http://a:b@c"}, "DESK_BASE_URL: must hold no user and no password"),
+        (
+            {"DESK_KIND": "openai", "DESK_BASE_URL": "http://a/v1#x"},
+            "DESK_BASE_URL='http://a/v1#x': must end before",
+        ),
         ({"DESK_BASE_URL": "ftp://a"}, "DESK_BASE_URL='ftp://a': it must be a host"),
     ],
 )
@@ -128,3 +138,68 @@ def test_what_cannot_be_is_one_line_that_names_the_setting(
         providers_of(values)
 
     assert any(one.startswith(line) for one in caught.value.lines), caught.value.lines
+
+
+# Known by their names
+
+
+def test_a_presets_key_or_a_local_ones_address_is_enough() -> None:
+    for name, preset in PRESETS.items():
+        for variable in preset.sets_up:
+            value = "http://127.0.0.1:9/v1" if variable.endswith("_URL") else "k-1"
+            assert tuple(providers_of({variable: value})) == (*STANDING, name)
+            assert tuple(providers_of({variable: "your_key_here"} if value == "k-1" else {})) == (
+                STANDING
+            )
+
+
+def test_apps_own_variables_set_up_nothing_unless_the_provider_is_named() -> None:
+    apps = {
+        "OPENAI_API_KEY": "k-1",
+        "OPENAI_BASE_URL": "http://127.0.0.1:8000/v1",
+        "HF_TOKEN": "k-2",
+        "GITHUB_TOKEN": "k-3",
+    }
+    named: Any = providers_of(apps | {"POINTSMAN_PROVIDERS": "openai,huggingface,github"})
+
+    assert tuple(providers_of(apps)) == STANDING
+    assert named["openai"].base_url == "https://api.openai.com/v1"
+    keys = [named[n].api_key.get_secret_value() for n in ("openai", "huggingface", "github")]
+    assert keys == ["k-1", "k-2", "k-3"]
+
+
+def test_a_preset_can_be_had_twice_under_another_name() -> None:
+    found: Any = providers_of(
+        {"POINTSMAN_PROVIDERS": "work", "WORK_KIND": "OpenRouter", "WORK_API_KEY": "k"}
+    )
+
+    assert (found["work"].kind, found["work"].base_url) == (
+        *("openai", "https://openrouter.ai/api/v1"),
+    )
+
+
+def test_two_with_one_key_are_told_of() -> None:
+    found = providers_of(DESK_AND_WORK | {"GROQ_API_KEY": "k-work"})
+
+    [line] = same_keys(found)
+    assert line.startswith("WORK_API_KEY is the key of 'groq', too")
+    assert list(same_keys(providers_of(DESK_AND_WORK))) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ({"GROQ_BASE_URL": "http://localhost:8123"}, "GROQ_BASE_URL"),
+        ({"OLLAMA_HOST": "127.0.0.1:8123"}, "OLLAMA_BASE_URL"),
+        ({"VLLM_BASE_URL": "http://127.0.0.1:8123/v1"}, "VLLM_BASE_URL"),
+    ],
+)
+def test_an_address_that_is_this_server_is_refused(
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, str], name: str
+) -> None:
+    monkeypatch.setenv("POINTSMAN_PORT", "8123")
+    for variable, value in values.items():
+        monkeypatch.setenv(variable, value)
+
+    with pytest.raises(SettingsError, match=rf"^{name}='http.*': is the address of this server"):
+        load_settings()

@@ -11,7 +11,7 @@ from typing import Any
 import openai
 from playwright.sync_api import Page
 
-from adapters import REGISTRY
+from adapters import REGISTRY, STANDING
 from adapters.base import ProviderSettings
 from proxy.app import Parts
 from tests.fakes import GEMINI_KEY, GROQ_KEY, Answer, Fault, GeminiFake, GroqFake, OllamaFake
@@ -32,7 +32,10 @@ class Fakes:
             "gemini": {"base_url": self.gemini.url, "api_key": GEMINI_KEY},
             "groq": {"base_url": self.groq.url, "api_key": GROQ_KEY},
         }
-        return {name: cls.Settings(**given.get(name, {})) for name, cls in REGISTRY.items()}
+        return {
+            name: cls.Settings(**given.get(name, {}))
+            for name, cls in ((name, REGISTRY[name]) for name in STANDING)
+        }
 
 
 def ask(host: Host, *, model: str = "gpt-4o", key: str = "app-notes") -> str:

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 from pydantic import SecretStr
 
-from adapters import REGISTRY
+from adapters import REGISTRY, STANDING
 from proxy.app import Parts
 from tests.admin.conftest import Open
 from tests.admin.page.kit import Fakes, Serve, ask, card, radio, too_many
@@ -19,7 +19,7 @@ def test_the_first_run_says_what_to_do(serve: Serve, open_page: Open, fakes: Fak
     nowhere = {"base_url": "http://127.0.0.1:9"}
     providers = {
         name: cls.Settings(**(nowhere if cls.local and not cls.last_resort else {}))
-        for name, cls in REGISTRY.items()
+        for name, cls in ((name, REGISTRY[name]) for name in STANDING)
     }
     with serve(providers=providers, llm_provider=None):
         page = open_page()

@@ -18,7 +18,7 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
-from adapters import REGISTRY
+from adapters import STANDING
 from proxy.__main__ import EXIT_BAD_SETTING, main
 from tests.proxy.test_settings import PREFIXES
 
@@ -212,7 +212,7 @@ def test_it_serves_says_where_and_stops_when_told(server: subprocess.Popen[str])
     found = re.search(r"http://127\.0\.0\.1:(\d+)/v1\b", shown)
     assert found
     assert "groq (openai/gpt-oss-120b)" in shown
-    assert all(name in shown for name in REGISTRY)
+    assert all(name in shown for name in STANDING)
     assert "GEMINI_API_KEY is not set" in shown
     assert "secret" not in shown
     answer = httpx.get(f"http://127.0.0.1:{found[1]}/health/live", trust_env=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters import REGISTRY
+from adapters import STANDING
 from adapters.base import Availability, ErrorKind, Model
 from tests.fakes import GEMINI_KEY, GROQ_KEY, GeminiFake, GroqFake, OllamaFake
 from tests.proxy.command.kit import ABSENT, BAD, GOOD, findings
@@ -92,7 +92,7 @@ def test_the_file_of_settings_is_named(tmp_path: Path, name: str) -> None:
 
 def test_it_takes_no_argument() -> None:
     assert run("doctor", "groq").exit_code == 2
-    assert set(REGISTRY) <= set(" ".join(findings()).split())
+    assert set(STANDING) <= set(" ".join(findings()).split())
     assert one_line(run("--port", "eighty", "env"), 2)
 
 

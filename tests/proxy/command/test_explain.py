@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from adapters import REGISTRY
+from adapters import STANDING
 from tests.fakes import GeminiFake, GroqFake, OllamaFake
 from tests.proxy.command.kit import ASK, refused_for
 from tests.proxy.command.terminal_kit import one_line, run, server
@@ -41,7 +41,7 @@ def test_explain_reads_standard_input_and_prints_json() -> None:
     told = json.loads(run("explain", "--json", "-", stdin=json.dumps(ASK).encode()).stdout)
 
     assert told["plan"]["goes_to"] == {"provider": "ollama", "model": "llama3.2"}
-    assert {native["provider"] for native in told["providers"]} == set(REGISTRY)
+    assert {native["provider"] for native in told["providers"]} == set(STANDING)
 
 
 def test_explain_tells_what_a_provider_would_refuse(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from adapters import REGISTRY
+from adapters import STANDING
 from adapters.base import ErrorKind
 from proxy.store.database import Database
 from tests.fakes import GeminiFake, GroqFake, OllamaFake
@@ -25,7 +25,7 @@ def test_without_a_server_the_status_says_so_and_shows_what_is_set_up(tmp_path: 
     assert result.exit_code == 1
     assert "No pointsman is running at http://127.0.0.1:1." in result.stdout
     assert "not set up: GROQ_API_KEY is not set" in result.stdout
-    assert all(name in result.stdout for name in REGISTRY)
+    assert all(name in result.stdout for name in STANDING)
     assert not (tmp_path / "store.db").exists()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from adapters import REGISTRY
+from adapters import STANDING
 from tests.fakes import GeminiFake, GroqFake, OllamaFake
 from tests.proxy.command.kit import ASK, facts
 from tests.proxy.command.terminal_kit import one_line, run, server
@@ -101,7 +101,7 @@ def test_an_unknown_provider_is_one_line_that_names_those_there_are(name: str) -
     line = one_line(run("use", name), 2)
 
     assert repr(name) in line
-    assert all(known in line for known in REGISTRY)
+    assert all(known in line for known in STANDING)
 
 
 def test_a_provider_may_be_written_in_capitals() -> None:

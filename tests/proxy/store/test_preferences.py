@@ -154,3 +154,13 @@ async def test_whoever_watches_is_told_of_changes_only() -> None:
 
     await chosen.put(StoredPreference(provider="far"))
     assert not changed.is_set()
+
+
+async def test_a_choice_of_one_that_is_gone_waits_and_is_told() -> None:
+    chosen = preferences(
+        StoredPreference(provider="gone"), StoredPreference("notes", fallback=["far", "lost"])
+    )
+
+    assert chosen.lost() == {"gone", "lost"}
+    assert chosen.get(None).provider != "gone"
+    assert chosen.row("default").provider == "gone"

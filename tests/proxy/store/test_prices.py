@@ -13,7 +13,7 @@ import pytest
 from genai_prices import Usage as ListedUsage, calc_price
 from genai_prices.data_snapshot import get_snapshot
 
-from adapters import REGISTRY
+from adapters import REGISTRY, STANDING
 from adapters.base import Finish, Start, Text, Usage
 from proxy.store.prices import Price, PriceList, Tokens
 from tests.admin.kit import Desk, desk
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 
 AT = datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp()
 MODEL = "llama-3.3-70b-versatile"
-CLOUDS = [name for name, adapter in REGISTRY.items() if not adapter.local]
+CLOUDS = [name for name in STANDING if not REGISTRY[name].local]
 USES = [
     Tokens(1000, 100),
     Tokens(999_999, 1, cached=123_456),

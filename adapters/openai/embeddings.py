@@ -1,0 +1,91 @@
+"""Texts -> `POST /embeddings`, and its answer -> vectors."""
+
+from __future__ import annotations
+
+import base64
+from array import array
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import httpx
+import msgspec
+from msgspec import Struct
+
+from adapters.base import AdapterError, ErrorKind, Json, NativeCall, Scope, Start, Usage
+from adapters.bounds import count, word
+from adapters.compatible.request import shown_key
+from adapters.openai.settings import KIND
+from adapters.tasks import EmbeddingRequest, Vectors
+from adapters.whole import WholeAnswer, check_vectors
+
+PATH = "/embeddings"
+
+
+def to_native_embedding(request: EmbeddingRequest) -> NativeCall:
+    """The call; without a length the model's own holds."""
+    body: Json = {"model": request.model, "input": request.texts}
+    if request.dimensions is not None:
+        body["dimensions"] = request.dimensions
+    own = request.extensions.get(KIND)
+    if isinstance(own, dict):
+        body |= own
+    dropped = [shown_key(name) for name in request.extensions if name != KIND]
+    dropped += [name for name in ("task", "title") if getattr(request, name) is not None]
+    return NativeCall("POST", PATH, body, tuple(f"dropped={name}" for name in dropped))
+
+
+class _Row(Struct):
+    embedding: list[float] | str
+    index: int = -1
+
+
+class _Answer(Struct):
+    data: list[_Row]
+    model: Any = None
+    usage: Any = None
+
+
+class EmbeddingAnswer(WholeAnswer):
+    """How one answer is read (a `native.Dialect`)."""
+
+    provider = KIND
+
+    def __init__(
+        self, request: EmbeddingRequest, refusal: Callable[[httpx.Response], AdapterError]
+    ) -> None:
+        super().__init__(refusal)
+        self._request = request
+
+    def whole(self, body: bytes) -> list[Any]:
+        try:
+            answer = msgspec.json.decode(body, type=_Answer)
+            vectors = [_vector(row.embedding) for row in _in_order(answer.data)]
+        except ValueError:
+            raise AdapterError(
+                ErrorKind.BAD_RESPONSE,
+                "the answer holds no vectors",
+                provider=KIND,
+                scope=Scope.PROVIDER,
+            ) from None
+        check_vectors(vectors, len(self._request.texts), self._request.dimensions, KIND)
+        events: list[Any] = [Start(model=word(answer.model)), Vectors(vectors)]
+        told = answer.usage if isinstance(answer.usage, dict) else {}
+        if (tokens := count(told.get("prompt_tokens"))) is not None:
+            events.append(Usage(prompt=tokens))
+        return events
+
+
+def _in_order(rows: Sequence[_Row]) -> Sequence[_Row]:
+    """By their numbers, where they have some that can be."""
+    is_numbered = {row.index for row in rows} == set(range(len(rows)))
+    return sorted(rows, key=lambda row: row.index) if is_numbered else rows
+
+
+def _vector(told: list[float] | str) -> Sequence[float]:
+    """Some answer in base64 without being asked to. Raises ValueError."""
+    if not isinstance(told, str):
+        return told
+    raw = base64.b64decode(told, validate=True)
+    if len(raw) % 4:
+        raise ValueError("no floats")
+    return array("f", raw).tolist()

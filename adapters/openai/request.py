@@ -1,0 +1,170 @@
+"""OpenAI's request -> the body that a server of some profile takes. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from adapters.base import ChatRequest, Json, NativeCall, ProviderSettings
+from adapters.compatible.messages import Taken, to_messages, unsupported
+from adapters.compatible.request import (
+    effort_of,
+    json_schema,
+    merged,
+    set_json_mode,
+    shown_key,
+    tools_of,
+)
+from adapters.openai.profiles import Profile
+from adapters.openai.settings import KIND
+
+PATH = "/chat/completions"
+
+_FOR_OTHERS = frozenset(
+    {
+        *("gemini", "google", "groq", "ollama", "embedded", "pointsman", "extra_body", KIND),
+        *("safety_settings", "thinking_config", "cached_content", "keep_alive", "think"),
+    }
+)
+_WEIGHTY = ("logprobs", "audio", "web_search_options")
+"""An answer without them is another one than was asked for."""
+
+
+def to_native(
+    request: ChatRequest, settings: ProviderSettings, profile: Profile, taken: Taken
+) -> NativeCall:
+    """The body and what was lost. Raises AdapterError for what the server cannot do."""
+    warnings: list[str] = []
+    messages = to_messages(request.messages, request.model, warnings, taken)
+    if profile.id_chars:
+        messages = _with_short_ids(messages, profile.id_chars)
+    body: Json = {"model": request.model, "messages": messages}
+    if request.params:
+        body |= _params(request.params, profile, taken, warnings)
+    _set_bounds(body, request, settings, profile)
+    if request.tools:
+        body |= _tools(request, profile)
+    body |= _thinking(request, profile, warnings)
+    if request.response_format is not None:
+        _set_format(body, request, profile, warnings)
+    if request.extensions:
+        body |= _own(request.extensions, profile, warnings)
+    if request.stream:
+        body["stream"] = True
+        if profile.usage_option:
+            body["stream_options"] = {"include_usage": True}
+    if KIND in request.extensions:
+        body = merged(body, request.extensions[KIND])
+    words = tuple(dict.fromkeys(warnings)) if warnings else ()
+    return NativeCall("POST", PATH, body, words, body.get("stream") is True)
+
+
+def _set_bounds(
+    body: Json, request: ChatRequest, settings: ProviderSettings, profile: Profile
+) -> None:
+    """How far and how wide the answer goes."""
+    if settings.temperature is not None:
+        body.setdefault("temperature", settings.temperature)
+    if most := request.max_tokens or settings.max_tokens:
+        body[profile.max_tokens] = most
+    if request.stop:
+        body["stop"] = list(request.stop)
+    if request.n > 1 and profile.many:
+        body["n"] = request.n
+
+
+def _params(params: Mapping[str, Any], profile: Profile, taken: Taken, warnings: list[str]) -> Json:
+    body: Json = {}
+    for name, value in params.items():
+        if name in profile.takes:
+            body[profile.spelled.get(name, name)] = value
+        elif name == "modalities":
+            body |= _modalities(value, profile, taken)
+        elif name in _WEIGHTY and value:
+            raise unsupported(name, f"'{name}'", taken)
+        elif name == "moderation" and _blocks(value):
+            raise unsupported(name, "a moderation policy that blocks", taken)
+        elif value or name not in ("store", "logprobs"):
+            warnings.append(f"dropped={name}")
+    return body
+
+
+def _modalities(wanted: Sequence[Any], profile: Profile, taken: Taken) -> Json:
+    others = [kind for kind in wanted if kind != "text"]
+    if others and not (profile.images_out and others == ["image"]):
+        raise unsupported("modalities", "a wish for anything but text", taken)
+    return {"modalities": list(wanted)} if others else {}
+
+
+def _blocks(moderation: Any) -> bool:
+    match moderation:
+        case {"policy": {"input": {"mode": "block"}} | {"output": {"mode": "block"}}}:
+            return True
+    return False
+
+
+def _tools(request: ChatRequest, profile: Profile) -> Json:
+    body = tools_of(request)
+    if body.get("tool_choice") == "required":
+        body["tool_choice"] = profile.required
+    return body
+
+
+def _thinking(request: ChatRequest, profile: Profile, warnings: list[str]) -> Json:
+    effort = request.thinking.effort or effort_of(request.thinking.budget_tokens)
+    if profile.effort == "reasoning":
+        wanted: Json = {}
+        if request.thinking.budget_tokens and request.thinking.budget_tokens > 0:
+            wanted["max_tokens"] = request.thinking.budget_tokens
+        elif effort:
+            wanted["effort"] = effort
+        if request.thinking.include is False:
+            wanted["exclude"] = True
+        return {"reasoning": wanted} if wanted else {}
+    if not effort:
+        return {}
+    if not profile.effort:
+        if effort != "none":
+            warnings.append("dropped=reasoning_effort")
+        return {}
+    if effort != request.thinking.effort:
+        warnings.append("changed=reasoning_effort")
+    return {profile.effort: effort}
+
+
+def _set_format(body: Json, request: ChatRequest, profile: Profile, warnings: list[str]) -> None:
+    wanted = request.response_format
+    if wanted is None:
+        return
+    if wanted.schema is not None and profile.schemas:
+        body["response_format"] = {"type": "json_schema", "json_schema": json_schema(wanted)}
+    else:
+        set_json_mode(body, wanted, warnings)
+
+
+def _own(extensions: Mapping[str, Any], profile: Profile, warnings: list[str]) -> Json:
+    """What OpenAI does not define goes to those who are known to have more than that."""
+    names = [name for name, value in extensions.items() if value is not None]
+    names = [name for name in names if name not in _FOR_OTHERS]
+    if profile.open:
+        return {name: extensions[name] for name in names}
+    warnings += [f"dropped={shown_key(name)}" for name in names]
+    return {}
+
+
+def _with_short_ids(messages: Sequence[Json], chars: int) -> list[Json]:
+    """The messages with ids of calls as long as they must be: the same id for the same call."""
+
+    def short(call_id: str) -> str:
+        is_fit = len(call_id) == chars and call_id.isascii() and call_id.isalnum()
+        return call_id if is_fit else hashlib.sha256(call_id.encode()).hexdigest()[:chars]
+
+    found: list[Json] = []
+    for message in messages:
+        if calls := message.get("tool_calls"):
+            message = {**message, "tool_calls": [{**c, "id": short(c["id"])} for c in calls]}
+        elif message["role"] == "tool":
+            message = {**message, "tool_call_id": short(message["tool_call_id"])}
+        found.append(message)
+    return found

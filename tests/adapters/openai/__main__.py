@@ -1,0 +1,10 @@
+"""Prints the table of docs/providers.md anew."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.adapters.openai.table import table
+
+if __name__ == "__main__":
+    sys.stdout.write(table() + "\n")
