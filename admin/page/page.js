@@ -38,8 +38,9 @@ function show(news) {
   say(byId("version"), `pointsman ${news.version}`);
 }
 
-function showPowered({ powered_by: by, providers }) {
+function showPowered({ powered_by: by, providers, vectors_by: vectors }) {
   const bar = byId("powered");
+  bar.title = vectors ? `Vectors (/v1/embeddings) by ${vectors}` : "";
   if (!by) {
     bar.dataset.state = "off";
     say(byId("powered-text"), "Nothing can answer yet");

@@ -99,6 +99,8 @@ def _window(window: Json, now: datetime) -> str:
 
 def _remarks(facts: Json, now: datetime) -> Iterator[str]:
     yield ""
+    if facts["vectors_by"]:
+        yield f"vectors (/v1/embeddings) by {facts['vectors_by']}"
     for provider in facts["providers"]:
         for pause in provider["pauses"]:
             yield f"{provider['id']}/{pause['model']}: {_pause(pause, now)}"

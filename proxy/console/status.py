@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from adapters.base import Adapter, Availability, ChatRequest, Json, Model, variable
+from adapters.tasks import EmbeddingRequest
 from proxy.candidate import Candidate
 from proxy.console.presets import Presets
 from proxy.errors import ApiError
@@ -66,6 +67,7 @@ def status_of(
     return {
         "version": version("pointsman"),
         "powered_by": _powered_by(sources, preference, health, reach),
+        "vectors_by": _vectors_by(sources.chooser, preference),
         "preference": {
             "default_llm_provider": preference.provider,
             "chosen": preference.chosen,
@@ -151,6 +153,15 @@ def _powered_by(
         "model": serving.model,
         "instead_of": None if serving.provider == preference.provider else chosen.title,
     }
+
+
+def _vectors_by(chooser: Chooser, preference: Preference) -> str | None:
+    """Whose vectors are given where the client leaves it open, None if nobody's."""
+    try:
+        plan = chooser.plan(EmbeddingRequest(DEFAULT, ("?",)), preference)
+    except ApiError:
+        return None
+    return str(plan.candidates[0])
 
 
 def _may_answer(reach: Mapping[str, Availability], candidate: Candidate) -> bool:

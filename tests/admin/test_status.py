@@ -65,6 +65,7 @@ async def test_it_tells_what_a_choice_needs(owner: Desk) -> None:
     }
     assert status["preference"]["fallback"] == ["near", "far"]
     assert status["store"] == {"problem": None}
+    assert status["vectors_by"] is None
 
 
 async def test_what_is_not_set_up_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ def test_the_status_of_a_server_tells_who_answers(
     [groq] = [line for line in result.stdout.splitlines() if line.startswith("→")]
     assert groq.split()[1:4] == ["groq", "openai/gpt-oss-120b", "ready"]
     assert "0/30 requests a minute" in groq
+    assert "vectors (/v1/embeddings) by " in result.stdout
 
 
 def test_a_server_where_nobody_answers_is_a_failure(
