@@ -1,20 +1,23 @@
-"""Strict loopback fakes of the three native APIs; `python -m tests.fakes` runs them."""
+"""Strict loopback fakes of the native APIs; `python -m tests.fakes` runs them."""
 
 from __future__ import annotations
 
 from tests.fakes.gemini import KEY as GEMINI_KEY, GeminiFake
 from tests.fakes.groq import KEY as GROQ_KEY, GroqFake
 from tests.fakes.ollama import OllamaFake
+from tests.fakes.openai import KEY as OPENAI_KEY, OpenAIFake
 from tests.fakes.server import Answer, Fault, Gate, Request
 
 __all__ = [
     "GEMINI_KEY",
     "GROQ_KEY",
+    "OPENAI_KEY",
     "Answer",
     "Fault",
     "Gate",
     "GeminiFake",
     "GroqFake",
     "OllamaFake",
+    "OpenAIFake",
     "Request",
 ]

@@ -6,9 +6,17 @@ import argparse
 import contextlib
 import signal
 
-from tests.fakes import GEMINI_KEY, GROQ_KEY, GeminiFake, GroqFake, OllamaFake
+from tests.fakes import (
+    GEMINI_KEY,
+    GROQ_KEY,
+    OPENAI_KEY,
+    GeminiFake,
+    GroqFake,
+    OllamaFake,
+    OpenAIFake,
+)
 
-FAKES = {"groq": GroqFake, "gemini": GeminiFake, "ollama": OllamaFake}
+FAKES = {"groq": GroqFake, "gemini": GeminiFake, "ollama": OllamaFake, "openai": OpenAIFake}
 
 
 def main() -> None:
@@ -32,7 +40,7 @@ def main() -> None:
             )
             stack.enter_context(fake)
             print(f"{name} {fake.url}", flush=True)  # noqa: T201 # it is a command
-        print(f"keys: {GROQ_KEY} {GEMINI_KEY}", flush=True)  # noqa: T201
+        print(f"keys: {GROQ_KEY} {GEMINI_KEY} {OPENAI_KEY}", flush=True)  # noqa: T201
         signal.sigwait({signal.SIGINT, signal.SIGTERM})
 
 
