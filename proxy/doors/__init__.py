@@ -196,7 +196,7 @@ def request_at(where: str, body: bytes, entrances: Iterable[Entrance] = (*DOORS,
     """What `body` asks at a door, told by its name or by a path of it. Raises ApiError."""
     asking = [one for one in entrances if hasattr(one.door, "stream")]
     for one in asking:
-        if where == one.door.name and "{" not in one.paths[0]:
+        if where == one.door.name:
             return _asked(one.door, Call(body, path=one.paths[0]))
         for path in one.paths:
             if found := compile_path(path)[0].match(where):

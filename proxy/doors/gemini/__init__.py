@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs
-
 from proxy.doors.door import Call, Opening
 from proxy.doors.gemini.errors import GeminiErrors
-from proxy.doors.gemini.read import Parsed, model_name, parse_request
+from proxy.doors.gemini.read import Parsed, named_model, parse_request
 from proxy.doors.gemini.write import ChunkStream, Fold
 from proxy.doors.openai import parse_json
 
@@ -21,9 +19,9 @@ class GenerateDoor(GeminiErrors):
 
     def read(self, call: Call) -> Parsed:
         """The request in a body, checked. Without `alt=sse` a stream is one array."""
-        in_array = self._stream and parse_qs(call.query).get(b"alt") != [b"sse"]
+        in_array = self._stream and b"alt=sse" not in call.query.split(b"&")
         data = parse_json(call.body)
-        model = model_name(call.params.get("model") or str(data.get("model") or ""))
+        model = named_model(call, data)
         return parse_request(data, model, stream=self._stream, in_array=in_array)
 
     def stream(self, asked: Parsed, opening: Opening) -> ChunkStream:

@@ -31,6 +31,7 @@ SCHEMAS = ("responseJsonSchema", "_responseJsonSchema", "responseSchema")
 KNOWN = spelled(
     *PARAMS,
     *OWN,
+    *SILENT,
     *SCHEMAS,
     *("topK", "candidateCount", "maxOutputTokens", "stopSequences", "responseLogprobs", "logprobs"),
     *("responseMimeType", "responseFormat", "responseModalities", "thinkingConfig"),
@@ -82,8 +83,7 @@ def config_of(body: Json) -> Config:
         if (value := member(given, PATH, name, _as_it_is)) is not None:
             found.own[name] = value
             found.dropped.append(f"{PATH}.{name}")
-    known = KNOWN | spelled(*SILENT)
-    found.dropped += [f"{PATH}.{name}" for name in strange(given, known)]
+    found.dropped += [f"{PATH}.{name}" for name in strange(given, KNOWN)]
     return found
 
 

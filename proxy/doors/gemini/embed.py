@@ -14,7 +14,7 @@ from proxy.doors.door import Asked, Call, Opening, Stream
 from proxy.doors.gemini.errors import JSON_TYPE, GeminiErrors
 from proxy.doors.gemini.fields import field, member, objects, whole, word
 from proxy.doors.gemini.messages import as_parts
-from proxy.doors.gemini.read import model_name
+from proxy.doors.gemini.read import named_model
 from proxy.doors.openai import parse_json
 from proxy.errors import bad_request
 from proxy.reply import Header
@@ -35,7 +35,7 @@ class EmbedDoor(GeminiErrors):
     def read(self, call: Call) -> Asked:
         """The texts of a body. Raises ApiError."""
         data = parse_json(call.body)
-        model = model_name(call.params.get("model") or str(data.get("model") or ""))
+        model = named_model(call, data)
         if not self._several:
             return Asked(_request(model, [data], [""]))
         requests = member(data, "", "requests", objects) or []

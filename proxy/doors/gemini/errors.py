@@ -59,7 +59,7 @@ def error_object(error: ApiError) -> Json:
 def _message(error: ApiError) -> str:
     if error.status != 429 or error.retry_after_s is None:
         return error.message
-    return f"{error.message} Please retry in {_wait_s(error):.9g}s."
+    return f"{error.message.rstrip('.')}. Please retry in {_wait_s(error):.9g}s."
 
 
 def _wait_s(error: ApiError) -> float:

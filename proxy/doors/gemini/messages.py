@@ -100,34 +100,53 @@ class Conversation:
         if len(contents) > MAX_CONTENTS:
             raise out_of_range(path, f"a list of at most {MAX_CONTENTS} contents")
         for at, content in enumerate(contents):
+            if (text := _plain(content)) is not None:
+                self._add_plain(content.get("role"), text)
+                continue
             if isinstance(content, str):
                 content = {"parts": [{"text": content}]}
             self._add(json_object(f"{path}[{at}]", content), at, f"{path}[{at}]")
 
+    def _add_plain(self, role: str, text: str) -> None:
+        """One text of either side, as nearly all are."""
+        if role != MODEL:
+            self._close()
+            self._turns.append(_Turn({"role": "user", "content": text}))
+            return
+        said = self._saying()
+        said.texts.append(text)
+        said.natives.append({"text": text})
+        said.is_plain = said.is_plain and not said.ids
+
+    def _saying(self) -> _Said:
+        """The model's turn, begun if it is not."""
+        if self._said is None:
+            turn = _Turn({})
+            self._turns.append(turn)
+            self._said = _Said(turn)
+        return self._said
+
     def _add(self, content: Json, at: int, path: str) -> None:
         role, parts = content.get("role"), as_parts(content, path)
         if role == MODEL:
-            if self._said is None:
-                turn = _Turn({})
-                self._turns.append(turn)
-                self._said = _Said(turn)
+            said = self._saying()
             for i, part in enumerate(parts):
-                self._say(self._said, part, at, f"{path}.parts[{i}]")
+                self._say(said, part, at, f"{path}.parts[{i}]")
             return
         if role not in USERS:
             raise bad_request(f"Please use a valid role: user, {MODEL}.", param=f"{path}.role")
         self._close()
-        said: list[Json] = []
+        told: list[Json] = []
         for i, part in enumerate(parts):
             where = f"{path}.parts[{i}]"
             if (response := member(part, where, "functionResponse", json_object)) is not None:
                 self._result(response, f"{where}.functionResponse")
             elif (one := content_part(part, where)) is not None:
-                said.append(one)
-        if said:
-            is_text = len(said) == 1 and said[0]["type"] == "text"
+                told.append(one)
+        if told:
+            is_text = len(told) == 1 and told[0]["type"] == "text"
             self._turns.append(
-                _Turn({"role": "user", "content": said[0]["text"] if is_text else said})
+                _Turn({"role": "user", "content": told[0]["text"] if is_text else told})
             )
 
     # -- what the model said --------------------------------------------------------------------
@@ -258,6 +277,17 @@ def result_text(response: Any, name: str) -> str:
 
 def _json(value: Any) -> str:
     return orjson.dumps(value).decode()
+
+
+def _plain(content: Any) -> str | None:
+    """The text of a content that is nothing but that, told without a pattern, which takes long."""
+    if type(content) is not dict or content.get("role") not in ("user", MODEL):
+        return None
+    parts = content.get("parts")
+    if type(parts) is not list or len(parts) != 1 or type(part := parts[0]) is not dict:
+        return None
+    text = part.get("text") if len(part) == 1 else None
+    return text or None if type(text) is str else None
 
 
 def as_parts(content: Json, path: str) -> list[Json]:

@@ -12,13 +12,14 @@ from typing import Any
 from adapters.base import ChatRequest, Json
 from proxy.candidate import MODEL_NAME
 from proxy.doors.checks import string
-from proxy.doors.door import Asked
+from proxy.doors.door import Asked, Call
 from proxy.doors.gemini.config import config_of
 from proxy.doors.gemini.fields import field, member, spelled, strange
 from proxy.doors.gemini.messages import Conversation
 from proxy.doors.gemini.tools import toolbox
 from proxy.doors.schemas import with_bounded_schemas
 from proxy.errors import ApiError, bad_request
+from proxy.routing.candidates import ANY_MODEL
 
 OWN_BLOCK = "gemini"
 """The part of a request that only Google's models get, in their own words."""
@@ -58,6 +59,11 @@ def model_name(path: str) -> str:
         shown = name[:128] if name.isprintable() else "(unprintable)"
         raise ApiError(404, f"models/{shown} {UNLISTED}", code="model_not_found", param="model")
     return name
+
+
+def named_model(call: Call, data: Json) -> str:
+    """The model's name: in the path, or in a body that comes without one, to be explained."""
+    return model_name(call.params.get("model") or str(data.get("model") or ANY_MODEL))
 
 
 def parse_request(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from adapters.base import Json, Thinking
+from proxy.doors import request_at
 from proxy.doors.gemini.read import model_name, parse_request
 from proxy.doors.gemini.schema import in_camels, json_schema
 from proxy.errors import ApiError
@@ -218,3 +220,11 @@ def test_a_models_name_stands_in_the_path() -> None:
         with pytest.raises(ApiError, match="is not found for API version") as caught:
             model_name(path)
         assert caught.value.status == 404
+
+
+def test_a_request_is_explained_by_the_doors_name() -> None:
+    body = {**HELLO, "model": "models/gemini-2.5-flash"}
+    for given, name in ((body, "gemini-2.5-flash"), (HELLO, "default")):
+        assert request_at("gemini", orjson.dumps(given)).model == name
+    path = "/v1beta/models/a/b:8b:streamGenerateContent"
+    assert request_at(path, orjson.dumps(HELLO)).model == "a/b:8b"
