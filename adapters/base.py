@@ -135,7 +135,8 @@ class Capabilities(Struct, frozen=True):
     """What a model can do. True also where nobody knows: the provider then has the last word.
 
     `image_urls` is False where an image must come as bytes, so that the proxy fetches it first.
-    `insert` is to fill in between two texts.
+    `insert` is to fill in between two texts. What `hands_on` is not answered where it is asked, but
+    handed on to a cloud.
     `image_types` are the media types of pictures that it surely takes, None where that is unknown;
     `tries_images` tells whether it may take others.
     `n` tells whether several choices can be had in one plain call, `n_stream` in one stream.
@@ -145,6 +146,7 @@ class Capabilities(Struct, frozen=True):
     images: bool = True
     image_urls: bool = False
     insert: bool = False
+    hands_on: bool = False
     image_types: frozenset[str] | None = None
     tries_images: bool = True
     audio: bool = True

@@ -45,6 +45,7 @@ from adapters.ollama.context import (
 from adapters.ollama.embeddings import EmbeddingAnswer
 from adapters.ollama.errors import CURE, NAME, refusal, refusal_error
 from adapters.ollama.generate import GENERATE_PATH, by_generate
+from adapters.ollama.host import CLOUD_MODELS
 from adapters.ollama.request import CHAT_PATH, to_native
 from adapters.ollama.settings import OllamaSettings as OllamaSettings
 from adapters.reading import Bounded
@@ -112,6 +113,7 @@ class OllamaAdapter:
             tools=facts.can("tools") is not False,
             images=facts.can("vision") is not False,
             insert=facts.can("insert") is not False,
+            hands_on=model.endswith(CLOUD_MODELS),
             image_types=IMAGE_TYPES,
             audio=facts.can("audio") is not False,
             thinking=facts.can("thinking") is not False,

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import httpx
 
 DEFAULT_PORT = 11434
+CLOUD_MODELS = ("-cloud", ":cloud")
+"""How the names of models end that a server on this machine only passes on to ollama.com."""
 PORT_OF_SCHEME: Mapping[str, int] = {"http": 80, "https": 443}
 # What a server listens on at every address is no address to connect to.
 CONNECTABLE: Mapping[str, str] = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104

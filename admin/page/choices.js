@@ -129,14 +129,21 @@ function appRow(app, providers) {
   const select = make("select", { id: `app-${app.id}` }, make("option", { value: "" }, "As chosen above"),
     ...providers.map(({ id, title }) => make("option", { value: id }, title)));
   select.value = app.provider ?? "";
+  const path = `/api/user/preferences?app=${encodeURIComponent(app.id)}`;
+  const home = make("input", { type: "checkbox", id: `home-${app.id}`, checked: app.local_only });
+  home.addEventListener("change", () => attempt(
+    () => api("PUT", path, { local_only: home.checked }),
+    () => `✓ ${app.id}: its requests ${home.checked ? "stay on this machine and its networks" : "may go to any provider"}.`,
+  ));
   select.addEventListener("change", () => {
-    const path = `/api/user/preferences?app=${encodeURIComponent(app.id)}`;
     const title = select.selectedOptions[0].text;
+    const asAbove = () => (app.local_only ? api("PUT", path, { default_llm_provider: null }) : api("DELETE", path));
     attempt(
-      () => (select.value ? api("PUT", path, { default_llm_provider: select.value }) : api("DELETE", path)),
+      () => (select.value ? api("PUT", path, { default_llm_provider: select.value }) : asAbove()),
       () => `✓ ${app.id}: ${select.value ? `its requests will use ${shortName(title)}` : "as chosen above"}.`,
     );
   });
   const seen = app.last_at ? `${number(app.requests)} ${app.requests === 1 ? "request" : "requests"}, last at ${moment(app.last_at)}` : "not seen since the start";
-  return make("li", {}, make("label", { htmlFor: select.id, className: "name" }, app.id), make("span", { className: "muted small" }, seen), select);
+  return make("li", {}, make("label", { htmlFor: select.id, className: "name" }, app.id), make("span", { className: "muted small" }, seen),
+    make("label", { className: "small home", htmlFor: home.id, title: "Never sent to a cloud, whatever is chosen" }, home, " at home only"), select);
 }

@@ -92,6 +92,11 @@ class Given:
 @click.argument("provider", required=False)
 @click.option("--app", metavar="NAME", help="Switch this app alone (its API key is app-NAME).")
 @click.option("--model", help="The provider's model to use from now on.")
+@click.option(
+    "--local-only/--anywhere",
+    default=None,
+    help="Whether its requests must stay on this machine and its networks.",
+)
 @click.option("--force", is_flag=True, help="Switch even to a provider that is not set up yet.")
 @click.option("--reset", is_flag=True, help="Take the choice back, an app's or the one for all.")
 @click.pass_obj
@@ -101,6 +106,7 @@ def use(
     app: str | None,
     model: str | None,
     *,
+    local_only: bool | None,
     force: bool,
     reset: bool,
 ) -> None:
@@ -109,28 +115,34 @@ def use(
     Takes effect for the next request of the running server, or else at the next start.
     """
     app = app and (app.removeprefix("app-") or app)
-    if reset != (provider is None) or (reset and model is not None):
+    if reset != (provider is None) or (reset and (model is not None or local_only is not None)):
         raise Stop("name a provider, or --reset alone")
     if model == "":
         raise Stop("--model wants the name of a model")
     if provider is None:
         _reset(given.address(), app)
     else:
-        _use(given.address(), provider, app, model, force=force)
+        _use(given.address(), provider, app, model, local_only, force=force)
 
 
 def _reset(settings: Settings, app: str | None) -> None:
     from proxy.command.remote import running
 
     with failures(), running(settings) as server:
-        change: Json = {"default_llm_provider": None, "models": None}
+        change: Json = {"default_llm_provider": None, "models": None, "local_only": None}
         where = _change(settings, server, app, change)
     whose = "The choice for all" if app is None else f"The choice of the app {app!r}"
     say(f"✓ {whose} is taken back.\n  {where}")
 
 
 def _use(
-    settings: Settings, provider: str, app: str | None, model: str | None, *, force: bool
+    settings: Settings,
+    provider: str,
+    app: str | None,
+    model: str | None,
+    local_only: bool | None,
+    *,
+    force: bool,
 ) -> None:
     from proxy.command.remote import running
     from proxy.command.terminal import short
@@ -142,9 +154,13 @@ def _use(
     change: Json = {"default_llm_provider": name}
     if model is not None:
         change["models"] = {name: model}
+    if local_only is not None:
+        change["local_only"] = local_only
     with failures(), running(settings) as server:
         [one] = [one for one in _facts(settings, server)["providers"] if one["id"] == name]
         title = short(one["title"])
+        if local_only and not one["local"]:
+            raise Stop(f"{title} is not on this machine: --local-only needs one that is")
         lacking = one["unconfigured"] and f"{one['unconfigured']}. To do: {one['setup']}."
         if lacking and not force:
             raise Failed(f"{title} is not set up yet: {lacking} Or switch anyway with --force.")
@@ -154,6 +170,8 @@ def _use(
     say(f"✓ {subject} switched to {title}. {whose} subsequent requests will use {title}.")
     if model is not None:
         say(f"  Its model is {model}.")
+    if local_only is not None:
+        say(f"  {whose} requests {'stay on this machine' if local_only else 'may go anywhere'}.")
     say(f"  {where}")
     listed = {each.removesuffix(":latest") for each in one["models"]}
     if model is not None and len(listed) > 1 and model.removesuffix(":latest") not in listed:

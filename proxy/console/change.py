@@ -55,12 +55,14 @@ def preference_object(row: StoredPreference, holds: Preference, rate_preset: str
         "fallback": list(holds.fallback),
         "aliases": {name: dict(models) for name, models in holds.aliases.items()},
         "rate_preset": rate_preset,
+        "local_only": holds.local_only,
         "stored": {
             "default_llm_provider": row.provider,
             "models": dict(row.models),
             "fallback": list(row.fallback),
             "aliases": {name: dict(models) for name, models in row.aliases.items()},
             "rate_preset": row.rate_preset,
+            "local_only": row.local_only,
         },
         "created_at": row.created_at,
         "updated_at": row.updated_at,
@@ -127,12 +129,21 @@ def _put_preset(row: StoredPreference, value: Any, _providers: Collection[str]) 
     return replace(row, rate_preset=value)
 
 
+def _put_local_only(
+    row: StoredPreference, value: Any, _providers: Collection[str]
+) -> StoredPreference:
+    if value is not None and not isinstance(value, bool):
+        raise _invalid("local_only", "true, false or null", code="invalid_type")
+    return replace(row, local_only=value)
+
+
 _FIELDS: Mapping[str, Callable[[StoredPreference, Any, Collection[str]], StoredPreference]] = {
     "default_llm_provider": _put_provider,
     "models": _put_models,
     "fallback": _put_fallback,
     "aliases": _put_aliases,
     "rate_preset": _put_preset,
+    "local_only": _put_local_only,
 }
 
 

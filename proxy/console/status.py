@@ -75,6 +75,7 @@ def status_of(
             "aliases": {name: dict(models) for name, models in preference.aliases.items()},
             "rate_preset": sources.presets.current,
             "lost": sorted(sources.preferences.lost()),
+            "local_only": preference.local_only,
         },
         "providers": [
             _provider(sources, name, preference, health, reach.get(name), now)
@@ -301,6 +302,7 @@ def _apps(sources: Sources) -> list[Json]:
             "requests": seen[name].requests if name in seen else 0,
             "last_at": round(seen[name].last_at) if name in seen else None,
             "provider": rows[name].provider if name in rows else None,
+            "local_only": sources.preferences.get(name).local_only,
         }
         for name in names
     ]

@@ -15,6 +15,7 @@ from proxy.errors import ApiError, bad_request, model_not_found
 from proxy.limits.retired import Retired
 from proxy.limits.unable import Unable
 from proxy.routing.demands import demands
+from proxy.routing.home import at_home
 from proxy.routing.operations import OPERATIONS, Operations
 from proxy.routing.pin import Pin
 from proxy.routing.preference import Preference as Preference, unasked
@@ -91,6 +92,13 @@ class Chooser:
 
         `fallback` False leaves the first candidate only, True adds the others to a pinned one.
         """
+        plan = self._plan(request, preference, fallback)
+        if preference.local_only:
+            own = at_home(plan.candidates, self._adapters, pinned=plan.pinned)
+            plan = replace(plan, candidates=own)
+        return replace(plan, candidates=plan.candidates[:1]) if fallback is False else plan
+
+    def _plan(self, request: Any, preference: Preference, fallback: bool | None) -> Plan:
         operation = self._operations[type(request)]
         if operation.pin is not None and operation.model is not None:
             return self._fixed(operation.pin, operation.model, request.model, preference)
@@ -104,7 +112,7 @@ class Chooser:
         plan = self._capable(plan, operation.needs(request))
         if self.cannot.known:
             plan = self._willing(plan, demands(request))
-        return replace(plan, candidates=plan.candidates[:1]) if fallback is False else plan
+        return plan
 
     def _fixed(
         self,
@@ -288,6 +296,8 @@ class Chooser:
     def _order(self, preference: Preference) -> list[str]:
         """Preferred, then fallback, without those that are not set up. Raises ApiError 503."""
         others = preference.fallback or self._unasked
+        if preference.local_only:
+            others = (*others, *self._unasked)
         order = list(dict.fromkeys([preference.provider, *others]))
         order = [name for name in order if self._adapters[name].unconfigured is None]
         stand_in = self.stand_in(preference)

@@ -13,7 +13,8 @@ class Preference:
     """What the user has chosen. `chosen` is False while nobody has: then only defaults stand.
 
     `models` holds the model to use at a provider where it is not the setting's; `aliases` maps a
-    name that clients send to the model it means at each provider.
+    name that clients send to the model it means at each provider. What is `local_only` never
+    leaves the user's own machines.
     """
 
     provider: str
@@ -21,6 +22,7 @@ class Preference:
     fallback: tuple[str, ...] = ()
     models: Mapping[str, str] = field(default_factory=dict)
     aliases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    local_only: bool = False
 
 
 def unasked(adapters: Mapping[str, Adapter]) -> list[str]:

@@ -79,6 +79,7 @@ class PreferenceRow(SQLModel, table=True):
     rate_preset: str | None = Field(default=None, max_length=16)
     created_at: datetime = Field(sa_type=_Moment)
     updated_at: datetime = Field(sa_type=_Moment)
+    local_only: bool | None = None
 
 
 class SignatureRow(SQLModel, table=True):
@@ -195,6 +196,7 @@ class Database:
             row.aliases = {name: dict(models) for name, models in stored.aliases.items()}
             row.fallback = list(stored.fallback)
             row.rate_preset = stored.rate_preset
+            row.local_only = stored.local_only
             row.updated_at = now
             session.add(row)
             session.commit()
@@ -286,6 +288,7 @@ def _stored(row: PreferenceRow) -> StoredPreference:
         aliases={name: dict(models) for name, models in row.aliases.items()},
         fallback=tuple(row.fallback),
         rate_preset=row.rate_preset,
+        local_only=row.local_only,
         created_at=_in_utc(row.created_at),
         updated_at=_in_utc(row.updated_at),
     )

@@ -28,6 +28,7 @@ class StoredPreference:
     aliases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     fallback: Sequence[str] = ()
     rate_preset: str | None = None
+    local_only: bool | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
 
@@ -125,6 +126,7 @@ class Preferences:
             fallback=fallback or below.fallback,
             models={**below.models, **row.models},
             aliases={**below.aliases, **row.aliases},
+            local_only=below.local_only if row.local_only is None else row.local_only,
         )
 
 

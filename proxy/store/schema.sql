@@ -1,6 +1,6 @@
 BEGIN TRANSACTION;
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num));
-INSERT INTO "alembic_version" VALUES('0003');
+INSERT INTO "alembic_version" VALUES('0004');
 CREATE TABLE cooldowns (
 	provider VARCHAR(64) NOT NULL,
 	model VARCHAR(128) NOT NULL,
@@ -55,6 +55,7 @@ CREATE TABLE user_preferences (
 	rate_preset VARCHAR(16),
 	created_at DATETIME NOT NULL,
 	updated_at DATETIME NOT NULL,
+	local_only BOOLEAN,
 	PRIMARY KEY (id)
 );
 CREATE INDEX ix_signatures_created_at ON signatures (created_at);

@@ -133,7 +133,7 @@ class SqliteReader(SqliteFile):
         """Every row of the preference table."""
         rows = self._query(
             "SELECT id, default_llm_provider, models, aliases, fallback, rate_preset,"
-            " created_at, updated_at FROM user_preferences"
+            " local_only, created_at, updated_at FROM user_preferences"
         )
         with _readable():
             return [_preference(*row) for row in rows]
@@ -200,6 +200,7 @@ def _preference(
     aliases: str,
     fallback: str,
     rate_preset: str | None,
+    local_only: int | None,
     created_at: str,
     updated_at: str,
 ) -> StoredPreference:
@@ -210,6 +211,7 @@ def _preference(
         aliases={name: dict(models) for name, models in json.loads(aliases).items()},
         fallback=tuple(json.loads(fallback)),
         rate_preset=rate_preset,
+        local_only=None if local_only is None else bool(local_only),
         created_at=_moment(created_at),
         updated_at=_moment(updated_at),
     )

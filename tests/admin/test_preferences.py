@@ -154,6 +154,8 @@ async def test_an_unknown_provider_is_refused_with_those_there_are(owner: Desk) 
         ({"rate_preset": "reckless"}, "rate_preset"),
         ({"rate_preset": 1}, "rate_preset"),
         ({"rate_preset": ["off"]}, "rate_preset"),
+        ({"local_only": "yes"}, "local_only"),
+        ({"local_only": 1}, "local_only"),
         ({"default_provider": "far"}, "default_provider"),
     ],
 )
@@ -236,3 +238,16 @@ async def test_what_could_not_be_stored_is_said_and_does_not_hold(
         assert "the drawer is stuck" in answer.json()["error"]["message"]
     assert (await owner.get(PREFERENCES))["default_llm_provider"] == "near"
     assert await provider_of(owner) == "near"
+
+
+async def test_an_app_that_stays_at_home_is_answered_there_alone(owner: Desk) -> None:
+    notes = {"authorization": "Bearer app-notes"}
+    await owner.put({"default_llm_provider": "far"})
+    assert await provider_of(owner, headers=notes) == "far"
+    told = (await owner.put({"local_only": True}, app="notes")).json()
+    assert (told["local_only"], told["stored"]["local_only"]) == (True, True)
+    assert (await owner.get(PREFERENCES))["local_only"] is False
+    assert await provider_of(owner, headers=notes) == "near"
+    assert await provider_of(owner) == "far"
+    assert (await owner.put({"local_only": None}, app="notes")).json()["local_only"] is False
+    assert await provider_of(owner, headers=notes) == "far"

@@ -143,6 +143,7 @@ def test_who_is_not_set_up_is_refused_with_the_cure(
         "fallback": [],
         "aliases": {},
         "rate_preset": "provider",
+        "local_only": False,
     }
     assert facts()["apps"] == []
 

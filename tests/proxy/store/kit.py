@@ -26,6 +26,7 @@ FULL_ROW = StoredPreference(
     aliases={"fast": {"near": "tiny", "far": "small"}, "schnell ⚡": {}},
     fallback=("far", "near"),
     rate_preset="careful",
+    local_only=True,
 )
 
 

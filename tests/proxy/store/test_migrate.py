@@ -50,8 +50,9 @@ def released(engine: sa.Engine, revision: str) -> None:
         command.upgrade(config, revision)
         connection.execute(
             sa.text(
-                "INSERT INTO user_preferences VALUES ('default', 'far', '{\"far\": \"big\"}',"
-                f" '{{}}', '[]', NULL, '{MOMENT}', '{MOMENT}')"
+                "INSERT INTO user_preferences (id, default_llm_provider, models, aliases,"
+                " fallback, created_at, updated_at) VALUES ('default', 'far',"
+                f" '{{\"far\": \"big\"}}', '{{}}', '[]', '{MOMENT}', '{MOMENT}')"
             )
         )
 

@@ -50,7 +50,11 @@ async def test_all_of_the_api_works_on_it(
             assert (await first.put(change, app)).status_code == 200
         assert (await first.ask()).headers["x-pointsman-provider"] == "far"
     async with desk(monkeypatch, tmp_path, **given) as second:
-        assert (await second.get(PREFERENCES))["stored"] == {**change, "rate_preset": None}
+        assert (await second.get(PREFERENCES))["stored"] == {
+            **change,
+            "rate_preset": None,
+            "local_only": None,
+        }
         assert (await second.ask()).headers["x-pointsman-provider"] == "far"
         assert (await second.status())["store"]["problem"] is None
 
