@@ -236,7 +236,7 @@ async def test_the_page_learns_of_speed_and_failures(owner: Desk) -> None:
     await owner.ask()
 
     near, far = (await owner.provider("near")), (await owner.provider("far"))
-    assert near["last_error"]["text"] == f"failed with {ErrorKind.SERVER}"
+    assert near["last_error"]["text"] == "failed with a fault of its own: 500"
     assert (near["speed"]["answers"], near["speed"]["failures"]) == (0, 1)
     assert (far["speed"]["answers"], far["speed"]["failures"]) == (1, 0)
 

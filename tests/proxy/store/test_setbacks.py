@@ -34,6 +34,6 @@ def test_both_come_back_from_the_database_as_they_were(tmp_path: Path) -> None:
         after.restore(file.cooldowns())
 
     assert retired.serving["north", "old"] == "young"
-    assert retired.words("north", "old") == REFUSAL.message
+    assert retired.words("north", "old") == "has no such model"  # not the provider's own words
     assert {(quota.provider, quota.model) for quota in health.day_quotas()} == {("north", None)}
     assert after.rows() == before.rows()
