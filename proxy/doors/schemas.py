@@ -1,10 +1,21 @@
-"""The JSON Schemas of a request, bounded before any adapter works on them."""
+"""The JSON Schemas of a request: how OpenAI wraps them, and how large they may be. Pure."""
 
 from __future__ import annotations
 
-from adapters.base import ChatRequest
+from adapters.base import ChatRequest, Json, ResponseFormat
 from adapters.schema_size import SchemaSize, SchemaTooLargeError
+from proxy.doors.checks import flag, member, string
 from proxy.errors import bad_request
+
+
+def schema_format(path: str, given: Json) -> ResponseFormat:
+    """The `schema` in an object that stands at `path`, with what is said of it. Raises ApiError."""
+    return ResponseFormat(
+        schema=given["schema"],
+        name=member(given, path, "name", string) or "response",
+        description=member(given, path, "description", string),
+        strict=member(given, path, "strict", flag),
+    )
 
 
 def with_bounded_schemas(request: ChatRequest) -> ChatRequest:

@@ -10,9 +10,11 @@ def receipt_headers(receipt: Receipt) -> list[Header]:
     """Who answered, after whom, and what to know of it."""
     headers: list[Header] = []
     if receipt.provider:
-        headers.append((b"x-pointsman-provider", receipt.provider.encode()))
-        headers.append((b"x-pointsman-model", _printable(receipt.model or "")))
-        headers.append((b"x-pointsman-attempts", ",".join(receipt.attempts).encode()))
+        headers = [
+            (b"x-pointsman-provider", receipt.provider.encode()),
+            (b"x-pointsman-model", _printable(receipt.model or "")),
+            (b"x-pointsman-attempts", ",".join(receipt.attempts).encode()),
+        ]
     if receipt.warnings:
         headers.append((b"x-pointsman-warnings", _printable("; ".join(receipt.warnings))))
     if receipt.upstream_id:

@@ -79,7 +79,9 @@ class Receipt(Struct):
         """Add an attempt that got its first content, or failed with `error` before it."""
         self.provider = candidate.provider
         self.model = candidate.model
-        waited_s = self.waited_s - sum(one.waited_s for one in self.tries)
+        waited_s = self.waited_s
+        if self.tries:
+            waited_s -= sum(one.waited_s for one in self.tries)
         self.tries.append(
             Try(
                 candidate.provider,

@@ -30,7 +30,7 @@ from proxy.doors.checks import (
 )
 from proxy.doors.door import Asked
 from proxy.doors.openai import check_model_name
-from proxy.doors.schemas import with_bounded_schemas
+from proxy.doors.schemas import schema_format, with_bounded_schemas
 from proxy.errors import bad_request
 
 MAX_TOOLS = 128
@@ -51,30 +51,31 @@ def parse_request(data: Json) -> Parsed:
     messages = parse_messages(data.get("messages"))
     tools, legacy = _tools(data)
     choice, forced, tools = _tool_choice(data, tools)
-    options = checked(data, "stream_options", json_object) or {}
-    params = {name: _PARAMS[name](name, value) for name, value in data.items() if name in _PARAMS}
-    if member(options, "stream_options", "include_obfuscation", flag):
-        params["stream_options.include_obfuscation"] = True
+    fields = {name: _FIELDS[name](name, value) for name, value in data.items() if name in _FIELDS}
+    params = {name: value for name, value in fields.items() if name in _PARAMS}
+    include_usage = False
+    if options := fields.get("stream_options"):
+        include_usage = member(options, "stream_options", "include_usage", flag) or False
+        if member(options, "stream_options", "include_obfuscation", flag):
+            params["stream_options.include_obfuscation"] = True
     if "top_logprobs" in params and not params.get("logprobs"):
         raise bad_request("'top_logprobs' needs 'logprobs' to be true.", param="top_logprobs")
-    most = checked(data, "max_tokens", count)
     request = ChatRequest(
         model=model,
         messages=messages,
-        stream=checked(data, "stream", flag) or False,
-        max_tokens=checked(data, "max_completion_tokens", count) or most,
-        stop=stops(data.get("stop")),
-        n=checked(data, "n", choices) or 1,
+        stream=fields.get("stream", False),
+        max_tokens=fields.get("max_completion_tokens") or fields.get("max_tokens"),
+        stop=stops(data["stop"]) if "stop" in data else (),
+        n=fields.get("n", 1),
         tools=tools,
         tool_choice=choice,
         forced_tool=forced,
-        parallel_tool_calls=checked(data, "parallel_tool_calls", flag),
+        parallel_tool_calls=fields.get("parallel_tool_calls"),
         response_format=_response_format(data.get("response_format")),
         thinking=_thinking(data),
         params=params,
         extensions={name: value for name, value in data.items() if name not in _KNOWN},
     )
-    include_usage = member(options, "stream_options", "include_usage", flag) or False
     own = request.extensions.get("pointsman") if request.extensions else None
     request = with_bounded_schemas(request)
     return Parsed(request, request.stream, own, request.stream and include_usage, legacy)
@@ -99,9 +100,17 @@ _PARAMS: Mapping[str, Check] = {
     "moderation": anything,
 }
 
-_KNOWN = frozenset(_PARAMS) | {
-    *("model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens"),
-    *("stop", "n", "tools", "tool_choice", "functions", "function_call", "parallel_tool_calls"),
+_FIELDS: Mapping[str, Check] = {
+    **_PARAMS,
+    "stream": flag,
+    "stream_options": json_object,
+    "max_tokens": count,
+    "max_completion_tokens": count,
+    "n": choices,
+    "parallel_tool_calls": flag,
+}
+_KNOWN = frozenset(_FIELDS) | {
+    *("model", "messages", "stop", "tools", "tool_choice", "functions", "function_call"),
     *("response_format", "reasoning_effort", "reasoning"),
 }
 
@@ -197,9 +206,9 @@ def _response_format(value: Any) -> ResponseFormat | None:
             "type": "json_schema" | "json_object",
             "json_schema": {"schema": dict()} as wrapped,
         }:
-            return _schema_format("response_format.json_schema", wrapped)
+            return schema_format("response_format.json_schema", wrapped)
         case {"type": "json_schema" | "json_object", "schema": dict()}:  # as llama.cpp has it
-            return _schema_format("response_format", value)
+            return schema_format("response_format", value)
         case {"type": "json_object"}:
             member(value, "response_format", "schema", json_object)
             return ResponseFormat()
@@ -212,15 +221,6 @@ def _response_format(value: Any) -> ResponseFormat | None:
                 param="response_format",
                 code="invalid_value",
             )
-
-
-def _schema_format(path: str, wrapped: Json) -> ResponseFormat:
-    return ResponseFormat(
-        schema=wrapped["schema"],
-        name=member(wrapped, path, "name", string) or "response",
-        description=member(wrapped, path, "description", string),
-        strict=member(wrapped, path, "strict", flag),
-    )
 
 
 def _thinking(data: Json) -> Thinking:

@@ -32,7 +32,7 @@ from proxy.doors.responses.items import Conversation
 from proxy.doors.responses.objects import Echo
 from proxy.doors.responses.tools import Toolbox, check_some_can_run, chosen
 from proxy.doors.responses.turns import OwnTurns, as_items
-from proxy.doors.schemas import with_bounded_schemas
+from proxy.doors.schemas import schema_format, with_bounded_schemas
 from proxy.errors import ApiError, bad_request
 
 SEALED = "reasoning.encrypted_content"
@@ -207,13 +207,8 @@ def _format(text: Json) -> ResponseFormat | None:
             return None
         case {"type": "json_object"}:
             return ResponseFormat()
-        case {"type": "json_schema", "schema": dict(schema)} as given:
-            return ResponseFormat(
-                schema=schema,
-                name=member(given, "text.format", "name", string) or "response",
-                description=member(given, "text.format", "description", string),
-                strict=member(given, "text.format", "strict", flag),
-            )
+        case {"type": "json_schema", "schema": dict()} as given:
+            return schema_format("text.format", given)
         case {"type": "json_schema"}:
             raise bad_request("'text.format' must hold a 'schema'.", param="text.format.schema")
         case _:
