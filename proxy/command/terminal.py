@@ -9,8 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from adapters.base import Json
+
+if TYPE_CHECKING:
+    from proxy.doors.apps import App
 
 REFUSED: Mapping[str, str] = {"auth": "key refused", "account": "account refused"}
 """What does not pass by itself: its owner sees to it, and says so."""
@@ -146,14 +150,14 @@ def _native(native: Json) -> Iterator[str]:
     )
 
 
-def export_lines(shell: str, url: str, *, needs_key: bool) -> list[str]:
-    """What a shell has to run so that OpenAI's SDKs in it find the server at `url`."""
-    names = {"OPENAI_BASE_URL": f"{url}/v1"}
-    if not needs_key:
-        names["OPENAI_API_KEY"] = "unused"
+def export_lines(shell: str, url: str, app: App, *, needs_key: bool) -> list[str]:
+    """What a shell has to run so that apps in it find the server at `url`."""
+    names = app.variables(url, needs_key=needs_key)
     lines = [_export(shell, name, value) for name, value in names.items()]
-    if needs_key:
-        lines.append("# Set OPENAI_API_KEY to one of the keys in POINTSMAN_API_KEYS.")
+    if needs_key and app.key:
+        lines.append(f"# Set {app.key} to one of the keys in POINTSMAN_API_KEYS.")
+    if app.note:
+        lines.append(f"# {app.note}")
     return lines
 
 

@@ -12,13 +12,14 @@ from starlette.routing import compile_path
 
 from adapters.base import Adapter
 from adapters.tasks import TranscriptionRequest, TranslationRequest
+from proxy.doors.apps import ANTHROPIC, OPENAI, App
 from proxy.doors.audio import HearingDoor
 from proxy.doors.audio.speech import SpeechDoor
 from proxy.doors.chat import ChatDoor
 from proxy.doors.completions import CompletionsDoor
 from proxy.doors.door import Call, Desk, Door
 from proxy.doors.embeddings import EmbeddingsDoor
-from proxy.doors.gemini import GenerateDoor
+from proxy.doors.gemini import GenerateDoor, app as gemini_app
 from proxy.doors.gemini.embed import EmbedDoor
 from proxy.doors.gemini.local import CountedTokens, NotServed
 from proxy.doors.gemini.models import GeminiModels
@@ -28,7 +29,7 @@ from proxy.doors.messages.models import AnthropicModels
 from proxy.doors.models.catalog import Catalog
 from proxy.doors.models.desk import Form, ModelsDesk
 from proxy.doors.models.offered import Offered
-from proxy.doors.ollama import OllamaChat, OllamaGenerate, local
+from proxy.doors.ollama import OllamaChat, OllamaGenerate, app as ollama_app, local
 from proxy.doors.ollama.real import Real
 from proxy.doors.openai import OpenAIErrors
 from proxy.doors.responses import ResponsesDoor
@@ -86,6 +87,14 @@ def _openai(path: str) -> tuple[str, ...]:
 
 _TRANSCRIPTIONS = HearingDoor("transcriptions", TranscriptionRequest)
 _TRANSLATIONS = HearingDoor("translations", TranslationRequest)
+
+APPS: Mapping[str, App] = {
+    "openai": OPENAI,
+    "anthropic": ANTHROPIC,
+    ollama_app.NAME: ollama_app.APP,
+    gemini_app.NAME: gemini_app.APP,
+}
+"""By the name of what an app speaks."""
 
 GEMINIS = ("/v1beta", "/v1")
 """Where Gemini's clients look for it. The second they share with OpenAI's."""

@@ -14,6 +14,7 @@ from proxy.candidate import Candidate
 from proxy.errors import ApiError, bad_request, model_not_found
 from proxy.limits.retired import Retired
 from proxy.limits.unable import Unable
+from proxy.routing.aliases import alias_of
 from proxy.routing.demands import demands
 from proxy.routing.home import at_home
 from proxy.routing.operations import OPERATIONS, Operations
@@ -129,7 +130,7 @@ class Chooser:
         ready = [name for name in own if self._may_join(name, preference)]
         if self.is_named(named):
             return Plan((self._named_of(own, named),), pinned=True)
-        alias = preference.aliases.get(named, {})
+        alias = alias_of(preference.aliases, named)
         known = [Candidate(name, alias[name]) for name in ready if name in alias]
         listing = self._listed(named)
         known += [Candidate(name, named) for name in ready if name in listing]
@@ -237,7 +238,7 @@ class Chooser:
                 self._must_be_configured(provider)
                 return Plan((one,), True)
         order = self._order(preference)
-        if alias := preference.aliases.get(model):
+        if preference.aliases and (alias := alias_of(preference.aliases, model)):
             named_too = (n for n in alias if n in self._adapters and n not in self._unasked)
             there = [n for n in named_too if self._adapters[n].unconfigured is None]
             models = {name: alias.get(name) for name in dict.fromkeys((*order, *there))}
@@ -282,7 +283,7 @@ class Chooser:
         provider, model = candidate.provider, candidate.model
         if self.names_model(asked):
             return None
-        was = preference.aliases.get(asked, {}).get(provider)
+        was = alias_of(preference.aliases, asked).get(provider)
         if was is None and provider in self._listed(asked):
             was = asked
         was = was or self.wanted_of(provider, preference)

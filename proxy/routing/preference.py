@@ -13,8 +13,8 @@ class Preference:
     """What the user has chosen. `chosen` is False while nobody has: then only defaults stand.
 
     `models` holds the model to use at a provider where it is not the setting's; `aliases` maps a
-    name that clients send to the model it means at each provider. What is `local_only` never
-    leaves the user's own machines.
+    name that clients send to the model it means at each provider; a `*` in it stands for any text.
+    What is `local_only` never leaves the user's own machines.
     """
 
     provider: str

@@ -47,7 +47,7 @@ class Offered:
         raise model_not_found(name)
 
     def _entries(self, lists: Mapping[str, Sequence[Model]]) -> dict[str, Named]:
-        ours = (ANY_MODEL, *sorted(self._aliases()))
+        ours = (ANY_MODEL, *sorted(name for name in self._aliases() if "*" not in name))
         entries = {name: Named(name, Model(name, owned_by=OURS)) for name in ours}
         for provider, model in _served(lists):
             name = f"{provider}/{model.id}"

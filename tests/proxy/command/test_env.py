@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.base import is_placeholder
 from tests.proxy.command.terminal_kit import one_line, run
 
 
@@ -50,3 +51,44 @@ def test_env_names_an_address_that_can_be_reached(listening: str, reached: str) 
 @pytest.mark.parametrize("command", [("env",), ("status",), ("use", "groq")])
 def test_a_port_that_the_system_chooses_must_be_named(command: tuple[str, ...]) -> None:
     assert "--port" in one_line(run("--port", "0", *command), 2)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "lines"),
+    [
+        (
+            "anthropic",
+            [
+                "export ANTHROPIC_BASE_URL='http://127.0.0.1:1'",
+                "export ANTHROPIC_AUTH_TOKEN='unused'",
+            ],
+        ),
+        (
+            "ollama",
+            [
+                "export OLLAMA_HOST='http://127.0.0.1:1'",
+                "# Where pointsman itself runs, OLLAMA_BASE_URL names the real server.",
+            ],
+        ),
+        (
+            "gemini",
+            [
+                "export GOOGLE_GEMINI_BASE_URL='http://127.0.0.1:1'",
+                "export GEMINI_API_KEY='none'",
+            ],
+        ),
+    ],
+)
+def test_env_is_for_other_protocols_too(protocol: str, lines: list[str]) -> None:
+    assert run("env", "--for", protocol).stdout.splitlines() == lines
+
+
+def test_the_key_that_env_sets_for_gemini_is_none_to_this_server() -> None:
+    assert is_placeholder("none")
+
+
+def test_env_names_the_protocols_that_there_are() -> None:
+    result = run("env", "--for", "esperanto")
+
+    assert result.exit_code == 2
+    assert "openai, anthropic, ollama, gemini" in result.stderr

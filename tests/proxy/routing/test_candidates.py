@@ -107,6 +107,15 @@ def test_an_alias_is_each_providers_own_model(station: Station) -> None:
     assert station.order("slow", preference)[0] == "south/south-model"
 
 
+def test_a_star_in_an_alias_stands_for_any_text(station: Station) -> None:
+    aliases = {"claude-*haiku*": {"north": "tiny"}, "claude-*": {"north": "flash"}}
+    preference = Preference("north", aliases=aliases)
+
+    assert station.order("claude-3-5-haiku-latest", preference)[0] == "north/tiny"
+    assert station.order("claude-opus-4", preference)[0] == "north/flash"
+    assert station.order("gpt-4o", preference)[0] == "north/north-model"
+
+
 def test_an_alias_stands_over_a_listed_name(station: Station) -> None:
     station.lists = {"north": ["fast"]}
     preference = Preference("local", aliases={"fast": {"south": "flash"}})

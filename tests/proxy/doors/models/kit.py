@@ -53,7 +53,7 @@ class Station:
         service = Service(nobody, nobody, deadline_s=5, split_tags=False)
         doors = [
             Route(path, Endpoint(one.door, service), methods=one.methods)
-            for one in listing(self.catalog, lambda: ("smart", "fast"))
+            for one in listing(self.catalog, lambda: ("smart", "fast", "claude-*"))
             for path in one.paths
         ]
         transport = httpx.ASGITransport(Guard(Starlette(routes=doors)))
