@@ -263,17 +263,19 @@ def explain(given: Given, request: IO[bytes], door: str, wants_json: bool) -> No
 
 @click.command()
 @click.option("--shell", type=click.Choice(["sh", "fish", "powershell"]), default="sh")
-@click.option("--for", "protocol", default="openai", help="openai, or another that apps speak.")
+@click.option("--for", "protocol", help="What the apps speak, if not OpenAI's API.")
 @click.pass_obj
-def env(given: Given, shell: str, protocol: str) -> None:
-    """Print the lines that point apps here: OpenAI's SDKs, or those of another protocol.
+def env(given: Given, shell: str, protocol: str | None) -> None:
+    """Print the lines that point OpenAI's SDKs here, or the apps of another protocol.
 
     Run it as: eval "$(pointsman env)"
     """
     from proxy.command.terminal import export_lines
     from proxy.doors import APPS
+    from proxy.doors.apps import OPENAI
 
-    if (app := APPS.get(protocol)) is None:
+    app = APPS.get(protocol) if protocol else OPENAI
+    if app is None:
         raise click.BadParameter(f"one of {', '.join(APPS)}", param_hint="--for")
     settings = given.address()
     for line in export_lines(shell, settings.url(), app, needs_key=bool(settings.client_keys)):

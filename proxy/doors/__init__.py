@@ -12,7 +12,7 @@ from starlette.routing import compile_path
 
 from adapters.base import Adapter
 from adapters.tasks import TranscriptionRequest, TranslationRequest
-from proxy.doors.apps import ANTHROPIC, OPENAI, App
+from proxy.doors.apps import ANTHROPIC, App
 from proxy.doors.audio import HearingDoor
 from proxy.doors.audio.speech import SpeechDoor
 from proxy.doors.chat import ChatDoor
@@ -89,12 +89,11 @@ _TRANSCRIPTIONS = HearingDoor("transcriptions", TranscriptionRequest)
 _TRANSLATIONS = HearingDoor("translations", TranslationRequest)
 
 APPS: Mapping[str, App] = {
-    "openai": OPENAI,
     "anthropic": ANTHROPIC,
     ollama_app.NAME: ollama_app.APP,
     gemini_app.NAME: gemini_app.APP,
 }
-"""By the name of what an app speaks."""
+"""By the name of what an app speaks; without one, it is OpenAI's."""
 
 GEMINIS = ("/v1beta", "/v1")
 """Where Gemini's clients look for it. The second they share with OpenAI's."""

@@ -91,4 +91,4 @@ def test_env_names_the_protocols_that_there_are() -> None:
     result = run("env", "--for", "esperanto")
 
     assert result.exit_code == 2
-    assert "openai, anthropic, ollama, gemini" in result.stderr
+    assert "anthropic, ollama, gemini" in result.stderr
