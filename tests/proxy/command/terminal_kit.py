@@ -18,7 +18,7 @@ from tests.fakes import GEMINI_KEY, GROQ_KEY, GeminiFake, GroqFake, OllamaFake
 from tests.proxy.serving import Host
 from tests.proxy.test_settings import PREFIXES
 
-NOWHERE = "127.0.0.1:1"
+NOWHERE = "127.0.0.1:2"
 
 
 def clean(patch: pytest.MonkeyPatch, folder: Path) -> None:
