@@ -6,9 +6,8 @@ POINTSMAN_PROVIDERS names as `desk`. Some stand without being named.
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
@@ -90,18 +89,6 @@ def same_keys(providers: Mapping[str, ProviderSettings]) -> Iterator[str]:
                     f"{one.variable('api_key')} is the key of {other!r}, too:"
                     " its limits are counted for each of them"
                 )
-
-
-def own_addresses(
-    providers: Mapping[str, ProviderSettings], hosts: Collection[str], port: int
-) -> Iterator[str]:
-    """A line for each provider that is said to be where this server is."""
-    for one in providers.values():
-        url = (getattr(one, "host", None) and one.address) or one.base_url
-        parts = urlsplit(url or "")
-        with contextlib.suppress(ValueError):
-            if parts.hostname in hosts and parts.port == port:
-                yield f"{one.variable('base_url')}={url!r}: is the address of this server itself"
 
 
 def variables_of(name: str, declared: type[BaseModel]) -> dict[str, str]:

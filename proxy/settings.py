@@ -32,7 +32,6 @@ from proxy.providers import (
     BadProvidersError,
     is_shared,
     known_variables,
-    own_addresses,
     placeholders,
     providers_of,
     told,
@@ -293,8 +292,6 @@ def load_settings(env_file: Path | None = None, **given: Any) -> Settings:
     except ValidationError as error:
         lines = told(error, "POINTSMAN_", tuple(given))
         raise SettingsError("; ".join([*lines, *wrong])) from None
-    here = {*LOOPBACK_HOSTS, settings.host}
-    wrong = [*wrong, *own_addresses(settings.providers, here, settings.port)]
     if wrong:
         raise SettingsError("; ".join(wrong))
     return settings

@@ -21,7 +21,7 @@ def apart(settings: Settings, host: str, port: int) -> Settings:
     for name, one in settings.providers.items():
         if not _leads_to(one.address, host, port):
             continue
-        setting = f"{name.upper()}_BASE_URL"
+        setting = one.variable("base_url")
         home = one.at_home()
         if one.base_url:
             raise SettingsError(f"{setting}={one.base_url!r} leads to this server itself")

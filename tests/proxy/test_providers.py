@@ -11,8 +11,9 @@ from adapters import PRESETS, REGISTRY, STANDING
 from adapters.base import AdapterError, ErrorKind
 from adapters.groq.adapter import GroqAdapter
 from adapters.ollama.adapter import OllamaAdapter
+from proxy.command.loops import apart
 from proxy.providers import BadProvidersError, placeholders, providers_of, same_keys
-from proxy.settings import SettingsError, load_settings, strange_settings
+from proxy.settings import Settings, SettingsError, load_settings, strange_settings
 from tests.adapters.kit import DictMemory, FakeUpstream, json_reply
 
 DESK_AND_WORK = {
@@ -186,20 +187,14 @@ def test_two_with_one_key_are_told_of() -> None:
     assert list(same_keys(providers_of(DESK_AND_WORK))) == []
 
 
-@pytest.mark.parametrize(
-    ("values", "name"),
-    [
-        ({"GROQ_BASE_URL": "http://localhost:8123"}, "GROQ_BASE_URL"),
-        ({"OLLAMA_HOST": "127.0.0.1:8123"}, "OLLAMA_BASE_URL"),
-        ({"VLLM_BASE_URL": "http://127.0.0.1:8123/v1"}, "VLLM_BASE_URL"),
-    ],
-)
-def test_an_address_that_is_this_server_is_refused(
-    monkeypatch: pytest.MonkeyPatch, values: dict[str, str], name: str
-) -> None:
-    monkeypatch.setenv("POINTSMAN_PORT", "8123")
-    for variable, value in values.items():
-        monkeypatch.setenv(variable, value)
+def test_one_that_is_this_server_is_told_by_its_own_setting() -> None:
+    found = providers_of(
+        {
+            "POINTSMAN_PROVIDERS": "my-own",
+            "MY_OWN_KIND": "vllm",
+            "MY_OWN_BASE_URL": "http://[::1]:8",
+        }
+    )
 
-    with pytest.raises(SettingsError, match=rf"^{name}='http.*': is the address of this server"):
-        load_settings()
+    with pytest.raises(SettingsError, match=r"^MY_OWN_BASE_URL=.* leads to this"):
+        apart(Settings(providers=found), "127.0.0.1", 8)
