@@ -147,9 +147,10 @@ def _set_format(found: Config, given: Json) -> None:
     schema = native
     if name == "responseSchema":
         schema, native = json_schema(native), in_camels(native)
-    if kind == ENUM_TYPE:
+    if kind == ENUM_TYPE:  # which not all of Google's servers take: as JSON, it is for all
         found.is_word = True
-        schema = _holding(schema)
+        found.response_format = ResponseFormat(schema=_holding(schema))
+        return
     found.response_format = ResponseFormat(schema=schema)
     found.own |= {"responseMimeType": kind, name.removeprefix("_"): native}
 

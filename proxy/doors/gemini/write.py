@@ -289,13 +289,24 @@ class Fold:
     def __init__(self, asked: Parsed, opening: Opening) -> None:
         self._answer = Answer(asked, opening)
         self._parts: dict[int, list[Json]] = {}
+        self._texts: dict[int, list[str]] = {}
 
     def feed(self, events: Iterable[Event]) -> None:
         """Take the events in, in the order of the answer."""
         for event in events:
-            if (said := self._answer.take(event)) is not None:
+            if type(event) is Text and (pieces := self._texts.get(event.index)) is not None:
+                pieces.append(event.text)  # the one path that is walked for every token
+            elif (said := self._answer.take(event)) is not None:
                 index, part = said
+                self._close(index)
                 self._parts.setdefault(index, []).append(part)
+                if type(event) is Text and not self._answer.keeps_text:
+                    self._texts[index] = [event.text]
+
+    def _close(self, index: int) -> None:
+        """The text that was open is whole."""
+        if pieces := self._texts.pop(index, None):
+            self._parts[index][-1] = {"text": "".join(pieces)}
 
     def cut(self) -> bool:
         """End here; False where there is no text, or a call that may be cut in its arguments."""
@@ -303,6 +314,8 @@ class Fold:
 
     def end(self) -> bytes:
         """The object as JSON."""
+        for index in list(self._texts):
+            self._close(index)
         whole = self._answer.last()
         for candidate in whole.get("candidates", ()):
             said = _joined(self._parts.get(candidate["index"], ()))

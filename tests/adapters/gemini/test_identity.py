@@ -95,7 +95,6 @@ def test_gemini_3_hears_how_its_own_tools_stand_beside_others() -> None:
         {"responseMimeType": "application/json"},
         {"responseMimeType": "application/json", "responseSchema": SCHEMA},
         {"responseMimeType": "application/json", "responseJsonSchema": {"type": "object"}},
-        {"responseMimeType": "text/x.enum", "responseSchema": {"type": "STRING", "enum": ["a"]}},
     ],
 )
 def test_the_schema_of_an_answer_stays_as_it_is(config: Json) -> None:
