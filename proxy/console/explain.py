@@ -13,6 +13,7 @@ from proxy.console.status import paused
 from proxy.doors.openai import error_object
 from proxy.errors import ApiError, from_adapter
 from proxy.limits.health import Status
+from proxy.routing.ability import cannot
 from proxy.routing.candidates import Chooser, Plan, Preference
 from proxy.routing.operations import Operation, Operations
 
@@ -40,7 +41,7 @@ def explain(
     except ApiError as error:
         told: Json = {"candidates": [], "skipped": [], "goes_to": None, "why": error.message}
     else:
-        told = _plan(plan, health)
+        told = _plan(plan, health, operation.needs(request))
         candidates = (*plan.candidates, *(skip.candidate for skip in plan.skipped))
         planned = {candidate.provider: candidate.model for candidate in reversed(candidates)}
     return {
@@ -58,7 +59,7 @@ def explain(
     }
 
 
-def _plan(plan: Plan, health: Sequence[Status]) -> Json:
+def _plan(plan: Plan, health: Sequence[Status], needs: Mapping[str, str]) -> Json:
     candidates = []
     goes_to: Candidate | None = None
     for candidate in plan.candidates:
@@ -86,14 +87,14 @@ def _plan(plan: Plan, health: Sequence[Status]) -> Json:
         ],
         "pinned": plan.pinned,
         "goes_to": goes_to and {"provider": goes_to.provider, "model": goes_to.model},
-        "why": _why(plan, goes_to),
+        "why": _why(plan, goes_to, needs),
     }
 
 
-def _why(plan: Plan, goes_to: Candidate | None) -> str:
+def _why(plan: Plan, goes_to: Candidate | None, needs: Mapping[str, str]) -> str:
     if goes_to is None:
         return "Every candidate is paused now: the request waits for the first that comes back."
-    reasons = [f"{skip.candidate} cannot do '{skip.param}'" for skip in plan.skipped]
+    reasons = [f"{skip.candidate} {cannot(skip.param, needs)}" for skip in plan.skipped]
     passed = plan.candidates[: plan.candidates.index(goes_to)]
     reasons += [f"{candidate} is paused" for candidate in passed]
     if reasons:

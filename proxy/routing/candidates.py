@@ -14,6 +14,7 @@ from proxy.candidate import Candidate
 from proxy.errors import ApiError, bad_request, model_not_found
 from proxy.limits.retired import Retired
 from proxy.limits.unable import Unable
+from proxy.routing.ability import cannot
 from proxy.routing.aliases import alias_of
 from proxy.routing.demands import demands
 from proxy.routing.home import at_home
@@ -369,7 +370,7 @@ class Chooser:
         return replace(plan, candidates=willing, skipped=(*plan.skipped, *skipped))
 
     def _unsupported(self, skipped: Sequence[Skipped], needs: Mapping[str, str]) -> ApiError:
-        tried = ", ".join(f"{skip.candidate} cannot do '{skip.param}'" for skip in skipped)
+        tried = ", ".join(f"{skip.candidate} {cannot(skip.param, needs)}" for skip in skipped)
         could = [
             name
             for name, adapter in self._adapters.items()

@@ -6,7 +6,9 @@ import asyncio
 import binascii
 import importlib.util
 from base64 import b64decode, b64encode
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
 from subprocess import SubprocessError
 from urllib.parse import unquote_to_bytes
 
@@ -21,6 +23,7 @@ MAX_REPAINTED = 16
 """Of one request: each takes a process a moment's time."""
 MAX_PICTURE_BYTES = 20 * 1024 * 1024
 MAX_AT_ONCE = 2
+MAX_KEPT_BYTES = 16 * 1024 * 1024
 HEIF = ("image/heic", "image/heif")
 EXTRA = "`uv run --extra images pointsman` has them converted"
 
@@ -44,7 +47,10 @@ class Album(Struct):
 
 
 class Painter:
-    """Repaints by a library that need not be installed, in a process for each picture."""
+    """Repaints by a library that need not be installed, in a process for each picture.
+
+    The last ones are kept, since a conversation sends its pictures with each turn.
+    """
 
     def __init__(
         self,
@@ -55,6 +61,7 @@ class Painter:
         self._child = child
         self._has = has
         self._places = asyncio.Semaphore(MAX_AT_ONCE)
+        self._kept: OrderedDict[bytes, Repainted] = OrderedDict()
 
     def can(self, kind: str) -> bool:
         """Whether what this kind needs is installed."""
@@ -66,6 +73,17 @@ class Painter:
         data = _bytes(url)
         if not 0 < len(data) <= MAX_PICTURE_BYTES:
             return None
+        key = sha256(data).digest()
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        if made := await self._made(data):
+            self._kept[key] = made
+            while sum(len(one.url) for one in self._kept.values()) > MAX_KEPT_BYTES:
+                self._kept.popitem(last=False)
+        return made
+
+    async def _made(self, data: bytes) -> Repainted | None:
         async with self._places:
             try:
                 made = await asyncio.to_thread(self._child, repaint.__file__, data)

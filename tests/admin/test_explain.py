@@ -64,7 +64,7 @@ async def test_what_cannot_do_it_is_skipped_with_a_reason(
         plan = (await explained(owner, HELLO | {"tools": [TOOL]}))["plan"]
         assert [one["param"] for one in plan["skipped"]] == ["tools"]
         assert plan["goes_to"]["provider"] == "able"
-        assert "cannot do 'tools'" in plan["why"]
+        assert "cannot call tools" in plan["why"]
 
 
 async def test_what_is_paused_is_passed_over_and_says_how_long(owner: Desk) -> None:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from PIL import Image
 
 from adapters.base import AdapterError, Capabilities, ErrorKind, Json
-from proxy.routing import repaint
+from proxy.routing import conversion, repaint
 from proxy.routing.conversion import MAX_REPAINTED, Album, Painter, fitted
 from proxy.routing.pictures import kind_of
 from tests.proxy.kit import EVERYTHING, adapter
@@ -189,6 +189,21 @@ async def test_a_picture_is_repainted_once_for_all_providers() -> None:
 
     assert brush.calls == 1
     assert album.words[:2] == ["changed=image_url.type", "dropped=image_url.frames"]
+
+
+async def test_the_next_turn_of_a_talk_finds_its_pictures_repainted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    brush = Brush()
+    painter = Painter(child=brush)
+    first = await sent(GIF, PNG_ONLY, painter)
+    assert await sent(GIF, PNG_ONLY, painter) == first
+    assert brush.calls == 1
+
+    monkeypatch.setattr(conversion, "MAX_KEPT_BYTES", len(first))
+    for data in (PICTURES["bmp"], PICTURES["gif"]):
+        await sent(uri(data), PNG_ONLY, painter)
+    assert brush.calls == 3
 
 
 async def test_a_request_has_so_many_repainted_and_no_more() -> None:
