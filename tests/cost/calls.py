@@ -27,6 +27,7 @@ from proxy.upstream.transport import Transport
 from tests.cost.wires import Provider, Wire, streamed, whole
 from tests.faults.dialects import DIALECTS, Dialect
 
+CHAT = "/v1/chat/completions"
 ROUNDS = 7
 WORDS = 20
 PROMPT = "Tell me about the harbour and its lights. " * 22
@@ -57,9 +58,9 @@ class Client:
         )
         self._protocol.connection_made(Wire(self._protocol, self._take))
 
-    async def calls(self, answer: Sequence[bytes], *, stream: bool) -> int:
+    async def calls(self, answer: Sequence[bytes], *, stream: bool, path: str = CHAT) -> int:
         """The calls that one request takes which is answered so."""
-        request, counter = _request(stream=stream), Counter()
+        request, counter = _request(path, stream=stream), Counter()
         self._provider.pieces.extend(answer)
         self._received = b""
         sys.setprofile(counter)
@@ -79,8 +80,11 @@ class Client:
         self._provider.go_on()
 
 
-async def count(dialect: Dialect, folder: Path) -> dict[str, float]:
-    """The calls of one route: `request`, and for each chunk of a stream `chunk`."""
+async def count(dialect: Dialect, folder: Path, path: str = CHAT) -> dict[str, float]:
+    """The calls of one route: `request`, and for each chunk of a stream `chunk`.
+
+    `path` is that of a door that takes a body like OpenAI's.
+    """
     provider = Provider(dialect)
     few, many = streamed(dialect, WORDS), streamed(dialect, 2 * WORDS)
     with _logged(), _no_garbage_collection():
@@ -89,7 +93,10 @@ async def count(dialect: Dialect, folder: Path) -> dict[str, float]:
 
             async def least(answer: Sequence[bytes], *, stream: bool) -> int:
                 """The first requests warm up, and the database's thread may have its say in any."""
-                return min([await client.calls(answer, stream=stream) for _ in range(ROUNDS)])
+                found = [
+                    await client.calls(answer, stream=stream, path=path) for _ in range(ROUNDS)
+                ]
+                return min(found)
 
             plain = await least([whole(dialect.whole(ANSWER))], stream=False)
             chunks = await least(many, stream=True) - await least(few, stream=True)
@@ -130,24 +137,25 @@ def _settings(dialect: Dialect, folder: Path) -> Settings:
     )
 
 
-def _request(*, stream: bool) -> bytes:
-    """What the OpenAI SDK sends, about 1 KB of it."""
+def _request(path: str, *, stream: bool) -> bytes:
+    """What the OpenAI SDK sends, about 1 KB of it; others send as much."""
     body = orjson.dumps(
         {
             "model": "gpt-4o-mini",
             "messages": [{"role": "user", "content": PROMPT}],
             "temperature": 0.5,
             "stream": stream,
+            **({} if path == CHAT else {"max_tokens": 1000}),
         }
     )
     head = (
-        b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:8000\r\n"
+        b"POST %b HTTP/1.1\r\nhost: 127.0.0.1:8000\r\n"
         b"accept: application/json\r\ncontent-type: application/json\r\n"
         b"user-agent: OpenAI/Python 3.52.0\r\nauthorization: Bearer app-x\r\n"
         b"x-stainless-retry-count: 0\r\nx-stainless-read-timeout: 600\r\n"
         b"content-length: %d\r\n\r\n"
     )
-    return head % len(body) + body
+    return head % (path.encode(), len(body)) + body
 
 
 @contextmanager

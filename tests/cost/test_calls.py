@@ -5,10 +5,14 @@ Where more is meant: `uv run python -m tests.cost --update`, and say in `docs/pe
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 import pytest
 
-from tests.cost.calls import measured
+from tests.cost.calls import count, measured
 from tests.cost.record import GROWTH, Figures, recorded
+from tests.faults.dialects import DIALECTS
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +26,8 @@ def test_it_takes_no_more_calls_than_before(provider: str, what: str, figures: F
     name = f"{provider} {what}"
     before = recorded()[name]
     assert figures[name] <= before * GROWTH, "python -m tests.cost --update, if that is meant"
+
+
+def test_another_door_takes_hardly_more_than_chat(figures: Figures, tmp_path: Path) -> None:
+    for what, calls in asyncio.run(count(DIALECTS["groq"], tmp_path, "/v1/messages")).items():
+        assert calls <= 1.3 * figures[f"groq {what}"], what
