@@ -79,7 +79,9 @@ def test_the_last_error_of_a_provider_is_shown(host: Host, monkeypatch: pytest.M
         app.state.parts.sources.recorder.failed(failure(ErrorKind.SERVER, "groq"))
         shown = run("status").stdout
 
-    assert re.search(r"^last error of groq at \d\d:\d\d:\d\d: failed with server$", shown, re.M)
+    assert re.search(
+        r"^last error of groq at \d\d:\d\d:\d\d: failed with a fault of its own$", shown, re.M
+    )
 
 
 def test_a_spent_days_quota_is_known_without_a_server(tmp_path: Path) -> None:

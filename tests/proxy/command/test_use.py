@@ -21,7 +21,7 @@ def two_set_up(clean_place: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Groq and Gemini have a key, and are nowhere."""
     for name in ("GROQ", "GEMINI"):
         monkeypatch.setenv(f"{name}_API_KEY", "key-1")
-        monkeypatch.setenv(f"{name}_BASE_URL", "http://127.0.0.1:1")
+        monkeypatch.setenv(f"{name}_BASE_URL", "http://127.0.0.1:2")
 
 
 def test_without_a_server_the_choice_is_kept_for_the_next_start(
@@ -144,6 +144,7 @@ def test_who_is_not_set_up_is_refused_with_the_cure(
         "aliases": {},
         "rate_preset": "provider",
         "local_only": False,
+        "lost": [],
     }
     assert facts()["apps"] == []
 
