@@ -17,6 +17,7 @@ from proxy.doors.checks import (
     count,
     flag,
     integer,
+    json_list,
     json_object,
     member,
     out_of_range,
@@ -26,6 +27,7 @@ from proxy.doors.checks import (
     whole,
 )
 from proxy.doors.door import Asked
+from proxy.doors.embeddings.tokens import text_of
 from proxy.doors.openai import check_model_name
 from proxy.errors import bad_request
 
@@ -85,20 +87,27 @@ def parse_request(data: Json) -> Parsed:
 
 
 def _prompts(value: Any) -> tuple[str, ...]:
-    """The texts to go on with. Of token ids nobody knows here whose they are."""
+    """The texts to go on with; tokens are those of `cl100k_base`."""
     match value:
         case None:
             raise bad_request("You must provide a prompt parameter.", param="prompt")
-        case [int(), *_] | [[*_], *_]:
-            raise bad_request(
-                "'prompt' must be a text or several: the numbers of tokens differ by model.",
-                param="prompt",
-                code="unsupported_parameter",
-            )
-    texts = (value,) if isinstance(value, str) else tuple(strings("prompt", value))
+        case [int(), *_]:
+            texts: tuple[str, ...] = (_of_tokens(value),)
+        case [[*_], *_]:
+            texts = tuple(_of_tokens(tokens) for tokens in value)
+        case _:
+            texts = (value,) if isinstance(value, str) else tuple(strings("prompt", value))
     if not texts or not all(texts):
         raise out_of_range("prompt", "a text, or a list of texts, with something in each")
     return texts
+
+
+def _of_tokens(value: Any) -> str:
+    tokens = [integer("prompt", token) for token in json_list("prompt", value)]
+    try:
+        return text_of(tokens)
+    except ValueError:  # none, or such as are in no table
+        raise out_of_range("prompt", "tokens of cl100k_base") from None
 
 
 def _probabilities(data: Json) -> Json:

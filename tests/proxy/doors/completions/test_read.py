@@ -49,6 +49,11 @@ def test_several_texts_are_kept_in_their_order() -> None:
     assert len(request(prompt=["x"] * 16).prompts) == 16
 
 
+def test_tokens_are_the_text_that_they_are_of() -> None:
+    assert request(prompt=[9906, 1917]).prompts == ("Hello world",)
+    assert request(prompt=[[9906], [1917]]).prompts == ("Hello", " world")
+
+
 def test_every_parameter_has_its_place() -> None:
     sampling = {
         "temperature": 0.5,
@@ -108,8 +113,11 @@ def test_nothing_that_openai_takes_is_unknown() -> None:
         ("prompt", ["a", 1], "invalid_type"),
         ("prompt", {"text": "a"}, "invalid_type"),
         ("prompt", ["a"] * 17, "invalid_value"),
-        ("prompt", [1, 2], "unsupported_parameter"),
-        ("prompt", [[1, 2], [3]], "unsupported_parameter"),
+        ("prompt", [1, -2], "invalid_value"),
+        ("prompt", [1, "a"], "invalid_type"),
+        ("prompt", [[1], []], "invalid_value"),
+        ("prompt", [[1], "a"], "invalid_type"),
+        ("prompt", [10**6], "invalid_value"),
         ("n", 5, "invalid_value"),
         ("n", 0, "invalid_value"),
         ("best_of", 2, "unsupported_parameter"),

@@ -93,8 +93,8 @@ def test_what_is_behind_goes_to_who_can_fill_in(build: Build) -> None:
 
 def test_what_is_refused_is_told_by_name(station: Station) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
-        station.sdk.completions.create(model="m", prompt=[1, 2, 3])
-    assert (caught.value.param, caught.value.code) == ("prompt", "unsupported_parameter")
+        station.sdk.completions.create(model="m", prompt="x", best_of=2)
+    assert (caught.value.param, caught.value.code) == ("best_of", "unsupported_parameter")
 
 
 def test_a_provider_that_fails_is_an_error_of_the_client(station: Station) -> None:
