@@ -28,7 +28,7 @@ function show(news) {
   const { problem } = news.store;
   byId("store-problem").hidden = !problem;
   say(byId("store-problem"), problem ? `${problem}. Requests go on; changes are not kept.` : "");
-  const lost = news.preference.lost;
+  const lost = news.lost;
   byId("lost-providers").hidden = !lost.length;
   say(byId("lost-providers"), lost.length ? `Chosen, but no longer set up: ${lost.join(", ")}. Others answer until it is back.` : "");
   const failed = news.background.problems;

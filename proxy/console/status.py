@@ -74,9 +74,9 @@ def status_of(
             "fallback": list(fallback_of(sources.adapters, preference)),
             "aliases": {name: dict(models) for name, models in preference.aliases.items()},
             "rate_preset": sources.presets.current,
-            "lost": sorted(sources.preferences.lost()),
             "local_only": preference.local_only,
         },
+        "lost": sorted(sources.preferences.lost()),
         "providers": [
             _provider(sources, name, preference, health, reach.get(name), now)
             for name in sources.adapters
