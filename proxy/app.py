@@ -43,6 +43,8 @@ from proxy.doors import (
 from proxy.doors.exchange import Endpoint, Service
 from proxy.doors.failures import HANDLERS
 from proxy.doors.models.catalog import Catalog
+from proxy.doors.ollama.passing import passage_routes
+from proxy.doors.ollama.real import Real
 from proxy.doors.responses.turns import MAX_BYTES, Turns
 from proxy.gate.drain import Life, Stage
 from proxy.gate.guard import Guard
@@ -178,17 +180,22 @@ def create_app(
     service = _service(parts, tally, clocks)
     said = Turns(clocks.clock, most=MAX_BYTES if settings.responses_store == "memory" else 0)
 
+    real = Real(parts.adapters, parts.upstream.client)
+
     def aliases() -> Mapping[str, Any]:
         return parts.preferences.get(None).aliases
 
     told = (
         *listing(parts.catalog, aliases),
-        *ollama(parts.catalog, aliases, parts.adapters, parts.upstream.client),
+        *ollama(parts.catalog, aliases, parts.adapters, real, passes=settings.ollama_passthrough),
     )
     entrances = (*DOORS, *keeping(said), *told)
     doors = [(one, _endpoint(one, service, kept)) for one in entrances]
     app = Starlette(
-        routes=_routes(parts, doors, kept, tally),
+        routes=[
+            *(passage_routes(real, parts.upstream) if settings.ollama_passthrough else ()),
+            *_routes(parts, doors, kept, tally),
+        ],
         lifespan=lambda _: _lifespan(parts, stop),
         exception_handlers=HANDLERS,
     )

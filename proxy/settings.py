@@ -79,6 +79,7 @@ class Settings(BaseSettings):
     strict_params: bool = False
     fetch_images: str = "public"
     embedding_model: str = Field(default="", max_length=256)
+    ollama_passthrough: bool = False
     responses_store: Literal["memory", "off"] = "memory"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 from starlette.routing import compile_path
 
 from adapters.base import Adapter
@@ -30,6 +29,7 @@ from proxy.doors.models.catalog import Catalog
 from proxy.doors.models.desk import Form, ModelsDesk
 from proxy.doors.models.offered import Offered
 from proxy.doors.ollama import OllamaChat, OllamaGenerate, app as ollama_app, local
+from proxy.doors.ollama.embed import OllamaEmbed
 from proxy.doors.ollama.real import Real
 from proxy.doors.openai import OpenAIErrors
 from proxy.doors.responses import ResponsesDoor
@@ -114,6 +114,8 @@ DOORS: tuple[Entrance, ...] = (
     Entrance(ImagesDoor(), _openai("/images/generations")),
     Entrance(OllamaChat(), ("/api/chat",), beneath=OLLAMA_NOWHERE, for_desktops=True),
     Entrance(OllamaGenerate(), ("/api/generate",), for_desktops=True),
+    Entrance(OllamaEmbed(), ("/api/embed",), for_desktops=True),
+    Entrance(OllamaEmbed(is_one=True), ("/api/embeddings",), for_desktops=True),
     Entrance(MessagesDoor(), ("/v1/messages",), beneath=("/v1/messages/",)),
     Entrance(CountTokens(), ("/v1/messages/count_tokens",)),
     Entrance(GenerateDoor(), _gemini("generateContent"), beneath=("/v1beta/",)),
@@ -159,10 +161,22 @@ def ollama(
     catalog: Catalog,
     aliases: Callable[[], Iterable[str]],
     adapters: Mapping[str, Adapter],
-    client: httpx.AsyncClient | None = None,
+    real: Real | None = None,
+    *,
+    passes: bool = False,
 ) -> tuple[Entrance, ...]:
-    """Ollama's desks, over the same lists; `client` asks a real server of what it has."""
-    models = local.Models(Offered(catalog, aliases), adapters, Real(adapters, client))
+    """Ollama's desks, over the same lists; `real` tells of itself what it has.
+
+    What would change a machine is no desk's where it `passes` to the real server.
+    """
+    models = local.Models(Offered(catalog, aliases), adapters, real or Real({}, None))
+    unchanged = (
+        Entrance(local.Pull(models), (local.PULL,), for_desktops=True),
+        *(
+            Entrance(local.Unchanged(what), (path,), (method,), for_desktops=True)
+            for path, (method, what) in local.CHANGING.items()
+        ),
+    )
     told: Mapping[str, Desk] = {
         "/api/version": local.Version(),
         "/api/tags": local.Tags(models),
@@ -172,11 +186,7 @@ def ollama(
         Entrance(local.Root(), ("/",), ("GET",)),
         *(Entrance(desk, (path,), ("GET",), for_desktops=True) for path, desk in told.items()),
         Entrance(local.Show(models), ("/api/show",), for_desktops=True),
-        Entrance(local.Pull(models), ("/api/pull",), for_desktops=True),
-        *(
-            Entrance(local.Unchanged(what), (path,), (method,))
-            for path, (method, what) in local.CHANGING.items()
-        ),
+        *(() if passes else unchanged),
     )
 
 
@@ -197,7 +207,7 @@ def speller_of(path: str, headers: Mapping[bytes, bytes] = NO_HEADERS) -> Spelle
 
 def for_desktops(path: str) -> bool:
     """Whether programs that are made of web pages ask at `path`."""
-    return any(one.for_desktops and path in one.paths for one in (*DOORS, *_STILL))
+    return any(one.for_desktops and one.speaks_at(path) for one in (*DOORS, *_STILL))
 
 
 def request_at(where: str, body: bytes, entrances: Iterable[Entrance] = (*DOORS, *_STILL)) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -160,3 +161,39 @@ def test_what_a_real_server_tells_of_its_models_is_passed_on(client: ollama.Clie
     assert "thinking" in shown.capabilities
     for name in rows:
         assert client.show(name or "").capabilities
+
+
+EMBEDDING = {
+    "ollama": "ollama/nomic-embed-text:latest",
+    "gemini": "gemini/gemini-embedding-001",
+    "default": "default",
+}
+
+
+@pytest.mark.parametrize("name", EMBEDDING.values(), ids=EMBEDDING)
+def test_vectors(client: ollama.Client, name: str) -> None:
+    answer = client.embed(name, s.EMBEDDED, keep_alive="5m")
+    one = client.embed(name, s.EMBEDDED[0], dimensions=256)
+    old = client.embeddings(name, s.EMBEDDED[1])
+
+    first, second, third = answer.embeddings
+    assert answer.model == name and answer.total_duration and answer.prompt_eval_count
+    assert first == third != second
+    assert math.hypot(*first) == pytest.approx(1, abs=1e-3)
+    assert math.hypot(*one.embeddings[0]) == pytest.approx(1, abs=1e-3)
+    assert len(one.embeddings[0]) == 256 < len(first) == len(old.embedding)
+
+
+def test_no_vectors_of_nothing(client: ollama.Client) -> None:
+    for nothing in ("", []):
+        assert client.embed("default", nothing).embeddings == []
+    assert client.embeddings("default", "").embedding == []
+    with pytest.raises(ollama.ResponseError, match="invalid input type"):
+        client._request_raw("POST", "/api/embed", json={"model": "m", "input": 7})
+
+
+def test_no_vectors_of_who_makes_none(client: ollama.Client) -> None:
+    for name in ("groq/llama-3.3-70b-versatile", "ollama/llama3.2"):
+        with pytest.raises(ollama.ResponseError) as caught:
+            client.embed(name, "Hi")
+        assert caught.value.status_code in (400, 404)

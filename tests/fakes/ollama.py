@@ -47,7 +47,29 @@ class OllamaFake(FakeServer):
                 return _json({"version": "0.33.0"})
             case "GET" | "HEAD", "/":
                 return Answer(200, (("content-type", "text/plain"),), (b"Ollama is running",))
-        raise refuse("404 page not found", 404)
+        return changed(request)
+
+
+def changed(request: Request) -> Answer:
+    """What changes the server's models."""
+    match request.method, request.path.removeprefix("/api/").partition("/")[0]:
+        case "POST", "pull":
+            return pull(body_of(request))
+        case "DELETE", "delete":
+            find_model(body_of(request).get("model"))
+            return _json({})
+        case "POST" | "HEAD" as method, "blobs":
+            return Answer(201 if method == "POST" else 404)
+    raise refuse("404 page not found", 404)
+
+
+def pull(body: Json) -> Answer:
+    """A line for each step, or what came of it."""
+    steps = ("pulling manifest", "verifying sha256 digest", "success")
+    if body.get("stream") is False:
+        return _json({"status": steps[-1]})
+    lines = tuple(_encoded({"status": step}) for step in steps)
+    return Answer(200, (("content-type", "application/x-ndjson"),), lines, chunked=True)
 
 
 def _json(value: Json) -> Answer:

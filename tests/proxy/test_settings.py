@@ -71,6 +71,7 @@ OWN: list[tuple[str, str, str, Any]] = [
     ("POINTSMAN_CACHE_TTL_S", "60", "cache_ttl_s", 60),
     ("POINTSMAN_CACHE_MB", "8", "cache_mb", 8),
     ("POINTSMAN_STRICT_PARAMS", "true", "strict_params", True),
+    ("POINTSMAN_OLLAMA_PASSTHROUGH", "on", "ollama_passthrough", True),
     ("POINTSMAN_FETCH_IMAGES", "off", "fetch_images", "off"),
     ("POINTSMAN_RESPONSES_STORE", "off", "responses_store", "off"),
     ("POINTSMAN_LOG_LEVEL", "DEBUG", "log_level", "debug"),

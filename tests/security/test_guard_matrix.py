@@ -76,18 +76,20 @@ STRICT_ROUTES = (
     ("GET", "/metrics"),
     ("GET", "/nowhere"),
     ("GET", "/"),
-    *((method, path.format(digest="none")) for path, (method, _) in CHANGING.items()),
 )
 CHANGE = {path.format(digest="none") for path in CHANGING}
 """What is refused to everybody, by the door and not by the guard."""
 FOR_DESKTOPS = (
     ("POST", "/api/chat"),
     ("POST", "/api/generate"),
+    ("POST", "/api/embed"),
+    ("POST", "/api/embeddings"),
     ("POST", "/api/show"),
     ("POST", "/api/pull"),
     ("GET", "/api/version"),
     ("GET", "/api/tags"),
     ("GET", "/api/ps"),
+    *((method, path.format(digest="none")) for path, (method, _) in CHANGING.items()),
 )
 """Where programs ask that name no content type, or that have an origin no page can have."""
 FORMS = tuple(
@@ -98,7 +100,7 @@ FORMS = tuple(
 """Where forms with files are taken, which a page could send, too: Origin is what gives it away."""
 FORM_PATHS = {path for _, path in FORMS}
 ROUTES = (*STRICT_ROUTES, *FOR_DESKTOPS, *FORMS)
-OLLAMAS = {"/", *CHANGE, *(path for _, path in FOR_DESKTOPS)}
+OLLAMAS = {"/", *(path for _, path in FOR_DESKTOPS)}
 """Where errors have no code."""
 BAD_HOSTS = (
     "evil.example",

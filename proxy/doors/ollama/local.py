@@ -33,6 +33,7 @@ ABILITIES: Mapping[str, str] = {
     "audio": "audio",
 }
 """The words of this API, by our own."""
+PULL = "/api/pull"
 CHANGING: Mapping[str, tuple[str, str]] = {
     "/api/push": ("POST", "push models"),
     "/api/create": ("POST", "create models"),

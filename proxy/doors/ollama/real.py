@@ -33,12 +33,12 @@ class Real:
     def __init__(self, adapters: Mapping[str, Adapter], client: httpx.AsyncClient | None) -> None:
         self.provider: str | None = None
         self._client = client
-        self._url, self._headers = NOBODY, dict[str, str]()
+        self.url, self._headers = NOBODY, dict[str, str]()
         for name, adapter in adapters.items():
             speaks = isinstance(adapter, Speaker) and adapter.protocol == OllamaErrors.name
             if speaks and self.provider is None and adapter.unconfigured is None:
                 self.provider = name
-                self._url, headers = adapter.origin()  # type: ignore[attr-defined] # a Speaker's
+                self.url, headers = adapter.origin()  # type: ignore[attr-defined] # a Speaker's
                 self._headers = dict(headers)
 
     async def tags(self) -> Mapping[str, Json]:
@@ -60,7 +60,7 @@ class Real:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 answer = await self._client.request(
-                    method, f"{self._url}{path}", json=body, headers=self.headers()
+                    method, f"{self.url}{path}", json=body, headers=self.headers()
                 )
             value: Any = orjson.loads(answer.content)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError):

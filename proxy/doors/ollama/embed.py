@@ -1,0 +1,132 @@
+"""`/api/embed`, and the older `/api/embeddings`: texts in, vectors out. Pure but for the clock."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+
+from adapters.base import Json, Usage
+from adapters.tasks import EmbeddingRequest, Vectors
+from proxy.doors.checks import checked, count, flag
+from proxy.doors.door import Asked, Call, Opening, Stream
+from proxy.doors.ollama.messages import text_of
+from proxy.doors.ollama.objects import JSON_TYPE, OllamaErrors, nanoseconds, reply
+from proxy.doors.ollama.options import Options, keep_alive
+from proxy.doors.ollama.read import LATEST, model_name
+from proxy.doors.openai import parse_json
+from proxy.errors import bad_request
+from proxy.reply import Header, Reply
+
+MAX_INPUTS = 2048
+
+
+class Parsed(Asked, frozen=True):
+    """A request, and what only the answer's form depends on. `is_one` is of the older endpoint."""
+
+    name: str = ""
+    began_s: float = 0.0
+    is_one: bool = False
+
+
+class OllamaEmbed(OllamaErrors):
+    """POST /api/embed, and where `is_one`, POST /api/embeddings."""
+
+    def __init__(
+        self, *, is_one: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._is_one = is_one
+        self._clock = clock
+
+    def read(self, call: Call) -> Parsed | Reply:
+        """The request in a body, checked; no vectors of no texts."""
+        began_s, data = self._clock(), parse_json(call.body)
+        name = model_name(data.get("model"))
+        texts = [text_of("", "prompt", data)] if self._is_one else _texts(data.get("input"))
+        truncate = checked(data, "truncate", flag)
+        request = EmbeddingRequest(
+            model=name.removesuffix(LATEST),
+            texts=tuple(texts),
+            dimensions=checked(data, "dimensions", count),
+            truncate=truncate is not False,
+            extensions=_extensions(data),
+        )
+        if not any(texts):
+            return reply({"embedding": []} if self._is_one else {"model": name, "embeddings": []})
+        return Parsed(request, False, data.get("pointsman"), name, began_s, self._is_one)
+
+    def stream(self, asked: Parsed, opening: Opening) -> Stream:
+        """There is none, and `read` never asks for one."""
+        raise NotImplementedError
+
+    def fold(self, asked: Parsed, opening: Opening) -> VectorFold:
+        """One object."""
+        return VectorFold(asked, self._clock, opening.prompt_guess)
+
+
+class VectorFold:
+    """Keeps the vectors until all are there."""
+
+    headers: Sequence[Header] = (JSON_TYPE,)
+
+    def __init__(self, asked: Parsed, clock: Callable[[], float], prompt_guess: int) -> None:
+        self._asked = asked
+        self._clock = clock
+        self._prompt = prompt_guess
+        self._vectors: list[Sequence[float]] = []
+
+    def feed(self, events: Sequence[Any]) -> None:
+        for event in events:
+            if type(event) is Vectors:
+                self._vectors += event.values
+            elif type(event) is Usage:
+                self._prompt = event.prompt
+
+    def cut(self) -> bool:
+        """A part of the vectors is no answer."""
+        return False
+
+    def end(self) -> bytes:
+        if self._asked.is_one:
+            return orjson.dumps({"embedding": self._vectors[0]})
+        told: Json = {
+            "model": self._asked.name,
+            "embeddings": [unit(vector) for vector in self._vectors],
+            "total_duration": nanoseconds(self._clock() - self._asked.began_s),
+            "load_duration": 1,
+            "prompt_eval_count": self._prompt,
+        }
+        return orjson.dumps(told)
+
+
+def unit(vector: Sequence[float]) -> Sequence[float]:
+    """The vector with a length of 1, which clients of this API rely on."""
+    length = math.hypot(*vector)
+    if not length or math.isclose(length, 1, rel_tol=1e-4):
+        return vector
+    return [number / length for number in vector]
+
+
+def _texts(given: Any) -> list[str]:
+    if given is None or given == "":
+        return []
+    texts = [given] if isinstance(given, str) else given
+    if not isinstance(texts, list) or not all(isinstance(one, str) for one in texts):
+        raise bad_request("invalid input type", param="input")
+    if len(texts) > MAX_INPUTS:
+        raise bad_request(f"'input' may hold {MAX_INPUTS} texts.", param="input")
+    if texts and not all(texts):
+        raise bad_request("'input' must not hold empty texts.", param="input")
+    return texts
+
+
+def _extensions(data: Json) -> Json:
+    """What a real server alone is told as it came."""
+    options = Options(data.get("options")).given
+    own: Json = {"options": options} if options else {}
+    if (told := keep_alive(data.get("keep_alive"))) is not None:
+        own["keep_alive"] = told
+    return {"ollama": own} if own else {}
