@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-MAX_CONTAINERS = 300_000
+MAX_CONTAINERS = 100_000
+"""Of a request: all its messages, with their parts and calls, and its schemas have fewer."""
+MAX_ANSWER_CONTAINERS = 300_000
+"""Probabilities of many tokens are as many."""
 MAX_ITEMS = 2_000_000
 BYTES_OF_CONTAINER = 240
 BYTES_OF_ITEM = 32
+FEW = 10_000
 
 _CONTAINERS = frozenset({dict, list})
+_STRING = re.compile(rb'"[^"]*"')
+_OTHERS = bytes(sorted(frozenset(range(256)) - frozenset(b'"[{,')))
 
 
 def has_too_many_values(text: bytes | bytearray, *, most: int = MAX_CONTAINERS) -> bool:
-    """Whether a text would be far larger, and slow, once it is read.
-
-    What stands in strings counts as well: telling it apart would mean to read it.
-    """
+    """Whether a text would be far larger, and slow, once it is read."""
     if len(text) <= most:
         return False
-    return _containers(text) > most or text.count(b",") > MAX_ITEMS
+    if _containers(text) <= most and text.count(b",") <= MAX_ITEMS:
+        return False
+    bare = _bare(text)
+    return _containers(bare) > most or bare.count(b",") > MAX_ITEMS
 
 
 def read_bytes(text: bytes) -> int:
     """About how many bytes of memory a JSON text takes when it is read, itself included."""
-    items = text.count(b",") * BYTES_OF_ITEM
-    return len(text) + _containers(text) * BYTES_OF_CONTAINER + items
+    bare = text if _containers(text) <= FEW else _bare(text)
+    items = bare.count(b",") * BYTES_OF_ITEM
+    return len(text) + _containers(bare) * BYTES_OF_CONTAINER + items
 
 
 def _containers(text: bytes | bytearray) -> int:
     return text.count(b"[") + text.count(b"{")
+
+
+def _bare(text: bytes | bytearray) -> bytes | bytearray:
+    """What begins and parts values, without what stands in strings: told apart without reading."""
+    marks = text.replace(rb"\\", b"").replace(rb"\"", b"").translate(None, _OTHERS)
+    return _STRING.sub(b"", marks.replace(b'""', b""))
 
 
 def is_deeper_than(levels: int, value: object) -> bool:

@@ -28,7 +28,7 @@ from adapters.base import (
 from adapters.bounds import COUNTED, Tally
 from adapters.ceiling import Ceilings
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
-from adapters.json_size import has_too_many_values
+from adapters.json_size import MAX_ANSWER_CONTAINERS, has_too_many_values
 from adapters.lines import LineTooLongError
 from adapters.reading import (
     MAX_ANSWER_BYTES,
@@ -278,7 +278,7 @@ async def _read_whole(body: AsyncIterator[bytes], provider: str) -> bytes:
         whole = await read_whole(body, MAX_ANSWER_BYTES)
     except HTTPX_ERRORS as error:
         raise transport_error(error, provider, Phase.BEFORE_CONTENT) from error
-    if has_too_many_values(whole):
+    if has_too_many_values(whole, most=MAX_ANSWER_CONTAINERS):
         whole.clear()  # the error's traceback would keep it for a while
         raise _too_large(provider)
     return bytes(whole).removeprefix(b"\xef\xbb\xbf")

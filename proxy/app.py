@@ -209,6 +209,7 @@ def create_app(
         origins=settings.allowed_origins,
         keys=settings.client_keys,
         own_paths=OWN_PATHS,
+        named_beneath=_named_beneath(app),
         form_paths=[path for one in entrances if one.takes_form for path in one.paths],
         life=parts.life,
         speller_of=speller_of,
@@ -221,6 +222,12 @@ def create_app(
 
 def _endpoint(entrance: Entrance, service: Service, kept: Kept) -> Keeper:
     return Keeper(Endpoint(entrance.door, service, takes_form=entrance.takes_form), kept)
+
+
+def _named_beneath(app: Starlette) -> set[str]:
+    """What stands before a name in paths that have one."""
+    paths = [route.path for route in app.routes if isinstance(route, Route)]
+    return {path.partition("{")[0] for path in paths if "{" in path} - {"/"}
 
 
 def _service(parts: Parts, tally: Tally, clocks: Clocks) -> Service:

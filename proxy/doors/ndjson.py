@@ -11,7 +11,7 @@ from proxy.reply import Header
 
 HEADERS: Sequence[Header] = (
     (b"content-type", b"application/x-ndjson"),
-    (b"cache-control", b"no-cache"),
+    (b"cache-control", b"no-cache, no-store"),
     (b"x-accel-buffering", b"no"),
 )
 

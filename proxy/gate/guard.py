@@ -46,6 +46,8 @@ ONCE = frozenset(
     }
 )
 """Sent twice, they could mean one thing here and another elsewhere."""
+UNKEPT = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+"""What every answer says that says nothing else: it is what it says it is, and nobody's to keep."""
 APP_KEY_PREFIX = b"app-"
 KEY_HEADERS = (b"x-api-key", b"x-goog-api-key")
 """Anthropic's and Gemini's, where there is no bearer."""
@@ -75,9 +77,10 @@ class Guard:
     """Refuses what no SDK would send; lets in who shows a key, where keys are configured.
 
     What is at or beneath one of `own_paths` asks for no key here: it has a guard of its own. What
-    is at `form_paths` takes a form, all else JSON.
-    `speller_of` tells in whose words a refusal is told, `for_desktops` at which paths programs ask
-    that are made of web pages, or that name no content type. `hop` is our id in `HOP`.
+    is at `form_paths` takes a form, all else JSON. Only behind one of `named_beneath` may a path
+    hold what is written with `%`: who stands before us may forbid a path by its text. `speller_of`
+    tells in whose words a refusal is told, `for_desktops` at which paths programs ask that are made
+    of web pages, or that name no content type. `hop` is our id in `HOP`.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class Guard:
         keys: Mapping[str, SecretStr] | None = None,
         own_paths: Collection[str] = (),
         form_paths: Collection[str] = (),
+        named_beneath: Collection[str] = (),
         life: Life | None = None,
         speller_of: SpellerOf = lambda _path, _headers: PlainText(),
         for_desktops: Callable[[str], bool] = lambda _path: False,
@@ -104,6 +108,7 @@ class Guard:
         self._origins = frozenset(origin.lower().rstrip("/") for origin in origins if origin)
         self._own_paths = frozenset(own_paths)
         self._form_paths = frozenset(form_paths)
+        self._named_beneath = tuple(path.encode() for path in named_beneath)
         self._keys = {name: _digest(_bytes(key)) for name, key in (keys or {}).items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -119,6 +124,7 @@ class Guard:
         answer = _Answer(send, new_id)
         try:
             _check_lines(scope, headers)
+            self._check_path(scope)
             if origin := self._check_origin(scope, headers):
                 if scope["method"] == "OPTIONS":
                     await _preflight(send, origin)
@@ -161,6 +167,12 @@ class Guard:
             last = self._speller(scope).cut(error)
             with contextlib.suppress(RuntimeError):  # the last word had been said
                 await answer.send({"type": "http.response.body", "body": last})
+
+    def _check_path(self, scope: Scope) -> None:
+        """Raises ApiError 404 for a path that is another one once it is decoded."""
+        raw = scope.get("raw_path") or b""
+        if b"%" in raw and not raw.startswith(self._named_beneath):
+            raise ApiError(404, "Nothing is served at a path that is written with '%'.")
 
     def _check_origin(self, scope: Scope, headers: _Headers) -> str | None:
         """The configured origin that this request comes from, or None; ApiError 403 or 400."""
@@ -365,6 +377,8 @@ class _Answer(Struct):
 
     async def _start(self, message: Message) -> None:
         headers = [*message.get("headers", ()), (b"x-request-id", self.request_id)]
+        there = dict(headers)
+        headers += [header for header in UNKEPT if header[0] not in there]
         if self.origin:
             headers += [
                 (b"access-control-allow-origin", self.origin.encode("latin-1")),

@@ -20,8 +20,8 @@ STANDS_ON: Mapping[type, str] = {
     " _start_asgi_task _unsupported_upgrade_warning"
     " client cycle expect_100_continue"
     " flow headers loop parser pipeline scope server_state transport url",
-    RequestResponseCycle: "disconnected keep_alive message_event more_body response_complete"
-    " response_started transport",
+    RequestResponseCycle: "chunked_encoding disconnected expected_content_length keep_alive"
+    " message_event more_body response_complete response_started transport",
     FlowControl: "read_paused pause_reading resume_reading",
     uvicorn.Server: "startup main_loop shutdown capture_signals on_tick"
     " lifespan servers server_state should_exit",

@@ -22,8 +22,8 @@ from uvicorn.protocols.http.httptools_impl import (
 from proxy.errors import ApiError
 from proxy.gate import internals as internals  # looks at import whether uvicorn is as it was
 from proxy.gate.body import WATCH, new_request_id
-from proxy.gate.guard import MAX_HEADERS
-from proxy.gate.wire import Flow, Wire
+from proxy.gate.guard import MAX_HEADERS, UNKEPT
+from proxy.gate.wire import UNTIL_CLOSED, Flow, Wire
 from proxy.reply import NO_HEADERS, PlainText, Speller, SpellerOf, refused
 
 if TYPE_CHECKING:
@@ -219,6 +219,10 @@ class Protocol(HttpToolsProtocol):
         self._wire.begins = True
         # Who is answered before the body has come would be read on without end.
         self._keeps_alive, self.cycle.keep_alive = self.cycle.keep_alive, False
+        if self.scope["http_version"] != "1.1":
+            self._keeps_alive = False
+            self.cycle.chunked_encoding = False
+            self.cycle.expected_content_length = UNTIL_CLOSED
         self._wait(_BODY)
         self._body_began = self._since
 
@@ -355,7 +359,7 @@ def _answer(speller: Speller, error: ApiError) -> bytes:
     """A whole response."""
     request_id = new_request_id()
     reply = refused(speller, error, request_id)
-    headers = [*reply.head(), (b"x-request-id", request_id)]
+    headers = [*reply.head(), (b"x-request-id", request_id), *UNKEPT]
     lines = b"".join(b"%b: %b\r\n" % header for header in headers)
     return b"%b%b\r\n%b" % (STATUS_LINE[reply.status], lines, reply.body)
 

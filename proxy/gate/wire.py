@@ -8,6 +8,27 @@ from collections.abc import Callable
 from uvicorn.protocols.http.flow_control import FlowControl
 
 
+class _UntilClosed(int):
+    """The length of what has none in HTTP/1.0, which knows no chunks: all fits, and nothing lacks.
+
+    It is what uvicorn compares and counts down.
+    """
+
+    def __lt__(self, _other: object) -> bool:
+        return False
+
+    def __sub__(self, _other: object) -> _UntilClosed:
+        return self
+
+    def __ne__(self, _other: object) -> bool:
+        return False
+
+    __hash__ = int.__hash__
+
+
+UNTIL_CLOSED = _UntilClosed()
+
+
 class Flow(FlowControl):
     """Reads no more while `holds`, whoever asks for it."""
 

@@ -55,6 +55,8 @@ class Toolbox(Struct):
 
     def add(self, path: str, tools: Sequence[Any]) -> None:
         """Take in a list of tools as it stands at `path` of the request. Raises ApiError."""
+        if len(tools) > MAX_TOOLS:
+            raise out_of_range(path, f"a list of at most {MAX_TOOLS}")
         for i, tool in enumerate(tools):
             self._take(f"{path}[{i}]", json_object(f"{path}[{i}]", tool), None)
         if len(self.functions) > MAX_TOOLS:
