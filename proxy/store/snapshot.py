@@ -48,6 +48,8 @@ class SnapshotError(Exception):
     """The file cannot be read so: it is of another version, locked, or broken."""
 
 
+UNWRITABLE = frozenset({"SQLITE_CANTOPEN", "SQLITE_READONLY_DIRECTORY"})
+"""What SQLite says of a file beside which it cannot write."""
 BROKEN = (OSError, UnicodeDecodeError, sqlite3.Error)
 """What using a file can raise; an error's text cannot be decoded where it quotes broken names."""
 
@@ -177,7 +179,7 @@ class SqliteReader(SqliteFile):
             return self._open("mode=ro")
         except sqlite3.OperationalError as error:
             has_log = self._path.with_name(f"{self._path.name}-wal").exists()
-            if error.sqlite_errorname != "SQLITE_CANTOPEN" or has_log:
+            if error.sqlite_errorname not in UNWRITABLE or has_log:
                 raise
         # Even to read, SQLite wants to write beside the file. Where nobody can, nothing changes.
         self._is_frozen = True

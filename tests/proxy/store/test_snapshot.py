@@ -12,7 +12,7 @@ import pytest
 
 from proxy.store.database import Database
 from proxy.store.preferences import StoredPreference
-from proxy.store.snapshot import SnapshotError, SqliteReader
+from proxy.store.snapshot import UNWRITABLE, SnapshotError, SqliteReader
 from tests.proxy.store.kit import FULL_ROW, opened
 
 
@@ -50,6 +50,26 @@ def test_it_reads_what_the_store_reads(database: Database, reader: SqliteReader)
     assert reader.signatures(2) == database.signatures(2)
     assert list(reader.signatures(9)) == list(database.signatures(9))
     assert [tuple(row) for row in reader.rows("SELECT :x + 1", {"x": 1})] == [(2,)]
+
+
+@pytest.mark.parametrize("name", sorted(UNWRITABLE))
+def test_a_file_beside_which_nobody_can_write_is_read_all_the_same(
+    database: Database, reader: SqliteReader, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    database.save_preference(StoredPreference(provider="near"))
+    database.close()
+    really = SqliteReader._open
+
+    def refused(self: SqliteReader, how: str) -> sqlite3.Connection:
+        if how == "mode=ro":
+            error = sqlite3.OperationalError("attempt to write a readonly database")
+            error.sqlite_errorname = name
+            raise error
+        return really(self, how)
+
+    monkeypatch.setattr(SqliteReader, "_open", refused)
+
+    assert [row.provider for row in reader.preferences()] == ["near"]
 
 
 def test_without_a_file_there_is_nothing_and_none_is_made(path: Path) -> None:
