@@ -19,6 +19,7 @@ from proxy.app import Parts, create_app
 from proxy.clocks import Clocks
 from proxy.command.banner import banner
 from proxy.doors import speller_of
+from proxy.gate.crowd import make_room
 from proxy.gate.drain import Stage
 from proxy.gate.protocol import Protocol, speaking
 from proxy.log import configure
@@ -64,7 +65,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=speaking(speller_of),
+                http=speaking(speller_of, self._joined),
                 ws="none",
                 log_config=None,
                 log_level="warning",
@@ -158,23 +159,12 @@ class Server(uvicorn.Server):
             now = asyncio.get_running_loop().time()
             for connection in self._connections():
                 connection.check(now)
-            self._make_room()
             await asyncio.sleep(CHECK_S)
 
-    def _make_room(self) -> None:
-        """Close the connections that have idled longest, of whom has most, before files run out."""
-        by_address: dict[str, list[Protocol]] = {}
-        connections = self._connections()
-        if len(connections) <= self.max_connections:
-            return
-        for connection in connections:
-            address = connection.client[0] if connection.client else ""
-            by_address.setdefault(address, []).append(connection)
-        most = max(by_address.values(), key=len)
-        idle = [one for one in most if one.idle_since is not None]
-        idle.sort(key=lambda one: one.idle_since or 0)
-        for connection in idle[: len(connections) - self.max_connections * 3 // 4]:
-            connection.transport.abort()
+    def _joined(self) -> None:
+        """Make room before there is none: not only once a second."""
+        if len(self.server_state.connections) > self.max_connections:
+            make_room(self._connections(), self.max_connections)
 
     async def _until_idle(self, longest_s: float, hurried: asyncio.Event | None = None) -> None:
         """Until all that is at work now has been answered, and the answers have left."""

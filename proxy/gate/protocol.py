@@ -77,6 +77,9 @@ class Protocol(HttpToolsProtocol):
         """In whose words it is refused; `speaking` puts another in its place."""
         return PlainText()
 
+    def joined(self) -> None:
+        """Told when there is one connection more."""
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         super().connection_made(transport)
         self.flow: Flow = Flow(transport)
@@ -93,6 +96,7 @@ class Protocol(HttpToolsProtocol):
         self._is_offer = False
         self._answering: RequestResponseCycle | None = None
         self._wait(_REQUEST)
+        self.joined()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -255,9 +259,15 @@ class Protocol(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     @property
-    def idle_since(self) -> float | None:
-        """Since when nothing is asked here, in the loop's time; None while something is."""
-        return self._since if self._waits in (_REQUEST, _HEAD) and not self.pipeline else None
+    def waits_since(self) -> float | None:
+        """Since when it asks nothing, or has not finished to ask; None while it is answered."""
+        if self.pipeline or self._waits not in (_REQUEST, _HEAD, _BODY):
+            return None
+        return self._body_began if self._waits is _BODY else self._since
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        self.transport.abort()
 
     def check(self, now: float) -> None:
         """Look whether the client takes too long; `now` is the loop's time."""
@@ -364,11 +374,17 @@ def _answer(speller: Speller, error: ApiError) -> bytes:
     return b"%b%b\r\n%b" % (STATUS_LINE[reply.status], lines, reply.body)
 
 
-def speaking(speller_of: SpellerOf) -> type[Protocol]:
-    """The protocol, with refusals in the words of who is spoken to at a path."""
+def speaking(speller_of: SpellerOf, on_joined: Callable[[], None] = lambda: None) -> type[Protocol]:
+    """The protocol, with refusals in the words of who is spoken to at a path.
+
+    `on_joined` is told of each new connection.
+    """
 
     class Speaking(Protocol):
         def speller(self, path: str) -> Speller:
             return speller_of(path, NO_HEADERS)
+
+        def joined(self) -> None:
+            on_joined()
 
     return Speaking
