@@ -5,7 +5,7 @@ ENV UV_COMPILE_BYTECODE=1 \
     UV_LINK_MODE=copy \
     UV_PYTHON_DOWNLOADS=never \
     UV_PROJECT_ENVIRONMENT=/app
-RUN pip install --no-cache-dir "uv>=0.9,<1"
+RUN pip install --no-cache-dir "uv==0.13.9"
 WORKDIR /src
 # The dependencies have a layer of their own, which holds until they change.
 COPY pyproject.toml README.md LICENSE ./
