@@ -46,8 +46,6 @@ ONCE = frozenset(
     }
 )
 """Sent twice, they could mean one thing here and another elsewhere."""
-UNKEPT = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
-"""What every answer says that says nothing else: it is what it says it is, and nobody's to keep."""
 APP_KEY_PREFIX = b"app-"
 KEY_HEADERS = (b"x-api-key", b"x-goog-api-key")
 """Anthropic's and Gemini's, where there is no bearer."""
@@ -124,7 +122,8 @@ class Guard:
         answer = _Answer(send, new_id)
         try:
             _check_lines(scope, headers)
-            self._check_path(scope)
+            if b"%" in (raw := scope.get("raw_path", b"")):
+                self._check_path(raw)
             if origin := self._check_origin(scope, headers):
                 if scope["method"] == "OPTIONS":
                     await _preflight(send, origin)
@@ -168,10 +167,9 @@ class Guard:
             with contextlib.suppress(RuntimeError):  # the last word had been said
                 await answer.send({"type": "http.response.body", "body": last})
 
-    def _check_path(self, scope: Scope) -> None:
+    def _check_path(self, raw: bytes) -> None:
         """Raises ApiError 404 for a path that is another one once it is decoded."""
-        raw = scope.get("raw_path") or b""
-        if b"%" in raw and not raw.startswith(self._named_beneath):
+        if not raw.startswith(self._named_beneath):
             raise ApiError(404, "Nothing is served at a path that is written with '%'.")
 
     def _check_origin(self, scope: Scope, headers: _Headers) -> str | None:
@@ -377,8 +375,6 @@ class _Answer(Struct):
 
     async def _start(self, message: Message) -> None:
         headers = [*message.get("headers", ()), (b"x-request-id", self.request_id)]
-        there = dict(headers)
-        headers += [header for header in UNKEPT if header[0] not in there]
         if self.origin:
             headers += [
                 (b"access-control-allow-origin", self.origin.encode("latin-1")),

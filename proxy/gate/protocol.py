@@ -22,8 +22,8 @@ from uvicorn.protocols.http.httptools_impl import (
 from proxy.errors import ApiError
 from proxy.gate import internals as internals  # looks at import whether uvicorn is as it was
 from proxy.gate.body import WATCH, new_request_id
-from proxy.gate.guard import MAX_HEADERS, UNKEPT
-from proxy.gate.wire import UNTIL_CLOSED, Flow, Wire
+from proxy.gate.guard import MAX_HEADERS
+from proxy.gate.wire import UNTIL_CLOSED, Flow, Wire, unkept
 from proxy.reply import NO_HEADERS, PlainText, Speller, SpellerOf, refused
 
 if TYPE_CHECKING:
@@ -369,9 +369,9 @@ def _answer(speller: Speller, error: ApiError) -> bytes:
     """A whole response."""
     request_id = new_request_id()
     reply = refused(speller, error, request_id)
-    headers = [*reply.head(), (b"x-request-id", request_id), *UNKEPT]
+    headers = [*reply.head(), (b"x-request-id", request_id)]
     lines = b"".join(b"%b: %b\r\n" % header for header in headers)
-    return b"%b%b\r\n%b" % (STATUS_LINE[reply.status], lines, reply.body)
+    return unkept(b"%b%b\r\n" % (STATUS_LINE[reply.status], lines)) + reply.body
 
 
 def speaking(speller_of: SpellerOf, on_joined: Callable[[], None] = lambda: None) -> type[Protocol]:
