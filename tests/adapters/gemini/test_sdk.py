@@ -34,7 +34,7 @@ pytestmark = pytest.mark.anyio
 KIT = GeminiKit()
 ANSWER = chunk([{"text": "Hi"}], finish="STOP")
 # What httpx decides, not the SDK: ours asks for bytes as they are, and names no media type twice.
-OF_HTTPX = {"accept", "accept-encoding", "connection", "content-length"}
+OF_HTTPX = {"x-pointsman-hop", "accept", "accept-encoding", "connection", "content-length"}
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "propertyOrdering": ["a"]}
 MODEL = "gemini-3-flash-preview"
 GATEWAY = "http://gateway.example:8080/google"
@@ -217,6 +217,7 @@ async def test_models_that_chat_are_listed_over_all_pages() -> None:
     fake = FakeUpstream(*map(json_reply, PAGES))
     assert await adapter(fake.upstream).models() == [
         Model("gemini-2.5-flash", owned_by="google", context=1048576),
+        Model("gemini-embedding-001", owned_by="google", chat=False, embeds=True),
         Model("gemini-3-pro", owned_by="google", free=False),
     ]
     first, second = fake.requests

@@ -144,7 +144,6 @@ def test_who_is_not_set_up_is_refused_with_the_cure(
         "aliases": {},
         "rate_preset": "provider",
         "local_only": False,
-        "lost": [],
     }
     assert facts()["apps"] == []
 
