@@ -45,6 +45,8 @@ STRICT_ROUTES = (
             ("GET", "/none/input_items"),
         )
     ),
+    ("POST", "/v1/messages"),
+    ("POST", "/v1/messages/count_tokens"),
     ("GET", "/v1/models"),
     ("GET", "/v1/models/llama3.2"),
     ("GET", "/openai/v1/models"),

@@ -71,7 +71,7 @@ async def client(monkeypatch: pytest.MonkeyPatch) -> httpx.AsyncClient:
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("POST", "/v1/nothing", 404), ("GET", "/v1/chat/completions", 405), ("GET", "/", 404)],
+    [("POST", "/v1/nothing", 404), ("GET", "/v1/chat/completions", 405), ("GET", "/nothing", 404)],
 )
 async def test_the_owner_sees_in_the_log_what_an_app_has_looked_for(
     client: httpx.AsyncClient,

@@ -106,7 +106,7 @@ def test_a_compressed_body_is_415(station: Station) -> None:
         ("GET", PATH, 405),
         ("PUT", PATH, 405),
         ("DELETE", "/v1/models", 405),
-        ("GET", "/", 404),
+        ("GET", "/nothing", 404),
         ("GET", "/v2/models", 404),
         ("POST", "/chat/completions", 404),
         ("GET", "/v1/models/absent", 404),
