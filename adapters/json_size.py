@@ -31,9 +31,11 @@ def has_too_many_values(text: bytes | bytearray, *, most: int = MAX_CONTAINERS) 
 
 def read_bytes(text: bytes) -> int:
     """About how many bytes of memory a JSON text takes when it is read, itself included."""
-    bare = text if _containers(text) <= FEW else _bare(text)
-    items = bare.count(b",") * BYTES_OF_ITEM
-    return len(text) + _containers(bare) * BYTES_OF_CONTAINER + items
+    bare: bytes | bytearray = text
+    if (containers := _containers(text)) > FEW:
+        bare = _bare(text)
+        containers = _containers(bare)
+    return len(text) + containers * BYTES_OF_CONTAINER + bare.count(b",") * BYTES_OF_ITEM
 
 
 def _containers(text: bytes | bytearray) -> int:
