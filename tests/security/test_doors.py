@@ -24,6 +24,7 @@ from proxy.doors.door import Call
 from proxy.doors.responses.turns import Turns
 from proxy.doors.schemas import with_bounded_schemas
 from proxy.errors import ApiError
+from proxy.gate.guard import WRITING_METHODS
 from proxy.redact import Redactor
 from tests.security.bodies import junk
 from tests.security.kit import (
@@ -299,7 +300,9 @@ def test_every_door_asks_for_a_key_and_tells_nobody(
             if path == "/":  # says that somebody is there, and nothing else
                 continue
             body = json.dumps({**RICH, "previous_response_id": None}).encode()
-            data = post(body, path) if method == "POST" else request(method, path)
+            is_writing = method in WRITING_METHODS
+            data = post(body, path) if is_writing else request(method, path)
+            data = data.replace(b"POST ", f"{method} ".encode(), 1)
             if ask(server.port, data).status == 415:
                 data = data.replace(b"application/json", b"multipart/form-data; boundary=x")
             assert ask(server.port, data).status == 401, path
