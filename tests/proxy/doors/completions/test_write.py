@@ -19,6 +19,7 @@ from adapters.base import (
     RateLimits,
     Reasoning,
     Refusal,
+    Signature,
     Start,
     Text,
     ToolCall,
@@ -113,7 +114,7 @@ def test_usage_comes_in_a_stream_only_if_asked_for() -> None:
 
 
 def test_every_event_is_said_or_known_to_be_unsaid() -> None:
-    said = {Text, Refusal, Logprobs, Finish, Usage, Start, RateLimits, Warn}
+    said = {Text, Refusal, Logprobs, Finish, Usage, Start, RateLimits, Warn, Signature}
 
     assert said | set(UNSAID) == set(get_args(Event))
     unsaid: list[Event] = [
