@@ -136,6 +136,7 @@ def keeping(kept: Turns) -> tuple[Entrance, ...]:
     )
 
 
+_UNSERVED = Entrance(NotServed(), _gemini(*UNSERVED), ("GET", "POST", "PATCH", "DELETE"))
 _GEMINI_MODELS = GeminiModels()
 _FORMS: Mapping[bytes, Form] = {
     b"anthropic-version": AnthropicModels(),
@@ -149,11 +150,11 @@ def listing(catalog: Catalog, aliases: Callable[[], Iterable[str]]) -> tuple[Ent
     offered = Offered(catalog, aliases)
     desk = ModelsDesk(offered, _FORMS)
     beta = ModelsDesk(offered, {}, _GEMINI_MODELS)
-    rest = (*_gemini(*UNSERVED), "/v1beta/{rest:path}")
     return (
         Entrance(desk, (*_openai("/models"), *_openai("/models/{id:path}")), ("GET",)),
         Entrance(beta, ("/v1beta/models", "/v1beta/models/{id:path}"), ("GET",)),
-        Entrance(NotServed(), rest, ("GET", "POST", "PATCH", "DELETE")),
+        _UNSERVED,
+        Entrance(NotServed(), ("/v1beta/{rest:path}",), _UNSERVED.methods),
     )
 
 
@@ -193,6 +194,7 @@ def ollama(
 _STILL = (
     *keeping(Turns(time.monotonic, most=0)),
     *ollama(Catalog({}), lambda: (), {}),
+    _UNSERVED,
 )
 """What tells of a path in the words of its door needs no state."""
 
