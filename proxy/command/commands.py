@@ -266,8 +266,9 @@ def explain(given: Given, request: IO[bytes], door: str, wants_json: bool) -> No
 @click.option("--for", "protocol", help="What the apps speak, if not OpenAI's API.")
 @click.pass_obj
 def env(given: Given, shell: str, protocol: str | None) -> None:
-    """Print the lines that point OpenAI's SDKs here, or the apps of another protocol.
+    """Print the lines that point apps here.
 
+    Those of OpenAI's SDKs, or of what --for names.
     Run it as: eval "$(pointsman env)"
     """
     from proxy.command.terminal import export_lines

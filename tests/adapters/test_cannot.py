@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 
 import httpx
 
-from adapters.base import AdapterError, Cannot, ErrorKind
+from adapters.base import AdapterError, Cannot, ErrorKind, Phase
 from adapters.cannot import cannot
+from adapters.compatible.errors import refusal
 from adapters.gemini.adapter import refusal as gemini_refusal
-from adapters.groq.adapter import _refusal as groq_refusal
+from adapters.groq.adapter import house
 from adapters.ollama.errors import refusal_error
 
 LASTING: Mapping[str, str] = {
@@ -85,7 +86,7 @@ def _response(error: object) -> httpx.Response:
 
 
 REFUSALS: Mapping[str, Callable[[str], AdapterError]] = {
-    "groq": lambda text: groq_refusal(_response({"message": text}), ""),
+    "groq": lambda text: refusal(house(""), _response({"message": text}), Phase.BEFORE_CONTENT),
     "gemini": lambda text: gemini_refusal(
         _response({"code": 400, "message": text, "status": "INVALID_ARGUMENT"})
     ),

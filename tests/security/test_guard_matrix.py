@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from proxy.doors.ollama.local import CHANGING
 from tests.security.kit import (
     CHAT,
     Fakes,
@@ -23,87 +22,17 @@ from tests.security.kit import (
     serving,
     settings_for,
 )
+from tests.security.routes import (
+    CHANGE,
+    EVENTS,
+    FORM,
+    FORM_PATHS,
+    NO_415,
+    NO_CODES,
+    ROUTES,
+    STRICT_ROUTES,
+)
 
-EVENTS = "/admin/api/events"
-"""The one answer that does not end."""
-STRICT_ROUTES = (
-    ("POST", CHAT),
-    ("POST", "/openai/v1/chat/completions"),
-    *(
-        ("POST", f"{prefix}/{rest}")
-        for prefix in ("/v1", "/openai/v1")
-        for rest in ("embeddings", "completions", "audio/speech", "images/generations")
-    ),
-    *(
-        (method, f"{prefix}/responses{rest}")
-        for prefix in ("/v1", "/openai/v1")
-        for method, rest in (
-            ("POST", ""),
-            ("POST", "/input_tokens"),
-            ("GET", "/none"),
-            ("DELETE", "/none"),
-            ("GET", "/none/input_items"),
-        )
-    ),
-    ("POST", "/v1/messages"),
-    ("POST", "/v1/messages/count_tokens"),
-    ("GET", "/v1/models"),
-    ("GET", "/v1/models/llama3.2"),
-    ("GET", "/openai/v1/models"),
-    ("GET", "/openai/v1/models/llama3.2"),
-    ("GET", "/health/live"),
-    ("GET", "/health/ready"),
-    ("GET", "/api/user/preferences"),
-    ("PUT", "/api/user/preferences"),
-    ("DELETE", "/api/user/preferences?app=notes"),
-    ("GET", "/admin"),
-    ("GET", "/admin/assets/page.js"),
-    ("GET", "/admin/api/status"),
-    ("POST", "/admin/api/test"),
-    ("POST", "/admin/api/again"),
-    ("POST", "/admin/api/chat"),
-    ("POST", "/admin/api/explain"),
-    ("POST", "/admin/api/login"),
-    ("POST", "/admin/api/logout"),
-    ("GET", EVENTS),
-    ("GET", "/admin/api/usage"),
-    ("GET", "/admin/api/requests"),
-    ("GET", "/admin/api/requests.csv"),
-    ("GET", "/admin/api/requests.json"),
-    ("GET", "/admin/api/requests/none"),
-    ("GET", "/admin/api/kept"),
-    ("PUT", "/admin/api/kept"),
-    ("DELETE", "/admin/api/kept"),
-    ("GET", "/admin/api/kept/none"),
-    ("GET", "/metrics"),
-    ("GET", "/nowhere"),
-    ("GET", "/"),
-)
-CHANGE = {path.format(digest="none") for path in CHANGING}
-"""What is refused to everybody, by the door and not by the guard."""
-FOR_DESKTOPS = (
-    ("POST", "/api/chat"),
-    ("POST", "/api/generate"),
-    ("POST", "/api/embed"),
-    ("POST", "/api/embeddings"),
-    ("POST", "/api/show"),
-    ("POST", "/api/pull"),
-    ("GET", "/api/version"),
-    ("GET", "/api/tags"),
-    ("GET", "/api/ps"),
-    *((method, path.format(digest="none")) for path, (method, _) in CHANGING.items()),
-)
-"""Where programs ask that name no content type, or that have an origin no page can have."""
-FORMS = tuple(
-    ("POST", f"{prefix}/audio/{rest}")
-    for prefix in ("/v1", "/openai/v1")
-    for rest in ("transcriptions", "translations")
-)
-"""Where forms with files are taken, which a page could send, too: Origin is what gives it away."""
-FORM_PATHS = {path for _, path in FORMS}
-ROUTES = (*STRICT_ROUTES, *FOR_DESKTOPS, *FORMS)
-OLLAMAS = {"/", *(path for _, path in FOR_DESKTOPS)}
-"""Where errors have no code."""
 BAD_HOSTS = (
     "evil.example",
     "localhost.evil.example",
@@ -125,7 +54,6 @@ BAD_HOSTS = (
 GOOD_HOSTS = ("127.0.0.1", "localhost", "LocalHost:8000", "[::1]:8000", "app.localhost:9")
 BODY = json.dumps(body_of()).encode()
 JSON = {"Content-Type": "application/json"}
-FORM = {"Content-Type": "multipart/form-data; boundary=x"}
 
 
 @pytest.fixture(scope="module", params=["ours", "h11"])
@@ -219,8 +147,8 @@ def test_no_route_answers_a_page_of_another_origin(
         reply = ask(server.port, request(method, path, body_for(method), headers=headers))
         assert refused(reply), (method, path, reply)
         assert reply.status == 403
-        if path in OLLAMAS:
-            assert "POINTSMAN_ALLOWED_ORIGINS" in reply.json["error"]
+        if path in NO_CODES:
+            assert "POINTSMAN_ALLOWED_ORIGINS" in json.dumps(reply.json["error"])
         else:
             assert reply.code == "origin_not_allowed"
     assert fakes.chats == 0
@@ -249,7 +177,8 @@ def test_what_a_form_can_send_is_not_taken(
             reply = ask(server.port, request(method, path, BODY, headers=headers))
             assert refused(reply)
             is_form = path in FORM_PATHS and content_type == FORM["Content-Type"]
-            assert reply.status == (400 if is_form else 415)
+            assert reply.status == (400 if is_form or path in NO_415 else 415)
+            assert is_form or "content type must be" in json.dumps(reply.json["error"])
     assert fakes.chats == 0
 
 

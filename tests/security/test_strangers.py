@@ -17,7 +17,8 @@ from proxy.command.remote import running
 from proxy.proof import NONCE_HEADER, PROOF_HEADER, Identity
 from proxy.settings import Settings
 from tests.security.kit import COMMAND, Fakes, Process, ask, post, process, request, serving
-from tests.security.test_guard_matrix import BODY, JSON, ROUTES, settings_for
+from tests.security.routes import FORM, FORM_PATHS, ROUTES
+from tests.security.test_guard_matrix import BODY, JSON, settings_for
 
 TOKEN = "admin-token-of-the-tests"
 KEY = "client-key-of-the-tests"
@@ -160,14 +161,16 @@ def test_the_owner_s_commands_need_no_token_of_their_own(
 def test_where_clients_need_keys_every_route_asks_for_one_or_for_the_owner(
     fakes: Fakes, tmp_path: Path
 ) -> None:
-    open_to_all = {"/health/live", "/health/ready"}
+    # "/" leads a browser to the page, and tells all others no more than that somebody is there.
+    open_to_all = {"/health/live", "/health/ready", "/"}
     with serving(settings_for(fakes, tmp_path, api_keys=f"notes:{KEY}")) as server:
         for method, path in ROUTES:
             for shown in ({}, {"Authorization": f"Bearer {KEY}"}):
-                if shown and not path.startswith(("/admin", "/api", "/metrics")):
+                if shown and not path.startswith(("/admin", "/api/user", "/metrics")):
                     continue
                 data = request(method, path, BODY if method in ("POST", "PUT") else b"")
-                lines = "".join(f"{n}: {v}\r\n" for n, v in {**JSON, **shown}.items()).encode()
+                told = FORM if path in FORM_PATHS else JSON
+                lines = "".join(f"{n}: {v}\r\n" for n, v in {**told, **shown}.items()).encode()
                 reply = ask(server.port, data.replace(b"\r\n", b"\r\n" + lines, 1))
                 assert (reply.status == 401) == (path not in open_to_all), (method, path, reply)
         assert server.parts.preferences.get(None).provider == "groq"

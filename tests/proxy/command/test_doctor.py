@@ -221,7 +221,7 @@ def test_the_model_is_the_one_that_was_chosen_last(
 ) -> None:
     run("--port", "1", "use", "ollama", "--model", "qwen3:4b")
 
-    assert findings()["ollama model"] == f"{GOOD} qwen3:4b, one of 4"
+    assert findings()["ollama model"] == f"{GOOD} qwen3:4b, one of 5"
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,8 @@ class Station:
             for one in listing(self.catalog, lambda: ("smart", "fast", "claude-*"))
             for path in one.paths
         ]
-        transport = httpx.ASGITransport(Guard(Starlette(routes=doors)))
+        transport = httpx.ASGITransport(
+            Guard(Starlette(routes=doors), named_beneath=("/v1/models/",))
+        )
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             yield client
