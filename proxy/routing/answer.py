@@ -49,12 +49,20 @@ class Answer:
                 self.ticket.succeeded(self._receipt.usage)
                 raise
             except AdapterError as met:
-                met = met.at(self.ticket.candidate.provider)
-                error = self._redactor.masked(met).but(phase=Phase.AFTER_CONTENT)
-                self.ticket.failed(error)
-                raise error from None
+                raise self._failed(met) from None
         self._count(batch)
         return batch
+
+    def _failed(self, met: AdapterError) -> AdapterError:
+        """The failure as it is raised, and told to who keeps count.
+
+        No frame that it is raised through may hold it: all that was read so far would live on in
+        that circle until the garbage collector comes by.
+        """
+        met = met.at(self.ticket.candidate.provider)
+        error = self._redactor.masked(met).but(phase=Phase.AFTER_CONTENT)
+        self.ticket.failed(error)
+        return error
 
     def _count(self, batch: list[Any]) -> None:
         self._receipt.note(batch)
