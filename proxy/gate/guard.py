@@ -122,8 +122,8 @@ class Guard:
         answer = _Answer(send, new_id)
         try:
             _check_lines(scope, headers)
-            if b"%" in scope["raw_path"]:
-                self._check_path(scope["raw_path"])
+            if b"%" in (path := scope.get("raw_path") or b""):
+                self._check_path(path)
             if origin := self._check_origin(scope, headers):
                 if scope["method"] == "OPTIONS":
                     await _preflight(send, origin)
