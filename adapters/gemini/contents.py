@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from adapters.arguments import as_object
 from adapters.base import Json, Memory, is_plain
 from adapters.gemini.errors import refused
 from adapters.gemini.names import function_name
@@ -145,9 +146,7 @@ class ContentsTranslator:
         if value is UNREADABLE:
             self._warnings.append("changed=tool_calls.function.arguments")
             return {"_raw": text}
-        if value is None:  # Groq writes "null" for a call without parameters
-            return {}
-        return value if isinstance(value, dict) else {"value": value}
+        return as_object(value)
 
     def _result(self, call: _Call) -> list[Json]:
         if not call.result:

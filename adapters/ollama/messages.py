@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 import orjson
 
+from adapters.arguments import as_object
 from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope, is_plain
 from adapters.json_size import is_deeper_than
 from adapters.ollama.context import ModelFacts
@@ -107,13 +108,7 @@ class _Writer:
         if value is text or is_deeper_than(MAX_ARGUMENT_DEPTH, value):
             self.warnings.append("changed=tool_calls.arguments")
             return {"_raw": text}
-        match value:
-            case dict():
-                return value
-            case None:
-                return {}
-            case _:
-                return {"value": value}
+        return as_object(value)
 
     def _answered_call(self, message: Json, where: str) -> Json:
         call_id = message["tool_call_id"]

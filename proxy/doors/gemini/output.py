@@ -29,19 +29,6 @@ def content(parts: Sequence[Json]) -> Json:
     return {"parts": parts, "role": "model"}
 
 
-def arguments(text: str) -> Json | None:
-    """The object that a call's arguments are; None for what cannot be read."""
-    if not text.strip():
-        return {}
-    try:
-        value: Any = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return None
-    if value is None:
-        return {}
-    return value if isinstance(value, dict) else {"value": value}
-
-
 def bare_word(text: str) -> str:
     """The value of an enumeration, out of the JSON that it came in."""
     try:

@@ -13,6 +13,7 @@ from itertools import groupby
 import orjson
 from msgspec import Struct, field
 
+from adapters.arguments import arguments_object
 from adapters.base import (
     Annotation,
     Event,
@@ -36,7 +37,6 @@ from proxy.doors.gemini.output import (
     BLOCKS,
     FILTERS,
     FINISHES,
-    arguments,
     bare_word,
     content,
     grounding,
@@ -223,7 +223,7 @@ def _called(candidate: _Candidate) -> tuple[list[Json], str]:
     parts: list[Json] = []
     broken = ""
     for call in candidate.calls.values():
-        args = arguments(text := "".join(call.pieces))
+        args = arguments_object(text := "".join(call.pieces))
         if args is None:
             broken = f"{call.name}({text})"
             continue

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 
 import orjson
 
+from adapters.arguments import arguments_or_text
 from adapters.base import (
     Annotation,
     Event,
@@ -77,7 +78,7 @@ class Block:
         """The block as it stands in the object."""
         said = "".join(self.pieces)
         block: Json = {"type": self.kind, **self._begun}
-        block[self._field] = arguments(said) if self.kind == "tool_use" else said
+        block[self._field] = arguments_or_text(said) if self.kind == "tool_use" else said
         if self.kind == "thinking":
             block["signature"] = SIGNATURE
         if self._citations:
@@ -95,21 +96,6 @@ _PIECES: Mapping[str, str] = {
     "thinking": "thinking",
     "tool_use": "partial_json",
 }
-
-
-def arguments(text: str) -> Json:
-    """A call's `input`, which must be an object whatever a model wrote."""
-    try:
-        value = orjson.loads(text) if text.strip() else None
-    except orjson.JSONDecodeError:
-        return {"_raw": text}
-    match value:
-        case dict():
-            return value
-        case None:
-            return {}
-        case _:
-            return {"value": value}
 
 
 class Answer:

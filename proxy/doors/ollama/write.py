@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 from msgspec import Struct, field
 
+from adapters.arguments import arguments_or_text
 from adapters.base import (
     Annotation,
     Event,
@@ -117,7 +118,7 @@ class Answer:
             function = {
                 "index": self._told,
                 "name": call.name,
-                "arguments": arguments_object("".join(call.arguments)),
+                "arguments": arguments_or_text("".join(call.arguments)),
             }
             self._told += 1
             yield {"tool_calls": [{"id": call.id, "function": function}]}
@@ -159,21 +160,6 @@ class Answer:
             call_id = event.id or "call_" + "".join(secrets.choice(LETTERS) for _ in range(8))
             call = self._calls[event.key] = _Call(event.name, call_id)
         call.arguments.append(event.arguments)
-
-
-def arguments_object(text: str) -> Json:
-    """The arguments that a model wrote as the object that they must be here."""
-    try:
-        value = orjson.loads(text) if text.strip() else {}
-    except orjson.JSONDecodeError:
-        return {"_raw": text}
-    match value:
-        case dict():
-            return value
-        case None:
-            return {}
-        case _:
-            return {"value": value}
 
 
 def shaped(form: Form, said: Json, *, created_at: str) -> Json:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
+from adapters.arguments import arguments_or_text
 from adapters.base import (
     Annotation,
     Event,
@@ -27,7 +28,7 @@ from adapters.base import (
     Warn,
 )
 from proxy.doors.ollama.context import dialogue_of, numbers_of
-from proxy.doors.ollama.write import LineStream, ObjectFold, arguments_object
+from proxy.doors.ollama.write import LineStream, ObjectFold
 from proxy.errors import ApiError
 from tests.proxy.doors.ollama.kit import Grammar, folded, form, streamed
 
@@ -101,7 +102,7 @@ def test_arguments_are_an_object_whatever_a_model_writes() -> None:
         "7": {"value": 7},
         "{oops": {"_raw": "{oops"},
     }
-    assert {text: arguments_object(text) for text in written} == dict(written)
+    assert {text: arguments_or_text(text) for text in written} == dict(written)
 
 
 @pytest.mark.parametrize(
