@@ -5,33 +5,42 @@ The ids that are made up count from the conversation's begin: as it grows, they 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
 
 from msgspec import Struct
 
 
-class _Open(Struct, frozen=True):
-    """A call that waits for its result; `era` counts what the user has said before it."""
+class _Open(Struct):
+    """A call that waits for its result."""
 
     id: str
-    name: str
-    era: int
+    is_answered: bool = False
 
 
 class OpenCalls:
-    """The calls of one conversation that have no result yet, in their order."""
+    """The calls of one conversation that have no result yet, in their order.
+
+    What has been answered leaves its lists when its turn comes, so that each is passed but once.
+    """
 
     def __init__(self) -> None:
-        self._open: list[_Open] = []
+        self._by_id: dict[str, list[_Open]] = {}
+        # By name, and all under None: those of each era, which is what the user has said before.
+        self._by_name: dict[str | None, list[tuple[int, deque[_Open]]]] = {}
         self._count = 0
         self._era = 0
 
     def called(self, name: str, call_id: str | None = None) -> str:
         """The id of a call: the client's own, or one that is made for it."""
         self._count += 1
-        found = call_id or f"call_{self._count}"
-        self._open.append(_Open(found, name, self._era))
-        return found
+        call = _Open(call_id or f"call_{self._count}")
+        self._by_id.setdefault(call.id, []).append(call)
+        for key in (name, None):
+            eras = self._by_name.setdefault(key, [])
+            if not eras or eras[-1][0] != self._era:
+                eras.append((self._era, deque()))
+            eras[-1][1].append(call)
+        return call.id
 
     def asked(self) -> None:
         """The user has spoken: calls from before are answered only where none is newer."""
@@ -39,21 +48,26 @@ class OpenCalls:
 
     def answered(self, name: str | None = None, call_id: str | None = None) -> str | None:
         """The id of the call that a result belongs to; None where no call is open."""
-        found = (
-            self._last(lambda one: one.id == call_id)
-            or self._first(lambda one: one.name == name)
-            or self._first(lambda one: True)
-        )
+        found = self._last(call_id) or self._first(name) or self._first(None)
         if found is None:
             return None
-        self._open.remove(found)
+        found.is_answered = True
         return found.id
 
-    def _last(self, fits: Callable[[_Open], bool]) -> _Open | None:
-        return next(filter(fits, reversed(self._open)), None)
+    def _last(self, call_id: str | None) -> _Open | None:
+        calls = self._by_id.get(call_id, []) if call_id is not None else []
+        while calls and calls[-1].is_answered:
+            calls.pop()
+        return calls[-1] if calls else None
 
-    def _first(self, fits: Callable[[_Open], bool]) -> _Open | None:
+    def _first(self, name: str | None) -> _Open | None:
         """The first of the newest era that has any."""
-        found = list(filter(fits, self._open))
-        newest = max((one.era for one in found), default=0)
-        return next((one for one in found if one.era == newest), None)
+        eras = self._by_name.get(name, [])
+        while eras:
+            calls = eras[-1][1]
+            while calls and calls[0].is_answered:
+                calls.popleft()
+            if calls:
+                return calls[0]
+            eras.pop()
+        return None
