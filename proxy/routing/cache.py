@@ -63,9 +63,11 @@ class AnswerCache:
         Who asks the same meanwhile waits for that. `fresh` passes over what is kept.
         """
         if not fresh:
-            if key in self._under_way and self._get(key) is None:
-                await self._under_way[key].wait()  # once: should it fail, each is on its own
-            if kept := self._get(key):
+            kept = self._get(key)
+            if kept is None and (other := self._under_way.get(key)):
+                await other.wait()  # once: should it fail, each is on its own
+                kept = self._get(key)
+            if kept is not None:
                 return _Replay(kept, receipt)
         over = asyncio.Event()
         self._under_way.setdefault(key, over)
