@@ -38,7 +38,7 @@ def test_it_names_each_thing_that_is_defined() -> None:
         ("Door", "proxy/doors/door.py"),
         ("Desk", "proxy/doors/door.py"),
         ("Endpoint", "proxy/doors/exchange.py"),
-        ("closed_at_the_end", "proxy/app.py"),
+        ("in_order", "proxy/app.py"),
         ("undo_late", "proxy/gate/work.py"),
         ("undo_left", "proxy/gate/work.py"),
         ("stop_left", "proxy/gate/work.py"),

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from adapters.base import Json
-from proxy.app import Parts, closed_at_the_end, create_app
+from proxy.app import Parts, create_app, in_order
 from proxy.console.change import app_row_id, changed
 from proxy.settings import Settings
 from proxy.store.migrate import NewerSchemaError
@@ -32,7 +32,7 @@ T = TypeVar("T")
 async def offline(settings: Settings) -> AsyncIterator[Parts]:
     """The parts of a server that listens nowhere; `storage.problem` tells what was unreadable."""
     parts: Parts = create_app(settings).state.parts
-    async with closed_at_the_end(parts):
+    async with in_order(parts):
         try:
             _load(settings.store_url, parts.preferences, parts.setbacks)
         except (StoreError, NewerSchemaError) as error:

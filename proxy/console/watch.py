@@ -12,11 +12,13 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 
 import orjson
 
 from adapters.base import Adapter, Availability, Json
 from proxy.background import Background
+from proxy.console.status import Sources, status_of
 from proxy.doors.models.catalog import Catalog
 from proxy.store.preferences import Preferences
 
@@ -183,3 +185,16 @@ async def server_sent(feed: AsyncGenerator[bytes | None, None]) -> AsyncGenerato
     async with aclosing(feed) as states:
         async for state in states:
             yield b": still here\n\n" if state is None else b"event: status\ndata: %b\n\n" % state
+
+
+def watch_of(
+    sources: Sources,
+    catalog: Catalog,
+    background: Background,
+    mask: Callable[[str], str],
+    wall: Callable[[], float],
+) -> Watch:
+    """The live feed over a server's parts; what providers say of themselves is masked."""
+    facts = partial(status_of, sources, wall=wall)
+    reach = Reach(sources.adapters, mask)
+    return Watch(facts, reach, catalog, sources.preferences, background)

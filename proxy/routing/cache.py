@@ -18,7 +18,9 @@ from msgspec import Struct
 from adapters.base import ChatRequest, RateLimits
 from proxy.routing.candidates import Preference
 from proxy.routing.receipt import Receipt
+from proxy.settings import Settings
 
+MIB = 1024 * 1024
 GOOD_ENDS = frozenset({"stop", "tool_calls"})
 LARGEST_SHARE = 8
 """No answer takes more than this part of the whole room."""
@@ -205,3 +207,10 @@ def key_of(
         return None
     whole = msgspec.msgpack.encode((app, preference, fallback, request))
     return hashlib.blake2b(whole, digest_size=32).digest()
+
+
+def cache_of(settings: Settings, clock: Callable[[], float]) -> AnswerCache | None:
+    """None where it is off."""
+    if settings.cache != "memory":
+        return None
+    return AnswerCache(settings.cache_mb * MIB, settings.cache_ttl_s, clock)

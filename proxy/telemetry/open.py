@@ -1,15 +1,43 @@
-"""Opens OpenTelemetry, where the settings ask for it."""
+"""Opens what monitors see: of each request that has ended, whoever wants it is told."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from adapters.base import Adapter
 from proxy.settings import Settings, SettingsError
+from proxy.store.rows import UsageRow
+from proxy.telemetry.metrics import Tally
+from proxy.telemetry.recorder import Recorder
 
 if TYPE_CHECKING:
     from proxy.telemetry.otel import Telemetry
+
+
+class Monitors:
+    """What looks on: the recorder for the page, counts for Prometheus, and OpenTelemetry or None.
+
+    Raises SettingsError where that is wanted and not installed.
+    """
+
+    def __init__(
+        self, settings: Settings, adapters: Iterable[Adapter], wall: Callable[[], float]
+    ) -> None:
+        self.recorder = Recorder(wall=wall)
+        self.tally = Tally()
+        self.otel = telemetry_of(settings, adapters)
+
+    def listeners(self) -> Sequence[Callable[[UsageRow], None]]:
+        """Who is told of each request that has ended."""
+        told = (self.recorder.ended, self.tally.add)
+        return told if self.otel is None else (*told, self.otel.put)
+
+    async def close(self) -> None:
+        """Send what is not sent yet."""
+        if self.otel is not None:
+            await asyncio.to_thread(self.otel.close)
 
 
 def telemetry_of(settings: Settings, adapters: Iterable[Adapter]) -> Telemetry | None:

@@ -87,7 +87,7 @@ def _line(payload: Any) -> bytes:
 def toys(build: Build, monkeypatch: pytest.MonkeyPatch) -> Iterator[Station]:
     doors = (*DOORS, Entrance(LineDoor(), ("/toy/{name}",), ("POST", "GET")))
     monkeypatch.setattr("proxy.doors.DOORS", doors)
-    monkeypatch.setattr("proxy.app.DOORS", doors)
+    monkeypatch.setattr("proxy.doors.open.DOORS", doors)
     yield build()
 
 

@@ -1,0 +1,84 @@
+"""Opens the doors: where each of them is, and what stands behind all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from starlette.routing import Route
+
+from adapters.base import Adapter
+from adapters.upstream import Upstream
+from proxy.clocks import Clocks
+from proxy.doors import DOORS, Entrance, keeping, listing, ollama
+from proxy.doors.exchange import Service
+from proxy.doors.models.catalog import Catalog
+from proxy.doors.ollama.passing import passage_routes
+from proxy.doors.ollama.real import Real
+from proxy.doors.responses.turns import MAX_BYTES, Turns
+from proxy.gate.room import Admission
+from proxy.routing.cache import cache_of
+from proxy.routing.preference import Preference
+from proxy.routing.router import Router
+from proxy.settings import Settings
+from proxy.store.preferences import Preferences
+from proxy.store.rows import UsageRow
+from proxy.store.storage import Storage
+
+
+class Doors:
+    """All entrances, and beside them the `passages` by which requests go on as they came."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        adapters: Mapping[str, Adapter],
+        catalog: Catalog,
+        preferences: Preferences,
+        upstream: Upstream,
+        clocks: Clocks,
+    ) -> None:
+        def aliases() -> Mapping[str, Any]:
+            return preferences.get(None).aliases
+
+        real, passes = Real(adapters, upstream.client), settings.ollama_passthrough
+        turns = Turns(clocks.clock, most=MAX_BYTES if settings.responses_store == "memory" else 0)
+        self.entrances: Sequence[Entrance] = (
+            *DOORS,
+            *keeping(turns),
+            *listing(catalog, aliases),
+            *ollama(catalog, aliases, adapters, real, passes=passes),
+        )
+        self.passages: Sequence[Route] = passage_routes(real, upstream) if passes else ()
+
+
+def service_of(
+    settings: Settings,
+    router: Router,
+    storage: Storage,
+    admission: Admission,
+    clocks: Clocks,
+    *,
+    seen: Callable[[str | None], None],
+    ended: Sequence[Callable[[UsageRow], None]],
+) -> Service:
+    """What answers at every door; tells which app was `seen`, and the row of what has `ended`."""
+
+    async def preference(app: str | None) -> Preference:
+        seen(app)
+        return await storage.preference(app)
+
+    def record(row: UsageRow) -> None:
+        for listener in ended:
+            listener(row)
+
+    return Service(
+        router,
+        preference,
+        deadline_s=settings.deadline_s,
+        keepalive_s=settings.keepalive_s,
+        cache=cache_of(settings, clocks.clock),
+        split_tags=settings.think_tags == "split",
+        record=record,
+        admission=admission,
+    )

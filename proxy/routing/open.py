@@ -1,0 +1,90 @@
+"""Opens the routing: what can be asked, of whom, and who asks them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from adapters.base import Adapter, Model
+from adapters.tasks import Embeds
+from proxy.candidate import Candidate
+from proxy.clocks import Clocks
+from proxy.limits.health import Health
+from proxy.limits.patience import patience_of
+from proxy.limits.retired import Retired
+from proxy.limits.unable import Unable
+from proxy.redact import Redactor
+from proxy.routing.candidates import Chooser
+from proxy.routing.images import ImageFetcher
+from proxy.routing.operations import Operations, operations_of
+from proxy.routing.preference import last_resort_of
+from proxy.routing.router import Router
+from proxy.routing.sessions import Sessions
+from proxy.settings import Settings
+
+
+class Lists(Protocol):
+    """What is known of the models that there are."""
+
+    def lists(self) -> Mapping[str, Sequence[Model]]: ...
+    def providers_of(self, model: str) -> Sequence[str]: ...
+    def know(self, model: str) -> Awaitable[None]: ...
+    def relist(self, provider: str) -> Awaitable[None]: ...
+    def windows(self, candidates: Sequence[Candidate]) -> Awaitable[Mapping[Candidate, int]]: ...
+
+
+class Routing(NamedTuple):
+    """Its parts, each made over the one before."""
+
+    operations: Operations
+    chooser: Chooser
+    router: Router
+
+
+def routing_of(
+    settings: Settings,
+    adapters: Mapping[str, Adapter],
+    models: Lists,
+    health: Health,
+    retired: Retired,
+    redactor: Redactor,
+    clocks: Clocks,
+) -> Routing:
+    """The routing over `adapters`, as the settings want it."""
+    answered = set[str]()
+    operations = operations_of(_embedding_model(settings, adapters))
+    chooser = Chooser(
+        adapters,
+        listed=models.providers_of,
+        has_told=lambda provider: provider in models.lists(),
+        last_resort=last_resort_of(adapters, answered),
+        retired=retired,
+        cannot=Unable(clocks.clock),
+        operations=operations,
+    )
+    router = Router(
+        adapters,
+        chooser,
+        health,
+        know=models.know,
+        relist=models.relist,
+        windows=models.windows,
+        images=ImageFetcher(settings.fetch_images),
+        operations=operations,
+        redactor=redactor,
+        strict_params=settings.strict_params,
+        max_wait_s=settings.max_wait_s,
+        clock=clocks.clock,
+        sleep=clocks.sleep,
+        answered=answered,
+        patience=patience_of(adapters),
+        sessions=Sessions(clocks.clock, on=settings.sticky),
+    )
+    return Routing(operations, chooser, router)
+
+
+def _embedding_model(settings: Settings, adapters: Mapping[str, Adapter]) -> str:
+    """The model whose vectors are made: the one that is set, else the configured provider's own."""
+    chosen = settings.llm_provider or ""
+    is_able = isinstance(adapters.get(chosen), Embeds) and not adapters[chosen].unconfigured
+    return settings.embedding_model or (chosen if is_able else "")
