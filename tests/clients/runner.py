@@ -1,0 +1,84 @@
+"""Runs a client's script in an environment of its own, which is made the first time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.clients import scenarios
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+INSTALL_S = 180
+RUN_S = 120
+
+Outcomes = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A script, the packages it needs (none: those of `node/package.json`), and what it sees."""
+
+    script: str
+    packages: tuple[str, ...]
+    expected: dict[str, Any]
+
+
+def run_client(client: Client, base_url: str) -> Outcomes | str:
+    """What the script printed, or why it cannot run here."""
+    try:
+        command, folder = _python(client) if client.packages else _node(client)
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"{client.script} cannot be set up: {error}"
+    if not client.packages:
+        shared = {name: getattr(scenarios, name) for name in dir(scenarios) if name.isupper()}
+        arguments = [base_url, json.dumps(shared)]
+    else:
+        arguments = [base_url]
+    done = subprocess.run(
+        [*command, *arguments], cwd=folder, capture_output=True, timeout=RUN_S, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()[-3000:]
+    outcomes: Outcomes = json.loads(done.stdout)
+    return outcomes
+
+
+def _python(client: Client) -> tuple[list[str], Path]:
+    uv = _found("uv")
+    packages = [word for package in client.packages for word in ("--with", package)]
+    python = [uv, "run", "--quiet", "--no-project", *packages, "python"]
+    _set_up([*python, "-c", "pass"], ROOT)
+    return [*python, "-m", f"tests.clients.{client.script}"], ROOT
+
+
+def _node(client: Client) -> tuple[list[str], Path]:
+    node, npm = _found("node"), _found("npm")
+    manifest = (HERE / "node" / "package.json").read_bytes()
+    name = f"pointsman-clients-{os.getuid()}-{hashlib.sha256(manifest).hexdigest()[:12]}"
+    folder = Path(tempfile.gettempdir()) / name
+    folder.mkdir(exist_ok=True)
+    for file in (HERE / "node").iterdir():
+        shutil.copy(file, folder)
+    ready = folder / "ready"
+    if not ready.exists():
+        _set_up([npm, "install", "--no-package-lock", "--no-audit", "--no-fund"], folder)
+        ready.touch()
+    return [node, client.script], folder
+
+
+def _found(command: str) -> str:
+    path = shutil.which(command)
+    if path is None:
+        raise FileNotFoundError(f"no {command} here")
+    return path
+
+
+def _set_up(command: list[str], folder: Path) -> None:
+    subprocess.run(command, cwd=folder, capture_output=True, timeout=INSTALL_S, check=True)
