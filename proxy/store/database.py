@@ -80,6 +80,7 @@ class PreferenceRow(SQLModel, table=True):
     created_at: datetime = Field(sa_type=_Moment)
     updated_at: datetime = Field(sa_type=_Moment)
     local_only: bool | None = None
+    split: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
 
 
 class SignatureRow(SQLModel, table=True):
@@ -137,6 +138,19 @@ class RequestRow(SQLModel, table=True):
     story: str = Field(sa_type=Text)
     list_nano_usd: int | None = Field(sa_type=BigInteger)
     billed: bool = Field(sa_column_kwargs={"server_default": false()})
+    arm: str | None = Field(default=None, max_length=64)
+
+
+class VerdictRow(SQLModel, table=True):
+    """One of several answers to the same prompt, and whether the owner found it the best."""
+
+    __tablename__ = "verdicts"
+
+    id: int | None = Field(default=None, primary_key=True)
+    at_ms: int = Field(sa_type=BigInteger, index=True)
+    provider: str = Field(max_length=64)
+    model: str = Field(max_length=128)
+    won: bool
 
 
 class Database:
@@ -197,6 +211,7 @@ class Database:
             row.fallback = list(stored.fallback)
             row.rate_preset = stored.rate_preset
             row.local_only = stored.local_only
+            row.split = dict(stored.split) or None
             row.updated_at = now
             session.add(row)
             session.commit()
@@ -289,6 +304,7 @@ def _stored(row: PreferenceRow) -> StoredPreference:
         fallback=tuple(row.fallback),
         rate_preset=row.rate_preset,
         local_only=row.local_only,
+        split=dict(row.split or {}),
         created_at=_in_utc(row.created_at),
         updated_at=_in_utc(row.updated_at),
     )

@@ -16,7 +16,7 @@ from proxy import private
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, MetaData
 
-HEAD = "0004"
+HEAD = "0005"
 TOUCH = "UPDATE alembic_version SET version_num = version_num"
 VERSION_TABLE = (
     "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"

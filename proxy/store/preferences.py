@@ -29,6 +29,7 @@ class StoredPreference:
     fallback: Sequence[str] = ()
     rate_preset: str | None = None
     local_only: bool | None = None
+    split: Mapping[str, int] = field(default_factory=dict)
     created_at: datetime | None = None
     updated_at: datetime | None = None
 

@@ -1,6 +1,6 @@
 BEGIN TRANSACTION;
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num));
-INSERT INTO "alembic_version" VALUES('0004');
+INSERT INTO "alembic_version" VALUES('0005');
 CREATE TABLE cooldowns (
 	provider VARCHAR(64) NOT NULL,
 	model VARCHAR(128) NOT NULL,
@@ -38,6 +38,7 @@ CREATE TABLE requests (
 	story TEXT NOT NULL,
 	list_nano_usd BIGINT,
 	billed BOOLEAN DEFAULT 0 NOT NULL,
+	arm VARCHAR(64),
 	PRIMARY KEY (id)
 );
 CREATE TABLE signatures (
@@ -56,8 +57,18 @@ CREATE TABLE user_preferences (
 	created_at DATETIME NOT NULL,
 	updated_at DATETIME NOT NULL,
 	local_only BOOLEAN,
+	split JSON,
+	PRIMARY KEY (id)
+);
+CREATE TABLE verdicts (
+	id INTEGER NOT NULL,
+	at_ms BIGINT NOT NULL,
+	provider VARCHAR(64) NOT NULL,
+	model VARCHAR(128) NOT NULL,
+	won BOOLEAN NOT NULL,
 	PRIMARY KEY (id)
 );
 CREATE INDEX ix_signatures_created_at ON signatures (created_at);
 CREATE INDEX ix_requests_at_ms ON requests (at_ms);
+CREATE INDEX ix_verdicts_at_ms ON verdicts (at_ms);
 COMMIT;

@@ -135,7 +135,7 @@ class SqliteReader(SqliteFile):
         """Every row of the preference table."""
         rows = self._query(
             "SELECT id, default_llm_provider, models, aliases, fallback, rate_preset,"
-            " local_only, created_at, updated_at FROM user_preferences"
+            " local_only, split, created_at, updated_at FROM user_preferences"
         )
         with _readable():
             return [_preference(*row) for row in rows]
@@ -203,6 +203,7 @@ def _preference(
     fallback: str,
     rate_preset: str | None,
     local_only: int | None,
+    split: str | None,
     created_at: str,
     updated_at: str,
 ) -> StoredPreference:
@@ -214,6 +215,7 @@ def _preference(
         fallback=tuple(json.loads(fallback)),
         rate_preset=rate_preset,
         local_only=None if local_only is None else bool(local_only),
+        split=dict(json.loads(split)) if split else {},
         created_at=_moment(created_at),
         updated_at=_moment(updated_at),
     )

@@ -27,6 +27,7 @@ FULL_ROW = StoredPreference(
     fallback=("far", "near"),
     rate_preset="careful",
     local_only=True,
+    split={"far": 80, "near": 20},
 )
 
 

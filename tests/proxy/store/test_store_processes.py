@@ -217,7 +217,7 @@ def test_a_provider_that_is_no_longer_there_is_passed_over(
         connection.execute(
             "INSERT INTO user_preferences VALUES ('default', 'gone', '{\"gone\": \"m\"}',"
             ' \'{"gpt-4o": {"gone": "m"}}\', \'["gone", "ollama"]\', NULL,'
-            " '2026-01-01 00:00:00', '2026-01-01 00:00:00', NULL)"
+            " '2026-01-01 00:00:00', '2026-01-01 00:00:00', NULL, NULL)"
         )
     with process(fakes, tmp_path, POINTSMAN_DATABASE_URL=file) as server:
         for model in ("default", "gpt-4o"):
