@@ -1,4 +1,7 @@
-"""LangChain's ChatOpenAI. It keeps no reasoning of other worlds, so that is not asked here."""
+"""LangChain's ChatOpenAI, by chat and by Responses.
+
+By chat it keeps no reasoning of other worlds, so that is not asked there.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from langchain_core.messages import HumanMessage, ToolMessage
+from langchain_core.messages import AIMessageChunk, HumanMessage, ToolMessage
 from langchain_openai import ChatOpenAI
 from pydantic import BaseModel
 
@@ -29,63 +32,98 @@ class Person(BaseModel):
 TOOL: Any = {"name": "weather", "description": "Tells the weather", "parameters": s.WEATHER}
 
 
-def checks_of(base_url: str) -> dict[str, Check]:
-    """Every check, by name."""
+def checks_of(base_url: str, **told: Any) -> dict[str, Check]:
+    """Every check, by name; `told` is what the models are made with."""
 
     def chat(model: str, **more: Any) -> Any:
-        return ChatOpenAI(
-            model=model, base_url=base_url, api_key="app-langchain", max_retries=0, **more
-        )
+        told_all = {"base_url": base_url, "api_key": "app-langchain", "max_retries": 0}
+        return ChatOpenAI(model=model, **told_all, **told, **more)
 
-    return _text_checks(chat) | _tool_checks(chat) | _error_checks(chat)
+    checks = _text_checks(chat) | _tool_checks(chat) | _error_checks(chat)
+    return checks | _own_checks(chat) if told else checks
 
 
 def _text_checks(chat: Callable[..., Any]) -> dict[str, Check]:
     def stream(models: Models) -> Any:
-        chunks = list(chat(models["chat"], stream_usage=True).stream(s.PLAIN))
-        total: Any = sum(chunks[1:], chunks[0])
+        total = _sum(chat(models["chat"], stream_usage=True).stream(s.PLAIN))
         assert total.usage_metadata["total_tokens"] > 0
-        return total.content
+        return total.text
 
     def image(models: Models) -> Any:
         parts: Any = [
             {"type": "text", "text": "See?"},
             {"type": "image", "base64": s.PNG, "mime_type": "image/png"},
         ]
-        answer = chat(models["vision"]).invoke([HumanMessage(parts)])
-        return answer.content.rpartition(" of ")[2]
+        return chat(models["vision"]).invoke([HumanMessage(parts)]).text.rpartition(" of ")[2]
 
     return {
-        "plain": lambda models: chat(models["chat"]).invoke(s.PLAIN).content,
+        "plain": lambda models: chat(models["chat"]).invoke(s.PLAIN).text,
         "stream": stream,
-        "unicode": lambda models: chat(models["chat"]).invoke(s.UNICODE).content,
+        "unicode": lambda models: chat(models["chat"]).invoke(s.UNICODE).text,
         "image": image,
     }
 
 
-def _tool_checks(chat: Callable[..., Any]) -> dict[str, Check]:
-    def loop(models: Models, *, streamed: bool) -> Any:
-        bound = chat(models["tools"]).bind_tools([TOOL])
-        messages: list[Any] = [HumanMessage(s.CITIES)]
-        chunks = list(bound.stream(messages)) if streamed else [bound.invoke(messages)]
-        first: Any = sum(chunks[1:], chunks[0])
-        messages.append(first)
-        assert len(first.tool_calls) == 2
-        for call in first.tool_calls:
-            result = s.weather(call["args"]["city"])
-            messages.append(ToolMessage(result, tool_call_id=call["id"]))
-        return bound.invoke(messages).content
+def _loop(chat: Callable[..., Any], models: Models, *, streamed: bool = False, **more: Any) -> Any:
+    bound = chat(models["tools"], **more).bind_tools([TOOL])
 
+    def turn(messages: list[Any]) -> Any:
+        return _sum(bound.stream(messages)) if streamed else bound.invoke(messages)
+
+    messages: list[Any] = [HumanMessage(s.CITIES)]
+    first = turn(messages)
+    messages.append(first)
+    assert len(first.tool_calls) == 2
+    messages += [
+        ToolMessage(s.weather(call["args"]["city"]), tool_call_id=call["id"])
+        for call in first.tool_calls
+    ]
+    return turn(messages).text
+
+
+def _sum(chunks: Any) -> Any:
+    total: Any = AIMessageChunk("")
+    for chunk in chunks:
+        total += chunk
+    return total
+
+
+def _tool_checks(chat: Callable[..., Any]) -> dict[str, Check]:
     def structured(model: str, method: str) -> Any:
         return chat(model).with_structured_output(Person, method=method).invoke(s.PERSON)
 
     return {
-        "tools": lambda models: loop(models, streamed=False),
-        "tools_stream": lambda models: loop(models, streamed=True),
+        "tools": lambda models: _loop(chat, models),
+        "tools_stream": lambda models: _loop(chat, models, streamed=True),
         "structured": lambda models: structured(models["schema"], "json_schema").model_dump(),
         "structured_by_tool": lambda models: structured(
             models["tools"], "function_calling"
         ).model_dump(),
+    }
+
+
+def _own_checks(chat: Callable[..., Any]) -> dict[str, Check]:
+    """What can be asked by Responses alone."""
+
+    def reasoning(models: Models, *, streamed: bool) -> Any:
+        asked = chat(models["thinking"], reasoning={"effort": "low", "summary": "auto"})
+        answer = _sum(asked.stream(s.PLAIN)) if streamed else asked.invoke(s.PLAIN)
+        found = [block for block in answer.content_blocks if block["type"] == "reasoning"]
+        return "".join(block["reasoning"] for block in found)
+
+    def by_id(models: Models, *, streamed: bool) -> Any:
+        return _loop(chat, models, streamed=streamed, use_previous_response_id=True)
+
+    def sealed(models: Models) -> Any:
+        sealing = ["reasoning.encrypted_content"]
+        return _loop(chat, models, reasoning={"summary": "auto"}, include=sealing, store=False)
+
+    return {
+        "reasoning": lambda models: reasoning(models, streamed=False),
+        "reasoning_stream": lambda models: reasoning(models, streamed=True),
+        "tools_by_id": lambda models: by_id(models, streamed=False),
+        "tools_by_id_stream": lambda models: by_id(models, streamed=True),
+        "tools_sealed": sealed,
     }
 
 
@@ -110,4 +148,5 @@ def _error_checks(chat: Callable[..., Any]) -> dict[str, Check]:
 
 
 if __name__ == "__main__":
-    s.report(checks_of(sys.argv[1]))
+    by_responses = s.by_responses(checks_of(sys.argv[1], use_responses_api=True))
+    s.report(checks_of(sys.argv[1]) | by_responses)

@@ -12,7 +12,7 @@ from typing import Any
 import openai
 from pydantic import BaseModel
 
-from tests.clients import scenarios as s
+from tests.clients import responses_client, scenarios as s
 from tests.clients.scenarios import Check, Models
 
 TOOL: Any = {
@@ -331,4 +331,6 @@ EXPECTED: dict[str, Any] = {
 }
 
 if __name__ == "__main__":
-    s.report(checks_of(sys.argv[1]))
+    client = openai.OpenAI(base_url=sys.argv[1], api_key="app-responses", max_retries=0, timeout=20)
+    by_responses = s.by_responses(responses_client.checks_of(client))
+    s.report(checks_of(sys.argv[1]) | by_responses)

@@ -1,4 +1,4 @@
-"""pydantic-ai over its OpenAI chat model."""
+"""pydantic-ai over its models for OpenAI's chat and Responses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic_ai import Agent, BinaryContent, NativeOutput
 from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.messages import ThinkingPart
-from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
 from tests.clients import scenarios as s
@@ -28,12 +28,12 @@ class Person(BaseModel):
     home: Home
 
 
-def checks_of(base_url: str) -> dict[str, Check]:
-    """Every check, by name."""
+def checks_of(base_url: str, kind: Any) -> dict[str, Check]:
+    """Every check, by name; `kind` is the class of the model."""
     provider = OpenAIProvider(base_url=base_url, api_key="app-pydantic-ai")
 
     def agent(model: str, **more: Any) -> Any:
-        return Agent(OpenAIChatModel(model, provider=provider), **more)
+        return Agent(kind(model, provider=provider), **more)
 
     async def streamed(model: str, prompt: str, **more: Any) -> Any:
         async with agent(model, **more).run_stream(prompt) as run:
@@ -44,7 +44,7 @@ def checks_of(base_url: str) -> dict[str, Check]:
         return agent(models["vision"]).run_sync(parts).output.rpartition(" of ")[2]
 
     def reasoning(models: Models) -> Any:
-        settings: Any = {"openai_reasoning_effort": "low"}
+        settings: Any = {"openai_reasoning_effort": "low", "openai_reasoning_summary": "auto"}
         run = agent(models["thinking"]).run_sync(s.PLAIN, model_settings=settings)
         parts = [part for message in run.all_messages() for part in message.parts]
         return "".join(part.content for part in parts if isinstance(part, ThinkingPart))
@@ -82,4 +82,5 @@ def checks_of(base_url: str) -> dict[str, Check]:
 
 
 if __name__ == "__main__":
-    s.report(checks_of(sys.argv[1]))
+    by_responses = s.by_responses(checks_of(sys.argv[1], OpenAIResponsesModel))
+    s.report(checks_of(sys.argv[1], OpenAIChatModel) | by_responses)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from tests.clients import openai_client, scenarios
+from tests.clients import openai_client, responses_client, scenarios
 from tests.clients.runner import Client, Outcomes, run_client
 
 pytestmark = pytest.mark.clients
@@ -21,33 +21,59 @@ TEXTS = ("plain", "stream", "unicode", "image", "tools", "structured")
 COMMON = {name: scenarios.EXPECTED[name] for name in TEXTS} | {"tools_stream": TOOLS}
 REASONING = {"reasoning": scenarios.EXPECTED["reasoning"]}
 EMBEDDED = {"embedded": scenarios.EXPECTED["embedded"]}
+BY_ID = {"tools_by_id": TOOLS, "tools_by_id_stream": TOOLS}
+LANGCHAIN = {
+    **COMMON,
+    "structured_by_tool": scenarios.EXPECTED["structured"],
+    "bad_request": True,
+    "unknown_model": True,
+}
+PYDANTIC_AI = {
+    **COMMON,
+    **REASONING,
+    "structured_by_tool": scenarios.EXPECTED["structured"],
+    "bad_request": 400,
+    "unknown_model": 404,
+}
 
 
 CLIENTS = {
     "openai-2": Client(
         "openai_client",
         ("openai<3", "pydantic"),
-        json.loads(json.dumps(openai_client.EXPECTED)),
+        json.loads(json.dumps(openai_client.EXPECTED))
+        | scenarios.by_responses(responses_client.EXPECTED),
     ),
     "langchain": Client(
         "langchain_client",
         ("langchain-openai",),
-        {
-            **COMMON,
-            "structured_by_tool": scenarios.EXPECTED["structured"],
-            "bad_request": True,
-            "unknown_model": True,
-        },
+        LANGCHAIN
+        | scenarios.by_responses(
+            {
+                **LANGCHAIN,
+                **REASONING,
+                **BY_ID,
+                "reasoning_stream": scenarios.EXPECTED["reasoning"],
+                "tools_sealed": TOOLS,
+            }
+        ),
     ),
     "pydantic-ai": Client(
         "pydantic_ai_client",
         ("pydantic-ai-slim[openai]",),
+        PYDANTIC_AI | scenarios.by_responses(PYDANTIC_AI),
+    ),
+    "openai-agents": Client(
+        "agents_client",
+        ("openai-agents",),
         {
-            **COMMON,
+            **{name: COMMON[name] for name in COMMON if name != "unicode"},
             **REASONING,
-            "structured_by_tool": scenarios.EXPECTED["structured"],
-            "bad_request": 400,
+            **BY_ID,
             "unknown_model": 404,
+            "handoff": ["other", True],
+            "session": [TOOLS, scenarios.EXPECTED["plain"]],
+            "searching": TOOLS,
         },
     ),
     "node-openai": Client(
@@ -65,12 +91,33 @@ CLIENTS = {
             },
         },
     ),
+    "node-openai-responses": Client(
+        "responses.mjs",
+        (),
+        {
+            **COMMON,
+            **REASONING,
+            **BY_ID,
+            "tools_sealed": TOOLS,
+            "kept": [scenarios.PLAIN, [404, None]],
+            "bad_request": [400, "invalid_value"],
+            "unknown_model": [404, "model_not_found"],
+        },
+    ),
     "ai-sdk": Client(
         "ai_sdk.mjs",
         (),
         {
             **COMMON,
             **REASONING,
+            **scenarios.by_responses(
+                {
+                    **{name: COMMON[name] for name in COMMON if name != "unicode"},
+                    **REASONING,
+                    "tools_sealed": TOOLS,
+                    "turns": scenarios.EXPECTED["plain"],
+                }
+            ),
             **EMBEDDED,
             "tools_of_openai": TOOLS,
             "structured_of_openai": scenarios.EXPECTED["structured"],

@@ -9,6 +9,7 @@ import orjson
 from adapters.base import Json
 from proxy.doors.door import Call
 from proxy.doors.openai import JSON_TYPE, OpenAIErrors, parse_json
+from proxy.doors.responses.items import kind_of
 from proxy.doors.responses.read import parse_request
 from proxy.doors.responses.turns import Turn, Turns, response_not_found
 from proxy.errors import bad_request
@@ -74,7 +75,7 @@ class InputItems(_Desk):
             limit.isascii() and limit.isdecimal() and len(limit) < 4 and 1 <= int(limit) <= MAX_PAGE
         ):
             raise bad_request(f"'limit' must be between 1 and {MAX_PAGE}.", param="limit")
-        page = found[: int(limit)]
+        page = [_listed(item) for item in found[: int(limit)]]
         return _reply(
             {
                 "object": "list",
@@ -84,6 +85,17 @@ class InputItems(_Desk):
                 "has_more": len(found) > len(page),
             }
         )
+
+
+def _listed(item: Json) -> Json:
+    """An item as lists have it: the short form of a message stands there in its long one."""
+    if kind_of(item) != "message":
+        return item
+    content = item.get("content")
+    if isinstance(content, str):
+        part = "output_text" if item.get("role") == "assistant" else "input_text"
+        content = [{"type": part, "text": content}]
+    return {"status": "completed", **item, "type": "message", "content": content}
 
 
 def _reply(value: Json) -> Reply:

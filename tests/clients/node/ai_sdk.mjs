@@ -46,6 +46,57 @@ async function refused(model, more) {
 const ask = (options) => generateText({ maxRetries: 0, ...options });
 const loop = { prompt: s.CITIES, tools, stopWhen: stepCountIs(3) };
 
+async function looped(options) {
+  const result = streamText({ maxRetries: 0, ...loop, ...options });
+  return (await result.steps).at(-1).text;
+}
+
+// It would think by names that it knows.
+const thinking = { forceReasoning: true, reasoningEffort: "low", reasoningSummary: "auto" };
+const stateless = {
+  openai: { store: false, ...thinking, include: ["reasoning.encrypted_content"] },
+};
+
+// What `openai(...)` is by itself. Later turns name earlier ones by their ids, unless nothing is kept.
+const byResponses = {
+  plain_by_responses: async (models) =>
+    (await ask({ model: openai(models.chat), prompt: s.PLAIN })).text,
+  stream_by_responses: async (models) =>
+    (await streamed({ model: openai(models.chat), prompt: s.PLAIN })).text,
+  tools_by_responses: async (models) => (await ask({ model: openai(models.tools), ...loop })).text,
+  tools_stream_by_responses: (models) => looped({ model: openai(models.tools) }),
+  tools_sealed_by_responses: (models) =>
+    looped({ model: openai(models.tools), providerOptions: stateless }),
+
+  async structured_by_responses(models) {
+    const output = Output.object({ schema: Person });
+    return (await ask({ model: openai(models.schema), prompt: s.PERSON, output })).output;
+  },
+
+  async image_by_responses(models) {
+    const content = [
+      { type: "text", text: "See?" },
+      { type: "image", image: s.PNG, mediaType: "image/png" },
+    ];
+    const messages = [{ role: "user", content }];
+    return afterOf((await ask({ model: openai(models.vision), messages })).text);
+  },
+
+  async reasoning_by_responses(models) {
+    const providerOptions = { openai: thinking };
+    const model = openai(models.thinking);
+    return (await ask({ model, prompt: s.PLAIN, providerOptions })).reasoningText;
+  },
+
+  // The second turn holds the first as references to what is kept.
+  async turns_by_responses(models) {
+    const messages = [{ role: "user", content: "Hello" }];
+    const first = await ask({ model: openai(models.chat), messages });
+    messages.push(...first.response.messages, { role: "user", content: s.PLAIN });
+    return (await ask({ model: openai(models.chat), messages })).text;
+  },
+};
+
 const checks = {
   plain: async (models) => (await ask({ model: compatible(models.chat), prompt: s.PLAIN })).text,
   unicode: async (models) =>
@@ -67,10 +118,7 @@ const checks = {
   },
 
   tools: async (models) => (await ask({ model: compatible(models.tools), ...loop })).text,
-  tools_stream: async (models) => {
-    const result = streamText({ model: compatible(models.tools), maxRetries: 0, ...loop });
-    return (await result.steps).at(-1).text;
-  },
+  tools_stream: (models) => looped({ model: compatible(models.tools) }),
   tools_of_openai: async (models) => (await ask({ model: openai.chat(models.tools), ...loop })).text,
 
   async structured(models) {
@@ -82,6 +130,8 @@ const checks = {
     const output = Output.object({ schema: Person });
     return (await ask({ model: openai.chat(models.schema), prompt: s.PERSON, output })).output;
   },
+
+  ...byResponses,
 
   async reasoning(models) {
     const providerOptions = { pointsman: { reasoningEffort: "low" } };

@@ -175,7 +175,7 @@ def test_what_is_kept_can_be_read_and_deleted(station: Station) -> None:
     listed: Any = sdk.input_items.list(second.id, order="asc").data
     assert [item.id for item in listed][1] == first.output[0].id
     newest: Any = sdk.input_items.list(second.id, limit=1)
-    assert newest.data[0].content == "Two" and newest.has_more
+    assert newest.data[0].content[0].text == "Two" and newest.has_more
     sdk.delete(second.id)
     for call in (sdk.retrieve, sdk.delete, sdk.input_items.list):
         gone: Callable[[str], Any] = call
