@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from adapters.base import Adapter
+from adapters.bedrock.adapter import BedrockAdapter
 from adapters.configured import Preset
 from adapters.embedded.adapter import EmbeddedAdapter
 from adapters.gemini.adapter import GeminiAdapter
@@ -18,7 +19,7 @@ _STANDING: tuple[type[Adapter], ...] = (
     GroqAdapter,
     EmbeddedAdapter,
 )
-_NAMED: tuple[type[Adapter], ...] = (OpenAIAdapter,)
+_NAMED: tuple[type[Adapter], ...] = (OpenAIAdapter, BedrockAdapter)
 
 REGISTRY: Mapping[str, type[Adapter]] = {cls.Settings.kind: cls for cls in (*_STANDING, *_NAMED)}
 PRESETS: Mapping[str, Preset] = {

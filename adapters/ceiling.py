@@ -7,7 +7,7 @@ the provider's list or its refusal tells is asked for instead.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from msgspec.structs import replace
 
@@ -20,7 +20,7 @@ REFUSED = frozenset(
 )
 _SUBJECT = re.compile(
     r"max_?(completion_|output_|new_)?tokens|maxOutputTokens|num_predict"
-    r"|(output|completion|new|generated) tokens|tokens to (generate|predict)",
+    r"|(output|completion|new|generated|maximum) tokens|tokens to (generate|predict)",
     re.IGNORECASE,
 )
 _TOO_MUCH = re.compile(
@@ -41,10 +41,14 @@ _SPENT = re.compile(
 
 
 class Ceilings:
-    """What is known of a provider's models; `path` leads to the number in the body of its calls."""
+    """What is known of a provider's models; `path` leads to the number in the body of its calls.
 
-    def __init__(self, *path: str) -> None:
+    `model` tells the model of a call.
+    """
+
+    def __init__(self, *path: str, model: Callable[[NativeCall], str] | None = None) -> None:
         self._path = path
+        self._model = model or _model
         self._most: dict[str, int] = {}
 
     def listed(self, models: Iterable[Model]) -> None:
@@ -55,7 +59,7 @@ class Ceilings:
 
     def fitted(self, call: NativeCall) -> NativeCall:
         """The call, asking for no more than its model is known to give."""
-        most, asked = self._most.get(_model(call)), _at(call.body, self._path)
+        most, asked = self._most.get(self._model(call)), _at(call.body, self._path)
         return call if most is None or asked is None or asked <= most else self._with(call, most)
 
     def amended(self, call: NativeCall, error: AdapterError) -> NativeCall | None:
@@ -66,7 +70,7 @@ class Ceilings:
         asked = _at(call.body, self._path)
         if asked is None or error.kind not in REFUSED:
             return None
-        message = error.message.replace(_model(call), "")
+        message = error.message.replace(self._model(call), "")
         if left := _left(message, asked):
             return self._with(call, left)
         if error.kind in (ErrorKind.CONTEXT, ErrorKind.TOO_LARGE):
@@ -74,7 +78,7 @@ class Ceilings:
         if not (_SUBJECT.search(message) and _TOO_MUCH.search(message)):
             return None
         if most := _most(message, asked):
-            self._remember(_model(call), most)
+            self._remember(self._model(call), most)
         return self._with(call, most)
 
     def _with(self, call: NativeCall, most: int | None) -> NativeCall:

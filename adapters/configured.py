@@ -44,7 +44,8 @@ class ProviderSettings(BaseModel):
     `temperature` and `max_tokens` stand in for requests that give none.
     `billed` tells that the user pays for what is used, which is on a free tier otherwise.
     `careful_requests_per_minute` is what the rate preset `careful` keeps to. `public_url` is where
-    the provider is without a `base_url`.
+    the provider is without a `base_url`. `lenders` are variables of other programs that are read
+    for what has none of its own (`borrowed`).
     """
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
@@ -52,6 +53,7 @@ class ProviderSettings(BaseModel):
     kind: ClassVar[str] = ""
     careful_requests_per_minute: ClassVar[int | None] = None
     public_url: ClassVar[str | None] = None
+    lenders: ClassVar[frozenset[str]] = frozenset()
 
     name: str = ""
     api_key: SecretStr | None = None
@@ -79,6 +81,16 @@ class ProviderSettings(BaseModel):
     def presets(cls) -> Mapping[str, Preset]:
         """The providers of this kind that are known by their names."""
         return {}
+
+    @classmethod
+    def borrowed(cls, environment: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+        """What `lenders` say, by field; what is `given` stands over it."""
+        return {}
+
+    def secrets(self) -> list[str]:
+        """All that nobody may see, in the clear."""
+        values = (getattr(self, name) for name in type(self).model_fields)
+        return [one.get_secret_value() for one in values if isinstance(one, SecretStr)]
 
     @property
     def is_named(self) -> bool:

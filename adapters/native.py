@@ -56,6 +56,10 @@ MAX_LOWERED = 2
 """How often a call is sent once more with a smaller number of tokens."""
 TOO_LARGE = "the answer is too large or too long"
 
+STREAM_TYPES = (
+    *("text/event-stream", "application/x-ndjson"),
+    "application/vnd.amazon.eventstream",
+)
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 """What a reader stumbles with over values that no provider promises; `Tally` raises the first."""
 HTTPX_ERRORS = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL)
@@ -162,8 +166,7 @@ def _is_whole(call: NativeCall, content_type: str) -> bool:
     """Some gateways answer a plain call with a stream, which folds to the same message."""
     if content_type.startswith("application/json"):
         return True
-    is_stream = content_type.startswith(("text/event-stream", "application/x-ndjson"))
-    return not (call.stream or is_stream)
+    return not (call.stream or content_type.startswith(STREAM_TYPES))
 
 
 async def _aimed(target: Callable[[], Awaitable[Target]], provider: str) -> Target:

@@ -58,7 +58,7 @@ def providers_of(environment: Environment) -> dict[str, ProviderSettings]:
     return found
 
 
-def _given(name: str, declared: type[BaseModel], environment: Environment) -> dict[str, str]:
+def _given(name: str, declared: type[ProviderSettings], environment: Environment) -> dict[str, str]:
     """What is set for the provider `name`, by field."""
     given = {
         field: environment[of]
@@ -71,7 +71,7 @@ def _given(name: str, declared: type[BaseModel], environment: Environment) -> di
     said = environment.get(variable(name, "kind"), "").strip().lower()
     if said in PRESETS and said not in REGISTRY:
         given.setdefault("profile", said)
-    return given
+    return {**declared.borrowed(environment, given), **given}
 
 
 def _has_login(url: str) -> bool:
@@ -114,6 +114,7 @@ def known_variables(environment: Environment) -> dict[str, set[str]]:
     }
     for name in kinds.keys() - set(STANDING):
         known[name].add(variable(name, "kind"))
+        known[name] |= REGISTRY[kinds[name]].Settings.lenders
         if name in PRESETS and PRESETS[name].key:
             known[name].add(PRESETS[name].key)
     return known

@@ -213,13 +213,13 @@ class Settings(BaseSettings):
 
     def secrets(self) -> list[str]:
         """Every configured secret in the clear, for the filter that masks them in logs."""
-        keys = [settings.api_key for settings in self.providers.values()]
-        keys += [self.admin_token, self.alert_webhook, *self.client_keys.values()]
+        own = [secret for settings in self.providers.values() for secret in settings.secrets()]
+        keys = [self.admin_token, self.alert_webhook, *self.client_keys.values()]
         urls = [settings.base_url for settings in self.providers.values()]
         urls += [self.database_url, *proxies_of_environment().values()]
         passwords = [_password(url) for url in urls]
         shown = [key.get_secret_value() for key in keys if key]
-        return [secret for secret in (*shown, *passwords) if secret]
+        return [secret for secret in (*own, *shown, *passwords) if secret]
 
 
 def own_folder() -> Path:

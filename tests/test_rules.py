@@ -23,7 +23,13 @@ PACKAGES = ("adapters", "proxy", "admin")
 PROVIDERS = tuple(REGISTRY)
 NAMES = [name for name in PROVIDERS if name != "openai"]
 """That one is the name of what clients speak as well."""
-SDKS = {"groq": "groq", "google": "gemini", "ollama": "ollama", "xllamacpp": "embedded"}
+SDKS = {
+    "groq": "groq",
+    "google": "gemini",
+    "ollama": "ollama",
+    "xllamacpp": "embedded",
+    "botocore": "bedrock",
+}
 """Top-level packages of the SDKs, and whose they are."""
 
 FLOORS: tuple[tuple[str, ...], ...] = (

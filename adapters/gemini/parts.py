@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import mimetypes
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from adapters.base import ErrorKind, Json
+from adapters.data_uris import read_data_uri
 from adapters.gemini.errors import refused
 from adapters.gemini.names import version
 
@@ -29,8 +28,6 @@ RESOLUTIONS: Mapping[str, str] = {
 }
 FILE_TYPES = re.compile(r"application/(pdf|json|xml)|(text|image|audio|video)/[\w.+-]+")
 UPLOADED_FILE = re.compile(r"(?:https://generativelanguage\.googleapis\.com/[\w]+/)?(files/[\w-]+)")
-MAX_URI_HEAD = 1024
-DATA_URI = re.compile(r"data:([\w.+/-]*)((?:;[\w.+-]+=[^;,]*)*)(;base64)?,")
 
 
 class PartsTranslator:
@@ -99,14 +96,10 @@ class PartsTranslator:
 
 def inline_data(uri: str, param: str) -> Json:
     """`inlineData` of a data URI, whatever its encoding."""
-    found = DATA_URI.match(uri, 0, MAX_URI_HEAD)
+    found = read_data_uri(uri)
     if not found:
         raise refused("Gemini wants an image as a data URI", param, ErrorKind.UNSUPPORTED)
-    data = uri[found.end() :]
-    if not found[3]:
-        data = base64.b64encode(unquote_to_bytes(data)).decode("ascii")
-    mime_type = found[1].lower().replace("image/jpg", "image/jpeg") or "text/plain"
-    return {"mimeType": mime_type, "data": data}
+    return {"mimeType": found.mime_type, "data": found.base64}
 
 
 def _audio(audio: Json, param: str) -> Json:

@@ -1,0 +1,1 @@
+"""Models on AWS Bedrock, by its Converse API."""

@@ -1,0 +1,235 @@
+"""AWS Bedrock, by its Converse API.
+
+botocore signs, and finds who asks; the chat goes as a body of our own through the shared transport.
+With one of Bedrock's API keys nothing of botocore is needed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator
+from functools import cached_property, partial
+from importlib.util import find_spec
+from typing import Any, ClassVar
+
+import httpx
+import orjson
+from msgspec.structs import replace
+
+from adapters.base import (
+    AdapterError,
+    Availability,
+    Capabilities,
+    ChatRequest,
+    ErrorKind,
+    Event,
+    Json,
+    Memory,
+    Model,
+    NativeCall,
+    Phase,
+    ProviderSettings,
+    Scope,
+    Warn,
+)
+from adapters.bedrock.amend import ANSWER_TOOL, AS_TOOL, amended
+from adapters.bedrock.answer import ConverseAnswer
+from adapters.bedrock.content import IMAGES
+from adapters.bedrock.errors import bad_response, refusal
+from adapters.bedrock.hosts import control_of, endpoint
+from adapters.bedrock.models import FOUNDATION, PROFILES, models_of
+from adapters.bedrock.names import tool_name
+from adapters.bedrock.request import to_native
+from adapters.bedrock.settings import KIND, BedrockSettings
+from adapters.bedrock.signing import Bearer, Signature, SignedTarget, Signer
+from adapters.bounds import items
+from adapters.ceiling import Ceilings
+from adapters.native import HTTPX_ERRORS, exchange, transport_error
+from adapters.upstream import Target, Upstream, timeouts
+
+RUNTIME = "bedrock-runtime"
+NOT_INSTALLED = "its signatures need botocore: install the extra `bedrock`, or set {}"
+MAX_PAGES = 20
+UNREADABLE = (AttributeError, TypeError, ValueError, KeyError)
+NO_STREAM = "in streaming mode"
+"""In the words of models that call tools, or answer at all, only in one piece."""
+
+
+class BedrockAdapter:
+    """Bedrock behind the `Adapter` protocol."""
+
+    local = False
+    last_resort: ClassVar[bool] = False
+    Settings: ClassVar[type[ProviderSettings]] = BedrockSettings
+
+    def __init__(self, settings: BedrockSettings, upstream: Upstream, memory: Memory) -> None:
+        self.settings: ProviderSettings = settings
+        self._own = settings
+        self.name = settings.name or KIND
+        self.title = settings.titled("AWS Bedrock (Cloud)")
+        self._key_name = settings.variable("api_key")
+        self.setup = (
+            f"set {self._key_name} or log in as AWS's tools do; {settings.variable('region')}"
+        )
+        self._upstream = upstream
+        self._memory = memory
+        self._secret = settings.api_key.get_secret_value() if settings.api_key else ""
+        self._ceilings = Ceilings("inferenceConfig", "maxTokens", model=_model_of)
+        self._is_capped = settings.max_tokens is not None
+
+    @cached_property
+    def unconfigured(self) -> str | None:
+        if self._secret or find_spec("botocore") is not None:
+            return None
+        return NOT_INSTALLED.format(self._key_name)
+
+    @cached_property
+    def _signer(self) -> Signer:
+        if self._secret:
+            return Bearer(self._secret, self._own.region, self._own.variable("region"))
+        return Signature(self._own)
+
+    def capabilities(self, model: str) -> Capabilities:
+        return Capabilities(image_types=frozenset(IMAGES), tries_images=False, logprobs=False)
+
+    def to_native(self, request: ChatRequest) -> NativeCall:
+        call = to_native(request, self.settings, self._memory)
+        return self._ceilings.fitted(call) if request.max_tokens or self._is_capped else call
+
+    def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
+        call = self.to_native(request)
+        return self._streamed(request, call) if request.stream else self._exchange(request, call)
+
+    async def _streamed(
+        self, request: ChatRequest, call: NativeCall
+    ) -> AsyncGenerator[list[Event], None]:
+        """The answer; in one piece where the model can give it in no other way."""
+        try:
+            async with contextlib.aclosing(self._exchange(request, call)) as batches:
+                async for batch in batches:
+                    yield batch
+        except AdapterError as error:
+            if error.status != 400 or NO_STREAM not in error.message:
+                raise
+        else:
+            return
+        yield [Warn("emulated=stream")]
+        request = replace(request, stream=False)
+        async with contextlib.aclosing(self._exchange(request, self.to_native(request))) as batches:
+            async for batch in batches:
+                yield batch
+
+    def _exchange(
+        self, request: ChatRequest, call: NativeCall
+    ) -> AsyncGenerator[list[Event], None]:
+        answer = _Answer(
+            self._signer,
+            request.model,
+            {tool_name(name): name for name in (t["function"]["name"] for t in request.tools)},
+            self._memory,
+            first_call_only=request.parallel_tool_calls is False,
+            shows_thoughts=request.thinking.include is not False,
+            secret=self._secret,
+        )
+        return exchange(partial(self._aimed, call.path), call, answer, self._ceilings)
+
+    async def _aimed(self, path: str) -> Target:
+        url = httpx.URL(await self._base() + path)
+        return SignedTarget(self._upstream, url, self._signer, timeouts(self.settings.timeout))
+
+    async def _base(self) -> str:
+        if reason := self.unconfigured:
+            raise AdapterError(
+                ErrorKind.AUTH, reason, provider=KIND, scope=Scope.KEY, phase=Phase.BEFORE_SEND
+            )
+        return self._own.base_url or endpoint(RUNTIME, await self._signer.region())
+
+    async def models(self) -> list[Model]:
+        foundation = await self._list(FOUNDATION)
+        try:
+            found = models_of(foundation, await self._profiles())
+        except UNREADABLE as error:
+            raise bad_response("the lists of models have another shape") from error
+        return found
+
+    async def _profiles(self) -> list[Json]:
+        """Inference profiles, where whoever asks may list them."""
+        rows: list[Json] = []
+        token = ""
+        try:
+            for _ in range(MAX_PAGES):
+                more = {"nextToken": token} if token else {}
+                page = await self._list(PROFILES, maxResults="1000", **more)
+                rows += items(page.get("inferenceProfileSummaries"))
+                before, token = token, page.get("nextToken") or ""
+                if not isinstance(token, str) or token in ("", before):
+                    break
+        except AdapterError as error:
+            if error.kind not in (ErrorKind.AUTH, ErrorKind.MODEL_MISSING):
+                raise
+        return rows
+
+    async def _list(self, path: str, **query: str) -> Json:
+        """One page of a list."""
+        try:
+            url = httpx.URL(f"{self._own.control_url or control_of(await self._base())}{path}")
+            url = url.copy_merge_params(query) if query else url
+            signed = await self._signer.signed("GET", url, b"")
+            response = await self._upstream.client.get(
+                url,
+                headers={**signed, "accept": "application/json", "user-agent": "pointsman"},
+                timeout=httpx.Timeout(**timeouts(self.settings.timeout)),
+                follow_redirects=False,
+            )
+            if response.status_code >= 300:
+                raise self._refused(response)
+            page = orjson.loads(response.content)
+        except (*HTTPX_ERRORS, UnicodeEncodeError) as error:
+            raise transport_error(error, KIND, Phase.BEFORE_CONTENT) from error
+        except orjson.JSONDecodeError as error:
+            raise bad_response("the list of models is no JSON") from error
+        if not isinstance(page, dict):
+            raise bad_response("the list of models has another shape")
+        return page
+
+    def _refused(self, response: httpx.Response) -> AdapterError:
+        error = refusal(response, secret=self._secret)
+        if response.status_code in (401, 403):
+            self._signer.refused()
+        return error
+
+    async def is_available(self) -> Availability:
+        try:
+            await self._list(FOUNDATION)
+        except AdapterError as error:
+            return Availability(reachable=False, detail=error.at(self.name).message)
+        return Availability(reachable=True)
+
+    async def close(self) -> None:
+        """Nothing to close: the connections belong to whoever gave them."""
+
+
+class _Answer(ConverseAnswer):
+    """The whole of Bedrock's `Dialect`: the reading, and what a refusal means."""
+
+    def __init__(self, signer: Signer, *of: Any, **options: Any) -> None:
+        super().__init__(*of, **options)
+        self._signer = signer
+
+    def refusal(self, response: httpx.Response) -> AdapterError:
+        if response.status_code in (401, 403):
+            self._signer.refused()
+        return refusal(response, secret=self._secret)
+
+    def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | None:
+        mended = amended(call, error)
+        if mended is not None and AS_TOOL in mended.warnings:
+            tools = mended.body.get("toolConfig", {}).get("tools", ())
+            names = [tool.get("toolSpec", {}).get("name") for tool in tools]
+            self.answers_by_tool = ANSWER_TOOL in names
+        return mended
+
+
+def _model_of(call: NativeCall) -> str:
+    """The model that a call's path leads to."""
+    return call.path.split("/")[2]

@@ -1,0 +1,121 @@
+"""A call that a model refuses, without what it says that it does not take. Pure.
+
+Which model takes what changes more often than any list here; Bedrock names the field at fault.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from msgspec.structs import replace
+
+from adapters.base import AdapterError, ErrorKind, Json, NativeCall
+from adapters.bedrock.messages import GO_ON
+
+ANSWER_TOOL = "json_answer"
+AS_TOOL = "emulated=response_format"
+_FIELD = re.compile(r"support(?:ed)? the ([A-Za-z.]{1,100}) field")
+_PREFILL = re.compile(r"prefill|must end with a user", re.IGNORECASE)
+_SYSTEM = re.compile(r"support system (messages|prompts?)", re.IGNORECASE)
+_FORMAT = re.compile(
+    r"outputConfig|textFormat|output_(config|format)|structured output|json_?schema|\bschema\b",
+    re.IGNORECASE,
+)
+_CHOICE = re.compile(r"toolChoice|tool_choice", re.IGNORECASE)
+_THINKING = re.compile(r"thinking|reasoning|\beffort\b", re.IGNORECASE)
+_WORDS: Mapping[str, str] = {"maxTokens": "max_tokens", "topP": "top_p", "stopSequences": "stop"}
+_KEPT = frozenset({"messages", "content", "text", "toolConfig", "tools"})
+"""Without these a call would be another one."""
+_CLIENTS = frozenset({"input", "json"})
+_OF_MODELS = frozenset({"additionalModelRequestFields", "outputConfig"})
+_THINKING_FIELDS = frozenset({"thinking", "reasoningConfig", "reasoning_effort"})
+MENDABLE = (ErrorKind.BAD_REQUEST, ErrorKind.UNSUPPORTED)
+
+
+def amended(call: NativeCall, error: AdapterError) -> NativeCall | None:
+    """The call to send instead, if there is one."""
+    if error.kind not in MENDABLE:
+        return None
+    body, message = call.body, error.message
+    if _CHOICE.search(message) and "toolChoice" in body.get("toolConfig", {}):
+        return _with(call, without_choice(body), "emulated=tool_choice")
+    if "textFormat" in body.get("outputConfig", {}) and _FORMAT.search(message):
+        return _with(call, with_answer_tool(body), AS_TOOL)
+    if _PREFILL.search(message) and body["messages"][-1]["role"] == "assistant":
+        more = {"role": "user", "content": [{"text": GO_ON}]}
+        return _with(call, {**body, "messages": [*body["messages"], more]}, "emulated=prefill")
+    if _SYSTEM.search(message) and "system" in body:
+        return _with(call, told_by_user(body), "emulated=system")
+    if _THINKING.search(message) and (bare := without_thinking(body)) != body:
+        return _with(call, bare, "dropped=reasoning_effort")
+    found = _FIELD.search(message)
+    path = found[1].split(".") if found else ["messages"]
+    if path[-1] in _KEPT or (bare := without(body, path)) == body:
+        return None
+    return _with(call, bare, f"dropped={_WORDS.get(path[-1], path[-1])}")
+
+
+def _with(call: NativeCall, body: Json, warning: str) -> NativeCall:
+    return replace(call, body=body, warnings=(*call.warnings, warning))
+
+
+def without_choice(body: Json) -> Json:
+    """Of tools one of which must be called only that one is left, where it is named."""
+    config = body["toolConfig"]
+    tools = config["tools"]
+    if named := config["toolChoice"].get("tool"):
+        tools = [one for one in tools if one.get("toolSpec", {}).get("name") == named["name"]]
+    return {**body, "toolConfig": {"tools": tools or config["tools"]}}
+
+
+def with_answer_tool(body: Json) -> Json:
+    """A tool whose arguments are the answer, one of which must be called, in place of a format."""
+    wanted = body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]
+    spec: Json = {
+        "name": ANSWER_TOOL,
+        "description": wanted.get("description") or "Gives the answer. Call it to answer.",
+        "inputSchema": {"json": orjson.loads(wanted["schema"])},
+    }
+    config = body.get("toolConfig", {})
+    tools = [*config.get("tools", ()), {"toolSpec": spec}]
+    choice: Json = {"any": {}} if config else {"tool": {"name": ANSWER_TOOL}}
+    kept = without_thinking({key: value for key, value in body.items() if key != "outputConfig"})
+    return {**kept, "toolConfig": {"tools": tools, "toolChoice": choice}}
+
+
+def told_by_user(body: Json) -> Json:
+    """What the system says, at the begin of what the user does."""
+    first, *rest = body["messages"]
+    kept = {key: value for key, value in body.items() if key != "system"}
+    said = {**first, "content": [*body["system"], *first["content"]]}
+    return {**kept, "messages": [said, *rest]}
+
+
+def without_thinking(body: Json) -> Json:
+    """As if no thinking had been asked for."""
+    fields = body.get("additionalModelRequestFields", {})
+    fields = {key: value for key, value in fields.items() if key not in _THINKING_FIELDS}
+    output = {key: value for key, value in body.get("outputConfig", {}).items() if key != "effort"}
+    kept = {key: value for key, value in body.items() if key not in _OF_MODELS}
+    more = {"additionalModelRequestFields": fields, "outputConfig": output}
+    return kept | {key: value for key, value in more.items() if value}
+
+
+def without(value: Any, path: Sequence[str]) -> Any:
+    """The same without what a path leads to, which goes through lists without saying so.
+
+    What a client has written itself is none of Bedrock's fields.
+    """
+    if isinstance(value, list):
+        return [without(one, path) for one in value]
+    if not isinstance(value, dict):
+        return value
+    first, *rest = path
+    if first not in value:
+        return {key: one if key in _CLIENTS else without(one, path) for key, one in value.items()}
+    if rest:
+        return {**value, first: without(value[first], rest)}
+    return {key: kept for key, kept in value.items() if key != first}

@@ -1,0 +1,233 @@
+"""What Bedrock's errors mean: the name of an exception, a status, a message -> AdapterError. Pure.
+
+Sources: the API reference (Converse, "Common errors"), and refusals as people have reported them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import orjson
+
+from adapters.account import BARRING_STATUS, is_of_account, page_title, quoted, told
+from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
+from adapters.bedrock.settings import KIND
+from adapters.cannot import cannot
+from adapters.waits import retry_after_s
+
+KIND_OF_NAME: Mapping[str, ErrorKind] = {
+    "AccessDeniedException": ErrorKind.AUTH,
+    "ExpiredTokenException": ErrorKind.ACCOUNT,
+    "IncompleteSignatureException": ErrorKind.AUTH,
+    "InternalServerException": ErrorKind.SERVER,
+    "InvalidSignatureException": ErrorKind.AUTH,
+    "MissingAuthenticationTokenException": ErrorKind.AUTH,
+    "ModelErrorException": ErrorKind.SERVER,
+    "ModelNotReadyException": ErrorKind.OVERLOADED,
+    "ModelStreamErrorException": ErrorKind.SERVER,
+    "ModelTimeoutException": ErrorKind.TIMEOUT_FIRST_BYTE,
+    "OptInRequiredException": ErrorKind.ACCOUNT,
+    "RequestEntityTooLargeException": ErrorKind.TOO_LARGE,
+    "RequestExpiredException": ErrorKind.ACCOUNT,
+    "ResourceNotFoundException": ErrorKind.MODEL_MISSING,
+    "ServiceQuotaExceededException": ErrorKind.RATE_LIMIT,
+    "ServiceUnavailableException": ErrorKind.OVERLOADED,
+    "ThrottlingException": ErrorKind.RATE_LIMIT,
+    "TooManyRequestsException": ErrorKind.RATE_LIMIT,
+    "UnrecognizedClientException": ErrorKind.AUTH,
+    "ValidationException": ErrorKind.BAD_REQUEST,
+}
+KIND_OF_STATUS: Mapping[int, ErrorKind] = {
+    **dict.fromkeys(range(300, 400), ErrorKind.BAD_RESPONSE),
+    401: ErrorKind.AUTH,
+    403: ErrorKind.AUTH,
+    404: ErrorKind.MODEL_MISSING,
+    408: ErrorKind.TIMEOUT_FIRST_BYTE,
+    413: ErrorKind.TOO_LARGE,
+    424: ErrorKind.SERVER,
+    429: ErrorKind.RATE_LIMIT,
+    503: ErrorKind.OVERLOADED,
+}
+_STATUS_OF_NAME: Mapping[str, int] = {
+    "InternalServerException": 500,
+    "ModelStreamErrorException": 424,
+    "ServiceUnavailableException": 503,
+    "ThrottlingException": 429,
+    "ValidationException": 400,
+}
+"""Of those that come inside a stream: the status that they would have had."""
+_SCOPES: Mapping[ErrorKind, Scope] = {
+    ErrorKind.AUTH: Scope.KEY,
+    ErrorKind.ACCOUNT: Scope.PROVIDER,
+    ErrorKind.MODEL_MISSING: Scope.MODEL,
+    ErrorKind.UNSUPPORTED: Scope.MODEL,
+    ErrorKind.RATE_LIMIT: Scope.MODEL,
+    ErrorKind.QUOTA_DAY: Scope.MODEL,
+    ErrorKind.OVERLOADED: Scope.MODEL,
+    ErrorKind.SERVER: Scope.MODEL,
+    ErrorKind.TIMEOUT_FIRST_BYTE: Scope.MODEL,
+    ErrorKind.STALL: Scope.MODEL,
+    ErrorKind.BAD_RESPONSE: Scope.PROVIDER,
+}
+WORDS: Mapping[ErrorKind, str] = {
+    ErrorKind.AUTH: "AWS refused the credentials; check BEDROCK_API_KEY, or your login to AWS",
+    ErrorKind.ACCOUNT: "AWS refused the account or its login",
+    ErrorKind.MODEL_MISSING: "there is no such model, or not for this account and region",
+    ErrorKind.RATE_LIMIT: "the account's rate for this model is reached; try again later",
+    ErrorKind.QUOTA_DAY: "the account's tokens of the day for this model are used up",
+    ErrorKind.OVERLOADED: "the model is busy or not ready; try again",
+    ErrorKind.SERVER: "the server or the model failed; try again",
+    ErrorKind.TIMEOUT_FIRST_BYTE: "the model took too long",
+    ErrorKind.STALL: "the model took too long",
+    ErrorKind.CONTEXT: "the prompt is too long for the model",
+    ErrorKind.TOO_LARGE: "the request is too large",
+    ErrorKind.BAD_RESPONSE: "the answer is not what the API promises",
+    ErrorKind.BAD_REQUEST: "the request was refused",
+    ErrorKind.UNSUPPORTED: "the model cannot do this",
+}
+_SILENT = frozenset({ErrorKind.SERVER, ErrorKind.BAD_RESPONSE})
+"""Of these the message is nobody's business."""
+_CONTEXT = re.compile(
+    r"(input|prompt) is too long|too many input tokens|exceeds? (the )?(model'?s? )?(maximum )?"
+    r"(context|input)|maximum context length|context (limit|window|length)",
+    re.IGNORECASE,
+)
+_NO_MODEL = re.compile(
+    r"model identifier is invalid|could not resolve the foundation model|end of its life"
+    r"|on-demand throughput isn.t supported|access to the model|model access is denied"
+    r"|use case details|not authorized to perform: bedrock:\w+ on resource|legacy model"
+    r"|don.t have access to (this|the) model",
+    re.IGNORECASE,
+)
+_KEY = re.compile(r"authentication failed|bearer token|api key|security token", re.IGNORECASE)
+_CLOCK = re.compile(r"signature (expired|not yet current)", re.IGNORECASE)
+_PER_DAY = re.compile(r"per day|daily", re.IGNORECASE)
+_ACCOUNT_ID = re.compile(r"(?<!\d)\d{12}(?!\d)")
+_PRINCIPAL = re.compile(r"\b(user|principal): arn:\S+", re.IGNORECASE)
+
+
+def bad_response(message: str, phase: Phase = Phase.BEFORE_CONTENT) -> AdapterError:
+    """The error of an answer that is not what the API promises."""
+    return AdapterError(
+        ErrorKind.BAD_RESPONSE, message, provider=KIND, scope=Scope.PROVIDER, phase=phase
+    )
+
+
+def refusal(
+    response: httpx.Response, *, secret: str = "", now: datetime | None = None
+) -> AdapterError:
+    """The error that an answer of status 300 or above means; its body has been read."""
+    status = response.status_code
+    if status in BARRING_STATUS and (page := page_title(response.content)) is not None:
+        return AdapterError(
+            ErrorKind.ACCOUNT,
+            told(status, "", page),
+            provider=KIND,
+            status=status,
+            scope=Scope.PROVIDER,
+        )
+    body = _body(response.content)
+    name = response.headers.get("x-amzn-errortype") or body.get("__type") or body.get("code")
+    return failure(
+        _bare(name),
+        _text(body.get("message") or body.get("Message")),
+        status,
+        told_wait_s=retry_after_s(response.headers, now or datetime.now(UTC)),
+        secret=secret,
+    )
+
+
+def stream_failure(name: str, payload: bytes, phase: Phase, *, secret: str = "") -> AdapterError:
+    """What an exception inside a stream means, which is named in lower case there."""
+    bare = name[:1].upper() + name[1:]
+    body = _body(payload)
+    status = _STATUS_OF_NAME.get(bare, 500)
+    message = _text(body.get("message") or body.get("originalMessage"))
+    return failure(_bare(bare), message, status, phase, secret=secret)
+
+
+def failure(
+    name: str,
+    message: str,
+    status: int,
+    phase: Phase = Phase.BEFORE_CONTENT,
+    *,
+    told_wait_s: float | None = None,
+    secret: str = "",
+) -> AdapterError:
+    """The AdapterError that an exception of this name and message means."""
+    kind = _kind(name, message, status)
+    lacking = None
+    if kind in (ErrorKind.BAD_REQUEST, ErrorKind.TOO_LARGE):
+        lacking = cannot(message)
+    if lacking and kind is ErrorKind.BAD_REQUEST:
+        kind = ErrorKind.UNSUPPORTED
+    if kind is ErrorKind.TIMEOUT_FIRST_BYTE and phase is Phase.AFTER_CONTENT:
+        kind = ErrorKind.STALL
+    shown = WORDS[kind]
+    if message and kind not in _SILENT:
+        said = _PRINCIPAL.sub(r"\1: ***", quoted(message, secret or None))
+        shown = f"{shown}: {_ACCOUNT_ID.sub('***', said)}"
+    return AdapterError(
+        kind,
+        shown,
+        provider=KIND,
+        status=status,
+        retry_after_s=told_wait_s,
+        scope=_SCOPES.get(kind, Scope.REQUEST),
+        phase=phase,
+        param=lacking.param if lacking else None,
+        upstream_code=name or None,
+        cannot=lacking,
+    )
+
+
+def _kind(name: str, message: str, status: int) -> ErrorKind:
+    by_status = ErrorKind.SERVER if status >= 500 else ErrorKind.BAD_REQUEST
+    kind = KIND_OF_NAME.get(name, KIND_OF_STATUS.get(status, by_status))
+    match kind:
+        case ErrorKind.AUTH | ErrorKind.BAD_REQUEST | ErrorKind.MODEL_MISSING:
+            return _kind_by_words(kind, message, status)
+        case ErrorKind.RATE_LIMIT if _PER_DAY.search(message):
+            return ErrorKind.QUOTA_DAY
+    return kind
+
+
+def _kind_by_words(kind: ErrorKind, message: str, status: int) -> ErrorKind:
+    """Bedrock has one name for many things: what is missing, and for whom, only the text tells."""
+    if _NO_MODEL.search(message):
+        return ErrorKind.MODEL_MISSING
+    if kind is ErrorKind.BAD_REQUEST and _CONTEXT.search(message):
+        return ErrorKind.CONTEXT
+    if kind is ErrorKind.BAD_REQUEST and message.strip(" .") == "Operation not allowed":
+        return ErrorKind.ACCOUNT
+    if kind is ErrorKind.AUTH:
+        if _CLOCK.search(message):
+            return ErrorKind.ACCOUNT
+        return ErrorKind.AUTH if _KEY.search(message) else _of_account(kind, message, status)
+    return _of_account(kind, message, status)
+
+
+def _of_account(kind: ErrorKind, message: str, status: int) -> ErrorKind:
+    return ErrorKind.ACCOUNT if is_of_account(status, "", message) else kind
+
+
+def _body(content: bytes) -> Json:
+    try:
+        body = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _bare(name: Any) -> str:
+    """`ThrottlingException` of `com.amazon.coral#ThrottlingException:http://…`."""
+    return _text(name).partition(":")[0].rpartition("#")[2]

@@ -1,0 +1,92 @@
+"""What is set for Bedrock: where it is, and who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from pydantic import Field, SecretStr, field_validator
+
+from adapters.base import ProviderSettings, is_placeholder
+from adapters.bedrock.hosts import endpoint
+from adapters.configured import Preset
+
+KIND = "bedrock"
+TOKEN = "AWS_BEARER_TOKEN_BEDROCK"  # noqa: S105 - a variable's name
+_REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
+_KEYS: Mapping[str, str] = {
+    "access_key_id": "AWS_ACCESS_KEY_ID",
+    "secret_access_key": "AWS_SECRET_ACCESS_KEY",
+    "session_token": "AWS_SESSION_TOKEN",
+}
+_OWN = frozenset({"api_key", "aws_profile", "access_key_id", "secret_access_key"})
+"""Any of these says who asks, so that no variable of AWS's own does."""
+
+
+class BedrockSettings(ProviderSettings):
+    """Without a key here or in AWS's own variables, botocore looks for one where it always does.
+
+    `api_key` is one of Bedrock's API keys, `control_url` where models are listed if not by AWS.
+    """
+
+    kind: ClassVar[str] = KIND
+    lenders: ClassVar[frozenset[str]] = frozenset({TOKEN, *_REGIONS, *_KEYS.values()})
+
+    model: str = Field(default="amazon.nova-lite-v1:0", max_length=128)
+    region: str = Field(default="", pattern=r"^[a-z0-9-]{0,32}$")
+    aws_profile: str = ""
+    access_key_id: str = ""
+    secret_access_key: SecretStr | None = None
+    session_token: SecretStr | None = None
+    control_url: str | None = None
+    billed: bool = True
+
+    @classmethod
+    def presets(cls) -> Mapping[str, Preset]:
+        return {KIND: Preset(KIND, ("BEDROCK_API_KEY",))}
+
+    @classmethod
+    def borrowed(cls, environment: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+        found = {}
+        if region := next((environment[one] for one in _REGIONS if one in environment), ""):
+            found["region"] = region
+        if _OWN & given.keys():
+            return found
+        if TOKEN in environment:
+            found["api_key"] = environment[TOKEN]
+        elif _KEYS["secret_access_key"] in environment and _KEYS["access_key_id"] in environment:
+            found |= {one: environment[of] for one, of in _KEYS.items() if of in environment}
+        return found
+
+    @field_validator("secret_access_key", "session_token")
+    @classmethod
+    def _placeholder_is_none(cls, key: SecretStr | None) -> SecretStr | None:
+        return None if key is None or is_placeholder(key.get_secret_value()) else key
+
+    @field_validator("base_url", "control_url")
+    @classmethod
+    def _without_end(cls, url: str | None) -> str | None:
+        return url.strip().rstrip("/") if url else None
+
+    @property
+    def is_named(self) -> bool:
+        return True
+
+    @property
+    def joins_unasked(self) -> bool:
+        return not self.billed
+
+    @property
+    def gen_ai_name(self) -> str:
+        return "aws.bedrock"
+
+    @property
+    def price_list(self) -> str:
+        return "aws"
+
+    @property
+    def address(self) -> str | None:
+        return self.base_url or (endpoint("bedrock-runtime", self.region) if self.region else None)
+
+    def titled(self, title: str) -> str:
+        return title if self.name in ("", KIND) else super().titled(title)

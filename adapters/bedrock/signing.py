@@ -1,0 +1,99 @@
+"""The headers by which AWS knows who asks: a bearer's key, or a signature of the whole request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import httpx
+
+from adapters.base import AdapterError, ErrorKind, Phase, Scope
+from adapters.bedrock.credentials import Credentials
+from adapters.bedrock.settings import KIND, BedrockSettings
+from adapters.upstream import Reply, Upstream, raw_headers
+
+SERVICE = "bedrock"
+
+
+class Signer(Protocol):
+    """`region` is where its requests go."""
+
+    async def region(self) -> str: ...
+    async def signed(self, method: str, url: httpx.URL, content: bytes) -> Mapping[str, str]:
+        """What the request needs to be let in. Raises AdapterError."""
+
+    def refused(self) -> None:
+        """AWS has refused whom it knows."""
+
+
+class Bearer:
+    """One of Bedrock's API keys."""
+
+    def __init__(self, key: str, region: str, variable: str) -> None:
+        self._headers = {"authorization": f"Bearer {key}"}
+        self._region = region
+        self._variable = variable
+
+    async def region(self) -> str:
+        return self._region or _no_region(self._variable)
+
+    async def signed(self, method: str, url: httpx.URL, content: bytes) -> Mapping[str, str]:
+        return self._headers
+
+    def refused(self) -> None:
+        """There is no other key."""
+
+
+class Signature:
+    """Signature version 4, as botocore makes it."""
+
+    def __init__(self, settings: BedrockSettings) -> None:
+        self._credentials = Credentials(settings)
+        self._variable = settings.variable("region")
+
+    async def region(self) -> str:
+        return (await self._credentials.identity()).region or _no_region(self._variable)
+
+    async def signed(self, method: str, url: httpx.URL, content: bytes) -> Mapping[str, str]:
+        identity = await self._credentials.identity()
+        # The search for credentials has loaded these, in its thread.
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+
+        headers = {"content-type": "application/json"} if content else {}
+        request = AWSRequest(method, str(url), headers=headers, data=content)
+        region = identity.region or _no_region(self._variable)
+        SigV4Auth(identity.keys, SERVICE, region).add_auth(request)
+        return dict(request.headers.items())
+
+    def refused(self) -> None:
+        self._credentials.forget()
+
+
+class SignedTarget:
+    """Where one operation of one model is asked; each call is signed by itself."""
+
+    def __init__(
+        self, upstream: Upstream, url: httpx.URL, signer: Signer, timeouts: Mapping[str, float]
+    ) -> None:
+        self.url = url
+        self._upstream = upstream
+        self._signer = signer
+        self._timeouts = timeouts
+
+    async def post(self, content: bytes) -> Reply:
+        """Raises what httpx raises, and AdapterError."""
+        headers = {"user-agent": "pointsman"}
+        headers |= await self._signer.signed("POST", self.url, content)
+        raw = raw_headers(headers, host=self.url.netloc.decode("ascii"))
+        return await self._upstream.target(self.url, raw, self._timeouts).post(content)
+
+
+def _no_region(variable: str) -> str:
+    raise AdapterError(
+        ErrorKind.AUTH,
+        f"{variable} is not set, and no configuration of AWS names a region",
+        provider=KIND,
+        scope=Scope.KEY,
+        phase=Phase.BEFORE_SEND,
+    )
