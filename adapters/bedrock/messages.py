@@ -46,6 +46,9 @@ class Conversation:
         for at, message in enumerate(messages):
             if message["role"] == "user":
                 blocks = self._blocks.of(message.get("content"), at)
+                if message.get("name"):
+                    word = "changed" if len(names) > 1 else "dropped"
+                    self._warnings.append(f"{word}=messages.name")
                 _add(turns, "user", _named(blocks, message.get("name"), len(names) > 1))
             elif message["role"] == "assistant":
                 _add(turns, "assistant", self._said(message, at))
