@@ -35,6 +35,7 @@ class Console(Protocol):
     async def forget(self, app: str | None) -> dict[str, Any]: ...
     async def test(self, body: bytes) -> dict[str, Any]: ...
     async def again(self, body: bytes) -> dict[str, Any]: ...
+    async def judge(self, body: bytes) -> dict[str, Any]: ...
     async def explain(self, app: str | None, body: bytes, door: str) -> dict[str, Any]: ...
 
 
@@ -55,6 +56,7 @@ def admin_routes(console: Console, gate: Gate, chat: ASGIApp) -> list[Route]:
                 ("/admin/api/events", ["GET"], api.events),
                 ("/admin/api/test", ["POST"], api.test),
                 ("/admin/api/again", ["POST"], api.again),
+                ("/admin/api/verdict", ["POST"], api.judge),
                 ("/admin/api/explain", ["POST"], api.explain),
             )
         ),
@@ -126,6 +128,9 @@ class _Api:
 
     async def again(self, request: Request) -> Response:
         return json_of(await self._console.again(await body_of(request)))
+
+    async def judge(self, request: Request) -> Response:
+        return json_of(await self._console.judge(await body_of(request)))
 
     async def explain(self, request: Request) -> Response:
         app = request.query_params.get("app")

@@ -27,7 +27,7 @@ ASSETS = frozenset(
         "login.js",
     }
     | {"play.js", "usage.js", "chart.js", "requests.js", "today.js"}
-    | {"aliases.js", "kept.js"}
+    | {"aliases.js", "kept.js", "arms.js", "split.js"}
 )
 LOGIN_ASSETS = frozenset({"style.css", "icon.svg", "login.js"})
 """Those that the page needs on which one signs in."""

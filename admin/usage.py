@@ -22,6 +22,7 @@ class Ledger(Protocol):
     """What the routes show. Failures are exceptions that the application answers."""
 
     async def usage(self, params: Params) -> dict[str, Any]: ...
+    async def arms(self, params: Params) -> dict[str, Any]: ...
     async def requests(self, params: Params) -> dict[str, Any]: ...
     async def request(self, wanted: str) -> dict[str, Any]: ...
     async def export(self, params: Params, *, as_csv: bool) -> AsyncGenerator[bytes, None]: ...
@@ -34,6 +35,7 @@ def usage_routes(ledger: Ledger, metrics: Callable[[], bytes], gate: Gate) -> li
         Route(path, _guarded(endpoint, gate))
         for path, endpoint in (
             ("/admin/api/usage", api.usage),
+            ("/admin/api/arms", api.arms),
             ("/admin/api/requests", api.requests),
             ("/admin/api/requests.csv", api.csv),
             ("/admin/api/requests.json", api.json),
@@ -53,6 +55,9 @@ class _Api:
 
     async def usage(self, request: Request) -> Response:
         return _json(await self._ledger.usage(request.query_params))
+
+    async def arms(self, request: Request) -> Response:
+        return _json(await self._ledger.arms(request.query_params))
 
     async def requests(self, request: Request) -> Response:
         return _json(await self._ledger.requests(request.query_params))

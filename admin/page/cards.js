@@ -16,7 +16,8 @@ export function showCards({ providers, preference }) {
       cards.set(provider.id, newCard(provider));
       byId("providers").append(cards.get(provider.id).root);
     }
-    update(cards.get(provider.id), provider, preference.default_llm_provider === provider.id, preference.rate_preset);
+    update(cards.get(provider.id), provider, preference.default_llm_provider === provider.id && !Object.keys(preference.split).length, preference.rate_preset);
+    cards.get(provider.id).root.classList.toggle("shared", provider.id in preference.split);
   }
 }
 

@@ -6,6 +6,7 @@ import { showApps, showLimits, showOrder, showPreset } from "./choices.js";
 import { api, byId, isChanging, notify, say, shortName } from "./dom.js";
 import { useKept } from "./kept.js";
 import { usePlayground } from "./play.js";
+import { showSplit } from "./split.js";
 import { useUsage } from "./usage.js";
 
 let status = null;
@@ -20,6 +21,7 @@ function show(news) {
   showPowered(news);
   showFirstRun(news);
   showCards(news);
+  showSplit(news);
   showLimits(news);
   showPreset(news);
   showOrder(news);

@@ -1,6 +1,6 @@
 // The playground: answers as they stream, and what a request becomes without being sent.
 
-import { api, byId, duration, make, number, say, seconds, shortName } from "./dom.js";
+import { api, attempt, byId, duration, make, number, say, seconds, shortName } from "./dom.js";
 
 const SAMPLE = {
   model: "gpt-4o",
@@ -21,8 +21,10 @@ export function usePlayground(status) {
     const cards = models.map(({ title }) => answerCard(title));
     byId("answers").replaceChildren(...cards.map((card) => card.root));
     byId("stop").hidden = false;
+    byId("verdict").hidden = true;
     const prompt = byId("prompt").value;
-    await Promise.all(models.map(({ model }, i) => stream(status().chat_path, model, prompt, cards[i], mine.signal)));
+    await Promise.all(models.map(({ model }, i) => stream(status().chat_path, model, prompt, cards[i], mine.signal)
+      .then(() => mine === leaving && askForVerdict(mine, cards.filter(({ who }) => who)))));
     if (mine !== leaving) return;
     byId("stop").hidden = true;
     byId("live").textContent = models.length > 1 ? "All answers are complete." : "The answer is complete.";
@@ -56,6 +58,28 @@ function answerCard(title) {
   return card;
 }
 
+/** Which of the answers there are is the best: kept for the comparison, without a word of them. */
+function askForVerdict(run, cards) {
+  if (cards.length < 2 || run.isJudged) return;
+  const judge = async (best) => {
+    const answers = cards.map(({ who }) => who);
+    const better = best ? cards.indexOf(best) : null;
+    const kept = await attempt(
+      () => api("POST", "/admin/api/verdict", { answers, better }),
+      () => `✓ Kept: ${best ? `${best.who.provider}’s answer was better` : "no answer was better"}.`,
+    );
+    if (!kept) return;
+    run.isJudged = byId("verdict").hidden = true;
+    for (const button of byId("answers").querySelectorAll(".better")) button.remove(); // some came meanwhile
+  };
+  for (const card of cards) {
+    card.better ??= card.root.appendChild(make("button", { type: "button", className: "second small better" }, "This one is better"));
+    card.better.onclick = () => judge(card);
+  }
+  byId("verdict").hidden = false;
+  byId("verdict-none").onclick = () => judge(null);
+}
+
 /** One streamed completion into `card`: its text, and how quick it was. */
 async function stream(path, model, prompt, card, signal) {
   const began = performance.now();
@@ -78,6 +102,7 @@ async function stream(path, model, prompt, card, signal) {
     const writing = (performance.now() - first) / 1000;
     const speed = tokens && writing > 0.01 ? ` · ${number(Math.round(tokens / writing))} tokens/s` : "";
     say(card.meta, `${card.meta.textContent} · ${number(tokens)} tokens${speed}`);
+    card.who = { provider: answer.headers.get("x-pointsman-provider"), model: answer.headers.get("x-pointsman-model") };
   } catch (error) {
     const stopped = error.name === "AbortError";
     card.root.append(make("p", { className: stopped ? "muted small" : "error" }, stopped ? "Stopped." : error.message));

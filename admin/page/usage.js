@@ -1,5 +1,6 @@
 // What was used: sums and times for each provider or app, and how they came about over time.
 
+import { showArms } from "./arms.js";
 import { bars, legend, momentText } from "./chart.js";
 import { api, byId, make, number, price, seconds } from "./dom.js";
 import { useRequests } from "./requests.js";
@@ -26,6 +27,7 @@ export function useUsage(status) {
       const told = await api("GET", `/admin/api/usage?${query}`);
       const isToday = told.range === "today" && told.by === "provider";
       show(told, isToday ? told : await api("GET", "/admin/api/usage"), what, status());
+      await showArms(told.range);
       await showLog();
     } catch {
       return; // the connection's state is told at the top of the page

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -112,6 +112,8 @@ def use(
 ) -> None:
     """Switch to a provider.
 
+    Or share all conversations out over several: pointsman use groq=80,gemini=20
+
     Takes effect for the next request of the running server, or else at the next start.
     """
     app = app and (app.removeprefix("app-") or app)
@@ -147,37 +149,71 @@ def _use(
     from proxy.command.remote import running
     from proxy.command.terminal import short
 
-    name = provider.strip().lower()
-    if name not in settings.providers:
-        there = ", ".join(settings.providers)
-        raise Stop(f"there is no provider {provider!r}; there are: {there}")
-    change: Json = {"default_llm_provider": name}
+    names, change = _chosen(settings, provider)
     if model is not None:
-        change["models"] = {name: model}
+        if len(names) > 1:
+            raise Stop("--model wants one provider")
+        change["models"] = {names[0]: model}
     if local_only is not None:
         change["local_only"] = local_only
     with failures(), running(settings) as server:
-        [one] = [one for one in _facts(settings, server)["providers"] if one["id"] == name]
-        title = short(one["title"])
-        if local_only and not one["local"]:
-            raise Stop(f"{title} is not on this machine: --local-only needs one that is")
-        lacking = one["unconfigured"] and f"{one['unconfigured']}. To do: {one['setup']}."
-        if lacking and not force:
-            raise Failed(f"{title} is not set up yet: {lacking} Or switch anyway with --force.")
+        facts = {one["id"]: one for one in _facts(settings, server)["providers"]}
+        chosen = [facts[name] for name in names]
+        lacking = _lacking(chosen, local_only=bool(local_only), force=force)
         where = _change(settings, server, app, change)
+    title = short(chosen[0]["title"])
     subject = "Provider" if app is None else f"Provider of the app {app!r}"
     whose = "All" if app is None else "Its"
-    say(f"✓ {subject} switched to {title}. {whose} subsequent requests will use {title}.")
+    if len(chosen) > 1:
+        shares = [f"{short(one['title'])} {change['split'][one['id']]}" for one in chosen]
+        say(f"✓ {subject} split: {', '.join(shares)}. {whose} subsequent talks are shared out so.")
+    else:
+        say(f"✓ {subject} switched to {title}. {whose} subsequent requests will use {title}.")
     if model is not None:
         say(f"  Its model is {model}.")
     if local_only is not None:
         say(f"  {whose} requests {'stay on this machine' if local_only else 'may go anywhere'}.")
     say(f"  {where}")
-    listed = {each.removesuffix(":latest") for each in one["models"]}
+    listed = {each.removesuffix(":latest") for each in chosen[0]["models"]}
     if model is not None and len(listed) > 1 and model.removesuffix(":latest") not in listed:
         say(f"! {title} does not list a model {model}.")
-    if lacking:
-        say(f"! {title} is not set up yet: {lacking}")
+    for text in lacking:
+        say(f"! {text}")
+
+
+def _chosen(settings: Settings, text: str) -> tuple[list[str], Json]:
+    """Who is named, `groq` or `groq=80,gemini=20`, and the change that chooses them."""
+    shares: dict[str, int] = {}
+    for part in text.split(","):
+        name, is_share, share = (piece.strip() for piece in part.partition("="))
+        name = name.lower()
+        if name not in settings.providers:
+            there = ", ".join(settings.providers)
+            raise Stop(f"there is no provider {name!r}; there are: {there}")
+        if text.strip().lower() == name:
+            return [name], {"default_llm_provider": name}
+        if not is_share or not (share.isascii() and share.isdecimal()) or name in shares:
+            raise Stop(f"{text!r} is not PROVIDER=SHARE,PROVIDER=SHARE")
+        shares[name] = int(share)
+    return list(shares), {"split": shares}
+
+
+def _lacking(chosen: Sequence[Json], *, local_only: bool, force: bool) -> list[str]:
+    """What those who are chosen lack, or the end of the command."""
+    from proxy.command.terminal import short
+
+    lacking = []
+    for one in chosen:
+        title = short(one["title"])
+        if local_only and not one["local"]:
+            raise Stop(f"{title} is not on this machine: --local-only needs one that is")
+        if one["unconfigured"]:
+            lacking.append(
+                f"{title} is not set up yet: {one['unconfigured']}. To do: {one['setup']}."
+            )
+    if lacking and not force:
+        raise Failed(f"{' '.join(lacking)} Or switch anyway with --force.")
+    return lacking
 
 
 @click.command()

@@ -240,7 +240,7 @@ def _wanted(adapters: Mapping[str, Adapter], preference: Preference) -> set[str]
         for name, adapter in adapters.items()
         if not adapter.unconfigured and _is_set(adapter.settings)
     }
-    wanted.update(preference.fallback)
+    wanted.update(preference.fallback, preference.split)
     return wanted | ({preference.provider} if preference.chosen else set())
 
 

@@ -50,7 +50,8 @@ def status_text(facts: Json, now: datetime) -> str:
     chosen = facts["preference"]["default_llm_provider"]
     rows = [("", "provider", "model", "state", "used")]
     for provider in facts["providers"]:
-        marker = "→" if provider["id"] == chosen else ""
+        share = facts["preference"]["split"].get(provider["id"])
+        marker = f"{share}" if share else "→" if provider["id"] == chosen else ""
         used = ", ".join(_window(window, now) for window in provider["windows"])
         rows.append((marker, provider["id"], provider["model"], _state(provider, now), used))
     if facts["running"]:
@@ -114,11 +115,16 @@ def _remarks(facts: Json, now: datetime) -> Iterator[str]:
             yield f"last error of {provider['id']} at {_time(error['at'], now)}: {error['text']}"
     for app in facts["apps"]:
         if app["provider"]:
-            yield f"app {app['id']} uses {app['provider']}"
+            yield f"app {app['id']} uses {_split(app['split']) or app['provider']}"
     if facts["store"]["problem"]:
         yield f"✗ {facts['store']['problem']}; choices do not outlive the run"
     for problem in facts["background"]["problems"]:
         yield f"✗ {problem}; restart pointsman"
+
+
+def _split(split: Json) -> str:
+    """As `use` takes it: `groq=80,gemini=20`."""
+    return ",".join(f"{name}={share}" for name, share in split.items())
 
 
 def _time(moment: float, now: datetime) -> str:

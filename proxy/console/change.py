@@ -22,6 +22,7 @@ READ_ONLY = frozenset({"id", "created_at", "updated_at", "stored"})
 MAX_NAME = 128
 MAX_ALIASES = 200
 MAX_APPS = 500
+MAX_SHARE = 10_000
 
 
 def app_row_id(app: str | None) -> str:
@@ -56,6 +57,7 @@ def preference_object(row: StoredPreference, holds: Preference, rate_preset: str
         "aliases": {name: dict(models) for name, models in holds.aliases.items()},
         "rate_preset": rate_preset,
         "local_only": holds.local_only,
+        "split": dict(holds.split),
         "stored": {
             "default_llm_provider": row.provider,
             "models": dict(row.models),
@@ -63,6 +65,7 @@ def preference_object(row: StoredPreference, holds: Preference, rate_preset: str
             "aliases": {name: dict(models) for name, models in row.aliases.items()},
             "rate_preset": row.rate_preset,
             "local_only": row.local_only,
+            "split": dict(row.split),
         },
         "created_at": row.created_at,
         "updated_at": row.updated_at,
@@ -86,7 +89,20 @@ def _put_provider(
 ) -> StoredPreference:
     if value is not None:
         value = check_provider(value, providers, "default_llm_provider")
-    return replace(row, provider=value)
+    return replace(row, provider=value, split={})
+
+
+def _put_split(row: StoredPreference, value: Any, providers: Collection[str]) -> StoredPreference:
+    """Whoever is chosen alone ends a split, and so does null: the largest share is chosen then."""
+    if value is None or value == {}:
+        return replace(row, split={})
+    for name, share in _object(value, "split").items():
+        check_provider(name, providers, "split")
+        if type(share) is not int or not 0 < share <= MAX_SHARE:
+            raise _invalid(f"split.{name}", f"a whole number from 1 to {MAX_SHARE}")
+    if len(value) < 2:
+        raise _invalid("split", "the shares of two providers or more")
+    return replace(row, provider=max(value, key=value.__getitem__), split=dict(value))
 
 
 def _put_models(row: StoredPreference, value: Any, providers: Collection[str]) -> StoredPreference:
@@ -139,6 +155,7 @@ def _put_local_only(
 
 _FIELDS: Mapping[str, Callable[[StoredPreference, Any, Collection[str]], StoredPreference]] = {
     "default_llm_provider": _put_provider,
+    "split": _put_split,
     "models": _put_models,
     "fallback": _put_fallback,
     "aliases": _put_aliases,

@@ -12,6 +12,7 @@ from adapters.base import Adapter, Json
 from proxy.console.change import MAX_APPS, app_row_id, changed, check_provider, preference_object
 from proxy.console.explain import explain
 from proxy.console.status import Sources
+from proxy.console.verdict import verdict_of
 from proxy.console.watch import Watch, server_sent
 from proxy.doors import request_at
 from proxy.doors.openai import parse_json
@@ -69,8 +70,9 @@ class Console:
             row = changed(self._preferences.row(row_id), change, self._adapters)
             with _store_errors():
                 await self._preferences.put(row)
-        if isinstance(chosen := change.get("default_llm_provider"), str):
-            self._try_again(chosen)
+        if change.keys() & {"default_llm_provider", "split"} and row.provider:
+            for chosen in row.split or (row.provider,):
+                self._try_again(chosen)
         return await self.preference(app)
 
     async def forget(self, app: str | None) -> Json:
@@ -99,6 +101,13 @@ class Console:
         provider = check_provider(asked.get("provider"), self._adapters, "provider")
         self._try_again(provider)
         return {"provider": provider, "ok": True}
+
+    async def judge(self, body: bytes) -> Json:
+        """Keep which of several answers to the same prompt was the best, without a word of them."""
+        verdict = verdict_of(parse_json(body), self._adapters)
+        with _store_errors():
+            await self._sources.storage.save_verdict(verdict)
+        return {"ok": True, "better": next((str(c) for c, won in verdict if won), None)}
 
     async def explain(self, app: str | None, body: bytes, door: str) -> Json:
         """What a request at a door would become at each provider, and where it would go now."""

@@ -14,6 +14,7 @@ import orjson
 
 from adapters.base import Json
 from proxy.errors import ApiError, bad_request
+from proxy.store.arms import arms
 from proxy.store.queries import (
     GROUPS,
     NAMES,
@@ -80,6 +81,12 @@ class Ledger:
             "dropped": self._source.usage.dropped,
             "alerts": self._alerts and self._alerts(),
         }
+
+    async def arms(self, params: Params) -> Json:
+        """How the arms of a split choice compare in `range`."""
+        reach = _word(params, "range", RANGES) or "today"
+        span = span_of(reach, self._wall())
+        return {"range": reach, "arms": await self._read(lambda query: arms(query, span))}
 
     async def requests(self, params: Params) -> Json:
         """A page of the request log, the newest first; `next` is the `before` of the one after."""

@@ -75,6 +75,7 @@ def status_of(
             "aliases": {name: dict(models) for name, models in preference.aliases.items()},
             "rate_preset": sources.presets.current,
             "local_only": preference.local_only,
+            "split": dict(preference.split),
         },
         "lost": sorted(sources.preferences.lost()),
         "providers": [
@@ -147,12 +148,12 @@ def _powered_by(
         return None
     free = [c for c in plan.candidates if paused(health, c) is None and _may_answer(reach, c)]
     serving = (free or plan.candidates)[0]
-    chosen = sources.adapters[preference.provider]
+    chosen, arms = sources.adapters[preference.provider], (preference.provider, *preference.split)
     return {
         "provider": serving.provider,
         "title": sources.adapters[serving.provider].title,
         "model": serving.model,
-        "instead_of": None if serving.provider == preference.provider else chosen.title,
+        "instead_of": None if serving.provider in arms else chosen.title,
     }
 
 
@@ -303,6 +304,7 @@ def _apps(sources: Sources) -> list[Json]:
             "last_at": round(seen[name].last_at) if name in seen else None,
             "provider": rows[name].provider if name in rows else None,
             "local_only": sources.preferences.get(name).local_only,
+            "split": dict(rows[name].split) if name in rows else {},
         }
         for name in names
     ]

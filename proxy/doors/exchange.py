@@ -29,6 +29,7 @@ from proxy.routing.candidates import Preference
 from proxy.routing.receipt import Receipt
 from proxy.routing.router import Router
 from proxy.routing.sessions import talk_of
+from proxy.routing.split import drawn
 from proxy.routing.thinktags import split_think_tags
 from proxy.store.rows import LEFT, UsageRow, usage_row
 
@@ -129,6 +130,9 @@ class Endpoint:
     async def _answer(self, asked: Asked, exchange: _Exchange, work: Work) -> None:
         service = self._service
         preference = await service.preference(exchange.app)
+        if preference.split:
+            talk = talk_of(exchange.headers, exchange.app, asked.request)
+            preference = drawn(preference, talk)
         deadline_s = deadline_of(exchange.headers, service.deadline_s)
         work.end_in(deadline_s)
         if asked.stream and service.keepalive_s:

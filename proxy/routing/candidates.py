@@ -208,7 +208,7 @@ class Chooser:
         adapter = self._adapters[name]
         if adapter.unconfigured is not None:
             return False
-        chosen = (preference.provider, *preference.fallback)
+        chosen = (preference.provider, *preference.fallback, *preference.split)
         return adapter.settings.joins_unasked or name in chosen
 
     def _pinned(self, provider: str, model: str, preference: Preference) -> Candidate | None:
@@ -300,7 +300,7 @@ class Chooser:
         others = preference.fallback or self._unasked
         if preference.local_only:
             others = (*others, *self._unasked)
-        order = list(dict.fromkeys([preference.provider, *others]))
+        order = list(dict.fromkeys([preference.provider, *others, *preference.split]))
         order = [name for name in order if self._adapters[name].unconfigured is None]
         stand_in = self.stand_in(preference)
         if stand_in and stand_in not in order:

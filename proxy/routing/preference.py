@@ -14,7 +14,8 @@ class Preference:
 
     `models` holds the model to use at a provider where it is not the setting's; `aliases` maps a
     name that clients send to the model it means at each provider; a `*` in it stands for any text.
-    What is `local_only` never leaves the user's own machines.
+    What is `local_only` never leaves the user's own machines. A `split` tells which share of all
+    talks each of several providers has; `provider` is one of them then.
     """
 
     provider: str
@@ -23,6 +24,7 @@ class Preference:
     models: Mapping[str, str] = field(default_factory=dict)
     aliases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     local_only: bool = False
+    split: Mapping[str, int] = field(default_factory=dict)
 
 
 def unasked(adapters: Mapping[str, Adapter]) -> list[str]:

@@ -36,7 +36,8 @@ class Receipt(Struct):
     `considered` are the candidates in their order, `passed` those of them that were not asked, and
     why. `usage` is the provider's own count; `written` the characters that came, `prompt_guess`
     about how many tokens were asked, for where it gave none. `traceparent` is the client's span,
-    `door` the protocol it speaks, `operation` what is asked, once that is read.
+    `door` the protocol it speaks, `operation` what is asked, once that is read. `arm` is the share
+    of a split choice that it counts for.
     """
 
     door: str = ""
@@ -54,6 +55,7 @@ class Receipt(Struct):
     written: int = 0
     prompt_guess: int = 0
     traceparent: bytes | None = None
+    arm: str | None = None
     clock: Callable[[], float] = time.perf_counter
     began_s: float = 0.0
 

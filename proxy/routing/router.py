@@ -13,6 +13,7 @@ import logging
 import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -39,6 +40,7 @@ from proxy.routing.line import Lines
 from proxy.routing.operations import OPERATIONS, Operation, Operations
 from proxy.routing.receipt import Receipt
 from proxy.routing.sessions import Sessions, Talk
+from proxy.routing.split import arm_of
 from proxy.routing.strict import refuse_drops
 
 log = logging.getLogger("pointsman.router")
@@ -121,6 +123,9 @@ class Router:
         operation = self._operations[type(request)]
         plan = self._chooser.plan(request, preference, fallback=fallback)
         wanted = plan.candidates[0]
+        if preference.split:
+            replan = partial(self._chooser.plan, request, fallback=fallback)
+            receipt.arm = arm_of(plan, preference, replan)
         if self._sessions.stays and (known := talk()):
             plan = self._sessions.keep(plan, preference, known)
         for word in plan.warnings():

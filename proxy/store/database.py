@@ -33,6 +33,7 @@ from sqlalchemy import (
 from sqlmodel import Field, Session, SQLModel, col, create_engine, select
 
 from adapters import REGISTRY
+from proxy.candidate import Candidate
 from proxy.store.migrate import TOUCH, migrate
 from proxy.store.mishaps import told
 from proxy.store.new_file import prepare_folder
@@ -56,6 +57,7 @@ CONNECT_TIMEOUT_S = 3
 PSYCOPG = ("postgresql://", "postgresql+psycopg")
 MAX_SIGNATURES = 20_000
 MAX_CALL_ID = 128
+MAX_VERDICTS = 20_000
 _Moment: Any = DateTime(timezone=True)
 
 
@@ -269,6 +271,20 @@ class Database:
             connection.execute(text(FORGET_OLD), dict(too_old(newest_ms(rows))))
             count = connection.execute(text(COUNT)).scalar_one()
             connection.execute(text(FORGET_FIRST), {"excess": excess(count)})
+            session.commit()
+
+    def save_verdict(self, verdict: Sequence[tuple[Candidate, bool]]) -> None:
+        """Write whose answer was the best, and forget the oldest above `MAX_VERDICTS`."""
+        at_ms = int(datetime.now(UTC).timestamp() * 1000)
+        with self._session() as session:
+            rows = [
+                VerdictRow(at_ms=at_ms, provider=who.provider, model=who.model, won=won)
+                for who, won in verdict
+            ]
+            session.add_all(rows)
+            session.flush()
+            oldest = (rows[-1].id or 0) - MAX_VERDICTS
+            session.exec(delete(VerdictRow).where(col(VerdictRow.id) <= oldest))
             session.commit()
 
     def rows(self, sql: str, values: Mapping[str, object]) -> list[Any]:

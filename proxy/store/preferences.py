@@ -19,7 +19,8 @@ DEFAULT = "default"
 class StoredPreference:
     """One row of the preference table: the user's (`default`), or one app's.
 
-    What is empty is as in the default row, and there as the settings say. Times are in UTC.
+    What is empty is as in the default row, and there as the settings say. Times are in UTC. Where
+    there is a `split`, `provider` is the one with the largest share.
     """
 
     id: str = DEFAULT
@@ -79,7 +80,12 @@ class Preferences:
 
     def lost(self) -> set[str]:
         """The providers that rows choose and that are no more: what they say waits for them."""
-        chosen = {name for row in self.rows() for name in (row.provider, *row.fallback) if name}
+        chosen = {
+            name
+            for row in self.rows()
+            for name in (row.provider, *row.fallback, *row.split)
+            if name
+        }
         return chosen - set(self._providers)
 
     async def put(self, row: StoredPreference) -> StoredPreference:
@@ -120,6 +126,8 @@ class Preferences:
             return below
         provider = row.provider if row.provider in self._providers else None
         fallback = tuple(name for name in row.fallback if name in self._providers)
+        split = {name: share for name, share in row.split.items() if name in self._providers}
+        split = split if len(split) > 1 else {}
         return replace(
             below,
             provider=provider or below.provider,
@@ -128,6 +136,7 @@ class Preferences:
             models={**below.models, **row.models},
             aliases={**below.aliases, **row.aliases},
             local_only=below.local_only if row.local_only is None else row.local_only,
+            split=split if provider else below.split,
         )
 
 

@@ -102,6 +102,7 @@ class UsageRow(Struct, frozen=True):
             "story": orjson.dumps(_story(self.receipt)).decode(),
             "list_nano_usd": price.list_nano_usd,
             "billed": price.billed,
+            "arm": self.receipt.arm,
         }
 
 

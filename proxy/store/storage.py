@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from adapters.memory import LruMemory
 from proxy.background import Background
+from proxy.candidate import Candidate
 from proxy.routing.candidates import Preference
 from proxy.store.migrate import NewerSchemaError
 from proxy.store.preferences import Preferences, StoredPreference
@@ -159,6 +160,10 @@ class Storage:
     async def remove_preference(self, row_id: str) -> None:
         """Gone for good when this returns. Raises StoreError."""
         await self._write(lambda database: database.remove_preference(row_id))
+
+    async def save_verdict(self, verdict: Sequence[tuple[Candidate, bool]]) -> None:
+        """Written for good when this returns. Raises StoreError."""
+        await self._write(lambda database: database.save_verdict(verdict))
 
     async def query(self, work: Callable[[Query], T]) -> T:
         """What `work` makes of what it reads. Raises StoreError, which is nobody else's problem."""

@@ -16,7 +16,13 @@ pytestmark = pytest.mark.anyio
 
 TOKEN = "an-admin-token-of-the-tests"
 GETS = ("/admin/api/status", PREFERENCES)
-POSTS = ("/admin/api/test", "/admin/api/again", "/admin/api/explain", "/admin/api/chat")
+POSTS = (
+    "/admin/api/test",
+    "/admin/api/again",
+    "/admin/api/verdict",
+    "/admin/api/explain",
+    "/admin/api/chat",
+)
 
 
 @pytest.fixture

@@ -156,6 +156,12 @@ async def test_an_unknown_provider_is_refused_with_those_there_are(owner: Desk) 
         ({"rate_preset": ["off"]}, "rate_preset"),
         ({"local_only": "yes"}, "local_only"),
         ({"local_only": 1}, "local_only"),
+        ({"split": ["near"]}, "split"),
+        ({"split": {"near": 1}}, "split"),
+        ({"split": {"near": 1, "nobody": 1}}, "split"),
+        ({"split": {"near": 1, "far": 0}}, "split.far"),
+        ({"split": {"near": 1, "far": 1.5}}, "split.far"),
+        ({"split": {"near": True, "far": 1}}, "split.near"),
         ({"default_provider": "far"}, "default_provider"),
     ],
 )
@@ -251,3 +257,55 @@ async def test_an_app_that_stays_at_home_is_answered_there_alone(owner: Desk) ->
     assert await provider_of(owner) == "far"
     assert (await owner.put({"local_only": None}, app="notes")).json()["local_only"] is False
     assert await provider_of(owner, headers=notes) == "far"
+
+
+async def test_talks_are_shared_out_until_one_is_chosen(owner: Desk) -> None:
+    told = (await owner.put({"split": {"near": 1, "far": 3}})).json()
+    assert (told["split"], told["default_llm_provider"]) == ({"near": 1, "far": 3}, "far")
+    assert (await owner.status())["preference"]["split"] == {"near": 1, "far": 3}
+    found = [await provider_of(owner, headers={"x-session-id": f"{i // 3}"}) for i in range(3 * 40)]
+    assert {len(set(found[i : i + 3])) for i in range(0, len(found), 3)} == {1}
+    assert set(found) == {"near", "far"}
+    told = (await owner.put({"default_llm_provider": "near"})).json()
+    assert told["split"] == told["stored"]["split"] == {}
+    for i in range(20):
+        assert await provider_of(owner, headers={"x-session-id": f"{i}"}) == "near"
+
+
+async def test_an_app_s_own_choice_stands_above_a_split_for_all(owner: Desk) -> None:
+    await owner.put({"split": {"near": 1, "far": 1}})
+    await owner.put({"default_llm_provider": "far"}, app="notes")
+    for i in range(20):
+        headers = {"authorization": "Bearer app-notes", "x-session-id": f"{i}"}
+        assert await provider_of(owner, headers=headers) == "far"
+
+
+async def test_a_verdict_is_kept_and_shown_in_the_comparison(owner: Desk) -> None:
+    answers = [{"provider": "near", "model": "a"}, {"provider": "far", "model": "b"}]
+    for better in (1, 1, None):
+        kept = await owner.client.post(
+            "/admin/api/verdict", json={"answers": answers, "better": better}
+        )
+        assert kept.json() == {"ok": True, "better": "far/b" if better else None}
+    arms = (await owner.get("/admin/api/arms"))["arms"]
+    assert [(arm["name"], arm["won"], arm["judged"]) for arm in arms] == [
+        ("far", 2, 3),
+        ("near", 0, 3),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({}, "answers"),
+        ({"answers": [{"provider": "near", "model": "a"}]}, "answers"),
+        ({"answers": [1, 2]}, "answers[0]"),
+        ({"answers": [{"provider": "x", "model": "a"}] * 2}, "answers[0].provider"),
+        ({"answers": [{"provider": "near"}] * 2}, "answers[0].model"),
+        ({"answers": [{"provider": "near", "model": "a"}] * 2, "better": 2}, "better"),
+        ({"answers": [{"provider": "near", "model": "a"}] * 2, "better": True}, "better"),
+    ],
+)
+async def test_what_is_no_verdict_is_refused(owner: Desk, body: Any, param: str) -> None:
+    refused = await owner.client.post("/admin/api/verdict", json=body)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, param)

@@ -71,3 +71,19 @@ def test_the_test_button_asks_the_provider(page: Page, fakes: Fakes) -> None:
     button = card(page, "groq").get_by_role("button", name="Test Groq")
     button.click()
     expect(card(page, "groq").get_by_role("status")).to_have_text("✓ It answers.")
+
+
+def test_the_better_answer_is_kept_for_the_comparison(page: Page, fakes: Fakes) -> None:
+    page.get_by_role("button", name="Ask all side by side").click()
+    gemini = page.locator("#answers article").filter(has_text="Gemini (Cloud)")
+    gemini.get_by_role("button", name="This one is better").click()
+    expect(page.locator("#notice")).to_contain_text(
+        re.compile("✓ Kept: gemini.s answer was better.")
+    )
+    expect(page.get_by_role("button", name="This one is better")).to_have_count(0)
+    page.get_by_role("button", name="Ask all side by side").click()
+    page.get_by_role("button", name="None is better").click()
+    expect(page.locator("#notice")).to_contain_text("✓ Kept: no answer was better.")
+    page.locator("#usage").scroll_into_view_if_needed()
+    line = page.locator("#arms-table tbody tr").filter(has_text="gemini")
+    expect(line).to_contain_text("1 of 2")

@@ -162,3 +162,22 @@ def test_a_refused_key_says_so_and_is_tried_again_by_a_button(page: Page, parts:
     page.get_by_role("button", name="Try Groq again").click()
     expect(page.locator("#notice")).to_contain_text("may ask Groq again")
     expect(card(page, "groq").locator(".pill")).not_to_have_text("Key refused")
+
+
+def test_talks_are_shared_out_and_compared_until_one_is_chosen(
+    host: Host, serve: Serve, fakes: Fakes, open_page: Open
+) -> None:
+    with serve():
+        page = open_page()
+        page.get_by_text("Share talks out over several").click()
+        page.locator("#split").get_by_label("Groq").fill("3")
+        page.locator("#split").get_by_label("Gemini").fill("1")
+        page.get_by_role("button", name="Share out").click()
+        expect(page.locator("#split-text")).to_have_text("Shared out: Gemini 1, Groq 3")
+        expect(radio(page, "Groq (Cloud)")).not_to_be_checked()
+        assert ask(host) in ("groq", "gemini")
+        page.locator("#usage").scroll_into_view_if_needed()
+        expect(page.locator("#arms-table tbody tr")).to_have_count(1)
+        page.get_by_text("Groq (Cloud)", exact=True).first.click()
+        expect(page.locator("#split-text")).to_have_text("Share talks out over several")
+        expect(radio(page, "Groq (Cloud)")).to_be_checked()

@@ -144,6 +144,7 @@ def test_who_is_not_set_up_is_refused_with_the_cure(
         "aliases": {},
         "rate_preset": "provider",
         "local_only": False,
+        "split": {},
     }
     assert facts()["apps"] == []
 
@@ -240,3 +241,55 @@ def test_a_model_that_is_not_listed_is_warned_of(
             in run("use", "ollama", "--model", "nope:1b").stdout
         )
         assert "!" not in run("use", "ollama", "--model", "llama3.2").stdout
+
+
+def test_talks_can_be_shared_out_and_a_plain_choice_ends_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GEMINI_API_KEY", "key")
+
+    shown = run("use", "groq=80, Gemini=20").stdout
+
+    assert "✓ Provider split: Groq 80, Gemini 20." in shown
+    assert facts()["preference"]["split"] == {"groq": 80, "gemini": 20}
+    assert facts()["preference"]["default_llm_provider"] == "groq"
+    assert "switched to Groq" in run("use", "groq").stdout
+    assert facts()["preference"]["split"] == {}
+
+
+def test_an_app_s_talks_can_be_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEMINI_API_KEY", "key")
+    run("use", "groq=1,gemini=1", "--app", "notes")
+    [app] = facts()["apps"]
+    assert (app["id"], app["split"]) == ("notes", {"groq": 1, "gemini": 1})
+    assert facts()["preference"]["split"] == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["groq=80"], 1, "two providers or more"),
+        (["groq=80,nobody=20"], 2, "no provider 'nobody'"),
+        (["groq=80,gemini"], 2, "is not PROVIDER=SHARE"),
+        (["groq=80,gemini=much"], 2, "is not PROVIDER=SHARE"),
+        (["groq=80,gemini=-1"], 2, "is not PROVIDER=SHARE"),
+        (["groq=80,groq=20"], 2, "is not PROVIDER=SHARE"),
+        (["groq=80,ollama=0"], 1, "split.ollama"),
+        (["groq=80,ollama=20", "--model", "m"], 2, "--model wants one provider"),
+        (["groq=80,ollama=20", "--local-only"], 2, "Groq is not on this machine"),
+    ],
+)
+def test_what_is_no_split_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, words: str
+) -> None:
+    monkeypatch.setenv("GEMINI_API_KEY", "key")
+    assert words in one_line(run("use", *arguments), code)
+    assert facts()["preference"]["split"] == {}
+
+
+def test_an_arm_that_is_not_set_up_is_refused_with_the_cure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("GROQ_API_KEY")
+    assert "Groq is not set up yet" in one_line(run("use", "ollama=80,groq=20"), 1)
+    assert "! Groq is not set up yet" in run("use", "ollama=80,groq=20", "--force").stdout
