@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.clients.failing import failing
 from tests.fakes import GEMINI_KEY, GROQ_KEY, GeminiFake, GroqFake, OllamaFake
+from tests.fakes.server import FakeServer
 from tests.transports import CHOSEN
 
 START_S = 30
@@ -72,6 +74,21 @@ def serve(fakes: Fakes, tmp_path_factory: pytest.TempPathFactory) -> Serve:
 def base_url(serve: Serve) -> Iterator[str]:
     with serve() as url:
         yield url
+
+
+@dataclass(frozen=True, slots=True)
+class FailingServer:
+    """The address, and the provider that must notice who leaves."""
+
+    url: str
+    slow: FakeServer
+
+
+@pytest.fixture(scope="session")
+def failing_server(serve: Serve) -> Iterator[FailingServer]:
+    """A server whose models all fail, as `failing.models_of` has them."""
+    with failing() as (settings, slow), serve(**settings) as url:
+        yield FailingServer(url.removesuffix("/v1"), slow)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +24,19 @@ Outcomes = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A script, the packages it needs (none: those of `node/package.json`), and what it sees."""
+    """A script, the packages it needs (none: those of `node/package.json`), and what it sees.
+
+    `failing` is what it sees at a server whose models all fail; `arguments` are its own.
+    """
 
     script: str
     packages: tuple[str, ...]
     expected: dict[str, Any]
+    failing: dict[str, Any] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
 
 
-def run_client(client: Client, base_url: str) -> Outcomes | str:
+def run_client(client: Client, base_url: str, *more: str) -> Outcomes | str:
     """What the script printed, or why it cannot run here."""
     try:
         command, folder = _python(client) if client.packages else _node(client)
@@ -43,7 +48,7 @@ def run_client(client: Client, base_url: str) -> Outcomes | str:
     else:
         arguments = [base_url]
     done = subprocess.run(
-        [*command, *arguments], cwd=folder, capture_output=True, timeout=RUN_S, check=False
+        [*command, *arguments, *more], cwd=folder, capture_output=True, timeout=RUN_S, check=False
     )
     assert done.returncode == 0, done.stderr.decode()[-3000:]
     outcomes: Outcomes = json.loads(done.stdout)

@@ -14,6 +14,8 @@ from typing import Any
 
 Models = dict[str, str]
 Check = Callable[[Models], Any]
+Failing = Callable[[str, Models], Any]
+"""Takes the address of a server whose models all fail, and which does how."""
 
 MODELS: dict[str, Models] = {
     "groq": {
@@ -58,6 +60,7 @@ WEATHER: dict[str, Any] = {
 }
 UNKNOWN_MODEL = {"groq": "groq/gpt-4o", "gemini": "gemini/gpt-4o", "ollama": "ollama/gpt-4o"}
 HOT = 9  # no provider takes such a temperature
+KEY = "clients-right-key"  # where one is asked for
 
 
 def weather(city: str) -> str:
@@ -82,17 +85,23 @@ def by_responses(checks: dict[str, Any]) -> dict[str, Any]:
     return {f"{name}_by_responses": check for name, check in checks.items()}
 
 
-def report(checks: dict[str, Check]) -> None:
+def report(checks: dict[str, Check], failing: dict[str, Failing] | None = None) -> None:
     """Run every check for every provider, and print what came of each as JSON."""
     outcomes = {
         provider: {name: _outcome(check, models) for name, check in checks.items()}
         for provider, models in MODELS.items()
     }
+    if failing:
+        url, models = json.loads(sys.argv[2])
+        url = url.removesuffix("/v1")
+        outcomes["failing"] = {
+            name: _outcome(check, url, models) for name, check in failing.items()
+        }
     json.dump(outcomes, sys.stdout)
 
 
-def _outcome(check: Check, models: Models) -> Any:
+def _outcome(check: Callable[..., Any], *given: Any) -> Any:
     try:
-        return check(models)
+        return check(*given)
     except Exception as error:
         return {"raised": type(error).__name__, "text": str(error)[:2000]}
