@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 PLACEHOLDER_KEYS = frozenset({"", "your_key_here", "your_api_key_here", "changeme", "none"})
 _PLACEHOLDER = re.compile(
@@ -43,6 +43,8 @@ class ProviderSettings(BaseModel):
     `first_token_timeout` without content at a stream's begin (None: by the model's own times).
     `temperature` and `max_tokens` stand in for requests that give none.
     `billed` tells that the user pays for what is used, which is on a free tier otherwise.
+    Several keys, with commas between them, are asked in their order or by turns (`keys`); those of
+    one account share its limits (`keys_share_limits`). All but the first are `more_keys`.
     `careful_requests_per_minute` is what the rate preset `careful` keeps to. `public_url` is where
     the provider is without a `base_url`. `lenders` are variables of other programs that are read
     for what has none of its own (`borrowed`).
@@ -57,6 +59,9 @@ class ProviderSettings(BaseModel):
 
     name: str = ""
     api_key: SecretStr | None = None
+    more_keys: tuple[SecretStr, ...] = ()
+    keys: Literal["order", "spread"] = "order"
+    keys_share_limits: bool = False
     model: str = Field(default="", max_length=128)
     base_url: str | None = None
     timeout: float = Field(default=60, gt=0, le=3600)
@@ -68,6 +73,23 @@ class ProviderSettings(BaseModel):
     rate_limit_tokens_per_minute: int | None = Field(default=None, ge=1)
     rate_limit_requests_per_day: int | None = Field(default=None, ge=1)
     billed: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _apart(cls, values: Any) -> Any:
+        """Each key by itself, where several are given."""
+        told = values.get("api_key") if isinstance(values, Mapping) else None
+        text = told.get_secret_value() if isinstance(told, SecretStr) else told
+        if not isinstance(text, str) or "," not in text:
+            return values
+        keys = dict.fromkeys(key.strip() for key in text.split(",") if not is_placeholder(key))
+        first, *more = map(SecretStr, keys or ("",))
+        return {**values, "api_key": first, "more_keys": tuple(more)}
+
+    @field_validator("keys", mode="before")
+    @classmethod
+    def _in_lower_case(cls, value: Any) -> Any:
+        return value.strip().lower() if isinstance(value, str) else value
 
     @field_validator("api_key")
     @classmethod
@@ -82,6 +104,16 @@ class ProviderSettings(BaseModel):
         """The providers of this kind that are known by their names."""
         return {}
 
+    def by_key(self) -> tuple[Self, ...]:
+        """The settings for each key by itself, in order; these alone where there are not two."""
+        others = ({"api_key": key, "more_keys": ()} for key in self.more_keys)
+        return (self, *(self.model_copy(update=other) for other in others))
+
+    def all_keys(self) -> tuple[str, ...]:
+        """Each key in the clear."""
+        keys = (self.api_key, *self.more_keys)
+        return tuple(key.get_secret_value() for key in keys if key is not None)
+
     @classmethod
     def borrowed(cls, environment: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
         """What `lenders` say, by field; what is `given` stands over it."""
@@ -89,8 +121,12 @@ class ProviderSettings(BaseModel):
 
     def secrets(self) -> list[str]:
         """All that nobody may see, in the clear."""
-        values = (getattr(self, name) for name in type(self).model_fields)
-        return [one.get_secret_value() for one in values if isinstance(one, SecretStr)]
+        values = [getattr(self, name) for name in type(self).model_fields]
+        return [
+            one.get_secret_value()
+            for one in (*values, *self.more_keys)
+            if isinstance(one, SecretStr)
+        ]
 
     @property
     def is_named(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
@@ -13,7 +13,6 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 
 from adapters import REGISTRY
-from adapters.base import Adapter
 from adapters.memory import LruMemory
 from adapters.upstream import Upstream
 from admin.auth import Gate, admin_token
@@ -25,7 +24,7 @@ from proxy.clocks import Clocks
 from proxy.console.console import Console
 from proxy.console.kept import Keeper, Kept
 from proxy.console.ledger import Ledger
-from proxy.console.presets import Presets
+from proxy.console.presets import Presets, health_of
 from proxy.console.status import Sources
 from proxy.console.watch import watch_of
 from proxy.doors import Entrance, for_desktops, request_at, speller_of
@@ -37,10 +36,10 @@ from proxy.gate.drain import Life, Stage
 from proxy.gate.guard import Guard
 from proxy.gate.room import Admission
 from proxy.gate.shortcut import Shortcut
-from proxy.limits.health import Health
 from proxy.limits.retired import Retired
 from proxy.proof import Identity
 from proxy.redact import Redactor
+from proxy.routing.keys import Keys
 from proxy.routing.open import routing_of
 from proxy.routing.preference import built_in_models
 from proxy.settings import Settings
@@ -66,22 +65,20 @@ class Parts:
     def __init__(self, settings: Settings, upstream: Upstream, clocks: Clocks) -> None:
         memory, redactor = LruMemory(), Redactor(settings.secrets())
         self.settings, self.upstream = settings, upstream
-        self.adapters: Mapping[str, Adapter] = {
-            name: REGISTRY[one.kind or name](one, upstream, memory)
-            for name, one in settings.providers.items()
-        }
+        self.keys = _keys(settings, upstream, memory)
+        self.adapters = self.keys.adapters
         self.background = Background()
         self.life = Life()
         self.admission = Admission()
         self.preferences = preferences_of(settings, self.adapters)
         self.presets = Presets(settings, self.adapters, self.preferences)
-        self.health = Health(self.presets.limits(), clock=clocks.clock, wall=clocks.wall)
+        self.health = health_of(self.presets, self.keys, clocks)
         self.retired = Retired(built_in_models(self.adapters), wall=clocks.wall)
-        self.catalog = Catalog(self.adapters, tell=self.retired.listed)
+        self.catalog = Catalog(self.adapters, tell=self.retired.listed, keys=self.keys)
         self.operations, self.chooser, self.router = routing_of(
-            settings, self.adapters, self.catalog, self.health, self.retired, redactor, clocks
+            settings, self.keys, self.catalog, self.health, self.retired, redactor, clocks
         )
-        self.setbacks = Setbacks(self.health, self.retired)
+        self.setbacks = Setbacks(self.health, self.retired, self.keys)
         prices = price_list_of(self.adapters)
         self.storage = Storage(
             settings.store_url, self.preferences, memory, self.setbacks, prices, self.background
@@ -98,6 +95,7 @@ class Parts:
             health=self.health.snapshot,
             presets=self.presets,
             failed=self.background.problems,
+            keys=self.keys,
         )
         self.watch = watch_of(self.sources, self.catalog, self.background, redactor, clocks.wall)
         self.kept = Kept(redactor, wall=clocks.wall)
@@ -121,6 +119,16 @@ class Parts:
         """Ask `provider` what it has refused before: its owner says that this has been seen to."""
         self.health.try_again(provider)
         self.chooser.cannot.forget(provider)
+
+
+def _keys(settings: Settings, upstream: Upstream, memory: LruMemory) -> Keys:
+    """An adapter for each key of each provider that is set up."""
+    return Keys(
+        {
+            name: [REGISTRY[one.kind or name](by, upstream, memory) for by in one.by_key()]
+            for name, one in settings.providers.items()
+        }
+    )
 
 
 def create_app(
@@ -225,7 +233,7 @@ async def in_order(parts: Parts, tasks: Sequence[Task] = ()) -> AsyncIterator[No
         at_the_end = stack.push_async_callback
         at_the_end(parts.monitors.close)
         at_the_end(parts.upstream.client.aclose)
-        for adapter in parts.adapters.values():
+        for adapter in (*parts.adapters.values(), *parts.keys.others()):
             at_the_end(adapter.close)
         at_the_end(parts.router.close)
         at_the_end(parts.catalog.close)

@@ -25,7 +25,7 @@ _TAKEN = frozenset(
 )
 """What other variables begin with, or a model is called, so that no provider may be."""
 NEAR_HOSTS = frozenset({"localhost", "::1", "host.docker.internal", "host.containers.internal"})
-_NOT_SET = frozenset({"name"})
+_NOT_SET = frozenset({"name", "more_keys"})
 """Fields of a provider's settings that no variable sets."""
 
 Environment = Mapping[str, str]
@@ -82,8 +82,8 @@ def same_keys(providers: Mapping[str, ProviderSettings]) -> Iterator[str]:
     """A line for each two providers that have the same key, which then count the same limits."""
     first: dict[str, str] = {}
     for name, one in providers.items():
-        if one.api_key is not None:
-            other = first.setdefault(one.api_key.get_secret_value(), name)
+        for key in one.all_keys():
+            other = first.setdefault(key, name)
             if other != name:
                 yield (
                     f"{one.variable('api_key')} is the key of {other!r}, too:"

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from adapters.base import Adapter, ProviderSettings
+from proxy.clocks import Clocks
 from proxy.limits.health import Health
 from proxy.limits.windows import Limits
+from proxy.routing.keys import Keys
 from proxy.settings import Settings
 from proxy.store.preferences import DEFAULT, Preferences
 
@@ -43,6 +45,17 @@ class Presets:
                     health.keep_to(self.limits())
                 await changed.wait()
                 changed.clear()
+
+
+def health_of(presets: Presets, keys: Keys, clocks: Clocks) -> Health:
+    """The memory of what the providers told, held to the current preset."""
+    return Health(
+        presets.limits(),
+        clock=clocks.clock,
+        wall=clocks.wall,
+        sharing=keys.sharing,
+        keys={name: len(adapters) for name, adapters in keys.by_key.items()},
+    )
 
 
 def limits_of(settings: ProviderSettings, preset: str) -> Limits:

@@ -8,7 +8,7 @@ gives an unchanged object.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -20,6 +20,7 @@ from proxy.errors import ApiError
 from proxy.limits.health import Status
 from proxy.limits.windows import Gauge, Limits
 from proxy.routing.candidates import Chooser, Plan, Preference
+from proxy.routing.keys import Keys
 from proxy.routing.preference import unasked
 from proxy.settings import Settings
 from proxy.store.preferences import DEFAULT, Preferences
@@ -47,6 +48,7 @@ class Sources:
     health: Callable[[], Sequence[Status]]
     presets: Presets
     failed: Sequence[str]
+    keys: Keys
 
     def in_use(self) -> Mapping[str, str]:
         """The model that each provider answers with when none of its own is named."""
@@ -109,14 +111,27 @@ class Pause:
 
 
 def paused(health: Sequence[Status], candidate: Candidate) -> Pause | None:
-    """What keeps `candidate` from being asked now, the longest of it; None if nothing does."""
+    """What keeps `candidate` from being asked now, the longest of it; None if nothing does.
+
+    Of several keys, what keeps the one that is free first.
+    """
+    mine = [one for one in health if one.provider == candidate.provider]
+    keys = {one.key for one in mine} - {0}
+    if keys and not candidate.key:
+        return paused(mine, _freest(mine, candidate, keys))
     pauses = [
         pause
-        for status in health
-        if status.provider == candidate.provider and status.model in (None, candidate.model)
+        for status in mine
+        if status.model in (None, candidate.model) and status.key in (0, candidate.key)
         for pause in _pauses(status)
     ]
     return max(pauses, key=_end, default=None)
+
+
+def _freest(health: Sequence[Status], candidate: Candidate, keys: Iterable[int]) -> Candidate:
+    """The candidate by that of its keys which may be asked first."""
+    by_key = (Candidate(candidate.provider, candidate.model, key) for key in sorted(keys))
+    return min(by_key, key=lambda one: _end(pause) if (pause := paused(health, one)) else 0)
 
 
 def _pauses(status: Status) -> Iterator[Pause]:
@@ -182,7 +197,11 @@ def _provider(
     adapter = sources.adapters[name]
     model = sources.chooser.model_of(name, preference)
     mine = [status for status in health if status.provider == name]
-    gauges = _gauges(mine, model, sources.presets.limits().get(name, Limits()))
+    limits = sources.presets.limits().get(name, Limits())
+    by_key = _by_key(mine, Candidate(name, model), limits, sources.keys.ends(name), now)
+    keys = range(1, len(by_key) + 1)
+    free = _freest(mine, Candidate(name, model), keys) if keys else Candidate(name, model)
+    gauges = _gauges(mine, free, limits)
     failure = sources.recorder.failure(name)
     return {
         "id": name,
@@ -192,6 +211,7 @@ def _provider(
         "setup": adapter.setup,
         "unconfigured": adapter.unconfigured,
         "key": adapter.settings.api_key is not None,
+        "keys": by_key,
         "reachable": reach.reachable if reach else None,
         "detail": reach.detail if reach else "",
         "model": model,
@@ -200,11 +220,12 @@ def _provider(
         "gone": gone_text(sources.chooser, name, preference),
         "models": _offered(sources.lists().get(name, ()), model),
         "windows": [_window(gauge, now) for gauge in gauges],
-        "pause": _pause(paused(health, Candidate(name, model)), now),
+        "pause": _pause(paused(mine, free), now),
         "pauses": [
             {"model": status.model, **told}
             for status in mine
             if status.model not in (None, model)
+            and status.key in (0, free.key)
             and (told := _pause(max(_pauses(status), key=_end, default=None), now))
         ],
         "day": _day(gauges),
@@ -234,11 +255,27 @@ def _offered(models: Sequence[Model], current: str) -> list[str]:
     return names if known or not current else [current, *names]
 
 
-def _gauges(mine: Sequence[Status], model: str, limits: Limits) -> Sequence[Gauge]:
-    """How full the limits of `model` are; empty ones while nothing was asked of it."""
-    for status in mine:
-        if status.model == model:
-            return status.gauges
+def _by_key(
+    mine: Sequence[Status], of: Candidate, limits: Limits, ends: Sequence[str], now: float
+) -> list[Json]:
+    """Each of several keys: how it is called, how full its limits are, what keeps it from it."""
+    keys = [Candidate(of.provider, of.model, key) for key in range(1, len(ends) + 1)]
+    return [
+        {
+            "name": end,
+            "windows": [_window(gauge, now) for gauge in _gauges(mine, one, limits)],
+            "pause": _pause(paused(mine, one), now),
+        }
+        for end, one in zip(ends, keys, strict=True)
+    ]
+
+
+def _gauges(mine: Sequence[Status], of: Candidate, limits: Limits) -> Sequence[Gauge]:
+    """How full the limits of a candidate are; empty ones while nothing was asked of it."""
+    same = [status for status in mine if status.model == of.model]
+    own = [status for status in same if status.key == of.key]
+    if found := own or [status for status in same if not status.key and status.gauges]:
+        return found[0].gauges
     given = (
         ("requests a minute", limits.requests_per_minute),
         ("requests a day", limits.requests_per_day),

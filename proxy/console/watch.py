@@ -20,6 +20,7 @@ from adapters.base import Adapter, Availability, Json
 from proxy.background import Background
 from proxy.console.status import Sources, status_of
 from proxy.doors.models.catalog import Catalog
+from proxy.routing.keys import Keys, reached_by_any
 from proxy.store.preferences import Preferences
 
 log = logging.getLogger("pointsman.watch")
@@ -41,8 +42,10 @@ class Reach:
         mask: Callable[[str], str] = str,
         *,
         clock: Callable[[], float] = time.monotonic,
+        keys: Keys | None = None,
     ) -> None:
         self._adapters = adapters
+        self._keys = keys or Keys({})
         self._mask = mask
         self._clock = clock
         self._asking: dict[str, asyncio.Task[Availability]] = {}
@@ -77,7 +80,7 @@ class Reach:
     async def _ask(self, name: str) -> Availability:
         try:
             async with asyncio.timeout(ASK_TIMEOUT_S):
-                answer = await self._adapters[name].is_available()
+                answer = await reached_by_any(self._keys.all_of(self._adapters[name]))
         except TimeoutError:
             answer = Availability(False, "it does not answer in time")
         except Exception:
@@ -196,5 +199,5 @@ def watch_of(
 ) -> Watch:
     """The live feed over a server's parts; what providers say of themselves is masked."""
     facts = partial(status_of, sources, wall=wall)
-    reach = Reach(sources.adapters, mask)
+    reach = Reach(sources.adapters, mask, keys=sources.keys)
     return Watch(facts, reach, catalog, sources.preferences, background)

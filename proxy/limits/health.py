@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from adapters.base import ErrorKind
 from proxy.candidate import Candidate
@@ -24,12 +25,14 @@ REFUSED_KINDS = frozenset({ErrorKind.AUTH, ErrorKind.ACCOUNT, ErrorKind.MODEL_MI
 class DayQuota:
     """A spent day's quota, to be kept over a restart.
 
-    `until` is in Unix seconds; `model` is None where it is the whole provider's.
+    `until` is in Unix seconds; `model` is None where it is the whole provider's. `key` as in
+    `Candidate`.
     """
 
     provider: str
     model: str | None
     until: float
+    key: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Status:
     """One provider (`model` None) or model as the admin page shows it.
 
     `state` is ready, cooling (told), open (guessed) or half-open; `kind` and `ends_in_s` say why
-    and for how much longer.
+    and for how much longer. `key` as in `Candidate`: 0 is of what all keys have in common.
     """
 
     provider: str
@@ -46,10 +49,15 @@ class Status:
     kind: ErrorKind | None
     ends_in_s: float
     gauges: Sequence[Gauge] = ()
+    key: int = 0
 
 
 class Health:
-    """The memory of the router. `limits` are by provider; a provider without has none."""
+    """The memory of the router. `limits` are by provider; a provider without has none.
+
+    `keys` tells how many a provider has, where there are several; `sharing` are providers whose
+    keys are of one account, and use up the same limits.
+    """
 
     def __init__(
         self,
@@ -57,13 +65,19 @@ class Health:
         *,
         clock: Callable[[], float],
         wall: Callable[[], float],
+        sharing: frozenset[str] = frozenset(),
+        keys: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self._limits = limits
+        self._sharing = sharing
         self._clock = clock
         self._wall = wall
-        self._providers: dict[str, Circuit] = {}
+        self._providers: dict[tuple[str, int], Circuit] = {}
         self._records: dict[Candidate, Record] = {}
         self._sweep_at = MAX_RECORDS
+        for name, many in keys.items():
+            for key in range(1, many + 1):
+                self._provider(name, key)
 
     def admit(self, candidate: Candidate, tokens: int = 0, calls: int = 1) -> Ticket | Wait:
         """Leave to call `candidate` now, or when to ask again; a call uses about `tokens`."""
@@ -111,11 +125,7 @@ class Health:
 
     def forget(self, provider: str) -> None:
         """Forget what was held against `provider`: its settings have changed. Limits stay used."""
-        self._providers[provider] = fresh = Circuit(self._wall)
-        for record in self._records.values():
-            if record.candidate.provider == provider:
-                record.provider = fresh
-                record.own = Circuit(self._wall)
+        self._begin_anew(provider, lambda _circuit: True)
 
     def try_again(self, provider: str) -> None:
         """Let `provider` be asked though its key, account or model was refused; limits still hold.
@@ -123,20 +133,24 @@ class Health:
         Its owner says that this has been seen to.
         """
         now = self._clock()
-        if _is_refused(self._provider(provider), now):
-            self._providers[provider] = Circuit(self._wall)
-        for record in self._records.values():
-            if record.candidate.provider == provider:
-                record.provider = self._providers[provider]
-                if _is_refused(record.own, now):
-                    record.own = Circuit(self._wall)
+        self._begin_anew(provider, lambda circuit: _is_refused(circuit, now))
+
+    def _begin_anew(self, provider: str, is_over: Callable[[Circuit], bool]) -> None:
+        """New circuits in place of some; whoever is under way ends by those it was let in by."""
+        for place, circuit in self._providers.items():
+            if place[0] == provider and is_over(circuit):
+                self._providers[place] = Circuit(self._wall)
+        for candidate, record in self._records.items():
+            if candidate.provider == provider:
+                own = Circuit(self._wall) if is_over(record.own) else record.own
+                self._records[candidate] = self._linked(candidate, own, record.meter)
 
     def day_quotas(self) -> list[DayQuota]:
         """The spent day's quotas, for `restore` after a restart."""
         now = self._clock()
         return [
-            DayQuota(provider, model, until)
-            for provider, model, circuit in self._circuits()
+            DayQuota(provider, model, until, key)
+            for provider, model, key, circuit in self._circuits()
             if (until := circuit.day_ends_at(now)) is not None
         ]
 
@@ -148,42 +162,47 @@ class Health:
             if not left_s > 0:
                 continue
             if quota.model is None:
-                circuit = self._provider(quota.provider)
+                circuit = self._provider(quota.provider, quota.key)
             else:
-                circuit = self._record(Candidate(quota.provider, quota.model), now).own
+                of = Candidate(quota.provider, quota.model, quota.key)
+                circuit = self._record(of, now).own
             circuit.told_day(now + left_s, until_wall=wall + left_s)
 
     def snapshot(self) -> list[Status]:
         """Every provider and model that is known, for people to read."""
         now = self._clock()
         return [
-            _status(provider, model, circuit, now, self._gauges(provider, model, now))
-            for provider, model, circuit in self._circuits()
+            _status(provider, model, key, circuit, now, self._gauges(provider, model, key, now))
+            for provider, model, key, circuit in self._circuits()
         ]
 
-    def _gauges(self, provider: str, model: str | None, now: float) -> Sequence[Gauge]:
-        return () if model is None else self._records[Candidate(provider, model)].meter.gauges(now)
+    def _gauges(self, provider: str, model: str | None, key: int, now: float) -> Sequence[Gauge]:
+        if model is None:
+            return ()
+        return self._records[Candidate(provider, model, key)].meter.gauges(now)
 
-    def _circuits(self) -> Iterable[tuple[str, str | None, Circuit]]:
-        for provider, circuit in self._providers.items():
-            yield provider, None, circuit
+    def _circuits(self) -> Iterable[tuple[str, str | None, int, Circuit]]:
+        for (provider, key), circuit in self._providers.items():
+            yield provider, None, key, circuit
         for candidate, record in self._records.items():
-            yield candidate.provider, candidate.model, record.own
+            if not candidate.key or record.own is not record.server:
+                yield candidate.provider, candidate.model, candidate.key, record.own
 
     def _may_try_early(self, record: Record, now: float, tokens: int, calls: int) -> bool:
+        others = (circuit for circuit in record.circuits if circuit is not record.server)
         return (
-            record.own.may_try_early(now)
-            and record.provider.pause(now) is None
+            record.server.may_try_early(now)
+            and all(circuit.pause(now) is None for circuit in others)
             and record.meter.blocked(now, tokens, calls) is None
         )
 
     def _ticket(self, record: Record, tokens: int, now: float, calls: int) -> Ticket:
         return Ticket(record, tokens, self._clock, self._wall, now, calls)
 
-    def _provider(self, name: str) -> Circuit:
-        if name not in self._providers:
-            self._providers[name] = Circuit(self._wall)
-        return self._providers[name]
+    def _provider(self, name: str, key: int = 0) -> Circuit:
+        if (name, key) not in self._providers:
+            self._providers[name, key] = Circuit(self._wall)
+        return self._providers[name, key]
 
     def _record(self, candidate: Candidate, now: float) -> Record:
         return self._records.get(candidate) or self._new_record(candidate, now)
@@ -191,19 +210,29 @@ class Health:
     def _new_record(self, candidate: Candidate, now: float) -> Record:
         if len(self._records) >= self._sweep_at:
             self._sweep(now)
+        if candidate.key:
+            self._record(candidate.by_any(), now)
         meter = Meter(self._limits.get(candidate.provider, Limits()))
-        own = Circuit(self._wall)
-        record = Record(candidate, own, self._provider(candidate.provider), meter)
+        record = self._linked(candidate, Circuit(self._wall), meter)
         self._records[candidate] = record
         return record
 
+    def _linked(self, candidate: Candidate, own: Circuit, meter: Meter) -> Record:
+        """A record beside that of its model by any key, which is there first."""
+        name = candidate.provider
+        if not candidate.key:
+            return Record(candidate, own, self._provider(name), meter)
+        base, key = self._records[candidate.by_any()], self._provider(name, candidate.key)
+        if name in self._sharing:
+            return Record(candidate, base.own, base.provider, base.meter, key=key, base=base)
+        return Record(candidate, own, key, meter, base=base)
+
     def _sweep(self, now: float) -> None:
         """Drop what says nothing any more, since clients may name as many models as they like."""
-        self._records = {
-            candidate: record
-            for candidate, record in self._records.items()
-            if record.own.pause(now) or not record.meter.idle(now)
-        }
+        known = self._records.items()
+        telling = {c for c, record in known if record.own.pause(now) or not record.meter.idle(now)}
+        telling |= {candidate.by_any() for candidate in telling}
+        self._records = {candidate: record for candidate, record in known if candidate in telling}
         self._sweep_at = max(MAX_RECORDS, 2 * len(self._records))
 
 
@@ -213,12 +242,17 @@ def _is_refused(circuit: Circuit, now: float) -> bool:
 
 
 def _status(
-    provider: str, model: str | None, circuit: Circuit, now: float, gauges: Sequence[Gauge]
+    provider: str,
+    model: str | None,
+    key: int,
+    circuit: Circuit,
+    now: float,
+    gauges: Sequence[Gauge],
 ) -> Status:
     pause = circuit.pause(now)
     if not circuit.is_open:
-        return Status(provider, model, "ready", None, 0.0, gauges)
+        return Status(provider, model, "ready", None, 0.0, gauges, key)
     if pause is None or circuit.probe is not None:
-        return Status(provider, model, "half-open", pause.kind if pause else None, 0.0, gauges)
+        return Status(provider, model, "half-open", pause.kind if pause else None, 0.0, gauges, key)
     state = "cooling" if pause.told else "open"
-    return Status(provider, model, state, pause.kind, pause.at - now, gauges)
+    return Status(provider, model, state, pause.kind, pause.at - now, gauges, key)

@@ -53,6 +53,15 @@ WIDE_KINDS = frozenset({ErrorKind.AUTH, ErrorKind.TLS})
 """Failures that concern a whole provider, whatever their scope says."""
 
 
+KEY_KINDS = frozenset(
+    {ErrorKind.AUTH, ErrorKind.ACCOUNT, ErrorKind.RATE_LIMIT, ErrorKind.QUOTA_DAY}
+)
+"""Failures of a key or its account: by another key the same call may be answered."""
+
+REFUSED_KEY_S = 86_400.0
+"""For so long a refused key is left out where there are others; until its owner says, at most."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wait:
     """Why a candidate may not be called, and when it may be asked for again.
@@ -73,15 +82,49 @@ class Wait:
 
 
 class Record:
-    """What is remembered of a candidate: its own circuit, its provider's, and its limits."""
+    """What is remembered of a candidate: its limits, and a circuit for each thing that may be ill.
 
-    __slots__ = ("candidate", "meter", "own", "provider")
+    That is its model by its key (`own`), all that is asked by its key (`provider`), and where a
+    provider has several keys also the key alone, which may be refused, and what is the same for
+    all of them: the model (`server`) and the provider (`house`).
+    """
 
-    def __init__(self, candidate: Candidate, own: Circuit, provider: Circuit, meter: Meter) -> None:
+    __slots__ = ("candidate", "circuits", "house", "key", "meter", "own", "provider", "server")
+
+    def __init__(
+        self,
+        candidate: Candidate,
+        own: Circuit,
+        provider: Circuit,
+        meter: Meter,
+        *,
+        key: Circuit | None = None,
+        base: Record | None = None,
+    ) -> None:
         self.candidate = candidate
         self.own = own
         self.provider = provider
         self.meter = meter
+        self.key = key or provider
+        self.server = base.own if base else own
+        self.house = base.provider if base else provider
+        self.circuits: tuple[Circuit, ...] = (provider, own)
+        if base:
+            found = (self.key, provider, self.house, own, self.server)
+            self.circuits = tuple(dict.fromkeys(found))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether any of the circuits is."""
+        return any(circuit.is_open for circuit in self.circuits)
+
+    def of(self, kind: ErrorKind, *, wide: bool) -> Circuit:
+        """What a failure of some kind is held against."""
+        if kind is ErrorKind.AUTH:
+            return self.key
+        if kind in KEY_KINDS:
+            return self.provider if wide else self.own
+        return self.house if wide else self.server
 
     def wait(self, now: float, tokens: int, calls: int = 1) -> Wait | None:
         """The longest of the waits that stand before so many calls at once, or None."""
@@ -89,8 +132,8 @@ class Record:
             why = f"{calls} calls at once need more than {limit.limit} {limit.name}"
             return Wait(self.candidate, math.inf, ErrorKind.UNSUPPORTED, why, param="n")
         found: Wait | None = None
-        if self.own.is_open or self.provider.is_open:
-            for circuit in (self.provider, self.own):
+        if self.own.is_open or self.provider.is_open or (self.candidate.key and self.is_open):
+            for circuit in self.circuits:
                 pause = circuit.pause(now)
                 if pause and (found is None or pause.at > found.at):
                     why = pause.kind.replace("_", " ")
@@ -115,12 +158,10 @@ class Ticket:
     __slots__ = (
         "_call",
         "_clock",
-        "_epoch",
+        "_epochs",
         "_meter",
         "_more",
-        "_own",
-        "_provider",
-        "_provider_epoch",
+        "_record",
         "_wall",
         "candidate",
         "is_over",
@@ -139,19 +180,17 @@ class Ticket:
         self.is_over = False
         self._clock = clock
         self._wall = wall
-        # Kept here, since the record gets new circuits when the provider's settings change.
-        self._own = record.own
-        self._provider = record.provider
+        # Of the circuits that it was let in by: another record takes its place at a new beginning.
+        self._record = record
         self._meter = record.meter
-        self._epoch = self._own.enter(self)
-        self._provider_epoch = self._provider.enter(self)
+        self._epochs = {circuit: circuit.enter(self) for circuit in record.circuits}
         self._call = self._meter.reserve(now, tokens)
         self._more = [self._meter.reserve(now, tokens) for _ in range(calls - 1)]
 
     @property
     def is_probe(self) -> bool:
         """Whether others wait to see how this call goes."""
-        return self._own.probe is self or self._provider.probe is self
+        return any(circuit.probe is self for circuit in self._epochs)
 
     def gauges(self) -> Sequence[Gauge]:
         """How full each limit is, with this call in it."""
@@ -179,16 +218,14 @@ class Ticket:
     def answered(self) -> None:
         """The first content is here: what was in doubt works again, though this call goes on."""
         if not self.is_over:
-            self._own.answered(self, self._epoch)
-            self._provider.answered(self, self._provider_epoch)
+            for circuit, epoch in self._epochs.items():
+                circuit.answered(self, epoch)
 
     def succeeded(self, usage: Usage | None = None) -> None:
         """The answer is complete."""
         if self.is_over:
             return
-        now = self._end(tokens=usage.prompt + usage.completion if usage else None)
-        self._own.succeeded(now, self, self._epoch)
-        self._provider.answered(self, self._provider_epoch)
+        self._well(self._end(tokens=usage.prompt + usage.completion if usage else None))
 
     def abandoned(self) -> None:
         """The call was given up by our side, which says nothing about the provider."""
@@ -213,11 +250,11 @@ class Ticket:
         kind = error.kind
         now = self._end(tokens=None if error.maybe_billed else 0, sent=error.was_sent)
         if kind in GUESSED_KINDS:
-            self._own.failed(now, self, self._epoch, kind)
+            server = self._record.server
+            server.failed(now, self, self._epochs[server], kind)
         elif kind not in TELLING_KINDS and kind not in DEFAULT_WAIT_S and error.was_sent:
             # An answer, if not to the taste of the client: this place is in good health.
-            self._own.succeeded(now, self, self._epoch)
-            self._provider.answered(self, self._provider_epoch)
+            self._well(now)
         self._cool(now, error)
         self._leave()
 
@@ -231,23 +268,32 @@ class Ticket:
             self._meter.settle(now, self._call, tokens=tokens, sent=sent)
         return now
 
+    def _well(self, now: float) -> None:
+        server = self._record.server
+        for circuit, epoch in self._epochs.items():
+            if circuit is server:
+                circuit.succeeded(now, self, epoch)
+            else:
+                circuit.answered(self, epoch)
+
     def _leave(self) -> None:
-        self._own.leave(self)
-        self._provider.leave(self)
+        for circuit in self._epochs:
+            circuit.leave(self)
 
     def _cool(self, now: float, error: AdapterError) -> None:
         """Turn a wait that was told, or that this kind of failure always means, into a cooldown."""
         kind = error.kind
         wide = kind in WIDE_KINDS or error.scope in (Scope.PROVIDER, Scope.KEY)
-        circuit = self._provider if wide else self._own
+        circuit = self._record.of(kind, wide=wide)
         wait_s = _told_wait_s(error)
+        if kind is ErrorKind.AUTH and self.candidate.key:
+            wait_s = REFUSED_KEY_S
         if wait_s is not None and kind is ErrorKind.QUOTA_DAY:
             circuit.told_day(now + wait_s, until_wall=self._wall() + wait_s)
         elif wait_s is not None:
             circuit.told(now + wait_s, kind)
         elif kind in (ErrorKind.RATE_LIMIT, ErrorKind.ACCOUNT):
-            epoch = self._provider_epoch if wide else self._epoch
-            circuit.throttled(now, epoch, kind)
+            circuit.throttled(now, self._epochs[circuit], kind)
         else:
             return
         circuit.said = Said(kind, error.message, error.param, error.upstream_code)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import Any
 
 from msgspec import Struct, field
@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from adapters.base import AdapterError, ErrorKind, Event
 from proxy.candidate import Candidate
 from proxy.gate.work import Work
-from proxy.limits.ticket import Ticket, Wait
+from proxy.limits.ticket import KEY_KINDS, Ticket, Wait
 from proxy.routing.candidates import Plan, Preference
 from proxy.routing.conversion import Album
 from proxy.routing.first import EmptyAnswerError
@@ -81,6 +81,13 @@ class Attempts(Struct):
         self.calls = calls
         self.receipt.considered = plan.candidates
 
+    def failed(self, candidate: Candidate, error: AdapterError) -> None:
+        """It has come to nothing; by another key it would come to the same, if not by its key."""
+        self.failures.append((candidate, error))
+        if candidate.key and error.kind not in KEY_KINDS:
+            same = candidate.by_any()
+            self.useless |= {c for c in self.plan.candidates if c.by_any() == same}
+
     def untried(self) -> Sequence[Candidate]:
         """The candidates whose turn has not come yet."""
         if not self.failures:
@@ -88,13 +95,20 @@ class Attempts(Struct):
         tried = {candidate for candidate, _ in self.failures} | self.useless
         return [candidate for candidate in self.plan.candidates if candidate not in tried]
 
+    def has_others(self) -> bool:
+        """Whether another model or provider than the one that is asked next is left."""
+        untried = self.untried()
+        if len(untried) < 2 or not untried[0].key:
+            return len(untried) > 1
+        return len({one.by_any() for one in untried}) > 1
+
     def again(self) -> list[Candidate]:
         """The candidates that have failed in a way that may pass, and may be asked once more."""
         last = dict(self.failures)
         return [
             candidate
             for candidate, error in last.items()
-            if error.kind in AGAIN_KINDS and self._asked(candidate.provider) < MAX_AT_ONE_PROVIDER
+            if error.kind in AGAIN_KINDS and self._asked(candidate) < MAX_AT_ONE_PROVIDER
         ]
 
     def eligible(self) -> Sequence[Candidate]:
@@ -118,7 +132,7 @@ class Attempts(Struct):
         """Whether any candidate could still do better than this failure."""
         if not isinstance(error, AdapterError) or error.kind in FINAL_KINDS:
             return False
-        if self.waits is not None or len(self.failures) >= MAX_ATTEMPTS:
+        if self.waits is not None or self._attempts() >= MAX_ATTEMPTS:
             return False
         if error.kind is ErrorKind.MISMATCH and self._count(error.kind) >= MAX_MISMATCHES:
             return False
@@ -136,8 +150,16 @@ class Attempts(Struct):
     def _count(self, kind: ErrorKind) -> int:
         return sum(error.kind is kind for _, error in self.failures)
 
-    def _asked(self, provider: str) -> int:
-        return sum(candidate.provider == provider for candidate, _ in self.failures)
+    def _asked(self, by: Candidate) -> int:
+        return sum((c.provider, c.key) == (by.provider, by.key) for c, _ in self.failures)
+
+    def _attempts(self) -> int:
+        """How many there were; a key that the next of the same model followed on is none."""
+        passed = sum(
+            error.kind in KEY_KINDS and one != next_ and one.by_any() == next_.by_any()
+            for (one, error), (next_, _) in pairwise(self.failures)
+        )
+        return len(self.failures) - passed
 
 
 def _foreseen(wait: Wait, now: float) -> AdapterError:

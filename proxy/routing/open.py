@@ -16,6 +16,7 @@ from proxy.limits.unable import Unable
 from proxy.redact import Redactor
 from proxy.routing.candidates import Chooser
 from proxy.routing.images import ImageFetcher
+from proxy.routing.keys import Keys
 from proxy.routing.operations import Operations, operations_of
 from proxy.routing.preference import last_resort_of
 from proxy.routing.router import Router
@@ -43,15 +44,15 @@ class Routing(NamedTuple):
 
 def routing_of(
     settings: Settings,
-    adapters: Mapping[str, Adapter],
+    keys: Keys,
     models: Lists,
     health: Health,
     retired: Retired,
     redactor: Redactor,
     clocks: Clocks,
 ) -> Routing:
-    """The routing over `adapters`, as the settings want it."""
-    answered = set[str]()
+    """The routing over the providers of `keys`, as the settings want it."""
+    answered, adapters = set[str](), keys.adapters
     operations = operations_of(_embedding_model(settings, adapters))
     chooser = Chooser(
         adapters,
@@ -79,6 +80,7 @@ def routing_of(
         answered=answered,
         patience=patience_of(adapters),
         sessions=Sessions(clocks.clock, on=settings.sticky),
+        keys=keys,
     )
     return Routing(operations, chooser, router)
 

@@ -17,7 +17,7 @@ class Try(Struct, frozen=True):
     `reason` is the kind of failure, None for an answer; `message` is for the owner's eyes, in none
     of the provider's words, and is not stored. Seconds count from the request's begin; `waited_s`
     is what was waited just before. `maybe_billed` is a failure after which the provider may have
-    done the work all the same.
+    done the work all the same. `key` as in `Candidate`.
     """
 
     provider: str
@@ -28,6 +28,7 @@ class Try(Struct, frozen=True):
     waited_s: float
     ended_s: float
     maybe_billed: bool = False
+    key: int = 0
 
 
 class Receipt(Struct):
@@ -65,7 +66,12 @@ class Receipt(Struct):
     @property
     def attempts(self) -> list[str]:
         """Every attempt as the answer's headers tell it: `groq:429`."""
-        return [f"{one.provider}:{one.outcome}" for one in self.tries]
+        return [
+            f"{one.provider}#{one.key}:{one.outcome}"
+            if one.key
+            else f"{one.provider}:{one.outcome}"
+            for one in self.tries
+        ]
 
     @property
     def first_s(self) -> float | None:
@@ -94,6 +100,7 @@ class Receipt(Struct):
                 waited_s,
                 self.elapsed_s(),
                 error is not None and error.maybe_billed,
+                candidate.key,
             )
         )
         if error and error.maybe_billed:

@@ -22,7 +22,7 @@ from tenacity.wait import wait_random_exponential
 
 from adapters.base import Adapter, AdapterError, Capabilities, ErrorKind, Warn
 from proxy.candidate import Candidate
-from proxy.errors import ApiError, from_adapter, from_failures, overloaded, pinned_broke, spread
+from proxy.errors import ApiError, overloaded, spread
 from proxy.gate.work import Work
 from proxy.limits.health import Health
 from proxy.limits.limit_log import log_use, log_wait
@@ -30,12 +30,14 @@ from proxy.limits.patience import FAIR_SHARE_S, Longest, Patience, streamed_of
 from proxy.limits.ticket import ONE_CALL, Ticket, Wait
 from proxy.redact import Redactor
 from proxy.routing.answer import Answer, empty_answer
-from proxy.routing.attempts import FINAL_KINDS, NO_PAUSE_KINDS, Attempts
+from proxy.routing.attempts import NO_PAUSE_KINDS, Attempts
 from proxy.routing.budget import RetryBudget
 from proxy.routing.candidates import Chooser, Plan, Preference
 from proxy.routing.demands import demands
+from proxy.routing.failed import final_error
 from proxy.routing.first import EmptyAnswerError
 from proxy.routing.images import ImageFetcher
+from proxy.routing.keys import Keys
 from proxy.routing.line import Lines
 from proxy.routing.operations import OPERATIONS, Operation, Operations
 from proxy.routing.receipt import Receipt
@@ -52,7 +54,8 @@ class Router:
     `clock` and `sleep` are what told waits go by; `chance`, from 0 to 1, by how much later than
     that clients are told to come back. `answered` holds the providers that have given an answer
     since the start. `windows` tells how many tokens each candidate takes, where that is known;
-    `relist` sees to it that a provider's list of models is as fresh as it can be had.
+    `relist` sees to it that a provider's list of models is as fresh as it can be had. `keys` are
+    those of the providers that have several.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Router:
         answered: set[str] | None = None,
         patience: Patience | None = None,
         sessions: Sessions | None = None,
+        keys: Keys | None = None,
     ) -> None:
         self._adapters = adapters
         self._chooser = chooser
@@ -90,10 +94,11 @@ class Router:
         self._clock = clock
         self._sleep = sleep
         self._chance = chance
-        self._budget = RetryBudget(clock)
-        self._lines = Lines()
+        self._budget, self._lines = RetryBudget(clock), Lines()
         self._patience = patience or Patience({}, frozenset())
         self._sessions = Sessions(clock) if sessions is None else sessions
+        self._keys = keys or Keys({})
+        self._plan = self._keys.planned(chooser.plan)
         self._backoff = wait_random_exponential(multiplier=0.5, max=8)
         self.answered = set[str]() if answered is None else answered
 
@@ -121,7 +126,7 @@ class Router:
         if not self._chooser.is_named(model) and model not in preference.aliases:
             await self._know(model)
         operation = self._operations[type(request)]
-        plan = self._chooser.plan(request, preference, fallback=fallback)
+        plan = self._plan(request, preference, fallback=fallback)
         wanted = plan.candidates[0]
         if preference.split:
             replan = partial(self._chooser.plan, request, fallback=fallback)
@@ -152,11 +157,16 @@ class Router:
         except AdapterError:
             if attempts.empty:
                 return empty_answer(*attempts.empty, attempts.receipt, self._redactor)
-            raise self._final_error(attempts, preference) from None
+            raise self._final(attempts) from None
         by = answer.ticket.candidate
         if (by != wanted or self._sessions.stays) and not plan.pinned and (known := talk()):
             self._sessions.settle(known, by, wanted, preference)
         return answer
+
+    def _final(self, attempts: Attempts) -> ApiError:
+        now, has_answered = self._clock(), bool(self.answered)
+        error = final_error(attempts, self._chooser, self._health, now, has_answered=has_answered)
+        return spread(error, self._chance())
 
     def _calls(
         self, operation: Operation[Any], request: Any, plan: Plan
@@ -201,7 +211,7 @@ class Router:
         began, streamed = self._clock(), streamed_of(attempts.request)
         left_s = max(attempts.deadline - began, 0.001)
         longest = Longest(left_s, left_s >= FAIR_SHARE_S)
-        if len(attempts.untried()) > 1:
+        if attempts.has_others():
             longest = self._patience.share(candidate, streamed, attempts.tokens, began, left_s)
         try:
             first, rest = await self._open(ticket, attempts, longest.seconds)
@@ -220,7 +230,7 @@ class Router:
         if self._chooser.retired.has_news:
             self._warn_of_gone(candidate, attempts)
         if self._chooser.cannot.known:
-            self._chooser.cannot.answered(candidate, demands(attempts.request))
+            self._chooser.cannot.answered(candidate.by_any(), demands(attempts.request))
         is_first = candidate == attempts.plan.candidates[0]
         if self._adapters[candidate.provider].last_resort and not is_first:
             attempts.receipt.warn(f"stand_in={candidate.provider}")
@@ -235,14 +245,16 @@ class Router:
             ticket.abandoned()
         else:
             ticket.failed(error)
-        attempts.failures.append((candidate, error))
+        attempts.failed(candidate, error)
         attempts.receipt.tried(candidate, error.status or error.kind, error)
         self._sessions.failed(candidate.provider)
         log.info("[%s] %s", candidate.provider, error.gist)
         if error.cannot:
-            self._chooser.cannot.refused(candidate, error.cannot, demands(attempts.request))
+            lacking, asked = error.cannot, demands(attempts.request)
+            self._chooser.cannot.refused(candidate.by_any(), lacking, asked)
         if error.kind is ErrorKind.AUTH:
-            log.error("[%s] refuses its key: it is left out until that is mended", error.provider)
+            key = f"key {self._keys.end(candidate)}" if candidate.key else "its key"
+            log.error("[%s] refuses %s: it is left out until that is mended", error.provider, key)
         if error.kind is ErrorKind.MODEL_MISSING and error.status is not None:
             await self._retire(candidate, error, attempts)
         if isinstance(error, EmptyAnswerError) and attempts.empty is None:
@@ -259,7 +271,7 @@ class Router:
         if not chooser.retired.retire(candidate.provider, candidate.model, error):
             return
         with contextlib.suppress(ApiError):  # who takes its place may not do what is asked for
-            plan = chooser.plan(request, attempts.preference, fallback=attempts.fallback)
+            plan = self._plan(request, attempts.preference, fallback=attempts.fallback)
             attempts.take(plan, self._calls(attempts.operation, request, plan))
 
     def _warn_of_gone(self, candidate: Candidate, attempts: Attempts) -> None:
@@ -354,6 +366,8 @@ class Router:
     ) -> tuple[list[Any], AsyncGenerator[list[Any], None]]:
         candidate, operation = ticket.candidate, attempts.operation
         adapter = self._adapters[candidate.provider]
+        if candidate.key:
+            adapter = self._keys.adapter(candidate)
         request = replace(attempts.request, model=candidate.model)
         (album := attempts.album).words.clear()
         request = await operation.prepared(request, adapter, self._images, album)
@@ -375,21 +389,3 @@ class Router:
             ) from None
         finally:
             work.ends_at = ends_at
-
-    def _final_error(self, attempts: Attempts, preference: Preference) -> ApiError:
-        now = self._clock()
-        for at, (candidate, failure) in enumerate(attempts.failures):
-            if wait := self._health.wait(candidate):
-                attempts.failures[at] = candidate, failure.but(retry_after_s=wait.at - now)
-        attempts.receipt.passed |= {wait.candidate: wait.why for wait in attempts.waits or ()}
-        failures = attempts.errors(now)
-        final = [failure for failure in failures if failure.kind in FINAL_KINDS]
-        error = from_adapter(final[-1]) if final else from_failures(failures)
-        if attempts.plan.pinned and attempts.failures and failures[-1].kind is ErrorKind.SERVER:
-            error = pinned_broke(error)
-        message = error.message
-        if error.status >= 500 and not attempts.plan.pinned:
-            message = self._chooser.cure_of_choice(preference) + message
-        if error.status == 503 and not preference.chosen and not self.answered:
-            message += " " + self._chooser.ways_to_an_answer()
-        return spread(error.but(message=message), self._chance())

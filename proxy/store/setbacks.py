@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from proxy.limits.health import DayQuota, Health
 from proxy.limits.retired import Gone, Retired
+from proxy.routing.keys import Keys
 from proxy.store.snapshot import Cooldown
 
 QUOTA = "day quota"
@@ -16,9 +17,12 @@ GONE = "gone: "
 class Setbacks:
     """The spent day's quotas, and the models that are gone."""
 
-    def __init__(self, health: Health, retired: Retired | None = None) -> None:
+    def __init__(
+        self, health: Health, retired: Retired | None = None, keys: Keys | None = None
+    ) -> None:
         self._health = health
         self._retired = retired
+        self._keys = keys or Keys({})
 
     def rows(self) -> frozenset[Cooldown]:
         """All of them. In whole seconds, since a moment read back is never quite the one written.
@@ -26,7 +30,7 @@ class Setbacks:
         A model that is gone needs no quota beside it, for which the table has no second row.
         """
         rows = {
-            (quota.provider, quota.model or ""): (quota.until, QUOTA)
+            (self._keys.place(quota.provider, quota.key), quota.model or ""): (quota.until, QUOTA)
             for quota in self._health.day_quotas()
         }
         for one in self._retired.gone() if self._retired else ():
@@ -44,8 +48,8 @@ class Setbacks:
             if reason.startswith(GONE):
                 words = reason.removeprefix(GONE)
                 gone.append(Gone(provider, model, words, until.timestamp()))
-            else:
-                quotas.append(DayQuota(provider, model or None, until.timestamp()))
+            elif (place := self._keys.placed(provider)) is not None:
+                quotas.append(DayQuota(place[0], model or None, until.timestamp(), place[1]))
         self._health.restore(quotas)
         if self._retired:
             self._retired.restore(gone)

@@ -11,6 +11,7 @@ from itertools import islice
 from adapters.base import Adapter, AdapterError, Model
 from proxy.candidate import Candidate
 from proxy.routing.candidates import ANY_MODEL
+from proxy.routing.keys import Keys, models_by_any
 
 log = logging.getLogger("pointsman.models")
 
@@ -37,8 +38,10 @@ class Catalog:
         *,
         tell: Callable[[str, Sequence[Model]], None] = lambda _provider, _models: None,
         clock: Callable[[], float] = time.monotonic,
+        keys: Keys | None = None,
     ) -> None:
         self._adapters = adapters
+        self._keys = keys or Keys({})
         self._tell = tell
         self._clock = clock
         # Each look at pydantic's settings takes a quarter of a microsecond.
@@ -147,7 +150,8 @@ class Catalog:
         fresh_s = RETRY_S
         try:
             async with asyncio.timeout(LONGEST_S):
-                models = _kept(await self._adapters[provider].models())
+                of = self._keys.all_of(self._adapters[provider])
+                models = _kept(await models_by_any(of))
             self._lists[provider] = models
             self._names[provider] = frozenset(model.id for model in models)
             self._tell(provider, models)

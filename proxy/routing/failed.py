@@ -1,0 +1,30 @@
+"""What a client is told when nobody could answer, and what else its owner may do about it."""
+
+from __future__ import annotations
+
+from adapters.base import ErrorKind
+from proxy.errors import ApiError, from_adapter, from_failures, pinned_broke
+from proxy.limits.health import Health
+from proxy.routing.attempts import FINAL_KINDS, Attempts
+from proxy.routing.candidates import Chooser
+
+
+def final_error(
+    attempts: Attempts, chooser: Chooser, health: Health, now: float, *, has_answered: bool
+) -> ApiError:
+    """The error of all attempts. `has_answered` tells whether anybody has, since the start."""
+    for at, (candidate, failure) in enumerate(attempts.failures):
+        if wait := health.wait(candidate):
+            attempts.failures[at] = candidate, failure.but(retry_after_s=wait.at - now)
+    attempts.receipt.passed |= {wait.candidate: wait.why for wait in attempts.waits or ()}
+    failures = attempts.errors(now)
+    final = [failure for failure in failures if failure.kind in FINAL_KINDS]
+    error = from_adapter(final[-1]) if final else from_failures(failures)
+    if attempts.plan.pinned and attempts.failures and failures[-1].kind is ErrorKind.SERVER:
+        error = pinned_broke(error)
+    message = error.message
+    if error.status >= 500 and not attempts.plan.pinned:
+        message = chooser.cure_of_choice(attempts.preference) + message
+    if error.status == 503 and not attempts.preference.chosen and not has_answered:
+        message += " " + chooser.ways_to_an_answer()
+    return error.but(message=message)

@@ -1,0 +1,209 @@
+"""Several keys of one provider on a running server: each is a place of its own."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from proxy.app import create_app
+from proxy.providers import providers_of
+from proxy.settings import Settings
+from tests.fakes import GEMINI_KEY, GROQ_KEY, OPENAI_KEY, GeminiFake, GroqFake, OpenAIFake
+from tests.fakes.server import Answer, FakeServer, Request, json_answer
+from tests.proxy.serving import Host
+
+DEAD, SPENT, GOOD = "gsk_the-dead-key-0dead", "gsk_the-spent-key-spent", "gsk_the-good-key-0good"
+NO_KEY = {"error": {"message": "Invalid API Key", "code": "invalid_api_key"}}
+NO_KEY_OF_GOOGLE = {
+    "error": {
+        "code": 400,
+        "message": "API key not valid. Please pass a valid API key.",
+        "status": "INVALID_ARGUMENT",
+        "details": [
+            {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
+        ],
+    }
+}
+A_DAY = {
+    "error": {
+        "message": "Rate limit reached: requests per day (RPD)",
+        "code": "rate_limit_exceeded",
+    }
+}
+SPENT_DAY = json_answer(A_DAY, 429, headers=(("retry-after", "3600"),))
+A_DAY_OF_GOOGLE = {
+    "error": {
+        "code": 429,
+        "message": "You exceeded your current quota.",
+        "status": "RESOURCE_EXHAUSTED",
+        "details": [
+            {
+                "@type": "type.googleapis.com/google.rpc.QuotaFailure",
+                "violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}],
+            }
+        ],
+    }
+}
+BROKEN = json_answer({"error": {"message": "broken"}}, 500)
+
+
+class Keyed(FakeServer):
+    """Has several keys: what each is answered, None for as usual."""
+
+    own_key = ""
+    answers: Mapping[str, Answer | None] = {}
+
+    def respond(self, request: Request) -> Answer:
+        headers = request.headers
+        name = "x-goog-api-key" if "x-goog-api-key" in headers else "authorization"
+        key = headers.get(name, "").removeprefix("Bearer ")
+        if answer := self.answers.get(key):
+            return answer
+        if key in self.answers:
+            headers[name] = headers[name].replace(key, self.own_key)
+        return super().respond(request)
+
+    def asked(self) -> Counter[str]:
+        """How often the model was asked, by key."""
+        keys = (
+            one.headers.get("x-goog-api-key", one.headers.get("authorization", ""))
+            for one in self.requests
+            if one.method == "POST"
+        )
+        return Counter(key.replace(self.own_key, GOOD).removeprefix("Bearer ") for key in keys)
+
+
+class KeyedGroq(Keyed, GroqFake):
+    own_key = GROQ_KEY
+
+
+class KeyedGemini(Keyed, GeminiFake):
+    own_key = GEMINI_KEY
+
+
+class KeyedOpenAI(Keyed, OpenAIFake):
+    own_key = OPENAI_KEY
+
+
+KINDS: Mapping[str, tuple[type[Keyed], Answer, Answer, Mapping[str, str]]] = {
+    "groq": (KeyedGroq, json_answer(NO_KEY, 401), SPENT_DAY, {}),
+    "gemini": (
+        KeyedGemini,
+        json_answer(NO_KEY_OF_GOOGLE, 400),
+        json_answer(A_DAY_OF_GOOGLE, 429),
+        {},
+    ),
+    "work": (
+        KeyedOpenAI,
+        json_answer(NO_KEY, 401),
+        SPENT_DAY,
+        {"POINTSMAN_PROVIDERS": "work", "WORK_KIND": "openai", "WORK_MODEL": "toy-1"},
+    ),
+}
+
+
+@contextlib.contextmanager
+def house(name: str, folder: Path, **more: str) -> Iterator[tuple[Host, Keyed]]:
+    """A server whose provider `name` has the keys DEAD, SPENT and GOOD."""
+    fake_class, dead, spent, others = KINDS[name]
+    with contextlib.ExitStack() as stack:
+        fake = stack.enter_context(fake_class())
+        fake.answers = {DEAD: dead, SPENT: spent, GOOD: None}
+        environment = {
+            f"{name}_API_KEY".upper(): f"{DEAD}, {SPENT},{GOOD}",
+            f"{name}_BASE_URL".upper(): fake.url,
+            "OLLAMA_BASE_URL": "http://127.0.0.1:9",
+            **others,
+            **more,
+        }
+        settings = Settings(
+            providers=providers_of(environment),
+            llm_provider=name,
+            fallback=(name,),
+            database_url=f"sqlite:///{folder / 'data' / 'x.db'}",
+            max_wait_s=0,
+        )
+        host = stack.enter_context(Host().running())
+        with host.serving(create_app(settings)):
+            yield host, fake
+
+
+def ask(host: Host, **fields: Any) -> httpx.Response:
+    body = {"model": "default", "messages": [{"role": "user", "content": "Hello."}], **fields}
+    return httpx.post(f"{host.base_url}/v1/chat/completions", json=body, timeout=30)
+
+
+def attempts(answer: httpx.Response) -> str:
+    return answer.headers["x-pointsman-attempts"]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_of_three_keys_one_is_dead_and_one_spent_and_no_client_knows(
+    name: str, tmp_path: Path
+) -> None:
+    with house(name, tmp_path) as (host, fake):
+        first = ask(host)
+        others = [ask(host, stream=i % 2 == 0) for i in range(6)]
+
+        assert [one.status_code for one in (first, *others)] == [200] * 7
+        refusal = fake.answers[DEAD]
+        assert refusal is not None
+        assert attempts(first) == f"{name}#1:{refusal.status},{name}#2:429,{name}#3:200"
+        assert {attempts(one) for one in others} == {f"{name}#3:200"}
+        assert fake.asked() == {DEAD: 1, SPENT: 1, GOOD: 7}
+
+
+def test_each_key_has_windows_of_its_own(tmp_path: Path) -> None:
+    limited = {"WORK_RATE_LIMIT_REQUESTS_PER_MINUTE": "2"}
+    with house("work", tmp_path, **limited) as (host, fake):
+        fake.answers = {DEAD: None, SPENT: None, GOOD: None}
+        found = [attempts(ask(host)) for _ in range(6)]
+        last = ask(host)
+
+    assert found == [f"work#{key}:200" for key in (1, 1, 2, 2, 3, 3)]
+    assert last.status_code == 429
+
+
+def test_keys_of_one_account_share_its_limits_but_not_its_refusals(tmp_path: Path) -> None:
+    shared = {"WORK_KEYS_SHARE_LIMITS": "true", "WORK_RATE_LIMIT_REQUESTS_PER_MINUTE": "3"}
+    with house("work", tmp_path, **shared) as (host, fake):
+        fake.answers = {DEAD: fake.answers[DEAD], SPENT: None, GOOD: None}
+        found = [ask(host) for _ in range(3)]
+
+    assert [one.status_code for one in found] == [200, 200, 429]
+    assert [attempts(one) for one in found[:2]] == ["work#1:401,work#2:200", "work#2:200"]
+
+
+def test_keys_take_turns_only_where_that_is_asked(tmp_path: Path) -> None:
+    with house("work", tmp_path, WORK_KEYS="spread") as (host, fake):
+        fake.answers = {DEAD: None, SPENT: None, GOOD: None}
+        found = [attempts(ask(host)) for _ in range(6)]
+
+    assert found == [f"work#{key}:200" for key in (1, 2, 3, 1, 2, 3)]
+
+
+def test_what_is_no_fault_of_the_key_is_not_tried_by_the_next(tmp_path: Path) -> None:
+    with house("work", tmp_path) as (host, fake):
+        fake.answers = {DEAD: BROKEN, SPENT: BROKEN, GOOD: BROKEN}
+        failed = [ask(host) for _ in range(2)]
+
+        assert {one.status_code for one in failed} == {503}
+        assert set(fake.asked()) == {DEAD}
+
+
+def test_no_key_stands_in_what_a_server_tells(tmp_path: Path) -> None:
+    with house("work", tmp_path) as (host, fake):
+        told = json_answer({"error": {"message": f"no: {SPENT}, {GOOD}"}}, 400)
+        fake.answers = {DEAD: fake.answers[DEAD], SPENT: told, GOOD: told}
+        answer = ask(host)
+        facts = httpx.get(f"{host.base_url}/admin/api/status").text
+
+    assert answer.status_code == 400
+    for text in (answer.text, facts):
+        assert not any(key in text for key in (DEAD, SPENT, GOOD))
