@@ -30,9 +30,8 @@ from adapters.base import (
     Phase,
     ProviderSettings,
     Scope,
-    Warn,
 )
-from adapters.bedrock.amend import ANSWER_TOOL, AS_TOOL, amended
+from adapters.bedrock.amend import ANSWER_TOOL, AS_TOOL, amended, in_words
 from adapters.bedrock.answer import ConverseAnswer
 from adapters.bedrock.content import IMAGES
 from adapters.bedrock.errors import bad_response, refusal
@@ -53,6 +52,8 @@ MAX_PAGES = 20
 UNREADABLE = (AttributeError, TypeError, ValueError, KeyError)
 NO_STREAM = "in streaming mode"
 """In the words of models that call tools, or answer at all, only in one piece."""
+NO_CHOICE = "toolChoice"
+"""In those of models that nobody can make call a tool."""
 
 
 class BedrockAdapter:
@@ -96,28 +97,36 @@ class BedrockAdapter:
         call = to_native(request, self.settings, self._memory)
         return self._ceilings.fitted(call) if request.max_tokens or self._is_capped else call
 
-    def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
+    async def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
+        """The answer; asked for once more where the model can give it in another way alone."""
         call = self.to_native(request)
-        return self._streamed(request, call) if request.stream else self._exchange(request, call)
-
-    async def _streamed(
-        self, request: ChatRequest, call: NativeCall
-    ) -> AsyncGenerator[list[Event], None]:
-        """The answer; in one piece where the model can give it in no other way."""
         try:
             async with contextlib.aclosing(self._exchange(request, call)) as batches:
                 async for batch in batches:
                     yield batch
         except AdapterError as error:
-            if error.status != 400 or NO_STREAM not in error.message:
+            other = self._other_way(request, call, error)
+            if other is None:
                 raise
         else:
             return
-        yield [Warn("emulated=stream")]
-        request = replace(request, stream=False)
-        async with contextlib.aclosing(self._exchange(request, self.to_native(request))) as batches:
+        async with contextlib.aclosing(self._exchange(request, other)) as batches:
             async for batch in batches:
                 yield batch
+
+    def _other_way(
+        self, request: ChatRequest, call: NativeCall, error: AdapterError
+    ) -> NativeCall | None:
+        """The call in one piece, or with a schema in words: what is left after another refusal."""
+        wanted = request.response_format
+        if error.status != 400 or error.phase is Phase.AFTER_CONTENT:
+            return None
+        if request.stream and NO_STREAM in error.message:
+            whole = self.to_native(replace(request, stream=False))
+            return replace(whole, warnings=(*whole.warnings, "emulated=stream"))
+        if wanted and wanted.schema and NO_CHOICE in error.message:
+            return in_words(call, wanted)
+        return None
 
     def _exchange(
         self, request: ChatRequest, call: NativeCall

@@ -12,8 +12,9 @@ from typing import Any
 import orjson
 from msgspec.structs import replace
 
-from adapters.base import AdapterError, ErrorKind, Json, NativeCall
+from adapters.base import AdapterError, ErrorKind, Json, NativeCall, ResponseFormat
 from adapters.bedrock.messages import GO_ON
+from adapters.instructions import instruction
 
 ANSWER_TOOL = "json_answer"
 AS_TOOL = "emulated=response_format"
@@ -84,6 +85,15 @@ def with_answer_tool(body: Json) -> Json:
     choice: Json = {"any": {}} if config else {"tool": {"name": ANSWER_TOOL}}
     kept = without_thinking({key: value for key, value in body.items() if key != "outputConfig"})
     return {**kept, "toolConfig": {"tools": tools, "toolChoice": choice}}
+
+
+def in_words(call: NativeCall, wanted: ResponseFormat) -> NativeCall:
+    """The call with a schema as an instruction, for a model that can be made to call no tool."""
+    output = {key: kept for key, kept in call.body["outputConfig"].items() if key != "textFormat"}
+    body = {key: value for key, value in call.body.items() if key != "outputConfig"}
+    body |= {"outputConfig": output} if output else {}
+    body["system"] = [*body.get("system", ()), {"text": instruction(wanted)}]
+    return _with(call, body, AS_TOOL)
 
 
 def told_by_user(body: Json) -> Json:

@@ -212,7 +212,7 @@ class ConverseAnswer:
 
     def _begin(self) -> list[Event]:
         self._begun = True
-        return [Start(request_id=self._request_id)]
+        return [Start(model=word(self._model), request_id=self._request_id)]
 
     def _start_call(self, at: int, call: Json, events: list[Event]) -> None:
         name, own_id = call["name"], word(call["toolUseId"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.fakes.bedrock import BedrockFake
+from tests.fakes.bedrock_rules import KEY as BEDROCK_KEY
 from tests.fakes.gemini import KEY as GEMINI_KEY, GeminiFake
 from tests.fakes.groq import KEY as GROQ_KEY, GroqFake
 from tests.fakes.ollama import OllamaFake
@@ -9,10 +11,12 @@ from tests.fakes.openai import KEY as OPENAI_KEY, OpenAIFake
 from tests.fakes.server import Answer, Fault, Gate, Request
 
 __all__ = [
+    "BEDROCK_KEY",
     "GEMINI_KEY",
     "GROQ_KEY",
     "OPENAI_KEY",
     "Answer",
+    "BedrockFake",
     "Fault",
     "Gate",
     "GeminiFake",

@@ -7,16 +7,24 @@ import contextlib
 import signal
 
 from tests.fakes import (
+    BEDROCK_KEY,
     GEMINI_KEY,
     GROQ_KEY,
     OPENAI_KEY,
+    BedrockFake,
     GeminiFake,
     GroqFake,
     OllamaFake,
     OpenAIFake,
 )
 
-FAKES = {"groq": GroqFake, "gemini": GeminiFake, "ollama": OllamaFake, "openai": OpenAIFake}
+FAKES = {
+    "groq": GroqFake,
+    "gemini": GeminiFake,
+    "ollama": OllamaFake,
+    "openai": OpenAIFake,
+    "bedrock": BedrockFake,
+}
 
 
 def main() -> None:
@@ -40,7 +48,7 @@ def main() -> None:
             )
             stack.enter_context(fake)
             print(f"{name} {fake.url}", flush=True)  # noqa: T201 # it is a command
-        print(f"keys: {GROQ_KEY} {GEMINI_KEY} {OPENAI_KEY}", flush=True)  # noqa: T201
+        print(f"keys: {GROQ_KEY} {GEMINI_KEY} {OPENAI_KEY} {BEDROCK_KEY}", flush=True)  # noqa: T201
         signal.sigwait({signal.SIGINT, signal.SIGTERM})
 
 

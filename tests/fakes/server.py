@@ -26,13 +26,17 @@ REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden",
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a client sent; `path` is decoded and without the query, header names are lower case."""
+    """What a client sent; `path` is decoded and without the query, header names are lower case.
+
+    `target` is both as they came.
+    """
 
     method: str
     path: str
     query: dict[str, str]
     headers: dict[str, str]
     body: bytes
+    target: str = ""
 
     @property
     def json(self) -> Any:
@@ -317,13 +321,15 @@ class _Connection(asyncio.Protocol):
         self._incoming.body += body
 
     def on_message_complete(self) -> None:
-        path, _, query = self._incoming.url.decode("latin-1").partition("?")
+        target = self._incoming.url.decode("latin-1")
+        path, _, query = target.partition("?")
         request = Request(
             self._parser.get_method().decode(),
             unquote(path),
             dict(parse_qsl(query)),
             self._incoming.headers,
             bytes(self._incoming.body),
+            target,
         )
         if self._fake.canned:
             self._loop.call_later(
