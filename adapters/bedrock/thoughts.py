@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from adapters.base import Json, Memory
+from adapters.bedrock.names import bare
 
 
 @dataclass(slots=True)
@@ -35,7 +36,8 @@ def keep(memory: Memory, first_call: str, model: str, thoughts: Sequence[Thought
     """Remember the thoughts before a turn's calls, of which one has this id."""
     blocks = [block for one in thoughts if (block := one.block)]
     if blocks:
-        memory.put(_key(first_call), orjson.dumps({"model": model, "blocks": blocks}).decode())
+        kept = {"model": bare(model), "blocks": blocks}
+        memory.put(_key(first_call), orjson.dumps(kept).decode())
 
 
 def recalled(memory: Memory, calls: Sequence[str], model: str) -> list[Json]:
@@ -44,7 +46,7 @@ def recalled(memory: Memory, calls: Sequence[str], model: str) -> list[Json]:
     if text is None:
         return []
     kept = orjson.loads(text)
-    return list(kept["blocks"]) if kept["model"] == model else []
+    return list(kept["blocks"]) if kept["model"] == bare(model) else []
 
 
 def _key(call: str) -> str:
