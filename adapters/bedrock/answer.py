@@ -241,11 +241,11 @@ class ConverseAnswer:
     def _think(self, at: int, piece: Json, events: list[Event]) -> None:
         thought = self._thoughts.setdefault(at, Thought())
         if text := piece.get("text"):
-            thought.text += _string(text)
+            thought.texts.append(_string(text))
             if self._shows_thoughts:
                 events.append(Reasoning(text))
         if signature := piece.get("signature"):
-            thought.signature += _string(signature)
+            thought.signatures.append(_string(signature))
         if redacted := piece.get("redactedContent"):
             thought.redacted.append(_string(redacted))
 

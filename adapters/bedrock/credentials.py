@@ -8,6 +8,7 @@ matter: a profile, a role with a token in a file, a container's or an instance's
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -141,7 +142,7 @@ def in_thread(work: Callable[[], Identity]) -> asyncio.Future[Identity]:
             result = work()
         except BaseException as raised:
             error = raised
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits any more
             loop.call_soon_threadsafe(tell, result, error)
 
     threading.Thread(target=run, name="aws-credentials", daemon=True).start()

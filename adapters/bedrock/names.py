@@ -14,7 +14,7 @@ MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,2047}", re.ASCII)
 _TOOL = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _CALL = re.compile(r"[A-Za-z0-9_.:-]{1,64}", re.ASCII)
 _STRANGE = re.compile(r"[^A-Za-z0-9_-]", re.ASCII)
-_AREA = re.compile(r"^(?:[a-z]{2,6}|us-gov)\.(?=[a-z0-9-]+\.)")
+_AREA = re.compile(r"^(?:[a-z]{2}|us-gov|apac|global)\.")
 _VERSION = re.compile(r"-(\d+)(?:-(\d{1,2}))?(?!\d)")
 _UNTITLED = re.compile(r"[^A-Za-z0-9()\[\]-]+", re.ASCII)
 MAX_TITLE = 180

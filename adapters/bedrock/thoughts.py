@@ -17,8 +17,8 @@ from adapters.bedrock.names import bare
 class Thought:
     """One block of reasoning as it comes, in pieces or at once."""
 
-    text: str = ""
-    signature: str = ""
+    texts: list[str] = field(default_factory=list)
+    signatures: list[str] = field(default_factory=list)
     redacted: list[str] = field(default_factory=list)
 
     @property
@@ -26,9 +26,9 @@ class Thought:
         """The block to send back; None for what nobody has signed."""
         if self.redacted:
             return {"reasoningContent": {"redactedContent": _joined(self.redacted)}}
-        if not self.signature:
+        if not self.signatures:
             return None
-        said = {"text": self.text, "signature": self.signature}
+        said = {"text": "".join(self.texts), "signature": "".join(self.signatures)}
         return {"reasoningContent": {"reasoningText": said}}
 
 
