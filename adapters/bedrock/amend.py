@@ -28,6 +28,7 @@ _FORMAT = re.compile(
 _CHOICE = re.compile(r"toolChoice|tool_choice", re.IGNORECASE)
 _THINKING = re.compile(r"thinking|reasoning|\beffort\b", re.IGNORECASE)
 _WORDS: Mapping[str, str] = {"maxTokens": "max_tokens", "topP": "top_p", "stopSequences": "stop"}
+_SAMPLING = (("temperature", "temperature"), ("topP", "top_p"))
 _KEPT = frozenset({"messages", "content", "text", "toolConfig", "tools"})
 """Without these a call would be another one."""
 _CLIENTS = frozenset({"input", "json"})
@@ -50,13 +51,23 @@ def amended(call: NativeCall, error: AdapterError) -> NativeCall | None:
         return _with(call, {**body, "messages": [*body["messages"], more]}, "emulated=prefill")
     if _SYSTEM.search(message) and "system" in body:
         return _with(call, told_by_user(body), "emulated=system")
+    if found := sampling(message, body):
+        field, word = found
+        return _with(call, without(body, ["inferenceConfig", field]), f"dropped={word}")
     if _THINKING.search(message) and (bare := without_thinking(body)) != body:
         return _with(call, bare, "dropped=reasoning_effort")
-    found = _FIELD.search(message)
-    path = found[1].split(".") if found else ["messages"]
+    named = _FIELD.search(message)
+    path = named[1].split(".") if named else ["messages"]
     if path[-1] in _KEPT or (bare := without(body, path)) == body:
         return None
     return _with(call, bare, f"dropped={_WORDS.get(path[-1], path[-1])}")
+
+
+def sampling(message: str, body: Json) -> tuple[str, str] | None:
+    """What says how words are chosen and is refused: its field, and OpenAI's name for it."""
+    config = body.get("inferenceConfig", {})
+    asked = [(field, word) for field, word in _SAMPLING if field in config and word in message]
+    return asked[-1] if asked else None  # the last: of two that do not go together, the weaker
 
 
 def _with(call: NativeCall, body: Json, warning: str) -> NativeCall:

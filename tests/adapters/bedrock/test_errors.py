@@ -142,6 +142,23 @@ async def test_a_field_that_a_model_lacks_is_left_out_and_nothing_else() -> None
     assert second["inferenceConfig"] == {}
 
 
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (
+            "`temperature` and `top_p` cannot both be specified for this model.",
+            {"temperature": 0.5},
+        ),
+        ("`temperature` is deprecated for this model.", {"topP": 0.1}),
+    ],
+)
+async def test_what_does_not_go_together_or_any_more_is_left_out(text: str, left: Json) -> None:
+    text = f"The model returned the following errors: {text}"
+    params = {"temperature": 0.5, "top_p": 0.1}
+    [_, second], _ = await asked_twice(refused("ValidationException", text), params=params)
+    assert second["inferenceConfig"] == left
+
+
 async def test_a_model_that_cannot_be_made_to_call_is_offered_the_tool_alone() -> None:
     other = {"type": "function", "function": {"name": "other"}}
     [_, second], events = await asked_twice(
@@ -158,7 +175,8 @@ async def test_a_model_that_cannot_be_made_to_call_is_offered_the_tool_alone() -
 async def test_a_schema_becomes_a_tool_whose_call_is_the_answer() -> None:
     use = {"toolUse": {"toolUseId": "t", "name": "json_answer", "input": {"temperature": 3}}}
     fake = FakeUpstream(
-        lacks("outputConfig.textFormat"), json_reply(whole_of(use, reason="tool_use"))
+        refused("ValidationException", "output_config.format: Extra inputs are not permitted"),
+        json_reply(whole_of(use, reason="tool_use")),
     )
     events = await collect(
         adapter(fake.upstream), a_request(KIT, response_format=ResponseFormat(SCHEMA))
