@@ -33,6 +33,13 @@ from proxy.doors.ollama.embed import OllamaEmbed
 from proxy.doors.ollama.real import Real
 from proxy.doors.openai import OpenAIErrors
 from proxy.doors.responses import ResponsesDoor
+from proxy.doors.responses.compact import CompactDoor
+from proxy.doors.responses.conversations import (
+    ConversationItem,
+    ConversationItems,
+    KeptConversation,
+    NewConversation,
+)
 from proxy.doors.responses.local import InputItems, InputTokens, KeptResponse
 from proxy.doors.responses.turns import Turns
 from proxy.errors import bad_request
@@ -126,13 +133,21 @@ DOORS: tuple[Entrance, ...] = (
 )
 
 
+_TALK = "/conversations/{conversation_id}"
+
+
 def keeping(kept: Turns) -> tuple[Entrance, ...]:
     """The doors that know what was said before, from `kept`."""
     return (
         Entrance(ResponsesDoor(kept), _openai("/responses")),
         Entrance(InputTokens(kept), _openai("/responses/input_tokens")),
+        Entrance(CompactDoor(kept), _openai("/responses/compact")),
         Entrance(KeptResponse(kept), _openai("/responses/{response_id}"), ("GET", "DELETE")),
         Entrance(InputItems(kept), _openai("/responses/{response_id}/input_items"), ("GET",)),
+        Entrance(NewConversation(kept), _openai("/conversations")),
+        Entrance(KeptConversation(kept), _openai(_TALK), ("GET", "POST", "DELETE")),
+        Entrance(ConversationItems(kept), _openai(f"{_TALK}/items"), ("GET", "POST")),
+        Entrance(ConversationItem(kept), _openai(f"{_TALK}/items/{{item_id}}"), ("GET", "DELETE")),
     )
 
 

@@ -45,9 +45,10 @@ class ResponsesDoor(OpenAIErrors):
     def _form(self, asked: Parsed, opening: Opening) -> Form:
         def keep(response: Json) -> None:
             size = read_bytes(orjson.dumps(asked.given)) + read_bytes(orjson.dumps(response))
-            self._kept.of(asked.app).put(
-                asked.echo.previous_response_id, asked.given, response, size
-            )
+            own = self._kept.of(asked.app)
+            own.put(asked.echo.previous_response_id, asked.given, response, size)
+            if (talk := asked.echo.conversation) is not None:
+                own.go_on_if_kept(talk["id"], [*asked.given, *response["output"]])
 
         return Form(
             echo=asked.echo,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -75,13 +75,21 @@ def unsealed(content: object) -> Thought:
 
 
 class Conversation:
-    """Items in, messages out. `resolve` gives the item that an `item_reference` names."""
+    """Items in, messages out. `resolve` gives the item that an `item_reference` names.
 
-    def __init__(self, box: Toolbox, resolve: Callable[[str, str], Json] | None = None) -> None:
+    `calls` are the ids of those that are known from elsewhere.
+    """
+
+    def __init__(
+        self,
+        box: Toolbox,
+        resolve: Callable[[str, str], Json] | None = None,
+        calls: Iterable[str] = (),
+    ) -> None:
         self.messages: list[Json] = []
         self._box = box
         self._resolve = resolve
-        self._calls: set[str] = set()
+        self._calls = set(calls)
         self._thought = Thought()
         self._shown: list[Json] = []
 

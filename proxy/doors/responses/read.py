@@ -57,7 +57,8 @@ def parse_request(data: Json, kept: OwnTurns, *, app: str = "") -> Parsed:
     box = Toolbox()
     box.add("tools", json_list("tools", data.get("tools", [])))
     given = _given(data)
-    messages = _messages(data, given, box, kept)
+    before, beyond = _before(data, kept)
+    messages = _messages(data, given, before, box, kept)
     check_some_can_run(box)
     choice = chosen(data.get("tool_choice"), box)
     include = strings("include", data.get("include", []))
@@ -89,8 +90,6 @@ def parse_request(data: Json, kept: OwnTurns, *, app: str = "") -> Parsed:
     )
     echo = _echo(data, fields, store=kept.is_on and fields.get("store", True))
     own = data.get("pointsman")
-    previous = echo.previous_response_id
-    beyond = kept.size_of_history(previous) if previous else 0
     sealed = SEALED in include
     request = with_bounded_schemas(request)
     return Parsed(request, request.stream, own, echo, box, sealed, given, app, beyond=beyond)
@@ -103,7 +102,7 @@ def _given(data: Json) -> list[Json]:
             for i, item in enumerate(given if isinstance(given, list) else ()):
                 json_object(f"input[{i}]", item)
             return as_items(given)
-        case None if "previous_response_id" in data:
+        case None if "previous_response_id" in data or "conversation" in data:
             return []
         case None:
             raise bad_request(
@@ -115,12 +114,38 @@ def _given(data: Json) -> list[Json]:
             raise wrong_type("input", "a string or a list of items")
 
 
-def _messages(data: Json, given: Sequence[Json], box: Toolbox, kept: OwnTurns) -> list[Json]:
+def _before(data: Json, kept: OwnTurns) -> tuple[Sequence[Json], int]:
+    """What was said before, and about how much memory it takes."""
+    previous = checked(data, "previous_response_id", string)
+    conversation = _conversation_id(data.get("conversation"))
+    if previous and conversation:
+        raise bad_request(
+            "'previous_response_id' and 'conversation' exclude each other.", param="conversation"
+        )
+    if conversation:
+        talk = kept.talk(conversation)
+        return list(talk.items.values()), talk.size
+    if previous:
+        return kept.history(previous), kept.size_of_history(previous)
+    return [], 0
+
+
+def _conversation_id(value: Any) -> str | None:
+    match value:
+        case None | str():
+            return value
+        case {"id": str(name)}:
+            return name
+        case _:
+            raise wrong_type("conversation", "an id, or an object that has one")
+
+
+def _messages(
+    data: Json, given: Sequence[Json], before: Sequence[Json], box: Toolbox, kept: OwnTurns
+) -> list[Json]:
     talk = Conversation(box, kept.item)
     if instructions := checked(data, "instructions", string):
         talk.say("system", instructions)
-    previous = checked(data, "previous_response_id", string)
-    before = kept.history(previous) if previous else []
     known = {item["id"] for item in before}
     talk.add("previous", before)
     # Some clients send the whole history all the same.
@@ -130,7 +155,8 @@ def _messages(data: Json, given: Sequence[Json], box: Toolbox, kept: OwnTurns) -
     return talk.messages
 
 
-def _metadata(name: str, value: Any) -> Json:
+def metadata(name: str, value: Any) -> Json:
+    """Pairs that a client keeps with what is its own. Raises ApiError."""
     pairs = json_object(name, value)
     if len(pairs) > 16 or any(len(key) > 64 for key in pairs):
         raise out_of_range(name, "at most 16 pairs with keys of at most 64 characters")
@@ -161,7 +187,7 @@ _FIELDS: Mapping[str, Check] = {
     "text": json_object,
     "reasoning": json_object,
     "truncation": _truncation,
-    "metadata": _metadata,
+    "metadata": metadata,
     "service_tier": string,
     "user": string,
     "safety_identifier": string,
@@ -192,8 +218,6 @@ def _refuse_what_is_not_here(data: Json) -> None:
         raise _unsupported("background", "Responses cannot be made in the background here.")
     if "prompt" in data:
         raise _unsupported("prompt", "Stored prompts are not kept here.")
-    if "conversation" in data:
-        raise _unsupported("conversation", "Conversations are not kept here.")
 
 
 def _unsupported(param: str, message: str) -> ApiError:
@@ -237,6 +261,7 @@ def _extensions(data: Json, box: Toolbox) -> Json:
 def _echo(data: Json, fields: Json, *, store: bool) -> Echo:
     text = {"format": {"type": "text"}, **fields.get("text", {})}
     reasoning = fields.get("reasoning", {})
+    conversation = _conversation_id(data.get("conversation"))
     kept = {name: fields[name] for name in _ECHOED if name in fields}
     kept["reasoning"] = {
         "effort": reasoning.get("effort"),
@@ -248,6 +273,7 @@ def _echo(data: Json, fields: Json, *, store: bool) -> Echo:
         tool_choice=data.get("tool_choice", "auto"),
         text=text,
         previous_response_id=data.get("previous_response_id"),
+        conversation={"id": conversation} if conversation else None,
         store=store,
         **kept,
     )

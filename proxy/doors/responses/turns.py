@@ -6,11 +6,14 @@ the client that made it, by its key.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
+import orjson
 from msgspec import Struct, field
 
 from adapters.base import Json
+from adapters.json_size import read_bytes
 from proxy.doors.responses.items import REFERENCE, kind_of, not_found
 from proxy.doors.responses.objects import new_id
 from proxy.errors import ApiError, bad_request
@@ -34,26 +37,37 @@ class Turn(Struct, frozen=True):
     at: float
 
 
-class _Shelf(Struct):
-    """What one client has, the least lately used first."""
+class Talk(Struct):
+    """A conversation by an id of its own; `items` are by theirs, in order."""
 
-    turns: dict[str, Turn] = field(default_factory=dict)
+    id: str
+    created_at: int
+    at: float
+    metadata: Json = {}
+    items: dict[str, Json] = {}
+    size: int = 0
+
+
+class _Shelf(Struct):
+    """What one client has by its ids, the least lately used first."""
+
+    kept: dict[str, Turn | Talk] = field(default_factory=dict)
     items: dict[str, tuple[float, Json]] = field(default_factory=dict)
     size: int = 0
 
     def add(self, turn: Turn) -> None:
-        self.turns[turn.response["id"]] = turn
+        self.kept[turn.response["id"]] = turn
         self.size += turn.size
         for item in _items(turn):
             if kind_of(item) != REFERENCE:  # or one could name itself
                 self.items[item["id"]] = turn.at, item
 
-    def drop(self, response_id: str) -> bool:
-        turn = self.turns.pop(response_id, None)
-        if turn is None:
+    def drop(self, name: str) -> bool:
+        found = self.kept.pop(name, None)
+        if found is None:
             return False
-        self.size -= turn.size
-        for item in _items(turn):
+        self.size -= found.size
+        for item in _items(found) if isinstance(found, Turn) else ():
             self.items.pop(item["id"], None)
         return True
 
@@ -61,8 +75,15 @@ class _Shelf(Struct):
 class Turns:
     """The turns of all clients. Who has most makes room, with the least lately used of them."""
 
-    def __init__(self, clock: Callable[[], float], *, most: int = MAX_BYTES) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        *,
+        now: Callable[[], float] = time.time,
+        most: int = MAX_BYTES,
+    ) -> None:
         self.clock = clock
+        self.now = now
         self.most = most
         self._shelves: dict[str, _Shelf] = {}
 
@@ -78,14 +99,41 @@ class Turns:
         """Keep a turn; one that is too large for that is forgotten at once."""
         if turn.size > min(self.most, MAX_ONE_BYTES):
             return
+        self._latest(owner).add(turn)
+        self._make_room()
+
+    def add_to(self, owner: str, talk: Talk, items: Iterable[Json]) -> None:
+        """Go on with a conversation, or begin it."""
+        shelf = self._latest(owner)
+        new = {item["id"]: item for item in items}
+        size = sum(map(_size, new.values()))
+        talk.items = {**talk.items, **new}
+        talk.size += size
+        talk.at = self.clock()
+        before = shelf.kept.pop(talk.id, None)
+        shelf.size += talk.size if before is None else size
+        shelf.kept[talk.id] = talk
+        self._make_room()
+
+    def take_out(self, owner: str, talk: Talk, item_id: str) -> None:
+        """Delete an item of a conversation."""
+        kept = dict(talk.items)
+        size = _size(kept.pop(item_id))
+        talk.items = kept
+        talk.size -= size
+        self.shelf(owner).size -= size
+
+    def _latest(self, owner: str) -> _Shelf:
         shelf = self._shelves.pop(owner, None) or _Shelf()
         self._shelves[owner] = shelf
-        shelf.add(turn)
         if len(self._shelves) > MAX_OWNERS:
             del self._shelves[next(iter(self._shelves))]
+        return shelf
+
+    def _make_room(self) -> None:
         while sum(one.size for one in self._shelves.values()) > self.most:
             largest = max(self._shelves.values(), key=lambda one: one.size)
-            largest.drop(next(iter(largest.turns)))
+            largest.drop(next(iter(largest.kept)))
 
 
 class OwnTurns(Struct, frozen=True):
@@ -105,19 +153,52 @@ class OwnTurns(Struct, frozen=True):
 
     def turn(self, response_id: str) -> Turn | None:
         """The turn, from now on the last of its owner's that makes room."""
-        shelf = self.all.shelf(self.owner)
-        turn = shelf.turns.get(response_id)
-        if turn is None:
-            return None
-        if self._is_over(turn.at):
-            shelf.drop(response_id)
-            return None
-        shelf.turns[response_id] = shelf.turns.pop(response_id)
-        return turn
+        found = self._kept(response_id)
+        return found if isinstance(found, Turn) else None
 
-    def forget(self, response_id: str) -> bool:
-        """Delete a turn and its items; False where there is none."""
-        return self.all.shelf(self.owner).drop(response_id)
+    def begin(self, metadata: Json, items: Iterable[Json]) -> Talk:
+        """A new conversation."""
+        talk = Talk(new_id("conv"), int(self.all.now()), self.all.clock(), metadata)
+        talk.size = len(orjson.dumps(metadata))
+        self.go_on(talk, items)
+        return talk
+
+    def talk(self, name: str) -> Talk:
+        """The conversation of this id. Raises ApiError 404."""
+        found = self._kept(name)
+        if not isinstance(found, Talk):
+            raise talk_not_found(name)
+        if found.size > MAX_HISTORY_BYTES:
+            raise _history_too_large("conversation")
+        return found
+
+    def go_on(self, talk: Talk, items: Iterable[Json]) -> None:
+        """Add to a conversation."""
+        self.all.add_to(self.owner, talk, items)
+
+    def take_out(self, talk: Talk, item_id: str) -> None:
+        """Delete an item of a conversation."""
+        self.all.take_out(self.owner, talk, item_id)
+
+    def go_on_if_kept(self, name: str, items: Iterable[Json]) -> None:
+        """The same by its id, unless it was deleted meanwhile."""
+        if isinstance(talk := self._kept(name), Talk):
+            self.go_on(talk, items)
+
+    def forget(self, name: str) -> bool:
+        """Delete a turn and its items, or a conversation; False where there is none."""
+        return self.all.shelf(self.owner).drop(name)
+
+    def _kept(self, name: str) -> Turn | Talk | None:
+        shelf = self.all.shelf(self.owner)
+        found = shelf.kept.get(name)
+        if found is None:
+            return None
+        if self._is_over(found.at):
+            shelf.drop(name)
+            return None
+        shelf.kept[name] = shelf.kept.pop(name)
+        return found
 
     def item(self, _path: str, name: str) -> Json:
         """The item of this id. Raises ApiError 404."""
@@ -146,12 +227,16 @@ class OwnTurns(Struct, frozen=True):
             turns.append(turn)
             size += turn.size
             if size > MAX_HISTORY_BYTES:
-                raise _history_too_large()
+                raise _history_too_large("previous_response_id")
             wanted = turn.previous
         return turns
 
     def _is_over(self, at: float) -> bool:
         return at < self.all.clock() - LONGEST_S
+
+
+def _size(item: Json) -> int:
+    return read_bytes(orjson.dumps(item))
 
 
 def _items(turn: Turn) -> Iterator[Json]:
@@ -170,11 +255,11 @@ def _has_id(item: Json) -> bool:
     return isinstance(item.get("id"), str) and bool(item["id"])
 
 
-def _history_too_large() -> ApiError:
+def _history_too_large(param: str) -> ApiError:
     limit = MAX_HISTORY_BYTES // 2**20
     return bad_request(
         f"What was said before takes more than {limit} MiB.",
-        param="previous_response_id",
+        param=param,
         code="context_length_exceeded",
     )
 
@@ -186,6 +271,12 @@ def previous_not_found(name: str) -> ApiError:
         param="previous_response_id",
         code="previous_response_not_found",
     )
+
+
+def talk_not_found(name: str) -> ApiError:
+    """404 for a conversation that is not kept."""
+    message = f"Conversation with id '{name[:80]}' not found."
+    return ApiError(404, message, param="conversation")
 
 
 def response_not_found(name: str) -> ApiError:

@@ -49,6 +49,13 @@ KEYS = frozenset(
 """That a response has, null where there is nothing."""
 
 
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 class Grammar:
     """Reads a stream; what the specification does not allow is an AssertionError.
 

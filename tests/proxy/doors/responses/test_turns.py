@@ -19,14 +19,8 @@ from proxy.doors.responses.turns import (
 )
 from proxy.errors import ApiError
 from tests.proxy.doors.exchange.kit import Station
+from tests.proxy.doors.responses.kit import Clock
 from tests.proxy.kit import failure
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def put(turns: OwnTurns, name: str, previous: str | None = None, size: int = 10) -> None:

@@ -1,0 +1,103 @@
+"""POST /v1/responses/compact: a long conversation made short, by a summary that a model writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import orjson
+from msgspec import Struct
+from msgspec.structs import replace
+
+from adapters.base import Event, Json, Text, Usage
+from proxy.doors.door import Call, Opening
+from proxy.doors.openai import JSON_TYPE, OpenAIErrors, parse_json
+from proxy.doors.responses.items import Thought, kind_of, sealed
+from proxy.doors.responses.listing import listed
+from proxy.doors.responses.objects import new_id, usage_object
+from proxy.doors.responses.read import Parsed, parse_request
+from proxy.doors.responses.turns import Turns
+from proxy.doors.responses.write import ResponseStream
+from proxy.reply import Header
+
+TAKEN = ("model", "input", "previous_response_id", "instructions", "service_tier", "pointsman")
+ASKED = (
+    "Summarize this conversation for yourself, so that it can go on from your summary alone. Keep"
+    " what was asked and decided, facts, names, numbers, what tools have told, and what is still"
+    " to be done. Answer with the summary and nothing else."
+)
+BEFORE = "What was said before, in short:\n\n"
+
+
+class CompactDoor(OpenAIErrors):
+    """POST /v1/responses/compact."""
+
+    name = "responses"
+
+    def __init__(self, kept: Turns) -> None:
+        self._kept = kept
+
+    def read(self, call: Call) -> Parsed:
+        """What the conversation has, and behind it that it be summarized."""
+        given = parse_json(call.body)
+        kept = self._kept.of(call.app)
+        data = {name: given[name] for name in TAKEN if name in given}
+        asked = parse_request(data, kept, app=call.app)
+        if previous := asked.echo.previous_response_id:
+            asked = replace(asked, given=[*kept.history(previous), *asked.given])
+        messages = [*asked.request.messages, {"role": "user", "content": ASKED}]
+        return replace(asked, request=replace(asked.request, messages=messages))
+
+    def stream(self, asked: Parsed, opening: Opening) -> ResponseStream:
+        """Never asked for: `stream` is no parameter of this."""
+        raise NotImplementedError
+
+    def fold(self, asked: Parsed, opening: Opening) -> CompactFold:
+        """One object."""
+        return CompactFold(asked.given, int(opening.now_s))
+
+
+class CompactFold(Struct):
+    """Events in, one `response.compaction` out: what the user said, and the summary, sealed."""
+
+    given: Sequence[Json]
+    created_at: int
+    text: str = ""
+    usage: Usage = Usage()
+
+    @property
+    def headers(self) -> Sequence[Header]:
+        return (JSON_TYPE,)
+
+    def feed(self, events: Iterable[Event]) -> None:
+        """Take the events in."""
+        for event in events:
+            if type(event) is Text:
+                self.text += event.text
+            elif type(event) is Usage:
+                self.usage = event
+
+    def cut(self) -> bool:
+        """Half a summary is none."""
+        return False
+
+    def end(self) -> bytes:
+        """The object as JSON."""
+        said = [listed(item) for item in self.given if _is_users(item)]
+        summary = {
+            "id": new_id("cmp"),
+            "type": "compaction",
+            "encrypted_content": sealed(Thought(BEFORE + self.text)),
+        }
+        return orjson.dumps(
+            {
+                "id": new_id("resp"),
+                "object": "response.compaction",
+                "created_at": self.created_at,
+                "output": [*said, summary],
+                "usage": usage_object(self.usage),
+            }
+        )
+
+
+def _is_users(item: Json) -> bool:
+    return kind_of(item) == "message" and item.get("role") == "user"

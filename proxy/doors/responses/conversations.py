@@ -1,0 +1,118 @@
+"""Conversations that are kept by ids of their own: answered without a provider. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adapters.base import Json
+from proxy.doors.checks import json_list, json_object
+from proxy.doors.door import Call
+from proxy.doors.openai import OpenAIErrors, parse_json
+from proxy.doors.responses.items import Conversation, not_found
+from proxy.doors.responses.listing import items_list, listed, page, reply
+from proxy.doors.responses.read import metadata
+from proxy.doors.responses.tools import Toolbox
+from proxy.doors.responses.turns import OwnTurns, Talk, Turns, as_items
+from proxy.errors import bad_request
+from proxy.reply import Reply
+
+
+class _Desk(OpenAIErrors):
+    """A desk for conversations."""
+
+    name = "conversations"
+
+    def __init__(self, kept: Turns) -> None:
+        self._kept = kept
+
+    def _own(self, call: Call) -> OwnTurns:
+        return self._kept.of(call.app)
+
+    def _talk(self, call: Call) -> Talk:
+        return self._own(call).talk(call.params["conversation_id"])
+
+
+class NewConversation(_Desk):
+    """POST /v1/conversations."""
+
+    async def answer(self, call: Call) -> Reply:
+        """A conversation that may begin with what was said before."""
+        own = self._own(call)
+        data = parse_json(call.body) if call.body.strip() else {}
+        items = _items(data.get("items"))
+        if not own.is_on:
+            raise bad_request(
+                "Nothing is kept here: POINTSMAN_RESPONSES_STORE is off.",
+                code="unsupported_parameter",
+            )
+        return reply(_object(own.begin(_metadata(data), items)))
+
+
+class KeptConversation(_Desk):
+    """GET, POST and DELETE /v1/conversations/{conversation_id}."""
+
+    async def answer(self, call: Call) -> Reply:
+        """The conversation, with other pairs of metadata, or that it is gone."""
+        talk = self._talk(call)
+        if call.method == "DELETE":
+            self._own(call).forget(talk.id)
+            return reply({"id": talk.id, "object": "conversation.deleted", "deleted": True})
+        if call.method == "POST":
+            data = parse_json(call.body)
+            if data.get("metadata") is None:
+                raise bad_request("You must provide 'metadata'.", param="metadata")
+            talk.metadata = _metadata(data)
+            self._own(call).go_on(talk, ())
+        return reply(_object(talk))
+
+
+class ConversationItems(_Desk):
+    """GET and POST /v1/conversations/{conversation_id}/items."""
+
+    async def answer(self, call: Call) -> Reply:
+        """A page of what was said, or what is added to it."""
+        talk = self._talk(call)
+        if call.method != "POST":
+            return reply(page(talk.items.values(), call.query))
+        items = _items(parse_json(call.body).get("items"))
+        if not items:
+            raise bad_request("You must provide 'items'.", param="items")
+        self._own(call).go_on(talk, items)
+        return reply(items_list(items))
+
+
+class ConversationItem(_Desk):
+    """GET and DELETE /v1/conversations/{conversation_id}/items/{item_id}."""
+
+    async def answer(self, call: Call) -> Reply:
+        """The item; where it is deleted, the conversation without it."""
+        talk, name = self._talk(call), call.params["item_id"]
+        if name not in talk.items:
+            raise not_found(name)
+        if call.method != "DELETE":
+            return reply(listed(talk.items[name]))
+        self._own(call).take_out(talk, name)
+        return reply(_object(talk))
+
+
+def _items(value: Any) -> list[Json]:
+    """Items that can be said later: of a known type, and their parts as well. Raises ApiError."""
+    given = json_list("items", value if value is not None else [])
+    items = as_items([json_object(f"items[{i}]", item) for i, item in enumerate(given)])
+    results = [str(item.get("call_id") or item["id"]) for item in items]
+    Conversation(Toolbox(), calls=results).add("items", items)
+    return items
+
+
+def _metadata(data: Json) -> Json:
+    given = data.get("metadata")
+    return metadata("metadata", given) if given is not None else {}
+
+
+def _object(talk: Talk) -> Json:
+    return {
+        "id": talk.id,
+        "object": "conversation",
+        "created_at": talk.created_at,
+        "metadata": talk.metadata,
+    }
