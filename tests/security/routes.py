@@ -52,6 +52,17 @@ STRICT_ROUTES = (
             ("GET", "/none"),
             ("DELETE", "/none"),
             ("GET", "/none/input_items"),
+            ("POST", "/compact"),
+        )
+    ),
+    *(
+        (method, f"{prefix}/conversations{rest}")
+        for prefix in ("/v1", "/openai/v1")
+        for method, rest in (
+            ("POST", ""),
+            *((method, "/none") for method in ("GET", "POST", "DELETE")),
+            *((method, "/none/items") for method in ("GET", "POST")),
+            *((method, "/none/items/none") for method in ("GET", "DELETE")),
         )
     ),
     *GEMINI_ROUTES,
