@@ -52,6 +52,10 @@ if TYPE_CHECKING:
     from adapters.upstream import Upstream
 
 
+TOOLS = "tools."
+"""In `extensions`, before the kind of a tool that the provider runs, or else leaves out."""
+SEARCH = TOOLS + "web_search"
+
 # -- in ---------------------------------------------------------------------------------------
 
 

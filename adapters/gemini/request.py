@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from adapters.base import ChatRequest, ErrorKind, Json, Memory, NativeCall, ResponseFormat
+from adapters.base import SEARCH, ChatRequest, ErrorKind, Json, Memory, NativeCall, ResponseFormat
 from adapters.gemini.amend import beside_own_tools, in_words
 from adapters.gemini.contents import ContentsTranslator, closed, sign, system_parts
 from adapters.gemini.errors import refused
@@ -94,7 +94,7 @@ def to_native(request: ChatRequest, defaults: Defaults, memory: Memory) -> Nativ
         body = in_words(body, keep_json_mode=False)  # these take no JSON mode beside functions
         warnings.append("emulated=response_format")
     if request.extensions:
-        body = _extended(body, request.extensions, model, warnings)
+        body = _extended(body, request, model, warnings)
     if not body["generationConfig"]:
         del body["generationConfig"]
     method = "streamGenerateContent?alt=sse" if request.stream else "generateContent"
@@ -163,13 +163,25 @@ def _tools(request: ChatRequest, model: str, warnings: list[str]) -> Json:
             body["toolConfig"] = {"functionCallingConfig": config}
         if request.parallel_tool_calls is False:
             warnings.append("emulated=parallel_tool_calls")
-    search = request.params.get("web_search_options")
+    search = _search(request, model)
     if search is not None:
         if tools and generation(model) >= (3, 0):
             body["toolConfig"] = beside_own_tools(body.get("toolConfig", {}))
         tools.append({"googleSearch": {}})
         warnings.extend(f"dropped=web_search_options.{key}" for key in search if is_word(key))
     return body | {"tools": tools} if tools else body
+
+
+def _search(request: ChatRequest, model: str) -> Json | None:
+    """The options of a search; where it may be left out, it is beside functions at old models."""
+    options: Json | None = request.params.get("web_search_options")
+    if options is None and _may_search(request.extensions, model, beside=bool(request.tools)):
+        return request.extensions.get(SEARCH)
+    return options
+
+
+def _may_search(extensions: Mapping[str, Any], model: str, *, beside: bool) -> bool:
+    return SEARCH in extensions and (not beside or generation(model) >= (3, 0))
 
 
 def _declarations(
@@ -281,8 +293,9 @@ def _warn_of_dropped(request: ChatRequest, warnings: list[str]) -> None:
         warnings.append("dropped=moderation")
 
 
-def _extended(body: Json, extensions: Mapping[str, Any], model: str, warnings: list[str]) -> Json:
+def _extended(body: Json, request: ChatRequest, model: str, warnings: list[str]) -> Json:
     """The body with what the client wrote in Gemini's own words; its block has the last say."""
+    extensions = request.extensions
     native = _native_words(extensions)
     if "top_k" in native:
         body["generationConfig"]["topK"] = native["top_k"]
@@ -294,6 +307,8 @@ def _extended(body: Json, extensions: Mapping[str, Any], model: str, warnings: l
     if "cached_content" in native:
         body["cachedContent"] = native["cached_content"]
     known = {*native, *NOT_OURS, OWN_BLOCK}
+    if _may_search(extensions, model, beside=bool(request.tools)):
+        known.add(SEARCH)
     own = extensions.get(OWN_BLOCK)
     own = own if isinstance(own, dict) else {}
     lost = (key for key in extensions if key not in known and not _is_said(own, key))

@@ -14,9 +14,11 @@ from typing import ClassVar
 
 import httpx
 import orjson
+from msgspec.structs import replace
 from pydantic import Field
 
 from adapters.base import (
+    SEARCH,
     AdapterError,
     Availability,
     Capabilities,
@@ -231,6 +233,8 @@ class GroqDialect(CompatibleDialect):
             return events
         if error.kind not in (ErrorKind.BAD_REQUEST, ErrorKind.UNSUPPORTED):
             return None
+        if "browser_search" in error.message and (left := _without_search(call)) is not None:
+            return left
         match error.param:
             case "reasoning_effort" | "reasoning_format" | "include_reasoning" as param:
                 return without(call, param, f"dropped={param}") if param in call.body else None
@@ -247,6 +251,16 @@ class GroqDialect(CompatibleDialect):
         """Groq's calls come to nothing now and then, and lie in the error as text."""
         self._failed_generation = text_of(error.get("failed_generation"))
         return self._rescue()
+
+
+def _without_search(call: NativeCall) -> NativeCall | None:
+    """The call without a search that stands beside functions."""
+    tools = call.body.get("tools", [])
+    left = [tool for tool in tools if tool["type"] == "function"]
+    if not left or len(left) == len(tools):
+        return None
+    words = (*call.warnings, f"dropped={SEARCH}")
+    return replace(call, body={**call.body, "tools": left}, warnings=words)
 
 
 def house(secret: str) -> House:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapters.base import (
+    SEARCH,
     ChatRequest,
     Json,
     NativeCall,
@@ -119,7 +120,7 @@ def to_native(request: ChatRequest, settings: ProviderSettings) -> NativeCall:
     body |= _thinking(request, warnings)
     body |= _search(request, body, warnings)
     if request.extensions:
-        body |= _own(request.extensions, warnings)
+        body |= _own(request, warnings)
     as_stream = _set_response_format(body, request, warnings)
     if as_stream:
         body["stream"] = True
@@ -203,6 +204,8 @@ def _thoughts(model: str, effort: str | None, *, include: bool | None) -> Json:
 def _search(request: ChatRequest, body: Json, warnings: list[str]) -> Json:
     """`web_search_options` as Compound or gpt-oss takes it; no other model can search."""
     options = request.params.get("web_search_options")
+    if options is None and _can_search(request.model):
+        options = request.extensions.get(SEARCH)
     if options is None:
         return {}
     if request.model.startswith("openai/gpt-oss"):
@@ -212,6 +215,10 @@ def _search(request: ChatRequest, body: Json, warnings: list[str]) -> Json:
         settings = _search_settings(options, warnings)
         return {"search_settings": settings} if settings else {}
     raise unsupported("web_search_options", "'web_search_options' with this model", TAKEN)
+
+
+def _can_search(model: str) -> bool:
+    return model.startswith(("openai/gpt-oss", *COMPOUND_MODELS))
 
 
 def _search_settings(options: Mapping[str, Any], warnings: list[str]) -> Json:
@@ -229,10 +236,13 @@ def _search_settings(options: Mapping[str, Any], warnings: list[str]) -> Json:
     return settings
 
 
-def _own(extensions: Mapping[str, Any], warnings: list[str]) -> Json:
+def _own(request: ChatRequest, warnings: list[str]) -> Json:
     """The names of Groq's own that came at the top level; what nobody knows is named."""
+    extensions = request.extensions
     own = {name: extensions[name] for name in _OWN_NAMES if extensions.get(name) is not None}
     for name, value in extensions.items():
+        if name == SEARCH and _can_search(request.model):
+            continue
         if value is not None and name not in own and name not in _FOR_OTHERS:
             warnings.append(f"dropped={shown_key(name)}")
     return own

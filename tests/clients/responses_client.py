@@ -148,7 +148,22 @@ def _tool_checks(responses: Any) -> dict[str, Check]:
         talk += [*first.output, *_results(first.output)]
         return responses.create(input=talk, **ask).output_text
 
+    def searched(models: Models, *, streamed: bool) -> Any:
+        """A search beside functions, which is left out where there is none."""
+        tools = [TOOL, {"type": "web_search"}]
+        ask = {"model": models["tools"], "input": s.WEB, "tools": tools}
+        if streamed:
+            with responses.stream(**ask) as events:
+                answer = events.get_final_response()
+        else:
+            answer = responses.create(**ask)
+        texts = [item for item in answer.output if item.type == "message"]
+        cited = [one.url for one in texts[0].content[0].annotations]
+        return [*cited, *(item.status for item in answer.output if item.type == "web_search_call")]
+
     return {
+        "searched": lambda models: searched(models, streamed=False),
+        "searched_stream": lambda models: searched(models, streamed=True),
         "tools": lambda models: by_input(models, streamed=False),
         "tools_stream": lambda models: by_input(models, streamed=True),
         "tools_by_id": lambda models: by_id(models, streamed=False),
@@ -205,7 +220,10 @@ def _refused(ask: Callable[[], Any]) -> Any:
 
 
 TOOLS = s.EXPECTED["tools"]
+SEARCHED = ["https://news.example/today", "completed"]
 EXPECTED: dict[str, Any] = {
+    "searched": {"groq": SEARCHED, "gemini": SEARCHED, "ollama": []},
+    "searched_stream": {"groq": SEARCHED, "gemini": SEARCHED, "ollama": []},
     **{name: s.EXPECTED[name] for name in ("plain", "stream", "unicode", "image", "reasoning")},
     "structured": s.EXPECTED["structured"],
     "structured_stream": s.EXPECTED["structured"],

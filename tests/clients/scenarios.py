@@ -47,6 +47,7 @@ PLAIN = "Say hello."
 UNICODE = "Grüße, 日本語, 👩‍🚀 and a line\u2028separator\u2029 \x85 \x00end"
 CITIES = 'What is the weather in "Paris" and in "Rome"?'
 PERSON = 'Describe "Ada".'
+WEB = "What is the news on the web?"
 PNG = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E"
     "rkJggg=="
@@ -78,6 +79,14 @@ EXPECTED: dict[str, Any] = {
     "reasoning": "The user wants an answer. 🤔 I think about it, step by step.",
     "embedded": [1536, 1536, 1536],
 }
+
+
+def expected_of(expected: dict[str, Any], provider: str, check: str) -> Any:
+    """What a check sees at a provider, where they differ."""
+    seen = expected[check]
+    if isinstance(seen, dict) and seen.keys() == MODELS.keys():
+        return seen[provider]
+    return seen
 
 
 def by_responses(checks: dict[str, Any]) -> dict[str, Any]:

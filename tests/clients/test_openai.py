@@ -32,4 +32,4 @@ def test_it_sees_the_same_at_responses(
     responses_checks: dict[str, Check], provider: str, check: str
 ) -> None:
     seen = responses_checks[check](scenarios.MODELS[provider])
-    assert seen == responses_client.EXPECTED[check]
+    assert seen == scenarios.expected_of(responses_client.EXPECTED, provider, check)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from tests.fakes import gemini_embed, gemini_media
 from tests.fakes.gemini_config import MODELS, Model, declarations, refuse
 from tests.fakes.gemini_rules import named, parse, signature
-from tests.fakes.model import Json, Result, Said, Seen, say, tokens
+from tests.fakes.model import FOUND, Json, Result, Said, Seen, say, tokens
 from tests.fakes.server import Answer, FakeServer, Request, json_answer
 
 KEY = "AIza-fake-key-of-the-tests"
@@ -135,6 +135,7 @@ def seen(body: Json, model: Model) -> Seen:
         thinks=model.thinks and bool(thinking.get("includeThoughts")),
         max_tokens=config.get("maxOutputTokens"),
         stop=tuple(config.get("stopSequences") or ()),
+        searches=any("googleSearch" in tool for tool in body.get("tools") or ()),
     )
 
 
@@ -209,6 +210,8 @@ def _frame(said: Said, name: str, parts: list[Json], finish: str | None = None) 
     if finish:
         candidate["finishReason"] = finish
         usage["candidatesTokenCount"] = said.text_tokens
+        if said.searched:
+            candidate["groundingMetadata"] = _grounding(said)
     if said.reasoning:
         usage["thoughtsTokenCount"] = said.reasoning_tokens
     usage["totalTokenCount"] = sum(usage.values())
@@ -217,6 +220,16 @@ def _frame(said: Said, name: str, parts: list[Json], finish: str | None = None) 
         "usageMetadata": usage,
         "modelVersion": name,
         "responseId": uuid.uuid4().hex[:22],
+    }
+
+
+def _grounding(said: Said) -> Json:
+    """The whole text rests on what was found; places are counted in bytes."""
+    segment = {"endIndex": len(said.text.encode()), "text": said.text}
+    return {
+        "webSearchQueries": ["the news"],
+        "groundingChunks": [{"web": FOUND}],
+        "groundingSupports": [{"segment": segment, "groundingChunkIndices": [0]}],
     }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from tests.fakes import groq_audio
 from tests.fakes.groq_rules import MODELS, MOST_TOKENS, image, parse, refuse
-from tests.fakes.model import Json, Result, Said, Seen, say, tokens
+from tests.fakes.model import FOUND, Json, Result, Said, Seen, say, tokens
 from tests.fakes.server import Answer, FakeServer, Request, json_answer
 
 KEY = "gsk-fake-key-of-the-tests"
@@ -105,6 +105,7 @@ def seen(body: Json) -> Seen:
         thinks=bool(MODELS[body["model"]].efforts) and body.get("reasoning_effort") != "none",
         max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
         stop=(stop,) if isinstance(stop, str) else tuple(stop),
+        searches=any(tool["type"] == "browser_search" for tool in offered),
     )
 
 
@@ -141,6 +142,8 @@ def _completion(body: Json, said: Said, request_id: str) -> Json:
         message["tool_calls"] = _tool_calls(said)
     else:
         message["content"] = prefix + said.text
+    if said.searched:
+        message["executed_tools"] = _executed()
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish(said)}
     return {
         **_frame(body, "chat.completion"),
@@ -168,11 +171,20 @@ def _chunks(body: Json, said: Said, request_id: str) -> Iterator[Json]:
         yield chunk({"tool_calls": [{**call, "index": i}]})
     for token in tokens(prefix + said.text):
         yield chunk({"content": token})
+    if said.searched:
+        yield chunk({"executed_tools": _executed()})
     usage = _usage(said)
     end = {"x_groq": {"id": request_id, "usage": usage}, "usage": usage}
     yield {**chunk({}, _finish(said)), **end}
     if (body.get("stream_options") or {}).get("include_usage"):
         yield {**frame, "choices": [], "usage": usage, "service_tier": "on_demand"}
+
+
+def _executed() -> list[Json]:
+    found = {"title": FOUND["title"], "url": FOUND["uri"], "content": "News.", "score": 0.9}
+    arguments = json.dumps({"query": "the news"})
+    search = {"index": 0, "type": "search", "arguments": arguments, "output": "News."}
+    return [{**search, "search_results": {"results": [found]}}]
 
 
 def _frame(body: Json, kind: str) -> Json:

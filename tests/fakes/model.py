@@ -4,6 +4,7 @@ It is the same for all three APIs, and its answers can be foretold:
 
 - words in "double quotes" are what it fills tools and schemas with; two of them make two calls;
 - with tools' results before it, it tells them; with images, how many bytes each has;
+- who may search the web finds `FOUND` where "web" is in the words;
 - otherwise it says the user's words back.
 """
 
@@ -19,6 +20,8 @@ MAX_DEPTH = 3
 THOUGHT = "The user wants an answer. 🤔 I think about it, step by step."
 QUOTED = re.compile(r'"([^"]+)"')
 TOKEN = re.compile(r"\s*\S+|\s+$")
+
+FOUND = {"uri": "https://news.example/today", "title": "Today"}
 
 Json = dict[str, Any]
 
@@ -47,6 +50,7 @@ class Seen:
     thinks: bool = False
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
+    searches: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class Said:
     reasoning: str = ""
     calls: tuple[tuple[str, Json], ...] = ()
     truncated: bool = False
+    searched: bool = False
     prompt_tokens: int = field(default=7)
 
     @property
@@ -90,7 +95,13 @@ def say(seen: Seen) -> Said:
         text = text.partition(mark)[0]
     kept = tokens(text)[: seen.max_tokens]
     truncated = len(kept) < len(tokens(text))
-    return Said("".join(kept), reasoning, truncated=truncated, prompt_tokens=prompt)
+    return Said(
+        "".join(kept),
+        reasoning,
+        truncated=truncated,
+        searched=seen.searches and "web" in seen.text,
+        prompt_tokens=prompt,
+    )
 
 
 def _calls(seen: Seen) -> Iterator[tuple[str, Json]]:

@@ -6,7 +6,7 @@ what stands in the response at its end, for both are made here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import orjson
 from msgspec import Struct, field
@@ -248,9 +248,10 @@ def picture(index: int, media: Media) -> Whole:
     return Whole(index, {**item, "output_format": form})
 
 
-def search(index: int) -> Whole:
-    """That the web was searched, which only the citations tell."""
-    action = {"type": "search", "query": "", "queries": [], "sources": []}
+def search(index: int, urls: Iterable[str]) -> Whole:
+    """That the web was searched, and what was found; only the citations tell."""
+    sources = [{"type": "url", "url": url} for url in urls]
+    action = {"type": "search", "query": "", "queries": [], "sources": sources}
     return Whole(index, {"id": new_id("ws"), "type": "web_search_call", "action": action})
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from adapters.base import ChatRequest, Json, ResponseFormat, Thinking
+from adapters.base import SEARCH, TOOLS, ChatRequest, Json, ResponseFormat, Thinking
 from proxy.doors.chat.read import EFFORTS
 from proxy.doors.checks import (
     Check,
@@ -30,7 +30,7 @@ from proxy.doors.door import Asked
 from proxy.doors.openai import check_model_name
 from proxy.doors.responses.items import Conversation
 from proxy.doors.responses.objects import Echo
-from proxy.doors.responses.tools import Toolbox, check_some_can_run, chosen
+from proxy.doors.responses.tools import Choice, Toolbox, check_some_can_run, chosen
 from proxy.doors.responses.turns import OwnTurns, as_items
 from proxy.doors.schemas import schema_format, with_bounded_schemas
 from proxy.errors import ApiError, bad_request
@@ -69,8 +69,6 @@ def parse_request(data: Json, kept: OwnTurns, *, app: str = "") -> Parsed:
         params.pop("top_logprobs", None)
     if box.search is not None and not choice.functions:
         params["web_search_options"] = _search_options(box.search)
-    elif box.search is not None:
-        box.dropped.append("web_search")
     text = fields.get("text", {})
     if verbosity := member(text, "text", "verbosity", string):
         params["verbosity"] = verbosity
@@ -86,7 +84,7 @@ def parse_request(data: Json, kept: OwnTurns, *, app: str = "") -> Parsed:
         response_format=_format(text),
         thinking=_thinking(fields.get("reasoning", {})),
         params=params,
-        extensions=_extensions(data, box),
+        extensions=_extensions(data, box, choice),
     )
     echo = _echo(data, fields, store=kept.is_on and fields.get("store", True))
     own = data.get("pointsman")
@@ -184,6 +182,7 @@ _FIELDS: Mapping[str, Check] = {
     "presence_penalty": between(-2, 2),
     "frequency_penalty": between(-2, 2),
     "top_logprobs": whole(0, 20),
+    "moderation": json_object,
     "text": json_object,
     "reasoning": json_object,
     "truncation": _truncation,
@@ -197,7 +196,7 @@ _FIELDS: Mapping[str, Check] = {
 }
 _PARAMS = (
     *("temperature", "top_p", "presence_penalty", "frequency_penalty", "top_logprobs"),
-    *("service_tier", "user", "safety_identifier", "prompt_cache_key"),
+    *("service_tier", "user", "safety_identifier", "prompt_cache_key", "moderation"),
 )
 _ECHOED = (
     *("parallel_tool_calls", "temperature", "top_p", "presence_penalty", "frequency_penalty"),
@@ -248,14 +247,25 @@ def _thinking(reasoning: Json) -> Thinking:
 
 
 def _search_options(tool: Json) -> Json:
-    kept = ("search_context_size", "user_location")
-    return {name: tool[name] for name in kept if tool.get(name) is not None}
+    """What a search is told, in chat's words."""
+    kept = ("search_context_size", "filters")
+    options = {name: tool[name] for name in kept if tool.get(name) is not None}
+    place = tool.get("user_location")
+    if isinstance(place, dict) and place.get("type") == "approximate":
+        there = {name: place[name] for name in place if name != "type"}
+        options["user_location"] = {"type": "approximate", "approximate": there}
+    return options
 
 
-def _extensions(data: Json, box: Toolbox) -> Json:
-    """What nobody here takes: a provider names it in its warnings as it does chat's."""
+def _extensions(data: Json, box: Toolbox, choice: Choice) -> Json:
+    """What not everybody takes: a provider names it in its warnings as it does chat's."""
     unknown = {name: data[name] for name in data if name not in _FIELDS and name not in _SILENT}
-    return unknown | {f"tools.{kind[:40]}": True for kind in box.dropped}
+    unknown |= {f"{TOOLS}{kind[:40]}": True for kind in box.dropped}
+    if box.search is not None and choice.functions and choice.mode in (None, "auto"):
+        unknown[SEARCH] = _search_options(box.search)
+    if data.get("truncation") == "auto":
+        unknown.setdefault("truncate", True)  # as Ollama calls it, which can
+    return unknown
 
 
 def _echo(data: Json, fields: Json, *, store: bool) -> Echo:

@@ -7,7 +7,8 @@ the client that made it, by its key.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import orjson
 from msgspec import Struct, field
@@ -43,8 +44,8 @@ class Talk(Struct):
     id: str
     created_at: int
     at: float
-    metadata: Json = {}
-    items: dict[str, Json] = {}
+    metadata: Mapping[str, Any] = {}
+    items: Mapping[str, Json] = {}
     size: int = 0
 
 

@@ -72,7 +72,7 @@ class Answer:
         self._waiting: dict[str | int, list[ToolCall]] = {}
         self._reason: str | None = None
         self._usage: Usage | None = None
-        self._cites = False
+        self._cited: dict[str, None] = {}
 
     def take(self, event: Event) -> Iterator[Said]:
         """What a stream says of an event."""
@@ -86,7 +86,7 @@ class Answer:
                 yield from self._call(event)
             case Annotation(value):
                 if (cited := citation(value)) is not None:
-                    self._cites = True
+                    self._cited[cited["url"]] = None
                     yield from (yield from self._message()).annotate(cited)
             case Media(mime_type) if mime_type.startswith("image/"):
                 yield from self._begin(picture(self._count, event))
@@ -113,8 +113,8 @@ class Answer:
         reason = REASONS.get(self._reason or "")
         yield from self._end(INCOMPLETE if reason else COMPLETED)
         yield from self._flush()
-        if self._cites and self._form.box.search is not None:
-            yield from self._begin(search(self._count))
+        if self._cited and self._form.box.search is not None:
+            yield from self._begin(search(self._count, self._cited))
             yield from self._end()
 
     def whole(self) -> Json:

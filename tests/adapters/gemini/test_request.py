@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from google.genai import types
 
-from adapters.base import AdapterError, ErrorKind, Json, ResponseFormat, Thinking
+from adapters.base import SEARCH, AdapterError, ErrorKind, Json, ResponseFormat, Thinking
 from tests.adapters.gemini.kit import native
 
 HI = [{"role": "user", "content": "Hi"}]
@@ -135,6 +135,16 @@ ROWS: dict[str, tuple[Json, Json, tuple[str, ...]]] = {
         params(web_search_options={"search_context_size": "low"}),
         {"tools": [{"googleSearch": {}}]},
         ("dropped=web_search_options.search_context_size",),
+    ),
+    "a search that may be left out, beside functions at an old model": (
+        {"tools": [LOOKUP], "extensions": {SEARCH: {}}},
+        DECLARED,
+        ("dropped=tools.web_search",),
+    ),
+    "a search that may be left out": (
+        {"extensions": {SEARCH: {}}},
+        {"tools": [{"googleSearch": {}}]},
+        (),
     ),
     "web search beside functions": (
         {"tools": [LOOKUP], **params(web_search_options={})},

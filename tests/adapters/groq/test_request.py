@@ -9,7 +9,7 @@ import pytest
 from groq.types.chat.completion_create_params import CompletionCreateParams
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
-from adapters.base import AdapterError, ChatRequest, ErrorKind, Json, Phase, ResponseFormat
+from adapters.base import SEARCH, AdapterError, ChatRequest, ErrorKind, Json, Phase, ResponseFormat
 from adapters.groq.adapter import GroqSettings
 from adapters.groq.request import to_native
 from tests.adapters.groq.kit import ASK, LLAMA, OSS, added, native
@@ -147,6 +147,16 @@ ROWS: dict[str, tuple[Json, Json, tuple[str, ...]]] = {
         },
         {"search_settings": {"exclude_domains": ["b.example"]}},
         ("dropped=web_search_options.user_location",),
+    ),
+    "a search that may be left out, at gpt-oss": (
+        {"model": OSS, "tools": [TOOL], "extensions": {SEARCH: {}}},
+        {"tools": [TOOL, {"type": "browser_search"}]},
+        (),
+    ),
+    "a search that may be left out, at another model": (
+        {"tools": [TOOL], "extensions": {SEARCH: {}}},
+        {"tools": [TOOL]},
+        ("dropped=tools.web_search",),
     ),
     "web_search_options at gpt-oss": (
         {"model": OSS, "tools": [TOOL], "params": {"web_search_options": {}}},

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from adapters.base import Json, ResponseFormat, Thinking
+from adapters.base import SEARCH, Json, ResponseFormat, Thinking
 from proxy.doors.responses.items import Thought, sealed
 from proxy.doors.responses.read import Parsed, parse_request
 from proxy.doors.responses.turns import Turns
@@ -75,8 +75,40 @@ FIELDS: Mapping[str, tuple[Json, Json]] = {
     "a search": ({"tools": [{"type": "web_search"}]}, {"params": {"web_search_options": {}}}),
     "a search beside functions": (
         {"tools": [TOOL, {"type": "web_search"}]},
-        {"params": {}, "extensions": {"tools.web_search": True}},
+        {"params": {}, "extensions": {SEARCH: {}}},
     ),
+    "a search beside functions where one is forced": (
+        {
+            "tools": [TOOL, {"type": "web_search"}],
+            "tool_choice": {"type": "function", "name": TOOL["name"]},
+        },
+        {"params": {}, "extensions": {}},
+    ),
+    "what a search is told": (
+        {
+            "tools": [
+                {
+                    "type": "web_search",
+                    "external_web_access": True,
+                    "filters": {"allowed_domains": ["a.example"]},
+                    "user_location": {"type": "approximate", "country": "NO"},
+                }
+            ]
+        },
+        {
+            "params": {
+                "web_search_options": {
+                    "filters": {"allowed_domains": ["a.example"]},
+                    "user_location": {"type": "approximate", "approximate": {"country": "NO"}},
+                }
+            }
+        },
+    ),
+    "a policy": (
+        {"moderation": {"model": "m", "policy": {}}},
+        {"params": {"moderation": {"model": "m", "policy": {}}}, "extensions": {}},
+    ),
+    "a history that may be cut": ({"truncation": "auto"}, {"extensions": {"truncate": True}}),
     "what nobody runs": (
         {"tools": [TOOL, {"type": "code_interpreter"}]},
         {"extensions": {"tools.code_interpreter": True}},

@@ -192,6 +192,7 @@ def test_that_the_web_was_searched_shows_in_an_item_of_its_own() -> None:
 
     assert message["content"][0]["annotations"] == [{"type": "url_citation", **CITED}]
     assert (search["type"], search["status"]) == ("web_search_call", "completed")
+    assert search["action"]["sources"] == [{"type": "url", "url": CITED["url"]}]
 
 
 def test_what_is_there_when_time_is_up_is_an_incomplete_answer() -> None:
