@@ -15,6 +15,7 @@ import sys
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import orjson
 from pydantic import SecretStr
@@ -27,7 +28,7 @@ from proxy.upstream.transport import Transport
 from tests.cost.wires import Provider, Wire, streamed, whole
 from tests.faults.dialects import DIALECTS, Dialect
 
-CHAT = "/v1/chat/completions"
+CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/responses"
 ROUNDS = 7
 WORDS = 20
 PROMPT = "Tell me about the harbour and its lights. " * 22
@@ -83,7 +84,7 @@ class Client:
 async def count(dialect: Dialect, folder: Path, path: str = CHAT) -> dict[str, float]:
     """The calls of one route: `request`, and for each chunk of a stream `chunk`.
 
-    `path` is that of a door that takes a body like OpenAI's.
+    `path` is one of those above.
     """
     provider = Provider(dialect)
     few, many = streamed(dialect, WORDS), streamed(dialect, 2 * WORDS)
@@ -139,15 +140,12 @@ def _settings(dialect: Dialect, folder: Path) -> Settings:
 
 def _request(path: str, *, stream: bool) -> bytes:
     """What the OpenAI SDK sends, about 1 KB of it; others send as much."""
-    body = orjson.dumps(
-        {
-            "model": "gpt-4o-mini",
-            "messages": [{"role": "user", "content": PROMPT}],
-            "temperature": 0.5,
-            "stream": stream,
-            **({} if path == CHAT else {"max_tokens": 1000}),
-        }
-    )
+    talk = [{"role": "user", "content": PROMPT}]
+    own: dict[str, Any] = {"input": talk} if path == RESPONSES else {"messages": talk}
+    if path == MESSAGES:
+        own["max_tokens"] = 1000
+    asked = {"model": "gpt-4o-mini", "temperature": 0.5, "stream": stream}
+    body = orjson.dumps(asked | own)
     head = (
         b"POST %b HTTP/1.1\r\nhost: 127.0.0.1:8000\r\n"
         b"accept: application/json\r\ncontent-type: application/json\r\n"

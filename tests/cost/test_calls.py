@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cost.calls import count, measured
+from tests.cost.calls import MESSAGES, RESPONSES, count, measured
 from tests.cost.record import GROWTH, Figures, recorded
 from tests.faults.dialects import DIALECTS
 
@@ -28,6 +28,9 @@ def test_it_takes_no_more_calls_than_before(provider: str, what: str, figures: F
     assert figures[name] <= before * GROWTH, "python -m tests.cost --update, if that is meant"
 
 
-def test_another_door_takes_hardly_more_than_chat(figures: Figures, tmp_path: Path) -> None:
-    for what, calls in asyncio.run(count(DIALECTS["groq"], tmp_path, "/v1/messages")).items():
+@pytest.mark.parametrize("path", [MESSAGES, RESPONSES])
+def test_another_door_takes_hardly_more_than_chat(
+    figures: Figures, tmp_path: Path, path: str
+) -> None:
+    for what, calls in asyncio.run(count(DIALECTS["groq"], tmp_path, path)).items():
         assert calls <= 1.3 * figures[f"groq {what}"], what
