@@ -54,6 +54,7 @@ DRAIN_S = 1.0
 MAX_ERROR_VALUES = 20_000
 MAX_LOWERED = 2
 """How often a call is sent once more with a smaller number of tokens."""
+SILENT = "no answer in time: only a stream shows that one is on its way"
 TOO_LARGE = "the answer is too large or too long"
 
 STREAM_TYPES = (
@@ -188,7 +189,9 @@ async def _send(target: Target, call: NativeCall, provider: str) -> Reply:
     try:
         return await target.post(content)
     except HTTPX_ERRORS as error:
-        raise transport_error(error, provider, Phase.BEFORE_SEND) from error
+        failure = transport_error(error, provider, Phase.BEFORE_SEND)
+        is_silent = failure.kind is ErrorKind.TIMEOUT_FIRST_BYTE and not call.stream
+        raise failure.but(message=SILENT) if is_silent else failure from error
 
 
 def _encoded(call: NativeCall, provider: str) -> bytes:

@@ -45,6 +45,14 @@ class Vectors(Struct, frozen=True):
 
 
 @runtime_checkable
+class Prepares(Protocol):
+    """An adapter that has something to make which no request waits for."""
+
+    async def prepare(self) -> None:
+        """Make it, if that has not been done."""
+
+
+@runtime_checkable
 class Embeds(Protocol):
     """An adapter that makes vectors of texts; `embedding_model` does it where none is named."""
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-# Loaded once; else each server of the tests would ask a process of its own for the prices.
+# Loaded once; else each server of the tests would ask a process of its own for the prices, or
+# where Ollama's calls go.
 import genai_prices.data  # noqa: F401
+import ollama  # noqa: F401
 import pytest
 
 if TYPE_CHECKING:

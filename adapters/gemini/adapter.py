@@ -45,7 +45,7 @@ from adapters.gemini.answer import MISSING_SIGNATURE, GeminiAnswer
 from adapters.gemini.contents import sign
 from adapters.gemini.embeddings import EmbeddingAnswer
 from adapters.gemini.errors import NAME, api_error, bad_response, error_body
-from adapters.gemini.line import line
+from adapters.gemini.line import Line, known, line
 from adapters.gemini.request import Defaults, declared, to_native
 from adapters.gemini.senses import Senses
 from adapters.gemini.thinking import thinks
@@ -194,28 +194,32 @@ class GeminiAdapter(Senses):
         return exchange(partial(self._aimed, call), call, answer)
 
     async def _aimed(self, call: NativeCall) -> Target:
-        return (self._line or await self._connected()).target(call.path)
+        return self._now().target(call.path)
 
-    async def _connected(self) -> _Line:
-        """The line to Gemini. Asking the SDK takes a second, so that is not for the loop."""
-        if self._line is not None:
-            return self._line
+    async def prepare(self) -> None:
+        """Ask the SDK for the line, which takes a second, so that it is not for the loop."""
         async with self._line_lock:
-            if self._line is None:
-                self._line = await asyncio.to_thread(self._connect, self._key)
-        return self._line
+            if self._line is None and not self.unconfigured:
+                self._line = await asyncio.to_thread(self._connect)
 
-    def _connect(self, key: str) -> _Line:
-        version = self._defaults.api_version
-        found = line(
-            key,
-            base_url=_root(self.settings.base_url),
-            api_version=version,
-            timeout_s=self.settings.timeout,
-        )
+    def _now(self) -> _Line:
+        """The line; as far as it is known, until the SDK has told it. Raises AdapterError."""
+        return self._line or self._known_line
+
+    @functools.cached_property
+    def _known_line(self) -> _Line:
+        root, version = _root(self.settings.base_url), self._defaults.api_version
+        return self._aim(known(self._key, base_url=root, api_version=version))
+
+    def _connect(self) -> _Line:
+        root, version = _root(self.settings.base_url), self._defaults.api_version
+        found = line(self._key, base_url=root, api_version=version, timeout_s=self.settings.timeout)
+        return self._aim(found)
+
+    def _aim(self, found: Line) -> _Line:
         url = httpx.URL(found.url)
         headers = raw_headers(found.headers, host=url.netloc.decode("ascii"))
-        base = found.url.removesuffix(f"/{version}/models")
+        base = found.url.removesuffix(f"/{self._defaults.api_version}/models")
 
         def aim(path: str) -> Target:
             return self._upstream.target(
@@ -250,7 +254,7 @@ class GeminiAdapter(Senses):
 
     async def _list(self, **query: str) -> Json:
         """One page of the list of models."""
-        connected = await self._connected()
+        connected = self._now()
         url = httpx.URL(f"{connected.base}/{self._defaults.api_version}/models", params=query)
         try:
             response = await self._upstream.client.get(

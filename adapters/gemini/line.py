@@ -1,16 +1,20 @@
 """Where Gemini's calls go and with which headers, as Google's SDK has it.
 
 To import the SDK takes 16 MB for good, most of it for types that no request of ours uses. So a
-child process imports it, run with this file as its script, answers, and ends.
+child process imports it, run with this file as its script, answers, and ends; requests that come
+before go by what is known.
 """
 
 from __future__ import annotations
 
 import gc
 import json
+import os
 import ssl
 import sys
 from typing import Any, NamedTuple
+
+HOME = "https://generativelanguage.googleapis.com"
 
 
 class Line(NamedTuple):
@@ -26,6 +30,12 @@ def line(key: str, *, base_url: str | None, api_version: str, timeout_s: float) 
 
     order = {"key": key, "base_url": base_url, "version": api_version, "timeout_s": timeout_s}
     return Line(*told_by_sdk("google.genai", __file__, order, of_sdk))
+
+
+def known(key: str, *, base_url: str | None, api_version: str) -> Line:
+    """As much of it as is known without the SDK."""
+    url = f"{(base_url or HOME).rstrip('/')}/{api_version}/models"
+    return Line(url, {"x-goog-api-key": key, "user-agent": "pointsman"})
 
 
 def of_sdk(order: dict[str, Any]) -> Line:
@@ -53,5 +63,7 @@ def of_sdk(order: dict[str, Any]) -> Line:
 
 
 if __name__ == "__main__":
+    lower_priority = getattr(os, "nice", int)  # requests are answered meanwhile
+    lower_priority(10)
     gc.disable()  # a fifth of the time; all of it is garbage in a moment
     sys.stdout.write(json.dumps(of_sdk(json.load(sys.stdin))))

@@ -57,6 +57,9 @@ OPENAI_VOICES = frozenset({
     "shimmer", "verse",
 })  # fmt: skip
 
+WHOLE = frozenset({"candidateCount", "responseModalities", "responseLogprobs"})
+WHOLE_MODELS = ("-tts", "-image")
+
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
@@ -97,14 +100,24 @@ def to_native(request: ChatRequest, defaults: Defaults, memory: Memory) -> Nativ
         body = _extended(body, request, model, warnings)
     if not body["generationConfig"]:
         del body["generationConfig"]
-    method = "streamGenerateContent?alt=sse" if request.stream else "generateContent"
+    stream = request.stream or _may_stream(model, body.get("generationConfig", {}))
+    method = "streamGenerateContent?alt=sse" if stream else "generateContent"
     return NativeCall(
         method="POST",
         path=f"/{defaults.api_version}/models/{model}:{method}",
         body=body,
         warnings=tuple(dict.fromkeys(warnings)),
-        stream=request.stream,
+        stream=stream,
     )
+
+
+def _may_stream(model: str, generation: Json) -> bool:
+    """Whether a plain answer can be had as a stream: only one shows that a model is at work.
+
+    One that thinks may take longer than any timeout. Several choices, samples, pictures and
+    probabilities come whole.
+    """
+    return WHOLE.isdisjoint(generation) and not any(kind in model for kind in WHOLE_MODELS)
 
 
 def declared(request: ChatRequest) -> dict[str, Declared]:

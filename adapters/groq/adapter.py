@@ -10,6 +10,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import httpx
@@ -41,7 +42,7 @@ from adapters.compatible.request import without, without_schema
 from adapters.errors import BEFORE_CONTENT
 from adapters.groq.answer import GroqReader
 from adapters.groq.audio import FORM_PATHS, SPEECH_PATH, GroqAudio
-from adapters.groq.line import line
+from adapters.groq.line import Line, known, line
 from adapters.groq.messages import LEAST_CONTEXT, PROVIDER, SPEECH_MODELS, TEXT_ONLY_MODELS
 from adapters.groq.request import PATH, to_native
 from adapters.groq.rescue import rescued
@@ -121,14 +122,14 @@ class GroqAdapter(GroqAudio):
         return exchange(target, call, GroqDialect(call, self._house, GroqReader()), self._ceilings)
 
     async def audio_target(self, path: str) -> Target:
-        return (self._line or await self._connected()).audio[path]
+        return self._now().audio[path]
 
     def audio_refusal(self, response: httpx.Response) -> AdapterError:
         return refusal(self._house, response, BEFORE_CONTENT)
 
     async def models(self) -> list[Model]:
         try:
-            connected = await self._connected()
+            connected = self._now()
             response = await self._upstream.client.get(
                 f"{connected.url}/{LIST_PATH}",
                 headers={**connected.headers, "accept-encoding": "identity"},
@@ -157,8 +158,14 @@ class GroqAdapter(GroqAudio):
     async def close(self) -> None:
         """Nothing to close: the connections belong to whoever gave them."""
 
-    async def _connected(self) -> _Line:
-        """The line to Groq. Asking the SDK takes a while, so that is not for the loop."""
+    async def prepare(self) -> None:
+        """Ask the SDK for the line, which takes a while, so that it is not for the loop."""
+        async with self._line_lock:
+            if self._line is None and not self.unconfigured:
+                self._line = await asyncio.to_thread(self._connect)
+
+    def _now(self) -> _Line:
+        """The line; as far as it is known, until the SDK has told it. Raises AdapterError."""
         if self.unconfigured:
             raise AdapterError(
                 ErrorKind.AUTH,
@@ -167,18 +174,22 @@ class GroqAdapter(GroqAudio):
                 scope=Scope.KEY,
                 phase=Phase.BEFORE_SEND,
             )
-        async with self._line_lock:
-            if self._line is None:
-                self._line = await asyncio.to_thread(self._connect)
-        return self._line
+        return self._line or self._known_line
+
+    @cached_property
+    def _known_line(self) -> _Line:
+        return self._aim(known(self._secret, base_url=self._root))
 
     def _connect(self) -> _Line:
+        return self._aim(line(self._secret, base_url=self._root))
+
+    @property
+    def _root(self) -> str | None:
         # Many write the base URL that OpenAI's clients want; Groq's own adds this path by itself.
         base_url = self.settings.base_url
-        found = line(
-            self._secret,
-            base_url=base_url.rstrip("/").removesuffix("/openai/v1") if base_url else None,
-        )
+        return base_url.rstrip("/").removesuffix("/openai/v1") if base_url else None
+
+    def _aim(self, found: Line) -> _Line:
         form = f"multipart/form-data; boundary={self.boundary}"
 
         def aim(path: str, content_type: str = "application/json") -> Target:
@@ -192,7 +203,7 @@ class GroqAdapter(GroqAudio):
         return _Line(found.url, found.headers, aim(PATH), paths)
 
     async def _aimed(self) -> Target:
-        return (self._line or await self._connected()).target
+        return self._now().target
 
 
 def _rows(answer: Json) -> Sequence[Json]:

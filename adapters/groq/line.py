@@ -1,15 +1,18 @@
 """Where Groq's calls go and with which headers, as Groq's SDK has it.
 
-To import the SDK takes memory for good and a good part of a second, of which the first request
-would wait. So a child process imports it, run with this file as its script, answers, and ends.
+To import the SDK takes memory for good and a good part of a second. So a child process imports it,
+run with this file as its script, answers, and ends; requests that come before go by what is known.
 """
 
 from __future__ import annotations
 
 import gc
 import json
+import os
 import sys
 from typing import Any, NamedTuple
+
+HOME = "https://api.groq.com"
 
 
 class Line(NamedTuple):
@@ -27,6 +30,12 @@ def line(key: str, *, base_url: str | None) -> Line:
     return Line(*told_by_sdk("groq", __file__, order, of_sdk))
 
 
+def known(key: str, *, base_url: str | None) -> Line:
+    """As much of it as is known without the SDK."""
+    own = {"authorization": f"Bearer {key}", "accept": "application/json"}
+    return Line((base_url or HOME).rstrip("/"), {**own, "user-agent": "pointsman"})
+
+
 def of_sdk(order: dict[str, Any]) -> Line:
     """Asked of the SDK in this process."""
     import groq
@@ -42,5 +51,7 @@ def of_sdk(order: dict[str, Any]) -> Line:
 
 
 if __name__ == "__main__":
+    lower_priority = getattr(os, "nice", int)  # requests are answered meanwhile
+    lower_priority(10)
     gc.disable()  # all of it is garbage in a moment
     sys.stdout.write(json.dumps(of_sdk(json.load(sys.stdin))))

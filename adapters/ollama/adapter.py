@@ -1,8 +1,7 @@
 """Ollama, on this machine or another, by its native API.
 
-The SDK's client gives URL and headers, once; it lists the models and tells about one. The chat goes
-as a body of our own through the shared transport: the SDK's typed messages drop tool-call ids and
-most of a tool's schema.
+The SDK's client gives URL and headers, once. The chat goes as a body of our own through the shared
+transport: the SDK's typed messages drop tool-call ids and most of a tool's schema.
 """
 
 from __future__ import annotations
@@ -11,10 +10,12 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import httpx
+import orjson
 
 from adapters.base import (
     AdapterError,
@@ -23,6 +24,7 @@ from adapters.base import (
     ChatRequest,
     ErrorKind,
     Event,
+    Json,
     Memory,
     Model,
     NativeCall,
@@ -30,6 +32,7 @@ from adapters.base import (
     ProviderSettings,
     Scope,
 )
+from adapters.bounds import items
 from adapters.ceiling import Ceilings
 from adapters.native import exchange, transport_error
 from adapters.ollama import embeddings
@@ -46,29 +49,31 @@ from adapters.ollama.embeddings import EmbeddingAnswer
 from adapters.ollama.errors import CURE, NAME, refusal, refusal_error
 from adapters.ollama.generate import GENERATE_PATH, by_generate
 from adapters.ollama.host import CLOUD_MODELS
+from adapters.ollama.line import Line, known, line
 from adapters.ollama.request import CHAT_PATH, to_native
 from adapters.ollama.settings import OllamaSettings as OllamaSettings
-from adapters.reading import Bounded
 from adapters.tasks import EmbeddingRequest
 from adapters.upstream import HOP, Reply, Target, Upstream, raw_headers, timeouts
-
-if TYPE_CHECKING:
-    import ollama
 
 ASK_TIMEOUT_S = 1.0  # for facts that are good to have: nobody waits longer for them
 IMAGE_TYPES = frozenset(("image/png", "image/jpeg"))
 """What each of its engines reads; other kinds some of them."""
 LIST_TIMEOUT_S = 10.0
 MAX_MODELS_KNOWN = 256
+LIST_PATH = "api/tags"
+SHOW_PATH = "api/show"
 LOOP = 508
 CLOUD_TAGS = ("-cloud", ":cloud")
+UNREADABLE = (ValueError, AttributeError, TypeError, KeyError)
+"""What reading raises where a good status comes with a body of another shape."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
     """What the SDK's client knows, taken out once."""
 
-    client: ollama.AsyncClient
+    url: str
+    headers: dict[str, str]
     target: Target
     embedding: Target
     generate: Target
@@ -140,27 +145,26 @@ class OllamaAdapter:
         prompt = measured(request)
         facts = self._known(request.model)
         asks = not facts.asked and _facts_matter(request, prompt)
-        if self._line is None or asks:
-            return self._prepared_chat(request, prompt, facts, asks=asks)
-        return self._exchange(self._line, request, prompt, facts)
-
-    async def _prepared_chat(
-        self, request: ChatRequest, prompt: Prompt, facts: ModelFacts, *, asks: bool
-    ) -> AsyncGenerator[list[Event], None]:
-        """A chat for which the line, or what the model can do, is still to be had."""
-        line = self._line or await self._connected()
         if asks:
-            await self._ask(line, request.model, facts)
-        async with contextlib.aclosing(self._exchange(line, request, prompt, facts)) as batches:
+            return self._informed_chat(request, prompt, facts)
+        return self._exchange(request, prompt, facts)
+
+    async def _informed_chat(
+        self, request: ChatRequest, prompt: Prompt, facts: ModelFacts
+    ) -> AsyncGenerator[list[Event], None]:
+        """A chat for which is asked first what the model can do."""
+        await self._ask(request.model, facts)
+        async with contextlib.aclosing(self._exchange(request, prompt, facts)) as batches:
             async for batch in batches:
                 yield batch
 
     def _exchange(
-        self, line: _Line, request: ChatRequest, prompt: Prompt, facts: ModelFacts
+        self, request: ChatRequest, prompt: Prompt, facts: ModelFacts
     ) -> AsyncGenerator[list[Event], None]:
         call = self._call(request, prompt)
         own_size = self._own.num_ctx is None and not names_num_ctx(request)
         answer = Answer(request, call, facts, prompt, own_size=own_size, secret=self._secret)
+        line = self._line or self._known_line
         target = line.target if call.path == CHAT_PATH else line.generate
         return exchange(target, call, answer, self._ceilings)
 
@@ -168,20 +172,35 @@ class OllamaAdapter:
         return embeddings.to_native(request, self._own.keep_alive)
 
     def embed(self, request: EmbeddingRequest) -> AsyncGenerator[list[Any], None]:
-        async def target() -> Target:
-            return (self._line or await self._connected()).embedding
-
         refused = partial(refusal, model=request.model, secret=self._secret)
         call = self.to_native_embedding(request)
+        target = (self._line or self._known_line).embedding
         return exchange(target, call, EmbeddingAnswer(request, refused))
 
     async def models(self) -> list[Model]:
-        line = self._line or await self._connected()
+        timeout = min(LIST_TIMEOUT_S, self._own.timeout)
         try:
-            listed = (await line.client.list()).models
-        except _sdk_errors() as error:
+            told = await self._told("GET", LIST_PATH, timeout)
+            rows = items(told["models"])
+            return [_model(row) for row in rows if row.get("model") or row.get("name")]
+        except (httpx.HTTPError, *UNREADABLE) as error:
             raise adapter_error(error, secret=self._secret) from error
-        return [_model(entry) for entry in listed if entry.model]
+
+    async def _told(self, method: str, path: str, timeout_s: float, **body: Any) -> Json:
+        """What the server answers. Raises AdapterError where it refuses, and what httpx raises."""
+        line = self._line or self._known_line
+        response = await self._upstream.client.request(
+            method,
+            f"{line.url}/{path}",
+            headers={**line.headers, HOP: self._upstream.hop},
+            json=body or None,
+            timeout=httpx.Timeout(**timeouts(timeout_s)),
+            follow_redirects=False,
+        )
+        if response.status_code >= 300:
+            raise refusal(response, model=body.get("model", ""), secret=self._secret)
+        told: Json = orjson.loads(response.content)
+        return told
 
     async def is_available(self) -> Availability:
         # No SDK for this: it is asked at every start, and importing it takes half a second.
@@ -201,8 +220,7 @@ class OllamaAdapter:
         return Availability(False, refused.at(self.name).message)
 
     async def close(self) -> None:
-        if self._line is not None:
-            await self._line.client.close()  # type: ignore[no-untyped-call]  # the SDK's own
+        """Nothing to close: the connections belong to whoever gave them."""
 
     @property
     def _secret(self) -> str:
@@ -217,49 +235,43 @@ class OllamaAdapter:
             del self._facts[next(iter(self._facts))]
         return self._facts.setdefault(model, ModelFacts())
 
-    async def _connected(self) -> _Line:
+    async def prepare(self) -> None:
+        """Ask the SDK for the line, which takes a while, so that it is not for the loop."""
         async with self._line_lock:
-            if self._line is None:  # importing the SDK takes too long for the event loop
+            if self._line is None:
                 self._line = await asyncio.to_thread(self._connect)
-        return self._line
+
+    @cached_property
+    def _known_line(self) -> _Line:
+        return self._aim(known(self._own.url, self._secret))
 
     def _connect(self) -> _Line:
-        import ollama
+        return self._aim(line(self._own.url, self._secret))
 
-        key = {"Authorization": f"Bearer {self._secret}"} if self._secret else {}
-        client = ollama.AsyncClient(
-            host=self._own.url,
-            headers=key,
-            timeout=httpx.Timeout(**timeouts(min(LIST_TIMEOUT_S, self._own.timeout))),
-            transport=_Shared(self._upstream.transport),
-            follow_redirects=False,
-            trust_env=False,
-        )
-        http = client._client
-        if not key:  # the SDK reads OLLAMA_API_KEY by itself; settings are the one place for it
-            http.headers.pop("authorization", None)
-        base = str(http.base_url).rstrip("/")
-        headers = raw_headers(http.headers, host=http.base_url.netloc.decode("ascii"))
-        http.headers[HOP] = self._upstream.hop
+    def _aim(self, found: Line) -> _Line:
+        host = httpx.URL(found.url).netloc.decode("ascii")
+        headers = raw_headers(found.headers, host=host)
 
         def aim(path: str) -> Target:
-            url = httpx.URL(f"{base}/{path}")
+            url = httpx.URL(f"{found.url}/{path}")
             return _Server(self._upstream.target(url, headers, timeouts(self._own.timeout)))
 
-        return _Line(client, aim(CHAT_PATH), aim(embeddings.PATH), aim(GENERATE_PATH))
+        chat, embed, generate = map(aim, (CHAT_PATH, embeddings.PATH, GENERATE_PATH))
+        return _Line(found.url, found.headers, chat, embed, generate)
 
-    async def _ask(self, line: _Line, model: str, facts: ModelFacts) -> None:
+    async def _ask(self, model: str, facts: ModelFacts) -> None:
         """Learn what the model can do. A server that does not tell leaves it unknown."""
         try:
             async with asyncio.timeout(ASK_TIMEOUT_S):
-                shown = await line.client.show(model)
+                shown = await self._told("POST", SHOW_PATH, ASK_TIMEOUT_S, model=model)
+            facts.learn(
+                shown.get("capabilities"), shown.get("model_info"), shown.get("parameters") or ""
+            )
         except (httpx.HTTPError, OSError):  # it may be able to tell the next time
             return
-        except _sdk_errors():
-            facts.asked = True
-        else:
-            facts.asked = True
-            facts.learn(shown.capabilities, shown.modelinfo, shown.parameters or "")
+        except (AdapterError, *UNREADABLE):
+            pass
+        facts.asked = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,13 +291,6 @@ class _Server:
             raise adapter_error(error, phase=Phase.BEFORE_SEND) from error
 
 
-class _Shared(Bounded):
-    """The transport that all providers share; closing it here would close it for all."""
-
-    async def aclose(self) -> None:
-        """Nothing to do: it belongs to `proxy/upstream/client.py`."""
-
-
 def adapter_error(
     error: Exception, *, phase: Phase = Phase.BEFORE_CONTENT, model: str = "", secret: str = ""
 ) -> AdapterError:
@@ -300,6 +305,8 @@ def adapter_error(
             if isinstance(error, httpx.ConnectError) and mapped.kind is ErrorKind.NETWORK:
                 return _error(ErrorKind.NETWORK, f"{mapped.message}: {CURE}", phase)
             return mapped
+        case ValueError() | AttributeError() | TypeError() | KeyError():
+            return _unreadable(phase)
         case _:
             return _of_sdk(error, phase, model, secret)
 
@@ -314,41 +321,29 @@ def _of_sdk(error: Exception, phase: Phase, model: str, secret: str) -> AdapterE
         case ollama.RequestError():
             return _error(ErrorKind.BAD_REQUEST, "the SDK refused the request", Phase.BEFORE_SEND)
         case _:
-            return _error(
-                ErrorKind.BAD_RESPONSE, "the answer is not what Ollama's API promises", phase
-            )
+            return _unreadable(phase)
+
+
+def _unreadable(phase: Phase) -> AdapterError:
+    return _error(ErrorKind.BAD_RESPONSE, "the answer is not what Ollama's API promises", phase)
 
 
 def _error(kind: ErrorKind, message: str, phase: Phase) -> AdapterError:
     return AdapterError(kind, message, provider=NAME, scope=Scope.PROVIDER, phase=phase)
 
 
-def _sdk_errors() -> tuple[type[Exception], ...]:
-    """What the SDK's calls may raise."""
-    import ollama
-
-    return (
-        ollama.ResponseError,
-        ollama.RequestError,
-        OSError,
-        httpx.HTTPError,
-        httpx.InvalidURL,
-        ValueError,  # and what else an answer of another shape breaks the SDK with
-        AttributeError,
-        TypeError,
-    )
-
-
-def _model(entry: Any) -> Model:
+def _model(row: Json) -> Model:
     """A row of the list."""
-    embeds = _only_embeds(entry.model, entry.details.family if entry.details else None)
+    name = row.get("model") or row["name"]
+    embeds = _only_embeds(name, (row.get("details") or {}).get("family"))
+    changed = row.get("modified_at")
     return Model(
-        id=entry.model,
-        created=int(entry.modified_at.timestamp()) if entry.modified_at else 0,
-        owned_by=entry.model.rpartition("/")[0] or "library",
+        id=name,
+        created=int(datetime.fromisoformat(changed).timestamp()) if changed else 0,
+        owned_by=name.rpartition("/")[0] or "library",
         chat=not embeds,
         embeds=embeds,
-        free=not entry.model.endswith(CLOUD_TAGS),
+        free=not name.endswith(CLOUD_TAGS),
     )
 
 

@@ -50,8 +50,8 @@ def to_native(
         _set_format(body, request, profile, warnings)
     if request.extensions:
         body |= _own(request.extensions, profile, warnings)
-    if request.stream:
-        body["stream"] = True
+    if request.stream or (profile.local and request.n == 1):
+        body["stream"] = True  # which alone shows that a slow model is at work
         if profile.usage_option:
             body["stream_options"] = {"include_usage": True}
     if KIND in request.extensions:

@@ -373,7 +373,8 @@ def failures() -> Iterator[None]:
     """End the command with what went wrong."""
     from proxy.command.remote import RemoteError
     from proxy.errors import ApiError
-    from proxy.store.base import NewerSchemaError, StoreError
+    from proxy.store.migrate import NewerSchemaError
+    from proxy.store.storage import StoreError
 
     try:
         yield

@@ -158,7 +158,7 @@ class Endpoint:
         except asyncio.CancelledError:
             if not work.undo_late():
                 raise
-            raise _too_late(deadline_s) from None
+            raise _too_late(deadline_s, is_plain=not asked.stream) from None
         finally:
             work.ends_at = math.inf  # who reads slowly may still be told of a failure
 
@@ -192,10 +192,11 @@ class Endpoint:
         return ask() if key is None else cache.answer(ask, key, receipt, fresh=said == "refresh")
 
 
-def _too_late(deadline_s: float) -> ApiError:
+def _too_late(deadline_s: float, *, is_plain: bool) -> ApiError:
+    way_out = " A stream comes as it is written, fewer max_tokens sooner." if is_plain else ""
     return ApiError(
         504,
-        f"No answer within {deadline_s:g} seconds.",
+        f"No answer within {deadline_s:g} seconds.{way_out}",
         type_="api_error",
         code="upstream_timeout",
         should_retry=False,

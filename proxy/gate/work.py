@@ -92,9 +92,14 @@ class Work:
             self._is_left = True
             self._task.cancel()
 
+    @property
+    def is_late(self) -> bool:
+        """Whether that its time is up is what it was cancelled for."""
+        return self._is_late and not self._is_left
+
     def undo_late(self) -> bool:
         """Take back that its time was up; False where that is not all it was cancelled for."""
-        if not self._is_late or self._is_left:
+        if not self.is_late:
             return False
         self._is_late = False
         return self._task.uncancel() == 0

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
-from adapters.base import CONTENT_EVENTS, AdapterError, ErrorKind, Event, Finish, Usage
+from adapters.base import (
+    CONTENT_EVENTS,
+    AdapterError,
+    ChatRequest,
+    ErrorKind,
+    Event,
+    Finish,
+    Usage,
+)
+from proxy.gate.work import Work
 
 SAYING = frozenset(CONTENT_EVENTS) - {Finish}
 """The events with something in them to show or to do."""
@@ -54,6 +64,30 @@ async def until_content(
     return first, nothing()
 
 
+async def until_end(
+    first: list[Any], rest: AsyncGenerator[list[Any], None], work: Work
+) -> tuple[list[Any], AsyncGenerator[list[Any], None]]:
+    """All events of an answer that goes out in one piece: what fails on its way may still rotate.
+
+    Where its time is up, those that there are; that it is comes behind them once more.
+    """
+    if Finish in map(type, first):
+        return first, rest
+    try:
+        async for batch in rest:
+            first += batch
+    except asyncio.CancelledError as late:
+        if not work.is_late:
+            raise
+        return first, _broken(late)
+    return first, nothing()
+
+
+def is_in_one_piece(request: Any) -> bool:
+    """Whether the client gets nothing of its answer before all of it is there."""
+    return isinstance(request, ChatRequest) and not request.stream
+
+
 async def until_kind(
     kind: type, events: AsyncGenerator[list[Any], None], provider: str
 ) -> tuple[list[Any], AsyncGenerator[list[Any], None]]:
@@ -72,7 +106,7 @@ async def until_kind(
     )
 
 
-async def _broken(error: AdapterError) -> AsyncGenerator[list[Event], None]:
+async def _broken(error: BaseException) -> AsyncGenerator[list[Event], None]:
     raise error
     yield []
 

@@ -35,7 +35,7 @@ from proxy.routing.budget import RetryBudget
 from proxy.routing.candidates import Chooser, Plan, Preference
 from proxy.routing.demands import demands
 from proxy.routing.failed import final_error
-from proxy.routing.first import EmptyAnswerError
+from proxy.routing.first import EmptyAnswerError, is_in_one_piece, until_end
 from proxy.routing.images import ImageFetcher
 from proxy.routing.keys import Keys
 from proxy.routing.line import Lines
@@ -215,6 +215,9 @@ class Router:
             longest = self._patience.share(candidate, streamed, attempts.tokens, began, left_s)
         try:
             first, rest = await self._open(ticket, attempts, longest.seconds)
+            ticket.answered()
+            if streamed is None and is_in_one_piece(attempts.request):
+                first, rest = await until_end(first, rest, attempts.work)
         except AdapterError as met:
             error = self._redactor.masked(met.at(candidate.provider))
             await self._failed(ticket, error, attempts, is_fair=longest.is_fair)
@@ -222,7 +225,6 @@ class Router:
         except BaseException:
             ticket.abandoned()
             raise
-        ticket.answered()
         if streamed is not None:
             self._patience.heard(candidate, streamed, began, self._clock())
         self.answered.add(candidate.provider)

@@ -1,6 +1,6 @@
 """What is asked of the usage log, and the JSON that is made of what it says.
 
-Each function takes the tables and runs in the store's thread. The statements are plain
+Each function takes the log's `Query` and runs in the store's thread. The statements are plain
 enough for SQLite and PostgreSQL; every value goes as a parameter, every name is one of ours.
 """
 
@@ -15,9 +15,7 @@ import orjson
 
 from adapters.base import Json
 from proxy.figures import percentile, tokens_per_s
-from proxy.store.base import Tables
-from proxy.store.request_log import TABLE
-from proxy.store.sqlite import columns
+from proxy.store.request_log import Query
 
 HOUR_MS = 3_600_000
 MAX_GROUPS = 50
@@ -44,13 +42,40 @@ RANKED = ("first_s", "total_s", "tokens_per_s")
 MAX_RANKED = 10_000
 """Times are told of the newest so many answers: sorting a quarter of a year takes too long."""
 
+FIELDS = (
+    "id",
+    "request_id",
+    "at_ms",
+    "app",
+    "asked",
+    "provider",
+    "model",
+    "first_choice",
+    "stream",
+    "status",
+    "error",
+    "finish",
+    "prompt",
+    "completion",
+    "reasoning",
+    "cached",
+    "estimated",
+    "first_s",
+    "total_s",
+    "waited_s",
+    "bytes_in",
+    "bytes_out",
+    "attempts",
+    "rotated",
+    "cancelled",
+    "partial",
+    "list_nano_usd",
+    "billed",
+)
 DERIVED = ("cost_nano_usd", "tokens_per_s")
-
-
-def names() -> list[str]:
-    """What is told of a request, in order: all columns but its story, and what comes of them."""
-    own = [name for name in columns(TABLE) if name not in ("id", "at_ms", "story")]
-    return ["id", "at", *own, *DERIVED]
+NAMES = ("id", "at", *(name for name in FIELDS if name not in ("id", "at_ms")), *DERIVED)
+"""What is told of a request."""
+FLAGS = frozenset({"stream", "estimated", "rotated", "cancelled", "partial", "billed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +94,21 @@ class Span:
 IN_SPAN = "at_ms >= :since AND at_ms < :until"
 
 
-def usage(log: Tables, span: Span, starts: Sequence[int], *, by: str) -> Json:
+def usage(query: Query, span: Span, starts: Sequence[int], *, by: str) -> Json:
     """Sums over time and in all, by `by`, with the middle and the slow end of the times.
 
     `first_choices` tells of each provider how often it was the first choice, and how often another
     answered then. `starts` are the Unix seconds at which the stretches of time begin. Each is asked
     for by itself: sorting all rows at once takes longer, and not all days are equally long.
     """
-    column, named = _largest(log, span, GROUPS[by])
+    column, named = _largest(query, span, GROUPS[by])
     series: dict[tuple[int, str | None], Json] = {}
     groups: dict[str | None, Json] = {}
     firsts: dict[str, Json] = {}
     total = _sums(NOTHING)
     ends = [*(start * 1000 for start in starts[1:]), span.until_ms]
     for start, until_ms in zip(starts, ends, strict=True):
-        for name, first, *found in log.rows(
+        for name, first, *found in query(
             f"SELECT {column}, first_choice, {', '.join(SUMS.values())} FROM requests"  # noqa: S608
             f" WHERE {IN_SPAN} GROUP BY 1, 2 ORDER BY 1, 2",
             {**Span(max(start * 1000, span.since_ms), until_ms).values, **named},
@@ -94,7 +119,7 @@ def usage(log: Tables, span: Span, starts: Sequence[int], *, by: str) -> Json:
             _add(total, sums)
             if first is not None:
                 _add(firsts.setdefault(first, {}), sums, FIRST)
-    _rank(log, {**span.values, **named}, column, groups)
+    _rank(query, {**span.values, **named}, column, groups)
     return {
         "total": total,
         "groups": sorted(groups.values(), key=lambda group: -group["requests"]),
@@ -103,9 +128,9 @@ def usage(log: Tables, span: Span, starts: Sequence[int], *, by: str) -> Json:
     }
 
 
-def _largest(log: Tables, span: Span, column: str) -> tuple[str, dict[str, object]]:
+def _largest(query: Query, span: Span, column: str) -> tuple[str, dict[str, object]]:
     """What to group by in place of a column with too many names, and its parameters."""
-    rows = log.rows(
+    rows = query(
         f"SELECT {column} FROM requests WHERE {IN_SPAN}"  # noqa: S608
         f" GROUP BY 1 ORDER BY COUNT(*) DESC LIMIT {MAX_GROUPS + 1}",
         span.values,
@@ -118,9 +143,9 @@ def _largest(log: Tables, span: Span, column: str) -> tuple[str, dict[str, objec
     return f"CASE WHEN {is_large} THEN {column} ELSE '{REST}' END", largest
 
 
-def totals(log: Tables, span: Span) -> Json:
+def totals(query: Query, span: Span) -> Json:
     """The sums of all requests of `span`."""
-    rows = log.rows(
+    rows = query(
         f"SELECT {', '.join(SUMS.values())} FROM requests WHERE {IN_SPAN}",  # noqa: S608
         span.values,
     )
@@ -137,14 +162,14 @@ def _add(to: Json, entry: Json, names: Iterable[str] = SUMS) -> None:
 
 
 def _rank(
-    log: Tables,
+    query: Query,
     values: Mapping[str, object],
     column: str,
     groups: Mapping[str | None, Json],
 ) -> None:
     """Add p50 and p95 of the times of whole answers, and of the speed."""
     measured: dict[str | None, list[tuple[float, float, float | None]]] = defaultdict(list)
-    rows = log.rows(
+    rows = query(
         f"SELECT {column}, first_s, total_s, completion FROM requests WHERE {IN_SPAN}"  # noqa: S608
         " AND finish IS NOT NULL AND first_s IS NOT NULL ORDER BY at_ms DESC LIMIT :most",
         {**values, "most": MAX_RANKED},
@@ -210,40 +235,46 @@ OUTCOMES: Mapping[str, str] = {
 }
 
 
-def requests(log: Tables, chosen: Filter, limit: int) -> list[Json]:
+def requests(query: Query, chosen: Filter, limit: int) -> list[Json]:
     """The newest requests that fit, without their stories."""
     where, values = chosen.where()
-    rest = f"WHERE {where} ORDER BY id DESC LIMIT :limit"
-    told = names()
-    return [_request(row, told) for row in log.find(TABLE, rest, {**values, "limit": limit})]
+    rows = query(
+        f"SELECT {', '.join(FIELDS)} FROM requests WHERE {where} ORDER BY id DESC LIMIT :limit",  # noqa: S608
+        {**values, "limit": limit},
+    )
+    return [_request(row) for row in rows]
 
 
-def request(log: Tables, wanted: str) -> Json | None:
+def request(query: Query, wanted: str) -> Json | None:
     """The receipt of the request with this row id or, the newest, with this request id.
 
     A request id has no index: ids are random, and keeping them in order would cost every request
     more than all the rest of its row, where a look at all rows takes some milliseconds.
     """
-    rows: list[Json] = []
+    select = f"SELECT {', '.join(FIELDS)}, story FROM requests WHERE"  # noqa: S608
+    rows: Sequence[Sequence[Any]] = ()
     if wanted.isdecimal() and len(wanted) < 16:
-        rows = log.find(TABLE, "WHERE id = :id", {"id": int(wanted)})
+        rows = query(f"{select} id = :id", {"id": int(wanted)})
     if not rows:
-        newest = "WHERE request_id = :id ORDER BY id DESC LIMIT 1"
-        rows = log.find(TABLE, newest, {"id": wanted})
+        rows = query(f"{select} request_id = :id ORDER BY id DESC LIMIT 1", {"id": wanted})
     if not rows:
         return None
-    return {**_request(rows[0], names()), "story": orjson.loads(rows[0]["story"])}
+    *row, story = rows[0]
+    return {**_request(row), "story": orjson.loads(story)}
 
 
-def _request(row: Json, told: Iterable[str]) -> Json:
-    first_s = row["first_s"]
-    row["at"] = row["at_ms"] / 1000
-    row["cost_nano_usd"] = row["list_nano_usd"] if row["billed"] else 0
-    row["tokens_per_s"] = (
-        None if first_s is None else tokens_per_s(first_s, row["total_s"], row["completion"])
+def _request(row: Sequence[Any]) -> Json:
+    found = dict(zip(FIELDS, row, strict=True))
+    first_s, total_s = found["first_s"], found["total_s"]
+    found["at"] = found["at_ms"] / 1000
+    found["cost_nano_usd"] = found["list_nano_usd"] if found["billed"] else 0
+    found["tokens_per_s"] = (
+        None if first_s is None else tokens_per_s(first_s, total_s, found["completion"])
     )
-    return {name: _shown(row[name]) for name in told}
+    return {name: _shown(name, found[name]) for name in NAMES}
 
 
-def _shown(value: Any) -> Any:
+def _shown(name: str, value: Any) -> Any:
+    if name in FLAGS:
+        return bool(value)
     return round(value, 4) if isinstance(value, float) else value

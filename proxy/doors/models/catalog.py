@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 
 from adapters.base import Adapter, AdapterError, Model
+from adapters.tasks import Prepares
 from proxy.candidate import Candidate
 from proxy.routing.candidates import ANY_MODEL
 from proxy.routing.keys import Keys, models_by_any
@@ -116,9 +117,9 @@ class Catalog:
             await asyncio.wait([task], timeout=TIMEOUT_S)
 
     async def warm(self) -> None:
-        """Have each list once, and with it all that a provider's first request would wait for.
+        """Have each list once, and have made what a provider's requests do not wait for.
 
-        Nothing is loaded for the sake of a local provider that is not there.
+        Nothing is done for the sake of a local provider that is not there.
         """
         ready = [name for name in self._adapters if self.is_configured(name)]
         await asyncio.gather(*map(self._warm, ready))
@@ -128,6 +129,11 @@ class Catalog:
         if adapter.last_resort or (adapter.local and not (await adapter.is_available()).reachable):
             return
         await self.relist(provider)
+        if isinstance(adapter, Prepares):
+            try:
+                await adapter.prepare()
+            except Exception as error:  # requests do without
+                log.warning("%s could not be prepared: %s", provider, type(error).__name__)
 
     async def close(self) -> None:
         """Stop asking."""

@@ -10,11 +10,31 @@ from tests.adapters.gemini.kit import native
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("model", ["gemini-2.5-flash", "models/gemini-2.5-flash"])
-def test_the_path_names_model_and_method(model: str, stream: bool) -> None:
+def test_the_path_names_the_model_and_asks_for_a_stream_in_either_case(
+    model: str, stream: bool
+) -> None:
     call = native(model=model, stream=stream)
-    method = "streamGenerateContent?alt=sse" if stream else "generateContent"
-    assert call.path == f"/v1beta/models/gemini-2.5-flash:{method}"
-    assert (call.method, call.stream) == ("POST", stream)
+    assert call.path == "/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse"
+    assert (call.method, call.stream) == ("POST", True)
+
+
+@pytest.mark.parametrize(
+    ("model", "fields"),
+    [
+        ("gemini-2.5-flash", {"n": 2}),
+        ("gemini-2.5-flash", {"params": {"logprobs": True}}),
+        (
+            "gemini-2.5-flash",
+            {"extensions": {"gemini": {"generationConfig": {"candidateCount": 2}}}},
+        ),
+        ("gemini-2.5-flash-image", {}),
+        ("gemini-2.5-flash-preview-tts", {"params": {"modalities": ["audio"]}}),
+    ],
+)
+def test_what_comes_in_one_piece_is_asked_for_so(model: str, fields: Json) -> None:
+    call = native(model=model, **fields)
+    assert call.path == f"/v1beta/models/{model}:generateContent"
+    assert not call.stream
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from typing import Any
+from unittest.mock import Mock
 
 import httpx
 import pytest
@@ -24,7 +25,7 @@ from adapters.base import (
     Thinking,
 )
 from adapters.gemini.adapter import GeminiAdapter, GeminiSettings
-from adapters.gemini.line import line
+from adapters.gemini.line import known, line
 from adapters.memory import LruMemory
 from tests.adapters.gemini.kit import GeminiKit, adapter, chunk, stream_of
 from tests.adapters.kit import API_KEY, TOOL, FakeUpstream, Reply, a_request, collect, json_reply
@@ -94,7 +95,7 @@ def in_camel_case(body: Json) -> Json:
     return spelled
 
 
-async def ask_the_sdk(fake: FakeUpstream, *, stream: bool, base_url: str | None) -> None:
+async def ask_the_sdk(fake: FakeUpstream, base_url: str | None) -> None:
     client = genai.Client(
         api_key=API_KEY,
         vertexai=False,
@@ -106,20 +107,17 @@ async def ask_the_sdk(fake: FakeUpstream, *, stream: bool, base_url: str | None)
         ),
     )
     asked: Json = {"model": MODEL, "contents": "Hi", "config": sdk_config()}
-    if stream:
-        async for _ in await client.aio.models.generate_content_stream(**asked):
-            pass
-    else:
-        await client.aio.models.generate_content(**asked)
+    async for _ in await client.aio.models.generate_content_stream(**asked):
+        pass
 
 
 @pytest.mark.parametrize("base_url", [None, GATEWAY])
 @pytest.mark.parametrize("stream", [False, True])
-async def test_our_request_is_the_sdks(stream: bool, base_url: str | None) -> None:
-    reply = stream_of(ANSWER) if stream else json_reply(ANSWER)
-    theirs, ours = FakeUpstream(reply), FakeUpstream(reply)
-    await ask_the_sdk(theirs, stream=stream, base_url=base_url)
+async def test_our_request_is_the_sdks_for_a_stream(stream: bool, base_url: str | None) -> None:
+    theirs, ours = FakeUpstream(stream_of(ANSWER)), FakeUpstream(stream_of(ANSWER))
+    await ask_the_sdk(theirs, base_url)
     own = adapter(ours.upstream, base_url=base_url)
+    await own.prepare()
     await collect(own, a_request(KIT, stream=stream, **OURS))
     [sdks], [request] = theirs.requests, ours.requests
     assert (request.method, request.url) == (sdks.method, sdks.url)
@@ -144,12 +142,26 @@ async def test_the_key_is_in_a_header_and_nowhere_else() -> None:
     assert API_KEY.encode() not in request.content
 
 
-async def test_the_sdk_is_asked_for_the_address_once() -> None:
+async def test_the_sdk_is_asked_once_and_no_request_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = Mock(side_effect=line)
+    monkeypatch.setattr("adapters.gemini.adapter.line", told)
     fake = FakeUpstream(json_reply(ANSWER))
     own = adapter(fake.upstream)
-    await asyncio.gather(*(collect(own, a_request(KIT)) for _ in range(5)))
+    await collect(own, a_request(KIT))
+    assert not told.called
+    await asyncio.gather(own.prepare(), own.prepare(), collect(own, a_request(KIT)))
+    assert told.call_count == 1
     assert len({str(request.url) for request in fake.requests}) == 1
-    assert len(fake.requests) == 5
+
+
+@pytest.mark.parametrize("base_url", [None, GATEWAY])
+def test_what_is_known_without_the_sdk_is_what_the_sdk_says(base_url: str | None) -> None:
+    here = line(API_KEY, base_url=base_url, api_version="v1beta", timeout_s=60)
+    before = known(API_KEY, base_url=base_url, api_version="v1beta")
+    assert before.url == here.url
+    assert before.headers["x-goog-api-key"] == here.headers["x-goog-api-key"]
 
 
 def test_the_sdk_is_not_loaded_before_it_is_needed() -> None:

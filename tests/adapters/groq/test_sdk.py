@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from adapters.base import AdapterError, ChatRequest, ErrorKind, Json, Model, Phase, Scope
 from adapters.groq.adapter import GroqAdapter, GroqSettings
-from adapters.groq.line import line
+from adapters.groq.line import known, line
 from adapters.upstream import Upstream
 from tests.adapters.groq.kit import GroqKit
 from tests.adapters.kit import (
@@ -32,6 +32,8 @@ from tests.adapters.kit import (
 )
 
 pytestmark = pytest.mark.anyio
+
+AGENT = {"user-agent": "pointsman"}
 
 KIT = GroqKit()
 ANSWER = Answer(texts=("Hi",))
@@ -81,6 +83,7 @@ async def test_our_request_is_the_sdks(stream: bool, base_url: str | None) -> No
         params={"temperature": 0.3, "reasoning_effort": "low"},
         extensions={"groq": {"reasoning_effort": "low"}},
     )
+    await adapter.prepare()
     await collect(adapter, request)
     [their], [our] = theirs.requests, ours.requests
     assert (our.method, str(our.url)) == (their.method, str(their.url))
@@ -90,7 +93,9 @@ async def test_our_request_is_the_sdks(stream: bool, base_url: str | None) -> No
     assert int(our.headers["content-length"]) == len(our.content)
 
 
-async def test_first_requests_at_once_make_one_client(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_sdk_is_asked_once_and_no_request_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     made = []
 
     class Counted(groq.AsyncGroq):
@@ -101,8 +106,18 @@ async def test_first_requests_at_once_make_one_client(monkeypatch: pytest.Monkey
     monkeypatch.setattr(groq, "AsyncGroq", Counted)
     fake = FakeUpstream(json_reply(KIT.whole(ANSWER)))
     own = GroqAdapter(GroqSettings(api_key=SecretStr(API_KEY)), fake.upstream, DictMemory())
-    await asyncio.gather(*(collect(own, a_request(KIT)) for _ in range(5)))
-    assert (len(fake.requests), len(made)) == (5, 1)
+    await collect(own, a_request(KIT))
+    assert made == []
+    await asyncio.gather(own.prepare(), own.prepare(), collect(own, a_request(KIT)))
+    assert (len(fake.requests), len(made)) == (2, 1)
+
+
+@pytest.mark.parametrize("base_url", [None, "https://g.example/proxy"])
+def test_what_is_known_without_the_sdk_is_what_the_sdk_says(base_url: str | None) -> None:
+    here, before = line(API_KEY, base_url=base_url), known(API_KEY, base_url=base_url)
+    said = {name.lower(): value for name, value in here.headers.items()}
+    assert before.url == here.url
+    assert before.headers == {name: said[name] for name in before.headers} | AGENT
 
 
 async def test_the_base_url_of_openais_clients_works_too() -> None:

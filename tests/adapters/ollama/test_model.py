@@ -179,8 +179,8 @@ async def test_the_models_that_are_pulled_are_listed() -> None:
         (json_reply({"error": "unauthorized"}, 401), ErrorKind.AUTH),
         (Reply((b"<html>",)), ErrorKind.BAD_RESPONSE),
         (json_reply([1]), ErrorKind.BAD_RESPONSE),
-        (json_reply({"models": [{"modified_at": "soon"}]}), ErrorKind.BAD_RESPONSE),
-        (json_reply("7", 500), ErrorKind.BAD_RESPONSE),
+        (json_reply({"models": [{"model": "m", "modified_at": "soon"}]}), ErrorKind.BAD_RESPONSE),
+        (json_reply("7", 500), ErrorKind.SERVER),
     ],
     ids=["refused", "slow", "unauthorized", "html", "list", "bad time", "odd error"],
 )

@@ -15,16 +15,29 @@ SCHEMA = ResponseFormat({"type": "object", "properties": {}}, name="way")
 WIDE = ("openai", "openrouter", "lmstudio")
 
 
-def test_nothing_is_added_to_the_plainest_request() -> None:
-    for name in PRESETS:
-        assert added(name) == ({}, ()), name
+def test_nothing_is_added_to_the_plainest_request_that_goes_elsewhere() -> None:
+    for name, profile in PRESETS.items():
+        if not profile.local:
+            assert added(name) == ({}, ()), name
+
+
+def test_at_home_a_plain_answer_comes_as_a_stream_that_shows_work_going_on() -> None:
+    for name in ("lmstudio", "llamacpp", "vllm", "jan"):
+        assert native(name).stream, name
+        assert not native(name, n=2).stream
 
 
 def test_a_stream_is_asked_to_count_where_that_is_known() -> None:
     for name, profile in PRESETS.items():
-        options = {"stream_options": {"include_usage": True}} if profile.usage_option else {}
-        assert added(name, stream=True) == ({"stream": True, **options}, ()), name
+        assert added(name, stream=True) == (streamed(name), ()), name
+        assert ("stream_options" in streamed(name)) == profile.usage_option
     assert not PRESETS["mistral"].usage_option
+
+
+def streamed(name: str) -> Json:
+    """What asks `name` for a stream."""
+    options = {"stream_options": {"include_usage": True}} if PRESETS[name].usage_option else {}
+    return {"stream": True, **options}
 
 
 def test_each_parameter_goes_under_the_houses_own_name_or_is_told_to_be_lost() -> None:
@@ -35,7 +48,7 @@ def test_each_parameter_goes_under_the_houses_own_name_or_is_told_to_be_lost() -
         kept = {
             profile.spelled.get(key, key): params[key] for key in params if key in profile.takes
         }
-        assert body == kept, name
+        assert body == kept | (streamed(name) if profile.local else {}), name
         assert set(warnings) == {f"dropped={key}" for key in params.keys() - profile.takes}, name
 
 
@@ -101,7 +114,8 @@ def test_a_schema_goes_along_or_becomes_words() -> None:
 def test_what_openai_does_not_define_goes_to_those_who_have_more() -> None:
     extensions = {"top_k": 5, "think": True, "groq": {}, "openai": {"seed": 3}}
 
-    assert added("llamacpp", extensions=extensions) == ({"top_k": 5, "seed": 3}, ())
+    body, warnings = added("llamacpp", extensions=extensions)
+    assert (body, warnings) == ({"top_k": 5, "seed": 3, **streamed("llamacpp")}, ())
     assert added("openai", extensions=extensions) == ({"seed": 3}, ("dropped=top_k",))
 
 

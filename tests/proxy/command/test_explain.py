@@ -30,7 +30,7 @@ def test_explain_shows_every_native_body_and_asks_nobody(
 
     assert result.exit_code == 0
     assert result.stdout.startswith("goes to gemini/gemini-flash-latest\n")
-    assert "gemini-flash-latest:generateContent" in result.stdout
+    assert "gemini-flash-latest:streamGenerateContent" in result.stdout
     assert "api/chat" in result.stdout
     assert "dropped=logit_bias" in result.stdout
     assert '"text": "Say hello."' in result.stdout

@@ -53,20 +53,43 @@ async def test_what_is_no_content_commits_nothing(build: Build, event: Event) ->
 
 
 @pytest.mark.parametrize("event", CONTENT, ids=lambda event: type(event).__name__)
-async def test_after_content_nothing_rotates(build: Build, event: Event) -> None:
+async def test_after_content_no_stream_rotates(build: Build, event: Event) -> None:
     assert type(event) in CONTENT_EVENTS
     station = build()
     station.play("north", [[Start()], [event], failure(SERVER, "north")])
     found: list[Event] = []
 
     with pytest.raises(AdapterError) as caught:
-        async with station.answer(request()) as events:
+        async with station.answer(request(stream=True)) as events:
             async for batch in events:
                 found += batch
 
     assert found == [Start(), event]
     assert caught.value.phase is Phase.AFTER_CONTENT
     assert station.calls() == [1, 0]
+
+
+async def test_a_plain_answer_that_breaks_on_its_way_rotates(build: Build) -> None:
+    station = build()
+    station.play("north", [[Start()], [Text("half an ans")], failure(SERVER, "north")])
+
+    events = await station.ask()
+
+    assert [event.text for event in events if type(event) is Text] == ["Hel", "lo"]
+    assert station.receipt.attempts == ["north:server", "south:200"]
+
+
+async def test_leaving_a_plain_answer_on_its_way_closes_the_provider(build: Build) -> None:
+    station = build()
+    station.play("north", [[Text("a")], HANG])
+    asking = asyncio.create_task(station.ask())
+    assert await asyncio.to_thread(station.adapters["north"].script.began.wait, 5)
+
+    asking.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert station.is_quiet
 
 
 def test_every_content_event_has_a_row_here() -> None:
@@ -97,7 +120,7 @@ async def test_leaving_early_closes_the_provider(build: Build) -> None:
     station = build()
     station.play("north", [[Text("a")], HANG])
 
-    async with station.answer(request()) as events:
+    async with station.answer(request(stream=True)) as events:
         await anext(events)
 
     assert station.is_quiet

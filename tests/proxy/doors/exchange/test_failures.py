@@ -54,8 +54,9 @@ def test_the_sdk_raises_a_failure_after_content(station: Station) -> None:
     assert caught.value.code == "no_provider_available"
 
 
-def test_a_plain_answer_that_breaks_off_is_an_error(station: Station) -> None:
-    station.north.play([[Text("partial")], failure(ErrorKind.BAD_RESPONSE, "north")])
+def test_a_plain_answer_that_breaks_off_everywhere_is_an_error(station: Station) -> None:
+    for name, script in (("north", station.north), ("south", station.south)):
+        script.play([[Text("partial")], failure(ErrorKind.BAD_RESPONSE, name)])
 
     response = station.post()
 

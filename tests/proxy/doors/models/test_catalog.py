@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -169,6 +170,19 @@ async def test_a_list_that_cannot_be_had_keeps_nobody_from_the_others(station: S
     await station.catalog.warm()
 
     assert set(station.catalog.lists()) == {"south"}
+
+
+async def test_what_no_request_waits_for_is_made_behind_the_lists(
+    station: Station, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, trouble in (("north", ValueError("SECRET")), ("south", None)):
+        station.adapters[name].prepare = AsyncMock(side_effect=trouble)  # type: ignore[attr-defined]
+
+    await station.catalog.warm()
+
+    station.adapters["south"].prepare.assert_awaited_once()  # type: ignore[attr-defined]
+    assert "north could not be prepared: ValueError" in caplog.text
+    assert "SECRET" not in caplog.text
 
 
 async def test_nothing_is_asked_of_who_is_not_there_or_only_stands_in() -> None:
