@@ -10,13 +10,15 @@ import httpx
 from adapters.base import AdapterError, ErrorKind, Phase, Scope
 from adapters.bedrock.credentials import Credentials
 from adapters.bedrock.settings import KIND, BedrockSettings
-from adapters.upstream import Reply, Upstream, raw_headers
+from adapters.upstream import Reply, Target, Upstream, raw_headers
 
 SERVICE = "bedrock"
 
 
 class Signer(Protocol):
-    """`region` is where its requests go."""
+    """`region` is where its requests go, `fixed` what is the same for each of them."""
+
+    fixed: Mapping[str, str]
 
     async def region(self) -> str: ...
     async def signed(self, method: str, url: httpx.URL, content: bytes) -> Mapping[str, str]:
@@ -30,7 +32,7 @@ class Bearer:
     """One of Bedrock's API keys."""
 
     def __init__(self, key: str, region: str, variable: str) -> None:
-        self._headers = {"authorization": f"Bearer {key}"}
+        self.fixed: Mapping[str, str] = {"authorization": f"Bearer {key}"}
         self._region = region
         self._variable = variable
 
@@ -38,7 +40,7 @@ class Bearer:
         return self._region or _no_region(self._variable)
 
     async def signed(self, method: str, url: httpx.URL, content: bytes) -> Mapping[str, str]:
-        return self._headers
+        return self.fixed
 
     def refused(self) -> None:
         """There is no other key."""
@@ -48,6 +50,7 @@ class Signature:
     """Signature version 4, as botocore makes it."""
 
     def __init__(self, settings: BedrockSettings) -> None:
+        self.fixed: Mapping[str, str] = {}
         self._credentials = Credentials(settings)
         self._variable = settings.variable("region")
 
@@ -71,7 +74,10 @@ class Signature:
 
 
 class SignedTarget:
-    """Where one operation of one model is asked; each call is signed by itself."""
+    """Where one operation of one model is asked; what has to be is signed with each call.
+
+    Raises what httpx raises, or ValueError, where no request can be made of key and address.
+    """
 
     def __init__(
         self, upstream: Upstream, url: httpx.URL, signer: Signer, timeouts: Mapping[str, float]
@@ -80,20 +86,31 @@ class SignedTarget:
         self._upstream = upstream
         self._signer = signer
         self._timeouts = timeouts
+        self._fixed = self._with(signer.fixed)
 
     async def post(self, content: bytes) -> Reply:
         """Raises what httpx raises, and AdapterError."""
-        headers = {"user-agent": "pointsman"}
-        headers |= await self._signer.signed("POST", self.url, content)
-        raw = raw_headers(headers, host=self.url.netloc.decode("ascii"))
-        return await self._upstream.target(self.url, raw, self._timeouts).post(content)
+        if self._signer.fixed:
+            return await self._fixed.post(content)
+        signed = await self._signer.signed("POST", self.url, content)
+        try:
+            target = self._with(signed)
+        except ValueError:
+            message = "the AWS credentials hold what no header can"
+            raise _unusable(message) from None
+        return await target.post(content)
+
+    def _with(self, headers: Mapping[str, str]) -> Target:
+        host = self.url.netloc.decode("ascii")
+        raw = raw_headers({"user-agent": "pointsman", **headers}, host=host)
+        return self._upstream.target(self.url, raw, self._timeouts)
 
 
 def _no_region(variable: str) -> str:
-    raise AdapterError(
-        ErrorKind.AUTH,
-        f"{variable} is not set, and no configuration of AWS names a region",
-        provider=KIND,
-        scope=Scope.KEY,
-        phase=Phase.BEFORE_SEND,
+    raise _unusable(f"{variable} is not set, and no configuration of AWS names a region")
+
+
+def _unusable(message: str) -> AdapterError:
+    return AdapterError(
+        ErrorKind.AUTH, message, provider=KIND, scope=Scope.KEY, phase=Phase.BEFORE_SEND
     )

@@ -28,7 +28,7 @@ GOOD_URL = "http://127.0.0.1:9"
         (GOOD_URL, "one\ntwo"),
     ],
 )
-@pytest.mark.parametrize("name", ["groq", "gemini"])
+@pytest.mark.parametrize("name", ["groq", "gemini", "bedrock"])
 async def test_what_no_request_can_be_made_of_is_a_failure_before_sending(
     name: str, base_url: str, key: str
 ) -> None:

@@ -22,7 +22,7 @@ from adapters.bedrock.credentials import Credentials, adapter_error
 from adapters.bedrock.settings import BedrockSettings
 from proxy.providers import providers_of
 from proxy.settings import Settings
-from tests.adapters.bedrock.kit import ASK, NOVA, BedrockKit, adapter, settings
+from tests.adapters.bedrock.kit import NOVA, BedrockKit, adapter, settings
 from tests.adapters.kit import (
     ANSWERS,
     API_KEY,
@@ -120,6 +120,7 @@ async def test_with_an_api_key_nothing_of_the_sdk_is_needed(
         ({}, "there are no AWS credentials"),
         ({"aws_profile": "gone"}, "ProfileNotFound"),
         ({"api_key": "k-1"}, "BEDROCK_REGION is not set"),
+        ({"access_key_id": "\u201cquoted\u201d", "secret_access_key": "x"}, "no header can"),
     ],
 )
 async def test_what_is_missing_is_told_before_anything_is_sent(given: Any, text: str) -> None:
@@ -348,4 +349,3 @@ def test_without_the_extra_and_without_a_key_it_says_what_to_do(
     assert "WORK_API_KEY" in str(unable.unconfigured)
     assert adapter(FakeUpstream().upstream).unconfigured is None
     assert settings().address == "https://bedrock-runtime.us-east-1.amazonaws.com"
-    assert ASK
