@@ -2,7 +2,7 @@
 
     uv run benchmarks/usage_queries.py
 
-Each query is run five times through `proxy.store.snapshot.SqliteReader`; the median is told, in ms.
+Each query is run five times through `proxy.store.database.Database`; the median is told, in ms.
 Exits with 1 if one takes longer than 200 ms.
 """
 
@@ -27,9 +27,7 @@ from proxy.store.queries import (
     requests,
     usage,
 )
-from proxy.store.request_log import RequestLog
 from proxy.store.rows import usage_row
-from proxy.store.snapshot import SqliteReader
 from proxy.store.steps import starts
 
 ROWS = 100_000
@@ -40,11 +38,8 @@ CANDIDATES = tuple(Candidate(f"provider-{number}", "a-model-of-its-own") for num
 
 def fill(path: Path, now_s: float, rows: int = ROWS) -> None:
     """A month of eight apps, spread evenly."""
-    database = Database(f"sqlite:///{path}")
-    database.open()
-    database.close()
     chance = random.Random(1)
-    log = RequestLog(path)
+    log = Database(f"sqlite:///{path}")
     for start in range(0, rows, 500):
         numbers = range(start, min(start + 500, rows))
         ages = (DAYS * 86_400 * (1 - number / rows) for number in numbers)
@@ -79,24 +74,28 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "store.db"
         fill(path, now_s)
-        reader = SqliteReader(path)
+        database = Database(f"sqlite:///{path}")
 
         def page(days: int, step: str, by: str) -> None:
             since_s = now_s - days * 86_400
             span = Span(int(since_s * 1000), int(now_s * 1000) + 1)
-            usage(reader.rows, span, starts(since_s, now_s, step), by=by)
+            begins = starts(since_s, now_s, step)
+            database.read(lambda log: usage(log, span, begins, by=by))
+
+        def listed(chosen: Filter) -> None:
+            database.read(lambda log: requests(log, chosen, 50))
 
         queries: dict[str, Callable[[], object]] = {
             "a day by provider": lambda: page(1, "hour", "provider"),
             "all by provider": lambda: page(DAYS + 1, "day", "provider"),
             "all by app": lambda: page(DAYS + 1, "day", "app"),
-            "log, newest": lambda: requests(reader.rows, Filter(), 50),
-            "log, oldest": lambda: requests(reader.rows, Filter(before=100), 50),
-            "log, nothing fits": lambda: requests(reader.rows, Filter(app="nobody"), 50),
-            "receipt": lambda: request(reader.rows, "req-5"),
+            "log, newest": lambda: listed(Filter()),
+            "log, oldest": lambda: listed(Filter(before=100)),
+            "log, nothing fits": lambda: listed(Filter(app="nobody")),
+            "receipt": lambda: database.read(lambda log: request(log, "req-5")),
         }
         slow = [name for name, run in queries.items() if timed(name, run) > LONGEST_MS]
-        reader.close()
+        database.close()
     sys.exit(1 if slow else 0)
 
 

@@ -43,7 +43,7 @@ from proxy.routing.keys import Keys
 from proxy.routing.open import routing_of
 from proxy.routing.preference import built_in_models
 from proxy.settings import Settings
-from proxy.store.migrate import NewerSchemaError
+from proxy.store.base import NewerSchemaError
 from proxy.store.preferences import preferences_of
 from proxy.store.prices import price_list_of
 from proxy.store.setbacks import Setbacks

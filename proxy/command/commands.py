@@ -373,8 +373,7 @@ def failures() -> Iterator[None]:
     """End the command with what went wrong."""
     from proxy.command.remote import RemoteError
     from proxy.errors import ApiError
-    from proxy.store.migrate import NewerSchemaError
-    from proxy.store.storage import StoreError
+    from proxy.store.base import NewerSchemaError, StoreError
 
     try:
         yield

@@ -26,8 +26,8 @@ from proxy.private import NotPrivateError, check_file, check_folder
 from proxy.providers import same_keys
 from proxy.routing.candidates import Preference
 from proxy.settings import Settings, SettingsError, placeholder_keys, strange_settings
-from proxy.store.migrate import HEAD, NewerSchemaError, unknown_schema
-from proxy.store.snapshot import StoreError, sqlite_path
+from proxy.store.base import NewerSchemaError, StoreError, sqlite_path
+from proxy.store.migrate import HEAD, unknown_schema
 
 ASK_TIMEOUT_S = 4.0
 LOCK_TIMEOUT_S = 0.25

@@ -18,8 +18,8 @@ from proxy.doors import request_at
 from proxy.doors.openai import parse_json
 from proxy.errors import ApiError, bad_request
 from proxy.routing.operations import OPERATIONS, Operations
+from proxy.store.base import StoreError
 from proxy.store.preferences import DEFAULT, Preferences
-from proxy.store.storage import StoreError
 
 DISK_FULL_STATE = "53100"  # PostgreSQL's SQLSTATE
 

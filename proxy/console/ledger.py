@@ -15,19 +15,18 @@ import orjson
 from adapters.base import Json
 from proxy.errors import ApiError, bad_request
 from proxy.store.arms import arms
+from proxy.store.base import StoreError, Tables
 from proxy.store.queries import (
     GROUPS,
-    NAMES,
     OUTCOMES,
     Filter,
     Span,
+    names,
     request,
     requests,
     usage,
 )
-from proxy.store.request_log import Query
 from proxy.store.rows import UsageQueue
-from proxy.store.snapshot import StoreError
 from proxy.store.steps import DAY_S, STEPS, begin_of, starts
 
 DAYS: Mapping[str, int] = {"24h": 1, "7d": 7, "30d": 30, "90d": 90}
@@ -44,7 +43,7 @@ class Source(Protocol):
 
     usage: UsageQueue
 
-    def query(self, work: Callable[[Query], T]) -> Awaitable[T]: ...
+    def query(self, work: Callable[[Tables], T]) -> Awaitable[T]: ...
 
 
 class Ledger:
@@ -68,7 +67,7 @@ class Ledger:
         step = _word(params, "step", STEPS) or ("hour" if reach in ("today", "24h") else "day")
         span = span_of(reach, self._wall())
         begins = starts(span.since_ms / 1000, span.until_ms / 1000, step)
-        found = await self._read(lambda query: usage(query, span, begins, by=by))
+        found = await self._read(lambda log: usage(log, span, begins, by=by))
         return {
             "range": reach,
             "by": by,
@@ -86,18 +85,18 @@ class Ledger:
         """How the arms of a split choice compare in `range`."""
         reach = _word(params, "range", RANGES) or "today"
         span = span_of(reach, self._wall())
-        return {"range": reach, "arms": await self._read(lambda query: arms(query, span))}
+        return {"range": reach, "arms": await self._read(lambda log: arms(log, span))}
 
     async def requests(self, params: Params) -> Json:
         """A page of the request log, the newest first; `next` is the `before` of the one after."""
         chosen = filter_of(params)
         limit = min(_number(params, "limit", 50), MAX_PAGE)
-        rows = await self._read(lambda query: requests(query, chosen, limit))
+        rows = await self._read(lambda log: requests(log, chosen, limit))
         return {"requests": rows, "next": rows[-1]["id"] if len(rows) == limit else None}
 
     async def request(self, wanted: str) -> Json:
         """One request's receipt, by its row id or its request id."""
-        found = await self._read(lambda query: request(query, wanted))
+        found = await self._read(lambda log: request(log, wanted))
         if found is None:
             raise ApiError(404, "There is no such request in the log.", code="not_found")
         return found
@@ -117,9 +116,9 @@ class Ledger:
         yield encode([])
 
     async def _page(self, chosen: Filter) -> list[Json]:
-        return await self._read(lambda query: requests(query, chosen, EXPORT_PAGE))
+        return await self._read(lambda log: requests(log, chosen, EXPORT_PAGE))
 
-    async def _read(self, work: Callable[[Query], T]) -> T:
+    async def _read(self, work: Callable[[Tables], T]) -> T:
         try:
             return await self._source.query(work)
         except StoreError as error:
@@ -197,7 +196,7 @@ class _Csv:
         lines = csv.writer(text)
         if not self._is_begun:
             self._is_begun = True
-            lines.writerow(NAMES)
+            lines.writerow(names())
         lines.writerows([_cell(value) for value in row.values()] for row in page)
         return text.getvalue().encode()
 

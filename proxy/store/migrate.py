@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from proxy import private
+from proxy.store.base import BUSY_TIMEOUT_MS, NewerSchemaError
+from proxy.store.mishaps import check_files, told
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine, MetaData
+    from sqlalchemy import Connection, MetaData
 
 HEAD = "0005"
+HAS_VERSION = "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"
 TOUCH = "UPDATE alembic_version SET version_num = version_num"
 VERSION_TABLE = (
     "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"
@@ -27,23 +32,46 @@ LOCK = 0x706F696E74
 """The advisory lock under which PostgreSQL's schema is looked at and changed."""
 
 
-class NewerSchemaError(Exception):
-    """The database is a newer version's or another program's, which this one must not touch."""
-
-
-def migrate(engine: Engine, schema: MetaData, path: Path | None) -> None:
-    """Bring the database up to `schema`; `path` is the SQLite file, if it is one.
+def migrate(connection: Connection, schema: MetaData) -> None:
+    """Bring a database up to `schema`, in the connection's transaction.
 
     Raises NewerSchemaError, and whatever SQLAlchemy raises when the database cannot be used.
     """
-    with engine.begin() as connection:
-        _wait_for_others(connection)
+    _wait_for_others(connection)
+    found = _version(connection)
+    if found is None:
+        schema.create_all(connection)
+        _stamp(connection)
+    elif found != HEAD:
+        _upgrade(connection, found, None)
+
+
+def migrate_file(path: Path) -> None:
+    """Bring a SQLite file of an older version up to today's schema; raises the same."""
+    if "alembic" not in sys.modules:
+        check_files()
+    from sqlalchemy import NullPool, create_engine, event
+    from sqlalchemy.exc import SQLAlchemyError
+
+    engine = create_engine("sqlite://", creator=partial(_connected, path), poolclass=NullPool)
+    event.listen(engine, "begin", lambda one: one.exec_driver_sql("BEGIN IMMEDIATE"))
+    with told(path, also=(SQLAlchemyError,)), engine.begin() as connection:
         found = _version(connection)
-        if found is None:
-            schema.create_all(connection)
-            _stamp(connection)
-        elif found != HEAD:
+        if found is not None and found != HEAD:
             _upgrade(connection, found, path)
+
+
+def version_of(connection: sqlite3.Connection) -> str | None:
+    """The schema of a SQLite file; None where it has none of ours."""
+    if not connection.execute(HAS_VERSION).fetchall():
+        return None
+    found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    return str(found[0]) if found else None
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    # Without a level of isolation, else Python commits before and after a change of tables.
+    return sqlite3.connect(path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None)
 
 
 def _wait_for_others(connection: Connection) -> None:

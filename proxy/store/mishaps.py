@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
-
 from proxy.private import NotPrivateError
-from proxy.store.snapshot import StoreError, named
+from proxy.store.base import StoreError, named
 
+SPARE_FILES = 16
 _DAMAGED = (AttributeError, TypeError, ValueError)
-_WRONG = (ImportError, OSError, SQLAlchemyError, sqlite3.Error, *_DAMAGED)
+_WRONG: tuple[type[Exception], ...] = (ImportError, OSError, sqlite3.Error, *_DAMAGED)
 
 
 @contextmanager
-def told(path: Path | None) -> Iterator[None]:
-    """Raise a StoreError that says it; `path` is the SQLite file, if it is one."""
+def told(path: Path | None, *, also: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Raise a StoreError that says it; `path` is the SQLite file, if it is one.
+
+    `also` are the errors of a library that is not always loaded.
+    """
     try:
         yield
-    except _WRONG as error:
+    except (*_WRONG, *also) as error:
         raise StoreError(_reason(error, path)) from error
 
 
 def _reason(error: Exception, path: Path | None) -> str:
-    cause = (isinstance(error, DBAPIError) and error.orig) or error
+    cause: BaseException = getattr(error, "orig", None) or error
     where = named(path)
     if isinstance(cause, NotPrivateError):
         return f"{where} is not used: {cause}"
@@ -35,13 +38,11 @@ def _reason(error: Exception, path: Path | None) -> str:
     for codes, words in _WORDS.items():
         if code.startswith(codes):
             return words.format(where)
-    if isinstance(cause, ArgumentError):
-        return "POINTSMAN_DATABASE_URL is not the URL of a database"
     if isinstance(cause, ImportError):
         return f"{where} needs a driver that is not installed: {cause.name}"
     if isinstance(cause, _DAMAGED):
         return f"{where} holds what this program did not write"
-    if isinstance(error, OperationalError) and path is None:
+    if type(error).__name__ == "OperationalError" and path is None:
         return f"{where} cannot be reached"
     return (
         f"{where} cannot be used ({type(cause).__name__}):"
@@ -71,3 +72,16 @@ def _code(cause: BaseException) -> str:
     if isinstance(cause, OSError):
         return errno.errorcode.get(cause.errno or 0, "")
     return getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or ""
+
+
+def check_files() -> None:
+    """Raise StoreError unless there is room for the files that are read to load a library."""
+    spare: list[int] = []
+    try:
+        for _ in range(SPARE_FILES):
+            spare.append(os.open(os.devnull, os.O_RDONLY))  # noqa: PERF401 - those before a failure
+    except OSError as error:
+        raise StoreError("too many files are open to load the database's library") from error
+    finally:
+        for one in spare:
+            os.close(one)

@@ -1,18 +1,20 @@
-"""The user's choice, in memory: read on every request, changed now and then, never waited for."""
+"""The user's choice: a table, and in memory, where every request reads it and none waits for it."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Protocol
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
 
 from proxy.routing.candidates import Preference
 from proxy.settings import Settings
+from proxy.store.base import Tables
 
 DEFAULT = "default"
+TABLE = "user_preferences"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,3 +151,43 @@ def preferences_of(settings: Settings, providers: Collection[str]) -> Preference
         fallback=settings.fallback,
     )
     return Preferences(first, providers)
+
+
+def stored(tables: Tables) -> list[StoredPreference]:
+    """Every row of the table."""
+    return [_stored(**row) for row in tables.find(TABLE)]
+
+
+def save(tables: Tables, row: StoredPreference) -> StoredPreference:
+    """Write a row, keeping when it was created."""
+    now = datetime.now(UTC)
+    before = [_stored(**old) for old in tables.find(TABLE, "WHERE id = :id", {"id": row.id})]
+    row = replace(row, created_at=before[0].created_at if before else now, updated_at=now)
+    values = asdict(row)
+    values |= {"default_llm_provider": values.pop("provider"), "split": values["split"] or None}
+    tables.put(TABLE, [values])
+    return row
+
+
+def remove(tables: Tables, row_id: str) -> None:
+    """Forget a row."""
+    tables.run("DELETE FROM user_preferences WHERE id = :id", {"id": row_id})
+
+
+def _stored(
+    *,
+    default_llm_provider: str | None,
+    aliases: Any,
+    models: Any,
+    fallback: Any,
+    split: Any,
+    **row: Any,
+) -> StoredPreference:
+    return StoredPreference(
+        provider=default_llm_provider,
+        models=dict(models),
+        aliases={name: dict(named) for name, named in aliases.items()},
+        fallback=tuple(fallback),
+        split=dict(split or {}),
+        **row,
+    )

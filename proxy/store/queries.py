@@ -1,6 +1,6 @@
 """What is asked of the usage log, and the JSON that is made of what it says.
 
-Each function takes the log's `Query` and runs in the store's thread. The statements are plain
+Each function takes the tables and runs in the store's thread. The statements are plain
 enough for SQLite and PostgreSQL; every value goes as a parameter, every name is one of ours.
 """
 
@@ -15,7 +15,9 @@ import orjson
 
 from adapters.base import Json
 from proxy.figures import percentile, tokens_per_s
-from proxy.store.request_log import Query
+from proxy.store.base import Tables
+from proxy.store.request_log import TABLE
+from proxy.store.sqlite import columns
 
 HOUR_MS = 3_600_000
 MAX_GROUPS = 50
@@ -42,40 +44,13 @@ RANKED = ("first_s", "total_s", "tokens_per_s")
 MAX_RANKED = 10_000
 """Times are told of the newest so many answers: sorting a quarter of a year takes too long."""
 
-FIELDS = (
-    "id",
-    "request_id",
-    "at_ms",
-    "app",
-    "asked",
-    "provider",
-    "model",
-    "first_choice",
-    "stream",
-    "status",
-    "error",
-    "finish",
-    "prompt",
-    "completion",
-    "reasoning",
-    "cached",
-    "estimated",
-    "first_s",
-    "total_s",
-    "waited_s",
-    "bytes_in",
-    "bytes_out",
-    "attempts",
-    "rotated",
-    "cancelled",
-    "partial",
-    "list_nano_usd",
-    "billed",
-)
 DERIVED = ("cost_nano_usd", "tokens_per_s")
-NAMES = ("id", "at", *(name for name in FIELDS if name not in ("id", "at_ms")), *DERIVED)
-"""What is told of a request."""
-FLAGS = frozenset({"stream", "estimated", "rotated", "cancelled", "partial", "billed"})
+
+
+def names() -> list[str]:
+    """What is told of a request, in order: all columns but its story, and what comes of them."""
+    own = [name for name in columns(TABLE) if name not in ("id", "at_ms", "story")]
+    return ["id", "at", *own, *DERIVED]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +69,21 @@ class Span:
 IN_SPAN = "at_ms >= :since AND at_ms < :until"
 
 
-def usage(query: Query, span: Span, starts: Sequence[int], *, by: str) -> Json:
+def usage(log: Tables, span: Span, starts: Sequence[int], *, by: str) -> Json:
     """Sums over time and in all, by `by`, with the middle and the slow end of the times.
 
     `first_choices` tells of each provider how often it was the first choice, and how often another
     answered then. `starts` are the Unix seconds at which the stretches of time begin. Each is asked
     for by itself: sorting all rows at once takes longer, and not all days are equally long.
     """
-    column, named = _largest(query, span, GROUPS[by])
+    column, named = _largest(log, span, GROUPS[by])
     series: dict[tuple[int, str | None], Json] = {}
     groups: dict[str | None, Json] = {}
     firsts: dict[str, Json] = {}
     total = _sums(NOTHING)
     ends = [*(start * 1000 for start in starts[1:]), span.until_ms]
     for start, until_ms in zip(starts, ends, strict=True):
-        for name, first, *found in query(
+        for name, first, *found in log.rows(
             f"SELECT {column}, first_choice, {', '.join(SUMS.values())} FROM requests"  # noqa: S608
             f" WHERE {IN_SPAN} GROUP BY 1, 2 ORDER BY 1, 2",
             {**Span(max(start * 1000, span.since_ms), until_ms).values, **named},
@@ -119,7 +94,7 @@ def usage(query: Query, span: Span, starts: Sequence[int], *, by: str) -> Json:
             _add(total, sums)
             if first is not None:
                 _add(firsts.setdefault(first, {}), sums, FIRST)
-    _rank(query, {**span.values, **named}, column, groups)
+    _rank(log, {**span.values, **named}, column, groups)
     return {
         "total": total,
         "groups": sorted(groups.values(), key=lambda group: -group["requests"]),
@@ -128,9 +103,9 @@ def usage(query: Query, span: Span, starts: Sequence[int], *, by: str) -> Json:
     }
 
 
-def _largest(query: Query, span: Span, column: str) -> tuple[str, dict[str, object]]:
+def _largest(log: Tables, span: Span, column: str) -> tuple[str, dict[str, object]]:
     """What to group by in place of a column with too many names, and its parameters."""
-    rows = query(
+    rows = log.rows(
         f"SELECT {column} FROM requests WHERE {IN_SPAN}"  # noqa: S608
         f" GROUP BY 1 ORDER BY COUNT(*) DESC LIMIT {MAX_GROUPS + 1}",
         span.values,
@@ -143,9 +118,9 @@ def _largest(query: Query, span: Span, column: str) -> tuple[str, dict[str, obje
     return f"CASE WHEN {is_large} THEN {column} ELSE '{REST}' END", largest
 
 
-def totals(query: Query, span: Span) -> Json:
+def totals(log: Tables, span: Span) -> Json:
     """The sums of all requests of `span`."""
-    rows = query(
+    rows = log.rows(
         f"SELECT {', '.join(SUMS.values())} FROM requests WHERE {IN_SPAN}",  # noqa: S608
         span.values,
     )
@@ -162,14 +137,14 @@ def _add(to: Json, entry: Json, names: Iterable[str] = SUMS) -> None:
 
 
 def _rank(
-    query: Query,
+    log: Tables,
     values: Mapping[str, object],
     column: str,
     groups: Mapping[str | None, Json],
 ) -> None:
     """Add p50 and p95 of the times of whole answers, and of the speed."""
     measured: dict[str | None, list[tuple[float, float, float | None]]] = defaultdict(list)
-    rows = query(
+    rows = log.rows(
         f"SELECT {column}, first_s, total_s, completion FROM requests WHERE {IN_SPAN}"  # noqa: S608
         " AND finish IS NOT NULL AND first_s IS NOT NULL ORDER BY at_ms DESC LIMIT :most",
         {**values, "most": MAX_RANKED},
@@ -235,46 +210,40 @@ OUTCOMES: Mapping[str, str] = {
 }
 
 
-def requests(query: Query, chosen: Filter, limit: int) -> list[Json]:
+def requests(log: Tables, chosen: Filter, limit: int) -> list[Json]:
     """The newest requests that fit, without their stories."""
     where, values = chosen.where()
-    rows = query(
-        f"SELECT {', '.join(FIELDS)} FROM requests WHERE {where} ORDER BY id DESC LIMIT :limit",  # noqa: S608
-        {**values, "limit": limit},
-    )
-    return [_request(row) for row in rows]
+    rest = f"WHERE {where} ORDER BY id DESC LIMIT :limit"
+    told = names()
+    return [_request(row, told) for row in log.find(TABLE, rest, {**values, "limit": limit})]
 
 
-def request(query: Query, wanted: str) -> Json | None:
+def request(log: Tables, wanted: str) -> Json | None:
     """The receipt of the request with this row id or, the newest, with this request id.
 
     A request id has no index: ids are random, and keeping them in order would cost every request
     more than all the rest of its row, where a look at all rows takes some milliseconds.
     """
-    select = f"SELECT {', '.join(FIELDS)}, story FROM requests WHERE"  # noqa: S608
-    rows: Sequence[Sequence[Any]] = ()
+    rows: list[Json] = []
     if wanted.isdecimal() and len(wanted) < 16:
-        rows = query(f"{select} id = :id", {"id": int(wanted)})
+        rows = log.find(TABLE, "WHERE id = :id", {"id": int(wanted)})
     if not rows:
-        rows = query(f"{select} request_id = :id ORDER BY id DESC LIMIT 1", {"id": wanted})
+        newest = "WHERE request_id = :id ORDER BY id DESC LIMIT 1"
+        rows = log.find(TABLE, newest, {"id": wanted})
     if not rows:
         return None
-    *row, story = rows[0]
-    return {**_request(row), "story": orjson.loads(story)}
+    return {**_request(rows[0], names()), "story": orjson.loads(rows[0]["story"])}
 
 
-def _request(row: Sequence[Any]) -> Json:
-    found = dict(zip(FIELDS, row, strict=True))
-    first_s, total_s = found["first_s"], found["total_s"]
-    found["at"] = found["at_ms"] / 1000
-    found["cost_nano_usd"] = found["list_nano_usd"] if found["billed"] else 0
-    found["tokens_per_s"] = (
-        None if first_s is None else tokens_per_s(first_s, total_s, found["completion"])
+def _request(row: Json, told: Iterable[str]) -> Json:
+    first_s = row["first_s"]
+    row["at"] = row["at_ms"] / 1000
+    row["cost_nano_usd"] = row["list_nano_usd"] if row["billed"] else 0
+    row["tokens_per_s"] = (
+        None if first_s is None else tokens_per_s(first_s, row["total_s"], row["completion"])
     )
-    return {name: _shown(name, found[name]) for name in NAMES}
+    return {name: _shown(row[name]) for name in told}
 
 
-def _shown(name: str, value: Any) -> Any:
-    if name in FLAGS:
-        return bool(value)
+def _shown(value: Any) -> Any:
     return round(value, 4) if isinstance(value, float) else value

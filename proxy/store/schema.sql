@@ -1,4 +1,3 @@
-BEGIN TRANSACTION;
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num));
 INSERT INTO "alembic_version" VALUES('0005');
 CREATE TABLE cooldowns (
@@ -71,4 +70,3 @@ CREATE TABLE verdicts (
 CREATE INDEX ix_signatures_created_at ON signatures (created_at);
 CREATE INDEX ix_requests_at_ms ON requests (at_ms);
 CREATE INDEX ix_verdicts_at_ms ON verdicts (at_ms);
-COMMIT;

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from proxy.limits.health import DayQuota, Health
 from proxy.limits.retired import Gone, Retired
 from proxy.routing.keys import Keys
-from proxy.store.snapshot import Cooldown
+from proxy.store.base import Tables
 
 QUOTA = "day quota"
 GONE = "gone: "
+TABLE = "cooldowns"
+THIS = "WHERE provider = :provider AND model = :model"
+
+
+class Cooldown(NamedTuple):
+    """A row: until when a provider's model is out, and why."""
+
+    provider: str
+    model: str
+    until: datetime
+    reason: str
 
 
 class Setbacks:
@@ -36,7 +48,7 @@ class Setbacks:
         for one in self._retired.gone() if self._retired else ():
             rows[one.provider, one.model] = (one.until, GONE + one.words)
         return frozenset(
-            (provider, model, datetime.fromtimestamp(round(until), UTC), reason)
+            Cooldown(provider, model, datetime.fromtimestamp(round(until), UTC), reason)
             for (provider, model), (until, reason) in rows.items()
         )
 
@@ -53,3 +65,17 @@ class Setbacks:
         self._health.restore(quotas)
         if self._retired:
             self._retired.restore(gone)
+
+
+def saved(tables: Tables) -> list[Cooldown]:
+    """Each that was saved."""
+    return [Cooldown(**row) for row in tables.find(TABLE)]
+
+
+def save(tables: Tables, fresh: Iterable[Cooldown], gone: Iterable[Cooldown]) -> None:
+    """Forget those that are gone and write the others; what another process says stays."""
+    for provider, model, until, _ in gone:
+        key = {"provider": provider, "model": model}
+        if any(row["until"] <= until for row in tables.find(TABLE, THIS, key)):
+            tables.run(f"DELETE FROM cooldowns {THIS}", key)  # noqa: S608 - names of our own
+    tables.put(TABLE, [Cooldown(*one)._asdict() for one in fresh])

@@ -20,9 +20,9 @@ import httpx
 from adapters.base import Json
 from proxy.limits.health import Health
 from proxy.settings import Settings
+from proxy.store.base import StoreError
 from proxy.store.prices import NANO
 from proxy.store.queries import HOUR_MS, Span, totals
-from proxy.store.snapshot import StoreError
 from proxy.store.steps import begin_of
 from proxy.store.storage import Storage
 from proxy.telemetry.webhook import post
@@ -160,14 +160,14 @@ class Alerts:
         found = []
         if (rate := self._thresholds.error_rate) is not None:
             hour = Span(until_ms - HOUR_MS, until_ms)
-            told = await self._storage.query(lambda query: totals(query, hour))
+            told = await self._storage.query(lambda log: totals(log, hour))
             errors, requests = told["errors"], told["requests"]
             share = errors / requests if requests >= LEAST_REQUESTS else 0.0
             text = f"{errors:,} of the last hour's {requests:,} requests failed"
             found.append(Reading("error_rate", None, round(share, 4), rate, text))
         if (most := self._thresholds.cost_usd) is not None:
             day = Span(begin_of(now.timestamp(), "day") * 1000, until_ms)
-            told = await self._storage.query(lambda query: totals(query, day))
+            told = await self._storage.query(lambda log: totals(log, day))
             cost = told["cost_nano_usd"] / NANO
             text = f"today has cost ${cost:,.2f} of ${most:,.2f}"
             found.append(Reading("cost_usd", None, cost, most, text))

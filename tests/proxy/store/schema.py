@@ -8,23 +8,30 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
-from proxy.store.new_file import SCHEMA
-from tests.proxy.store.kit import opened
+from sqlalchemy import create_engine
+
+from proxy.store.migrate import migrate
+from proxy.store.sqlite import SCHEMA
+from proxy.store.tables import TABLES
 
 
 def schema() -> str:
-    """The statements that make a database as `proxy.store.database` makes it."""
+    """The statements that make a database as SQLModel makes it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "store.db"
-        with opened(f"sqlite:///{path}"):
-            pass
+        engine = create_engine(f"sqlite:///{path}")
+        with engine.begin() as connection:
+            migrate(connection, TABLES)
+        engine.dispose()
         return dump(path)
 
 
 def dump(path: Path) -> str:
     """The statements that make the database anew."""
     with closing(sqlite3.connect(path)) as connection:
-        return re.sub(r" +\n", "\n", "\n".join(connection.iterdump()) + "\n")
+        begin, *statements, commit = connection.iterdump()
+        assert (begin, commit) == ("BEGIN TRANSACTION;", "COMMIT;")
+        return re.sub(r" +\n", "\n", "\n".join(statements) + "\n")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from adapters.base import Usage
 from proxy.candidate import Candidate
 from proxy.console.ledger import Ledger
 from proxy.routing.receipt import Receipt
-from proxy.store import database
+from proxy.store import arms
 from tests.proxy.store.test_queries import FAR, NEAR, NOW, Log
 from tests.proxy.store.test_rows import answered
 
@@ -85,7 +85,7 @@ async def test_verdicts_are_counted_for_all_who_were_judged(log: Log) -> None:
 
 
 def test_only_so_many_verdicts_are_kept(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "MAX_VERDICTS", 4)
+    monkeypatch.setattr(arms, "MAX_VERDICTS", 4)
     for _ in range(5):
         log.database.save_verdict([(NEAR, True), (FAR, False)])
     assert log.database.rows("SELECT COUNT(*) FROM verdicts", {})[0][0] == 4

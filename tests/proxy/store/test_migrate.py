@@ -15,12 +15,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlmodel import SQLModel
 
 from proxy.store import migrate
+from proxy.store.base import NewerSchemaError, StoreError, sqlite_path
 from proxy.store.database import Database
-from proxy.store.migrate import HEAD, SCRIPTS, NewerSchemaError
-from proxy.store.snapshot import SqliteReader, StoreError, sqlite_path
+from proxy.store.migrate import HEAD, SCRIPTS
+from proxy.store.tables import TABLES
 from tests.proxy.store.kit import FULL_ROW, opened, running
 
 pytestmark = pytest.mark.anyio
@@ -85,7 +85,7 @@ def test_the_migrations_lead_to_the_tables_of_today(engine: sa.Engine) -> None:
     released(engine, HEAD)
 
     with engine.begin() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection), TABLES) == []
 
 
 def test_a_new_database_is_like_a_migrated_one(engine: sa.Engine, url: str) -> None:
@@ -201,10 +201,7 @@ async def test_a_schema_that_becomes_newer_under_a_server_is_told(
         await kept.switch("far")
         with engine.begin() as connection:
             connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
-        if kept.storage._file:
-            kept.storage._file.close()
-        kept.storage._database.close()  # type: ignore[union-attr]
-        kept.storage._database = None
+        kept.storage._database.close()
 
         with pytest.raises(StoreError, match="newer version"):
             await kept.switch("near")
@@ -254,7 +251,7 @@ def test_a_reader_does_not_read_another_version(tmp_path: Path) -> None:
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'store.db'}")
     released(engine, OLDER[0])
     engine.dispose()
-    reader = SqliteReader(tmp_path / "store.db")
+    reader = Database(f"sqlite:///{tmp_path / 'store.db'}", looks_only=True)
 
     with pytest.raises(Exception, match="another version"):
         reader.preferences()

@@ -11,10 +11,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from proxy.store import database as store
+from proxy.store import server as store
+from proxy.store.base import StoreError
 from proxy.store.migrate import LOCK
 from proxy.store.prices import Price, PriceList
-from proxy.store.storage import StoreError
 from tests.admin.kit import PREFERENCES, desk
 from tests.proxy.store.kit import FULL_ROW, opened, running, until
 from tests.proxy.store.postgres_kit import Cluster
@@ -68,7 +68,7 @@ async def test_use_and_costs_are_told_from_it(
             await owner.ask()
         await owner.parts.storage.flush()
         listed = usage_row(answered(NEAR), at=time.time()).columns(Price(5 * 10**9, billed=True))
-        owner.parts.storage._append([listed])
+        owner.parts.storage._database.append([listed])
 
         total = (await owner.get("/admin/api/usage", params={"range": "90d"}))["total"]
         [newest, *others] = await owner.get("/admin/api/requests.json")

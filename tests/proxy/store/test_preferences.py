@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from proxy.routing.candidates import Preference
+from proxy.store.base import StoreError
 from proxy.store.preferences import Preferences, StoredPreference
-from proxy.store.snapshot import StoreError
 
 pytestmark = pytest.mark.anyio
 

@@ -16,11 +16,10 @@ from proxy.candidate import Candidate
 from proxy.console.ledger import Ledger, _cell, filter_of
 from proxy.errors import ApiError
 from proxy.routing.receipt import Receipt
+from proxy.store.base import StoreError, Tables
 from proxy.store.database import Database
 from proxy.store.queries import MAX_GROUPS, REST, Span, usage
-from proxy.store.request_log import Query
 from proxy.store.rows import UsageQueue
-from proxy.store.snapshot import StoreError
 from tests.admin.kit import Desk, desk
 from tests.proxy.store.test_rows import answered, row
 
@@ -41,10 +40,10 @@ class Log:
         self.problem: StoreError | None = None
         self.ledger = Ledger(self, wall=lambda: NOW)
 
-    async def query(self, work: Callable[[Query], Any]) -> Any:
+    async def query(self, work: Callable[[Tables], Any]) -> Any:
         if self.problem:
             raise self.problem
-        return work(self.database.rows)
+        return self.database.read(work)
 
     def add(self, receipt: Receipt | None = None, *, total_s: float = 1.0, **given: Any) -> None:
         if receipt is None:
@@ -132,7 +131,8 @@ def test_use_is_summed_over_time(log: Log) -> None:
     span = Span(0, 100 * HOUR_S * 1000)
 
     def series(*starts: int) -> Any:
-        return usage(log.database.rows, span, starts, by="provider")["series"]
+        told = log.database.read(lambda tables: usage(tables, span, starts, by="provider"))
+        return told["series"]
 
     hours = series(*range(0, 100 * HOUR_S, HOUR_S))
     days = series(*range(0, 100 * HOUR_S, 24 * HOUR_S))
@@ -149,7 +149,7 @@ def test_a_stretch_begins_no_earlier_than_the_range(log: Log) -> None:
     for at in (10, 20, 30):
         log.add(at=float(at))
 
-    told = usage(log.database.rows, Span(15_000, 30_000), [0], by="provider")
+    told = log.database.read(lambda tables: usage(tables, Span(15_000, 30_000), [0], by="provider"))
 
     assert (told["series"][0]["at"], told["total"]["requests"]) == (0, 1)
 

@@ -16,12 +16,12 @@ from adapters.memory import LruMemory
 from proxy.limits.health import Health
 from proxy.routing.candidates import Preference
 from proxy.store import request_log
+from proxy.store.base import StoreError
 from proxy.store.database import Database
 from proxy.store.migrate import HEAD, SCRIPTS
 from proxy.store.preferences import Preferences
-from proxy.store.request_log import RequestLog
+from proxy.store.server import Server
 from proxy.store.setbacks import Setbacks
-from proxy.store.snapshot import SnapshotError, SqliteReader, StoreError
 from proxy.store.storage import Storage
 from tests.proxy.store.test_rows import row
 
@@ -45,7 +45,7 @@ def columns(**given: Any) -> dict[str, object]:
     return row(**given).columns()
 
 
-def ids(reader: Database | SqliteReader) -> list[str]:
+def ids(reader: Database) -> list[str]:
     found = reader.rows("SELECT request_id FROM requests WHERE status = :s ORDER BY id", {"s": 200})
     return [one[0] for one in found]
 
@@ -106,28 +106,20 @@ def test_a_database_of_the_first_schema_gets_the_log(path: Path) -> None:
 
 
 def test_both_writers_write_the_same(database: Database, path: Path) -> None:
-    log, reader = RequestLog(path), SqliteReader(path)
+    log = by_sqlmodel(path)
 
     same = columns()
     database.append([same])
     log.append([same])
 
-    first, second = reader.rows("SELECT * FROM requests ORDER BY id", {})
+    first, second = database.rows("SELECT * FROM requests ORDER BY id", {})
     assert first[1:] == second[1:]
     assert [type(one) for one in first] == [type(one) for one in second]
     log.close()
-    reader.close()
-
-
-def test_a_file_of_another_version_is_left_alone(path: Path) -> None:
-    migrated(path, "0001")
-
-    with pytest.raises(SnapshotError):
-        RequestLog(path).append([columns()])
 
 
 def test_a_locked_file_is_told_apart(database: Database, path: Path) -> None:
-    log = RequestLog(path)
+    log = Database(f"sqlite:///{path}")
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
 
@@ -144,19 +136,23 @@ def test_a_locked_file_is_told_apart(database: Database, path: Path) -> None:
 # Bounds
 
 
-@pytest.fixture(params=["database", "log"])
-def writer(request: Any, database: Database, path: Path) -> Iterator[Database | RequestLog]:
-    if request.param == "database":
+def by_sqlmodel(path: Path) -> Database:
+    database = Database("sqlite://")
+    database._driver = Server(f"sqlite:///{path}")
+    return database
+
+
+@pytest.fixture(params=["library", "sqlmodel"])
+def writer(request: Any, database: Database, path: Path) -> Iterator[Database]:
+    if request.param == "library":
         yield database
     else:
-        log = RequestLog(path)
+        log = by_sqlmodel(path)
         yield log
         log.close()
 
 
-def test_rows_are_forgotten_when_they_are_old(
-    writer: Database | RequestLog, database: Database
-) -> None:
+def test_rows_are_forgotten_when_they_are_old(writer: Database, database: Database) -> None:
     day_s = 86_400
     for name, at in (("old", 0), ("young", 89 * day_s), ("new", 91 * day_s)):
         writer.append([columns(request_id=name, at=at)])
@@ -166,7 +162,7 @@ def test_rows_are_forgotten_when_they_are_old(
 
 @pytest.mark.parametrize("leap", [91, 400])
 def test_a_clock_that_leaps_ahead_forgets_nothing(
-    writer: Database | RequestLog, database: Database, leap: int
+    writer: Database, database: Database, leap: int
 ) -> None:
     day_s = 86_400
     good = [columns(request_id=f"day {day}", at=day * day_s) for day in range(20)]
@@ -181,7 +177,7 @@ def test_a_clock_that_leaps_ahead_forgets_nothing(
 
 
 def test_after_a_long_pause_rows_are_forgotten_from_the_second_day_on(
-    writer: Database | RequestLog, database: Database
+    writer: Database, database: Database
 ) -> None:
     day_s = 86_400
     for name, day in (("before", 0), ("first", 200), ("second", 201.5)):
@@ -191,7 +187,7 @@ def test_after_a_long_pause_rows_are_forgotten_from_the_second_day_on(
 
 
 def test_the_first_rows_are_forgotten_when_there_are_too_many(
-    writer: Database | RequestLog, database: Database, monkeypatch: pytest.MonkeyPatch
+    writer: Database, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(request_log, "MAX_ROWS", 5)
     monkeypatch.setattr(request_log, "STEP", 2)
@@ -213,17 +209,6 @@ def storage(path: Path) -> Storage:
         LruMemory(),
         Setbacks(Health({}, clock=lambda: 0.0, wall=lambda: 0.0)),
     )
-
-
-async def test_a_server_that_only_answers_does_without_sqlmodel(
-    storage: Storage, database: Database
-) -> None:
-    storage.usage.put(row())
-    await storage.flush()
-
-    assert storage._database is None
-    assert ids(database) == ["req-1"]
-    await storage.close()
 
 
 async def test_many_rows_are_written_in_batches(storage: Storage, database: Database) -> None:
@@ -258,9 +243,9 @@ async def test_rows_wait_for_a_lock_to_be_released(
 
 async def test_what_is_read_comes_from_the_file(storage: Storage) -> None:
     count = "SELECT COUNT(*) FROM requests"
-    assert await storage.query(lambda rows: list(rows(count, {}))) == []
+    assert await storage.query(lambda tables: list(tables.rows(count))) == []
     storage.usage.put(row())
     await storage.flush()
 
-    assert await storage.query(lambda rows: list(rows(count, {}))) == [(1,)]
+    assert await storage.query(lambda tables: list(tables.rows(count))) == [(1,)]
     await storage.close()

@@ -10,7 +10,6 @@ from proxy.limits.health import DayQuota, Health
 from proxy.limits.retired import Retired
 from proxy.store.database import Database
 from proxy.store.setbacks import Setbacks
-from proxy.store.snapshot import SqliteReader
 
 REFUSAL = AdapterError(ErrorKind.MODEL_MISSING, "gone: since\nyesterday", provider="north")
 
@@ -30,7 +29,7 @@ def test_both_come_back_from_the_database_as_they_were(tmp_path: Path) -> None:
         database.open()
         database.save_cooldowns(list(before.rows()))
     after, health, retired = made()
-    with closing(SqliteReader(tmp_path / "p.db")) as file:
+    with closing(Database(f"sqlite:///{tmp_path / 'p.db'}", looks_only=True)) as file:
         after.restore(file.cooldowns())
 
     assert retired.serving["north", "old"] == "young"

@@ -17,12 +17,11 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from sqlalchemy import text
 
-from proxy.store import storage
+from proxy.store import mishaps, storage
+from proxy.store.base import StoreError, sqlite_path
 from proxy.store.database import Database
 from proxy.store.preferences import StoredPreference
-from proxy.store.snapshot import SqliteReader, StoreError, sqlite_path
 from tests.proxy.store.kit import (
     FULL_ROW,
     PATIENCE_S,
@@ -32,6 +31,7 @@ from tests.proxy.store.kit import (
     running,
     until,
 )
+from tests.proxy.store.postgres_kit import Cluster
 from tests.proxy.store.test_rows import row as usage_row
 from tests.security.kit import sized
 
@@ -210,13 +210,13 @@ async def test_who_waits_for_a_database_that_does_not_answer_goes_on(
     file: str, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = threading.Event()
-    signatures = SqliteReader.signatures
+    signatures = Database.signatures
 
-    def late(reader: SqliteReader, most: int) -> dict[str, str]:
+    def late(database: Database, most: int) -> dict[str, str]:
         answers.wait(PATIENCE_S)
-        return signatures(reader, most)
+        return signatures(database, most)
 
-    monkeypatch.setattr(SqliteReader, "signatures", late)
+    monkeypatch.setattr(Database, "signatures", late)
     monkeypatch.setattr(storage, "FIRST_READ_S", 0.05)
     kept = prepared(file)
     opening = asyncio.create_task(kept.storage.open())
@@ -247,37 +247,45 @@ async def test_what_is_no_file_is_not_waited_for(
 # Without its library
 
 
+@pytest.fixture
+def without_library(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
+    """Storage on PostgreSQL, for which SQLModel has to be loaded."""
+    monkeypatch.delitem(sys.modules, "proxy.store.server", raising=False)
+    yield prepared(cluster.url(cluster.new_database()))
+
+
 async def test_while_too_many_files_are_open_the_library_waits(
-    file: str, monkeypatch: pytest.MonkeyPatch
+    without_library: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> int:
         raise OSError(errno.EMFILE, "Too many open files")
 
-    async with running(file) as kept:
-        with monkeypatch.context() as patch:
-            patch.delitem(sys.modules, "proxy.store.database")
-            patch.setattr(storage.os, "open", full)
-            with pytest.raises(StoreError, match="too many files are open"):
-                await kept.switch("near")
-            assert "proxy.store.database" not in sys.modules
-        await kept.switch("near")
+    kept = without_library
+    with monkeypatch.context() as patch:
+        patch.setattr(mishaps.os, "open", full)
+        await kept.storage.open()
+        with pytest.raises(StoreError, match="too many files are open"):
+            await kept.switch("near")
+        assert "proxy.store.server" not in sys.modules
+    await kept.switch("near")
+    await kept.storage.close()
 
 
 async def test_a_library_that_was_loaded_half_is_not_tried_again(
-    file: str, monkeypatch: pytest.MonkeyPatch
+    without_library: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with running(file) as kept:
-        for broken in (True, False):
-            with monkeypatch.context() as patch:
-                if broken:
-                    patch.setitem(sys.modules, "proxy.store.database", None)
-                with pytest.raises(StoreError, match="restart pointsman"):
-                    await kept.switch("near")
-        kept.storage.usage.put(usage_row())
+    kept = without_library
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "proxy.store.server", None)
+        await kept.storage.open()
         with pytest.raises(StoreError, match="restart pointsman"):
-            await kept.storage.flush()
-        assert "restart pointsman" in str(kept.storage.problem)
-        assert (await kept.storage.preference(None)).provider == "far"
+            await kept.switch("near")
+    kept.storage.usage.put(usage_row())
+    with pytest.raises(StoreError, match="restart pointsman"):
+        await kept.storage.flush()
+    assert "restart pointsman" in str(kept.storage.problem)
+    assert (await kept.storage.preference(None)).provider == "near"
+    await kept.storage.close()
 
 
 # Locked
@@ -331,11 +339,9 @@ async def test_a_lock_at_the_start_keeps_nothing_back_for_good(file: str, path: 
 
 async def fill_disk(kept: Kept, *, full: bool) -> None:
     """Let the file not grow beyond what it has, or again; each connection has its own limit."""
-    database = kept.storage._opened()
-    with database._session() as session:
-        pages = session.connection().execute(text("PRAGMA page_count")).scalar_one()
-        limit = pages if full else 1_000_000
-        session.connection().execute(text(f"PRAGMA max_page_count={limit}"))
+    [[pages]] = await kept.storage.query(lambda tables: tables.rows("PRAGMA page_count"))
+    limit = pages if full else 1_000_000
+    await kept.storage.query(lambda tables: tables.rows(f"PRAGMA max_page_count={limit}"))
 
 
 async def test_on_a_full_disk_requests_go_on(file: str, path: Path) -> None:

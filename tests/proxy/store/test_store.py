@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from adapters.base import Usage
-from proxy.store import database as store
-from proxy.store.database import Database, StoreError
+from proxy.store import preferences, signatures
+from proxy.store.base import StoreError
+from proxy.store.database import Database
 from proxy.store.preferences import StoredPreference
 from tests.proxy.store.kit import FULL_ROW, opened
 from tests.proxy.store.test_rows import NEAR, answered, row as usage_row
@@ -92,7 +92,7 @@ def test_the_version_tells_of_every_change(database: Database, url: str, change:
 
 
 def test_the_version_tells_of_a_change_by_a_clock_that_is_behind(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database.save_preference(StoredPreference("notes", provider="near"))
     database.save_preference(StoredPreference(provider="near"))
@@ -103,8 +103,9 @@ def test_the_version_tells_of_a_change_by_a_clock_that_is_behind(
         def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
             return datetime(2020, 1, 1, tzinfo=UTC)
 
-    monkeypatch.setattr(store, "datetime", Slow)
-    database.save_preference(StoredPreference("notes", provider="far"))
+    monkeypatch.setattr(preferences, "datetime", Slow)
+    with opened(url) as other:
+        other.save_preference(StoredPreference("notes", provider="far"))
     assert database.version() != before
 
 
@@ -123,7 +124,7 @@ def test_signatures_come_back_newest_last(database: Database) -> None:
 def test_the_oldest_signatures_are_forgotten(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "MAX_SIGNATURES", 3)
+    monkeypatch.setattr(signatures, "MAX_SIGNATURES", 3)
 
     for number in range(6):
         database.save_signatures({f"call_{number}": "s"})
@@ -228,11 +229,6 @@ def test_many_may_open_a_new_database_at_once(url: str) -> None:
         assert set(rows_of(database)) == set("abcd")
 
 
-def test_what_is_not_open_says_so(url: str) -> None:
-    with pytest.raises(StoreError, match="not open"):
-        Database(url).preferences()
-
-
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
@@ -257,12 +253,11 @@ def test_a_database_that_cannot_be_is_told_in_words(wrong: str, told: str) -> No
 
 
 def test_sqlite_is_set_up_for_one_writer_and_many_readers(file: Path) -> None:
-    with opened(f"sqlite:///{file}") as database, database._session() as session:
-        connection = session.connection()
-        told = {
-            name: connection.execute(text(f"PRAGMA {name}")).scalar_one()
-            for name in ("journal_mode", "busy_timeout", "synchronous")
-        }
+    names = ("journal_mode", "busy_timeout", "synchronous")
+    with opened(f"sqlite:///{file}") as database:
+        told = database.write(
+            lambda tables: {name: tables.rows(f"PRAGMA {name}")[0][0] for name in names}
+        )
     assert told == {"journal_mode": "wal", "busy_timeout": 250, "synchronous": 2}
 
 
@@ -290,9 +285,7 @@ def test_a_file_that_others_could_read_is_closed_to_them(file: Path) -> None:
 def test_a_damaged_row_is_an_error_in_words(file: Path, column: str) -> None:
     with opened(f"sqlite:///{file}") as database:
         database.save_preference(StoredPreference(provider="far"))
-        with database._session() as session:
-            session.connection().execute(text(f"UPDATE user_preferences SET {column}"))
-            session.commit()
+        database.write(lambda tables: tables.run(f"UPDATE user_preferences SET {column}"))
 
         with pytest.raises(StoreError, match="holds what this program did not write"):
             database.preferences()

@@ -237,9 +237,9 @@ def test_a_newer_schema_refuses_to_start(
     if kind == "postgresql":
         cluster: Cluster = request.getfixturevalue("cluster")
         file = cluster.url(cluster.new_database())
-    with opened(file) as database, database._session() as session:
-        session.connection().exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
-        session.commit()
+    with opened(file) as database:
+        newer = "UPDATE alembic_version SET version_num = '9999'"
+        database.write(lambda tables: tables.run(newer))
     command = [str(Path(sys.executable).with_name("pointsman")), "--port", "0"]
     environment = {"HOME": str(tmp_path), "POINTSMAN_DATABASE_URL": file}
 

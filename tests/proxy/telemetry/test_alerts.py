@@ -173,7 +173,7 @@ async def test_costs_are_told(served: Any) -> None:
         request = row(answered(NEAR, usage=Usage(1, 1)), at=now)
         for _ in range(2):
             assert await raised(owner) == []
-            owner.parts.storage._append([request.columns(Price(750_000_000, billed=True))])
+            owner.parts.storage._database.append([request.columns(Price(750_000_000, billed=True))])
 
         assert await raised(owner) == [("cost_usd", None, 1.5)]
 

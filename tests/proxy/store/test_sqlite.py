@@ -1,18 +1,23 @@
-"""The read half of the store for SQLite, which must say the same as the store itself."""
+"""SQLite by the standard library, which must say the same as SQLModel does."""
 
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
+from proxy.store.base import StoreError
 from proxy.store.database import Database
 from proxy.store.preferences import StoredPreference
-from proxy.store.snapshot import UNWRITABLE, SnapshotError, SqliteReader
+from proxy.store.server import Server
+from proxy.store.sqlite import UNWRITABLE, Sqlite
 from tests.proxy.store.kit import FULL_ROW, opened
 
 
@@ -28,9 +33,19 @@ def database(path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def reader(database: Database, tmp_path: Path) -> Iterator[SqliteReader]:
-    with closing(SqliteReader(tmp_path / "store.db")) as reader:
+def reader(database: Database, tmp_path: Path) -> Iterator[Database]:
+    with closing(looking(tmp_path / "store.db")) as reader:
         yield reader
+
+
+def looking(path: Path) -> Database:
+    return Database(f"sqlite:///{quote(str(path))}", looks_only=True)
+
+
+def by_sqlmodel(path: Path) -> Database:
+    database = Database("sqlite://")
+    database._driver = Server(f"sqlite:///{path}")
+    return database
 
 
 def change(path: Path, sql: str) -> None:
@@ -38,7 +53,12 @@ def change(path: Path, sql: str) -> None:
         connection.execute(sql)
 
 
-def test_it_reads_what_the_store_reads(database: Database, reader: SqliteReader) -> None:
+@pytest.mark.parametrize("writes", ["library", "sqlmodel"])
+def test_it_reads_what_sqlmodel_reads(database: Database, tmp_path: Path, writes: str) -> None:
+    other = by_sqlmodel(tmp_path / "store.db")
+    if writes == "sqlmodel":
+        database, other = other, database
+    reader = other
     database.save_preference(StoredPreference(provider="near"))
     database.save_preference(FULL_ROW)
     database.save_signatures({"call_1": "one", "call_2": "two"})
@@ -50,30 +70,31 @@ def test_it_reads_what_the_store_reads(database: Database, reader: SqliteReader)
     assert reader.signatures(2) == database.signatures(2)
     assert list(reader.signatures(9)) == list(database.signatures(9))
     assert [tuple(row) for row in reader.rows("SELECT :x + 1", {"x": 1})] == [(2,)]
+    reader.close()
 
 
 @pytest.mark.parametrize("name", sorted(UNWRITABLE))
 def test_a_file_beside_which_nobody_can_write_is_read_all_the_same(
-    database: Database, reader: SqliteReader, monkeypatch: pytest.MonkeyPatch, name: str
+    database: Database, reader: Database, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     database.save_preference(StoredPreference(provider="near"))
     database.close()
-    really = SqliteReader._open
+    really = Sqlite._open
 
-    def refused(self: SqliteReader, how: str) -> sqlite3.Connection:
-        if how == "mode=ro":
+    def refused(self: Sqlite, how: str) -> sqlite3.Connection:
+        if how != "immutable=1":
             error = sqlite3.OperationalError("attempt to write a readonly database")
             error.sqlite_errorname = name
             raise error
         return really(self, how)
 
-    monkeypatch.setattr(SqliteReader, "_open", refused)
+    monkeypatch.setattr(Sqlite, "_open", refused)
 
     assert [row.provider for row in reader.preferences()] == ["near"]
 
 
 def test_without_a_file_there_is_nothing_and_none_is_made(path: Path) -> None:
-    with closing(SqliteReader(path)) as reader:
+    with closing(looking(path)) as reader:
         assert reader.version() is None
         assert (reader.preferences(), reader.signatures(9), reader.cooldowns()) == ([], {}, [])
 
@@ -85,12 +106,12 @@ def test_a_name_may_hold_anything(database: Database, path: Path, tmp_path: Path
     database.close()
     (tmp_path / "store.db").rename(path)
 
-    with closing(SqliteReader(path)) as reader:
+    with closing(looking(path)) as reader:
         assert [row.id for row in reader.preferences()] == ["notes"]
 
 
 def test_the_version_differs_after_another_has_written(
-    database: Database, reader: SqliteReader
+    database: Database, reader: Database
 ) -> None:
     before = reader.version()
     assert before is not None
@@ -102,7 +123,7 @@ def test_the_version_differs_after_another_has_written(
 
 
 def test_a_file_that_is_new_in_the_place_of_another_is_read(
-    database: Database, reader: SqliteReader, tmp_path: Path
+    database: Database, reader: Database, tmp_path: Path
 ) -> None:
     database.save_preference(FULL_ROW)
     before = reader.version()
@@ -124,9 +145,9 @@ def test_a_file_that_is_new_in_the_place_of_another_is_read(
 def test_a_file_of_something_else_is_an_error(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
-    with closing(SqliteReader(path)) as reader:
+    with closing(looking(path)) as reader:
         for read in (reader.version, reader.preferences, reader.cooldowns):
-            with pytest.raises(SnapshotError):
+            with pytest.raises(StoreError):
                 read()
     assert path.read_bytes() == content
 
@@ -145,7 +166,7 @@ def test_a_file_of_something_else_is_an_error(path: Path, content: bytes) -> Non
     ],
 )
 def test_damaged_rows_are_an_error(
-    database: Database, reader: SqliteReader, tmp_path: Path, damage: str
+    database: Database, reader: Database, tmp_path: Path, damage: str
 ) -> None:
     database.save_preference(FULL_ROW)
     change(tmp_path / "store.db", "PRAGMA ignore_check_constraints=ON")
@@ -154,22 +175,22 @@ def test_damaged_rows_are_an_error(
         change(tmp_path / "store.db", "ALTER TABLE user_preferences ADD COLUMN models JSON")
     change(tmp_path / "store.db", damage)
 
-    with pytest.raises(SnapshotError):
+    with pytest.raises(StoreError):
         reader.preferences()
 
 
 def test_a_damaged_cooldown_is_an_error(
-    database: Database, reader: SqliteReader, tmp_path: Path
+    database: Database, reader: Database, tmp_path: Path
 ) -> None:
     database.save_cooldowns([("far", "", datetime(2030, 1, 2, tzinfo=UTC), "day")])
     change(tmp_path / "store.db", "UPDATE cooldowns SET until = 'soon'")
 
-    with pytest.raises(SnapshotError):
+    with pytest.raises(StoreError):
         reader.cooldowns()
 
 
 def test_a_locked_file_is_an_error_and_readable_afterwards(
-    database: Database, reader: SqliteReader, tmp_path: Path
+    database: Database, reader: Database, tmp_path: Path
 ) -> None:
     database.save_preference(FULL_ROW)
     database.close()
@@ -177,7 +198,37 @@ def test_a_locked_file_is_an_error_and_readable_afterwards(
         other.execute("PRAGMA locking_mode=EXCLUSIVE")
         other.execute("BEGIN EXCLUSIVE")
         other.execute("DELETE FROM cooldowns")
-        with pytest.raises(SnapshotError, match="locked"):
+        with pytest.raises(StoreError, match="locked"):
             reader.preferences()
 
     assert [row.id for row in reader.preferences()] == ["notes"]
+
+
+WHOLE_LIFE = """
+import sys
+from datetime import UTC, datetime
+from proxy.store.database import Database
+from proxy.store.preferences import StoredPreference
+from tests.proxy.store.test_rows import row
+
+database = Database("sqlite:///" + sys.argv[1])
+database.save_preference(StoredPreference(provider="near"))
+database.save_signatures({"call_1": "one"})
+database.save_cooldowns([("far", "", datetime.now(UTC), "day")])
+database.append([row().columns()])
+database.close()
+print(len(database.preferences()), *{name.split(".")[0] for name in sys.modules})
+"""
+
+
+def test_it_is_used_without_sqlmodel(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WHOLE_LIFE, str(tmp_path / "new.db")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    count, *loaded = done.stdout.split()
+    assert count == "1"
+    assert not {"sqlmodel", "sqlalchemy", "alembic"} & set(loaded)
