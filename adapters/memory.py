@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 MAX_CHARS = 16 * 1024 * 1024
 MAX_ENTRY_CHARS = 1024 * 1024
 
 
 class LruMemory:
-    """At most `size` texts by key, and so many characters; the one longest unused goes first."""
+    """At most `size` texts by key, and so many characters; the one longest unused goes first.
+
+    `tell` hears of each that is put.
+    """
+
+    tell: Callable[[str, str], None] | None = None
 
     def __init__(self, size: int = 4096, *, max_chars: int = MAX_CHARS) -> None:
         self._size = size
@@ -32,6 +37,8 @@ class LruMemory:
             return
         self._new[key] = value
         self._keep(key, value)
+        if self.tell:
+            self.tell(key, value)
 
     def fill(self, table: Mapping[str, str]) -> None:
         """Take over what was saved before; what has been put since then stands over it."""

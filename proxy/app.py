@@ -21,6 +21,7 @@ from admin.routes import OWN_PATHS, admin_routes
 from admin.usage import usage_routes
 from proxy.background import Background
 from proxy.clocks import Clocks
+from proxy.cluster.open import replica_of
 from proxy.console.console import Console
 from proxy.console.kept import Keeper, Kept
 from proxy.console.ledger import Ledger
@@ -83,6 +84,9 @@ class Parts:
         self.storage = Storage(
             settings.store_url, self.preferences, memory, self.setbacks, prices, self.background
         )
+        self.replica = replica_of(
+            settings, self.health, self.retired, self.router, memory, self.preferences, self.storage
+        )
         self.monitors = Monitors(settings, self.adapters.values(), clocks.wall)
         self.sources = Sources(
             settings,
@@ -96,6 +100,7 @@ class Parts:
             presets=self.presets,
             failed=self.background.problems,
             keys=self.keys,
+            shared=self.replica,
         )
         self.watch = watch_of(self.sources, self.catalog, self.background, redactor, clocks.wall)
         self.kept = Kept(redactor, wall=clocks.wall)
@@ -219,6 +224,7 @@ def _tasks(parts: Parts, stop: Callable[[str], None]) -> Sequence[Task]:
         ("reading the database", read),
         ("keeping to the limits", partial(parts.presets.keep, parts.health)),
         ("looking for alerts", parts.alerts.watch),
+        *([("agreeing with other servers", parts.replica.run)] if parts.replica else ()),
     )
 
 
@@ -235,6 +241,8 @@ async def in_order(parts: Parts, tasks: Sequence[Task] = ()) -> AsyncIterator[No
         at_the_end(parts.upstream.client.aclose)
         for adapter in (*parts.adapters.values(), *parts.keys.others()):
             at_the_end(adapter.close)
+        if parts.replica:
+            at_the_end(parts.replica.close)
         at_the_end(parts.router.close)
         at_the_end(parts.catalog.close)
         at_the_end(parts.storage.close)

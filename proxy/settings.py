@@ -52,6 +52,16 @@ class SettingsError(Exception):
     """A setting that cannot be used; its text is one line: the name, the value, what may be."""
 
 
+SHARED_SCHEMES = (
+    "unix://",
+    *(
+        f"{name}{kind}://"
+        for name in ("valkey", "valkeys", "redis", "rediss")
+        for kind in ("", "+cluster", "+sentinel")
+    ),
+)
+
+
 class Settings(BaseSettings):
     """The proxy's own settings; `providers` holds those of each provider by its id."""
 
@@ -69,6 +79,7 @@ class Settings(BaseSettings):
     allowed_hosts: CommaList = ()
     allowed_origins: CommaList = ()
     database_url: str | None = None
+    shared_url: SecretStr = SecretStr("")
     max_wait_s: float = Field(default=10, ge=0, le=3600)
     deadline_s: float = Field(default=300, gt=0, le=86400)
     keepalive_s: float = Field(default=10, ge=0, le=3600)
@@ -123,6 +134,14 @@ class Settings(BaseSettings):
     def _is_no_placeholder(cls, token: SecretStr) -> SecretStr:
         told = token.get_secret_value().strip()
         return SecretStr("" if is_placeholder(told) else told)
+
+    @field_validator("shared_url")
+    @classmethod
+    def _is_of_valkey(cls, url: SecretStr) -> SecretStr:
+        told = url.get_secret_value()
+        if told and not told.startswith(SHARED_SCHEMES):
+            raise ValueError("has to begin with valkey://, valkeys:// or unix://")
+        return url
 
     @field_validator("embedding_model")
     @classmethod
@@ -216,7 +235,8 @@ class Settings(BaseSettings):
         own = [secret for settings in self.providers.values() for secret in settings.secrets()]
         keys = [self.admin_token, self.alert_webhook, *self.client_keys.values()]
         urls = [settings.base_url for settings in self.providers.values()]
-        urls += [self.database_url, *proxies_of_environment().values()]
+        urls += [self.database_url, self.shared_url.get_secret_value()]
+        urls += proxies_of_environment().values()
         passwords = [_password(url) for url in urls]
         shown = [key.get_secret_value() for key in keys if key]
         return [secret for secret in (*own, *shown, *passwords) if secret]

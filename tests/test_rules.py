@@ -51,6 +51,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("proxy.upstream", "proxy.gate", "proxy.limits"),
     ("proxy.routing",),
     ("proxy.store",),
+    ("proxy.cluster",),
     ("proxy.doors", "proxy.telemetry"),
     ("proxy.console",),
     ("admin",),
@@ -236,7 +237,7 @@ def test_no_sdk_is_imported_with_its_adapter() -> None:
         assert not found & SDKS.keys()
 
 
-SLOW = frozenset({"sqlmodel", "sqlalchemy", "alembic", "openai", "opentelemetry"})
+SLOW = frozenset({"sqlmodel", "sqlalchemy", "alembic", "openai", "opentelemetry", "valkey"})
 
 
 def test_nothing_slow_is_imported_at_the_start() -> None:

@@ -36,6 +36,9 @@ function show(news) {
   const failed = news.background.problems;
   byId("background-problem").hidden = !failed.length;
   say(byId("background-problem"), failed.length ? `${failed.join("; ")}. Restart pointsman.` : "");
+  const apart = news.shared.problem;
+  byId("shared-problem").hidden = !apart;
+  say(byId("shared-problem"), apart ? `${apart}.` : "");
   byId("sign-out").hidden = !news.signs_in;
   say(byId("version"), `pointsman ${news.version}`);
 }

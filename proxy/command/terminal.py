@@ -116,8 +116,14 @@ def _remarks(facts: Json, now: datetime) -> Iterator[str]:
     for app in facts["apps"]:
         if app["provider"]:
             yield f"app {app['id']} uses {_split(app['split']) or app['provider']}"
+    yield from _problems(facts)
+
+
+def _problems(facts: Json) -> Iterator[str]:
     if facts["store"]["problem"]:
         yield f"✗ {facts['store']['problem']}; choices do not outlive the run"
+    if facts["shared"]["problem"]:
+        yield f"✗ {facts['shared']['problem']}"
     for problem in facts["background"]["problems"]:
         yield f"✗ {problem}; restart pointsman"
 

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from adapters.base import Adapter, Availability, ChatRequest, Json, Model, variable
 from adapters.tasks import EmbeddingRequest
 from proxy.candidate import Candidate
+from proxy.cluster.replica import Replica
 from proxy.console.presets import Presets
 from proxy.errors import ApiError
 from proxy.limits.health import Status
@@ -35,7 +36,7 @@ class Sources:
     """What the facts are taken from.
 
     `lists` gives the models that each provider offers, `health` and `presets` what the router keeps
-    to; `failed` names what has failed in the background.
+    to; `failed` names what has failed in the background; `shared` is this server among several.
     """
 
     settings: Settings
@@ -49,6 +50,7 @@ class Sources:
     presets: Presets
     failed: Sequence[str]
     keys: Keys
+    shared: Replica | None
 
     def in_use(self) -> Mapping[str, str]:
         """The model that each provider answers with when none of its own is named."""
@@ -87,6 +89,7 @@ def status_of(
         "apps": _apps(sources),
         "store": {"problem": sources.storage.problem},
         "background": {"problems": list(sources.failed)},
+        "shared": {"problem": sources.shared.problem if sources.shared else None},
         "signs_in": sources.settings.asks_for_token,
         "chat_path": "/admin/api/chat" if sources.settings.client_keys else "/v1/chat/completions",
     }

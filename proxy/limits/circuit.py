@@ -44,6 +44,16 @@ class Pause:
     told: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Setback:
+    """What others have to know of a place that is open: why, for how long, in whose words."""
+
+    kind: ErrorKind
+    told: bool
+    for_s: float
+    said: Said | None = None
+
+
 class Backoff:
     """Waits that double, and begin anew when `forget_s` have passed since the end of the last."""
 
@@ -130,6 +140,7 @@ class Circuit:
         "_throttle",
         "_told_kind",
         "_told_until",
+        "_tried_until",
         "_wall",
         "epoch",
         "is_open",
@@ -149,7 +160,7 @@ class Circuit:
 
     def _close(self) -> None:
         self.is_open = False
-        self._guess_until = self._early_at = -math.inf
+        self._guess_until = self._early_at = self._tried_until = -math.inf
         self._told_until = self._day_until = self._day_until_wall = -math.inf
         self._guess_kind = self._told_kind = ErrorKind.SERVER
         self._outcomes.clear()
@@ -165,7 +176,7 @@ class Circuit:
             return Pause(max(self._told_until, self._guess_until), self._told_kind, told=True)
         if now < self._guess_until:
             return Pause(self._guess_until, self._guess_kind, told=False)
-        if self.probe is not None:
+        if self.probe is not None or now < self._tried_until:
             until, kind = max(
                 (self._told_until, self._told_kind),
                 (self._guess_until, self._guess_kind),
@@ -174,6 +185,38 @@ class Circuit:
             # After a told wait the one that tries will most likely be answered: worth waiting for.
             return Pause(now + PROBE_TAKES_S, kind, told=until > self._guess_until)
         return None
+
+    def tried_elsewhere(self, until: float) -> None:
+        """Another server tries here: up to then its success or failure is waited for."""
+        self._tried_until = until
+
+    def setback(self, now: float) -> Setback | None:
+        """What keeps calls from passing, for others to keep to it too; no call that tries."""
+        if not self.is_open:
+            return None
+        until, kind, told = max(
+            (self._told_until, self._told_kind, True),
+            (self._day_until, ErrorKind.QUOTA_DAY, True),
+            (self._guess_until, self._guess_kind, False),
+        )
+        if until <= now:
+            return None
+        return Setback(kind, told, until - now, self.said)
+
+    def take_over(self, setback: Setback | None, now: float) -> None:
+        """Keep to what another server has met, or has seen come back."""
+        if setback is None:
+            self._close()
+            return
+        until = now + setback.for_s
+        if setback.kind is ErrorKind.QUOTA_DAY:
+            self.told_day(until, until_wall=self._wall() + setback.for_s)
+        elif setback.told:
+            self.told(until, setback.kind)
+        elif until > self._guess_until:
+            self._guess_until, self._guess_kind = until, setback.kind
+            self._open()
+        self.said = setback.said
 
     def day_ends_at(self, now: float) -> float | None:
         """The wall clock's time at which a spent day's quota comes back; None if none is spent.
@@ -191,7 +234,7 @@ class Circuit:
             self._told_until <= now < self._guess_until
             and self.day_ends_at(now) is None
             and self.probe is None
-            and now >= self._early_at
+            and now >= max(self._early_at, self._tried_until)
         )
 
     def enter(self, call: object) -> int:

@@ -12,13 +12,16 @@ from types import MappingProxyType
 
 from adapters.base import ErrorKind
 from proxy.candidate import Candidate
-from proxy.limits.circuit import Circuit
+from proxy.limits.circuit import Circuit, Setback
 from proxy.limits.ticket import LONGEST_DAY_S, ONE_CALL, Record, Ticket, Wait
 from proxy.limits.windows import Gauge, Limits, Meter
 
 MAX_RECORDS = 512
 REFUSED_KINDS = frozenset({ErrorKind.AUTH, ErrorKind.ACCOUNT, ErrorKind.MODEL_MISSING})
 """What does not pass by itself: somebody has to see to it."""
+
+Place = tuple[str, str | None, int]
+"""A provider, a model of it (None: all of it), and by which key, as in `Candidate`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class Health:
         self._providers: dict[tuple[str, int], Circuit] = {}
         self._records: dict[Candidate, Record] = {}
         self._sweep_at = MAX_RECORDS
+        self._servers = 1
         for name, many in keys.items():
             for key in range(1, many + 1):
                 self._provider(name, key)
@@ -121,7 +125,40 @@ class Health:
         """Hold other limits from now on; what was taken of them is still taken."""
         self._limits = limits
         for candidate, record in self._records.items():
-            record.meter.keep_to(limits.get(candidate.provider, Limits()))
+            record.meter.keep_to(self._limits_of(candidate.provider))
+
+    def share(self, servers: int) -> None:
+        """Hold a share of each limit, as one of so many servers that cannot ask each other."""
+        if servers != self._servers:
+            self._servers = servers
+            self.keep_to(self._limits)
+
+    def setbacks(self) -> dict[Place, tuple[int, Setback | None]]:
+        """What stands against each provider (model None) and model, and how often that began."""
+        now = self._clock()
+        return {
+            (provider, model, key): (circuit.epoch, circuit.setback(now))
+            for provider, model, key, circuit in self._circuits()
+        }
+
+    def is_well(self, place: Place) -> bool:
+        """Whether a call passes there without trying for others."""
+        return not self._circuit(*place).is_open
+
+    def take_over(self, place: Place, setback: Setback | None) -> int:
+        """Keep to what another server has met; how often the place was set back by now."""
+        circuit = self._circuit(*place)
+        circuit.take_over(setback, self._clock())
+        return circuit.epoch
+
+    def _circuit(self, provider: str, model: str | None, key: int) -> Circuit:
+        if model is None:
+            return self._provider(provider, key)
+        return self._record(Candidate(provider, model, key), self._clock()).own
+
+    def _limits_of(self, provider: str) -> Limits:
+        limits = self._limits.get(provider, Limits())
+        return limits if self._servers == 1 else limits.share(self._servers)
 
     def forget(self, provider: str) -> None:
         """Forget what was held against `provider`: its settings have changed. Limits stay used."""
@@ -161,11 +198,7 @@ class Health:
             left_s = min(quota.until - wall, LONGEST_DAY_S)
             if not left_s > 0:
                 continue
-            if quota.model is None:
-                circuit = self._provider(quota.provider, quota.key)
-            else:
-                of = Candidate(quota.provider, quota.model, quota.key)
-                circuit = self._record(of, now).own
+            circuit = self._circuit(quota.provider, quota.model, quota.key)
             circuit.told_day(now + left_s, until_wall=wall + left_s)
 
     def snapshot(self) -> list[Status]:
@@ -212,7 +245,7 @@ class Health:
             self._sweep(now)
         if candidate.key:
             self._record(candidate.by_any(), now)
-        meter = Meter(self._limits.get(candidate.provider, Limits()))
+        meter = Meter(self._limits_of(candidate.provider))
         record = self._linked(candidate, Circuit(self._wall), meter)
         self._records[candidate] = record
         return record

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from adapters.base import AdapterError, ErrorKind, RateLimits, Scope, Usage
 from proxy.candidate import Candidate
 from proxy.limits.circuit import Circuit, Said
-from proxy.limits.windows import Gauge, Meter
+from proxy.limits.windows import Gauge, Meter, Reservation
 
 LONGEST_TOLD_S = 3600.0
 LONGEST_DAY_S = 26 * 3600.0
@@ -192,6 +192,37 @@ class Ticket:
         """Whether others wait to see how this call goes."""
         return any(circuit.probe is self for circuit in self._epochs)
 
+    def reservations(self) -> Sequence[Reservation]:
+        """What each of its calls holds of the limits."""
+        return (self._call, *self._more)
+
+    @property
+    def place(self) -> str:
+        """Whose limits it counts in: a model's, by one of several keys if each has its own."""
+        is_shared = self._record.own is self._record.server
+        return _named(self.candidate.by_any() if is_shared else self.candidate)
+
+    def tries(self) -> str | None:
+        """The place for which others wait to see how this call goes, if they do."""
+        record, provider = self._record, self.candidate.provider
+        if record.house.probe is self:
+            return provider
+        if record.provider.probe is self or record.key.probe is self:
+            return f"{provider}#{self.candidate.key}"
+        if record.server.probe is self:
+            return str(self.candidate)
+        return _named(self.candidate) if record.own.probe is self else None
+
+    def held_back(self, window: str | None, for_s: float) -> None:
+        """Not used after all: others have taken what there was of a limit, or try here now."""
+        now = self._clock()
+        self.unused()
+        if window is not None:
+            self._meter.fill(window, now, now + for_s)
+            return
+        for circuit in self._epochs:
+            circuit.tried_elsewhere(now + for_s)
+
     def gauges(self) -> Sequence[Gauge]:
         """How full each limit is, with this call in it."""
         return self._meter.gauges(self._clock())
@@ -297,6 +328,10 @@ class Ticket:
         else:
             return
         circuit.said = Said(kind, error.message, error.param, error.upstream_code)
+
+
+def _named(candidate: Candidate) -> str:
+    return f"{candidate}#{candidate.key}" if candidate.key else str(candidate)
 
 
 def _told_wait_s(error: AdapterError) -> float | None:

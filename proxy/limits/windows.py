@@ -26,6 +26,11 @@ class Limits:
     tokens_per_minute: int | None = None
     requests_per_day: int | None = None
 
+    def share(self, servers: int) -> Limits:
+        """What one of so many servers may ask for, at least one of each."""
+        told = (self.requests_per_minute, self.tokens_per_minute, self.requests_per_day)
+        return Limits(*(one and max(1, one // servers) for one in told))
+
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
@@ -92,6 +97,14 @@ class Window:
         self._entries.append(entry)
         self._total += entry.amount
         return entry
+
+    def fill(self, now: float, until: float) -> None:
+        """Others have taken the rest: nothing is free before `until`."""
+        taken = self.limit - self.used(now)
+        if taken > 0:
+            self._entries.append(Entry(until - self.period_s, taken))
+            self._entries = deque(sorted(self._entries, key=lambda entry: entry.at))
+            self._total += taken
 
     def gauge(self, now: float) -> Gauge:
         """How full it is."""
@@ -180,6 +193,10 @@ class Reservation(Struct):
     seen: bool = False
     is_over: bool = False
 
+    def taken(self) -> list[tuple[Window, Entry]]:
+        """Each window that it counts in, and as what."""
+        return [*self.requests, self.token_entry] if self.token_entry else self.requests
+
 
 class Meter:
     """All limits of one model: reserve before a call, settle after it."""
@@ -224,6 +241,12 @@ class Meter:
         )
         tokens = windows(("tokens a minute", limits.tokens_per_minute, MINUTE_S))
         self._tokens = next(tokens, None)
+
+    def fill(self, name: str, now: float, until: float) -> None:
+        """Others have taken the rest of this limit: nothing of it is free before `until`."""
+        for window in (*self._requests, self._tokens):
+            if window and window.name == name:
+                window.fill(now, until)
 
     def outgrown(self, tokens: int, calls: int) -> Window | None:
         """The limit that so many calls of `tokens` at once pass even where nothing is taken yet."""

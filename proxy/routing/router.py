@@ -47,6 +47,8 @@ from proxy.routing.strict import refuse_drops
 
 log = logging.getLogger("pointsman.router")
 
+Agree = Callable[[Callable[[], Ticket | list[Wait]]], Awaitable[Ticket | list[Wait]]]
+
 
 class Router:
     """Sends requests to providers. One for the life of the process.
@@ -55,7 +57,7 @@ class Router:
     that clients are told to come back. `answered` holds the providers that have given an answer
     since the start. `windows` tells how many tokens each candidate takes, where that is known;
     `relist` sees to it that a provider's list of models is as fresh as it can be had. `keys` are
-    those of the providers that have several.
+    those of the providers that have several. `agree` admits by what other servers have used, too.
     """
 
     def __init__(
@@ -96,7 +98,8 @@ class Router:
         self._chance = chance
         self._budget, self._lines = RetryBudget(clock), Lines()
         self._patience = patience or Patience({}, frozenset())
-        self._sessions = Sessions(clock) if sessions is None else sessions
+        self.sessions = Sessions(clock) if sessions is None else sessions
+        self.agree: Agree | None = None
         self._keys = keys or Keys({})
         self._plan = self._keys.planned(chooser.plan)
         self._backoff = wait_random_exponential(multiplier=0.5, max=8)
@@ -131,8 +134,8 @@ class Router:
         if preference.split:
             replan = partial(self._chooser.plan, request, fallback=fallback)
             receipt.arm = arm_of(plan, preference, replan)
-        if self._sessions.stays and (known := talk()):
-            plan = self._sessions.keep(plan, preference, known)
+        if self.sessions.stays and (known := talk()):
+            plan = self.sessions.keep(plan, preference, known)
         for word in plan.warnings():
             receipt.warn(word)
         receipt.operation = operation.name
@@ -159,8 +162,8 @@ class Router:
                 return empty_answer(*attempts.empty, attempts.receipt, self._redactor)
             raise self._final(attempts) from None
         by = answer.ticket.candidate
-        if (by != wanted or self._sessions.stays) and not plan.pinned and (known := talk()):
-            self._sessions.settle(known, by, wanted, preference)
+        if (by != wanted or self.sessions.stays) and not plan.pinned and (known := talk()):
+            self.sessions.settle(known, by, wanted, preference)
         return answer
 
     def _final(self, attempts: Attempts) -> ApiError:
@@ -249,7 +252,7 @@ class Router:
             ticket.failed(error)
         attempts.failed(candidate, error)
         attempts.receipt.tried(candidate, error.status or error.kind, error)
-        self._sessions.failed(candidate.provider)
+        self.sessions.failed(candidate.provider)
         log.info("[%s] %s", candidate.provider, error.gist)
         if error.cannot:
             lacking, asked = error.cannot, demands(attempts.request)
@@ -298,8 +301,9 @@ class Router:
         """
         eligible = attempts.eligible()
         key = attempts.plan.candidates
+        admit = partial(self._health.admit_first, eligible, attempts.tokens, attempts.calls)
         if self._lines.is_empty(key):
-            leave = self._health.admit_first(eligible, attempts.tokens, attempts.calls)
+            leave = admit() if self.agree is None else await self.agree(admit)
             if isinstance(leave, Ticket):
                 return self._within_budget(leave, attempts)
             self._soonest_worth_waiting(leave, attempts)
@@ -307,7 +311,7 @@ class Router:
             raise overloaded()
         async with self._head_of_line(key, attempts):
             while True:
-                leave = self._health.admit_first(eligible, attempts.tokens, attempts.calls)
+                leave = admit() if self.agree is None else await self.agree(admit)
                 if isinstance(leave, Ticket):
                     return self._within_budget(leave, attempts)
                 wait = self._soonest_worth_waiting(leave, attempts)

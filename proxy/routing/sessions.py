@@ -36,7 +36,9 @@ class Talk(Struct, frozen=True):
     begins: bool
 
 
-class _Stay(Struct, frozen=True):
+class Stay(Struct, frozen=True):
+    """With whom a talk stays, while this is what its owner has chosen."""
+
     candidate: Candidate
     preference: Preference
 
@@ -44,13 +46,16 @@ class _Stay(Struct, frozen=True):
 class Sessions:
     """The talks that stay somewhere else than the preference has them, the oldest forgotten first.
 
-    `stays` is empty while nobody fails, and then nothing needs to be asked of it.
+    `stays` is empty while nobody fails, and then nothing needs to be asked of it. `tell` hears of
+    each change.
     """
+
+    tell: Callable[[bytes, Stay | None], None] | None = None
 
     def __init__(self, clock: Callable[[], float], *, on: bool = True) -> None:
         self._clock = clock
         self._on = on
-        self.stays: OrderedDict[bytes, _Stay] = OrderedDict()
+        self.stays: OrderedDict[bytes, Stay] = OrderedDict()
         self._ill_at: dict[str, float] = {}
 
     def failed(self, provider: str) -> None:
@@ -68,7 +73,7 @@ class Sessions:
         first = plan.candidates[0]
         is_over = stay.preference != preference or stay.candidate not in plan.candidates
         if is_over or self._clock() - self._ill_at.get(first.provider, 0) >= WELL_S:
-            del self.stays[talk.id]
+            self._set(talk.id, None)
             return plan
         self.stays.move_to_end(talk.id)
         others = (one for one in plan.candidates if one != stay.candidate)
@@ -77,13 +82,31 @@ class Sessions:
     def settle(self, talk: Talk, by: Candidate, wanted: Candidate, preference: Preference) -> None:
         """A talk was answered `by` somebody, where the preference wanted another or the same."""
         if by == wanted:
-            self.stays.pop(talk.id, None)
+            self._set(talk.id, None)
         if by == wanted or not self._on:
             return
         if talk.id not in self.stays:
             self._ill_at[wanted.provider] = self._clock()  # be it that its limits are used up
-        self.stays[talk.id] = _Stay(by, preference)
-        self.stays.move_to_end(talk.id)
+        self._set(talk.id, Stay(by, preference))
+
+    def heard(self, talk: bytes, stay: Stay | None) -> None:
+        """Another server has met a talk: it stays there here, too, or does so no more."""
+        if stay and self._on and talk not in self.stays:
+            self._ill_at[stay.preference.provider] = self._clock()
+        self._keep(talk, stay)
+
+    def _set(self, talk: bytes, stay: Stay | None) -> None:
+        is_new = self.stays.get(talk) != stay
+        self._keep(talk, stay)
+        if is_new and self.tell:
+            self.tell(talk, stay)
+
+    def _keep(self, talk: bytes, stay: Stay | None) -> None:
+        if stay is None:
+            self.stays.pop(talk, None)
+            return
+        self.stays[talk] = stay
+        self.stays.move_to_end(talk)
         if len(self.stays) > MAX_TALKS:
             self.stays.popitem(last=False)
 

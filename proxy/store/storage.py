@@ -6,6 +6,7 @@ A request never waits for it: preferences, signatures and cooldowns are used fro
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -60,6 +61,7 @@ class Storage:
         self._database = Database(url)
         self._seen_version: object = None
         self._ticking: asyncio.Task[None] | None = None
+        self._looking = asyncio.Event()
         self._is_loaded = False
         self._may_answer = asyncio.Event()
         self.problem: str | None = None
@@ -144,6 +146,10 @@ class Storage:
         """What `work` makes of what it reads. Raises StoreError, which is nobody else's problem."""
         return await self._in_thread(lambda: self._database.read(work))
 
+    def look(self) -> None:
+        """Another process has changed the preferences just now: take them over at once."""
+        self._looking.set()
+
     async def _do(self, work: Callable[[Database], T]) -> T:
         try:
             return await self._in_thread(lambda: work(self._database))
@@ -221,7 +227,9 @@ class Storage:
 
     async def _tick(self) -> None:
         while True:
-            await asyncio.sleep(TICK_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._looking.wait(), TICK_S)
+            self._looking.clear()
             known = self.problem
             try:
                 await self.flush()

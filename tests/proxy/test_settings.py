@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from adapters import STANDING
 from adapters.base import PLACEHOLDER_KEYS
@@ -62,6 +63,7 @@ OWN: list[tuple[str, str, str, Any]] = [
     ("POINTSMAN_ALLOWED_HOSTS", "a.example,b.example", "allowed_hosts", ("a.example", "b.example")),
     ("POINTSMAN_ALLOWED_ORIGINS", "http://a.example", "allowed_origins", ("http://a.example",)),
     ("POINTSMAN_DATABASE_URL", "sqlite:///x.db", "database_url", "sqlite:///x.db"),
+    ("POINTSMAN_SHARED_URL", "valkey://db", "shared_url", SecretStr("valkey://db")),
     ("POINTSMAN_MAX_WAIT_S", "2.5", "max_wait_s", 2.5),
     ("POINTSMAN_DEADLINE_S", "60", "deadline_s", 60),
     ("POINTSMAN_KEEPALIVE_S", "0", "keepalive_s", 0),
@@ -331,6 +333,7 @@ def test_child_processes_get_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
         "GROQ_API_KEY": "gsk-one",
         "POINTSMAN_API_KEYS": "notes:two-three",
         "POINTSMAN_DATABASE_URL": url,
+        "POINTSMAN_SHARED_URL": "valkey://:pa55word@db",
     }
     for name, value in {**secret, "GROQ_MODEL": "m", "POINTSMAN_PORT": "0"}.items():
         monkeypatch.setenv(name, value)

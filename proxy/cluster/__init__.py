@@ -1,0 +1,1 @@
+"""What several servers agree on while they run, over Valkey."""

@@ -1,0 +1,231 @@
+"""The way to Valkey: one answer in a twentieth of a second, or none until it is well again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, cast
+from urllib.parse import unquote, urlsplit
+
+import orjson
+
+from proxy.cluster.scripts import ADMIT, RELEASE, SETTLE
+
+log = logging.getLogger("pointsman.cluster")
+
+PATIENCE_S = 0.05
+CONNECT_S = 1.0
+LAST_TURNS = 3
+PREFIX = "{pointsman}:"
+"""In braces, so that a cluster keeps all of it at one place: a script may not reach over two."""
+NEWS = f"{PREFIX}news"
+REPLICAS = f"{PREFIX}replicas"
+KEPT_NEWS = 4096
+BLOCK_MS = 1000
+SEEN_S = 3.0
+"""For so long after its last word another server counts as one that shares."""
+PASSING = ("NOSCRIPT", "LOADING", "READONLY", "MASTERDOWN", "OOM", "BUSY", "CLUSTERDOWN", "MISCONF")
+"""Refusals of a server that begins, changes its role, or is full."""
+
+
+class AwayError(Exception):
+    """Valkey has not answered in time, or not at all."""
+
+
+class Bus:
+    """Calls of Valkey. After one that fails none is made until `ping` says that it is back.
+
+    What is asked for while an answer is awaited goes out together, over one connection.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._client: Any = None
+        self._patient: Any = None
+        self._scripts: dict[str, str] = {}
+        self._asked: list[tuple[tuple[Any, ...], asyncio.Future[Any]]] = []
+        self._asking: asyncio.Task[None] | None = None
+        self.is_up = False
+
+    async def open(self) -> None:
+        """Load the library, in a thread: it takes a tenth of a second. ImportError without it."""
+        self._client, self._patient = await asyncio.to_thread(_clients, self._url)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for client in (self._client, self._patient):
+            if client is not None:
+                with contextlib.suppress(Exception):
+                    await client.aclose()
+
+    async def ping(self) -> bool:
+        """Whether it answers in time; calls are made again from then on."""
+        try:
+            for script in (ADMIT, SETTLE, RELEASE):
+                asking = self._client.script_load(script)
+                self._scripts[script] = await _soon(asking, PATIENCE_S * 4)
+        except AwayError:
+            self.is_up = False
+        else:
+            self.is_up = True
+        return self.is_up
+
+    async def admit(self, keys: Sequence[str], args: Sequence[Any]) -> list[int]:
+        """What `ADMIT` says. Raises AwayError."""
+        return [int(value) for value in await self._run(ADMIT, keys, args)]
+
+    async def settle(self, window: str, call: str, was: int, comes_to: int) -> None:
+        """Correct what a call takes of a window. Raises AwayError."""
+        await self._run(SETTLE, [f"{window}:log", f"{window}:sum"], [call, was, comes_to])
+
+    async def release(self, probe: str, call: str) -> None:
+        """Let others try where `call` has tried. Raises AwayError."""
+        await self._run(RELEASE, [probe], [call])
+
+    async def tell(self, news: object) -> None:
+        """Say something to all others, and to those that come later. Raises AwayError."""
+        await self._ask("XADD", NEWS, "MAXLEN", "~", KEPT_NEWS, "*", "news", orjson.dumps(news))
+
+    async def here(self, replica: str) -> int:
+        """Say that this server lives, and hear how many do. Raises AwayError."""
+        now_ms = await self.now_ms()
+        await self._ask("ZADD", REPLICAS, now_ms, replica)
+        await self._ask("ZREMRANGEBYSCORE", REPLICAS, "-inf", now_ms - int(SEEN_S * 1000))
+        return int(await self._ask("ZCARD", REPLICAS))
+
+    async def gone(self, replica: str) -> None:
+        """Say that this server leaves. Raises AwayError."""
+        await self._ask("ZREM", REPLICAS, replica)
+
+    async def now_ms(self) -> int:
+        """The server's wall clock. Raises AwayError."""
+        seconds, micros = await self._ask("TIME")
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    async def news(self, after: str) -> AsyncIterator[tuple[str, Any]]:
+        """What is told from `after` on, each with its place; ends when Valkey is away."""
+        while self.is_up:
+            asking = self._patient.xread({NEWS: after}, count=256, block=BLOCK_MS)
+            try:
+                found = await _soon(asking, BLOCK_MS / 1000 + 1)
+            except AwayError:
+                return
+            for _, rows in found:
+                for place, fields in rows:
+                    after = place.decode()
+                    with contextlib.suppress(orjson.JSONDecodeError):
+                        yield after, orjson.loads(fields[b"news"])
+
+    async def _run(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        name = self._scripts.get(script)
+        return await self._ask("EVALSHA", name, len(keys), *(PREFIX + key for key in keys), *args)
+
+    async def _ask(self, *command: Any) -> Any:
+        if not self.is_up:
+            raise AwayError
+        answer = asyncio.get_running_loop().create_future()
+        self._asked.append((command, answer))
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._round())
+        found = await answer
+        if isinstance(found, Exception):
+            raise _away(found) from found
+        return found
+
+    async def _round(self) -> None:
+        """Round after round, while anything is asked."""
+        try:
+            while self._asked:
+                asked, self._asked = self._asked, []
+                try:
+                    found = await self._answers([command for command, _ in asked])
+                except AwayError as error:
+                    if self.is_up:
+                        log.warning("Valkey does not answer (%s)", error)
+                    self.is_up = False
+                    found = [error] * len(asked)
+                for (_, answer), value in zip(asked, found, strict=True):
+                    if not answer.done():
+                        answer.set_result(value)
+        finally:
+            self._asking = None
+
+    async def _answers(self, commands: Sequence[tuple[Any, ...]]) -> Sequence[Any]:
+        if not self.is_up:
+            raise AwayError
+        calls = self._client.pipeline(transaction=False)
+        for command in commands:
+            calls.execute_command(*command)
+        return cast("Sequence[Any]", await _soon(calls.execute(raise_on_error=False), PATIENCE_S))
+
+
+async def _soon(call: Any, longest_s: float) -> Any:
+    """The answer to a call. Raises AwayError where it comes too late, or tells of a bad state.
+
+    That this program was busy itself is not held against the other side: what is there by now
+    counts, however late it is looked at.
+    """
+    asking = asyncio.ensure_future(call)
+    try:
+        await asyncio.wait((asking,), timeout=longest_s)
+        for _ in range(LAST_TURNS):
+            if not asking.done():
+                await asyncio.sleep(0)
+        if asking.done():
+            return asking.result()
+    except Exception as error:
+        raise _away(error) from error
+    finally:
+        asking.cancel()
+    raise AwayError("no answer in time")
+
+
+def _away(error: Exception) -> Exception:
+    """AwayError, or the error itself where it tells of a mistake of this program's."""
+    from valkey.exceptions import ResponseError, ValkeyError
+
+    if isinstance(error, AwayError):
+        return error
+    is_away = isinstance(error, (ValkeyError, OSError, TimeoutError, asyncio.TimeoutError))
+    if not is_away or (type(error) is ResponseError and not str(error).startswith(PASSING)):
+        return error
+    return AwayError(f"{type(error).__name__}: {error}")
+
+
+def _clients(url: str) -> tuple[Any, Any]:
+    """One for calls that must be quick, one that waits for news."""
+    return _client(url), _client(url)
+
+
+def _client(url: str) -> Any:
+    """`valkey://…`, `rediss://…`; `valkey+cluster://…`; `valkey+sentinel://a:1,b:2/name`."""
+    import valkey.asyncio as library
+    from valkey.asyncio.retry import Retry
+    from valkey.asyncio.sentinel import Sentinel
+    from valkey.backoff import NoBackoff
+
+    options: dict[str, Any] = {"socket_timeout": None, "socket_connect_timeout": CONNECT_S}
+    options["retry"] = Retry(NoBackoff(), 0)
+    scheme, _, kind = url.partition("://")[0].partition("+")
+    plain = url.replace(f"+{kind}", "", 1) if kind else url
+    if kind == "cluster":
+        return library.ValkeyCluster.from_url(plain, **options)
+    if kind == "sentinel":
+        parts = urlsplit(plain)
+        hosts = [host.rpartition(":") for host in parts.netloc.rpartition("@")[2].split(",")]
+        found = Sentinel(  # type: ignore[no-untyped-call]
+            [(host or port, int(port if host else 26379)) for host, _, port in hosts],
+            sentinel_kwargs=dict(options),
+            password=_password(parts.netloc),
+            ssl=scheme in ("valkeys", "rediss"),
+            **options,
+        )
+        return found.master_for(parts.path.strip("/") or "mymaster")
+    return library.Valkey.from_url(plain, **options)
+
+
+def _password(place: str) -> str | None:
+    user, at, _ = place.rpartition("@")
+    return unquote(user.rpartition(":")[2]) if at else None

@@ -1,0 +1,33 @@
+"""Opens what is shared with other servers, where the settings name a place for it."""
+
+from __future__ import annotations
+
+from adapters.memory import LruMemory
+from proxy.cluster.bus import Bus
+from proxy.cluster.news import News
+from proxy.cluster.replica import Replica
+from proxy.limits.health import Health
+from proxy.limits.retired import Retired
+from proxy.routing.router import Router
+from proxy.settings import Settings
+from proxy.store.preferences import Preferences
+from proxy.store.storage import Storage
+
+
+def replica_of(
+    settings: Settings,
+    health: Health,
+    retired: Retired,
+    router: Router,
+    memory: LruMemory,
+    preferences: Preferences,
+    storage: Storage,
+) -> Replica | None:
+    """This server as one of several, or None where it is alone."""
+    url = settings.shared_url.get_secret_value()
+    if not url:
+        return None
+    news = News(health, retired, router.sessions, memory, storage.look)
+    replica = Replica(Bus(url), health, news, preferences)
+    router.agree = replica.agree
+    return replica

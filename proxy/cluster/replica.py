@@ -1,0 +1,244 @@
+"""One of several servers: asks the others' leave, tells them what it meets, hears what they did.
+
+Calls are counted together before they are made: one round trip, none where a provider has no limit.
+What they teach is looked at ten times a second and told: nothing of it lies on a request's way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import secrets
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from msgspec import Struct
+
+from proxy.cluster.bus import AwayError, Bus
+from proxy.cluster.news import News
+from proxy.limits.circuit import PROBE_TAKES_S
+from proxy.limits.health import Health
+from proxy.limits.ticket import Ticket, Wait
+from proxy.limits.windows import Entry, Window
+from proxy.store.preferences import Preferences
+
+log = logging.getLogger("pointsman.cluster")
+
+FIRST_ANSWER_S = 5.0
+LOOK_S = 0.1
+HERE_S = 1.0
+PROBE_MS = 30_000
+"""For so long nobody else tries, should the server that does be gone."""
+
+
+class Held(Struct):
+    """A call that Valkey counts: each window as what, and the place it tries, if it does."""
+
+    id: str
+    ticket: Ticket
+    windows: list[tuple[str, Window, Entry, int]]
+    probe: str | None
+
+
+class Replica:
+    """`problem` says what is wrong now, or is None."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        health: Health,
+        news: News,
+        preferences: Preferences,
+        *,
+        sleep: Callable[[float], Any] = asyncio.sleep,
+    ) -> None:
+        self.id = secrets.token_hex(4)
+        self._bus = bus
+        self._health = health
+        self._news = news
+        self._preferences = preferences
+        self._sleep = sleep
+        self._numbers = itertools.count()
+        self._held: list[Held] = []
+        self._place = "0"
+        self._servers = 1
+        self._tried = asyncio.Event()
+        self.problem: str | None = None
+
+    async def agree(self, admit: Callable[[], Ticket | list[Wait]]) -> Ticket | list[Wait]:
+        """The leave that `admit` gives and the others give as well, or what stands before it."""
+        leave = admit()
+        while isinstance(leave, Ticket) and not await self._admits(leave):
+            leave = admit()
+        return leave
+
+    async def _admits(self, ticket: Ticket) -> bool:
+        """Whether all agree to the call that this is leave for; if not it was given back.
+
+        While Valkey is away this server's own count stands, held to its share of each limit.
+        """
+        if not self._tried.is_set():
+            await self._first_answer(ticket)
+        held = self._holding(ticket)
+        if not self._bus.is_up or not (held.windows or held.probe):
+            return True
+        reservations = ticket.reservations()
+        first = reservations[0].taken()
+        keys = [f"probe:{held.probe or ''}"]
+        args: list[Any] = [held.id, PROBE_MS if held.probe else 0, len(reservations)]
+        for window, entry in first:
+            key = _key(ticket, window)
+            keys += [f"{key}:log", f"{key}:sum"]
+            args += [window.limit, int(window.period_s * 1000), entry.amount]
+        try:
+            refusal = await self._bus.admit(keys, args)
+        except AwayError:
+            self._changed()
+            ticket.unused()
+            return False  # leave of its own share is what it needs now
+        except BaseException:
+            ticket.unused()
+            raise
+        if not refusal:
+            self._held.append(held)
+            return True
+        number, wait_ms = refusal
+        if number:
+            ticket.held_back(first[number - 1][0].name, wait_ms / 1000)
+        else:
+            ticket.held_back(None, PROBE_TAKES_S)
+        return False
+
+    async def _first_answer(self, ticket: Ticket) -> None:
+        """At the start it is waited for, not long: what the others have used is not known yet."""
+        try:
+            async with asyncio.timeout(FIRST_ANSWER_S):
+                await self._tried.wait()
+        except TimeoutError:
+            self._tried.set()
+        except BaseException:
+            ticket.unused()
+            raise
+
+    def _holding(self, ticket: Ticket) -> Held:
+        name = f"{self.id}-{next(self._numbers)}"
+        windows = [
+            (f"{name}.{number}", window, entry, min(entry.amount, window.limit))
+            for number, reservation in enumerate(ticket.reservations())
+            for window, entry in reservation.taken()
+        ]
+        return Held(name, ticket, windows, ticket.tries())
+
+    async def run(self) -> None:
+        """Keep in step until cancelled."""
+        try:
+            await self._bus.open()
+        except ImportError:
+            self.problem = "POINTSMAN_SHARED_URL needs `--extra cluster`: nothing is shared"
+            self._tried.set()
+            log.error("%s", self.problem)  # noqa: TRY400 - the words say it all
+            return
+        async with asyncio.TaskGroup() as tasks:
+            for work in (self._hearing, self._telling, self._choosing, self._living):
+                tasks.create_task(work())
+
+    async def close(self) -> None:
+        """Leave, so that the others' shares grow at once."""
+        try:
+            await self._settle(everything=True)
+            await self._bus.gone(self.id)
+        except AwayError:
+            pass
+        await self._bus.close()
+
+    async def _living(self) -> None:
+        """Say that it lives, count the others, and hold to the share of each while it is alone."""
+        while True:
+            was = self._bus.is_up
+            if await self._bus.ping():
+                await self._quietly(self._count)
+            if self._bus.is_up and not was:
+                self._news.join()
+            if self._bus.is_up != was or not self._tried.is_set():
+                self._changed()
+                self._tried.set()
+            await self._sleep(HERE_S if self._bus.is_up else HERE_S / 4)
+
+    async def _count(self) -> None:
+        self._servers = max(1, await self._bus.here(self.id))
+
+    def _changed(self) -> None:
+        if self._bus.is_up:
+            self.problem = None
+            self._health.share(1)
+            log.info("Valkey answers: limits are kept together by %d servers", self._servers)
+            return
+        self._health.share(self._servers)
+        self.problem = f"Valkey does not answer: 1/{self._servers} of each limit is used here"
+        if self._servers == 1:
+            self.problem = "Valkey does not answer: limits are kept by this server alone"
+        log.warning(self.problem)
+
+    async def _choosing(self) -> None:
+        """Tell that the owner has chosen; the database has the truth, the news only hurries."""
+        with self._preferences.watch() as changed:
+            while True:
+                await changed.wait()
+                changed.clear()
+                self._news.choose()
+
+    async def _hearing(self) -> None:
+        """Take over what others tell, from the first that is kept, and from where it broke off."""
+        while True:
+            if self._bus.is_up:
+                now_ms = await self._quietly(self._bus.now_ms)
+                async for place, news in self._bus.news(self._place):
+                    self._place = place
+                    age_s = max(0, (now_ms or 0) - int(place.partition("-")[0])) / 1000
+                    if not isinstance(news, dict) or news.get("by") == self.id:
+                        continue
+                    if news.get("of") == "joined":
+                        await self._quietly(self._count)
+                    self._news.heard(news, age_s)
+            await self._sleep(HERE_S / 4)
+
+    async def _telling(self) -> None:
+        """Tell what is new here, and correct what calls were counted as."""
+        while True:
+            await self._sleep(LOOK_S)
+            if self._bus.is_up:
+                await self._quietly(self._tell)
+                await self._quietly(self._settle)
+
+    async def _tell(self) -> None:
+        for news in self._news.fresh():
+            try:
+                await self._bus.tell({"by": self.id, **news})
+            except AwayError:
+                self._news.untold(news)
+                raise
+
+    async def _settle(self, *, everything: bool = False) -> None:
+        for held in list(self._held):
+            if held.probe and held.ticket.tries() != held.probe:
+                await self._bus.release(f"probe:{held.probe}", held.id)
+                held.probe = None
+            reservations = held.ticket.reservations()
+            if not everything and not all(one.is_over for one in reservations):
+                continue
+            for call, window, entry, was in held.windows:
+                if entry.amount != was:
+                    await self._bus.settle(_key(held.ticket, window), call, was, entry.amount)
+            self._held.remove(held)
+
+    async def _quietly(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        try:
+            return await work()
+        except AwayError:
+            self._changed()
+            return None
+
+
+def _key(ticket: Ticket, window: Window) -> str:
+    return f"{ticket.place}:{window.name}"
