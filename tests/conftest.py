@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,25 @@ import genai_prices.data  # noqa: F401
 import ollama  # noqa: F401
 import pytest
 
+from tests.spread import ALL, spread
+
 if TYPE_CHECKING:
     from tests.security.kit import Fakes
+
+ROWS = 48
+"""So many cases of one test are tried by hand; `.ci/run` tries all."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out most of each long row of cases, unless one of them is asked for by name."""
+    if ALL or any("[" in str(name) for name in config.args):
+        return
+    rows: defaultdict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        rows[item.nodeid.partition("[")[0]].append(item)
+    kept = {item for row in rows.values() for item in spread(row, ROWS)}
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = [item for item in items if item in kept]
 
 
 @pytest.fixture
