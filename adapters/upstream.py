@@ -78,6 +78,17 @@ class Upstream:
             return self.transport.target(url, headers, timeouts)
         return _HttpxTarget(self.transport, url, headers, timeouts)
 
+    async def fetched(
+        self, url: str, headers: Mapping[str, str], silence_s: float
+    ) -> httpx.Response:
+        """What a GET gives, whatever its status; a list of models, say. Raises httpx's errors."""
+        return await self.client.get(
+            url,
+            headers={**headers, "accept-encoding": "identity"},
+            timeout=httpx.Timeout(**timeouts(silence_s)),
+            follow_redirects=False,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _HttpxTarget:

@@ -32,7 +32,7 @@ from proxy.doors import Entrance, for_desktops, request_at, speller_of
 from proxy.doors.exchange import Endpoint
 from proxy.doors.failures import HANDLERS
 from proxy.doors.models.catalog import Catalog
-from proxy.doors.open import Doors, service_of
+from proxy.doors.open import Doors, named_beneath, service_of
 from proxy.gate.drain import Life, Stage
 from proxy.gate.guard import Guard
 from proxy.gate.room import Admission
@@ -164,7 +164,7 @@ def create_app(
         origins=settings.allowed_origins,
         keys=settings.client_keys,
         own_paths=OWN_PATHS,
-        named_beneath=_named_beneath(app),
+        named_beneath=named_beneath(app.routes),
         form_paths=[path for one, _ in doors if one.takes_form for path in one.paths],
         life=parts.life,
         speller_of=speller_of,
@@ -178,12 +178,6 @@ def create_app(
 def _endpoint(entrance: Entrance, parts: Parts) -> Keeper:
     at = Endpoint(entrance.door, parts.service, takes_form=entrance.takes_form)
     return Keeper(at, parts.kept)
-
-
-def _named_beneath(app: Starlette) -> set[str]:
-    """What stands before a name in paths that have one."""
-    paths = [route.path for route in app.routes if isinstance(route, Route)]
-    return {path.partition("{")[0] for path in paths if "{" in path} - {"/"}
 
 
 def _routes(parts: Parts, doors: Sequence[tuple[Entrance, Keeper]]) -> list[BaseRoute]:

@@ -8,8 +8,6 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -17,8 +15,8 @@ import pytest
 from adapters import PRESETS, REGISTRY
 from adapters.base import AdapterError, ErrorKind
 from proxy.errors import ApiError
+from tests.sources import ROOT, Source, run_at_start
 
-ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("adapters", "proxy", "admin")
 PROVIDERS = tuple(REGISTRY)
 NAMES = [name for name in PROVIDERS if name != "openai"]
@@ -61,79 +59,6 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("proxy.__main__",),
 )
 """The house from the ground up: a file may import what stands below it, or in its own room."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """One file of the project; `name` is its path from the root."""
-
-    path: Path
-
-    @property
-    def name(self) -> str:
-        return self.path.relative_to(ROOT).as_posix()
-
-    @property
-    def package(self) -> str:
-        return self.name.partition("/")[0]
-
-    @property
-    def provider(self) -> str | None:
-        """The provider whose file this is: adapters/groq/request.py."""
-        folder = self.path.parent
-        return folder.name if folder.parent == ROOT / "adapters" else None
-
-    @property
-    def module(self) -> str:
-        return self.name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-
-    @cached_property
-    def tree(self) -> ast.Module:
-        return ast.parse(self.path.read_text(encoding="utf-8"))
-
-    def imports(self, *, at_start_only: bool = False) -> Iterator[str]:
-        """The full names of everything imported: `a.b.c` for `from a.b import c`."""
-        for node in _run_at_start(self.tree) if at_start_only else ast.walk(self.tree):
-            match node:
-                case ast.Import(names):
-                    yield from (alias.name for alias in names)
-                case ast.ImportFrom(module, names, 0):
-                    yield from (f"{module}.{alias.name}" for alias in names)
-                case ast.ImportFrom():
-                    pytest.fail(f"{self.name} imports relatively")
-
-    def imports_any_of(self, *modules: str) -> list[str]:
-        return [found for found in self.imports() if found.startswith(_inside(modules))]
-
-    def texts(self) -> Iterator[str]:
-        """Every string of the code but docstrings and those that stand alone."""
-        alone = {id(node.value) for node in ast.walk(self.tree) if isinstance(node, ast.Expr)}
-        for node in ast.walk(self.tree):
-            match node:
-                case ast.Constant(str(text)) if id(node) not in alone:
-                    yield text
-
-    def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                yield node
-
-
-def _inside(modules: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(f"{module}." for module in modules)
-
-
-def _run_at_start(tree: ast.AST) -> Iterator[ast.stmt]:
-    """The statements that run when the module is imported; not those for type checkers."""
-    for child in ast.iter_child_nodes(tree):
-        match child:
-            case ast.FunctionDef() | ast.AsyncFunctionDef():
-                continue
-            case ast.If(test=ast.Name("TYPE_CHECKING")):
-                continue
-            case ast.stmt():
-                yield child
-        yield from _run_at_start(child)
 
 
 SOURCES = [Source(path) for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
@@ -367,7 +292,7 @@ def _is_writable(annotation: ast.expr) -> bool:
 def test_nothing_at_the_top_of_a_module_can_change() -> None:
     """A list, dict or set up there must be declared as one that nobody may write to."""
     for source in SOURCES:
-        for statement in _run_at_start(source.tree):
+        for statement in run_at_start(source.tree):
             match statement:
                 case ast.Assign(value=value, targets=[ast.Name("__all__")]):
                     continue

@@ -130,12 +130,8 @@ class GroqAdapter(GroqAudio):
     async def models(self) -> list[Model]:
         try:
             connected = self._now()
-            response = await self._upstream.client.get(
-                f"{connected.url}/{LIST_PATH}",
-                headers={**connected.headers, "accept-encoding": "identity"},
-                timeout=httpx.Timeout(**timeouts(self.settings.timeout)),
-                follow_redirects=False,
-            )
+            url = f"{connected.url}/{LIST_PATH}"
+            response = await self._upstream.fetched(url, connected.headers, self.settings.timeout)
             if response.status_code >= 300:
                 raise self.audio_refusal(response)
             models = [

@@ -148,12 +148,9 @@ class OpenAIAdapter:
             return [Model(id=self.settings.model)]
         self._must_be_configured()
         try:
-            response = await self._upstream.client.get(
-                self._profile.list_url or f"{self.settings.base_url}/models",
-                headers={**self._headers, "accept-encoding": "identity"},
-                timeout=httpx.Timeout(**timeouts(min(LIST_TIMEOUT_S, self.settings.timeout))),
-                follow_redirects=False,
-            )
+            url = self._profile.list_url or f"{self.settings.base_url}/models"
+            silence_s = min(LIST_TIMEOUT_S, self.settings.timeout)
+            response = await self._upstream.fetched(url, self._headers, silence_s)
             if response.status_code >= 300:
                 raise refusal(self._house, response, BEFORE_CONTENT)
             models = models_of(orjson.loads(response.content))

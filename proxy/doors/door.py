@@ -89,6 +89,14 @@ class Fold(Protocol):
     def end(self) -> bytes: ...
 
 
+class Indivisible:
+    """The part of a fold whose answer comes as one: less of it would be none."""
+
+    def cut(self) -> bool:
+        """Never."""
+        return False
+
+
 A = TypeVar("A", bound=Asked)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from adapters.base import Adapter
 from adapters.upstream import Upstream
@@ -82,3 +82,9 @@ def service_of(
         record=record,
         admission=admission,
     )
+
+
+def named_beneath(routes: Iterable[BaseRoute]) -> set[str]:
+    """What stands before a name in paths that have one."""
+    paths = [route.path for route in routes if isinstance(route, Route)]
+    return {path.partition("{")[0] for path in paths if "{" in path} - {"/"}

@@ -28,6 +28,8 @@ VERSION_TABLE = (
     " CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
 )
 SCRIPTS = Path(__file__).with_name("migrations")
+MIGRATING_MS = 5000
+"""What another process has to make or change the tables, on a machine that is busy."""
 LOCK = 0x706F696E74
 """The advisory lock under which PostgreSQL's schema is looked at and changed."""
 
@@ -79,7 +81,10 @@ def _wait_for_others(connection: Connection) -> None:
     from sqlalchemy import text
 
     if connection.dialect.name == "postgresql":
+        usual = connection.execute(text("SHOW lock_timeout")).scalar_one()
+        connection.execute(text(f"SET LOCAL lock_timeout = {MIGRATING_MS}"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        connection.execute(text(f"SET LOCAL lock_timeout = '{usual}'"))
 
 
 def _upgrade(connection: Connection, found: str, path: Path | None) -> None:

@@ -6,11 +6,13 @@ import contextlib
 import json
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
+from proxy.store.storage import Storage
 from tests.fakes.server import Fault, Gate
 from tests.security.kit import (
     Fakes,
@@ -144,22 +146,21 @@ def test_socket_database_and_upstream_close_in_this_order(
     fakes: Fakes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed: list[str] = []
+    ports: list[int] = []
+    close_storage, close_client = Storage.close, httpx.AsyncClient.aclose
+
+    async def close_database(storage: Storage) -> None:
+        with pytest.raises(ConnectionError):
+            connect(ports[0])
+        closed.append("database")
+        await close_storage(storage)
+
+    async def close_upstream(client: httpx.AsyncClient) -> None:
+        closed.append("upstream")
+        await close_client(client)
+
+    monkeypatch.setattr(Storage, "close", close_database)
+    monkeypatch.setattr(httpx.AsyncClient, "aclose", close_upstream)
     with serving(settings_for(fakes, tmp_path)) as server:
-        parts = server.parts
-        port = server.port
-
-        async def close_database(close: Callable[[], object] = parts.storage.close) -> None:
-            with pytest.raises(ConnectionError):
-                connect(port)
-            closed.append("database")
-            await close()  # type: ignore[misc] # what close is
-
-        async def close_upstream(
-            close: Callable[[], object] = parts.upstream.client.aclose,
-        ) -> None:
-            closed.append("upstream")
-            await close()  # type: ignore[misc] # what close is
-
-        monkeypatch.setattr(parts.storage, "close", close_database)
-        monkeypatch.setattr(parts.upstream.client, "aclose", close_upstream)
+        ports.append(server.port)
     assert closed == ["database", "upstream"]

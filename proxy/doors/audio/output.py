@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from adapters.base import Usage
+from proxy.doors.door import Indivisible
 from proxy.doors.openai import OpenAIErrors
 from proxy.doors.sse import HEADERS, WAITING, sse
 from proxy.errors import ApiError
@@ -14,7 +15,7 @@ from proxy.reply import Header
 from proxy.routing.speaking import Sound
 
 
-class SpeechFold:
+class SpeechFold(Indivisible):
     """The file."""
 
     def __init__(self) -> None:
@@ -28,10 +29,6 @@ class SpeechFold:
         for event in events:
             if type(event) is Sound:
                 self._sound = event
-
-    def cut(self) -> bool:
-        """It comes whole."""
-        return False
 
     def end(self) -> bytes:
         return self._sound.data

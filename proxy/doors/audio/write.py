@@ -10,6 +10,7 @@ import orjson
 
 from adapters.base import Json, Usage
 from adapters.tasks import Heard
+from proxy.doors.door import Indivisible
 from proxy.doors.openai import JSON_TYPE, OpenAIErrors
 from proxy.doors.sse import HEADERS, WAITING, sse
 from proxy.errors import ApiError
@@ -58,7 +59,7 @@ class _Told:
         return fields
 
 
-class HeardFold:
+class HeardFold(Indivisible):
     """One text in a form."""
 
     def __init__(self, form: str, name: str, times: Sequence[str]) -> None:
@@ -73,10 +74,6 @@ class HeardFold:
 
     def feed(self, events: Sequence[Any]) -> None:
         self._told.take(events)
-
-    def cut(self) -> bool:
-        """A part of it never comes alone."""
-        return False
 
     def end(self) -> bytes:
         heard = self._told.heard

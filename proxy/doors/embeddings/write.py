@@ -12,11 +12,12 @@ import orjson
 
 from adapters.base import Json, Start, Usage
 from adapters.tasks import Vectors
+from proxy.doors.door import Indivisible
 from proxy.doors.openai import JSON_TYPE
 from proxy.reply import Header
 
 
-class EmbeddingFold:
+class EmbeddingFold(Indivisible):
     """Keeps the vectors until all are there."""
 
     headers: Sequence[Header] = (JSON_TYPE,)
@@ -38,10 +39,6 @@ class EmbeddingFold:
                     self._model = event.model or self._model
                 case _:
                     pass
-
-    def cut(self) -> bool:
-        """A part of the vectors is no answer."""
-        return False
 
     def end(self) -> bytes:
         data: list[Json] = [

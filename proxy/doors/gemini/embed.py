@@ -10,7 +10,7 @@ import orjson
 from adapters.base import Json
 from adapters.tasks import EmbeddingRequest, Vectors
 from proxy.doors.checks import json_object, out_of_range, string
-from proxy.doors.door import Asked, Call, Opening, Stream
+from proxy.doors.door import Asked, Call, Indivisible, Opening, Stream
 from proxy.doors.gemini.errors import JSON_TYPE, GeminiErrors
 from proxy.doors.gemini.fields import field, member, objects, whole, word
 from proxy.doors.gemini.messages import as_parts
@@ -91,7 +91,7 @@ def _text(given: Json, path: str) -> str:
     return "\n".join(texts)
 
 
-class VectorsFold:
+class VectorsFold(Indivisible):
     """Keeps the vectors until all are there."""
 
     headers: Sequence[Header] = (JSON_TYPE,)
@@ -104,10 +104,6 @@ class VectorsFold:
         for event in events:
             if isinstance(event, Vectors):
                 self._vectors += event.values
-
-    def cut(self) -> bool:
-        """A part of the vectors is no answer."""
-        return False
 
     def end(self) -> bytes:
         """All vectors, in the order of their texts; one stands alone."""

@@ -8,11 +8,12 @@ from typing import Any
 import orjson
 
 from adapters.base import Json, Media, Usage
+from proxy.doors.door import Indivisible
 from proxy.doors.openai import JSON_TYPE
 from proxy.reply import Header
 
 
-class PictureFold:
+class PictureFold(Indivisible):
     """Keeps the pictures until all are there."""
 
     headers: Sequence[Header] = (JSON_TYPE,)
@@ -28,10 +29,6 @@ class PictureFold:
                 self._pictures.append({"b64_json": event.data})
             elif type(event) is Usage:
                 self._usage = event
-
-    def cut(self) -> bool:
-        """It comes whole."""
-        return False
 
     def end(self) -> bytes:
         answer: Json = {"created": self._created, "data": self._pictures}

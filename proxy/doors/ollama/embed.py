@@ -12,7 +12,7 @@ import orjson
 from adapters.base import Json, Usage
 from adapters.tasks import EmbeddingRequest, Vectors
 from proxy.doors.checks import checked, count, flag
-from proxy.doors.door import Asked, Call, Opening, Stream
+from proxy.doors.door import Asked, Call, Indivisible, Opening, Stream
 from proxy.doors.ollama.messages import text_of
 from proxy.doors.ollama.objects import JSON_TYPE, OllamaErrors, nanoseconds, reply
 from proxy.doors.ollama.options import Options, keep_alive
@@ -67,7 +67,7 @@ class OllamaEmbed(OllamaErrors):
         return VectorFold(asked, self._clock, opening.prompt_guess)
 
 
-class VectorFold:
+class VectorFold(Indivisible):
     """Keeps the vectors until all are there."""
 
     headers: Sequence[Header] = (JSON_TYPE,)
@@ -84,10 +84,6 @@ class VectorFold:
                 self._vectors += event.values
             elif type(event) is Usage:
                 self._prompt = event.prompt
-
-    def cut(self) -> bool:
-        """A part of the vectors is no answer."""
-        return False
 
     def end(self) -> bytes:
         if self._asked.is_one:

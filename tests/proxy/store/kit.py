@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from adapters.memory import LruMemory
 from proxy.limits.health import DayQuota, Health
@@ -92,3 +94,13 @@ async def until(holds: Callable[[], object]) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not holds():  # noqa: ASYNC110 - done by other threads and processes
             await asyncio.sleep(0.01)
+
+
+def usage_count(path: Path) -> int:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        count: int = connection.execute("SELECT COUNT(*) FROM requests").fetchone()[0]
+        return count
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}

@@ -54,6 +54,7 @@ async def test_all_of_the_api_works_on_it(
             **change,
             "rate_preset": None,
             "local_only": None,
+            "split": {},
         }
         assert (await second.ask()).headers["x-pointsman-provider"] == "far"
         assert (await second.status())["store"]["problem"] is None

@@ -1,0 +1,27 @@
+"""A SQLite file that holds something of each kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from proxy.store.preferences import StoredPreference
+from tests.proxy.store.kit import opened
+from tests.proxy.store.test_rows import row as usage_row
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store.db"
+
+
+@pytest.fixture
+def file(path: Path) -> str:
+    """The URL of a SQLite file that holds a choice, a signature, a cooldown and a usage row."""
+    url = f"sqlite:///{path}"
+    with opened(url) as database:
+        database.save_preference(StoredPreference(provider="far"))
+        database.save_signatures({"call_1": "signature"})
+        database.append([usage_row().columns()])
+    return url
