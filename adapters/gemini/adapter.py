@@ -101,7 +101,8 @@ class GeminiAdapter(Senses):
         self.settings: ProviderSettings = settings
         self.name = settings.name or NAME
         self.title = settings.titled("Gemini (Cloud)")
-        self.setup = f"set {settings.variable('api_key')} (free at aistudio.google.com)"
+        self._key_name = settings.variable("api_key")
+        self.setup = f"set {self._key_name} (free at aistudio.google.com)"
         self._upstream = upstream
         self._memory = memory
         self._defaults = Defaults(settings.api_version, settings.temperature, settings.max_tokens)
@@ -112,9 +113,7 @@ class GeminiAdapter(Senses):
 
     @property
     def unconfigured(self) -> str | None:
-        if self.settings.api_key is not None:
-            return None
-        return f"{self.settings.variable('api_key')} is not set"
+        return None if self.settings.api_key is not None else f"{self._key_name} is not set"
 
     @property
     def _key(self) -> str:

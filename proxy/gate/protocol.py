@@ -94,6 +94,7 @@ class Protocol(HttpToolsProtocol):
         self._on_left: Callable[[], None] | None = None
         self._is_lost = False
         self._is_offer = False
+        self._headers_left = MAX_HEADERS
         self._answering: RequestResponseCycle | None = None
         self._wait(_REQUEST)
         self.joined()
@@ -199,12 +200,14 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._headers_left = MAX_HEADERS
         self._wait(_HEAD)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """As uvicorn's, but counted while they come."""
-        if len(self.headers) > MAX_HEADERS:
+        if self._headers_left < 0:
             raise _TooManyHeadersError
+        self._headers_left -= 1
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
@@ -219,6 +222,7 @@ class Protocol(HttpToolsProtocol):
         super().on_headers_complete()
         self.scope["extensions"] = {WATCH: {"watch": self.watch}}
         self.headers = []  # what comes behind a body (trailers) is no part of what is judged
+        self._headers_left = MAX_HEADERS
         self.cycle.transport = cast(asyncio.Transport, self._wire)
         self._wire.begins = True
         # Who is answered before the body has come would be read on without end.
