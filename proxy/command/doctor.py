@@ -42,6 +42,9 @@ class Mark(StrEnum):
     ABSENT = "\N{EN DASH}"
 
 
+LEGEND = f"{Mark.GOOD} works   {Mark.BAD} does not   {Mark.ABSENT} not set up, or worth knowing"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One line: what was looked at, how it is, and what to do about it.
@@ -272,7 +275,8 @@ async def _provider(
     reach = await _reach(adapter)
     if not reach.reachable:
         # What a local provider says of itself tells already how to start it.
-        cure = "" if adapter.local else "check the key and the network"
+        names_it = adapter.local or variable("api_key") in reach.detail
+        cure = "" if names_it else "check its address and the network"
         text = f"cannot be used{where}: {reach.detail}"
         return [*findings, Finding(at_fault, name, text, cure)]
     findings.append(_good(name, f"answers{where}"))

@@ -84,6 +84,8 @@ def _state(provider: Json, now: datetime) -> str:
         return f"not set up: {provider['unconfigured']}"
     if provider["pause"]:
         return _pause(provider["pause"], now)
+    if provider["reachable"] and provider["listed"] is False:
+        return "does not list this model"
     state = STATES[provider["reachable"]]
     return f"{state}: {provider['detail']}" if provider["detail"] else state
 
@@ -152,9 +154,10 @@ def explain_text(told: Json) -> str:
 
 def _native(native: Json) -> Iterator[str]:
     if "error" in native:
-        yield f"  refused: {native['error']['message']}"
+        message = native["error"]["message"].removeprefix(f"{native['provider']}: ")
+        yield f"  refused: {message}"
         return
-    yield f"  {native['method']} {native['path']}"
+    yield f"  {native['method']} /{native['path'].lstrip('/')}"
     if native["warnings"]:
         yield f"  {', '.join(native['warnings'])}"
     yield from (

@@ -116,6 +116,9 @@ def _native(operation: Operation[Any], adapter: Adapter, request: Any, model: st
         if messages != request.messages:
             warnings.append("fetched=image_url")
             request = replace(request, messages=messages)
+    if operation.may_take_more(request) and isinstance(request, ChatRequest) and request.n > 1:
+        is_many = operation.calls(request, adapter.capabilities(model)) > 1
+        warnings += ["emulated=n"] if is_many else []
     try:
         call = operation.native(adapter, request)
     except AdapterError as error:

@@ -19,6 +19,7 @@ from proxy.cluster.replica import Replica
 from proxy.console.presets import Presets
 from proxy.errors import ApiError
 from proxy.limits.health import Status
+from proxy.limits.successor import is_listed
 from proxy.limits.windows import Gauge, Limits
 from proxy.routing.candidates import Chooser, Plan, Preference
 from proxy.routing.keys import Keys
@@ -206,6 +207,7 @@ def _provider(
     free = _freest(mine, Candidate(name, model), keys) if keys else Candidate(name, model)
     gauges = _gauges(mine, free, limits)
     failure = sources.recorder.failure(name)
+    listed = _is_listed(sources.lists().get(name), model)
     return {
         "id": name,
         "title": adapter.title,
@@ -220,7 +222,8 @@ def _provider(
         "model": model,
         "in_rotation": name in fallback_of(sources.adapters, preference),
         "paid": not adapter.settings.joins_unasked,
-        "gone": gone_text(sources.chooser, name, preference),
+        "gone": gone_text(sources.chooser, name, preference) or _unlisted(model, listed),
+        "listed": listed,
         "models": _offered(sources.lists().get(name, ()), model),
         "windows": [_window(gauge, now) for gauge in gauges],
         "pause": _pause(paused(mine, free), now),
@@ -251,11 +254,21 @@ def gone_text(chooser: Chooser, provider: str, preference: Preference) -> str | 
     return f"{instead} ({words.rstrip('.')}): {cure}"
 
 
+def _is_listed(models: Sequence[Model] | None, model: str) -> bool | None:
+    """Whether a provider's list has the model; None without a list, or a model that is set."""
+    if not models or not model:
+        return None
+    return is_listed(model, {one.id for one in models})
+
+
+def _unlisted(model: str, listed: bool | None) -> str | None:
+    return f"{model} is not in its list of models: choose another" if listed is False else None
+
+
 def _offered(models: Sequence[Model], current: str) -> list[str]:
     """The models that can chat of those listed; the one in use first if it is not among them."""
     names = sorted({model.id for model in models if model.chat})
-    known = current in names or f"{current}:latest" in names
-    return names if known or not current else [current, *names]
+    return names if is_listed(current, names) or not current else [current, *names]
 
 
 def _by_key(

@@ -43,11 +43,27 @@ def _reason(error: Exception, path: Path | None) -> str:
     if isinstance(cause, _DAMAGED):
         return f"{where} holds what this program did not write"
     if type(error).__name__ == "OperationalError" and path is None:
-        return f"{where} cannot be reached"
+        return f"{where} cannot be reached{_why(str(cause))}"
     return (
         f"{where} cannot be used ({type(cause).__name__}):"
         " set POINTSMAN_DATABASE_URL to another, or mend it"
     )
+
+
+_SAID: Mapping[str, str] = {
+    "connection refused": "nobody listens at its address",
+    "password authentication": "its user or password is wrong",
+    "does not exist": "it has no such database or user",
+    "resolve host": "nobody knows the name of its host",
+    "timeout": "it does not answer",
+    "timed out": "it does not answer",
+}
+"""By what drivers say."""
+
+
+def _why(said: str) -> str:
+    """What kept a database server from being reached, of which no name or address is told."""
+    return next((f": {_SAID[word]}" for word in _SAID if word in said.lower()), "")
 
 
 _WORDS: Mapping[tuple[str, ...], str] = {

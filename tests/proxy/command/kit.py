@@ -20,7 +20,9 @@ def findings(*arguments: str) -> dict[str, str]:
     """Each finding by its subject: the mark and the text. The exit code fits them."""
     result = run(*arguments, "doctor")
     found = {}
-    for line in result.stdout.splitlines():
+    lines, _, legend = result.stdout.rpartition("\n\n")
+    assert all(mark in legend for mark in (GOOD, BAD, ABSENT))
+    for line in lines.splitlines():
         mark, subject, text = (part.strip() for part in line.split("  ", 2) if part.strip())
         found[subject] = f"{mark} {text}"
     failed = any(text.startswith(BAD) for text in found.values())

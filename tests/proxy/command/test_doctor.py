@@ -255,3 +255,11 @@ def test_a_misspelt_setting_is_named_with_the_one_that_is_meant(
     assert findings()["POINTSMAN_FALBACK"] == (
         f"{ABSENT} there is no such setting → did you mean POINTSMAN_FALLBACK?"
     )
+
+
+def test_weights_that_are_not_there_have_a_cure_of_their_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("EMBEDDED_MODEL_PATH", "/nowhere.gguf")
+
+    assert "→ set EMBEDDED_MODEL_PATH to a GGUF file" in findings()["embedded"]

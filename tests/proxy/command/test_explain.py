@@ -48,7 +48,17 @@ def test_explain_tells_what_a_provider_would_refuse(tmp_path: Path) -> None:
     audio = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
     file = request_file(tmp_path, messages=[{"role": "user", "content": [audio]}])
 
-    assert "refused: " in run("explain", file).stdout
+    shown = run("explain", file).stdout
+
+    assert "refused: " in shown
+    assert "refused: groq: " not in shown
+
+
+def test_explain_tells_of_several_calls_and_writes_each_path_alike(tmp_path: Path) -> None:
+    shown = run("explain", request_file(tmp_path, n=2)).stdout
+
+    assert "POST /api/chat" in shown and "POST /v1beta/models/" in shown
+    assert shown.count("emulated=n") == 2  # Gemini gives both in one call
 
 
 @pytest.mark.parametrize(

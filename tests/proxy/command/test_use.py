@@ -240,7 +240,11 @@ def test_a_model_that_is_not_listed_is_warned_of(
             "! Ollama does not list a model nope:1b."
             in run("use", "ollama", "--model", "nope:1b").stdout
         )
+        seen = run("status").stdout
+        assert "does not list this model" in seen
+        assert "ollama: nope:1b is not in its list of models: choose another" in seen
         assert "!" not in run("use", "ollama", "--model", "llama3.2").stdout
+        assert "list" not in run("status").stdout
 
 
 def test_talks_can_be_shared_out_and_a_plain_choice_ends_it(

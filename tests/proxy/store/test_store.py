@@ -234,6 +234,10 @@ def test_many_may_open_a_new_database_at_once(url: str) -> None:
     [
         ("nonsense", "POINTSMAN_DATABASE_URL is not the URL of a database"),
         ("postgresql+psycopg://ann@/x?host=/nowhere", "cannot be reached"),
+        (
+            "postgresql+psycopg://ann@127.0.0.1:9/x",
+            "the database cannot be reached: nobody listens at its address",
+        ),
         ("mysql+pymysql://ann@127.0.0.1/x", "needs a driver that is not installed: pymysql"),
         ("postgresql+nothing://ann@/x", "POINTSMAN_DATABASE_URL is not the URL of a database"),
         (f"sqlite:///{__file__}/x.db", "a file stands where its folder should be"),
