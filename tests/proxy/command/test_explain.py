@@ -58,7 +58,7 @@ def test_explain_tells_of_several_calls_and_writes_each_path_alike(tmp_path: Pat
     shown = run("explain", request_file(tmp_path, n=2)).stdout
 
     assert "POST /api/chat" in shown and "POST /v1beta/models/" in shown
-    assert shown.count("emulated=n") == 2  # Gemini gives both in one call
+    assert shown.count("emulated=n") == 3  # Gemini gives both in one call
 
 
 @pytest.mark.parametrize(
