@@ -1,6 +1,6 @@
 // One card a provider: what one needs to choose, and the choice itself.
 
-import { api, attempt, byId, countDown, duration, helpText, limitText, make, moment, number, say, seconds, shortName } from "./dom.js";
+import { api, attempt, byId, countDown, duration, helpText, limitText, make, moment, number, refused, say, seconds, shortName } from "./dom.js";
 
 const SETTLE_MS = 400; // an arrow key passes over providers on its way to the one that is meant
 const cards = new Map();
@@ -110,9 +110,6 @@ function againButton(provider) {
   return button;
 }
 
-const REFUSED = { auth: "Key refused", account: "Account refused" };
-const isRefused = ({ pause }) => pause != null && pause.reason in REFUSED;
-
 function testButton(provider) {
   const result = make("span", { className: "small", role: "status" });
   const label = `Test ${shortName(provider.title)}`;
@@ -140,7 +137,7 @@ function update(card, provider, isChosen, preset) {
   card.radio.disabled = Boolean(provider.unconfigured) && !isChosen;
   card.root.classList.toggle("chosen", isChosen);
   card.root.classList.toggle("missing", Boolean(provider.unconfigured));
-  card.again.hidden = !isRefused(provider);
+  card.again.hidden = !refused(provider);
   card.setup.hidden = !(provider.unconfigured || (provider.reachable === false && !provider.key));
   const isUnused = provider.reachable === false && !provider.speed.answers;
   card.pick.hidden = Boolean(provider.unconfigured);
@@ -169,13 +166,13 @@ function about(provider, preset) {
 
 function showPill(pill, provider) {
   const state = provider.unconfigured ? "off"
-    : isRefused(provider) ? "refused"
+    : refused(provider) ? "refused"
     : provider.pause ? "paused"
     : provider.reachable === false ? "bad"
     : provider.reachable ? "on" : "waiting";
   pill.dataset.state = state === "refused" ? "bad" : state;
   const words = { off: "Not set up", bad: "Does not answer", on: "Ready", waiting: "Checking…" };
-  if (state === "refused") words.refused = REFUSED[provider.pause.reason];
+  if (state === "refused") words.refused = refused(provider);
   countDown(pill, provider.pause?.ends_at, (s) => words[state] ?? (s ? `Back in ${duration(s)}` : "Trying again"));
   pill.title = provider.pause?.reason || provider.unconfigured || provider.detail;
 }

@@ -1,6 +1,6 @@
 // What else is chosen: limits to keep to, the order of those that stand in, an app's own provider.
 
-import { api, attempt, byId, countDown, duration, limitText, make, moment, number, say, shortName } from "./dom.js";
+import { api, attempt, byId, countDown, duration, limitText, make, moment, number, refused, say, shortName } from "./dom.js";
 
 const PRESETS = {
   provider: "As much as each provider’s free tier allows.",
@@ -23,7 +23,8 @@ export function showLimits({ providers }) {
   }
 }
 
-function showLine(line, { title, windows, pause, pauses, local }) {
+function showLine(line, provider) {
+  const { title, windows, pause, pauses, local } = provider;
   const minute = windows.find(({ name }) => name === "requests a minute");
   const name = shortName(title);
   say(line.used, minute
@@ -31,9 +32,11 @@ function showLine(line, { title, windows, pause, pauses, local }) {
     : `${name}: ${local ? "no limit" : "no limit kept here"}.`);
   const freeAt = Math.max(0, pause?.ends_at ?? 0, ...windows.map((window) => window.free_at ?? 0));
   line.root.classList.toggle("waiting", freeAt > 0 || Boolean(pause));
-  countDown(line.next, freeAt, (s) => (s ? `Next request available in ${duration(s)}` : minute || pause ? "Next request available now" : ""));
+  const no = refused(provider);
+  if (no) countDown(line.next, 0, () => `${no}: see to it, then “Try again”`);
+  else countDown(line.next, freeAt, (s) => (s ? `Next request available in ${duration(s)}` : minute || pause ? "Next request available now" : ""));
   const others = windows.filter((window) => window !== minute).map((window) => `${number(window.used)} of ${limitText(number(window.limit), window)}`);
-  if (pause && pause.state !== "full") others.unshift(`Paused: ${pause.reason}${pause.ends_at ? ` until ${moment(pause.ends_at)}` : ""}`);
+  if (pause && pause.state !== "full") others.unshift(no ? `asked again${pause.ends_at ? ` at ${moment(pause.ends_at)}` : " then"}` : `Paused: ${pause.reason}${pause.ends_at ? ` until ${moment(pause.ends_at)}` : ""}`);
   for (const { model, reason, ends_at: until } of pauses) others.push(`${model} paused: ${reason}${until ? ` until ${moment(until)}` : ""}`);
   say(line.more, others.join(" · "));
 }

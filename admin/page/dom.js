@@ -35,6 +35,10 @@ export async function api(method, path, body) {
   return told;
 }
 
+/** What does not pass by itself: its owner sees to it, and says so. */
+export const REFUSED = { auth: "Key refused", account: "Account refused" };
+export const refused = ({ pause }) => REFUSED[pause?.reason];
+
 export const shortName = (title) => title.replace(/ \(.*\)$/, "");
 
 /** A limit in words, with how much of it: `as reported` is what the provider itself reports. */
