@@ -71,8 +71,6 @@ async def until_end(
 
     Where its time is up, those that there are; that it is comes behind them once more.
     """
-    if Finish in map(type, first):
-        return first, rest
     try:
         async for batch in rest:
             first += batch
@@ -83,7 +81,7 @@ async def until_end(
     return first, nothing()
 
 
-def is_in_one_piece(request: Any) -> bool:
+def is_plain(request: Any) -> bool:
     """Whether the client gets nothing of its answer before all of it is there."""
     return isinstance(request, ChatRequest) and not request.stream
 

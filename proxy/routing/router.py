@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from tenacity import AsyncRetrying, RetryCallState
 from tenacity.wait import wait_random_exponential
 
-from adapters.base import Adapter, AdapterError, Capabilities, ErrorKind, Warn
+from adapters.base import Adapter, AdapterError, Capabilities, ErrorKind, Finish, Warn
 from proxy.candidate import Candidate
 from proxy.errors import ApiError, overloaded, spread
 from proxy.gate.work import Work
@@ -35,7 +35,7 @@ from proxy.routing.budget import RetryBudget
 from proxy.routing.candidates import Chooser, Plan, Preference
 from proxy.routing.demands import demands
 from proxy.routing.failed import final_error
-from proxy.routing.first import EmptyAnswerError, is_in_one_piece, until_end
+from proxy.routing.first import EmptyAnswerError, is_plain, until_end
 from proxy.routing.images import ImageFetcher
 from proxy.routing.keys import Keys
 from proxy.routing.line import Lines
@@ -219,7 +219,7 @@ class Router:
         try:
             first, rest = await self._open(ticket, attempts, longest.seconds)
             ticket.answered()
-            if streamed is None and is_in_one_piece(attempts.request):
+            if streamed is None and Finish not in map(type, first) and is_plain(attempts.request):
                 first, rest = await until_end(first, rest, attempts.work)
         except AdapterError as met:
             error = self._redactor.masked(met.at(candidate.provider))
