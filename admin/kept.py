@@ -21,8 +21,15 @@ class Kept(Protocol):
     def said(self, request_id: str) -> dict[str, Any]: ...
 
 
-def kept_routes(kept: Kept, gate: Gate) -> list[Route]:
-    """Whether talks are kept, and each of them, behind `gate`."""
+class Responses(Protocol):
+    """The same of what clients may go on from."""
+
+    async def state(self) -> dict[str, Any]: ...
+    async def forget(self) -> dict[str, Any]: ...
+
+
+def kept_routes(kept: Kept, responses: Responses, gate: Gate) -> list[Route]:
+    """Whether talks are kept, and each of them; how many responses; behind `gate`."""
 
     async def switch(request: Request) -> Response:
         match request.method:
@@ -35,8 +42,13 @@ def kept_routes(kept: Kept, gate: Gate) -> list[Route]:
     async def said(request: Request) -> Response:
         return json_of(kept.said(request.path_params["id"]))
 
+    async def for_clients(request: Request) -> Response:
+        is_over = request.method == "DELETE"
+        return json_of(await (responses.forget() if is_over else responses.state()))
+
     methods = ["GET", "PUT", "DELETE"]
     return [
+        Route("/admin/api/responses", answering(for_clients, gate), methods=["GET", "DELETE"]),
         Route("/admin/api/kept", answering(switch, gate), methods=methods),
         Route("/admin/api/kept/{id:path}", answering(said, gate)),
     ]

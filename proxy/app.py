@@ -26,13 +26,14 @@ from proxy.console.console import Console
 from proxy.console.kept import Keeper, Kept
 from proxy.console.ledger import Ledger
 from proxy.console.presets import Presets, health_of
+from proxy.console.responses import KeptResponses
 from proxy.console.status import Sources
 from proxy.console.watch import watch_of
 from proxy.doors import Entrance, for_desktops, request_at, speller_of
 from proxy.doors.exchange import Endpoint
 from proxy.doors.failures import HANDLERS
 from proxy.doors.models.catalog import Catalog
-from proxy.doors.open import Doors, named_beneath, service_of
+from proxy.doors.open import Doors, named_beneath, service_of, turns_of
 from proxy.gate.drain import Life, Stage
 from proxy.gate.guard import Guard
 from proxy.gate.room import Admission
@@ -114,8 +115,9 @@ class Parts:
             seen=self.monitors.recorder.seen,
             ended=(self.storage.usage.put, *self.monitors.listeners()),
         )
+        self.turns, self.disk = turns_of(settings, self.storage, self.background, clocks)
         self.doors = Doors(
-            settings, self.adapters, self.catalog, self.preferences, upstream, clocks
+            settings, self.adapters, self.catalog, self.preferences, upstream, self.turns
         )
         self.admin_token = admin_token(settings.admin_token, is_published=settings.is_guarded)
         self.gate = _gate(self.admin_token, settings, clocks)
@@ -194,7 +196,7 @@ def _routes(parts: Parts, doors: Sequence[tuple[Entrance, Keeper]]) -> list[Base
         *(Route(path, at, methods=one.methods) for one, at in doors for path in one.paths),
         *probe_routes(parts.life, parts.background.problems),
         *usage_routes(ledger, metrics.text, gate),
-        *kept_routes(parts.kept, gate),
+        *kept_routes(parts.kept, KeptResponses(parts.turns, parts.disk), gate),
         *admin_routes(console, gate, doors[0][1]),
     ]
 
@@ -240,6 +242,7 @@ async def in_order(parts: Parts, tasks: Sequence[Task] = ()) -> AsyncIterator[No
         at_the_end(parts.router.close)
         at_the_end(parts.catalog.close)
         at_the_end(parts.storage.close)
+        at_the_end(parts.turns.close)
         at_the_end(parts.watch.close)
         at_the_end(parts.background.close)
         for name, work in tasks:

@@ -91,7 +91,8 @@ class Settings(BaseSettings):
     fetch_images: str = "public"
     embedding_model: str = Field(default="", max_length=256)
     ollama_passthrough: bool = False
-    responses_store: Literal["memory", "off"] = "memory"
+    responses_store: Literal["memory", "disk", "off"] = "memory"
+    responses_disk_mb: int = Field(default=1024, ge=1, le=1_048_576)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
     otel: bool = False

@@ -4,10 +4,17 @@ import { api, attempt, byId, make, moment, say } from "./dom.js";
 
 const EVERY_MS = 3000;
 const PATH = "/admin/api/kept";
+const RESPONSES = "/admin/api/responses";
+const MB = 1_000_000;
 
 /** Keep the switch up to date, and the notice at the top of the page. */
 export function useKept() {
-  const show = () => document.hidden || api("GET", PATH).then(showState, () => {});
+  const show = () => {
+    if (document.hidden) return;
+    api("GET", PATH).then(showState, () => {});
+    api("GET", RESPONSES).then(showResponses, () => {});
+  };
+  byId("forget-responses").addEventListener("click", () => attempt(async () => showResponses(await api("DELETE", RESPONSES)), () => "✓ Forgotten. No client can go on from what was kept."));
   byId("keep").addEventListener("click", () => attempt(async () => showState(await api("PUT", PATH, { minutes: Number(byId("keep-for").value) }))));
   byId("forget").addEventListener("click", () => attempt(async () => showState(await api("DELETE", PATH)), () => "✓ Forgotten. Prompts and answers are not kept."));
   setInterval(show, EVERY_MS);
@@ -20,6 +27,13 @@ function showState({ until, requests }) {
   say(byId("kept-notice-text"), isOn ? `Prompts and answers are kept in memory until ${moment(until)}, then forgotten: ${requests} so far.` : "");
   say(byId("kept-text"), isOn ? "Prompts and answers are in the receipts." : "Prompts and answers are not kept.");
   say(byId("keep"), isOn ? "Start the time anew" : "Keep them");
+}
+
+/** What clients may go on from by an id: on disk it outlives the server. */
+function showResponses({ store, count, bytes }) {
+  byId("responses").hidden = store === "off" || count === 0;
+  const where = store === "disk" ? "on disk" : "in memory";
+  say(byId("responses-text"), `${count} responses and conversations are kept ${where} for clients, ${(bytes / MB).toFixed(1)} MB.`);
 }
 
 /** What was said in a request, as parts of its receipt; nothing where it is not kept. */

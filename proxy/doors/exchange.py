@@ -70,6 +70,7 @@ class Endpoint:
         self._door: Any = door
         self._takes_form = takes_form
         self._answers: Callable[[Call], Awaitable[Reply]] | None = getattr(door, "answer", None)
+        self._prepare: Callable[[Call], Awaitable[None]] | None = getattr(door, "prepare", None)
         self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,15 +98,16 @@ class Endpoint:
     ) -> None:
         unwatch: Callable[[], None] | None = None
         try:
-            headers = scope["state"]["headers"]
-            body = await read_body(headers, receive, place, is_form=self._takes_form)
+            state = scope["state"]
+            body = await read_body(state["headers"], receive, place, is_form=self._takes_form)
             exchange.bytes_in = len(body)
             unwatch = _watch(scope, receive, work.stop_left)
             await place.enter()
-            state = scope["state"]
             params = scope.get("path_params") or {}
             method, path, query = scope["method"], scope["path"], scope["query_string"]
             call = Call(body, method, path, params, query, state["headers"], exchange.app or "")
+            if self._prepare is not None:
+                await self._prepare(call)
             asked = await self._answers(call) if self._answers else self._door.read(call)
             if isinstance(asked, Reply):
                 exchange.is_local = True
@@ -205,8 +207,8 @@ def _too_late(deadline_s: float, *, is_plain: bool) -> ApiError:
 
 def _watch(scope: Scope, receive: Receive, on_left: Callable[[], None]) -> Callable[[], None]:
     """Have `on_left` called when the client leaves; what is returned ends that."""
-    if extension := scope.get("extensions", {}).get(WATCH):
-        watch = extension["watch"]
+    if "extensions" in scope and WATCH in scope["extensions"]:
+        watch = scope["extensions"][WATCH]["watch"]
         watch(on_left)
         return partial(watch, None)
 

@@ -9,12 +9,14 @@ from starlette.routing import BaseRoute, Route
 
 from adapters.base import Adapter
 from adapters.upstream import Upstream
+from proxy.background import Background
 from proxy.clocks import Clocks
 from proxy.doors import DOORS, Entrance, keeping, listing, ollama
 from proxy.doors.exchange import Service
 from proxy.doors.models.catalog import Catalog
 from proxy.doors.ollama.passing import passage_routes
 from proxy.doors.ollama.real import Real
+from proxy.doors.responses.disk import LONGEST_S, Disk
 from proxy.doors.responses.turns import MAX_BYTES, Turns
 from proxy.gate.room import Admission
 from proxy.routing.cache import cache_of
@@ -36,13 +38,12 @@ class Doors:
         catalog: Catalog,
         preferences: Preferences,
         upstream: Upstream,
-        clocks: Clocks,
+        turns: Turns,
     ) -> None:
         def aliases() -> Mapping[str, Any]:
             return preferences.get(None).aliases
 
         real, passes = Real(adapters, upstream.client), settings.ollama_passthrough
-        turns = Turns(clocks.clock, most=MAX_BYTES if settings.responses_store == "memory" else 0)
         self.entrances: Sequence[Entrance] = (
             *DOORS,
             *keeping(turns),
@@ -50,6 +51,19 @@ class Doors:
             *ollama(catalog, aliases, adapters, real, passes=passes),
         )
         self.passages: Sequence[Route] = passage_routes(real, upstream) if passes else ()
+
+
+def turns_of(
+    settings: Settings, storage: Storage, background: Background, clocks: Clocks
+) -> tuple[Turns, Disk | None]:
+    """What responses are kept in, and what is behind it."""
+    if settings.responses_store != "disk":
+        most = MAX_BYTES if settings.responses_store == "memory" else 0
+        return Turns(clocks.clock, now=clocks.wall, most=most), None
+    turns = Turns(clocks.clock, now=clocks.wall, longest_s=LONGEST_S)
+    most = settings.responses_disk_mb * 1024 * 1024
+    turns.keeper = disk = Disk(turns, storage, background, most=most)
+    return turns, disk
 
 
 def service_of(

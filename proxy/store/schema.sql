@@ -1,5 +1,5 @@
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num));
-INSERT INTO "alembic_version" VALUES('0005');
+INSERT INTO "alembic_version" VALUES('0006');
 CREATE TABLE cooldowns (
 	provider VARCHAR(64) NOT NULL,
 	model VARCHAR(128) NOT NULL,
@@ -40,6 +40,19 @@ CREATE TABLE requests (
 	arm VARCHAR(64),
 	PRIMARY KEY (id)
 );
+CREATE TABLE response_items (
+	item VARCHAR(128) NOT NULL,
+	name VARCHAR(128) NOT NULL,
+	PRIMARY KEY (item)
+);
+CREATE TABLE responses (
+	name VARCHAR(128) NOT NULL,
+	owner VARCHAR(128) NOT NULL,
+	at_ms BIGINT NOT NULL,
+	size INTEGER NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (name)
+);
 CREATE TABLE signatures (
 	call_id VARCHAR(128) NOT NULL,
 	value TEXT NOT NULL,
@@ -70,3 +83,5 @@ CREATE TABLE verdicts (
 CREATE INDEX ix_signatures_created_at ON signatures (created_at);
 CREATE INDEX ix_requests_at_ms ON requests (at_ms);
 CREATE INDEX ix_verdicts_at_ms ON verdicts (at_ms);
+CREATE INDEX ix_responses_at_ms ON responses (at_ms);
+CREATE INDEX ix_response_items_name ON response_items (name);

@@ -223,6 +223,8 @@ class Sqlite:
                 self._is_frozen = True
             self._tables = SqliteTables(connection)
             self._tables.run(f"PRAGMA cache_size=-{CACHE_KIB}")
+            # What was deleted may be what somebody has said.
+            self._tables.run("PRAGMA secure_delete=ON")
             self._connections += 1
         return self._tables
 

@@ -15,6 +15,7 @@ from sqlmodel import Field, SQLModel
 
 from adapters import REGISTRY
 from proxy.store.preferences import DEFAULT
+from proxy.store.responses import MAX_NAME, MAX_OWNER
 from proxy.store.signatures import MAX_CALL_ID
 
 _Moment: Any = DateTime(timezone=True)
@@ -112,6 +113,27 @@ class VerdictRow(SQLModel, table=True):
     provider: str = Field(max_length=64)
     model: str = Field(max_length=128)
     won: bool
+
+
+class KeptResponseRow(SQLModel, table=True):
+    """A response or a conversation by its id, whole: what was said, where the owner keeps it."""
+
+    __tablename__ = "responses"
+
+    name: str = Field(primary_key=True, max_length=MAX_NAME)
+    owner: str = Field(max_length=MAX_OWNER)
+    at_ms: int = Field(sa_type=BigInteger, index=True)
+    size: int
+    body: str = Field(sa_type=Text)
+
+
+class KeptItemRow(SQLModel, table=True):
+    """An item by its id, and the response that it was written with."""
+
+    __tablename__ = "response_items"
+
+    item: str = Field(primary_key=True, max_length=MAX_NAME)
+    name: str = Field(max_length=MAX_NAME, index=True)
 
 
 TABLES: MetaData = SQLModel.metadata

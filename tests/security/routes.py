@@ -97,6 +97,8 @@ STRICT_ROUTES = (
     ("PUT", "/admin/api/kept"),
     ("DELETE", "/admin/api/kept"),
     ("GET", "/admin/api/kept/none"),
+    ("GET", "/admin/api/responses"),
+    ("DELETE", "/admin/api/responses"),
     ("GET", "/metrics"),
     ("GET", "/nowhere"),
     ("GET", "/"),

@@ -54,6 +54,7 @@ PAGES = (
     "/admin/api/requests.csv",
     "/admin/api/requests.json",
     "/admin/api/kept",
+    "/admin/api/responses",
     "/nowhere",
 )
 SECRETS = (GROQ_KEY, GEMINI_KEY, CLIENT_KEY, ADMIN_TOKEN)

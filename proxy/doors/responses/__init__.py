@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import orjson
-
 from adapters.base import Json
-from adapters.json_size import read_bytes
 from proxy.doors.door import Call, Opening
 from proxy.doors.openai import DONE, OpenAIErrors, parse_json
 from proxy.doors.responses.objects import new_id
 from proxy.doors.responses.read import Parsed, parse_request
 from proxy.doors.responses.tools import Toolbox
-from proxy.doors.responses.turns import Turns
+from proxy.doors.responses.turns import Turns, named_in, sized
 from proxy.doors.responses.write import Form, ResponseFold, ResponseStream, error_members
 from proxy.doors.sse import named_sse
 from proxy.errors import ApiError
@@ -24,6 +21,10 @@ class ResponsesDoor(OpenAIErrors):
 
     def __init__(self, kept: Turns) -> None:
         self._kept = kept
+        self.prepare = self._prepare if kept.keeper is not None else None
+
+    async def _prepare(self, call: Call) -> None:
+        await self._kept.bring(call.app, *named_in(call.body))
 
     def read(self, call: Call) -> Parsed:
         """The request in a body, checked."""
@@ -44,7 +45,7 @@ class ResponsesDoor(OpenAIErrors):
 
     def _form(self, asked: Parsed, opening: Opening) -> Form:
         def keep(response: Json) -> None:
-            size = read_bytes(orjson.dumps(asked.given)) + read_bytes(orjson.dumps(response))
+            size = sized(asked.given) + sized(response)
             own = self._kept.of(asked.app)
             own.put(asked.echo.previous_response_id, asked.given, response, size)
             if (talk := asked.echo.conversation) is not None:

@@ -15,7 +15,7 @@ from proxy.doors.responses.items import Thought, kind_of, sealed
 from proxy.doors.responses.listing import listed
 from proxy.doors.responses.objects import new_id, usage_object
 from proxy.doors.responses.read import Parsed, parse_request
-from proxy.doors.responses.turns import Turns
+from proxy.doors.responses.turns import Turns, named_in
 from proxy.doors.responses.write import ResponseStream
 from proxy.reply import Header
 
@@ -35,6 +35,10 @@ class CompactDoor(OpenAIErrors):
 
     def __init__(self, kept: Turns) -> None:
         self._kept = kept
+        self.prepare = self._prepare if kept.keeper is not None else None
+
+    async def _prepare(self, call: Call) -> None:
+        await self._kept.bring(call.app, *named_in(call.body))
 
     def read(self, call: Call) -> Parsed:
         """What the conversation has, and behind it that it be summarized."""

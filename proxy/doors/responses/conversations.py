@@ -28,8 +28,10 @@ class _Desk(OpenAIErrors):
     def _own(self, call: Call) -> OwnTurns:
         return self._kept.of(call.app)
 
-    def _talk(self, call: Call) -> Talk:
-        return self._own(call).talk(call.params["conversation_id"])
+    async def _talk(self, call: Call) -> Talk:
+        name = call.params["conversation_id"]
+        await self._kept.bring(call.app, [name])
+        return self._own(call).talk(name)
 
 
 class NewConversation(_Desk):
@@ -53,9 +55,10 @@ class KeptConversation(_Desk):
 
     async def answer(self, call: Call) -> Reply:
         """The conversation, with other pairs of metadata, or that it is gone."""
-        talk = self._talk(call)
+        talk = await self._talk(call)
         if call.method == "DELETE":
             self._own(call).forget(talk.id)
+            await self._kept.settled()
             return reply({"id": talk.id, "object": "conversation.deleted", "deleted": True})
         if call.method == "POST":
             data = parse_json(call.body)
@@ -71,7 +74,7 @@ class ConversationItems(_Desk):
 
     async def answer(self, call: Call) -> Reply:
         """A page of what was said, or what is added to it."""
-        talk = self._talk(call)
+        talk = await self._talk(call)
         if call.method != "POST":
             return reply(page(talk.items.values(), call.query))
         items = _items(parse_json(call.body).get("items"))
@@ -86,12 +89,13 @@ class ConversationItem(_Desk):
 
     async def answer(self, call: Call) -> Reply:
         """The item; where it is deleted, the conversation without it."""
-        talk, name = self._talk(call), call.params["item_id"]
+        talk, name = await self._talk(call), call.params["item_id"]
         if name not in talk.items:
             raise not_found(name)
         if call.method != "DELETE":
             return reply(listed(talk.items[name]))
         self._own(call).take_out(talk, name)
+        await self._kept.settled()
         return reply(_object(talk))
 
 

@@ -6,7 +6,7 @@ from proxy.doors.door import Call
 from proxy.doors.openai import OpenAIErrors, parse_json
 from proxy.doors.responses.listing import page, reply
 from proxy.doors.responses.read import parse_request
-from proxy.doors.responses.turns import Turn, Turns, response_not_found
+from proxy.doors.responses.turns import Turn, Turns, named_in, response_not_found
 from proxy.reply import Reply
 from proxy.routing.operations import CHAT
 
@@ -19,8 +19,9 @@ class _Desk(OpenAIErrors):
     def __init__(self, kept: Turns) -> None:
         self._kept = kept
 
-    def _turn(self, call: Call) -> Turn:
+    async def _turn(self, call: Call) -> Turn:
         name = call.params["response_id"]
+        await self._kept.bring(call.app, [name])
         if (turn := self._kept.of(call.app).turn(name)) is None:
             raise response_not_found(name)
         return turn
@@ -31,6 +32,7 @@ class InputTokens(_Desk):
 
     async def answer(self, call: Call) -> Reply:
         """The count of a request that is checked as if it were one for an answer."""
+        await self._kept.bring(call.app, *named_in(call.body))
         asked = parse_request(parse_json(call.body), self._kept.of(call.app))
         count, _ = CHAT.tokens(asked.request)
         return reply({"object": "response.input_tokens", "input_tokens": count})
@@ -41,10 +43,11 @@ class KeptResponse(_Desk):
 
     async def answer(self, call: Call) -> Reply:
         """The response, or that it is gone."""
-        response = self._turn(call).response
+        response = (await self._turn(call)).response
         if call.method != "DELETE":
             return reply(response)
         self._kept.of(call.app).forget(response["id"])
+        await self._kept.settled()
         return reply({"id": response["id"], "object": "response", "deleted": True})
 
 
@@ -53,6 +56,6 @@ class InputItems(_Desk):
 
     async def answer(self, call: Call) -> Reply:
         """A page of what a response was asked, the newest first unless told otherwise."""
-        turn = self._turn(call)
+        turn = await self._turn(call)
         before = self._kept.of(call.app).history(turn.previous) if turn.previous else []
         return reply(page([*before, *turn.given], call.query))

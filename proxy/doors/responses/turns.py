@@ -1,4 +1,4 @@
-"""Responses that are kept for those who go on from them: in memory, for a day, up to a size.
+"""Responses that are kept for those who go on from them: in memory, for a time, up to a size.
 
 What is kept is of no provider: a conversation by ids goes on after the switch is thrown. It is of
 the client that made it, by its key.
@@ -6,9 +6,10 @@ the client that made it, by its key.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from msgspec import Struct, field
@@ -38,6 +39,22 @@ class Turn(Struct, frozen=True):
     at: float
 
 
+class Keeper(Protocol):
+    """What keeps them for longer than memory does."""
+
+    def kept(self, owner: str, one: Turn | Talk) -> None:
+        """Keep what is new, or has changed."""
+
+    def gone(self, name: str) -> None:
+        """Forget what a client has deleted."""
+
+    async def bring(self, owner: str, names: Iterable[str], items: Iterable[str]) -> None:
+        """Have these back in memory, and all before them, as far as they are kept."""
+
+    async def save(self) -> None:
+        """Return once nothing is left to be done. Raises ApiError."""
+
+
 class Talk(Struct):
     """A conversation by an id of its own; `items` are by theirs, in order."""
 
@@ -63,6 +80,9 @@ class _Shelf(Struct):
             if kind_of(item) != REFERENCE:  # or one could name itself
                 self.items[item["id"]] = turn.at, item
 
+    def has(self, item_id: str) -> bool:
+        return item_id in self.items
+
     def drop(self, name: str) -> bool:
         found = self.kept.pop(name, None)
         if found is None:
@@ -82,10 +102,13 @@ class Turns:
         *,
         now: Callable[[], float] = time.time,
         most: int = MAX_BYTES,
+        longest_s: float = LONGEST_S,
     ) -> None:
         self.clock = clock
         self.now = now
         self.most = most
+        self.longest_s = longest_s
+        self.keeper: Keeper | None = None
         self._shelves: dict[str, _Shelf] = {}
 
     def of(self, owner: str) -> OwnTurns:
@@ -100,14 +123,25 @@ class Turns:
         """Keep a turn; one that is too large for that is forgotten at once."""
         if turn.size > min(self.most, MAX_ONE_BYTES):
             return
-        self._latest(owner).add(turn)
+        self.take_back(owner, turn)
+        if self.keeper is not None:
+            self.keeper.kept(owner, turn)
+
+    def take_back(self, owner: str, one: Turn | Talk) -> None:
+        """Have what was kept somewhere else in memory again."""
+        shelf = self._latest(owner)
+        if isinstance(one, Turn):
+            shelf.add(one)
+        else:
+            shelf.kept[one.id] = one
+            shelf.size += one.size
         self._make_room()
 
     def add_to(self, owner: str, talk: Talk, items: Iterable[Json]) -> None:
         """Go on with a conversation, or begin it."""
         shelf = self._latest(owner)
         new = {item["id"]: item for item in items}
-        size = sum(map(_size, new.values()))
+        size = sum(map(sized, new.values()))
         talk.items = {**talk.items, **new}
         talk.size += size
         talk.at = self.clock()
@@ -115,14 +149,49 @@ class Turns:
         shelf.size += talk.size if before is None else size
         shelf.kept[talk.id] = talk
         self._make_room()
+        if self.keeper is not None:
+            self.keeper.kept(owner, talk)
 
     def take_out(self, owner: str, talk: Talk, item_id: str) -> None:
         """Delete an item of a conversation."""
         kept = dict(talk.items)
-        size = _size(kept.pop(item_id))
+        size = sized(kept.pop(item_id))
         talk.items = kept
         talk.size -= size
         self.shelf(owner).size -= size
+        if self.keeper is not None:
+            self.keeper.kept(owner, talk)
+
+    def forget(self, owner: str, name: str) -> bool:
+        """Delete a turn and its items, or a conversation; False where there is none."""
+        is_there = self.shelf(owner).drop(name)
+        if is_there and self.keeper is not None:
+            self.keeper.gone(name)
+        return is_there
+
+    def forget_all(self) -> None:
+        """Forget what is in memory, of all clients."""
+        self._shelves.clear()
+
+    def amount(self) -> tuple[int, int]:
+        """How much is in memory: turns and conversations, and their bytes."""
+        shelves = self._shelves.values()
+        return sum(len(one.kept) for one in shelves), sum(one.size for one in shelves)
+
+    async def bring(self, owner: str, names: Iterable[str], items: Iterable[str] = ()) -> None:
+        """Have these in memory, if they are kept somewhere else."""
+        if self.keeper is not None:
+            await self.keeper.bring(owner, names, items)
+
+    async def settled(self) -> None:
+        """Return once what was deleted is gone everywhere. Raises ApiError."""
+        if self.keeper is not None:
+            await self.keeper.save()
+
+    async def close(self) -> None:
+        """Write what is not written yet."""
+        with contextlib.suppress(ApiError):  # who keeps them has told of it
+            await self.settled()
 
     def _latest(self, owner: str) -> _Shelf:
         shelf = self._shelves.pop(owner, None) or _Shelf()
@@ -188,7 +257,7 @@ class OwnTurns(Struct, frozen=True):
 
     def forget(self, name: str) -> bool:
         """Delete a turn and its items, or a conversation; False where there is none."""
-        return self.all.shelf(self.owner).drop(name)
+        return self.all.forget(self.owner, name)
 
     def _kept(self, name: str) -> Turn | Talk | None:
         shelf = self.all.shelf(self.owner)
@@ -233,16 +302,40 @@ class OwnTurns(Struct, frozen=True):
         return turns
 
     def _is_over(self, at: float) -> bool:
-        return at < self.all.clock() - LONGEST_S
+        return at < self.all.clock() - self.all.longest_s
 
 
-def _size(item: Json) -> int:
-    return read_bytes(orjson.dumps(item))
+def sized(value: Any) -> int:
+    """About how much memory it takes."""
+    return read_bytes(orjson.dumps(value))
 
 
 def _items(turn: Turn) -> Iterator[Json]:
     yield from turn.given
     yield from turn.response["output"]
+
+
+def named_in(body: bytes) -> tuple[list[str], list[str]]:
+    """What a request names of what was kept: responses and conversations, and items."""
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return [], []
+    if not isinstance(data, dict):
+        return [], []
+    talk = data.get("conversation")
+    named = [data.get("previous_response_id"), talk.get("id") if isinstance(talk, dict) else talk]
+    given = data.get("input")
+    items = [
+        item.get("id")
+        for item in (given if isinstance(given, list) else [])
+        if isinstance(item, dict) and kind_of(item) == REFERENCE
+    ]
+    return _texts(named), _texts(items)
+
+
+def _texts(values: Iterable[Any]) -> list[str]:
+    return [value for value in values if isinstance(value, str)]
 
 
 def as_items(given: str | Sequence[Json]) -> list[Json]:

@@ -1,0 +1,191 @@
+"""Responses and conversations that outlive the process: behind what is in memory, in the database.
+
+What is in memory is read from there alone, so that a door need not wait; what a request will want
+is brought there before it is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+import orjson
+
+from adapters.base import Json
+from proxy.background import Background
+from proxy.doors.responses.items import REFERENCE, kind_of
+from proxy.doors.responses.turns import MAX_CHAIN, MAX_HISTORY_BYTES, Talk, Turn, Turns, sized
+from proxy.errors import ApiError
+from proxy.store import responses as table
+from proxy.store.base import StoreError, Tables
+from proxy.store.responses import KeptRow
+
+LONGEST_S = 30 * 24 * 3600.0
+MAX_WAITING = 1000
+"""Rows that wait for a database that cannot be written to: the oldest are given up."""
+
+
+class Store(Protocol):
+    """As much of the database as is needed."""
+
+    async def read(self, work: Callable[[Tables], Any]) -> Any: ...
+    async def write(self, work: Callable[[Tables], Any], *, durable: bool = ...) -> Any: ...
+
+
+class Disk:
+    """Writes behind what `turns` are told, and brings back what they no longer have."""
+
+    def __init__(self, turns: Turns, store: Store, background: Background, *, most: int) -> None:
+        self._turns = turns
+        self._store = store
+        self._background = background
+        self._most = most
+        self._fresh: dict[str, KeptRow | None] = {}
+        self._is_saving = False
+
+    def kept(self, owner: str, one: Turn | Talk) -> None:
+        """Write it soon."""
+        self._put(_name(one), row_of(owner, one, int(self._turns.now() * 1000)))
+
+    def gone(self, name: str) -> None:
+        """Delete it soon."""
+        self._put(name, None)
+
+    async def bring(self, owner: str, names: Iterable[str], items: Iterable[str] = ()) -> None:
+        """Have these in memory, and all that stood before them; what is nowhere is left out."""
+        shelf = self._turns.shelf(owner)
+        wanted = [lost for name in names if (lost := _first_missing(shelf.kept, name))]
+        items = [item for item in items if not shelf.has(item)]
+        if not wanted and not items:
+            return
+        since = self._since_ms()
+        try:
+            await self._save()
+            found = await self._store.read(lambda it: _chains(it, owner, wanted, items, since))
+        except StoreError:
+            return  # the database tells of it; what is wanted is not found then
+        for at_ms, name, body in found:
+            if name not in self._turns.shelf(owner).kept:
+                age_s = max(0.0, self._turns.now() - at_ms / 1000)
+                self._turns.take_back(owner, kept_of(name, body, self._turns.clock() - age_s))
+
+    async def save(self) -> None:
+        """Write what is not written yet. Raises ApiError."""
+        try:
+            await self._save()
+        except StoreError as error:
+            raise ApiError(
+                503, f"{error}: nothing is kept or deleted until that is mended."
+            ) from None
+
+    async def _save(self) -> None:
+        while self._fresh:
+            fresh = dict(self._fresh)
+            await self._store.write(partial(self._write, fresh))
+            for name, row in fresh.items():
+                if self._fresh.get(name) is row:
+                    self._fresh.pop(name, None)
+
+    def _write(self, fresh: Mapping[str, KeptRow | None], tables: Tables) -> None:
+        table.delete(tables, fresh)
+        rows = [row for row in fresh.values() if row is not None]
+        table.save(tables, rows, since_ms=self._since_ms(), most=self._most)
+
+    def _since_ms(self) -> int:
+        return int((self._turns.now() - self._turns.longest_s) * 1000)
+
+    async def clear(self) -> None:
+        """Forget all of it, for good."""
+        self._fresh.clear()
+        await self._store.write(table.clear)
+
+    async def amount(self) -> tuple[int, int]:
+        """How many there are, and of how many characters."""
+        found: tuple[int, int] = await self._store.read(table.amount)
+        return found
+
+    def _put(self, name: str, row: KeptRow | None) -> None:
+        self._fresh.pop(name, None)
+        self._fresh[name] = row
+        if len(self._fresh) > MAX_WAITING:
+            del self._fresh[next(iter(self._fresh))]
+        if not self._is_saving:
+            self._is_saving = True
+            self._background.start("keeping responses", self._save_behind)
+
+    async def _save_behind(self) -> None:
+        try:
+            await self._save()
+        except StoreError:
+            return  # the database tells of it; the next that is kept tries again
+        finally:
+            self._is_saving = False
+
+
+def row_of(owner: str, one: Turn | Talk, at_ms: int) -> KeptRow:
+    """What is written of it."""
+    if isinstance(one, Talk):
+        talk = {
+            "created_at": one.created_at,
+            "metadata": one.metadata,
+            "items": list(one.items.values()),
+        }
+        return KeptRow(one.id, owner, at_ms, orjson.dumps(talk).decode())
+    turn = {"previous": one.previous, "given": one.given, "response": one.response}
+    items = [*one.given, *one.response["output"]]
+    ids = [item["id"] for item in items if kind_of(item) != REFERENCE]
+    return KeptRow(_name(one), owner, at_ms, orjson.dumps(turn).decode(), ids)
+
+
+def kept_of(name: str, body: str, at: float) -> Turn | Talk:
+    """What was written of it."""
+    told: Json = orjson.loads(body)
+    if "items" in told:
+        items = {item["id"]: item for item in told["items"]}
+        return Talk(name, told["created_at"], at, told["metadata"], items, sized(told["items"]))
+    return Turn(told["previous"], told["given"], told["response"], sized(told), at)
+
+
+def _name(one: Turn | Talk) -> str:
+    return one.id if isinstance(one, Talk) else str(one.response["id"])
+
+
+def _first_missing(kept: Mapping[str, Turn | Talk], name: str) -> str | None:
+    """The first of a chain that is not in memory."""
+    wanted: str | None = name
+    for _ in range(MAX_CHAIN):
+        if wanted is None or (found := kept.get(wanted)) is None:
+            return wanted
+        wanted = found.previous if isinstance(found, Turn) else None
+    return None
+
+
+def _chains(
+    tables: Tables, owner: str, names: Sequence[str], items: Sequence[str], since_ms: int
+) -> Sequence[tuple[int, str, str]]:
+    """Rows of these names, of those that hold these items, and of all before them."""
+    holders = (table.holder(tables, item) for item in items)
+    found: dict[str, tuple[int, str, str]] = {}
+    for name in (*names, *filter(None, holders)):
+        for row in _chain(tables, owner, name, since_ms, found.keys()):
+            found[row[1]] = row
+    return list(found.values())
+
+
+def _chain(
+    tables: Tables, owner: str, name: str, since_ms: int, known: Iterable[str]
+) -> Iterator[tuple[int, str, str]]:
+    size = 0
+    wanted: str | None = name
+    for _ in range(MAX_CHAIN):
+        if wanted is None or wanted in known:
+            return
+        row = table.find(tables, owner, wanted, since_ms=since_ms)
+        if row is None:
+            return
+        yield row[0], wanted, row[1]
+        size += len(row[1])
+        if size > MAX_HISTORY_BYTES:
+            return
+        wanted = orjson.loads(row[1]).get("previous")

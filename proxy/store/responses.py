@@ -1,0 +1,95 @@
+"""What was said over Responses, as rows: each is a response or a conversation, whole, by its id.
+
+Contents are in no other table. What is deleted is written over (`secure_delete`), where SQLite
+keeps it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+from proxy.store.base import Tables
+
+TABLE = "responses"
+ITEMS = "response_items"
+MAX_NAME = 128
+MAX_OWNER = 128
+OF_OWNER = "FROM responses WHERE name = :name AND owner = :owner AND at_ms >= :since"
+OLDEST = "SELECT name, size FROM responses ORDER BY at_ms"
+AMOUNT = "SELECT COUNT(*), COALESCE(SUM(size), 0) FROM responses"
+
+
+class KeptRow(Struct, frozen=True):
+    """One response or conversation; `items` are the ids that it is known by as well."""
+
+    name: str
+    owner: str
+    at_ms: int
+    body: str
+    items: Sequence[str] = ()
+
+    @property
+    def columns(self) -> Mapping[str, object]:
+        return {
+            "name": self.name,
+            "owner": self.owner,
+            "at_ms": self.at_ms,
+            "size": len(self.body),
+            "body": self.body,
+        }
+
+
+def save(tables: Tables, rows: Iterable[KeptRow], *, since_ms: int, most: int) -> None:
+    """Write rows; forget those from before `since_ms`, and the oldest above `most` characters."""
+    kept = [row for row in rows if len(row.name) <= MAX_NAME and len(row.owner) <= MAX_OWNER]
+    tables.put(TABLE, [row.columns for row in kept])
+    named = [(item, row.name) for row in kept for item in row.items if len(item) <= MAX_NAME]
+    tables.put(ITEMS, [{"item": item, "name": name} for item, name in dict(named).items()])
+    old = tables.rows("SELECT name FROM responses WHERE at_ms < :since", {"since": since_ms})
+    delete(tables, [name for [name] in old])
+    [[_, size]] = tables.rows(AMOUNT)
+    excess: list[str] = []
+    if size > most:
+        for name, one in tables.rows(OLDEST):
+            if size <= most:
+                break
+            excess.append(name)
+            size -= one
+    delete(tables, excess)
+
+
+def find(tables: Tables, owner: str, name: str, *, since_ms: int) -> tuple[int, str] | None:
+    """When a row was written, and its body; None where its owner has none."""
+    values = {"name": name, "owner": owner, "since": since_ms}
+    for at_ms, body in tables.rows(f"SELECT at_ms, body {OF_OWNER}", values):
+        return at_ms, body
+    return None
+
+
+def holder(tables: Tables, item: str) -> str | None:
+    """The name of the row that an item was last written with."""
+    for [name] in tables.rows("SELECT name FROM response_items WHERE item = :item", {"item": item}):
+        return str(name)
+    return None
+
+
+def delete(tables: Tables, names: Iterable[str]) -> None:
+    """Forget rows for good."""
+    for name in names:
+        tables.run("DELETE FROM responses WHERE name = :name", {"name": name})
+        tables.run("DELETE FROM response_items WHERE name = :name", {"name": name})
+
+
+def clear(tables: Tables) -> None:
+    """Forget all."""
+    tables.run("DELETE FROM responses")
+    tables.run("DELETE FROM response_items")
+
+
+def amount(tables: Tables) -> tuple[int, int]:
+    """How many rows there are, and of how many characters."""
+    for count, size in tables.rows(AMOUNT):
+        return int(count), int(size)
+    return 0, 0  # there is no file yet
