@@ -14,6 +14,7 @@ import pytest
 
 from proxy.store.storage import Storage
 from tests.fakes.server import Fault, Gate
+from tests.proxy.doors.talks import TALKS
 from tests.security.kit import (
     Fakes,
     Process,
@@ -164,3 +165,30 @@ def test_socket_database_and_upstream_close_in_this_order(
     with serving(settings_for(fakes, tmp_path)) as server:
         ports.append(server.port)
     assert closed == ["database", "upstream"]
+
+
+def test_every_door_answers_what_was_asked_before_the_signal(
+    fakes: Fakes, one: Process, wait: Wait
+) -> None:
+    gate = Gate()
+    asked_at = [
+        talk.asked(stream=stream, model="groq/llama-3.3-70b-versatile")
+        for talk in TALKS.values()
+        for stream in (False, True)
+    ]
+    fakes.groq.then(*[Fault(hold_at=(200, gate))] * len(asked_at))
+    with asked(one.port, *[post(body, path) for path, body in asked_at]) as socks:
+        wait(lambda: fakes.chats == len(asked_at))
+        one.terminate()
+        wait(lambda: ask(one.port, request("GET", "/health/ready")).status == 503)
+        for talk in TALKS.values():
+            path, body = talk.asked(stream=True)
+            late = ask(one.port, post(body, path))
+            assert late.status in (503, 529)
+            assert "shutting down" in late.body.decode()
+        gate.open()
+        for (path, _), sock in zip(asked_at, socks, strict=True):
+            reply = read_reply(sock)
+            assert (path, reply.status) == (path, 200)
+            assert b"said" in reply.body and b"Hello" in reply.body
+    assert one.exit_code() == 0
