@@ -15,20 +15,21 @@ import sys
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
 
 import orjson
 from pydantic import SecretStr
 
 from adapters import REGISTRY, STANDING
+from adapters.base import Json
 from proxy.gate.protocol import Protocol
 from proxy.server import Server
 from proxy.settings import Settings
 from proxy.upstream.transport import Transport
 from tests.cost.wires import Provider, Wire, streamed, whole
 from tests.faults.dialects import DIALECTS, Dialect
+from tests.proxy.doors.talks import Talk
 
-CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/responses"
+CHAT = "/v1/chat/completions"
 ROUNDS = 7
 WORDS = 20
 PROMPT = "Tell me about the harbour and its lights. " * 22
@@ -59,12 +60,27 @@ class Client:
         )
         self._protocol.connection_made(Wire(self._protocol, self._take))
 
-    async def calls(self, answer: Sequence[bytes], *, stream: bool, path: str = CHAT) -> int:
+    async def calls(
+        self, answer: Sequence[bytes], *, stream: bool, talk: Talk | None = None
+    ) -> int:
         """The calls that one request takes which is answered so."""
-        request, counter = _request(path, stream=stream), Counter()
+        counter = Counter()
+        await self.ask(answer, stream=stream, talk=talk, profile=counter)
+        return counter.calls
+
+    async def ask(
+        self,
+        answer: Sequence[bytes],
+        *,
+        stream: bool,
+        talk: Talk | None = None,
+        profile: Counter | None = None,
+    ) -> None:
+        """Send a request which is answered so, and wait until nothing is left of it."""
+        request = _request(talk, stream=stream)
         self._provider.pieces.extend(answer)
         self._received = b""
-        sys.setprofile(counter)
+        sys.setprofile(profile)
         try:
             self._protocol.data_received(request)
             while self._tasks:  # noqa: ASYNC110 - each turn of the loop is to be counted
@@ -74,28 +90,27 @@ class Client:
             sys.setprofile(None)
         assert self._received.startswith(b"HTTP/1.1 200 OK\r\n"), self._received
         assert not self._provider.pieces
-        return counter.calls
 
     def _take(self, data: bytes) -> None:
         self._received += data
         self._provider.go_on()
 
 
-async def count(dialect: Dialect, folder: Path, path: str = CHAT) -> dict[str, float]:
+async def count(dialect: Dialect, folder: Path, talk: Talk | None = None) -> dict[str, float]:
     """The calls of one route: `request`, and for each chunk of a stream `chunk`.
 
-    `path` is one of those above.
+    `talk` is about another door than chat's.
     """
     provider = Provider(dialect)
     few, many = streamed(dialect, WORDS), streamed(dialect, 2 * WORDS)
-    with _logged(), _no_garbage_collection():
-        async with asyncio.timeout(60), _serving(dialect, provider, folder) as server:
+    with logged(), _no_garbage_collection():
+        async with asyncio.timeout(60), serving(dialect, provider, folder) as server:
             client = Client(server, provider)
 
             async def least(answer: Sequence[bytes], *, stream: bool) -> int:
                 """The first requests warm up, and the database's thread may have its say in any."""
                 found = [
-                    await client.calls(answer, stream=stream, path=path) for _ in range(ROUNDS)
+                    await client.calls(answer, stream=stream, talk=talk) for _ in range(ROUNDS)
                 ]
                 return min(found)
 
@@ -105,7 +120,7 @@ async def count(dialect: Dialect, folder: Path, path: str = CHAT) -> dict[str, f
 
 
 @asynccontextmanager
-async def _serving(
+async def serving(
     dialect: Dialect, provider: Provider, folder: Path
 ) -> AsyncGenerator[Server, None]:
     """The server with `dialect`'s provider set and preferred; only that one is ever dialled."""
@@ -138,14 +153,18 @@ def _settings(dialect: Dialect, folder: Path) -> Settings:
     )
 
 
-def _request(path: str, *, stream: bool) -> bytes:
+def _request(talk: Talk | None, *, stream: bool) -> bytes:
     """What the OpenAI SDK sends, about 1 KB of it; others send as much."""
-    talk = [{"role": "user", "content": PROMPT}]
-    own: dict[str, Any] = {"input": talk} if path == RESPONSES else {"messages": talk}
-    if path == MESSAGES:
-        own["max_tokens"] = 1000
-    asked = {"model": "gpt-4o-mini", "temperature": 0.5, "stream": stream}
-    body = orjson.dumps(asked | own)
+    path: str = CHAT
+    body: Json = {
+        "model": "gpt-4o-mini",
+        "messages": [{"role": "user", "content": PROMPT}],
+        "temperature": 0.5,
+        "stream": stream,
+    }
+    if talk is not None:
+        path, body = talk.asked(stream=stream, words=PROMPT, model="gpt-4o-mini")
+    data = orjson.dumps(body)
     head = (
         b"POST %b HTTP/1.1\r\nhost: 127.0.0.1:8000\r\n"
         b"accept: application/json\r\ncontent-type: application/json\r\n"
@@ -153,11 +172,11 @@ def _request(path: str, *, stream: bool) -> bytes:
         b"x-stainless-retry-count: 0\r\nx-stainless-read-timeout: 600\r\n"
         b"content-length: %d\r\n\r\n"
     )
-    return head % (path.encode(), len(body)) + body
+    return head % (path.encode(), len(data)) + data
 
 
 @contextmanager
-def _logged() -> Iterator[None]:
+def logged() -> Iterator[None]:
     """The log as the command sets it up, whoever else listens to it in this process."""
     logger = logging.getLogger("pointsman")
     before = logger.level, logger.propagate, logger.handlers

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.cost.calls import MESSAGES, RESPONSES, count, measured
+from tests.cost.calls import count, measured
 from tests.cost.record import GROWTH, Figures, recorded
 from tests.faults.dialects import DIALECTS
+from tests.proxy.doors.talks import TALKS, Talk
+
+OTHERS = ("responses", "messages", "ollama", "gemini")
 
 
 @pytest.fixture(scope="session")
@@ -28,9 +31,9 @@ def test_it_takes_no_more_calls_than_before(provider: str, what: str, figures: F
     assert figures[name] <= before * GROWTH, "python -m tests.cost --update, if that is meant"
 
 
-@pytest.mark.parametrize("path", [MESSAGES, RESPONSES])
+@pytest.mark.parametrize("talk", [TALKS[name] for name in OTHERS], ids=OTHERS)
 def test_another_door_takes_hardly_more_than_chat(
-    figures: Figures, tmp_path: Path, path: str
+    talk: Talk, figures: Figures, tmp_path: Path
 ) -> None:
-    for what, calls in asyncio.run(count(DIALECTS["groq"], tmp_path, path)).items():
+    for what, calls in asyncio.run(count(DIALECTS["groq"], tmp_path, talk)).items():
         assert calls <= 1.3 * figures[f"groq {what}"], what
