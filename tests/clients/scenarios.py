@@ -102,7 +102,6 @@ def report(checks: dict[str, Check], failing: dict[str, Failing] | None = None) 
     }
     if failing:
         url, models = json.loads(sys.argv[2])
-        url = url.removesuffix("/v1")
         outcomes["failing"] = {
             name: _outcome(check, url, models) for name, check in failing.items()
         }

@@ -13,7 +13,7 @@ export async function report(checks, failing = {}) {
   }
   if (process.argv[4]) {
     const [url, models] = JSON.parse(process.argv[4]);
-    outcomes.failing = await outcomesOf(failing, url.replace(/\/v1$/, ""), models);
+    outcomes.failing = await outcomesOf(failing, url, models);
   }
   process.stdout.write(JSON.stringify(outcomes));
 }
