@@ -60,14 +60,6 @@ class Client:
         )
         self._protocol.connection_made(Wire(self._protocol, self._take))
 
-    async def calls(
-        self, answer: Sequence[bytes], *, stream: bool, talk: Talk | None = None
-    ) -> int:
-        """The calls that one request takes which is answered so."""
-        counter = Counter()
-        await self.ask(answer, stream=stream, talk=talk, profile=counter)
-        return counter.calls
-
     async def ask(
         self,
         answer: Sequence[bytes],
@@ -76,7 +68,10 @@ class Client:
         talk: Talk | None = None,
         profile: Counter | None = None,
     ) -> None:
-        """Send a request which is answered so, and wait until nothing is left of it."""
+        """Send a request which is answered so, and wait until nothing is left of it.
+
+        No coroutine stands between this and who counts: each would be woken, and counted.
+        """
         request = _request(talk, stream=stream)
         self._provider.pieces.extend(answer)
         self._received = b""
@@ -109,10 +104,10 @@ async def count(dialect: Dialect, folder: Path, talk: Talk | None = None) -> dic
 
             async def least(answer: Sequence[bytes], *, stream: bool) -> int:
                 """The first requests warm up, and the database's thread may have its say in any."""
-                found = [
-                    await client.calls(answer, stream=stream, talk=talk) for _ in range(ROUNDS)
-                ]
-                return min(found)
+                found = [Counter() for _ in range(ROUNDS)]
+                for counter in found:
+                    await client.ask(answer, stream=stream, talk=talk, profile=counter)
+                return min(counter.calls for counter in found)
 
             plain = await least([whole(dialect.whole(ANSWER))], stream=False)
             chunks = await least(many, stream=True) - await least(few, stream=True)
