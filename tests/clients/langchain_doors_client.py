@@ -13,6 +13,15 @@ from tests.clients import scenarios as s
 from tests.clients.scenarios import Check, Failing, Models
 
 Chat = Callable[..., Any]
+
+
+class Named(BaseModel):
+    """A person's name and age: what is inside of an object, ChatOllama leaves out of a tool."""
+
+    name: str
+    age: int
+
+
 TOOL: Any = {
     "type": "function",
     "function": {"name": "weather", "description": "Tells the weather", "parameters": s.WEATHER},
@@ -131,16 +140,16 @@ def _tool_checks(chat: Chat) -> dict[str, Check]:
             messages.append(ToolMessage(result, tool_call_id=call["id"]))
         return _text_of(bound.invoke(messages))
 
-    def structured(model: str, method: str) -> Any:
-        made = chat(model).with_structured_output(Person, method=method).invoke(s.PERSON)
+    def structured(model: str, kind: type[BaseModel], method: str) -> Any:
+        made = chat(model).with_structured_output(kind, method=method).invoke(s.PERSON)
         return made.model_dump()
 
     return {
         "tools": lambda models: loop(models, streamed=False),
         "tools_stream": lambda models: loop(models, streamed=True),
         "tools_thinking": lambda models: loop(models, streamed=True, thoughts=True),
-        "structured": lambda models: structured(models["schema"], "json_schema"),
-        "structured_by_tool": lambda models: structured(models["tools"], "function_calling"),
+        "structured": lambda models: structured(models["schema"], Person, "json_schema"),
+        "structured_by_tool": lambda models: structured(models["tools"], Named, "function_calling"),
     }
 
 

@@ -115,18 +115,14 @@ CLIENTS = {
         {
             **COMMON,
             **THINKING,
-            **by_tool,
+            "structured_by_tool": {"name": "Ada", "age": 7},
             "bad_request": [True, 400],
             "unknown_model": [True, 404],
         },
         _failing([True, 401], [True, 429], [True, overloaded]),
         (kind,),
     )
-    for kind, overloaded, by_tool in (
-        ("anthropic", 529, {"structured_by_tool": scenarios.EXPECTED["structured"]}),
-        ("gemini", 503, {"structured_by_tool": scenarios.EXPECTED["structured"]}),
-        ("ollama", 503, {}),  # its tools lose what is inside of an object
-    )
+    for kind, overloaded in (("anthropic", 529), ("gemini", 503), ("ollama", 503))
 }
 CASES = [(client, where) for client in CLIENTS for where in (*scenarios.MODELS, "failing")]
 
