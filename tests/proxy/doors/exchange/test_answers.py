@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -134,7 +135,12 @@ def test_the_log_tells_the_way_and_no_word_of_the_talk(
 
     station.post(headers={"x-request-id": "mine-1", "authorization": "Bearer k-secret"})
 
-    lines = [record.getMessage() for record in caplog.records if record.name == "pointsman.request"]
+    lines: list[str] = []
+    for _ in range(500):  # it is written when the answer has left
+        names = (record for record in caplog.records if record.name == "pointsman.request")
+        if lines := [record.getMessage() for record in names]:
+            break
+        time.sleep(0.01)
     assert len(lines) == 1
     assert "mine-1 200 south/toy-1" in lines[0] and "attempts=north:429,south:200" in lines[0]
     own = [record.getMessage() for record in caplog.records if record.name.startswith("pointsman")]
