@@ -6,7 +6,6 @@ A client's script runs once: with every provider, and at a server whose models a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ import pytest
 from tests.clients import scenarios
 from tests.clients.conftest import FailingServer
 from tests.clients.failing import models_of
-from tests.clients.runner import Client, Outcomes, run_client
+from tests.clients.runner import Client, run_client
 
 pytestmark = pytest.mark.clients
 
@@ -124,40 +123,25 @@ CLIENTS = {
     )
     for kind, overloaded in (("anthropic", 529), ("gemini", 503), ("ollama", 503))
 }
-CASES = [(client, where) for client in CLIENTS for where in (*scenarios.MODELS, "failing")]
 
 
-@pytest.fixture(scope="session")
-def outcomes_of(base_url: str, failing_server: FailingServer) -> Callable[[str], Outcomes]:
-    """Runs a client's script the first time it is asked for."""
-    done: dict[str, Outcomes | str] = {}
-
-    def run(name: str) -> Outcomes:
-        if name not in done:
-            slow = failing_server.slow
-            left, client = slow.counts.left, CLIENTS[name]
-            failing = json.dumps([failing_server.url, models_of(name)])
-            done[name] = outcomes = run_client(client, base_url, failing, *client.arguments)
-            if isinstance(outcomes, dict):
-                slow.wait_until(lambda fake: fake.counts.left == left + 1, timeout_s=5)
-        outcomes = done[name]
-        if isinstance(outcomes, str):
-            pytest.skip(outcomes)
-        return outcomes
-
-    return run
-
-
-@pytest.mark.parametrize(("client", "where"), CASES)
+@pytest.mark.parametrize("name", CLIENTS)
 def test_the_client_sees_what_its_own_service_would_show(
-    outcomes_of: Callable[[str], Outcomes], client: str, where: str
+    base_url: str, failing_server: FailingServer, name: str
 ) -> None:
-    of_client = CLIENTS[client]
-    expected = of_client.failing if where == "failing" else of_client.expected
+    client, slow = CLIENTS[name], failing_server.slow
+    left = slow.counts.left
+    failing = json.dumps([failing_server.url, models_of(name)])
+    outcomes = run_client(client, base_url, failing, *client.arguments)
+    if isinstance(outcomes, str):
+        pytest.skip(outcomes)
 
-    assert outcomes_of(client)[where] == {
-        check: _told(wanted, where) for check, wanted in expected.items()
-    }
+    slow.wait_until(lambda fake: fake.counts.left == left + 1, timeout_s=5)
+    for where in (*scenarios.MODELS, "failing"):
+        expected = client.failing if where == "failing" else client.expected
+        assert outcomes[where] == {
+            check: _told(wanted, where) for check, wanted in expected.items()
+        }
 
 
 def _told(wanted: Any, where: str) -> Any:

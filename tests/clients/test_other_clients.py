@@ -6,13 +6,12 @@ A client's script runs once, with every provider; each of its checks is a test h
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 import httpx
 import pytest
 
 from tests.clients import openai_client, responses_client, scenarios
-from tests.clients.runner import Client, Outcomes, run_client
+from tests.clients.runner import Client, run_client
 
 pytestmark = pytest.mark.clients
 
@@ -129,41 +128,30 @@ CLIENTS = {
         },
     ),
 }
-CASES = [
-    pytest.param(client, provider, check, id=f"{client}-{provider}-{check}")
-    for client, of_client in CLIENTS.items()
-    for provider in scenarios.MODELS
-    for check in of_client.expected
-]
 
 
-@pytest.fixture(scope="session")
-def outcomes_of(base_url: str) -> Callable[[str], Outcomes]:
-    """Runs a client's script the first time it is asked for.
+@pytest.fixture
+def asked(base_url: str) -> None:
+    """Models that there are not have been asked for, whichever client comes first.
 
-    Of a model that there is not, the provider tells the first who asks, and our memory all others;
-    only Ollama's word names the `param`. So that is asked before, whichever client comes first.
+    Of those the provider tells the first who asks, and our memory all others; only Ollama's word
+    names the `param`.
     """
     for model in scenarios.UNKNOWN_MODEL.values():
         body = {"model": model, "messages": [{"role": "user", "content": scenarios.PLAIN}]}
         url = f"{base_url}/chat/completions"
         assert httpx.post(url, json=body, trust_env=False).status_code == 404
-    done: dict[str, Outcomes | str] = {}
-
-    def run(name: str) -> Outcomes:
-        if name not in done:
-            done[name] = run_client(CLIENTS[name], base_url)
-        outcomes = done[name]
-        if isinstance(outcomes, str):
-            pytest.skip(outcomes)
-        return outcomes
-
-    return run
 
 
-@pytest.mark.parametrize(("client", "provider", "check"), CASES)
-def test_the_client_sees_what_the_model_said(
-    outcomes_of: Callable[[str], Outcomes], client: str, provider: str, check: str
-) -> None:
-    seen = outcomes_of(client)[provider][check]
-    assert seen == scenarios.expected_of(CLIENTS[client].expected, provider, check)
+@pytest.mark.parametrize("name", CLIENTS)
+def test_the_client_sees_what_the_model_said(asked: None, base_url: str, name: str) -> None:
+    client = CLIENTS[name]
+    outcomes = run_client(client, base_url)
+    if isinstance(outcomes, str):
+        pytest.skip(outcomes)
+
+    for provider in scenarios.MODELS:
+        assert outcomes[provider] == {
+            check: scenarios.expected_of(client.expected, provider, check)
+            for check in client.expected
+        }
