@@ -45,6 +45,7 @@ class ProviderSettings(BaseModel):
     `billed` tells that the user pays for what is used, which is on a free tier otherwise.
     Several keys, with commas between them, are asked in their order or by turns (`keys`); those of
     one account share its limits (`keys_share_limits`). All but the first are `more_keys`.
+    `max_concurrent` is how many calls it may have at work.
     `careful_requests_per_minute` is what the rate preset `careful` keeps to. `public_url` is where
     the provider is without a `base_url`. `lenders` are variables of other programs that are read
     for what has none of its own (`borrowed`).
@@ -72,6 +73,7 @@ class ProviderSettings(BaseModel):
     rate_limit_requests_per_minute: int | None = Field(default=None, ge=1)
     rate_limit_tokens_per_minute: int | None = Field(default=None, ge=1)
     rate_limit_requests_per_day: int | None = Field(default=None, ge=1)
+    max_concurrent: int | None = Field(default=None, ge=1, le=1024)
     billed: bool = False
 
     @model_validator(mode="before")

@@ -74,7 +74,7 @@ class Parts:
         self.admission = Admission()
         self.preferences = preferences_of(settings, self.adapters)
         self.presets = Presets(settings, self.adapters, self.preferences)
-        self.health = health_of(self.presets, self.keys, clocks)
+        self.health = health_of(settings, self.presets, self.keys, clocks)
         self.retired = Retired(built_in_models(self.adapters), wall=clocks.wall)
         self.catalog = Catalog(self.adapters, tell=self.retired.listed, keys=self.keys)
         self.operations, self.chooser, self.router = routing_of(

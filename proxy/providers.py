@@ -47,8 +47,13 @@ def providers_of(environment: Environment) -> dict[str, ProviderSettings]:
     for name, kind in kinds.items():
         declared = REGISTRY[kind].Settings
         given = _given(name, declared, environment)
-        if name not in STANDING and _has_login(given.get("base_url", "")):
+        url = given.get("base_url", "")
+        if name not in STANDING and _has_login(url):
             wrong.append(f"{variable(name, 'base_url')}: must hold no user and no password")
+            continue
+        if "#" in url:
+            wrong.append(f"{variable(name, 'base_url')}={_without_user(url)!r}: must end before #")
+            continue
         try:
             found[name] = declared.model_validate({"name": name, **given})
         except ValidationError as error:
@@ -72,6 +77,21 @@ def _given(name: str, declared: type[ProviderSettings], environment: Environment
     if said in PRESETS and said not in REGISTRY:
         given.setdefault("profile", said)
     return {**declared.borrowed(environment, given), **given}
+
+
+def pooled(pools: Iterable[str]) -> list[list[str]]:
+    """The providers of each pool, written as name:one+another. Raises ValueError."""
+    found = []
+    for text in pools:
+        name, colon, members = text.lower().partition(":")
+        names = [one.strip() for one in members.split("+") if one.strip()]
+        if not (name.strip() and colon and len(names) > 1):
+            raise ValueError("write each as name:one+another")
+        found.append(names)
+    everyone = [name for names in found for name in names]
+    if len(set(everyone)) < len(everyone):
+        raise ValueError("a provider can be in one pool only, once")
+    return found
 
 
 def _has_login(url: str) -> bool:

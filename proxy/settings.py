@@ -11,6 +11,7 @@ import os
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -33,6 +34,7 @@ from proxy.providers import (
     is_shared,
     known_variables,
     placeholders,
+    pooled,
     providers_of,
     told,
 )
@@ -41,7 +43,6 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 # What a server listens on at every address is no address to connect to.
 CONNECTABLE: Mapping[str, str] = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - shown, not bound
 CommaList = Annotated[tuple[str, ...], NoDecode]
-
 
 NEAR = 0.85
 OTHERS = frozenset({"POINTSMAN_KEY"})
@@ -74,6 +75,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     fallback: CommaList = ()
+    pools: CommaList = ()
     api_keys: SecretStr = SecretStr("")
     admin_token: SecretStr = SecretStr("")
     allowed_hosts: CommaList = ()
@@ -117,7 +119,7 @@ class Settings(BaseSettings):
     def _is_a_provider(cls, provider: str | None, info: ValidationInfo) -> str | None:
         return None if provider is None else _provider(provider, info)
 
-    @field_validator("fallback", "allowed_hosts", "allowed_origins", mode="before")
+    @field_validator("fallback", "pools", "allowed_hosts", "allowed_origins", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(_comma_list(value)) if isinstance(value, str) else value
@@ -157,10 +159,14 @@ class Settings(BaseSettings):
             raise ValueError(f"{provider} makes no embeddings")
         return provider + slash + model
 
-    @field_validator("fallback")
+    @field_validator("fallback", "pools")
     @classmethod
-    def _are_providers(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        return tuple(_provider(name, info) for name in names)
+    def _are_of_providers(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if info.field_name == "fallback":
+            return tuple(_provider(name, info) for name in names)
+        for name in chain.from_iterable(pooled(names)):
+            _provider(name, info)
+        return names
 
     @field_validator(
         "log_level", "log_format", "rate_preset", "transport", "think_tags", mode="before"

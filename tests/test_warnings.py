@@ -11,7 +11,8 @@ PAGE = ROOT / "docs" / "warnings.md"
 BARE = "empty_answer"
 HEADS = (
     *("changed", "cut", "dropped", "emulated", "fetched", "kept", "malformed", "maybe_billed"),
-    *("missing", "replaced", "rescued", "skipped", "stand_in", "truncated", "unknown_model"),
+    *("missing", "queued", "replaced", "rescued", "skipped", "spilled", "stand_in", "truncated"),
+    "unknown_model",
 )
 WORD = re.compile(rf"(?:{'|'.join(HEADS)})=[\w.]*")
 

@@ -145,7 +145,7 @@ PRESETS: Mapping[str, Profile] = {
     "deepseek": Profile(
         "DeepSeek (Cloud)",
         "https://api.deepseek.com/v1",
-        "deepseek-chat",
+        "deepseek-v4-flash",
         takes=COMMON - {"seed", "user", "logit_bias"},
         effort="",
         schemas=False,
@@ -197,7 +197,7 @@ PRESETS: Mapping[str, Profile] = {
     "xai": Profile(
         "xAI (Cloud)",
         "https://api.x.ai/v1",
-        "grok-4",
+        "grok-4.3",
         max_tokens="max_completion_tokens",
         takes=COMMON - {"logit_bias"},
         thoughts="reasoning_content",

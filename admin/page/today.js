@@ -9,14 +9,22 @@ export function showToday({ groups }, status) {
   byId("usage-today").replaceChildren(...ready.map((provider) => line(provider, used.get(provider.id))));
 }
 
-function line({ id, title, windows, pause, day }, group) {
+function line({ id, title, windows, pause, day, keys }, group) {
   const tokens = group ? group.prompt + group.completion + group.estimated : 0;
   const head = make("p", {}, make("strong", {}, shortName(title)),
     ` ${count(group?.requests ?? 0, "request")} and ${count(tokens, "token")} today${day ? `, ${count(day.left, "request")} left` : ""}`);
   const back = pause?.ends_at && pause.state !== "full"
     ? [make("span", { className: "next" }, `Back ${moment(pause.ends_at)}`)] : [];
-  const meters = windows.map((window, index) => meter(`today-${id}-${index}`, window));
+  const meters = keys.length
+    ? keys.flatMap((key, place) => ofKey(`today-${id}-key-${place}`, key))
+    : windows.map((window, index) => meter(`today-${id}-${index}`, window));
   return make("li", {}, head, ...back, ...(meters.length ? meters : [make("span", { className: "muted small" }, "No limit.")]));
+}
+
+/** The gauges of one of several keys, which its last characters name. */
+function ofKey(id, { name, windows, pause }) {
+  const held = pause && pause.state !== "full" ? `: ${pause.reason}${pause.ends_at ? `, back ${moment(pause.ends_at)}` : ""}` : "";
+  return [make("p", { className: "small" }, `Key ${name}${held}`), ...windows.map((window, index) => meter(`${id}-${index}`, window))];
 }
 
 function count(many, what) {

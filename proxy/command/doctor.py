@@ -10,7 +10,7 @@ import errno
 import os
 import socket
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
@@ -25,6 +25,7 @@ from proxy.limits.successor import is_listed, successor
 from proxy.private import NotPrivateError, check_file, check_folder
 from proxy.providers import same_keys
 from proxy.routing.candidates import Preference
+from proxy.routing.keys import ends_of, reached_by_any
 from proxy.settings import Settings, SettingsError, placeholder_keys, strange_settings
 from proxy.store.base import NewerSchemaError, StoreError, sqlite_path
 from proxy.store.migrate import HEAD, unknown_schema
@@ -78,7 +79,7 @@ async def examine(load: Callable[[], Settings], env_file: Path) -> list[Finding]
         lists = await asyncio.gather(
             *(
                 _provider(
-                    adapter,
+                    parts.keys.all_of(adapter),
                     parts.chooser.model_of(name, preference),
                     gone=gone_text(parts.chooser, name, preference),
                     is_wanted=name in wanted,
@@ -252,9 +253,15 @@ def _is_set(settings: ProviderSettings) -> bool:
 
 
 async def _provider(
-    adapter: Adapter, model: str, *, gone: str | None, is_wanted: bool, placeholder: str | None
+    by_key: Sequence[Adapter],
+    model: str,
+    *,
+    gone: str | None,
+    is_wanted: bool,
+    placeholder: str | None,
 ) -> list[Finding]:
     """What is found of one provider; the last finding is good if it can answer."""
+    adapter = by_key[0]
     name, variable = adapter.name, adapter.settings.variable
     at_fault = Mark.BAD if is_wanted else Mark.ABSENT
     if adapter.unconfigured and not placeholder:
@@ -266,20 +273,23 @@ async def _provider(
         findings.append(Finding(mark, f"{name} key", text, adapter.setup))
     if adapter.unconfigured:
         return findings
-    if key := adapter.settings.api_key:
-        findings.append(_key(f"{name} key", variable("api_key"), key.get_secret_value()))
+    secrets = adapter.settings.all_keys()
+    ends = ends_of(secrets) if len(secrets) > 1 else [""]
+    for end, secret in zip(ends, secrets, strict=False):
+        findings.append(_key(f"{name} key {end}".rstrip(), variable("api_key"), secret))
     where = address_of(adapter)
     if where is None:
         text = f"{variable('base_url')} is not the URL of a server"
         return [*findings, _bad(name, text, "set it to http(s)://host:port, or to nothing")]
-    reach = await _reach(adapter)
+    reach = await _reach(by_key)
     if not reach.reachable:
         # What a local provider says of itself tells already how to start it.
         names_it = adapter.local or variable("api_key") in reach.detail
         cure = "" if names_it else "check its address and the network"
         text = f"cannot be used{where}: {reach.detail}"
         return [*findings, Finding(at_fault, name, text, cure)]
-    findings.append(_good(name, f"answers{where}"))
+    but = f", but {reach.detail}" if reach.detail and len(by_key) > 1 else ""
+    findings.append(Finding(Mark.BAD if but else Mark.GOOD, name, f"answers{where}{but}"))
     return [*findings, await _model(adapter, model, gone, at_fault)]
 
 
@@ -289,10 +299,10 @@ def _key(subject: str, variable: str, key: str) -> Finding:
     return _good(subject, f"{variable} is set")
 
 
-async def _reach(adapter: Adapter) -> Availability:
+async def _reach(by_key: Sequence[Adapter]) -> Availability:
     try:
         async with asyncio.timeout(ASK_TIMEOUT_S):
-            return await adapter.is_available()
+            return await reached_by_any(by_key)
     except TimeoutError:
         return Availability(False, "no answer in time")
 

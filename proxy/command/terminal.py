@@ -109,6 +109,7 @@ def _remarks(facts: Json, now: datetime) -> Iterator[str]:
     if facts["vectors_by"]:
         yield f"vectors (/v1/embeddings) by {facts['vectors_by']}"
     for provider in facts["providers"]:
+        yield from _keys(provider, now)
         for pause in provider["pauses"]:
             yield f"{provider['id']}/{pause['model']}: {_pause(pause, now)}"
         if provider["gone"]:
@@ -133,6 +134,13 @@ def _problems(facts: Json) -> Iterator[str]:
 def _split(split: Json) -> str:
     """As `use` takes it: `groq=80,gemini=20`."""
     return ",".join(f"{name}={share}" for name, share in split.items())
+
+
+def _keys(provider: Json, now: datetime) -> Iterator[str]:
+    for key in provider["keys"]:
+        used = ", ".join(_window(window, now) for window in key["windows"])
+        told = _pause(key["pause"], now) if key["pause"] else "ready"
+        yield f"{provider['id']} key {key['name']}: {told}{used and f', {used}'}"
 
 
 def _time(moment: float, now: datetime) -> str:

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from adapters.base import Adapter, ProviderSettings
 from proxy.clocks import Clocks
 from proxy.limits.health import Health
+from proxy.limits.ticket import Seats
 from proxy.limits.windows import Limits
+from proxy.providers import pooled
 from proxy.routing.keys import Keys
 from proxy.settings import Settings
 from proxy.store.preferences import DEFAULT, Preferences
@@ -47,14 +49,17 @@ class Presets:
                 changed.clear()
 
 
-def health_of(presets: Presets, keys: Keys, clocks: Clocks) -> Health:
+def health_of(settings: Settings, presets: Presets, keys: Keys, clocks: Clocks) -> Health:
     """The memory of what the providers told, held to the current preset."""
+    in_pools = {name for pool in pooled(settings.pools) for name in pool}
+    most = {name: one.max_concurrent for name, one in settings.providers.items()}
     return Health(
         presets.limits(),
         clock=clocks.clock,
         wall=clocks.wall,
         sharing=keys.sharing,
         keys={name: len(adapters) for name, adapters in keys.by_key.items()},
+        seats={name: Seats(limit) for name, limit in most.items() if limit or name in in_pools},
     )
 
 

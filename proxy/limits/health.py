@@ -13,7 +13,7 @@ from types import MappingProxyType
 from adapters.base import ErrorKind
 from proxy.candidate import Candidate
 from proxy.limits.circuit import Circuit, Setback
-from proxy.limits.ticket import LONGEST_DAY_S, ONE_CALL, Record, Ticket, Wait
+from proxy.limits.ticket import LONGEST_DAY_S, ONE_CALL, Record, Seats, Ticket, Wait
 from proxy.limits.windows import Gauge, Limits, Meter
 
 MAX_RECORDS = 512
@@ -59,7 +59,8 @@ class Health:
     """The memory of the router. `limits` are by provider; a provider without has none.
 
     `keys` tells how many a provider has, where there are several; `sharing` are providers whose
-    keys are of one account, and use up the same limits.
+    keys are of one account, and use up the same limits. `seats` are of those whose calls at once
+    are counted.
     """
 
     def __init__(
@@ -70,9 +71,11 @@ class Health:
         wall: Callable[[], float],
         sharing: frozenset[str] = frozenset(),
         keys: Mapping[str, int] = MappingProxyType({}),
+        seats: Mapping[str, Seats] = MappingProxyType({}),
     ) -> None:
         self._limits = limits
         self._sharing = sharing
+        self._seats = seats
         self._clock = clock
         self._wall = wall
         self._providers: dict[tuple[str, int], Circuit] = {}
@@ -221,12 +224,17 @@ class Health:
             if not candidate.key or record.own is not record.server:
                 yield candidate.provider, candidate.model, candidate.key, record.own
 
+    def busy(self, provider: str) -> int:
+        """How many calls one whose calls are counted has at work."""
+        return self._seats[provider].taken
+
     def _may_try_early(self, record: Record, now: float, tokens: int, calls: int) -> bool:
         others = (circuit for circuit in record.circuits if circuit is not record.server)
         return (
             record.server.may_try_early(now)
             and all(circuit.pause(now) is None for circuit in others)
             and record.meter.blocked(now, tokens, calls) is None
+            and not (record.seats and record.seats.wait(record.candidate, now, calls))
         )
 
     def _ticket(self, record: Record, tokens: int, now: float, calls: int) -> Ticket:
@@ -253,12 +261,15 @@ class Health:
     def _linked(self, candidate: Candidate, own: Circuit, meter: Meter) -> Record:
         """A record beside that of its model by any key, which is there first."""
         name = candidate.provider
+        seats, of_provider = self._seats.get(name), self._provider(name, candidate.key)
         if not candidate.key:
-            return Record(candidate, own, self._provider(name), meter)
-        base, key = self._records[candidate.by_any()], self._provider(name, candidate.key)
+            return Record(candidate, own, of_provider, meter, seats=seats)
+        base = self._records[candidate.by_any()]
         if name in self._sharing:
-            return Record(candidate, base.own, base.provider, base.meter, key=key, base=base)
-        return Record(candidate, own, key, meter, base=base)
+            own, meter, account = base.own, base.meter, base.provider
+        else:
+            account = of_provider
+        return Record(candidate, own, account, meter, key=of_provider, base=base, seats=seats)
 
     def _sweep(self, now: float) -> None:
         """Drop what says nothing any more, since clients may name as many models as they like."""

@@ -12,6 +12,7 @@ from proxy.candidate import Candidate
 from proxy.limits.circuit import Circuit, Said
 from proxy.limits.windows import Gauge, Meter, Reservation
 
+LOOK_AGAIN_S = 0.1
 LONGEST_TOLD_S = 3600.0
 LONGEST_DAY_S = 26 * 3600.0
 
@@ -69,6 +70,7 @@ class Wait:
     `kind` is the failure that a call would meet, `why` says it in words; `told` is False where it
     is but a guess; `gauge` is the limit that is used up, if it is one that is kept here. Where it
     ends never, `param` is what asks for too much. `said` is the refusal that told of the wait.
+    `is_full` where it has as many calls at work as it may: nobody knows when the next one ends.
     """
 
     candidate: Candidate
@@ -79,6 +81,25 @@ class Wait:
     gauge: Gauge | None = None
     param: str | None = None
     said: Said | None = field(default=None, compare=False)
+    is_full: bool = False
+
+
+class Seats:
+    """How many calls a provider has at work, and `most` it may have."""
+
+    __slots__ = ("most", "taken")
+
+    def __init__(self, most: int | None = None) -> None:
+        self.most = most
+        self.taken = 0
+
+    def wait(self, candidate: Candidate, now: float, calls: int) -> Wait | None:
+        """When to look again whether so many calls have room; more than ever fit have it alone."""
+        if self.most is None or self.taken + min(calls, self.most) <= self.most:
+            return None
+        why = f"{self.taken} of {self.most} calls at once"
+        at = now + LOOK_AGAIN_S
+        return Wait(candidate, at, ErrorKind.OVERLOADED, why, is_full=True)
 
 
 class Record:
@@ -89,7 +110,9 @@ class Record:
     all of them: the model (`server`) and the provider (`house`).
     """
 
-    __slots__ = ("candidate", "circuits", "house", "key", "meter", "own", "provider", "server")
+    __slots__ = (
+        *("candidate", "circuits", "house", "key", "meter", "own", "provider", "seats", "server"),
+    )
 
     def __init__(
         self,
@@ -100,8 +123,10 @@ class Record:
         *,
         key: Circuit | None = None,
         base: Record | None = None,
+        seats: Seats | None = None,
     ) -> None:
         self.candidate = candidate
+        self.seats = seats
         self.own = own
         self.provider = provider
         self.meter = meter
@@ -146,6 +171,8 @@ class Record:
             if found is None or at > found.at:
                 kind = ErrorKind.RATE_LIMIT
                 found = Wait(self.candidate, at, kind, f"{gauge} used", gauge=gauge)
+        if found is None and self.seats:
+            found = self.seats.wait(self.candidate, now, calls)
         return found
 
 
@@ -186,6 +213,8 @@ class Ticket:
         self._epochs = {circuit: circuit.enter(self) for circuit in record.circuits}
         self._call = self._meter.reserve(now, tokens)
         self._more = [self._meter.reserve(now, tokens) for _ in range(calls - 1)]
+        if record.seats:
+            record.seats.taken += calls
 
     @property
     def is_probe(self) -> bool:
@@ -291,6 +320,8 @@ class Ticket:
 
     def _end(self, *, tokens: int | None = None, sent: bool = True) -> float:
         self.is_over = True
+        if self._record.seats:
+            self._record.seats.taken -= 1 + len(self._more)
         now = self._clock()
         if self._more:  # each that has ended has told its own; of the rest nothing is known
             for call in (self._call, *self._more):

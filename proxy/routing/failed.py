@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
 from adapters.base import ErrorKind
+from proxy.candidate import Candidate
 from proxy.errors import ApiError, from_adapter, from_failures, pinned_broke
 from proxy.limits.health import Health
 from proxy.routing.attempts import FINAL_KINDS, Attempts
@@ -28,3 +31,17 @@ def final_error(
     if error.status == 503 and not attempts.preference.chosen and not has_answered:
         message += " " + chooser.ways_to_an_answer()
     return error.but(message=message)
+
+
+async def no_larger(
+    candidate: Candidate,
+    attempts: Attempts,
+    windows: Callable[[Sequence[Candidate]], Awaitable[Mapping[Candidate, int]]],
+) -> set[Candidate]:
+    """The candidates not known to take more than this one, for whom a request was too long.
+
+    Where its own window is unknown, they must be known to take the request.
+    """
+    known = await windows(attempts.plan.candidates)
+    too_small = known.get(candidate, attempts.tokens)
+    return {c for c in attempts.plan.candidates if known.get(c, 0) <= too_small}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from itertools import count
@@ -118,7 +119,7 @@ async def models_by_any(adapters: Sequence[Adapter]) -> list[Model]:
 
 async def reached_by_any(adapters: Sequence[Adapter]) -> Availability:
     """Whether the provider answers by any of its keys, and by which it does not."""
-    found = [await adapter.is_available() for adapter in adapters]
+    found = await asyncio.gather(*(adapter.is_available() for adapter in adapters))
     ends = ends_of(adapters[0].settings.all_keys()) if len(found) > 1 else [""]
     bad = [(end, one) for end, one in zip(ends, found, strict=True) if not one.reachable]
     detail = "; ".join(f"key {end}: {one.detail}" if end else one.detail for end, one in bad)

@@ -13,11 +13,13 @@ from proxy.limits.health import Health
 from proxy.limits.patience import patience_of
 from proxy.limits.retired import Retired
 from proxy.limits.unable import Unable
+from proxy.providers import pooled
 from proxy.redact import Redactor
 from proxy.routing.candidates import Chooser
 from proxy.routing.images import ImageFetcher
 from proxy.routing.keys import Keys
 from proxy.routing.operations import Operations, operations_of
+from proxy.routing.pools import Pools
 from proxy.routing.preference import last_resort_of
 from proxy.routing.router import Router
 from proxy.routing.sessions import Sessions
@@ -63,6 +65,7 @@ def routing_of(
         cannot=Unable(clocks.clock),
         operations=operations,
     )
+    sessions = Sessions(clocks.clock, on=settings.sticky)
     router = Router(
         adapters,
         chooser,
@@ -79,8 +82,9 @@ def routing_of(
         sleep=clocks.sleep,
         answered=answered,
         patience=patience_of(adapters),
-        sessions=Sessions(clocks.clock, on=settings.sticky),
+        sessions=sessions,
         keys=keys,
+        pools=_pools(settings, adapters, models, health, sessions),
     )
     return Routing(operations, chooser, router)
 
@@ -90,3 +94,16 @@ def _embedding_model(settings: Settings, adapters: Mapping[str, Adapter]) -> str
     chosen = settings.llm_provider or ""
     is_able = isinstance(adapters.get(chosen), Embeds) and not adapters[chosen].unconfigured
     return settings.embedding_model or (chosen if is_able else "")
+
+
+def _pools(
+    settings: Settings,
+    adapters: Mapping[str, Adapter],
+    models: Lists,
+    health: Health,
+    sessions: Sessions,
+) -> Pools | None:
+    """The pools, if there are any."""
+    if not (pools := pooled(settings.pools)):
+        return None
+    return Pools(pools, adapters, listed=models.providers_of, busy=health.busy, sessions=sessions)

@@ -34,12 +34,13 @@ from proxy.routing.attempts import NO_PAUSE_KINDS, Attempts
 from proxy.routing.budget import RetryBudget
 from proxy.routing.candidates import Chooser, Plan, Preference
 from proxy.routing.demands import demands
-from proxy.routing.failed import final_error
+from proxy.routing.failed import final_error, no_larger
 from proxy.routing.first import EmptyAnswerError, is_plain, until_end
 from proxy.routing.images import ImageFetcher
 from proxy.routing.keys import Keys
 from proxy.routing.line import Lines
 from proxy.routing.operations import OPERATIONS, Operation, Operations
+from proxy.routing.pools import Pools
 from proxy.routing.receipt import Receipt
 from proxy.routing.sessions import Sessions, Talk
 from proxy.routing.split import arm_of
@@ -81,6 +82,7 @@ class Router:
         patience: Patience | None = None,
         sessions: Sessions | None = None,
         keys: Keys | None = None,
+        pools: Pools | None = None,
     ) -> None:
         self._adapters = adapters
         self._chooser = chooser
@@ -100,7 +102,7 @@ class Router:
         self._patience = patience or Patience({}, frozenset())
         self.sessions = Sessions(clock) if sessions is None else sessions
         self.agree: Agree | None = None
-        self._keys = keys or Keys({})
+        self._pools, self._keys = pools, keys or Keys({})
         self._plan = self._keys.planned(chooser.plan)
         self._backoff = wait_random_exponential(multiplier=0.5, max=8)
         self.answered = set[str]() if answered is None else answered
@@ -118,11 +120,8 @@ class Router:
     ) -> Answer:
         """The answer, its first content already there; to be closed, which stops the provider.
 
-        The type of `request` decides on the operation. `receipt` is filled on the way, whatever
-        comes of it. `work` is the task that calls this; each attempt sets it an end of its own.
-        `fallback` False keeps a request at its first candidate, True lets even a pinned one go on
-        to others. `talk` tells which conversation it belongs to. Raises ApiError up to the first
-        content; the answer raises AdapterError after it.
+        `receipt` is filled on the way; `work` is the task that calls this. `fallback` False keeps a
+        request at its first candidate, True lets a pinned one go on, too. Raises ApiError.
         """
         self._budget.request()
         model = request.model
@@ -130,6 +129,8 @@ class Router:
             await self._know(model)
         operation = self._operations[type(request)]
         plan = self._plan(request, preference, fallback=fallback)
+        if self._pools:
+            plan = self._pools.arranged(plan, talk)
         wanted = plan.candidates[0]
         if preference.split:
             replan = partial(self._chooser.plan, request, fallback=fallback)
@@ -162,8 +163,9 @@ class Router:
                 return empty_answer(*attempts.empty, attempts.receipt, self._redactor)
             raise self._final(attempts) from None
         by = answer.ticket.candidate
-        if (by != wanted or self.sessions.stays) and not plan.pinned and (known := talk()):
-            self.sessions.settle(known, by, wanted, preference)
+        is_news = (by != wanted or self.sessions.stays or self._pools) and not plan.pinned
+        if is_news and (known := talk()):
+            (self._pools or self.sessions).settle(known, by, wanted, preference)
         return answer
 
     def _final(self, attempts: Attempts) -> ApiError:
@@ -265,7 +267,7 @@ class Router:
         if isinstance(error, EmptyAnswerError) and attempts.empty is None:
             attempts.empty = ticket, error.events
         if error.kind is ErrorKind.CONTEXT and len(attempts.plan.candidates) > 1:
-            attempts.useless |= await self._no_larger(candidate, attempts)
+            attempts.useless |= await no_larger(candidate, attempts, self._windows)
 
     async def _retire(self, candidate: Candidate, error: AdapterError, attempts: Attempts) -> None:
         """Another model takes the place of a configured one that is gone; a pinned name stays."""
@@ -284,15 +286,6 @@ class Router:
         chooser.retired.answered(candidate.provider, candidate.model)
         if was := chooser.replaced_by(candidate, attempts.request.model, attempts.preference):
             attempts.receipt.warn(f"replaced={was}")
-
-    async def _no_larger(self, candidate: Candidate, attempts: Attempts) -> set[Candidate]:
-        """The candidates not known to take more than this one, for whom a request was too long.
-
-        Where its own window is unknown, they must be known to take the request.
-        """
-        windows = await self._windows(attempts.plan.candidates)
-        too_small = windows.get(candidate, attempts.tokens)
-        return {c for c in attempts.plan.candidates if windows.get(c, 0) <= too_small}
 
     async def _leave(self, attempts: Attempts) -> Ticket:
         """Leave to call the next candidate, waiting for it if that is worth while.
@@ -316,7 +309,10 @@ class Router:
                     return self._within_budget(leave, attempts)
                 wait = self._soonest_worth_waiting(leave, attempts)
                 wait_s = max(wait.at - self._clock(), 0.001)
-                log_wait(wait, wait_s)
+                if wait.is_full:
+                    attempts.receipt.warn(f"queued={wait.candidate.provider}")
+                else:
+                    log_wait(wait, wait_s)
                 attempts.max_wait_s -= wait_s
                 attempts.receipt.waited_s += wait_s
                 await self._sleep(wait_s)
@@ -355,6 +351,8 @@ class Router:
             for other in attempts.before(ticket.candidate):
                 if wait := self._wait(other, attempts):
                     attempts.receipt.passed[other] = wait.why
+                    if wait.is_full:
+                        attempts.receipt.warn(f"spilled={other.provider}")
         return ticket
 
     def _soonest_worth_waiting(self, waits: Sequence[Wait], attempts: Attempts) -> Wait:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from functools import partial
@@ -141,16 +141,22 @@ class Alerts:
         threshold = self._thresholds.day_quota
         if threshold is None:
             return
-        found: dict[str, tuple[float, str]] = {}
-        for status in self._health.snapshot():
+        by_key: dict[tuple[str, int], tuple[float, str]] = {}
+        health = self._health.snapshot()
+        for status in health:
+            place = status.provider, status.key
+            by_key.setdefault(place, (0.0, ""))
             for gauge in status.gauges:
                 if gauge.name.startswith(A_DAY):
                     text = f"has used {gauge.used:,} of {gauge.limit:,} {A_DAY}"
-                    worst = found.get(status.provider, (0.0, ""))
-                    found[status.provider] = max(worst, (gauge.used / gauge.limit, text))
+                    by_key[place] = max(by_key[place], (gauge.used / gauge.limit, text))
         for quota in self._health.day_quotas():
-            found[quota.provider] = (1.0, "says that the quota of the day is used up")
-        for provider, (share, text) in found.items():
+            spent = (1.0, "says that the quota of the day is used up")
+            by_key[quota.provider, quota.key] = spent
+        for provider in {status.provider: None for status in health}:
+            share, text = _freest(provider, by_key)
+            if not text:
+                continue
             value = round(share, 4)
             yield Reading("day_quota", provider, value, threshold, f"{provider} {text}")
 
@@ -172,6 +178,15 @@ class Alerts:
             text = f"today has cost ${cost:,.2f} of ${most:,.2f}"
             found.append(Reading("cost_usd", None, cost, most, text))
         return found
+
+
+def _freest(
+    provider: str, by_key: Mapping[tuple[str, int], tuple[float, str]]
+) -> tuple[float, str]:
+    """What is used of the day by that of a provider's keys which has the most left."""
+    own = {key: told for (name, key), told in by_key.items() if name == provider}
+    of_all = own.pop(0, (0.0, ""))
+    return max(of_all, min(own.values(), default=of_all))
 
 
 def alerts_of(

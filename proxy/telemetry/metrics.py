@@ -181,12 +181,22 @@ class Metrics:
         health = self.health()
         for provider, model in self.in_use().items():
             mine = [s for s in health if s.provider == provider and s.model in (None, model)]
-            worst = max(mine, key=lambda status: STATES.index(status.state), default=None)
-            for name in STATES:
-                is_so = name == (worst.state if worst else STATES[0])
-                state.add_metric((provider, name), float(is_so))
-            wait.add_metric((provider,), max((status.ends_in_s for status in mine), default=0.0))
-            for gauge in (gauge for status in mine for gauge in status.gauges):
-                used.add_metric((provider, gauge.name), gauge.used)
-                limit.add_metric((provider, gauge.name), gauge.limit)
+            worst, wait_s = min(_by_key(mine))
+            for at, name in enumerate(STATES):
+                state.add_metric((provider, name), float(at == worst))
+            wait.add_metric((provider,), wait_s)
+            for status in mine:
+                key = {"key": str(status.key)} if status.key else {}
+                for gauge in status.gauges:
+                    labels = {"provider": provider, "window": gauge.name, **key}
+                    used.add_sample(used.name, labels, gauge.used)
+                    limit.add_sample(limit.name, labels, gauge.limit)
         yield from (state, wait, used, limit)
+
+
+def _by_key(mine: Sequence[Status]) -> Iterator[tuple[int, float]]:
+    """The worst state by each key, and for how long; whichever is best is asked."""
+    for key in {status.key for status in mine} - {0} or {0}:
+        held = [status for status in mine if status.key in (0, key)]
+        states = [STATES.index(status.state) for status in held]
+        yield max(states, default=0), max((status.ends_in_s for status in held), default=0.0)

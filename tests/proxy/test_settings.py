@@ -58,6 +58,7 @@ OWN: list[tuple[str, str, str, Any]] = [
     ("POINTSMAN_HOST", "0.0.0.0", "host", "0.0.0.0"),
     ("POINTSMAN_PORT", "9001", "port", 9001),
     ("POINTSMAN_FALLBACK", "groq, Gemini ,", "fallback", ("groq", "gemini")),
+    ("POINTSMAN_POOLS", "home:groq+gemini,", "pools", ("home:groq+gemini",)),
     ("POINTSMAN_ALLOWED_HOSTS", "a.example,b.example", "allowed_hosts", ("a.example", "b.example")),
     ("POINTSMAN_ALLOWED_ORIGINS", "http://a.example", "allowed_origins", ("http://a.example",)),
     ("POINTSMAN_DATABASE_URL", "sqlite:///x.db", "database_url", "sqlite:///x.db"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import httpx
 import pytest
 
 from proxy.app import create_app
+from proxy.command.terminal import status_text
 from proxy.providers import providers_of
 from proxy.settings import Settings
 from tests.fakes import GEMINI_KEY, GROQ_KEY, OPENAI_KEY, GeminiFake, GroqFake, OpenAIFake
@@ -207,3 +209,29 @@ def test_no_key_stands_in_what_a_server_tells(tmp_path: Path) -> None:
     assert answer.status_code == 400
     for text in (answer.text, facts):
         assert not any(key in text for key in (DEAD, SPENT, GOOD))
+
+
+def test_each_key_is_told_of_by_its_end(tmp_path: Path) -> None:
+    limited = {"WORK_RATE_LIMIT_REQUESTS_PER_MINUTE": "9"}
+    with house("work", tmp_path, **limited) as (host, _):
+        ask(host)
+        facts = httpx.get(f"{host.base_url}/admin/api/status").json()
+        metrics = httpx.get(f"{host.base_url}/metrics").text
+    [work] = [one for one in facts["providers"] if one["id"] == "work"]
+    samples = [line for line in metrics.splitlines() if line[:1] not in ("#", "")]
+
+    assert [(key["name"], key["windows"][0]["used"]) for key in work["keys"]] == [
+        *(("…dead", 1), ("…pent", 1), ("…good", 1)),
+    ]
+    assert [key["pause"] and key["pause"]["reason"] for key in work["keys"]] == [
+        *("auth", "quota day", None),
+    ]
+    assert work["pause"] is None and work["windows"][0]["used"] == 1
+    assert facts["powered_by"]["instead_of"] is None
+    assert (
+        'pointsman_window_used{key="3",provider="work",window="requests a minute"} 1.0' in samples
+    )
+    assert 'pointsman_provider_state{provider="work",state="ready"} 1.0' in samples
+    assert len({line.rpartition(" ")[0] for line in samples}) == len(samples)
+    text = status_text(facts | {"running": True, "url": "http://x"}, datetime.now(UTC))
+    assert "work key …dead: key refused" in text and "work key …good: ready, 1/9" in text

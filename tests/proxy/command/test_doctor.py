@@ -43,6 +43,17 @@ def test_where_all_is_well_every_line_is_good(
         assert found[subject].startswith(GOOD), subject
 
 
+def test_each_of_several_keys_is_looked_at(
+    fakes: tuple[GroqFake, GeminiFake, OllamaFake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GROQ_API_KEY", f"gsk_one-that-is-dead,{GROQ_KEY}")
+    found = findings()
+
+    assert found["groq key …dead"].startswith(GOOD) and found["groq key …ests"].startswith(GOOD)
+    assert found["groq"].startswith(f"{BAD} answers")
+    assert "but key …dead: " in found["groq"] and "GROQ_API_KEY" in found["groq"]
+
+
 def test_what_nobody_has_set_up_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     scripted(monkeypatch, "toy", "idle")["idle"].script.unset = "IDLE_API_KEY is not set"
     found = findings()

@@ -16,6 +16,7 @@ from proxy.errors import ApiError
 from proxy.gate.work import Rounds, Work
 from proxy.limits.health import Health
 from proxy.limits.retired import Retired
+from proxy.limits.ticket import Seats
 from proxy.limits.windows import Limits
 from proxy.routing.answer import Answer
 from proxy.routing.candidates import Chooser, Preference
@@ -54,6 +55,7 @@ class Station:
     chance: float = 0
     sticky: bool = True
     limits: dict[str, Limits] = field(default_factory=dict)
+    seats: dict[str, Seats] = field(default_factory=dict)
     windows: dict[str, int] = field(default_factory=dict)
     operations: Operations = field(default_factory=lambda: OPERATIONS)
     clock: Clock = field(default_factory=Clock)
@@ -84,7 +86,7 @@ class Station:
         self.router = Router(
             self.adapters,
             chooser,
-            Health(self.limits, clock=self.clock, wall=self.clock),
+            Health(self.limits, clock=self.clock, wall=self.clock, seats=self.seats),
             know=know,
             relist=relist,
             windows=windows,

@@ -1,0 +1,74 @@
+"""Several hosts that stand for one: the least busy answers, and a conversation stays where it is.
+
+What a host has read of a conversation lies in its cache; elsewhere all of it is read again.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from msgspec.structs import replace
+
+from adapters.base import Adapter
+from proxy.candidate import Candidate
+from proxy.routing.candidates import Plan, Preference
+from proxy.routing.sessions import MAX_TALKS, Sessions, Talk
+
+
+class Pools:
+    """Which providers stand together, by each of their names (`of`, empty where none do).
+
+    `listed` tells which providers have a model, `busy` how many calls one has at work.
+    """
+
+    def __init__(
+        self,
+        pools: Sequence[Sequence[str]],
+        adapters: Mapping[str, Adapter],
+        *,
+        listed: Callable[[str], Sequence[str]],
+        busy: Callable[[str], int],
+        sessions: Sessions,
+    ) -> None:
+        self.of: Mapping[str, Sequence[str]] = {name: pool for pool in pools for name in pool}
+        self._adapters = adapters
+        self._listed = listed
+        self._busy = busy
+        self._sessions = sessions
+        self._homes: OrderedDict[bytes, Candidate] = OrderedDict()
+
+    def arranged(self, plan: Plan, talk: Callable[[], Talk | None]) -> Plan:
+        """The plan with all of a pool that have the model in the place of the first of them.
+
+        In front the one where the talk is at home, then whoever is least busy.
+        """
+        if plan.pinned or not any(one.provider in self.of for one in plan.candidates):
+            return plan
+        known = talk()
+        home = None if known is None or known.begins else self._homes.get(known.id)
+        found: dict[Candidate, None] = {}
+        for one in plan.candidates:
+            group = list(dict.fromkeys((one, *self._others(one, plan.candidates))))
+            group.sort(key=lambda c: (c != home, self._busy(c.provider)))
+            found |= dict.fromkeys(group if one.provider in self.of else [one])
+        return replace(plan, candidates=tuple(found))
+
+    def _others(self, one: Candidate, planned: Sequence[Candidate]) -> Iterator[Candidate]:
+        """The same model at the others of the pool."""
+        having = self._listed(one.model)
+        for name in self.of.get(one.provider, ()):
+            adapter, same = self._adapters[name], Candidate(name, one.model, one.key)
+            is_alike = adapter.local == self._adapters[one.provider].local
+            if same in planned or (name in having and is_alike and not adapter.unconfigured):
+                yield same
+
+    def settle(self, talk: Talk, by: Candidate, wanted: Candidate, preference: Preference) -> None:
+        """A talk was answered `by` one of a pool, and is at home there; else as for any other."""
+        if by.provider not in self.of:
+            self._sessions.settle(talk, by, wanted, preference)
+            return
+        self._homes[talk.id] = by
+        self._homes.move_to_end(talk.id)
+        if len(self._homes) > MAX_TALKS:
+            self._homes.popitem(last=False)
