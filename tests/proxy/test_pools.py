@@ -81,10 +81,15 @@ def by(answer: httpx.Response) -> str:
 
 def test_conversations_stay_where_they_began_and_outlive_their_host(tmp_path: Path) -> None:
     with house(tmp_path) as at, ThreadPoolExecutor(TALKS) as pool:
-        for fake in (at.desk, at.attic):
-            fake.delay_s = 0.05  # so that those which begin together find each other at work
+        gate = Gate()
         talks = [[f"Talk {i}."] for i in range(TALKS)]
-        homes = [by(one) for one in pool.map(lambda said: at.ask(*said), talks)]
+        for fake in (at.desk, at.attic):
+            fake.then(*[Fault(hold=gate)] * TALKS)
+        firsts = [pool.submit(at.ask, *said) for said in talks]
+        for fake in (at.desk, at.attic):
+            fake.wait_until(is_asked)
+        gate.open()
+        homes = [by(one.result()) for one in firsts]
         assert set(homes) == {"desk", "attic"}
         stayed = 0
         for turn in range(TURNS):
