@@ -210,7 +210,9 @@ class Ticket:
         # Of the circuits that it was let in by: another record takes its place at a new beginning.
         self._record = record
         self._meter = record.meter
-        self._epochs = {circuit: circuit.enter(self) for circuit in record.circuits}
+        self._epochs: dict[Circuit, int] = {}
+        for circuit in record.circuits:
+            self._epochs[circuit] = circuit.enter(self)
         self._call = self._meter.reserve(now, tokens)
         self._more = [self._meter.reserve(now, tokens) for _ in range(calls - 1)]
         if record.seats:
@@ -278,8 +280,8 @@ class Ticket:
     def answered(self) -> None:
         """The first content is here: what was in doubt works again, though this call goes on."""
         if not self.is_over:
-            for circuit, epoch in self._epochs.items():
-                circuit.answered(self, epoch)
+            for circuit in self._epochs:
+                circuit.answered(self, self._epochs[circuit])
 
     def succeeded(self, usage: Usage | None = None) -> None:
         """The answer is complete."""
@@ -332,11 +334,11 @@ class Ticket:
 
     def _well(self, now: float) -> None:
         server = self._record.server
-        for circuit, epoch in self._epochs.items():
+        for circuit in self._epochs:
             if circuit is server:
-                circuit.succeeded(now, self, epoch)
+                circuit.succeeded(now, self, self._epochs[circuit])
             else:
-                circuit.answered(self, epoch)
+                circuit.answered(self, self._epochs[circuit])
 
     def _leave(self) -> None:
         for circuit in self._epochs:

@@ -98,8 +98,9 @@ class Attempts(Struct):
     def has_others(self) -> bool:
         """Whether another model or provider than the one that is asked next is left."""
         untried = self.untried()
-        if len(untried) < 2 or not untried[0].key:
-            return len(untried) > 1
+        is_more = len(untried) > 1
+        if not (is_more and untried[0].key):
+            return is_more
         return len({one.by_any() for one in untried}) > 1
 
     def again(self) -> list[Candidate]:
