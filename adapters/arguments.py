@@ -7,12 +7,18 @@ from typing import Any
 import orjson
 
 from adapters.base import Json
+from adapters.json_size import has_too_many_values
+
+MAX_VALUES = 5000
+"""Objects and lists in the arguments of one call: more are left the text that they are."""
 
 
 def arguments_object(text: str) -> Json | None:
     """The object that the text of a call's arguments means; None where it cannot be read."""
     if not text.strip():
         return {}
+    if len(text) > MAX_VALUES and has_too_many_values(text.encode(), most=MAX_VALUES):
+        return None
     try:
         return as_object(orjson.loads(text))
     except orjson.JSONDecodeError:

@@ -16,9 +16,11 @@ MAX_CHOICES = 128
 MAX_CALLS = 512
 MAX_ANNOTATIONS = 2000
 MAX_MEDIA = 256
-MAX_LOGPROBS = 100_000
+MAX_LOGPROBS = 50_000
 MAX_ITEMS = 10_000
 """Entries of one list."""
+MAX_EVENTS = 10_000
+"""Of what comes at once: choices, calls, citations and parts of a whole answer are far fewer."""
 MAX_COUNT = 2**31 - 1
 MAX_SUM = 2**53
 MAX_TIME_S = 2**40

@@ -7,8 +7,10 @@ from typing import Any
 
 MAX_CONTAINERS = 100_000
 """Of a request: all its messages, with their parts and calls, and its schemas have fewer."""
-MAX_ANSWER_CONTAINERS = 300_000
+MAX_ANSWER_CONTAINERS = 150_000
 """Probabilities of many tokens are as many."""
+KEYS_OF_CONTAINER = 2
+"""How many keys there may be, by how many containers: no two alike, they are slow to read."""
 MAX_ITEMS = 2_000_000
 BYTES_OF_CONTAINER = 240
 BYTES_OF_ITEM = 32
@@ -16,36 +18,86 @@ FEW = 10_000
 
 _CONTAINERS = frozenset({dict, list})
 _STRING = re.compile(rb'"[^"]*"')
-_OTHERS = bytes(sorted(frozenset(range(256)) - frozenset(b'"[{,')))
+_OTHERS = bytes(sorted(frozenset(range(256)) - frozenset(b'"[{,:')))
+_SLICE = 256 * 1024
+
+
+class Values:
+    """Counts the values of a JSON text as it comes, without reading it.
+
+    What stands in strings is no value: a pasted JSON file is one text.
+    """
+
+    __slots__ = ("_in_string", "_is_escaped", "containers", "items", "keys")
+
+    def __init__(self) -> None:
+        self.containers = self.items = self.keys = 0
+        self._in_string = self._is_escaped = False
+
+    def feed(self, piece: bytes | bytearray) -> None:
+        """Count what comes next of the text."""
+        if not piece:
+            return
+        if self._is_escaped:
+            piece = piece[1:]
+        end = piece[-64:]
+        run = len(end) - len(end.rstrip(b"\\"))
+        if run == 64:  # as no text has them
+            run = len(piece) - len(piece.rstrip(b"\\"))
+        self._is_escaped = run % 2 == 1
+        if self._is_escaped:
+            piece = piece[:-1]
+        marks = piece.replace(rb"\\", b"").replace(rb"\"", b"").translate(None, _OTHERS)
+        if self._in_string:
+            marks = b'"' + marks
+        bare, quote, _ = _STRING.sub(b"", marks.replace(b'""', b"")).partition(b'"')
+        self._in_string = bool(quote)
+        self.containers += bare.count(b"[") + bare.count(b"{")
+        self.items += bare.count(b",")
+        self.keys += bare.count(b":")
+
+    def are_more_than(self, most: int) -> bool:
+        """Whether there are more containers than that, or as much else."""
+        return self.weight > most or self.items > MAX_ITEMS
+
+    @property
+    def weight(self) -> int:
+        """How many containers take as long to read."""
+        return max(self.containers, -(-self.keys // KEYS_OF_CONTAINER))
+
+    @property
+    def bytes(self) -> int:
+        """About how much memory they take when they are read, beside the text."""
+        return self.containers * BYTES_OF_CONTAINER + self.items * BYTES_OF_ITEM
+
+
+def values_of(text: bytes | bytearray) -> Values:
+    """What a whole text holds."""
+    values = Values()
+    for at in range(0, len(text), _SLICE):  # what each step makes of a slice is let go of again
+        values.feed(text[at : at + _SLICE])
+    return values
 
 
 def has_too_many_values(text: bytes | bytearray, *, most: int = MAX_CONTAINERS) -> bool:
     """Whether a text would be far larger, and slow, once it is read."""
     if len(text) <= most:
         return False
-    if _containers(text) <= most and text.count(b",") <= MAX_ITEMS:
+    is_bare = text.count(b",") <= MAX_ITEMS and text.count(b":") <= KEYS_OF_CONTAINER * most
+    if is_bare and _containers(text) <= most:
         return False
-    bare = _bare(text)
-    return _containers(bare) > most or bare.count(b",") > MAX_ITEMS
+    return values_of(text).are_more_than(most)
 
 
 def read_bytes(text: bytes) -> int:
     """About how many bytes of memory a JSON text takes when it is read, itself included."""
-    bare: bytes | bytearray = text
     if (containers := _containers(text)) > FEW:
-        bare = _bare(text)
-        containers = _containers(bare)
-    return len(text) + containers * BYTES_OF_CONTAINER + bare.count(b",") * BYTES_OF_ITEM
+        return len(text) + values_of(text).bytes
+    return len(text) + containers * BYTES_OF_CONTAINER + text.count(b",") * BYTES_OF_ITEM
 
 
 def _containers(text: bytes | bytearray) -> int:
     return text.count(b"[") + text.count(b"{")
-
-
-def _bare(text: bytes | bytearray) -> bytes | bytearray:
-    """What begins and parts values, without what stands in strings: told apart without reading."""
-    marks = text.replace(rb"\\", b"").replace(rb"\"", b"").translate(None, _OTHERS)
-    return _STRING.sub(b"", marks.replace(b'""', b""))
 
 
 def is_deeper_than(levels: int, value: object) -> bool:

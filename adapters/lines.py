@@ -1,4 +1,4 @@
-"""Bytes off the wire -> server-sent events, or the lines of NDJSON. Pure; knows no JSON.
+"""Bytes off the wire -> server-sent events, or the lines of NDJSON. Pure; reads no JSON.
 
 Both split at the ASCII line ends only: U+2028, U+2029 and U+0085 may stand raw inside a JSON
 string, and a reader that takes them for line ends (`aiter_lines` of httpx) breaks the object.
@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from adapters.json_size import has_too_many_values
+
 MAX_LINE_BYTES = 4 * 1024 * 1024
+MAX_LINE_VALUES = 50_000
+"""Objects and lists in a line, or the data of an event; a third of a whole answer's."""
 
 
 class LineTooLongError(ValueError):
-    """More bytes without an end of line or of event than `MAX_LINE_BYTES`."""
+    """More bytes without an end of line or of event than `MAX_LINE_BYTES`, or too many values."""
 
 
 _BLANK_LINES = (b"\n\n", b"\n\r", b"\r\r")
@@ -70,6 +74,7 @@ class SseDecoder:
         blocks = data.split(b"\n\n")
         self._rest += blocks.pop() + held
         self._waiting()
+        _check_values(data, blocks)
         return [event for block in blocks if (event := _event(block))]
 
     def _waiting(self) -> list[ServerSentEvent]:
@@ -81,8 +86,17 @@ class SseDecoder:
         """What is left when the bytes end: an event whose blank line never came, if any."""
         rest = bytes(self._rest).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         self._rest.clear()
+        _check_values(rest, [rest])
         event = _event(rest)
         return [event] if event else []
+
+
+def _check_values(data: bytes, lines: list[bytes]) -> None:
+    """Raises LineTooLongError for a line that would take far more memory once it is read."""
+    if len(data) <= MAX_LINE_VALUES:
+        return
+    if any(has_too_many_values(line, most=MAX_LINE_VALUES) for line in lines):
+        raise LineTooLongError
 
 
 def _event(block: bytes) -> ServerSentEvent | None:
@@ -117,15 +131,18 @@ class NdjsonDecoder:
         if end < 0:
             lines, rest = [], data
         else:
-            *lines, rest = (bytes(self._rest) + data if self._rest else data).split(b"\n")
+            data = bytes(self._rest) + data if self._rest else data
+            *lines, rest = data.split(b"\n")
             self._rest.clear()
         self._rest += rest
         if len(self._rest) > MAX_LINE_BYTES:
             raise LineTooLongError
+        _check_values(data, lines)
         return [line for line in lines if line and not line.isspace()]
 
     def end(self) -> list[bytes]:
         """The last line, if the bytes ended without an LF."""
         rest = bytes(self._rest)
         self._rest.clear()
+        _check_values(rest, [rest])
         return [rest] if rest.strip() else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
@@ -28,7 +29,8 @@ class LruMemory:
         """The value put last, if it is still there."""
         value = self._table.get(key)
         if value is not None:
-            self._table.move_to_end(key)
+            with contextlib.suppress(KeyError):  # asked for aside, while the loop makes room
+                self._table.move_to_end(key)
         return value
 
     def put(self, key: str, value: str) -> None:

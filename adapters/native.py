@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import httpx
 import orjson
 
+from adapters.aside import LARGE_BYTES, aside
 from adapters.base import (
     AdapterError,
     ErrorKind,
@@ -25,7 +25,8 @@ from adapters.base import (
     Warn,
     has_content,
 )
-from adapters.bounds import COUNTED, Tally
+from adapters.bounds import COUNTED, MAX_EVENTS, OutOfBoundsError, Tally
+from adapters.broken import HTTPX_ERRORS, TOO_LARGE, transport_error
 from adapters.ceiling import Ceilings
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
 from adapters.json_size import MAX_ANSWER_CONTAINERS, has_too_many_values
@@ -34,15 +35,12 @@ from adapters.reading import (
     MAX_ANSWER_BYTES,
     MAX_ERROR_BYTES,
     MAX_STREAM_BYTES,
-    TooLargeError,
     UnknownCodingError,
     read_begin,
     read_whole,
     unpacked,
 )
 from adapters.upstream import Headers, Reply, Target
-
-Failure = TypeVar("Failure", bound=BaseException)
 
 MAX_STREAM_S = 30 * 60.0
 MAX_WORDLESS_S = 5 * 60.0
@@ -55,7 +53,6 @@ MAX_ERROR_VALUES = 20_000
 MAX_LOWERED = 2
 """How often a call is sent once more with a smaller number of tokens."""
 SILENT = "no answer in time: only a stream shows that one is on its way"
-TOO_LARGE = "the answer is too large or too long"
 
 STREAM_TYPES = (
     *("text/event-stream", "application/x-ndjson"),
@@ -63,7 +60,6 @@ STREAM_TYPES = (
 )
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 """What a reader stumbles with over values that no provider promises; `Tally` raises the first."""
-HTTPX_ERRORS = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL)
 
 
 class Dialect(Protocol):
@@ -118,14 +114,18 @@ async def exchange(
         if head := [*map(Warn, call.warnings), *dialect.head(headers)]:
             yield head
         body = _body(reply, headers, provider)
+        stream = _Stream(dialect, asyncio.get_running_loop().time)
         if _is_whole(call, headers.get("content-type", "")):
             whole = await _read_whole(body, provider)
-            yield _Stream(dialect, asyncio.get_running_loop().time).told(dialect.whole, whole)
+            yield await aside(len(whole), stream.told, dialect.whole, whole)
             return
-        stream = _Stream(dialect, asyncio.get_running_loop().time)
         try:
             async for data in body:
-                if events := stream.read(data):
+                if events := (
+                    stream.read(data)
+                    if stream.waiting <= LARGE_BYTES
+                    else await aside(stream.waiting, stream.read, data)
+                ):
                     yield events
                 if dialect.done:
                     break
@@ -211,10 +211,13 @@ def _encoded(call: NativeCall, provider: str) -> bytes:
 class _Stream:
     """Reads a stream as it comes, up to its limits."""
 
-    __slots__ = ("_clock", "_dialect", "_ends_at", "_quiet_since", "_size", "_tally", "phase")
+    __slots__ = (
+        *("_clock", "_dialect", "_ends_at", "_quiet_since", "_size", "_tally", "phase", "waiting"),
+    )
 
     def __init__(self, dialect: Dialect, clock: Callable[[], float]) -> None:
         self.phase = BEFORE_CONTENT
+        self.waiting = 0  # bytes of which nothing has come yet
         self._dialect = dialect
         self._clock = clock
         self._ends_at = clock() + MAX_STREAM_S
@@ -228,7 +231,9 @@ class _Stream:
         now = self._clock()
         if self._size > MAX_STREAM_BYTES or now > self._ends_at:
             raise _too_large(self._dialect.provider)
+        self.waiting += len(data)
         if events := self.told(self._dialect.feed, data):
+            self.waiting = 0
             self._quiet_since = None
             if self.phase is BEFORE_CONTENT and has_content(events):
                 self.phase = AFTER_CONTENT
@@ -242,6 +247,8 @@ class _Stream:
         """What the dialect reads, if that and all before it is no more than an answer can hold."""
         try:
             events = read(*data)
+            if events[MAX_EVENTS:]:
+                raise OutOfBoundsError("too many events")
             for event in events:
                 if type(event) in COUNTED:  # what nearly all are costs no call
                     self._tally.take(event)
@@ -281,12 +288,9 @@ async def _soon(pieces: AsyncIterator[bytes]) -> bytes:
 async def _read_whole(body: AsyncIterator[bytes], provider: str) -> bytes:
     """The body, without the byte order mark that some gateways put before it."""
     try:
-        whole = await read_whole(body, MAX_ANSWER_BYTES)
+        whole = await read_whole(body, MAX_ANSWER_BYTES, MAX_ANSWER_CONTAINERS)
     except HTTPX_ERRORS as error:
         raise transport_error(error, provider, Phase.BEFORE_CONTENT) from error
-    if has_too_many_values(whole, most=MAX_ANSWER_CONTAINERS):
-        whole.clear()  # the error's traceback would keep it for a while
-        raise _too_large(provider)
     return bytes(whole).removeprefix(b"\xef\xbb\xbf")
 
 
@@ -316,84 +320,6 @@ def _body(reply: Reply, headers: Headers, provider: str) -> AsyncIterator[bytes]
         return unpacked(aiter(reply), headers.get("content-encoding", "identity"))
     except UnknownCodingError as error:
         raise transport_error(error, provider, Phase.BEFORE_CONTENT) from None
-
-
-def transport_error(error: Exception, provider: str, phase: Phase) -> AdapterError:
-    """The AdapterError that an exception of httpx means, in our words: theirs may hold a URL.
-
-    Without a response's head nobody knows whether the request was read: only who could not connect
-    is sure that it was not.
-    """
-    kind, message = _kind_of(error, phase)
-    if phase is Phase.BEFORE_SEND and not isinstance(error, _UNSENT):
-        phase = Phase.BEFORE_CONTENT
-    return AdapterError(kind, message, provider=provider, scope=Scope.PROVIDER, phase=phase)
-
-
-_UNSENT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-    httpx.InvalidURL,
-)
-
-
-def _kind_of(error: Exception, phase: Phase) -> tuple[ErrorKind, str]:
-    match error:
-        case httpx.ConnectTimeout():
-            return ErrorKind.TIMEOUT_CONNECT, "connecting took too long"
-        case httpx.PoolTimeout():
-            return ErrorKind.OVERLOADED, "no free connection"
-        case httpx.TimeoutException() if phase is Phase.AFTER_CONTENT:
-            return ErrorKind.STALL, "the answer stalled"
-        case httpx.TimeoutException():
-            return ErrorKind.TIMEOUT_FIRST_BYTE, "no answer in time"
-        case httpx.ConnectError() | httpx.ProxyError() | httpx.UnsupportedProtocol():
-            return _unconnected(error)
-        case _:
-            return _kind_of_body(error)
-
-
-def _kind_of_body(error: Exception) -> tuple[ErrorKind, str]:
-    match error:
-        case TooLargeError():
-            return ErrorKind.RESPONSE_TOO_LARGE, TOO_LARGE
-        case UnknownCodingError():
-            return ErrorKind.BAD_RESPONSE, str(error)
-        case httpx.DecodingError():
-            return ErrorKind.BAD_RESPONSE, "the answer's compression is broken"
-        case httpx.TransportError():
-            return ErrorKind.BROKEN, "the connection broke"
-        case _:
-            return ErrorKind.BAD_RESPONSE, "the exchange failed"
-
-
-def _unconnected(error: Exception) -> tuple[ErrorKind, str]:
-    import ssl
-
-    if refused := _cause(error, ssl.SSLCertVerificationError):
-        reason = getattr(refused, "verify_message", "the certificate was refused")
-        return ErrorKind.TLS, f"no trusted TLS connection: {reason}"
-    if _cause(error, ssl.SSLError):
-        return ErrorKind.TLS, "no trusted TLS connection"
-    if _cause(error, ConnectionRefusedError):
-        return ErrorKind.NETWORK, "connection refused"
-    if _cause(error, socket.gaierror):
-        return ErrorKind.NETWORK, "cannot connect: nobody knows the name of its host"
-    if isinstance(error, httpx.ProxyError):
-        return ErrorKind.NETWORK, f"cannot connect: the proxy answered {str(error)[:3]}"
-    return ErrorKind.NETWORK, "cannot connect"
-
-
-def _cause(error: BaseException | None, kind: type[Failure]) -> Failure | None:
-    """The exception of this kind behind `error`, if there is one."""
-    while error is not None:
-        if isinstance(error, kind):
-            return error
-        error = error.__cause__ or error.__context__
-    return None
 
 
 def _too_large(provider: str) -> AdapterError:

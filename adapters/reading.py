@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 
-from adapters.json_size import has_too_many_values
+from adapters.json_size import Values, has_too_many_values, values_of
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 MAX_STREAM_BYTES = 64 * 1024 * 1024
@@ -73,12 +73,31 @@ async def read_begin(pieces: AsyncIterator[bytes], most_bytes: int) -> bytearray
     return begin
 
 
-async def read_whole(pieces: AsyncIterator[bytes], most_bytes: int) -> bytearray:
-    """The whole body. Raises TooLargeError as soon as it is more than `most_bytes`."""
-    whole = await read_begin(pieces, most_bytes)
-    if len(whole) > most_bytes:
+async def read_whole(pieces: AsyncIterator[bytes], most_bytes: int, most_values: int) -> bytearray:
+    """The whole body. Raises TooLargeError as soon as it is more, or holds more values.
+
+    Those of a large one are counted piece by piece, which keeps nobody waiting.
+    """
+    whole = bytearray()
+    values: Values | None = None
+    size, is_too_much = 0, False
+    async for data in pieces:
+        whole += data
+        size = len(whole)
+        is_too_much = size > most_bytes
+        if size > PIECE_BYTES:
+            if values is None:
+                values = values_of(whole)
+            else:
+                values.feed(data)
+            is_too_much = is_too_much or values.are_more_than(most_values)
+        if is_too_much:
+            break
+    if values is None and size > most_values:
+        is_too_much = is_too_much or has_too_many_values(whole, most=most_values)
+    if is_too_much:
         whole.clear()  # the error's traceback would keep it for a while
-        raise TooLargeError(f"more than {most_bytes} bytes")
+        raise TooLargeError(f"more than {most_bytes} bytes, or {most_values} values")
     return whole
 
 
@@ -120,10 +139,8 @@ class Bounded(httpx.AsyncBaseTransport):
     async def _read(self, response: httpx.Response) -> bytes:
         coding = response.headers.get("content-encoding", "").strip().lower()
         assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - of async transports
-        body = await read_whole(unpacked(aiter(response.stream), coding), MAX_SMALL_BYTES)
-        if has_too_many_values(body, most=MAX_SMALL_VALUES):
-            raise TooLargeError("more values than anyone needs")
-        return bytes(body)
+        pieces = unpacked(aiter(response.stream), coding)
+        return bytes(await read_whole(pieces, MAX_SMALL_BYTES, MAX_SMALL_VALUES))
 
     async def aclose(self) -> None:
         """Close the transport beneath."""

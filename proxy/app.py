@@ -239,6 +239,7 @@ async def in_order(parts: Parts, tasks: Sequence[Task] = ()) -> AsyncIterator[No
             at_the_end(adapter.close)
         if parts.replica:
             at_the_end(parts.replica.close)
+        at_the_end(parts.service.aside.close)
         at_the_end(parts.router.close)
         at_the_end(parts.catalog.close)
         at_the_end(parts.storage.close)

@@ -42,8 +42,9 @@ from adapters.bedrock.request import to_native
 from adapters.bedrock.settings import KIND, BedrockSettings
 from adapters.bedrock.signing import Bearer, Signature, SignedTarget, Signer
 from adapters.bounds import items
+from adapters.broken import HTTPX_ERRORS, transport_error
 from adapters.ceiling import Ceilings
-from adapters.native import HTTPX_ERRORS, exchange, transport_error
+from adapters.native import exchange
 from adapters.upstream import Target, Upstream, timeouts
 
 RUNTIME = "bedrock-runtime"

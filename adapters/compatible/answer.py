@@ -236,7 +236,7 @@ def usage_of(usage: Json, *, extra: Json | None = None) -> Usage:
 
 def _take_parts(parts: Any, index: int, events: list[Event]) -> None:
     """A content that is a list: of texts, and of thoughts as Mistral has them."""
-    for part in parts if type(parts) is list else _string(parts):
+    for part in items(parts):
         match part:
             case {"type": "text", "text": str(text)} if text:
                 events.append(Text(text, index))

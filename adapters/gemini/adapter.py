@@ -38,6 +38,7 @@ from adapters.base import (
     Scope,
 )
 from adapters.bounds import OutOfBoundsError, count, items
+from adapters.broken import HTTPX_ERRORS, transport_error
 from adapters.ceiling import Ceilings
 from adapters.gemini import embeddings
 from adapters.gemini.amend import amended
@@ -49,7 +50,7 @@ from adapters.gemini.line import Line, known, line
 from adapters.gemini.request import Defaults, declared, to_native
 from adapters.gemini.senses import Senses
 from adapters.gemini.thinking import thinks
-from adapters.native import HTTPX_ERRORS, exchange, transport_error
+from adapters.native import exchange
 from adapters.tasks import EmbeddingRequest
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
 from adapters.waits import retry_after_s

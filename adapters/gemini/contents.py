@@ -14,9 +14,11 @@ from adapters.gemini.errors import refused
 from adapters.gemini.names import function_name
 from adapters.gemini.parts import PartsTranslator, texts
 from adapters.gemini.signatures import key_of_content
+from adapters.json_size import MAX_CONTAINERS, is_deeper_than, values_of
 
 SKIP_SIGNATURE = "skip_thought_signature_validator"  # literally, not as base64
 MAX_JSON_DEPTH = 100
+FEW_CHARS = 1000
 GO_ON = "Go on."
 
 T = TypeVar("T")
@@ -53,6 +55,7 @@ class ContentsTranslator:
         self._parts = parts
         self._memory = memory
         self._warnings = warnings
+        self._left = MAX_CONTAINERS  # of values in results
 
     def contents(self, messages: Sequence[Json]) -> list[Json]:
         """The turns: the user's comes first, no turn or part is empty, and roles alternate; but the
@@ -158,12 +161,21 @@ class ContentsTranslator:
         """The result as one functionResponse; images and files in it follow as parts."""
         content = message.get("content")
         text = "".join(texts(content))
-        value = _google(message, "response", dict) or parsed(text)
+        value = _google(message, "response", dict) or self._read(text)
         response = value if isinstance(value, dict) and not _has_ref(value) else {"output": text}
         if message.get("is_error") is True:
             response = {"error": text}
         others = [part for part in self._parts.parts(content, at) if "text" not in part]
         return [_function_response(call, response), *others]
+
+    def _read(self, text: str) -> Any:
+        """What a result holds; beyond so many values of all of them, they stay the texts they are.
+
+        Those of calls have been counted by who took the request.
+        """
+        if len(text) > FEW_CHARS:
+            self._left -= values_of(text.encode("utf-8", "surrogatepass")).weight
+        return parsed(text) if self._left >= 0 else UNREADABLE
 
 
 def _is_result(part: Json) -> bool:
@@ -242,17 +254,7 @@ def parsed(text: str) -> Any:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
         return UNREADABLE
-    is_flat = text.count("[") + text.count("{") <= MAX_JSON_DEPTH
-    return value if is_flat or _depth(value) <= MAX_JSON_DEPTH else UNREADABLE
-
-
-def _depth(value: Any) -> int:
-    """How deep `value` nests; without recursion, since the text was anybody's."""
-    depth, level = 0, [value]
-    while level:
-        depth += 1
-        level = [part for one in level for part in _members(one)]
-    return depth
+    return UNREADABLE if is_deeper_than(MAX_JSON_DEPTH - 1, value) else value
 
 
 def _has_ref(value: Any) -> bool:

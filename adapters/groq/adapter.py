@@ -35,6 +35,7 @@ from adapters.base import (
     Scope,
 )
 from adapters.bounds import count, items, unix_time, word
+from adapters.broken import HTTPX_ERRORS, transport_error
 from adapters.ceiling import Ceilings
 from adapters.compatible.dialect import CompatibleDialect
 from adapters.compatible.errors import House, error_object, refusal, text_of
@@ -46,7 +47,7 @@ from adapters.groq.line import Line, known, line
 from adapters.groq.messages import LEAST_CONTEXT, PROVIDER, SPEECH_MODELS, TEXT_ONLY_MODELS
 from adapters.groq.request import PATH, to_native
 from adapters.groq.rescue import rescued
-from adapters.native import HTTPX_ERRORS, exchange, transport_error
+from adapters.native import exchange
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
 
 IMAGE_TYPES = frozenset(("image/png", "image/jpeg", "image/gif", "image/webp"))

@@ -33,8 +33,9 @@ from adapters.base import (
     Scope,
 )
 from adapters.bounds import items
+from adapters.broken import transport_error
 from adapters.ceiling import Ceilings
-from adapters.native import exchange, transport_error
+from adapters.native import exchange
 from adapters.ollama import embeddings
 from adapters.ollama.answer import Answer
 from adapters.ollama.context import (

@@ -28,6 +28,7 @@ from adapters.base import (
     ProviderSettings,
     Scope,
 )
+from adapters.broken import HTTPX_ERRORS, transport_error
 from adapters.ceiling import Ceilings
 from adapters.compatible.answer import AnswerReader
 from adapters.compatible.dialect import CompatibleDialect
@@ -35,7 +36,7 @@ from adapters.compatible.errors import House, refusal
 from adapters.compatible.messages import Taken
 from adapters.compatible.request import without, without_schema
 from adapters.errors import BEFORE_CONTENT
-from adapters.native import HTTPX_ERRORS, exchange, transport_error
+from adapters.native import exchange
 from adapters.openai.embeddings import PATH as VECTORS_PATH, EmbeddingAnswer, to_native_embedding
 from adapters.openai.models import models_of
 from adapters.openai.request import PATH, to_native

@@ -13,6 +13,7 @@ from typing import Any
 
 from starlette.types import Message, Receive, Scope, Send
 
+from adapters.aside import ASIDE, LARGE_BYTES, Aside
 from adapters.base import AdapterError, ChatRequest, ErrorKind
 from adapters.native import UNREADABLE
 from proxy.doors.door import Asked, Call, Desk, Door, Fold, Opening, Stream
@@ -20,7 +21,7 @@ from proxy.doors.told import receipt_headers
 from proxy.doors.waiting import Waiting
 from proxy.doors.wishes import deadline_of, fallback_of
 from proxy.errors import ApiError, from_adapter, internal_error
-from proxy.gate.body import WATCH, ClientLeft, read_body
+from proxy.gate.body import ClientLeft, read_body, watch
 from proxy.gate.room import Admission, Place
 from proxy.gate.work import Rounds, Work
 from proxy.reply import Header, Reply
@@ -59,6 +60,7 @@ class Service:
     rounds: Rounds = field(default_factory=Rounds)
     keepalive_s: float = 0
     cache: AnswerCache | None = None
+    aside: Aside = field(default_factory=Aside)
 
 
 class Endpoint:
@@ -101,20 +103,27 @@ class Endpoint:
             state = scope["state"]
             body = await read_body(state["headers"], receive, place, is_form=self._takes_form)
             exchange.bytes_in = len(body)
-            unwatch = _watch(scope, receive, work.stop_left)
+            unwatch = watch(scope, receive, work.stop_left)
             await place.enter()
             params = scope.get("path_params") or {}
             method, path, query = scope["method"], scope["path"], scope["query_string"]
             call = Call(body, method, path, params, query, state["headers"], exchange.app or "")
             if self._prepare is not None:
                 await self._prepare(call)
-            asked = await self._answers(call) if self._answers else self._door.read(call)
+            ASIDE.set(self._service.aside)
+            if self._answers:
+                asked = await self._answers(call)
+            elif place.held <= LARGE_BYTES:
+                asked = self._door.read(call)
+            else:
+                asked = await self._service.aside.do(self._door.read, call)
             if isinstance(asked, Reply):
                 exchange.is_local = True
                 await exchange.reply(asked)
                 return
             if asked.beyond:
                 await place.weigh_body(place.held + asked.beyond)
+            work.weight = place.held
             exchange.asked = asked.request.model
             exchange.is_stream = asked.stream
             await self._answer(asked, exchange, work)
@@ -203,26 +212,6 @@ def _too_late(deadline_s: float, *, is_plain: bool) -> ApiError:
         code="upstream_timeout",
         should_retry=False,
     )
-
-
-def _watch(scope: Scope, receive: Receive, on_left: Callable[[], None]) -> Callable[[], None]:
-    """Have `on_left` called when the client leaves; what is returned ends that."""
-    if "extensions" in scope and WATCH in scope["extensions"]:
-        watch = scope["extensions"][WATCH]["watch"]
-        watch(on_left)
-        return partial(watch, None)
-
-    async def until_gone() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        on_left()
-
-    task = asyncio.create_task(until_gone())
-
-    def end() -> None:
-        task.cancel()
-
-    return end
 
 
 class _Exchange:

@@ -1,8 +1,11 @@
-"""The JSON Schemas of a request: how OpenAI wraps them, and how large they may be. Pure."""
+"""The JSON of a request that is worked on later: schemas, and how large it may be. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from adapters.base import ChatRequest, Json, ResponseFormat
+from adapters.json_size import MAX_CONTAINERS, values_of
 from adapters.schema_size import SchemaSize, SchemaTooLargeError
 from proxy.doors.checks import flag, member, string
 from proxy.errors import bad_request
@@ -18,8 +21,16 @@ def schema_format(path: str, given: Json) -> ResponseFormat:
     )
 
 
-def with_bounded_schemas(request: ChatRequest) -> ChatRequest:
-    """The request as it is. Raises ApiError 400 that names the schema that is too large."""
+FEW_CHARS = 64 * 1024
+"""Of the arguments of all calls: fewer hold too few values to be counted."""
+
+
+def within_bounds(request: ChatRequest) -> ChatRequest:
+    """The request as it is. Raises ApiError 400 that names the schema that is too large.
+
+    So are the arguments of calls, texts here that adapters read.
+    """
+    _check_arguments(request.messages)
     param = "tools"
     size = SchemaSize()
     try:
@@ -34,3 +45,19 @@ def with_bounded_schemas(request: ChatRequest) -> ChatRequest:
             f"The schema in '{param}' is too large: {error}.", param=param, code="schema_too_large"
         ) from None
     return request
+
+
+def _check_arguments(messages: Sequence[Json]) -> None:
+    texts: list[str] = []
+    for message in messages:
+        if "tool_calls" in message:
+            texts += [one["function"].get("arguments") or "" for one in message["tool_calls"] or ()]
+    if not texts or sum(map(len, texts)) <= FEW_CHARS:
+        return
+    found = (values_of(text.encode("utf-8", "surrogatepass")) for text in texts)
+    if sum(values.weight for values in found) > MAX_CONTAINERS:
+        raise bad_request(
+            "The arguments of the calls in 'messages' hold too many values.",
+            param="messages",
+            code="invalid_value",
+        )

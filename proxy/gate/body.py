@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
-from starlette.types import Message, Receive
+from starlette.types import Message, Receive, Scope
 
-from adapters.json_size import has_too_many_values, read_bytes
+from adapters.json_size import MAX_CONTAINERS, Values, has_too_many_values, read_bytes
 from proxy.errors import ApiError
 from proxy.gate.room import SMALL_BODY_BYTES, Place
 
@@ -29,6 +30,26 @@ takes what to call then, or None to end that. Without it, a task has to wait for
 
 class ClientLeft(Exception):
     """The client closed its connection; nobody is there to be answered."""
+
+
+def watch(scope: Scope, receive: Receive, on_left: Callable[[], None]) -> Callable[[], None]:
+    """Have `on_left` called when the client leaves; what is returned ends that."""
+    if "extensions" in scope and WATCH in scope["extensions"]:
+        begin = scope["extensions"][WATCH]["watch"]
+        begin(on_left)
+        return partial(begin, None)
+
+    async def until_gone() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        on_left()
+
+    task = asyncio.create_task(until_gone())
+
+    def end() -> None:
+        task.cancel()
+
+    return end
 
 
 async def read_body(
@@ -61,6 +82,9 @@ async def read_body(
             if pace is None:
                 await place.hold_body(told)
                 pace = _Pace(place)
+                pace.values.feed(b"".join(pieces[:-1]))
+            if not is_form:
+                pace.values.feed(pieces[-1])
             await place.hold_body(size)
         if not message.get("more_body"):
             break
@@ -68,15 +92,23 @@ async def read_body(
     body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
     if place is not None:
         # One of too many values is refused before they are read, so that they take nothing.
-        values = 0 if is_form or has_too_many_values(body) else read_bytes(body)
+        if pace is not None:
+            values = 0 if pace.values.are_more_than(MAX_CONTAINERS) else size + pace.values.bytes
+        else:
+            is_bomb = size > MAX_CONTAINERS and has_too_many_values(body)
+            values = 0 if is_form or is_bomb else read_bytes(body)
         await place.weigh_body(max(size, values // COPIES))
     return body
 
 
 class _Pace:
-    """A large body on its way. Who sends it slowly holds no more room than for what has come."""
+    """A large body on its way. Who sends it slowly holds no more room than for what has come.
+
+    Its values are counted piece by piece, which keeps nobody waiting.
+    """
 
     def __init__(self, place: Place) -> None:
+        self.values = Values()
         self._place = place
         self._now = asyncio.get_running_loop().time
         self._began = self._now()

@@ -163,42 +163,40 @@ class Admission:
 
 
 class Place:
-    """What one request of a client takes up; all of it is given back by `leave`."""
+    """What one request of a client takes up; all of it is given back by `leave`.
 
-    __slots__ = ("_admission", "_client", "_entered", "_held")
+    `held` is the room that its body has.
+    """
+
+    __slots__ = ("_admission", "_client", "_entered", "held")
 
     def __init__(self, admission: Admission, client: str = "") -> None:
         self._admission = admission
         self._client = client
-        self._held = 0
+        self.held = 0
         self._entered = 0
-
-    @property
-    def held(self) -> int:
-        """The room that the body has."""
-        return self._held
 
     async def hold_body(self, size: int) -> None:
         """So much room for the body, or what it has already. Raises ApiError 503."""
-        if size > self._held:
+        if size > self.held:
             bodies = self._admission.bodies
-            self._held += await bodies.take(size - self._held, self._client)
+            self.held += await bodies.take(size - self.held, self._client)
 
     async def weigh_body(self, size: int) -> None:
         """What a body turns out to need once it is here: less, or more. Raises ApiError 503."""
-        if size <= self._held or size <= SMALL_BODY_BYTES:
+        if size <= self.held or size <= SMALL_BODY_BYTES:
             self.shrink_body(size)
-        elif self._held:  # who waited with it would keep others from going on
+        elif self.held:  # who waited with it would keep others from going on
             bodies = self._admission.bodies
-            self._held += bodies.take_now(size - self._held, self._client)
+            self.held += bodies.take_now(size - self.held, self._client)
         else:
             await self.hold_body(size)
 
     def shrink_body(self, size: int) -> None:
         """Give back what the body does not need."""
-        if size < self._held:
-            self._admission.bodies.give_back(self._held - size, self._client)
-            self._held = size
+        if size < self.held:
+            self._admission.bodies.give_back(self.held - size, self._client)
+            self.held = size
 
     async def enter(self) -> None:
         """Begin to work, when it is the request's turn. Raises ApiError 503."""

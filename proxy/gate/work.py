@@ -43,13 +43,15 @@ class Rounds:
 class Work:
     """The task that made it, cancelled when its time is up or its client has left.
 
+    `weight` is about how many bytes it works on, 0 for few.
+
     Where that surfaces as a CancelledError, `undo_late` or `undo_left` takes the cancellation back
     if that was its reason, so that the task may go on, and tells whether it was.
     """
 
     __slots__ = (
         *("_is_late", "_is_left", "_is_over", "_nudge", "_rounds", "_task"),
-        *("ends_at", "loop", "nudges_at"),
+        *("ends_at", "loop", "nudges_at", "weight"),
     )
 
     def __init__(self, rounds: Rounds) -> None:
@@ -58,6 +60,7 @@ class Work:
         self.loop = task.get_loop()
         self.ends_at = math.inf
         self.nudges_at = math.inf
+        self.weight = 0
         self._task = task
         self._is_late = False
         self._is_left = False

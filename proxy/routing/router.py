@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from tenacity import AsyncRetrying, RetryCallState
 from tenacity.wait import wait_random_exponential
 
+from adapters.aside import aside
 from adapters.base import Adapter, AdapterError, Capabilities, ErrorKind, Finish, Warn
 from proxy.candidate import Candidate
 from proxy.errors import ApiError, overloaded, spread
@@ -375,11 +376,13 @@ class Router:
         request = replace(attempts.request, model=candidate.model)
         (album := attempts.album).words.clear()
         request = await operation.prepared(request, adapter, self._images, album)
-        if self._strict_params:
-            refuse_drops((*album.words, *operation.native(adapter, request).warnings))
-        calls = attempts.calls.get(candidate, 1)
-        events = operation.events(adapter, request, calls, ticket.spent, one_first=ticket.is_probe)
         work = attempts.work
+        if self._strict_params:
+            native = await aside(work.weight, operation.native, adapter, request)
+            refuse_drops((*album.words, *native.warnings))
+        calls = attempts.calls.get(candidate, 1)
+        given = adapter, request, calls, ticket.spent
+        events = await aside(work.weight, operation.events, *given, one_first=ticket.is_probe)
         ends_at = work.ends_at
         work.end_in(longest_s)
         try:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from adapters.json_size import FEW, _bare, has_too_many_values, read_bytes
+from adapters.json_size import FEW, Values, has_too_many_values, read_bytes, values_of
 
 values: st.SearchStrategy[Any] = st.recursive(
     st.text('a"\\\\[{,\n\u00e9', max_size=6) | st.integers() | st.none(),
@@ -19,22 +19,36 @@ values: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-def containers(value: Any) -> int:
+def counted(value: Any) -> tuple[int, int]:
+    """Containers and keys."""
     match value:
-        case dict():
-            return 1 + sum(map(containers, value.values()))
-        case list():
-            return 1 + sum(map(containers, value))
+        case dict() | list():
+            inner = [counted(one) for one in (value.values() if type(value) is dict else value)]
+            keys = len(value) if type(value) is dict else 0
+            return 1 + sum(one for one, _ in inner), keys + sum(each for _, each in inner)
         case _:
-            return 0
+            return 0, 0
 
 
 @settings(derandomize=True, database=None, deadline=None, max_examples=300)
-@given(values, st.booleans())
-def test_only_what_is_no_text_counts(value: Any, ascii_: bool) -> None:
-    bare = _bare(json.dumps(value, ensure_ascii=ascii_).encode())
+@given(values, st.booleans(), st.integers(1, 7))
+def test_only_what_is_no_text_counts_however_it_comes(value: Any, ascii_: bool, size: int) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_).encode()
+    found = Values()
+    for at in range(0, len(text), size):
+        found.feed(text[at : at + size])
 
-    assert bare.count(b"[") + bare.count(b"{") == containers(value)
+    assert (found.containers, found.keys) == counted(value)
+
+
+def test_long_runs_of_backslashes_may_be_cut_anywhere() -> None:
+    text = json.dumps({"a": "\\" * 200 + '"{', "b": ["\\"]}).encode()
+
+    for size in (1, 63, 64, 65, 129, 300):
+        found = Values()
+        for at in range(0, len(text), size):
+            found.feed(text[at : at + size])
+        assert (found.containers, found.items, found.keys) == (2, 1, 2), size
 
 
 @pytest.mark.parametrize("text", ["{[,", '{"a":[1,2]}', "\\"])
@@ -50,3 +64,12 @@ def test_a_heap_of_values_is_one() -> None:
     assert not has_too_many_values(b"[" + b"{}," * 9 + b"1]", most=10)
     assert has_too_many_values(b'["', most=1) is False
     assert read_bytes(b"[" + b"{}," * FEW + b"1]") > 240 * FEW
+
+
+def test_very_many_keys_are_too_many_as_well() -> None:
+    many = json.dumps({f"k{at}": at for at in range(25)}).encode()
+
+    assert has_too_many_values(many, most=10)
+    assert not has_too_many_values(many, most=13)
+    assert not has_too_many_values(json.dumps({"text": ":" * 1000}).encode(), most=10)
+    assert values_of(many).are_more_than(12)

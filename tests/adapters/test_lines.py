@@ -168,3 +168,20 @@ def test_a_long_event_in_many_pieces_comes_out_whole() -> None:
     assert events_of([body[i : i + 1000] for i in range(0, len(body), 1000)]) == [
         ServerSentEvent(payload)
     ]
+
+
+def test_a_line_of_too_many_values_is_too_long_in_either_form() -> None:
+    many = b"[" + b"{}," * lines.MAX_LINE_VALUES + b"{}]"
+    for decoder, line in (
+        (SseDecoder(), b"data: " + many + b"\n\n"),
+        (NdjsonDecoder(), many + b"\n"),
+    ):
+        half = len(line) // 2
+        assert decoder.feed(line[:half]) == []
+        with pytest.raises(LineTooLongError):
+            decoder.feed(line[half:])
+    for unfinished in (SseDecoder(), NdjsonDecoder()):
+        unfinished.feed(b"data: " + many)
+        with pytest.raises(LineTooLongError):
+            unfinished.end()
+    assert SseDecoder().feed(b'data: "' + many + b'"\n\n')

@@ -20,7 +20,7 @@ from adapters.base import (
     Text,
     Warn,
 )
-from adapters.native import transport_error
+from adapters.broken import transport_error
 from tests.adapters.native_kit import (
     END,
     JSON,

@@ -12,7 +12,7 @@ import pytest
 
 from adapters import reading
 from adapters.base import ErrorKind, Phase
-from adapters.native import transport_error
+from adapters.broken import transport_error
 from adapters.reading import Bounded, TooLargeError
 
 pytestmark = pytest.mark.anyio
@@ -71,13 +71,13 @@ async def test_one_that_is_compressed_all_the_same_is_unpacked(coding: str) -> N
 async def test_a_bomb_is_not_unpacked_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
 
-    async def counted(pieces: AsyncIterator[bytes], most: int) -> bytearray:
+    async def counted(pieces: AsyncIterator[bytes], *most: int) -> bytearray:
         async def each() -> AsyncIterator[bytes]:
             async for piece in pieces:
                 sizes.append(len(piece))
                 yield piece
 
-        return await real(each(), most)
+        return await real(each(), *most)
 
     real = reading.read_whole
     monkeypatch.setattr(reading, "read_whole", counted)

@@ -13,7 +13,7 @@ from adapters.base import ChatRequest, ResponseFormat
 from adapters.schema import for_parameters, for_response
 from adapters.schema_refs import inlined
 from adapters.schema_size import MAX_MEMBERS, SchemaSize, SchemaTooLargeError
-from proxy.doors.schemas import with_bounded_schemas
+from proxy.doors.schemas import within_bounds
 from proxy.errors import ApiError
 
 MAX_STEPS = 200_000
@@ -133,7 +133,7 @@ def test_each_kind_of_too_much_is_refused_by_its_parameter(schema: dict[str, Any
         (ChatRequest("m", (), response_format=ResponseFormat(schema)), "response_format"),
     ):
         with pytest.raises(ApiError) as caught:
-            with_bounded_schemas(request)
+            within_bounds(request)
         assert (caught.value.status, caught.value.param) == (400, param)
 
 
@@ -143,10 +143,29 @@ def test_all_schemas_together_have_a_bound_too() -> None:
     ] * 128
 
     with pytest.raises(ApiError):
-        with_bounded_schemas(ChatRequest("m", (), tools=tools))
+        within_bounds(ChatRequest("m", (), tools=tools))
 
 
 def test_large_results_are_not_kept() -> None:
     schema = {"$ref": "#/$defs/a", "$defs": {"a": {"enum": NAMES[:3000]}}}
 
     assert inlined(schema) is not inlined(schema)
+
+
+def calling(*arguments: str) -> ChatRequest:
+    calls = [
+        {"id": "c", "type": "function", "function": {"name": "f", "arguments": text}}
+        for text in arguments
+    ]
+    return ChatRequest("m", ({"role": "assistant", "content": None, "tool_calls": calls},))
+
+
+def test_the_arguments_of_calls_are_values_too() -> None:
+    many = "[" + "{}," * 60_000 + "{}]"
+    for request in (calling(many, many), calling('"', many, many)):
+        with pytest.raises(ApiError, match="too many values") as caught:
+            within_bounds(request)
+        assert caught.value.param == "messages"
+
+    for request in (calling(many), calling(*['{"text": "{[,"}'] * 10_000), calling("{" * 10)):
+        assert within_bounds(request) is request

@@ -22,7 +22,7 @@ from adapters.base import ChatRequest
 from proxy.doors import DOORS, keeping
 from proxy.doors.door import Call
 from proxy.doors.responses.turns import Turns
-from proxy.doors.schemas import with_bounded_schemas
+from proxy.doors.schemas import within_bounds
 from proxy.errors import ApiError
 from proxy.gate.guard import WRITING_METHODS
 from proxy.redact import Redactor
@@ -91,6 +91,7 @@ RICH: dict[str, Any] = {
     "dimensions": 3,
 }
 NAMES = [f"k{at}" for at in range(4000)]
+BOMB = "[" + "{}," * 400_000 + "{}]"
 LARGE = {"anyOf": [{}] * 5000}
 WIDE = {"type": "object", "properties": {name: {} for name in NAMES}, "required": NAMES}
 HOSTILE: dict[str, bytes] = {
@@ -116,6 +117,29 @@ HOSTILE: dict[str, bytes] = {
                 {"functionDeclarations": [{"name": "i", "parameters": WIDE}]},
             ]
             * 20,
+        }
+    ).encode(),
+    "many keys": b'{"model":"m","messages":[{'
+    + b",".join(b'"k%d":1' % at for at in range(250_000))
+    + b"}]}",
+    "values in arguments": json.dumps(
+        {
+            "model": "ollama/llama3.2",
+            "messages": [
+                SAID,
+                {
+                    "role": "assistant",
+                    "tool_calls": [
+                        {
+                            "id": "c",
+                            "type": "function",
+                            "function": {"name": "f", "arguments": BOMB},
+                        }
+                    ],
+                },
+                {"role": "tool", "tool_call_id": "c", "content": BOMB},
+            ],
+            "input": [{"type": "function_call", "call_id": "c", "name": "f", "arguments": BOMB}],
         }
     ).encode(),
     "items of no kind": json.dumps(
@@ -254,7 +278,7 @@ def test_no_door_lets_a_schema_in_that_is_too_large() -> None:
             except ApiError:
                 continue
             if isinstance(getattr(asked, "request", None), ChatRequest):
-                with_bounded_schemas(asked.request)
+                within_bounds(asked.request)
 
 
 def _steps(door: Any, path: str, field: str, value: Any) -> int:

@@ -30,7 +30,7 @@ from proxy.doors.checks import (
 )
 from proxy.doors.door import Asked
 from proxy.doors.openai import check_model_name
-from proxy.doors.schemas import schema_format, with_bounded_schemas
+from proxy.doors.schemas import schema_format, within_bounds
 from proxy.errors import bad_request
 
 MAX_TOOLS = 128
@@ -77,7 +77,7 @@ def parse_request(data: Json) -> Parsed:
         extensions={name: value for name, value in data.items() if name not in _KNOWN},
     )
     own = request.extensions.get("pointsman") if request.extensions else None
-    request = with_bounded_schemas(request)
+    request = within_bounds(request)
     return Parsed(request, request.stream, own, request.stream and include_usage, legacy)
 
 

@@ -17,7 +17,7 @@ from proxy.doors.gemini.config import config_of
 from proxy.doors.gemini.fields import field, member, spelled, strange
 from proxy.doors.gemini.messages import Conversation
 from proxy.doors.gemini.tools import toolbox
-from proxy.doors.schemas import with_bounded_schemas
+from proxy.doors.schemas import within_bounds
 from proxy.errors import ApiError, bad_request
 from proxy.routing.candidates import ANY_MODEL
 
@@ -106,7 +106,7 @@ def parse_request(
     if not any(message["role"] != "system" for message in request.messages):
         raise bad_request("contents is not specified", param="contents")
     return Parsed(
-        with_bounded_schemas(request),
+        within_bounds(request),
         stream,
         field(data, "pointsman"),
         in_array,

@@ -28,7 +28,7 @@ from proxy.doors.messages.errors import thread_unsupported
 from proxy.doors.messages.messages import messages_of, system_of
 from proxy.doors.messages.tools import choice_of, tools_of
 from proxy.doors.openai import check_model_name
-from proxy.doors.schemas import with_bounded_schemas
+from proxy.doors.schemas import within_bounds
 from proxy.errors import bad_request
 
 SIZE_OF_CONTEXT = re.compile(r"\[\d+[mk]\]", re.ASCII)
@@ -80,7 +80,7 @@ def parse_request(data: Json, *, counts_only: bool = False) -> Parsed:
         extensions=_extensions(data, fields, tools.dropped),
     )
     return Parsed(
-        with_bounded_schemas(request),
+        within_bounds(request),
         request.stream,
         data.get("pointsman"),
         shown_model=str(shown),

@@ -21,7 +21,7 @@ from proxy.doors.ollama.options import (
     thinking,
     unloads,
 )
-from proxy.doors.schemas import with_bounded_schemas
+from proxy.doors.schemas import within_bounds
 from proxy.errors import ApiError, bad_request
 
 MAX_TOOLS = 128
@@ -102,7 +102,7 @@ def _parsed(data: Json, name: str, request: ChatRequest, **form: Any) -> Parsed:
     if form["only"] and unloads(data.get("keep_alive")):
         form["only"] = UNLOAD
     own = data.get("pointsman")
-    return Parsed(with_bounded_schemas(request), request.stream, own, name, **form)
+    return Parsed(within_bounds(request), request.stream, own, name, **form)
 
 
 def _request(

@@ -32,7 +32,7 @@ from proxy.doors.responses.items import Conversation
 from proxy.doors.responses.objects import Echo
 from proxy.doors.responses.tools import Choice, Toolbox, check_some_can_run, chosen
 from proxy.doors.responses.turns import OwnTurns, as_items
-from proxy.doors.schemas import schema_format, with_bounded_schemas
+from proxy.doors.schemas import schema_format, within_bounds
 from proxy.errors import ApiError, bad_request
 
 SEALED = "reasoning.encrypted_content"
@@ -89,7 +89,7 @@ def parse_request(data: Json, kept: OwnTurns, *, app: str = "") -> Parsed:
     echo = _echo(data, fields, store=kept.is_on and fields.get("store", True))
     own = data.get("pointsman")
     sealed = SEALED in include
-    request = with_bounded_schemas(request)
+    request = within_bounds(request)
     return Parsed(request, request.stream, own, echo, box, sealed, given, app, beyond=beyond)
 
 

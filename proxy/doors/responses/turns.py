@@ -1,7 +1,8 @@
 """Responses that are kept for those who go on from them: in memory, for a time, up to a size.
 
 What is kept is of no provider: a conversation by ids goes on after the switch is thrown. It is of
-the client that made it, by its key.
+the client that made it, by its key. A large request is read in another thread, so that each goes
+to the shelves alone.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from threading import RLock
 from typing import Any, Protocol
 
 import orjson
@@ -107,6 +109,7 @@ class Turns:
         self.clock = clock
         self.now = now
         self.most = most
+        self.lock = RLock()
         self.longest_s = longest_s
         self.keeper: Keeper | None = None
         self._shelves: dict[str, _Shelf] = {}
@@ -129,26 +132,28 @@ class Turns:
 
     def take_back(self, owner: str, one: Turn | Talk) -> None:
         """Have what was kept somewhere else in memory again."""
-        shelf = self._latest(owner)
-        if isinstance(one, Turn):
-            shelf.add(one)
-        else:
-            shelf.kept[one.id] = one
-            shelf.size += one.size
-        self._make_room()
+        with self.lock:
+            shelf = self._latest(owner)
+            if isinstance(one, Turn):
+                shelf.add(one)
+            else:
+                shelf.kept[one.id] = one
+                shelf.size += one.size
+            self._make_room()
 
     def add_to(self, owner: str, talk: Talk, items: Iterable[Json]) -> None:
         """Go on with a conversation, or begin it."""
-        shelf = self._latest(owner)
-        new = {item["id"]: item for item in items}
-        size = sum(map(sized, new.values()))
-        talk.items = {**talk.items, **new}
-        talk.size += size
-        talk.at = self.clock()
-        before = shelf.kept.pop(talk.id, None)
-        shelf.size += talk.size if before is None else size
-        shelf.kept[talk.id] = talk
-        self._make_room()
+        with self.lock:
+            shelf = self._latest(owner)
+            new = {item["id"]: item for item in items}
+            size = sum(map(sized, new.values()))
+            talk.items = {**talk.items, **new}
+            talk.size += size
+            talk.at = self.clock()
+            before = shelf.kept.pop(talk.id, None)
+            shelf.size += talk.size if before is None else size
+            shelf.kept[talk.id] = talk
+            self._make_room()
         if self.keeper is not None:
             self.keeper.kept(owner, talk)
 
@@ -164,7 +169,8 @@ class Turns:
 
     def forget(self, owner: str, name: str) -> bool:
         """Delete a turn and its items, or a conversation; False where there is none."""
-        is_there = self.shelf(owner).drop(name)
+        with self.lock:
+            is_there = self.shelf(owner).drop(name)
         if is_there and self.keeper is not None:
             self.keeper.gone(name)
         return is_there
@@ -260,15 +266,16 @@ class OwnTurns(Struct, frozen=True):
         return self.all.forget(self.owner, name)
 
     def _kept(self, name: str) -> Turn | Talk | None:
-        shelf = self.all.shelf(self.owner)
-        found = shelf.kept.get(name)
-        if found is None:
-            return None
-        if self._is_over(found.at):
-            shelf.drop(name)
-            return None
-        shelf.kept[name] = shelf.kept.pop(name)
-        return found
+        with self.all.lock:
+            shelf = self.all.shelf(self.owner)
+            found = shelf.kept.get(name)
+            if found is None:
+                return None
+            if self._is_over(found.at):
+                shelf.drop(name)
+                return None
+            shelf.kept[name] = shelf.kept.pop(name)
+            return found
 
     def item(self, _path: str, name: str) -> Json:
         """The item of this id. Raises ApiError 404."""
