@@ -156,7 +156,7 @@ async def _answered(
             continue
         mended = None if amended else dialect.amend(call, error)
         if mended is None:
-            raise error
+            raise error.but()  # another than the one that is held here, with all that was asked
         if isinstance(mended, list):
             return call, mended
         amended += 1

@@ -33,7 +33,7 @@ from proxy.doors import Entrance, for_desktops, request_at, speller_of
 from proxy.doors.exchange import Endpoint
 from proxy.doors.failures import HANDLERS
 from proxy.doors.models.catalog import Catalog
-from proxy.doors.open import Doors, named_beneath, service_of, turns_of
+from proxy.doors.open import Doors, patterns_of, service_of, turns_of
 from proxy.gate.drain import Life, Stage
 from proxy.gate.guard import Guard
 from proxy.gate.room import Admission
@@ -166,7 +166,7 @@ def create_app(
         origins=settings.allowed_origins,
         keys=settings.client_keys,
         own_paths=OWN_PATHS,
-        named_beneath=named_beneath(app.routes),
+        paths=patterns_of(app.routes),
         form_paths=[path for one, _ in doors if one.takes_form for path in one.paths],
         life=parts.life,
         speller_of=speller_of,

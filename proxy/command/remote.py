@@ -31,6 +31,8 @@ def running(settings: Settings) -> Iterator[Remote | None]:
             yield None
             return
         client.headers.update(_keys(settings, address))  # not before: a stranger gets none
+        # Asked by its name once more, another one might answer.
+        client.base_url = client.base_url.copy_with(host=address[0], port=address[1])
         yield Remote(client)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -98,7 +99,6 @@ def service_of(
     )
 
 
-def named_beneath(routes: Iterable[BaseRoute]) -> set[str]:
-    """What stands before a name in paths that have one."""
-    paths = [route.path for route in routes if isinstance(route, Route)]
-    return {path.partition("{")[0] for path in paths if "{" in path} - {"/"}
+def patterns_of(routes: Iterable[BaseRoute]) -> list[re.Pattern[str]]:
+    """What the paths of routes look like."""
+    return [route.path_regex for route in routes if isinstance(route, Route)]

@@ -75,10 +75,10 @@ class Guard:
     """Refuses what no SDK would send; lets in who shows a key, where keys are configured.
 
     What is at or beneath one of `own_paths` asks for no key here: it has a guard of its own. What
-    is at `form_paths` takes a form, all else JSON. Only behind one of `named_beneath` may a path
-    hold what is written with `%`: who stands before us may forbid a path by its text. `speller_of`
-    tells in whose words a refusal is told, `for_desktops` at which paths programs ask that are made
-    of web pages, or that name no content type. `hop` is our id in `HOP`.
+    is at `form_paths` takes a form, all else JSON. Only where `paths` have a name may one hold what
+    is written with `%`: who stands before us may forbid a path by its text. `speller_of` tells in
+    whose words a refusal is told, `for_desktops` at which paths programs ask that are made of web
+    pages, or that name no content type. `hop` is our id in `HOP`.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Guard:
         keys: Mapping[str, SecretStr] | None = None,
         own_paths: Collection[str] = (),
         form_paths: Collection[str] = (),
-        named_beneath: Collection[str] = (),
+        paths: Collection[re.Pattern[str]] = (),
         life: Life | None = None,
         speller_of: SpellerOf = lambda _path, _headers: PlainText(),
         for_desktops: Callable[[str], bool] = lambda _path: False,
@@ -106,7 +106,7 @@ class Guard:
         self._origins = frozenset(origin.lower().rstrip("/") for origin in origins if origin)
         self._own_paths = frozenset(own_paths)
         self._form_paths = frozenset(form_paths)
-        self._named_beneath = tuple(path.encode() for path in named_beneath)
+        self._paths = tuple(paths)
         self._keys = {name: _digest(_bytes(key)) for name, key in (keys or {}).items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -123,7 +123,7 @@ class Guard:
         try:
             _check_lines(scope, headers)
             if b"%" in (path := scope.get("raw_path") or b""):
-                self._check_path(path)
+                self._check_path(path.decode("latin-1"), scope["path"])
             if origin := self._check_origin(scope, headers):
                 if scope["method"] == "OPTIONS":
                     await _preflight(send, origin)
@@ -167,9 +167,10 @@ class Guard:
             with contextlib.suppress(RuntimeError):  # the last word had been said
                 await answer.send({"type": "http.response.body", "body": last})
 
-    def _check_path(self, raw: bytes) -> None:
+    def _check_path(self, raw: str, path: str) -> None:
         """Raises ApiError 404 for a path that is another one once it is decoded."""
-        if not raw.startswith(self._named_beneath):
+        at = [known for known in self._paths if known.match(path)]
+        if not at or at != [known for known in self._paths if known.match(raw)]:
             raise ApiError(404, "Nothing is served at a path that is written with '%'.")
 
     def _check_origin(self, scope: Scope, headers: _Headers) -> str | None:

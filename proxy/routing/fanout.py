@@ -55,6 +55,8 @@ async def fan_out(
             match await queue.get():
                 case None:
                     ended += 1
+                case AdapterError() as error:
+                    raise error.but()
                 case Exception() as error:
                     raise error
                 case batch:

@@ -105,7 +105,10 @@ async def until_kind(
 
 
 async def _broken(error: BaseException) -> AsyncGenerator[list[Event], None]:
-    raise error
+    try:
+        raise error
+    finally:
+        del error  # no frame holds what is raised through it
     yield []
 
 

@@ -45,6 +45,8 @@ IPV6_SPECIAL = tuple(
     ipaddress.ip_network(net)
     for net in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")  # Teredo, docs, 6to4, docs
 )
+ISATAP, ISATAP_MASK = 0x5EFE, 0xFDFF_FFFF
+"""In the third quarter of an address, whatever its prefix: an IPv4 address follows (RFC 5214)."""
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
@@ -67,8 +69,8 @@ class _Refused(Exception):
 def is_public(address: str) -> bool:
     """Whether `address` is a global unicast one that no translation leads back from.
 
-    For IPv6 that leaves 2000::/3 without Teredo and 6to4: what embeds an IPv4 address (mapped,
-    NAT64 and these two) could stand for a private one. Source: IANA special-purpose registries.
+    For IPv6 that leaves 2000::/3 without Teredo, 6to4 and ISATAP: what embeds an IPv4 address
+    (mapped, NAT64, these) could stand for a private one. Source: IANA special-purpose registries.
     """
     try:
         ip = ipaddress.ip_address(address)
@@ -78,6 +80,8 @@ def is_public(address: str) -> bool:
         return False
     if isinstance(ip, ipaddress.IPv4Address):
         return not any(ip in net for net in IPV4_SPECIAL)
+    if int(ip) >> 32 & ISATAP_MASK == ISATAP:
+        return False
     return ip in IPV6_UNICAST and not any(ip in net for net in IPV6_SPECIAL)
 
 

@@ -225,9 +225,7 @@ class Router:
             if streamed is None and Finish not in map(type, first) and is_plain(attempts.request):
                 first, rest = await until_end(first, rest, attempts.work)
         except AdapterError as met:
-            error = self._redactor.masked(met.at(candidate.provider))
-            await self._failed(ticket, error, attempts, is_fair=longest.is_fair)
-            raise error from None
+            raise await self._failed(ticket, met, attempts, is_fair=longest.is_fair) from None
         except BaseException:
             ticket.abandoned()
             raise
@@ -245,10 +243,11 @@ class Router:
         return Answer(ticket, attempts.receipt, first, rest, self._redactor)
 
     async def _failed(
-        self, ticket: Ticket, error: AdapterError, attempts: Attempts, *, is_fair: bool
-    ) -> None:
+        self, ticket: Ticket, met: AdapterError, attempts: Attempts, *, is_fair: bool
+    ) -> AdapterError:
         """Learn of an attempt that came to nothing; who had no fair time for it has not failed."""
         candidate = ticket.candidate
+        error = self._redactor.masked(met.at(candidate.provider))
         if error.kind is ErrorKind.TIMEOUT_FIRST_BYTE and not is_fair:
             ticket.abandoned()
         else:
@@ -269,6 +268,7 @@ class Router:
             attempts.empty = ticket, error.events
         if error.kind is ErrorKind.CONTEXT and len(attempts.plan.candidates) > 1:
             attempts.useless |= await no_larger(candidate, attempts, self._windows)
+        return error.but()  # what is kept is not raised: its frames would hold all that was asked
 
     async def _retire(self, candidate: Candidate, error: AdapterError, attempts: Attempts) -> None:
         """Another model takes the place of a configured one that is gone; a pinned name stays."""
@@ -332,7 +332,7 @@ class Router:
         except TimeoutError:
             attempts.waits = self._waits(attempts)
             errors = attempts.errors(self._clock())
-            raise errors[-1] if errors else overloaded() from None
+            raise errors.pop() if errors else overloaded() from None
 
     def _waits(self, attempts: Attempts) -> list[Wait]:
         found = (self._wait(candidate, attempts) for candidate in attempts.eligible())
@@ -347,7 +347,7 @@ class Router:
         if is_retry and not self._budget.spend():
             ticket.unused()
             attempts.waits = ()
-            raise attempts.failures[-1][1]
+            raise attempts.failures[-1][1].but()
         if ticket.candidate != attempts.plan.candidates[0]:
             for other in attempts.before(ticket.candidate):
                 if wait := self._wait(other, attempts):
@@ -364,7 +364,7 @@ class Router:
         if told:
             return min(told, key=lambda wait: wait.at)
         attempts.waits = waits
-        raise attempts.errors(now)[-1]
+        raise attempts.errors(now)[-1].but()
 
     async def _open(
         self, ticket: Ticket, attempts: Attempts, longest_s: float

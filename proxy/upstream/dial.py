@@ -10,7 +10,7 @@ import socket
 import ssl
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import httpx
@@ -86,6 +86,17 @@ def by_turns(addresses: Sequence[Address]) -> deque[Address]:
     return deque(address for turn in turns for address in turn if address is not None)
 
 
+def _made(
+    ended: Iterable[asyncio.Task[socket.socket]], failed: list[BaseException]
+) -> socket.socket | None:
+    """A socket that has connected; the last failure goes into `failed`."""
+    for task in ended:
+        if (error := task.exception()) is None:
+            return task.result()
+        failed[:] = [error]
+    return None
+
+
 async def race(addresses: Sequence[Address], *, delay_s: float = ATTEMPT_DELAY_S) -> socket.socket:
     """The first socket to connect; a further attempt starts each `delay_s`, or when one failed.
 
@@ -93,7 +104,7 @@ async def race(addresses: Sequence[Address], *, delay_s: float = ATTEMPT_DELAY_S
     """
     waiting = by_turns(addresses)
     running: set[asyncio.Task[socket.socket]] = set()
-    failure: BaseException = OSError("no address answers")
+    failed: list[BaseException] = [OSError("no address answers")]
     try:
         while waiting or running:
             if waiting:
@@ -103,13 +114,11 @@ async def race(addresses: Sequence[Address], *, delay_s: float = ATTEMPT_DELAY_S
                 timeout=delay_s if waiting else None,
                 return_when=asyncio.FIRST_COMPLETED,
             )
-            for task in done:
-                running.discard(task)
-                error = task.exception()
-                if error is None:
-                    return task.result()
-                failure = error
-        raise failure
+            running -= done
+            if made := _made(done, failed):
+                return made
+            done.clear()
+        raise failed.pop()  # which no frame may hold, or all that was to be sent lives on with it
     finally:
         for task in running:
             task.cancel()

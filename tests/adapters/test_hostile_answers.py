@@ -26,13 +26,16 @@ from tests.adapters.gemini.kit import GeminiKit
 from tests.adapters.groq.kit import GroqKit
 from tests.adapters.kit import FakeUpstream, Reply, a_request, collect
 from tests.adapters.ollama.kit import OllamaKit
+from tests.adapters.openai.kit import OpenAIKit
 from tests.recordings import Recording
 
 pytestmark = pytest.mark.anyio
 
-KITS = {"groq": GroqKit(), "gemini": GeminiKit(), "ollama": OllamaKit()}
+KITS = {"groq": GroqKit(), "gemini": GeminiKit(), "ollama": OllamaKit(), "openai": OpenAIKit()}
+RECORDED = {"openai": "groq"}
+"""Whose recordings serve for another that speaks the same."""
 SSE, NDJSON, JSON = "text/event-stream", "application/x-ndjson", "application/json"
-STREAM_TYPES = {"groq": SSE, "gemini": SSE, "ollama": NDJSON}
+STREAM_TYPES = {"groq": SSE, "gemini": SSE, "ollama": NDJSON, "openai": SSE}
 INPUTS = 60
 """Of each provider and form; fixed, so that each run sees the same."""
 FUZZ = settings(
@@ -47,7 +50,7 @@ FUZZ = settings(
 def recorded(provider: str, *, stream: bool) -> list[Recording]:
     return [
         each
-        for each in recordings.load(provider)
+        for each in recordings.load(RECORDED.get(provider, provider))
         if each.status == 200
         and each.is_stream is stream
         and each.kind not in ("audio", "models")
@@ -212,6 +215,8 @@ DONE = b"data: [DONE]\n\n"
 GROWING: dict[str, tuple[str, Callable[[int], list[bytes]]]] = {
     "arguments in pieces": ("groq", groq_pieces),
     "arguments, a byte a packet": ("groq", byte_by_byte(groq_pieces)),
+    "arguments of another": ("openai", groq_pieces),
+    "arguments of another, a byte a packet": ("openai", byte_by_byte(groq_pieces)),
     "texts": ("gemini", gemini_pieces),
     "texts, a byte a packet": ("gemini", byte_by_byte(gemini_pieces)),
     "lines": ("ollama", ollama_pieces),

@@ -99,7 +99,10 @@ class ScriptedAdapter:
                         script.began.set()
                         await asyncio.Event().wait()
                     case BaseException():
-                        raise step
+                        try:
+                            raise step
+                        finally:
+                            del step  # no frame holds what is raised through it
                     case _:
                         yield step
         finally:

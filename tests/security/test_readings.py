@@ -56,6 +56,13 @@ def test_every_answer_is_what_it_says_it_is_and_nobody_s_to_keep(server: Threade
         "/metric%73",
         "/health%2flive",
         "/%2e%2e/admin",
+        "/v1/chat%2fcompletions",
+        "/v1/%63hat/completions",
+        "/v1/models/m%3AgenerateContent",
+        "/v1/models/m:generateC%6Fntent",
+        "/v1beta/%6Dodels/m:generateContent",
+        "/v1/responses/x%2finput_items",
+        "/admin/assets/%2e%2e",
     ],
 )
 def test_a_path_that_is_another_one_once_it_is_decoded_is_none(server: Threaded, path: str) -> None:
@@ -68,6 +75,8 @@ def test_a_path_that_is_another_one_once_it_is_decoded_is_none(server: Threaded,
 
 def test_a_name_may_be_written_in_any_way(server: Threaded) -> None:
     for name in ("llama3.2", "%6Clama3.2", "llama3.2%3Alatest", "openai%2Fgpt-oss-120b"):
+        asked = post({"contents": []}, f"/v1beta/models/{name}:generateContent")
+        assert ask(server.port, asked).status == 400
         assert ask(server.port, request("GET", f"/v1/models/{name}")).status in (200, 404)
         said = ask(server.port, request("GET", f"/v1/models/{name}")).json
         assert said.get("object") == "model" or said["error"]["code"] == "model_not_found"

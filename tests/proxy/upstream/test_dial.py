@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -84,3 +86,20 @@ async def test_a_cancelled_race_leaves_no_task_and_no_socket(listening: int, sil
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert asyncio.all_tasks() == before
+
+
+async def test_what_was_to_be_sent_is_let_go_of_with_the_failure(refusing: int) -> None:
+    class Prompt:
+        """Held by the frame of who dials."""
+
+    async def dialled() -> weakref.ref[Prompt]:
+        prompt = Prompt()
+        with contextlib.suppress(OSError):
+            await race([address(refusing), address(refusing)])
+        return weakref.ref(prompt)
+
+    gc.disable()
+    try:
+        assert (await dialled())() is None
+    finally:
+        gc.enable()

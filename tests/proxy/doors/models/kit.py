@@ -51,13 +51,13 @@ class Station:
     async def client(self) -> AsyncIterator[httpx.AsyncClient]:
         nobody: Any = None
         service = Service(nobody, nobody, deadline_s=5, split_tags=False)
-        doors = [
+        routes = [
             Route(path, Endpoint(one.door, service), methods=one.methods)
             for one in listing(self.catalog, lambda: ("smart", "fast", "claude-*"))
             for path in one.paths
         ]
         transport = httpx.ASGITransport(
-            Guard(Starlette(routes=doors), named_beneath=("/v1/models/",))
+            Guard(Starlette(routes=routes), paths=[one.path_regex for one in routes])
         )
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             yield client
