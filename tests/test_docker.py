@@ -56,8 +56,14 @@ def test_the_image_holds_what_the_build_made_and_no_tools_of_it() -> None:
 def test_both_stages_have_the_same_python() -> None:
     build, image = values(BUILD, "FROM")[0], values(IMAGE, "FROM")[0]
     assert build == f"{image} AS build"
-    assert image.endswith("-slim")
+    assert re.fullmatch(r"python:3\.\d+-slim@sha256:[0-9a-f]{64}", image)
     assert environment(BUILD)["UV_PYTHON_DOWNLOADS"] == "never"
+
+
+def test_a_build_is_the_same_on_any_day() -> None:
+    assert environment(BUILD)["UV_EXCLUDE_NEWER"] == "${NEWEST}"
+    assert any(re.fullmatch(r"NEWEST=\d{4}-\d\d-\d\d", one) for one in values(BUILD, "ARG"))
+    assert re.search(r'"uv==\d+\.\d+\.\d+"', values(BUILD, "RUN")[0])
 
 
 def test_what_is_copied_is_there_and_no_more() -> None:
