@@ -190,7 +190,9 @@ def _routes(parts: Parts, doors: Sequence[tuple[Entrance, Keeper]]) -> list[Base
     )
     ledger = Ledger(storage, alerts=parts.alerts.told)
     read = partial(request_at, entrances=parts.doors.entrances)
-    console = Console(sources, parts.watch, parts.try_again, read, parts.operations)
+    console = Console(
+        sources, parts.watch, parts.try_again, read, parts.operations, parts.service.aside
+    )
     return [
         *parts.doors.passages,
         *(Route(path, at, methods=one.methods) for one, at in doors for path in one.paths),

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from adapters.aside import ASIDE, Aside, aside
 from adapters.base import Adapter, Json
 from proxy.console.change import MAX_APPS, app_row_id, changed, check_provider, preference_object
 from proxy.console.explain import explain
@@ -34,8 +35,10 @@ class Console:
         try_again: Callable[[str], None] = lambda _: None,
         read: Callable[[str, bytes], Any] = request_at,
         operations: Operations = OPERATIONS,
+        thread: Aside | None = None,
     ) -> None:
-        """`read` tells what a body asks at a door."""
+        """`read` tells what a body asks at a door; what is large goes to the `thread`."""
+        self._thread = thread
         self._sources = sources
         self._read = read
         self._operations = operations
@@ -111,10 +114,13 @@ class Console:
 
     async def explain(self, app: str | None, body: bytes, door: str) -> Json:
         """What a request at a door would become at each provider, and where it would go now."""
-        request = self._read(door, body)
+        ASIDE.set(self._thread)
+        request = await aside(len(body), self._read, door, body)
         await self._sources.storage.preference(None)
         preference = self._preferences.get(app)
-        return explain(
+        return await aside(
+            len(body),
+            explain,
             request,
             self._operations,
             self._adapters,

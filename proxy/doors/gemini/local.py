@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import orjson
 
+from adapters.aside import aside
 from proxy.doors.checks import json_object
 from proxy.doors.door import Call
 from proxy.doors.gemini.errors import JSON_TYPE, GeminiErrors
@@ -22,13 +23,17 @@ class CountedTokens(GeminiErrors):
 
     async def answer(self, call: Call) -> Reply:
         """The count of contents, or of a whole request."""
-        data = parse_json(call.body)
-        whole = member(data, "", "generateContentRequest", json_object)
-        asked = parse_request(data if whole is None else whole, model_name(call.params["model"]))
-        count = guessed_tokens(asked.request)
+        count = await aside(len(call.body), _count, call)
         details = [{"modality": "TEXT", "tokenCount": count}]
         body = orjson.dumps({"totalTokens": count, "promptTokensDetails": details})
         return Reply(200, (JSON_TYPE,), body)
+
+
+def _count(call: Call) -> int:
+    data = parse_json(call.body)
+    whole = member(data, "", "generateContentRequest", json_object)
+    asked = parse_request(data if whole is None else whole, model_name(call.params["model"]))
+    return guessed_tokens(asked.request)
 
 
 class NotServed(GeminiErrors):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import orjson
 
+from adapters.aside import aside
 from adapters.base import Finish
 from proxy.doors.door import Call, Opening
 from proxy.doors.messages.errors import AnthropicErrors
@@ -65,6 +66,9 @@ class CountTokens(AnthropicErrors):
 
     async def answer(self, call: Call) -> Reply:
         """The count of a request that is checked as if it were one for an answer."""
-        asked = parse_request(parse_json(call.body), counts_only=True)
-        body = orjson.dumps({"input_tokens": prompt_tokens(asked.request)})
-        return Reply(200, (JSON_TYPE,), body)
+        count = await aside(len(call.body), _count, call.body)
+        return Reply(200, (JSON_TYPE,), orjson.dumps({"input_tokens": count}))
+
+
+def _count(body: bytes) -> int:
+    return prompt_tokens(parse_request(parse_json(body), counts_only=True).request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adapters.aside import aside
 from proxy.doors.door import Call
 from proxy.doors.openai import OpenAIErrors, parse_json
 from proxy.doors.responses.listing import page, reply
@@ -33,9 +34,12 @@ class InputTokens(_Desk):
     async def answer(self, call: Call) -> Reply:
         """The count of a request that is checked as if it were one for an answer."""
         await self._kept.bring(call.app, *named_in(call.body))
-        asked = parse_request(parse_json(call.body), self._kept.of(call.app))
-        count, _ = CHAT.tokens(asked.request)
+        count = await aside(len(call.body), self._count, call)
         return reply({"object": "response.input_tokens", "input_tokens": count})
+
+    def _count(self, call: Call) -> int:
+        asked = parse_request(parse_json(call.body), self._kept.of(call.app))
+        return CHAT.tokens(asked.request)[0]
 
 
 class KeptResponse(_Desk):
