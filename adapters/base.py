@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -195,6 +195,17 @@ class Memory(Protocol):
 
     def get(self, key: str) -> str | None: ...
     def put(self, key: str, value: str) -> None: ...
+
+
+@runtime_checkable
+class Loads(Protocol):
+    """An adapter whose models are loaded on demand."""
+
+    async def is_loaded(self, model: str) -> bool | None:
+        """Whether the model is in memory; None where nobody can tell."""
+
+    async def load(self, model: str) -> None:
+        """Return once it is. Raises AdapterError."""
 
 
 class Adapter(Protocol):

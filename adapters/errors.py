@@ -27,6 +27,7 @@ class ErrorKind(StrEnum):
     RATE_LIMIT = "rate_limit"
     QUOTA_DAY = "quota_day"
     OVERLOADED = "overloaded"  # busy, short: 498, 529, Ollama's "server busy"
+    LOADING = "loading"  # its model is on its way into memory: nothing is wrong with it
     SERVER = "server"
     NETWORK = "network"  # no connection came about: nothing was sent
     BROKEN = "broken"  # the connection broke with a request or an answer under way
@@ -52,6 +53,7 @@ CODE_OF_KIND: Mapping[ErrorKind, ErrorCode] = {
     ErrorKind.RATE_LIMIT: ErrorCode.RATE_LIMIT_EXCEEDED,
     ErrorKind.QUOTA_DAY: ErrorCode.RATE_LIMIT_EXCEEDED,
     ErrorKind.OVERLOADED: ErrorCode.PROVIDER_UNAVAILABLE,
+    ErrorKind.LOADING: ErrorCode.PROVIDER_UNAVAILABLE,
     ErrorKind.SERVER: ErrorCode.PROVIDER_UNAVAILABLE,
     ErrorKind.NETWORK: ErrorCode.NETWORK_ERROR,
     ErrorKind.BROKEN: ErrorCode.NETWORK_ERROR,
@@ -105,6 +107,7 @@ GISTS: Mapping[ErrorKind, str] = {
     ErrorKind.RATE_LIMIT: "a limit is reached",
     ErrorKind.QUOTA_DAY: "the quota for the day is spent",
     ErrorKind.OVERLOADED: "too busy",
+    ErrorKind.LOADING: "its model is being loaded",
     ErrorKind.SERVER: "failed with a fault of its own",
     ErrorKind.NETWORK: "cannot connect",
     ErrorKind.TIMEOUT_FIRST_BYTE: "no answer in time",

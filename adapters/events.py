@@ -131,7 +131,8 @@ class Finish(Struct, frozen=True):
 class Usage(Struct, frozen=True):
     """Token counts in OpenAI's sense: `completion` holds the reasoning tokens, `prompt` the cached.
 
-    `extra` is kept beside them in the answer (Groq's queue_time and the like).
+    `extra` is kept beside them in the answer (Groq's queue_time and the like). `loading_s` is for
+    how long the model had to be loaded first.
     """
 
     prompt: int = 0
@@ -139,6 +140,7 @@ class Usage(Struct, frozen=True):
     reasoning: int | None = None
     cached: int | None = None
     extra: Json | None = None
+    loading_s: float = 0
 
 
 @final

@@ -20,6 +20,7 @@ from admin.kept import kept_routes
 from admin.routes import OWN_PATHS, admin_routes
 from admin.usage import usage_routes
 from proxy.background import Background
+from proxy.candidate import Candidate
 from proxy.clocks import Clocks
 from proxy.cluster.open import replica_of
 from proxy.console.console import Console
@@ -42,8 +43,9 @@ from proxy.limits.retired import Retired
 from proxy.proof import Identity
 from proxy.redact import Redactor
 from proxy.routing.keys import Keys
+from proxy.routing.loading import Loading
 from proxy.routing.open import routing_of
-from proxy.routing.preference import built_in_models
+from proxy.routing.preference import Preference, built_in_models
 from proxy.settings import Settings
 from proxy.store.base import NewerSchemaError
 from proxy.store.preferences import preferences_of
@@ -77,8 +79,10 @@ class Parts:
         self.health = health_of(settings, self.presets, self.keys, clocks)
         self.retired = Retired(built_in_models(self.adapters), wall=clocks.wall)
         self.catalog = Catalog(self.adapters, tell=self.retired.listed, keys=self.keys)
+        self.loading = Loading(self.adapters, self.background, clocks.wall)
+        knowing = (self.catalog, self.health, self.retired, self.loading)
         self.operations, self.chooser, self.router = routing_of(
-            settings, self.keys, self.catalog, self.health, self.retired, redactor, clocks
+            settings, self.keys, *knowing, redactor, clocks
         )
         self.setbacks = Setbacks(self.health, self.retired, self.keys)
         prices = price_list_of(self.adapters)
@@ -102,6 +106,7 @@ class Parts:
             failed=self.background.problems,
             keys=self.keys,
             shared=self.replica,
+            loading=self.loading.since,
         )
         self.watch = watch_of(self.sources, self.catalog, self.background, redactor, clocks.wall)
         self.kept = Kept(redactor, wall=clocks.wall)
@@ -126,6 +131,11 @@ class Parts:
         """Ask `provider` what it has refused before: its owner says that this has been seen to."""
         self.health.try_again(provider)
         self.chooser.cannot.forget(provider)
+
+    def chosen(self, provider: str, preference: Preference) -> None:
+        """Get ready for what is about to be asked of `provider`."""
+        self.try_again(provider)
+        self.loading.warm(Candidate(provider, self.chooser.model_of(provider, preference)))
 
 
 def _keys(settings: Settings, upstream: Upstream, memory: LruMemory) -> Keys:
@@ -191,7 +201,13 @@ def _routes(parts: Parts, doors: Sequence[tuple[Entrance, Keeper]]) -> list[Base
     ledger = Ledger(storage, alerts=parts.alerts.told)
     read = partial(request_at, entrances=parts.doors.entrances)
     console = Console(
-        sources, parts.watch, parts.try_again, read, parts.operations, parts.service.aside
+        sources,
+        parts.watch,
+        parts.try_again,
+        read,
+        parts.operations,
+        parts.service.aside,
+        chosen=parts.chosen,
     )
     return [
         *parts.doors.passages,

@@ -126,6 +126,7 @@ _UPSTREAM: Mapping[ErrorKind, tuple[int, str, str | None]] = {
     ErrorKind.RATE_LIMIT: (429, "rate_limit_error", "rate_limit_exceeded"),
     ErrorKind.QUOTA_DAY: (429, "insufficient_quota", "insufficient_quota"),
     ErrorKind.OVERLOADED: (503, "service_unavailable_error", "no_provider_available"),
+    ErrorKind.LOADING: (503, "service_unavailable_error", "model_loading"),
     ErrorKind.SERVER: (503, "service_unavailable_error", "no_provider_available"),
     ErrorKind.NETWORK: (503, "service_unavailable_error", "no_provider_available"),
     ErrorKind.BROKEN: (502, "api_error", "upstream_error"),

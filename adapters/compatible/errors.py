@@ -55,6 +55,7 @@ _SCOPES: Mapping[ErrorKind, Scope] = {
     ErrorKind.QUOTA_DAY: Scope.MODEL,
     ErrorKind.MODEL_MISSING: Scope.MODEL,
     ErrorKind.OVERLOADED: Scope.PROVIDER,
+    ErrorKind.LOADING: Scope.PROVIDER,
     ErrorKind.SERVER: Scope.PROVIDER,
     ErrorKind.BAD_RESPONSE: Scope.PROVIDER,
 }
@@ -62,6 +63,9 @@ _TRY_AGAIN = re.compile(r"try again in ([0-9hmsµun.]{1,40}[hms])", re.ASCII)
 _PER_DAY = re.compile(r"per day|\((?:RPD|TPD|ASD)\)", re.ASCII)
 _PER_MINUTE = re.compile(r"per (?:minute|hour)|\((?:RPM|TPM|ASH)\)", re.ASCII)
 _UNSUPPORTED = re.compile(r"(?:does not support|not supported (?:with|by) this model)")
+_LOADING = re.compile(
+    r"\b(?:still )?loading (?:the )?model\b|\bmodel is (?:being )?load", re.IGNORECASE
+)
 _REASONING_PARAM = re.compile(r"\b(reasoning_effort|reasoning_format|include_reasoning)\b")
 _KEY = re.compile(r"\b(gsk_|sk-|xai-|nvapi-|hf_|csk-|fw_|gh[ps]_|github_pat_)[\w-]+", re.ASCII)
 
@@ -172,6 +176,8 @@ def _kind(by_class: ErrorKind, error: Json, response: httpx.Response, now: datet
         return ErrorKind.ACCOUNT
     if kind is ErrorKind.RATE_LIMIT and is_day_quota(error, response.headers, now):
         return ErrorKind.QUOTA_DAY
+    if kind is ErrorKind.OVERLOADED and _LOADING.search(text_of(error.get("message"))):
+        return ErrorKind.LOADING
     # There is no code for what a model cannot do: only the text tells it from a mistake.
     if kind is ErrorKind.BAD_REQUEST and _UNSUPPORTED.search(text_of(error.get("message"))):
         return ErrorKind.UNSUPPORTED

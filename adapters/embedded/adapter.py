@@ -150,6 +150,17 @@ class EmbeddedAdapter:
         """Whether it could answer; the model is not loaded for that."""
         return Availability(self.unconfigured is None, self.unconfigured or "")
 
+    async def is_loaded(self, model: str) -> bool | None:
+        """Whether its process is there; None where the server is not ours."""
+        task = self._connecting
+        if self._own.base_url:
+            return None
+        return task is not None and task.done() and _usable(task)
+
+    async def load(self, model: str) -> None:
+        """Start its process."""
+        await self._connected()
+
     async def close(self) -> None:
         connecting, self._connecting = self._connecting, None
         if connecting is None:

@@ -49,13 +49,13 @@ _KIND_OF_STATUS: Mapping[int, ErrorKind] = {
     413: ErrorKind.TOO_LARGE,
     429: ErrorKind.RATE_LIMIT,
     501: ErrorKind.UNSUPPORTED,
-    503: ErrorKind.OVERLOADED,  # what llama.cpp answers while it loads
+    503: ErrorKind.LOADING,  # what llama.cpp answers meanwhile
 }
 _SCOPES: Mapping[ErrorKind, Scope] = {
     ErrorKind.AUTH: Scope.KEY,
     ErrorKind.MODEL_MISSING: Scope.MODEL,
     ErrorKind.RATE_LIMIT: Scope.MODEL,
-    ErrorKind.OVERLOADED: Scope.PROVIDER,
+    ErrorKind.LOADING: Scope.PROVIDER,
     ErrorKind.SERVER: Scope.PROVIDER,
     ErrorKind.BAD_RESPONSE: Scope.PROVIDER,
 }

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 import httpx
 import orjson
+from msgspec.structs import replace
 
 from adapters.base import (
     AdapterError,
@@ -160,9 +161,13 @@ class OllamaAdapter:
                 yield batch
 
     def _exchange(
-        self, request: ChatRequest, prompt: Prompt, facts: ModelFacts
+        self,
+        request: ChatRequest,
+        prompt: Prompt,
+        facts: ModelFacts,
+        call: NativeCall | None = None,
     ) -> AsyncGenerator[list[Event], None]:
-        call = self._call(request, prompt)
+        call = call or self._call(request, prompt)
         own_size = self._own.num_ctx is None and not names_num_ctx(request)
         answer = Answer(request, call, facts, prompt, own_size=own_size, secret=self._secret)
         line = self._line or self._known_line
@@ -219,6 +224,30 @@ class OllamaAdapter:
             return Availability(False, f"{url} is this server itself: OLLAMA_BASE_URL names Ollama")
         refused = refusal_error("", response.status_code, model=self._own.model)
         return Availability(False, refused.at(self.name).message)
+
+    async def is_loaded(self, model: str) -> bool | None:
+        """Whether the server has the model in memory; None where it does not tell."""
+        if self.capabilities(model).hands_on:
+            return None
+        try:
+            listed = (await self._told("GET", "api/ps", ASK_TIMEOUT_S))["models"]
+            names = {name for one in listed for name in (one.get("name"), one.get("model"))}
+        except (AdapterError, httpx.HTTPError, ValueError, LookupError, TypeError, AttributeError):
+            return None
+        return not names.isdisjoint((model, f"{model}:latest"))
+
+    async def load(self, model: str) -> None:
+        """A chat of no messages is what the server takes for that, as a chat would have it."""
+        if self.capabilities(model).hands_on:
+            return
+        request = ChatRequest(model, ({"role": "user", "content": "."},))
+        prompt = measured(request)
+        call = self._call(request, prompt)
+        call = replace(call, body={**call.body, "messages": []})
+        batches = self._exchange(request, prompt, self._known(model), call)
+        async with contextlib.aclosing(batches):
+            async for _ in batches:
+                pass
 
     async def close(self) -> None:
         """Nothing to close: the connections belong to whoever gave them."""

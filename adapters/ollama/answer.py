@@ -44,6 +44,8 @@ from adapters.ollama.errors import NAME, error_text, refusal, refusal_error
 from adapters.ollama.generate import message_of
 from adapters.ollama.request import without_grammar
 
+LOADED_NS, MOST_NS = 250_000_000, 10**13
+"""Below this a model was in memory already: to look it up takes some time as well."""
 GRAMMAR = re.compile(r"\b(grammar|schema|format)\b", re.IGNORECASE)
 
 
@@ -227,7 +229,9 @@ class Answer:
             events.append(Warn("truncated=prompt"))
         if prompt is None or completion is None:
             events.append(Warn("missing=usage"))
-        events.append(Usage(prompt=prompt or 0, completion=completion or 0))
+        took = chunk.get("load_duration")
+        loading_s = took / 1e9 if type(took) is int and LOADED_NS <= took < MOST_NS else 0
+        events.append(Usage(prompt=prompt or 0, completion=completion or 0, loading_s=loading_s))
 
     def _is_cut(self, prompt: int, completion: int) -> bool:
         """Whether the server must have left out some of the prompt, at the start or on the way.

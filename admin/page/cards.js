@@ -167,11 +167,13 @@ function about(provider, preset) {
 function showPill(pill, provider) {
   const state = provider.unconfigured ? "off"
     : refused(provider) ? "refused"
+    : provider.loading.length || provider.pause?.reason === "loading" ? "waiting"
     : provider.pause ? "paused"
     : provider.reachable === false ? "bad"
     : provider.reachable ? "on" : "waiting";
   pill.dataset.state = state === "refused" ? "bad" : state;
   const words = { off: "Not set up", bad: "Does not answer", on: "Ready", waiting: "Checking…" };
+  if (provider.loading.length) words.waiting = `Loading ${provider.loading[0].model}…`;
   if (state === "refused") words.refused = refused(provider);
   countDown(pill, provider.pause?.ends_at, (s) => words[state] ?? (s ? `Back in ${duration(s)}` : "Trying again"));
   pill.title = provider.pause?.reason || provider.unconfigured || provider.detail;

@@ -85,7 +85,7 @@ async function showReceipt(request) {
       [request.status < 400 ? "Answered by" : "Last asked", request.provider && `${request.provider} · ${request.model}`],
       ["Ended", outcome(request)[1] + (request.finish ? ` · ${request.finish}` : "")],
       ["Tokens", `${tokens(request)}${request.reasoning ? `, ${number(request.reasoning)} of them thoughts` : ""}${request.cached ? `, ${number(request.cached)} cached` : ""}${request.estimated ? " (estimated)" : ""}`],
-      ["Time", `${request.first_s == null ? "no content" : `first content after ${seconds(request.first_s)}`}, end after ${seconds(request.total_s)}`],
+      ["Time", `${request.first_s == null ? "no content" : `first content after ${seconds(request.first_s)}`}, end after ${seconds(request.total_s)}${request.loading_s ? `, and ${seconds(request.loading_s)} before that to load the model` : ""}`],
       ["Speed", request.tokens_per_s && `${number(Math.round(request.tokens_per_s))} tokens/s`],
       ["Cost", price(request) + (request.estimated ? " (estimated)" : "")],
       ["Bytes", `${number(request.bytes_in)} in, ${number(request.bytes_out)} out`],

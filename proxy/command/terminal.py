@@ -82,6 +82,8 @@ def _powered_by(facts: Json) -> str:
 def _state(provider: Json, now: datetime) -> str:
     if provider["unconfigured"]:
         return f"not set up: {provider['unconfigured']}"
+    for one in provider["loading"]:
+        return f"loading {one['model']} since {_time(one['since'], now)}"
     if provider["pause"]:
         return _pause(provider["pause"], now)
     if provider["reachable"] and provider["listed"] is False:

@@ -19,6 +19,7 @@ from proxy.doors import request_at
 from proxy.doors.openai import parse_json
 from proxy.errors import ApiError, bad_request
 from proxy.routing.operations import OPERATIONS, Operations
+from proxy.routing.preference import Preference
 from proxy.store.base import StoreError
 from proxy.store.preferences import DEFAULT, Preferences
 
@@ -36,14 +37,20 @@ class Console:
         read: Callable[[str, bytes], Any] = request_at,
         operations: Operations = OPERATIONS,
         thread: Aside | None = None,
+        *,
+        chosen: Callable[[str, Preference], None] = lambda *_: None,
     ) -> None:
-        """`read` tells what a body asks at a door; what is large goes to the `thread`."""
+        """`read` tells what a body asks at a door; what is large goes to the `thread`.
+
+        `chosen` is told of who will be asked now.
+        """
         self._thread = thread
         self._sources = sources
         self._read = read
         self._operations = operations
         self._watch = watch
         self._try_again = try_again
+        self._chosen = chosen
         self._changing = asyncio.Lock()
 
     def status(self) -> bytes:
@@ -73,9 +80,10 @@ class Console:
             row = changed(self._preferences.row(row_id), change, self._adapters)
             with _store_errors():
                 await self._preferences.put(row)
-        if change.keys() & {"default_llm_provider", "split"} and row.provider:
-            for chosen in row.split or (row.provider,):
-                self._try_again(chosen)
+        if change.keys() & {"default_llm_provider", "split", "models"} and row.provider:
+            holds = self._preferences.get(None if row_id == DEFAULT else row_id)
+            for provider in row.split or (row.provider,):
+                self._chosen(provider, holds)
         return await self.preference(app)
 
     async def forget(self, app: str | None) -> Json:

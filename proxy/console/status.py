@@ -37,7 +37,8 @@ class Sources:
     """What the facts are taken from.
 
     `lists` gives the models that each provider offers, `health` and `presets` what the router keeps
-    to; `failed` names what has failed in the background; `shared` is this server among several.
+    to; `failed` names what has failed in the background; `shared` is this server among several;
+    `loading` are the models on their way into memory.
     """
 
     settings: Settings
@@ -52,6 +53,7 @@ class Sources:
     failed: Sequence[str]
     keys: Keys
     shared: Replica | None
+    loading: Mapping[Candidate, float]
 
     def in_use(self) -> Mapping[str, str]:
         """The model that each provider answers with when none of its own is named."""
@@ -225,6 +227,11 @@ def _provider(
         "gone": gone_text(sources.chooser, name, preference) or _unlisted(model, listed),
         "listed": listed,
         "models": _offered(sources.lists().get(name, ()), model),
+        "loading": [
+            {"model": one.model, "since": since}
+            for one, since in sources.loading.items()
+            if one.provider == name
+        ],
         "windows": [_window(gauge, now) for gauge in gauges],
         "pause": _pause(paused(mine, free), now),
         "pauses": [

@@ -78,27 +78,32 @@ class Patience:
         if told := self._told.get(candidate.provider):
             return Longest(told, is_fair=True)
         reading_s = tokens / (LOCAL_TOKENS_A_S if candidate.provider in self._local else TOKENS_A_S)
-        if self._may_be_loading(candidate, now):
+        if self.may_be_loading(candidate, now):
             return Longest(LOADING_S + reading_s, is_fair=False)
         lately = self._lately.get((candidate, asked.thinking.effort), ())
         least_s = LEAST_S if len(lately) >= ENOUGH else FIRST_S
         return Longest(max(least_s, TIMES * max(lately, default=0)) + reading_s, is_fair=True)
 
-    def heard(self, candidate: Candidate, asked: ChatRequest, began: float, now: float) -> None:
+    def heard(
+        self, candidate: Candidate, asked: ChatRequest | None, began: float, now: float
+    ) -> None:
         """The first content of an answer was there at `now`; loading a model counts for nothing."""
         if candidate.provider in self._local:
-            was_loading = self._may_be_loading(candidate, began)
+            was_loading = self.may_be_loading(candidate, began)
             self._spoke_at[candidate] = now
             _bound(self._spoke_at)
             if was_loading:
                 return
+        if asked is None:
+            return
         key = candidate, asked.thinking.effort
         if key not in self._lately:
             self._lately[key] = deque(maxlen=SAMPLES)
             _bound(self._lately)
         self._lately[key].append(now - began)
 
-    def _may_be_loading(self, candidate: Candidate, now: float) -> bool:
+    def may_be_loading(self, candidate: Candidate, now: float) -> bool:
+        """Whether it is local, and has not been heard lately."""
         if candidate.provider not in self._local:
             return False
         return now - self._spoke_at.get(candidate, -math.inf) >= LOADED_S

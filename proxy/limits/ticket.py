@@ -36,6 +36,7 @@ TELLING_KINDS = GUESSED_KINDS | {
     ErrorKind.RATE_LIMIT,
     ErrorKind.QUOTA_DAY,
     ErrorKind.OVERLOADED,
+    ErrorKind.LOADING,
     ErrorKind.MODEL_MISSING,
     ErrorKind.ACCOUNT,
 }
@@ -43,6 +44,7 @@ TELLING_KINDS = GUESSED_KINDS | {
 
 DEFAULT_WAIT_S: Mapping[ErrorKind, float] = {
     ErrorKind.OVERLOADED: 2,
+    ErrorKind.LOADING: 2,
     ErrorKind.TLS: 60,
     ErrorKind.AUTH: 600,
     ErrorKind.MODEL_MISSING: 600,

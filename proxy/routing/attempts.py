@@ -28,6 +28,7 @@ AGAIN_KINDS = frozenset(
     {
         ErrorKind.RATE_LIMIT,
         ErrorKind.OVERLOADED,
+        ErrorKind.LOADING,
         ErrorKind.SERVER,
         ErrorKind.MALFORMED_ANSWER,
         ErrorKind.MISMATCH,
@@ -36,7 +37,7 @@ AGAIN_KINDS = frozenset(
 )
 """Failures after which the same candidate may be asked once more, if no other is left."""
 
-TOLD_KINDS = frozenset({ErrorKind.RATE_LIMIT, ErrorKind.OVERLOADED})
+TOLD_KINDS = frozenset({ErrorKind.RATE_LIMIT, ErrorKind.OVERLOADED, ErrorKind.LOADING})
 """Those of them that come with a time after which to ask."""
 
 

@@ -18,6 +18,7 @@ from proxy.redact import Redactor
 from proxy.routing.candidates import Chooser
 from proxy.routing.images import ImageFetcher
 from proxy.routing.keys import Keys
+from proxy.routing.loading import Loading
 from proxy.routing.operations import Operations, operations_of
 from proxy.routing.pools import Pools
 from proxy.routing.preference import last_resort_of
@@ -50,6 +51,7 @@ def routing_of(
     models: Lists,
     health: Health,
     retired: Retired,
+    loading: Loading,
     redactor: Redactor,
     clocks: Clocks,
 ) -> Routing:
@@ -85,6 +87,7 @@ def routing_of(
         sessions=sessions,
         keys=keys,
         pools=_pools(settings, adapters, models, health, sessions),
+        loading=loading,
     )
     return Routing(operations, chooser, router)
 

@@ -17,11 +17,10 @@ from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
-from tenacity import AsyncRetrying, RetryCallState
-from tenacity.wait import wait_random_exponential
 
 from adapters.aside import aside
 from adapters.base import Adapter, AdapterError, Capabilities, ErrorKind, Finish, Warn
+from proxy.background import Background
 from proxy.candidate import Candidate
 from proxy.errors import ApiError, overloaded, spread
 from proxy.gate.work import Work
@@ -31,7 +30,7 @@ from proxy.limits.patience import FAIR_SHARE_S, Longest, Patience, streamed_of
 from proxy.limits.ticket import ONE_CALL, Ticket, Wait
 from proxy.redact import Redactor
 from proxy.routing.answer import Answer, empty_answer
-from proxy.routing.attempts import NO_PAUSE_KINDS, Attempts
+from proxy.routing.attempts import Attempts
 from proxy.routing.budget import RetryBudget
 from proxy.routing.candidates import Chooser, Plan, Preference
 from proxy.routing.demands import demands
@@ -40,7 +39,9 @@ from proxy.routing.first import EmptyAnswerError, is_plain, until_end
 from proxy.routing.images import ImageFetcher
 from proxy.routing.keys import Keys
 from proxy.routing.line import Lines
+from proxy.routing.loading import Loading
 from proxy.routing.operations import OPERATIONS, Operation, Operations
+from proxy.routing.pause import pause_s
 from proxy.routing.pools import Pools
 from proxy.routing.receipt import Receipt
 from proxy.routing.sessions import Sessions, Talk
@@ -83,6 +84,7 @@ class Router:
         patience: Patience | None = None,
         sessions: Sessions | None = None,
         keys: Keys | None = None,
+        loading: Loading | None = None,
         pools: Pools | None = None,
     ) -> None:
         self._adapters = adapters
@@ -105,7 +107,7 @@ class Router:
         self.agree: Agree | None = None
         self._pools, self._keys = pools, keys or Keys({})
         self._plan = self._keys.planned(chooser.plan)
-        self._backoff = wait_random_exponential(multiplier=0.5, max=8)
+        self._loading = loading or Loading(adapters, Background())
         self.answered = set[str]() if answered is None else answered
 
     async def answer(
@@ -199,16 +201,7 @@ class Router:
             except AdapterError as error:
                 if not attempts.may_go_on(error):
                     raise
-            await self._sleep(self._pause_s(attempts))
-
-    def _pause_s(self, attempts: Attempts) -> float:
-        """Rotate first, wait last: only who comes back to the same place unbidden backs off."""
-        was_told = attempts.failures[-1][1].kind in NO_PAUSE_KINDS
-        if was_told or attempts.untried():
-            return 0.0
-        state = RetryCallState(AsyncRetrying(), None, (), {})
-        state.attempt_number = len(attempts.failures)
-        return self._backoff(state)
+            await self._sleep(pause_s(attempts))
 
     async def _attempt(self, attempts: Attempts) -> Answer:
         ticket = await self._leave(attempts)
@@ -219,8 +212,11 @@ class Router:
         longest = Longest(left_s, left_s >= FAIR_SHARE_S)
         if attempts.has_others():
             longest = self._patience.share(candidate, streamed, attempts.tokens, began, left_s)
+        opening = self._open(ticket, attempts, longest.seconds)
+        if self._patience.may_be_loading(candidate, began):
+            opening = self._loading.seen(candidate, opening, attempts.receipt)
         try:
-            first, rest = await self._open(ticket, attempts, longest.seconds)
+            first, rest = await opening
             ticket.answered()
             if streamed is None and Finish not in map(type, first) and is_plain(attempts.request):
                 first, rest = await until_end(first, rest, attempts.work)
@@ -229,8 +225,7 @@ class Router:
         except BaseException:
             ticket.abandoned()
             raise
-        if streamed is not None:
-            self._patience.heard(candidate, streamed, began, self._clock())
+        self._patience.heard(candidate, streamed, began, self._clock())
         self.answered.add(candidate.provider)
         attempts.receipt.tried(candidate, 200, None)
         if self._chooser.retired.has_news:
@@ -248,13 +243,16 @@ class Router:
         """Learn of an attempt that came to nothing; who had no fair time for it has not failed."""
         candidate = ticket.candidate
         error = self._redactor.masked(met.at(candidate.provider))
-        if error.kind is ErrorKind.TIMEOUT_FIRST_BYTE and not is_fair:
+        is_loading = error.kind is ErrorKind.LOADING
+        is_early = error.kind is ErrorKind.TIMEOUT_FIRST_BYTE and not is_fair
+        if is_early or (is_loading and error.status is None):
             ticket.abandoned()
         else:
             ticket.failed(error)
         attempts.failed(candidate, error)
         attempts.receipt.tried(candidate, error.status or error.kind, error)
-        self.sessions.failed(candidate.provider)
+        if not is_loading:
+            self.sessions.failed(candidate.provider)
         log.info("[%s] %s", candidate.provider, error.gist)
         if error.cannot:
             lacking, asked = error.cannot, demands(attempts.request)

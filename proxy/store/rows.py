@@ -30,7 +30,8 @@ class UsageRow(Struct, frozen=True):
     """How one request ended. `at` is its begin in Unix seconds; `asked` the model it named.
 
     `provider` and `model` are who was asked last, `first_choice` whose turn it was. `first_s` and
-    `total_s` are the seconds to the first content and to the end. `partial` is an answer that had
+    `total_s` are the seconds to the first content and to the end, without the `loading_s` that a
+    model took to be loaded. `partial` is an answer that had
     begun and was not finished. `is_retry` tells that the app's SDK has asked the same before.
     """
 
@@ -52,6 +53,7 @@ class UsageRow(Struct, frozen=True):
     bytes_in: int
     bytes_out: int
     receipt: Receipt
+    loading_s: float = 0.0
     is_retry: bool = False
 
     @property
@@ -103,6 +105,7 @@ class UsageRow(Struct, frozen=True):
             "list_nano_usd": price.list_nano_usd,
             "billed": price.billed,
             "arm": self.receipt.arm,
+            "loading_s": self.loading_s or None,
         }
 
 
@@ -121,7 +124,9 @@ def usage_row(
     is_retry: bool = False,
 ) -> UsageRow:
     """The row of a request that ends now."""
-    considered = receipt.considered
+    considered, first_s = receipt.considered, receipt.first_s
+    loading_s = receipt.usage.loading_s if receipt.usage else 0
+    loading_s = min(loading_s or receipt.loading_s, first_s or 0)
     return UsageRow(
         request_id,
         at,
@@ -135,12 +140,13 @@ def usage_row(
         error,
         receipt.finish,
         _tokens(receipt),
-        receipt.first_s,
-        receipt.elapsed_s(),
+        None if first_s is None else first_s - loading_s,
+        receipt.elapsed_s() - loading_s,
         receipt.waited_s,
         bytes_in,
         bytes_out,
         receipt,
+        loading_s,
         is_retry,
     )
 

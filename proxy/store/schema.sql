@@ -1,5 +1,5 @@
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num));
-INSERT INTO "alembic_version" VALUES('0006');
+INSERT INTO "alembic_version" VALUES('0007');
 CREATE TABLE cooldowns (
 	provider VARCHAR(64) NOT NULL,
 	model VARCHAR(128) NOT NULL,
@@ -38,6 +38,7 @@ CREATE TABLE requests (
 	list_nano_usd BIGINT,
 	billed BOOLEAN DEFAULT 0 NOT NULL,
 	arm VARCHAR(64),
+	loading_s FLOAT,
 	PRIMARY KEY (id)
 );
 CREATE TABLE response_items (

@@ -101,6 +101,7 @@ class RequestRow(SQLModel, table=True):
     list_nano_usd: int | None = Field(sa_type=BigInteger)
     billed: bool = Field(sa_column_kwargs={"server_default": false()})
     arm: str | None = Field(default=None, max_length=64)
+    loading_s: float | None = None
 
 
 class VerdictRow(SQLModel, table=True):

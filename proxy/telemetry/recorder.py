@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
-from adapters.base import AdapterError
+from adapters.base import AdapterError, ErrorKind
 from proxy.figures import percentile, tokens_per_s
 from proxy.store.rows import UsageRow
 
@@ -78,7 +78,7 @@ class Recorder:
     def ended(self, row: UsageRow) -> None:
         """Count a request that has ended: its failures on the way, and its answer."""
         for one in row.receipt.tries:
-            if one.reason is not None:
+            if one.reason is not None and one.reason != ErrorKind.LOADING:
                 self.answered(one.provider, None, one.ended_s, None, False)
                 self._fail(one.provider, one.reason, one.message)
         if row.provider is not None and row.first_s is not None and not row.cancelled:

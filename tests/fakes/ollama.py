@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 from tests.fakes.model import Json, Result, Said, Seen, say, tokens
 from tests.fakes.ollama_embed import embed
@@ -20,15 +23,52 @@ from tests.fakes.ollama_rules import (
     parse_generate,
     refuse,
 )
-from tests.fakes.server import Answer, FakeServer, Request, json_answer
+from tests.fakes.server import Answer, FakeServer, Fault, Gate, RefusalError, Request, json_answer
 
 CREATED_AT = "2026-11-01T12:00:00.123456789Z"
 
 
 class OllamaFake(FakeServer):
-    """`/api/chat`, `/api/generate`, `/api/embed`, `/api/tags`, `/api/show`, `/api/version`."""
+    """`/api/chat`, `/api/generate`, `/api/embed`, `/api/tags`, `/api/ps`, `/api/show`, and more.
+
+    Where there is a `cold` gate, a model is loaded by the first request for it, which waits there.
+    """
 
     chat_paths = ("/api/chat", "/api/generate", "/api/embed")
+    cold: Gate | None = None
+    load_s = 12.5
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.loaded: set[str] = set()
+
+    def next_fault(self, request: Request) -> Fault:
+        """A model that is not in memory keeps its first request waiting."""
+        fault = super().next_fault(request)
+        is_cold = self.cold is not None and self._model(request) not in (None, *self.loaded)
+        return replace(fault, hold=self.cold) if is_cold else fault
+
+    def forget(self) -> None:
+        super().forget()
+        self.cold = None
+        self.loaded.clear()
+
+    def answer(self, request: Request) -> Answer:
+        answer, name = super().answer(request), self._model(request)
+        if name is None or answer.status != 200:
+            return answer
+        was_cold = self.cold is not None and name not in self.loaded
+        self.loaded.add(name)
+        return _after_loading(answer, self.load_s) if was_cold else answer
+
+    def _model(self, request: Request) -> str | None:
+        """Which of its models a request needs in memory."""
+        if not request.path.endswith(self.chat_paths):
+            return None
+        try:
+            return find_model(request.json["model"])[0]
+        except (ValueError, LookupError, TypeError, RefusalError):
+            return None
 
     def respond(self, request: Request) -> Answer:
         match request.method, request.path:
@@ -43,6 +83,8 @@ class OllamaFake(FakeServer):
                 return _json(_details(find_model(body.get("model") or body.get("name"))[1]))
             case "GET", "/api/tags":
                 return _json({"models": [_tag(name) for name in MODELS]})
+            case "GET", "/api/ps":
+                return _json({"models": [_tag(name) for name in sorted(self.loaded)]})
             case "GET", "/api/version":
                 return _json({"version": "0.33.0"})
             case "GET" | "HEAD", "/":
@@ -70,6 +112,13 @@ def pull(body: Json) -> Answer:
         return _json({"status": steps[-1]})
     lines = tuple(_encoded({"status": step}) for step in steps)
     return Answer(200, (("content-type", "application/x-ndjson"),), lines, chunked=True)
+
+
+def _after_loading(answer: Answer, load_s: float) -> Answer:
+    """The answer with the time that its model was loaded."""
+    took = re.compile(rb'("load_duration": ?)\d+')
+    told = rb"\g<1>%d" % (load_s * 1e9)
+    return replace(answer, body=tuple(took.sub(told, one) for one in answer.body))
 
 
 def _json(value: Json) -> Answer:

@@ -195,6 +195,7 @@ async def test_a_parameter_that_a_model_does_not_take_is_left_out_and_named() ->
         (401, {"detail": "Unauthorized"}, ErrorKind.AUTH),
         (400, {"object": "error", "message": "too long", "code": 40303}, ErrorKind.BAD_REQUEST),
         (503, {"error": "busy"}, ErrorKind.OVERLOADED),
+        (503, {"error": {"message": "Loading model", "code": 503}}, ErrorKind.LOADING),
         (429, {"error": {"message": "slow", "code": "rate_limit_exceeded"}}, ErrorKind.RATE_LIMIT),
     ],
 )
