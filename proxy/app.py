@@ -42,6 +42,7 @@ from proxy.gate.shortcut import Shortcut
 from proxy.limits.retired import Retired
 from proxy.proof import Identity
 from proxy.redact import Redactor
+from proxy.routing.compact import Compacting
 from proxy.routing.keys import Keys
 from proxy.routing.loading import Loading
 from proxy.routing.open import routing_of
@@ -113,7 +114,7 @@ class Parts:
         self.alerts = alerts_of(settings, self.storage, self.health, upstream.client, clocks.wall)
         self.service = service_of(
             settings,
-            self.router,
+            Compacting(self.router, self.catalog.windows) if settings.compact else self.router,
             self.storage,
             self.admission,
             clocks,
@@ -135,6 +136,7 @@ class Parts:
     def chosen(self, provider: str, preference: Preference) -> None:
         """Get ready for what is about to be asked of `provider`."""
         self.try_again(provider)
+        self.router.sessions.forget()
         self.loading.warm(Candidate(provider, self.chooser.model_of(provider, preference)))
 
 

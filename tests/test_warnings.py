@@ -10,9 +10,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "warnings.md"
 BARE = "empty_answer"
 HEADS = (
-    *("changed", "cut", "dropped", "emulated", "fetched", "kept", "loaded", "malformed"),
-    *("maybe_billed", "missing", "queued", "replaced", "rescued", "skipped", "spilled"),
-    *("stand_in", "truncated", "unknown_model"),
+    *("changed", "compacted", "cut", "dropped", "emulated", "fetched", "kept", "loaded"),
+    *("malformed", "maybe_billed", "missing", "queued", "replaced", "rescued", "skipped"),
+    *("spilled", "stand_in", "truncated", "unknown_model"),
 )
 WORD = re.compile(rf"(?:{'|'.join(HEADS)})=[\w.]*")
 

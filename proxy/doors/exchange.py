@@ -27,8 +27,8 @@ from proxy.gate.work import Rounds, Work
 from proxy.reply import Header, Reply
 from proxy.routing.cache import AnswerCache, Events, key_of
 from proxy.routing.candidates import Preference
+from proxy.routing.compact import Asks
 from proxy.routing.receipt import Receipt
-from proxy.routing.router import Router
 from proxy.routing.sessions import talk_of
 from proxy.routing.split import drawn
 from proxy.routing.thinktags import split_think_tags
@@ -51,7 +51,7 @@ class Service:
     A stream without content is kept alive every `keepalive_s`, never at 0.
     """
 
-    router: Router
+    router: Asks
     preference: Callable[[str | None], Awaitable[Preference]]
     deadline_s: float
     split_tags: bool

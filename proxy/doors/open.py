@@ -21,8 +21,8 @@ from proxy.doors.responses.disk import LONGEST_S, Disk
 from proxy.doors.responses.turns import MAX_BYTES, Turns
 from proxy.gate.room import Admission
 from proxy.routing.cache import cache_of
+from proxy.routing.compact import Asks
 from proxy.routing.preference import Preference
-from proxy.routing.router import Router
 from proxy.settings import Settings
 from proxy.store.preferences import Preferences
 from proxy.store.rows import UsageRow
@@ -69,7 +69,7 @@ def turns_of(
 
 def service_of(
     settings: Settings,
-    router: Router,
+    router: Asks,
     storage: Storage,
     admission: Admission,
     clocks: Clocks,

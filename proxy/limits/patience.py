@@ -53,7 +53,7 @@ class Patience:
 
     def __init__(self, told: Mapping[str, float | None], local: frozenset[str]) -> None:
         self._told = told
-        self._local = local
+        self.local = local
         self._lately: OrderedDict[tuple[Candidate, str | None], deque[float]] = OrderedDict()
         self._spoke_at: OrderedDict[Candidate, float] = OrderedDict()
 
@@ -77,7 +77,7 @@ class Patience:
         """How long to wait for the first content of the answer to a prompt of so many tokens."""
         if told := self._told.get(candidate.provider):
             return Longest(told, is_fair=True)
-        reading_s = tokens / (LOCAL_TOKENS_A_S if candidate.provider in self._local else TOKENS_A_S)
+        reading_s = tokens / (LOCAL_TOKENS_A_S if candidate.provider in self.local else TOKENS_A_S)
         if self.may_be_loading(candidate, now):
             return Longest(LOADING_S + reading_s, is_fair=False)
         lately = self._lately.get((candidate, asked.thinking.effort), ())
@@ -88,7 +88,7 @@ class Patience:
         self, candidate: Candidate, asked: ChatRequest | None, began: float, now: float
     ) -> None:
         """The first content of an answer was there at `now`; loading a model counts for nothing."""
-        if candidate.provider in self._local:
+        if candidate.provider in self.local:
             was_loading = self.may_be_loading(candidate, began)
             self._spoke_at[candidate] = now
             _bound(self._spoke_at)
@@ -104,7 +104,7 @@ class Patience:
 
     def may_be_loading(self, candidate: Candidate, now: float) -> bool:
         """Whether it is local, and has not been heard lately."""
-        if candidate.provider not in self._local:
+        if candidate.provider not in self.local:
             return False
         return now - self._spoke_at.get(candidate, -math.inf) >= LOADED_S
 

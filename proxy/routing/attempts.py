@@ -53,7 +53,8 @@ class Attempts(Struct):
     it turns out to be gone.
 
     `calls` holds how many calls at once a candidate needs, where that is more than one; `empty` is
-    the first answer without anything in it, to be given where nobody has more to say.
+    the first answer without anything in it, to be given where nobody has more to say; `windows` how
+    many tokens candidates take, once a request was too long.
     """
 
     operation: Operation[Any]
@@ -67,6 +68,7 @@ class Attempts(Struct):
     deadline: float
     max_wait_s: float
     calls: Mapping[Candidate, int]
+    windows: Mapping[Candidate, int] = {}
     album: Album = field(default_factory=Album)
     failures: list[tuple[Candidate, AdapterError]] = field(default_factory=list)
     useless: set[Candidate] = field(default_factory=set)
@@ -148,6 +150,11 @@ class Attempts(Struct):
             met[candidate] = error
         waits = self.waits or ()
         return list(met.values()) + [_foreseen(w, now) for w in waits if w.candidate not in met]
+
+    def sizes(self) -> str:
+        """How much was asked of how little room, for people."""
+        room = ", ".join(f"{one} takes {size:,}" for one, size in self.windows.items())
+        return f"The request has about {self.tokens:,} tokens{room and f'; {room}'}."
 
     def _count(self, kind: ErrorKind) -> int:
         return sum(error.kind is kind for _, error in self.failures)

@@ -26,6 +26,8 @@ def final_error(
     if attempts.plan.pinned and attempts.failures and failures[-1].kind is ErrorKind.SERVER:
         error = pinned_broke(error)
     message = error.message
+    if error.code == "context_length_exceeded":
+        message = f"{message.rstrip('.')}. {attempts.sizes()}"
     if error.status >= 500 and not attempts.plan.pinned:
         message = chooser.cure_of_choice(attempts.preference) + message
     if error.status == 503 and not attempts.preference.chosen and not has_answered:
@@ -42,6 +44,6 @@ async def no_larger(
 
     Where its own window is unknown, they must be known to take the request.
     """
-    known = await windows(attempts.plan.candidates)
+    attempts.windows = known = await windows(attempts.plan.candidates)
     too_small = known.get(candidate, attempts.tokens)
     return {c for c in attempts.plan.candidates if known.get(c, 0) <= too_small}

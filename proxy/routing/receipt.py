@@ -38,7 +38,8 @@ class Receipt(Struct):
     why. `usage` is the provider's own count; `written` the characters that came, `prompt_guess`
     about how many tokens were asked, for where it gave none. `traceparent` is the client's span,
     `door` the protocol it speaks, `operation` what is asked, once that is read. `arm` is the share
-    of a split choice that it counts for, `loading_s` the part of the time that a model was loaded.
+    of a split choice that it counts for, `loading_s` the part of the time that a model was loaded,
+    `spent_before` what summaries of older turns have used.
     """
 
     door: str = ""
@@ -58,6 +59,7 @@ class Receipt(Struct):
     traceparent: bytes | None = None
     arm: str | None = None
     loading_s: float = 0.0
+    spent_before: Usage | None = None
     clock: Callable[[], float] = time.perf_counter
     began_s: float = 0.0
 

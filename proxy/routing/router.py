@@ -208,12 +208,14 @@ class Router:
         log_use(ticket)
         candidate = ticket.candidate
         began, streamed = self._clock(), streamed_of(attempts.request)
-        left_s = max(attempts.deadline - began, 0.001)
+        left_s = attempts.deadline - began
+        left_s = left_s if left_s > 0.001 else 0.001
         longest = Longest(left_s, left_s >= FAIR_SHARE_S)
         if attempts.has_others():
             longest = self._patience.share(candidate, streamed, attempts.tokens, began, left_s)
         opening = self._open(ticket, attempts, longest.seconds)
-        if self._patience.may_be_loading(candidate, began):
+        is_local = candidate.provider in self._patience.local
+        if is_local and self._patience.may_be_loading(candidate, began):
             opening = self._loading.seen(candidate, opening, attempts.receipt)
         try:
             first, rest = await opening
@@ -225,7 +227,8 @@ class Router:
         except BaseException:
             ticket.abandoned()
             raise
-        self._patience.heard(candidate, streamed, began, self._clock())
+        if is_local or streamed is not None:
+            self._patience.heard(candidate, streamed, began, self._clock())
         self.answered.add(candidate.provider)
         attempts.receipt.tried(candidate, 200, None)
         if self._chooser.retired.has_news:
@@ -264,7 +267,7 @@ class Router:
             await self._retire(candidate, error, attempts)
         if isinstance(error, EmptyAnswerError) and attempts.empty is None:
             attempts.empty = ticket, error.events
-        if error.kind is ErrorKind.CONTEXT and len(attempts.plan.candidates) > 1:
+        if error.kind is ErrorKind.CONTEXT:
             attempts.useless |= await no_larger(candidate, attempts, self._windows)
         return error.but()  # what is kept is not raised: its frames would hold all that was asked
 

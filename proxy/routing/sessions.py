@@ -62,6 +62,11 @@ class Sessions:
         """It has failed somebody just now."""
         self._ill_at[provider] = self._clock()
 
+    def forget(self) -> None:
+        """The owner has chosen anew, be it the same: nobody stays where he went."""
+        self.stays.clear()
+        self._ill_at.clear()
+
     def keep(self, plan: Plan, preference: Preference, talk: Talk) -> Plan:
         """The plan, with the one in front with whom this talk stays.
 

@@ -12,6 +12,7 @@ from itertools import islice
 
 import orjson
 from msgspec import Struct
+from msgspec.structs import replace
 
 from adapters.base import Json
 from proxy.routing.receipt import Receipt
@@ -126,7 +127,8 @@ def usage_row(
     """The row of a request that ends now."""
     considered, first_s = receipt.considered, receipt.first_s
     loading_s = receipt.usage.loading_s if receipt.usage else 0
-    loading_s = min(loading_s or receipt.loading_s, first_s or 0)
+    if loading_s := loading_s or receipt.loading_s:
+        loading_s = min(loading_s, first_s or 0)
     return UsageRow(
         request_id,
         at,
@@ -153,6 +155,12 @@ def usage_row(
 
 def _tokens(receipt: Receipt) -> Tokens:
     if used := receipt.usage:
+        if before := receipt.spent_before:
+            used = replace(
+                used,
+                prompt=used.prompt + before.prompt,
+                completion=used.completion + before.completion,
+            )
         return Tokens(used.prompt, used.completion, used.reasoning, used.cached)
     if receipt.first_s is None:
         return Tokens()

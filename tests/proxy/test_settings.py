@@ -67,6 +67,7 @@ OWN: list[tuple[str, str, str, Any]] = [
     ("POINTSMAN_DEADLINE_S", "60", "deadline_s", 60),
     ("POINTSMAN_KEEPALIVE_S", "0", "keepalive_s", 0),
     ("POINTSMAN_EMBEDDING_MODEL", "gemini/e", "embedding_model", "gemini/e"),
+    ("POINTSMAN_COMPACT", "on", "compact", True),
     ("POINTSMAN_STICKY", "off", "sticky", False),
     ("POINTSMAN_CACHE", "memory", "cache", "memory"),
     ("POINTSMAN_CACHE_TTL_S", "60", "cache_ttl_s", 60),
