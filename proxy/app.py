@@ -8,14 +8,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
 
-from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 
-from adapters import REGISTRY
 from adapters.memory import LruMemory
 from adapters.upstream import Upstream
-from admin.auth import Gate, admin_token
+from admin.auth import admin_token, gate_of
 from admin.kept import kept_routes
 from admin.routes import OWN_PATHS, admin_routes
 from admin.usage import usage_routes
@@ -40,12 +38,10 @@ from proxy.gate.guard import Guard
 from proxy.gate.room import Admission
 from proxy.gate.shortcut import Shortcut
 from proxy.limits.retired import Retired
-from proxy.proof import Identity
 from proxy.redact import Redactor
 from proxy.routing.compact import Compacting
-from proxy.routing.keys import Keys
 from proxy.routing.loading import Loading
-from proxy.routing.open import routing_of
+from proxy.routing.open import keys_of, routing_of
 from proxy.routing.preference import Preference, built_in_models
 from proxy.settings import Settings
 from proxy.store.base import NewerSchemaError
@@ -70,11 +66,9 @@ class Parts:
     def __init__(self, settings: Settings, upstream: Upstream, clocks: Clocks) -> None:
         memory, redactor = LruMemory(), Redactor(settings.secrets())
         self.settings, self.upstream = settings, upstream
-        self.keys = _keys(settings, upstream, memory)
+        self.keys = keys_of(settings, upstream, memory)
         self.adapters = self.keys.adapters
-        self.background = Background()
-        self.life = Life()
-        self.admission = Admission()
+        self.background, self.life, self.admission = Background(), Life(), Admission()
         self.preferences = preferences_of(settings, self.adapters)
         self.presets = Presets(settings, self.adapters, self.preferences)
         self.health = health_of(settings, self.presets, self.keys, clocks)
@@ -126,7 +120,7 @@ class Parts:
             settings, self.adapters, self.catalog, self.preferences, upstream, self.turns
         )
         self.admin_token = admin_token(settings.admin_token, is_published=settings.is_guarded)
-        self.gate = _gate(self.admin_token, settings, clocks)
+        self.gate = gate_of(self.admin_token, settings, clocks)
 
     def try_again(self, provider: str) -> None:
         """Ask `provider` what it has refused before: its owner says that this has been seen to."""
@@ -138,16 +132,6 @@ class Parts:
         self.try_again(provider)
         self.router.sessions.forget()
         self.loading.warm(Candidate(provider, self.chooser.model_of(provider, preference)))
-
-
-def _keys(settings: Settings, upstream: Upstream, memory: LruMemory) -> Keys:
-    """An adapter for each key of each provider that is set up."""
-    return Keys(
-        {
-            name: [REGISTRY[one.kind or name](by, upstream, memory) for by in one.by_key()]
-            for name, one in settings.providers.items()
-        }
-    )
 
 
 def create_app(
@@ -200,7 +184,6 @@ def _routes(parts: Parts, doors: Sequence[tuple[Entrance, Keeper]]) -> list[Base
     metrics = Metrics(
         parts.monitors.tally, storage.usage, storage.prices, room, health, sources.in_use
     )
-    ledger = Ledger(storage, alerts=parts.alerts.told)
     read = partial(request_at, entrances=parts.doors.entrances)
     console = Console(
         sources,
@@ -215,16 +198,10 @@ def _routes(parts: Parts, doors: Sequence[tuple[Entrance, Keeper]]) -> list[Base
         *parts.doors.passages,
         *(Route(path, at, methods=one.methods) for one, at in doors for path in one.paths),
         *probe_routes(parts.life, parts.background.problems),
-        *usage_routes(ledger, metrics.text, gate),
+        *usage_routes(Ledger(storage, alerts=parts.alerts.told), metrics.text, gate),
         *kept_routes(parts.kept, KeptResponses(parts.turns, parts.disk), gate),
         *admin_routes(console, gate, doors[0][1]),
     ]
-
-
-def _gate(token: SecretStr | None, settings: Settings, clocks: Clocks) -> Gate:
-    is_made = token is not settings.admin_token
-    passport = Identity().passport if is_made else None
-    return Gate(token, passport=passport, clock=clocks.clock, wall=clocks.wall, sleep=clocks.sleep)
 
 
 def _tasks(parts: Parts, stop: Callable[[str], None]) -> Sequence[Task]:

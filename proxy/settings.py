@@ -53,14 +53,8 @@ class SettingsError(Exception):
     """A setting that cannot be used; its text is one line: the name, the value, what may be."""
 
 
-SHARED_SCHEMES = (
-    "unix://",
-    *(
-        f"{name}{kind}://"
-        for name in ("valkey", "valkeys", "redis", "rediss")
-        for kind in ("", "+cluster", "+sentinel")
-    ),
-)
+OF_VALKEY = ("valkey", "valkeys", "redis", "rediss")
+SHARED_SCHEMES = ("unix", *(a + b for a in OF_VALKEY for b in ("", "+cluster", "+sentinel")))
 
 
 class Settings(BaseSettings):
@@ -143,7 +137,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_of_valkey(cls, url: SecretStr) -> SecretStr:
         told = url.get_secret_value()
-        if told and not told.startswith(SHARED_SCHEMES):
+        if told and told.partition("://")[0] not in SHARED_SCHEMES:
             raise ValueError("has to begin with valkey://, valkeys:// or unix://")
         return url
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from adapters.base import Adapter, Model
+from adapters import REGISTRY
+from adapters.base import Adapter, Memory, Model
 from adapters.tasks import Embeds
+from adapters.upstream import Upstream
 from proxy.candidate import Candidate
 from proxy.clocks import Clocks
 from proxy.limits.health import Health
@@ -43,6 +45,16 @@ class Routing(NamedTuple):
     operations: Operations
     chooser: Chooser
     router: Router
+
+
+def keys_of(settings: Settings, upstream: Upstream, memory: Memory) -> Keys:
+    """An adapter for each key of each provider that is set up."""
+    return Keys(
+        {
+            name: [REGISTRY[one.kind or name](by, upstream, memory) for by in one.by_key()]
+            for name, one in settings.providers.items()
+        }
+    )
 
 
 def routing_of(
