@@ -20,9 +20,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from admin.brake import Brake
-from proxy.clocks import Clocks
-from proxy.proof import Identity
-from proxy.settings import Settings
 
 COOKIE = "pointsman_admin"
 SESSION_S = 12 * 3600
@@ -161,9 +158,3 @@ def _bytes(token: str) -> bytes:
 
 def _digest(token: bytes) -> bytes:
     return hashlib.sha256(token).digest()
-
-
-def gate_of(token: SecretStr | None, settings: Settings, clocks: Clocks) -> Gate:
-    """Of a token that was made up here, commands of the server's own user need to know nothing."""
-    passport = None if token is settings.admin_token else Identity().passport
-    return Gate(token, passport=passport, clock=clocks.clock, wall=clocks.wall, sleep=clocks.sleep)

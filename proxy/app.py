@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from adapters.memory import LruMemory
 from adapters.upstream import Upstream
-from admin.auth import admin_token, gate_of
+from admin.auth import Gate, admin_token
 from admin.kept import kept_routes
 from admin.routes import OWN_PATHS, admin_routes
 from admin.usage import usage_routes
@@ -38,6 +38,7 @@ from proxy.gate.guard import Guard
 from proxy.gate.room import Admission
 from proxy.gate.shortcut import Shortcut
 from proxy.limits.retired import Retired
+from proxy.proof import Identity
 from proxy.redact import Redactor
 from proxy.routing.compact import Compacting
 from proxy.routing.loading import Loading
@@ -80,10 +81,8 @@ class Parts:
             settings, self.keys, *knowing, redactor, clocks
         )
         self.setbacks = Setbacks(self.health, self.retired, self.keys)
-        prices = price_list_of(self.adapters)
-        self.storage = Storage(
-            settings.store_url, self.preferences, memory, self.setbacks, prices, self.background
-        )
+        saved = (self.preferences, memory, self.setbacks, price_list_of(self.adapters))
+        self.storage = Storage(settings.store_url, *saved, self.background)
         self.replica = replica_of(
             settings, self.health, self.retired, self.router, memory, self.preferences, self.storage
         )
@@ -120,7 +119,9 @@ class Parts:
             settings, self.adapters, self.catalog, self.preferences, upstream, self.turns
         )
         self.admin_token = admin_token(settings.admin_token, is_published=settings.is_guarded)
-        self.gate = gate_of(self.admin_token, settings, clocks)
+        passport = None if self.admin_token is settings.admin_token else Identity().passport
+        made = partial(Gate, clock=clocks.clock, wall=clocks.wall, sleep=clocks.sleep)
+        self.gate = made(self.admin_token, passport=passport)
 
     def try_again(self, provider: str) -> None:
         """Ask `provider` what it has refused before: its owner says that this has been seen to."""
@@ -146,7 +147,10 @@ def create_app(
     `stop` gets the reason where the server cannot go on.
     """
     parts = Parts(settings, upstream or upstream_of(settings), clocks or Clocks())
-    doors = [(one, _endpoint(one, parts)) for one in parts.doors.entrances]
+    doors = [
+        (one, Keeper(Endpoint(one.door, parts.service, takes_form=one.takes_form), parts.kept))
+        for one in parts.doors.entrances
+    ]
     app = Starlette(
         routes=_routes(parts, doors),
         lifespan=lambda _: in_order(parts, _tasks(parts, stop)),
@@ -171,11 +175,6 @@ def create_app(
     )
     app.state.parts = parts
     return app
-
-
-def _endpoint(entrance: Entrance, parts: Parts) -> Keeper:
-    at = Endpoint(entrance.door, parts.service, takes_form=entrance.takes_form)
-    return Keeper(at, parts.kept)
 
 
 def _routes(parts: Parts, doors: Sequence[tuple[Entrance, Keeper]]) -> list[BaseRoute]:

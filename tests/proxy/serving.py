@@ -88,7 +88,7 @@ def app_over(
 ) -> Starlette:
     """The project's own application over scripted providers; `keys` holds their API keys."""
     registry = {one.name: one for one in classes}
-    patch.setattr("proxy.app.REGISTRY", registry)
+    patch.setattr("proxy.routing.open.REGISTRY", registry)
     providers = {
         name: ProviderSettings(
             model=f"{name}-model",
