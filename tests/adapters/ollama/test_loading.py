@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -17,31 +19,35 @@ from tests.fakes.server import Answer
 pytestmark = pytest.mark.anyio
 
 
-async def _over(fake: OllamaFake, **given: Any) -> OllamaAdapter:
+@contextlib.asynccontextmanager
+async def _over(fake: OllamaFake, **given: Any) -> AsyncIterator[OllamaAdapter]:
     settings = OllamaSettings(name="ollama", base_url=fake.url, model="llama3.2", **given)
-    return OllamaAdapter(settings, upstream_of(Settings()), LruMemory())
+    upstream = upstream_of(Settings())
+    ollama = OllamaAdapter(settings, upstream, LruMemory())
+    yield ollama
+    await ollama.close()
+    await upstream.client.aclose()
 
 
 async def test_a_model_is_loaded_as_a_chat_would_have_it() -> None:
     with OllamaFake() as fake:
-        ollama = await _over(fake, num_ctx=8192, keep_alive="30m")
-        assert isinstance(ollama, Loads)
-        assert await ollama.is_loaded("llama3.2") is False
-        await ollama.load("llama3.2")
-        assert await ollama.is_loaded("llama3.2") is True
-        assert await ollama.is_loaded("qwen3:4b") is False
-        [asked] = [one.json for one in fake.requests if one.path == "/api/chat"]
-        assert (asked["messages"], asked["options"]["num_ctx"]) == ([], 8192)
-        assert asked["keep_alive"] == "30m"
-        await ollama.close()
+        async with _over(fake, num_ctx=8192, keep_alive="30m") as ollama:
+            assert isinstance(ollama, Loads)
+            assert await ollama.is_loaded("llama3.2") is False
+            await ollama.load("llama3.2")
+            assert await ollama.is_loaded("llama3.2") is True
+            assert await ollama.is_loaded("qwen3:4b") is False
+            [asked] = [one.json for one in fake.requests if one.path == "/api/chat"]
+            assert (asked["messages"], asked["options"]["num_ctx"]) == ([], 8192)
+            assert asked["keep_alive"] == "30m"
 
 
 async def test_what_is_a_clouds_is_not_loaded_here() -> None:
     with OllamaFake() as fake:
-        ollama = await _over(fake)
-        assert await ollama.is_loaded("gpt-oss:120b-cloud") is None
-        await ollama.load("gpt-oss:120b-cloud")
-        assert fake.requests == []
+        async with _over(fake) as ollama:
+            assert await ollama.is_loaded("gpt-oss:120b-cloud") is None
+            await ollama.load("gpt-oss:120b-cloud")
+            assert fake.requests == []
 
 
 @pytest.mark.parametrize("body", [b"no", b"{}", b'{"models": [1]}', b'{"models": 3}'])
@@ -49,21 +55,26 @@ async def test_a_server_that_does_not_tell_is_believed_to_know_nothing(body: byt
     with OllamaFake() as fake:
         fake.chat_paths = ("/api/ps",)
         fake.then(Fault(answer=Answer(200, (), (body,))))
-        ollama = await _over(fake)
+        async with _over(fake) as ollama:
+            assert await ollama.is_loaded("llama3.2") is None
+
+
+async def test_nor_does_a_server_that_is_gone() -> None:
+    with OllamaFake() as gone:
+        pass
+    async with _over(gone) as ollama:
         assert await ollama.is_loaded("llama3.2") is None
-    assert await ollama.is_loaded("llama3.2") is None
 
 
 async def test_an_answer_tells_how_long_its_model_was_loaded() -> None:
     with OllamaFake() as fake:
         fake.cold = Gate()
         fake.cold.open()
-        ollama = await _over(fake)
-        found = []
-        for _ in range(2):
-            asked = ChatRequest("llama3.2", ({"role": "user", "content": "Hi."},))
-            events = [event async for batch in ollama.chat(asked) for event in batch]
-            assert Finish("stop") in events
-            found += [event.loading_s for event in events if type(event) is Usage]
-        assert found == [12.5, 0]
-        await ollama.close()
+        async with _over(fake) as ollama:
+            found = []
+            for _ in range(2):
+                asked = ChatRequest("llama3.2", ({"role": "user", "content": "Hi."},))
+                events = [event async for batch in ollama.chat(asked) for event in batch]
+                assert Finish("stop") in events
+                found += [event.loading_s for event in events if type(event) is Usage]
+            assert found == [12.5, 0]
