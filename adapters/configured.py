@@ -36,7 +36,7 @@ class Preset:
 
 
 class ProviderSettings(BaseModel):
-    """What a user can set for every provider; `proxy/settings.py` reads it from `<NAME>_<FIELD>`.
+    """What a user can set for every provider; `proxy/providers.py` makes it of `<NAME>_<FIELD>`.
 
     A provider is one of a kind (`REGISTRY`) under a name, empty where it bears its kind's.
     `timeout` is the number of seconds without a byte after which an upstream counts as stalled,

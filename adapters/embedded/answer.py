@@ -41,6 +41,8 @@ from adapters.lines import ServerSentEvent, SseDecoder
 from adapters.waits import retry_after_s
 
 MAX_MESSAGE = 300
+LOADING = "Loading model"
+"""What llama.cpp answers meanwhile, with a 503."""
 _KIND_OF_STATUS: Mapping[int, ErrorKind] = {
     **dict.fromkeys(range(300, 400), ErrorKind.BAD_RESPONSE),
     401: ErrorKind.AUTH,
@@ -49,13 +51,14 @@ _KIND_OF_STATUS: Mapping[int, ErrorKind] = {
     413: ErrorKind.TOO_LARGE,
     429: ErrorKind.RATE_LIMIT,
     501: ErrorKind.UNSUPPORTED,
-    503: ErrorKind.LOADING,  # what llama.cpp answers meanwhile
+    503: ErrorKind.OVERLOADED,
 }
 _SCOPES: Mapping[ErrorKind, Scope] = {
     ErrorKind.AUTH: Scope.KEY,
     ErrorKind.MODEL_MISSING: Scope.MODEL,
     ErrorKind.RATE_LIMIT: Scope.MODEL,
     ErrorKind.LOADING: Scope.PROVIDER,
+    ErrorKind.OVERLOADED: Scope.PROVIDER,
     ErrorKind.SERVER: Scope.PROVIDER,
     ErrorKind.BAD_RESPONSE: Scope.PROVIDER,
 }
@@ -189,6 +192,8 @@ def _kind(error: Json, status: int | None, body: Json) -> tuple[ErrorKind, str |
         return ErrorKind.CONTEXT, "messages"
     if status is None:
         return ErrorKind.SERVER, None
+    if status == 503 and error.get("message") == LOADING:
+        return ErrorKind.LOADING, None
     if kind := _KIND_OF_STATUS.get(status):
         return kind, None
     if status >= 500:

@@ -18,7 +18,7 @@ from proxy.limits.unable import Unable
 from proxy.providers import pooled
 from proxy.redact import Redactor
 from proxy.routing.candidates import Chooser
-from proxy.routing.images import ImageFetcher
+from proxy.routing.image_urls import ImageFetcher
 from proxy.routing.keys import Keys
 from proxy.routing.loading import Loading
 from proxy.routing.operations import Operations, operations_of

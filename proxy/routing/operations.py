@@ -37,7 +37,7 @@ from proxy.routing.embeddings import Embeddings
 from proxy.routing.fanout import fan_out
 from proxy.routing.first import until_content
 from proxy.routing.hearing import Hearing
-from proxy.routing.images import ImageFetcher, ImageFetchError
+from proxy.routing.image_urls import ImageFetcher, ImageFetchError
 from proxy.routing.jsontext import only_json
 from proxy.routing.painting import Painting
 from proxy.routing.pin import Pin

@@ -36,7 +36,7 @@ from proxy.routing.candidates import Chooser, Plan, Preference
 from proxy.routing.demands import demands
 from proxy.routing.failed import final_error, no_larger
 from proxy.routing.first import EmptyAnswerError, is_plain, until_end
-from proxy.routing.images import ImageFetcher
+from proxy.routing.image_urls import ImageFetcher
 from proxy.routing.keys import Keys
 from proxy.routing.line import Lines
 from proxy.routing.loading import Loading

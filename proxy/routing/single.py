@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from adapters.base import Adapter, Capabilities
 from proxy.routing.conversion import Album
 from proxy.routing.first import until_kind
-from proxy.routing.images import ImageFetcher
+from proxy.routing.image_urls import ImageFetcher
 
 R = TypeVar("R")
 

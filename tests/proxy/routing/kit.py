@@ -20,7 +20,7 @@ from proxy.limits.ticket import Seats
 from proxy.limits.windows import Limits
 from proxy.routing.answer import Answer
 from proxy.routing.candidates import Chooser, Preference
-from proxy.routing.images import ImageFetcher
+from proxy.routing.image_urls import ImageFetcher
 from proxy.routing.operations import OPERATIONS, Operations
 from proxy.routing.receipt import Receipt
 from proxy.routing.router import Router

@@ -8,8 +8,8 @@ from base64 import b64decode
 import httpx
 import pytest
 
-from proxy.routing.images import ImageFetcher
-from tests.proxy.routing.images.kit import (
+from proxy.routing.image_urls import ImageFetcher
+from tests.proxy.routing.image_urls.kit import (
     PNG,
     PUBLIC_IP,
     Recorder,

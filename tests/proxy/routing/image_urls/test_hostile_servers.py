@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from proxy.routing.images import ImageFetcher
-from tests.proxy.routing.images.kit import (
+from proxy.routing.image_urls import ImageFetcher
+from tests.proxy.routing.image_urls.kit import (
     PNG,
     Recorder,
     asking,
