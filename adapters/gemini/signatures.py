@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -11,10 +12,16 @@ import orjson
 from adapters.base import Json
 from adapters.gemini.parts import texts
 
+MOST_TEXTS, MOST_CHARS = 16, 4000
+"""Of what was asked: all of it would be gone through once more for each of many calls."""
+
 
 def key_of_content(name: str, arguments: Any, before: Sequence[Json]) -> str:
     """The key of a call by what it says, and what the user had asked in the messages before it."""
     asked = next((one for one in reversed(before) if one["role"] == "user"), {})
-    said = [name, arguments, *texts(asked.get("content"))]
+    begin = islice(
+        texts(asked.get("content")), MOST_TEXTS
+    )  # or each of many calls goes through all
+    said = [name, arguments, *(text[:MOST_CHARS] for text in begin)]
     text = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
     return f"gemini-call:{hashlib.sha256(text).hexdigest()}"
