@@ -24,8 +24,6 @@ LARGE = {
     "sqlalchemy",
     "sqlmodel",
 }
-OF_OLLAMA = {"ollama", "httpcore"}
-"""What is loaded once a running Ollama has been asked for its models, so that requests need not."""
 OF_TRANSPORT = {"httpcore"} if CHOSEN.get(NAME) == "httpx" else set[str]()
 
 
@@ -49,8 +47,7 @@ def test_an_idle_server_has_loaded_nothing_large(fakes: Fakes, tmp_path: Path, o
     host = {} if ollama == "there" else {"OLLAMA_HOST": "127.0.0.1:1"}
     with process(fakes, tmp_path, PYTHONPROFILEIMPORTTIME="1", **host) as server:
         assert ask(server.port, request("GET", "/health/ready")).status == 200
-        expected = OF_OLLAMA if ollama == "there" else set[str]()
-        assert large_ones(ended(server)) == expected | OF_TRANSPORT
+        assert large_ones(ended(server)) == OF_TRANSPORT
 
 
 @pytest.mark.parametrize(
@@ -70,7 +67,7 @@ def test_a_new_server_loads_what_the_one_that_answers_needs(
         fakes, tmp_path, PYTHONPROFILEIMPORTTIME="1", POINTSMAN_DATABASE_URL=url
     ) as server:
         assert ask(server.port, post(body_of(provider))).status == 200
-        assert large_ones(ended(server)) == expected | OF_OLLAMA | OF_TRANSPORT
+        assert large_ones(ended(server)) == expected | OF_TRANSPORT
 
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT provider FROM requests").fetchall() == [(provider,)]

@@ -20,8 +20,8 @@ pytestmark = pytest.mark.anyio
 
 
 @contextlib.asynccontextmanager
-async def _over(fake: OllamaFake, **given: Any) -> AsyncIterator[OllamaAdapter]:
-    settings = OllamaSettings(name="ollama", base_url=fake.url, model="llama3.2", **given)
+async def _over(url: str, **given: Any) -> AsyncIterator[OllamaAdapter]:
+    settings = OllamaSettings(name="ollama", base_url=url, model="llama3.2", **given)
     upstream = upstream_of(Settings())
     ollama = OllamaAdapter(settings, upstream, LruMemory())
     yield ollama
@@ -31,7 +31,7 @@ async def _over(fake: OllamaFake, **given: Any) -> AsyncIterator[OllamaAdapter]:
 
 async def test_a_model_is_loaded_as_a_chat_would_have_it() -> None:
     with OllamaFake() as fake:
-        async with _over(fake, num_ctx=8192, keep_alive="30m") as ollama:
+        async with _over(fake.url, num_ctx=8192, keep_alive="30m") as ollama:
             assert isinstance(ollama, Loads)
             assert await ollama.is_loaded("llama3.2") is False
             await ollama.load("llama3.2")
@@ -44,7 +44,7 @@ async def test_a_model_is_loaded_as_a_chat_would_have_it() -> None:
 
 async def test_what_is_a_clouds_is_not_loaded_here() -> None:
     with OllamaFake() as fake:
-        async with _over(fake) as ollama:
+        async with _over(fake.url) as ollama:
             assert await ollama.is_loaded("gpt-oss:120b-cloud") is None
             await ollama.load("gpt-oss:120b-cloud")
             assert fake.requests == []
@@ -55,14 +55,12 @@ async def test_a_server_that_does_not_tell_is_believed_to_know_nothing(body: byt
     with OllamaFake() as fake:
         fake.chat_paths = ("/api/ps",)
         fake.then(Fault(answer=Answer(200, (), (body,))))
-        async with _over(fake) as ollama:
+        async with _over(fake.url) as ollama:
             assert await ollama.is_loaded("llama3.2") is None
 
 
 async def test_nor_does_a_server_that_is_gone() -> None:
-    with OllamaFake() as gone:
-        pass
-    async with _over(gone) as ollama:
+    async with _over("http://127.0.0.1:1") as ollama:
         assert await ollama.is_loaded("llama3.2") is None
 
 
@@ -70,7 +68,7 @@ async def test_an_answer_tells_how_long_its_model_was_loaded() -> None:
     with OllamaFake() as fake:
         fake.cold = Gate()
         fake.cold.open()
-        async with _over(fake) as ollama:
+        async with _over(fake.url) as ollama:
             found = []
             for _ in range(2):
                 asked = ChatRequest("llama3.2", ({"role": "user", "content": "Hi."},))
