@@ -22,7 +22,7 @@ def scripted(
 ) -> dict[str, type[ScriptedAdapter]]:
     """Let these providers be all there are."""
     registry = {name: adapter_class(name, **attributes) for name in names}
-    for module in ("app", "providers"):
+    for module in ("routing.open", "providers"):
         patch.setattr(f"proxy.{module}.REGISTRY", registry)
     patch.setattr("proxy.providers.STANDING", tuple(registry))
     return registry
