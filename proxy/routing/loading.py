@@ -17,6 +17,8 @@ from proxy.routing.receipt import Receipt
 log = logging.getLogger("pointsman.router")
 
 LATE_KINDS = frozenset({ErrorKind.TIMEOUT_FIRST_BYTE, ErrorKind.STALL})
+LOOK_AFTER_S = 0.1
+"""Who has begun to answer by then has loaded nothing, and is not asked."""
 T = TypeVar("T")
 
 
@@ -80,6 +82,7 @@ class Loading:
                 self._end(candidate)
 
     async def _look(self, adapter: Loads, candidate: Candidate) -> bool:
+        await asyncio.sleep(LOOK_AFTER_S)
         if await adapter.is_loaded(candidate.model) is not False:
             return False
         self._begin(candidate)
