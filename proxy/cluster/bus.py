@@ -24,7 +24,7 @@ NEWS = f"{PREFIX}news"
 REPLICAS = f"{PREFIX}replicas"
 KEPT_NEWS = 4096
 BLOCK_MS = 1000
-SEEN_S = 3.0
+SEEN_S = 10.0
 """For so long after its last word another server counts as one that shares."""
 PASSING = ("NOSCRIPT", "LOADING", "READONLY", "MASTERDOWN", "OOM", "BUSY", "CLUSTERDOWN", "MISCONF")
 """Refusals of a server that begins, changes its role, or is full."""
