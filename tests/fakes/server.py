@@ -185,19 +185,22 @@ class FakeServer:
     def __enter__(self) -> Self:
         listener = socket.create_server(("127.0.0.1", self.port), backlog=1024)
         self.port = listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._run, args=(listener,), daemon=True)
+        serving = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(listener, serving), daemon=True)
         self._thread.start()
+        serving.wait()  # else the end might come before the beginning
         return self
 
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
-    def _run(self, listener: socket.socket) -> None:
+    def _run(self, listener: socket.socket, serving: threading.Event) -> None:
         asyncio.set_event_loop(self._loop)
         server = self._loop.run_until_complete(
             self._loop.create_server(lambda: _Connection(self, self._loop), sock=listener)
         )
+        serving.set()
         try:
             self._loop.run_forever()
         finally:
