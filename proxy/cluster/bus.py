@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
@@ -37,7 +37,8 @@ class AwayError(Exception):
 class Bus:
     """Calls of Valkey. After one that fails none is made until `ping` says that it is back.
 
-    What is asked for while an answer is awaited goes out together, over one connection.
+    What is asked for while an answer is awaited goes out together, over one connection. `turned`
+    is called whenever `is_up` has changed.
     """
 
     def __init__(self, url: str) -> None:
@@ -48,6 +49,7 @@ class Bus:
         self._asked: list[tuple[tuple[Any, ...], asyncio.Future[Any]]] = []
         self._asking: asyncio.Task[None] | None = None
         self.is_up = False
+        self.turned: Callable[[], None] = lambda: None
 
     async def open(self) -> None:
         """Load the library, in a thread: it takes a tenth of a second. ImportError without it."""
@@ -63,13 +65,16 @@ class Bus:
     async def ping(self) -> bool:
         """Whether it answers in time; calls are made again from then on."""
         try:
+            if self.is_up:
+                await _soon(self._client.ping(), PATIENCE_S * 4)
+                return True
             for script in (ADMIT, SETTLE, RELEASE):
                 asking = self._client.script_load(script)
                 self._scripts[script] = await _soon(asking, PATIENCE_S * 4)
         except AwayError:
-            self.is_up = False
+            self._turn(is_up=False)
         else:
-            self.is_up = True
+            self._turn(is_up=True)
         return self.is_up
 
     async def admit(self, keys: Sequence[str], args: Sequence[Any]) -> list[int]:
@@ -118,6 +123,14 @@ class Bus:
                     with contextlib.suppress(orjson.JSONDecodeError):
                         yield after, orjson.loads(fields[b"news"])
 
+    def _turn(self, *, is_up: bool, why: object = "to a ping") -> None:
+        if is_up == self.is_up:
+            return
+        self.is_up = is_up
+        if not is_up:
+            log.warning("Valkey does not answer (%s)", why)
+        self.turned()
+
     async def _run(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
         name = self._scripts.get(script)
         return await self._ask("EVALSHA", name, len(keys), *(PREFIX + key for key in keys), *args)
@@ -142,9 +155,7 @@ class Bus:
                 try:
                     found = await self._answers([command for command, _ in asked])
                 except AwayError as error:
-                    if self.is_up:
-                        log.warning("Valkey does not answer (%s)", error)
-                    self.is_up = False
+                    self._turn(is_up=False, why=error)
                     found = [error] * len(asked)
                 for (_, answer), value in zip(asked, found, strict=True):
                     if not answer.done():

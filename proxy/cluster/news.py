@@ -6,6 +6,7 @@ Each is told as the state that it has come to, so that it does no harm to hear i
 from __future__ import annotations
 
 import base64
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
@@ -20,6 +21,8 @@ from proxy.limits.retired import Gone, Retired
 from proxy.routing.sessions import Sessions, Stay
 
 MAX_SIGNATURE = 64 * 1024
+MAX_WAITING = 1024
+"""So much is kept to be told while Valkey is away; the oldest is given up."""
 Told = dict[str, Any]
 
 
@@ -41,7 +44,7 @@ class News:
         self._chosen = chosen
         self._setbacks: dict[Place, tuple[int, bool]] = {}
         self._gone: set[Gone] = set()
-        self._waiting: list[Told] = []
+        self._waiting: deque[Told] = deque(maxlen=MAX_WAITING)
         memory.tell = self._signed
         sessions.tell = self._stayed
 
@@ -54,9 +57,10 @@ class News:
         self._waiting.append({"of": "choice"})
 
     def fresh(self) -> Iterator[Told]:
-        """What is new since this was last called."""
-        waiting, self._waiting = self._waiting, []
-        yield from waiting
+        """What is new; each counts as told when the next is asked for, and else is new still."""
+        while self._waiting:
+            yield self._waiting[0]
+            self._waiting.popleft()
         yield from self._fresh_setbacks()
         gone = set(self._retired.gone())
         for one in gone - self._gone:
@@ -64,10 +68,6 @@ class News:
         for one in self._gone - gone:
             yield {"of": "back", "provider": one.provider, "model": one.model}
         self._gone = gone
-
-    def untold(self, news: Told) -> None:
-        """It could not be told: it is new still."""
-        self._waiting.append(news)
 
     def heard(self, news: Told, age_s: float) -> None:
         """Take over what another server told so long ago; what cannot be read is passed over."""

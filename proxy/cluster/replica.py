@@ -65,6 +65,7 @@ class Replica:
         self._servers = 1
         self._tried = asyncio.Event()
         self.problem: str | None = None
+        bus.turned = self._turned
 
     async def agree(self, admit: Callable[[], Ticket | list[Wait]]) -> Ticket | list[Wait]:
         """The leave that `admit` gives and the others give as well, or what stands before it."""
@@ -94,7 +95,6 @@ class Replica:
         try:
             refusal = await self._bus.admit(keys, args)
         except AwayError:
-            self._changed()
             ticket.unused()
             return False  # leave of its own share is what it needs now
         except BaseException:
@@ -160,19 +160,20 @@ class Replica:
                 await self._quietly(self._count)
             if self._bus.is_up and not was:
                 self._news.join()
-            if self._bus.is_up != was or not self._tried.is_set():
-                self._changed()
+                log.info("Valkey answers: limits are kept by %d servers together", self._servers)
+            if not self._tried.is_set():
+                self._turned()
                 self._tried.set()
             await self._sleep(HERE_S if self._bus.is_up else HERE_S / 4)
 
     async def _count(self) -> None:
         self._servers = max(1, await self._bus.here(self.id))
 
-    def _changed(self) -> None:
+    def _turned(self) -> None:
+        """Valkey has come or gone: from this moment on the limits are those of all, or a share."""
         if self._bus.is_up:
             self.problem = None
             self._health.share(1)
-            log.info("Valkey answers: limits are kept together by %d servers", self._servers)
             return
         self._health.share(self._servers)
         self.problem = f"Valkey does not answer: 1/{self._servers} of each limit is used here"
@@ -213,11 +214,7 @@ class Replica:
 
     async def _tell(self) -> None:
         for news in self._news.fresh():
-            try:
-                await self._bus.tell({"by": self.id, **news})
-            except AwayError:
-                self._news.untold(news)
-                raise
+            await self._bus.tell({"by": self.id, **news})
 
     async def _settle(self, *, everything: bool = False) -> None:
         for held in list(self._held):
@@ -236,7 +233,6 @@ class Replica:
         try:
             return await work()
         except AwayError:
-            self._changed()
             return None
 
 
