@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from adapters.errors import AdapterError, ErrorKind, Scope
+
 BARRING_STATUS = frozenset({402, 403, 451})
 """No request is at fault by these; which of key and account is, the words tell."""
 MAX_QUOTED_CHARS = 400
@@ -54,6 +56,19 @@ def page_title(content: bytes) -> str | None:
         return None
     found = _TITLE.search(content[:20_000])
     return _shown(found[1].decode("utf-8", "replace")) if found else ""
+
+
+def page_refusal(provider: str, status: int, content: bytes) -> AdapterError | None:
+    """The error that a web page in place of an answer means; None if it is no page."""
+    if status not in BARRING_STATUS or (title := page_title(content)) is None:
+        return None
+    return AdapterError(
+        ErrorKind.ACCOUNT,
+        told(status, "", title),
+        provider=provider,
+        status=status,
+        scope=Scope.PROVIDER,
+    )
 
 
 def quoted(message: str, secret: str | None = None) -> str:

@@ -244,3 +244,15 @@ def _word(told: str | None) -> str | None:
     if not told or (len(told) <= MAX_WORD and told.isascii() and told.isprintable()):
         return told
     return "".join(c if c.isprintable() else " " for c in told[:MAX_WORD])
+
+
+def no_such_model(provider: str) -> AdapterError:
+    """The error of a name that no model of the provider's can have; nothing is sent."""
+    return AdapterError(
+        ErrorKind.MODEL_MISSING,
+        "there is no model of this name; /v1/models lists them",
+        provider=provider,
+        scope=Scope.MODEL,
+        phase=Phase.BEFORE_SEND,
+        param="model",
+    )

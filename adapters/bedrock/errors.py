@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import orjson
 
-from adapters.account import BARRING_STATUS, is_of_account, page_title, quoted, told
+from adapters.account import is_of_account, page_refusal, quoted
 from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
 from adapters.bedrock.settings import KIND
 from adapters.cannot import cannot
@@ -122,14 +122,8 @@ def refusal(
 ) -> AdapterError:
     """The error that an answer of status 300 or above means; its body has been read."""
     status = response.status_code
-    if status in BARRING_STATUS and (page := page_title(response.content)) is not None:
-        return AdapterError(
-            ErrorKind.ACCOUNT,
-            told(status, "", page),
-            provider=KIND,
-            status=status,
-            scope=Scope.PROVIDER,
-        )
+    if page := page_refusal(KIND, status, response.content):
+        return page
     body = _body(response.content)
     name = response.headers.get("x-amzn-errortype") or body.get("__type") or body.get("code")
     return failure(

@@ -7,8 +7,9 @@ import hashlib
 import re
 from urllib.parse import quote
 
-from adapters.base import AdapterError, ErrorKind, Phase, Scope
+from adapters.base import AdapterError, ErrorKind, Phase
 from adapters.bedrock.settings import KIND
+from adapters.errors import no_such_model
 
 MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,2047}", re.ASCII)
 _TOOL = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
@@ -30,14 +31,7 @@ def refused(
 def model_path(model: str, operation: str) -> str:
     """Where a model is asked; an ARN is one step of the path. Raises AdapterError."""
     if not MODEL.fullmatch(model) or ".." in model:
-        raise AdapterError(
-            ErrorKind.MODEL_MISSING,
-            "there is no model of this name; /v1/models lists them",
-            provider=KIND,
-            scope=Scope.MODEL,
-            phase=Phase.BEFORE_SEND,
-            param="model",
-        )
+        raise no_such_model(KIND)
     return f"/model/{quote(model, safe='-._~')}/{operation}"
 
 

@@ -73,10 +73,6 @@ class BedrockSettings(ProviderSettings):
         return True
 
     @property
-    def joins_unasked(self) -> bool:
-        return not self.billed
-
-    @property
     def gen_ai_name(self) -> str:
         return "aws.bedrock"
 

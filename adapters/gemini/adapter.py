@@ -21,7 +21,7 @@ import orjson
 from msgspec.structs import replace
 from pydantic import Field
 
-from adapters.account import BARRING_STATUS, page_title, told
+from adapters.account import page_refusal
 from adapters.base import (
     AdapterError,
     Availability,
@@ -302,17 +302,10 @@ def refusal(
     As `adapter_error` has it of the SDK's, which is not loaded for this.
     """
     now = now or datetime.now(UTC)
-    status = response.status_code
-    if status in BARRING_STATUS and (title := page_title(response.content)) is not None:
-        return AdapterError(
-            ErrorKind.ACCOUNT,
-            told(status, "", title),
-            provider=NAME,
-            status=status,
-            scope=Scope.PROVIDER,
-        )
+    if page := page_refusal(NAME, response.status_code, response.content):
+        return page
     return api_error(
-        status,
+        response.status_code,
         error_body(response.content),
         told_wait_s=retry_after_s(response.headers, now),
         secret=secret,

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import re
 
-from adapters.base import AdapterError, ErrorKind, Phase, Scope
+from adapters.errors import no_such_model
 from adapters.gemini.errors import NAME
 
 MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
@@ -22,14 +22,7 @@ def model_id(model: str) -> str:
     """
     name = model.removeprefix("models/")
     if not MODEL.fullmatch(name) or ".." in name or "/" in name or ":" in name:
-        raise AdapterError(
-            ErrorKind.MODEL_MISSING,
-            "there is no model of this name; /v1/models lists them",
-            provider=NAME,
-            scope=Scope.MODEL,
-            phase=Phase.BEFORE_SEND,
-            param="model",
-        )
+        raise no_such_model(NAME)
     return name
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import httpx
 import orjson
 
-from adapters.account import BARRING_STATUS, is_of_account, page_title, quoted, told
+from adapters.account import is_of_account, page_refusal, quoted
 from adapters.base import AdapterError, ErrorKind, Phase, Scope
 from adapters.cannot import cannot
 from adapters.errors import Cannot
@@ -126,12 +126,11 @@ def refusal_error(
 
 def refusal(response: httpx.Response, *, model: str, secret: str) -> AdapterError:
     """The error that an answer of status 300 or above means; its body has been read."""
-    status = response.status_code
-    if status in BARRING_STATUS and (title := page_title(response.content)) is not None:
-        return page_error(status, title)
+    if page := page_refusal(NAME, response.status_code, response.content):
+        return page
     return refusal_error(
         error_text(response.content),
-        status,
+        response.status_code,
         model=model,
         secret=secret,
         retry_after_s=retry_after_s(response.headers, datetime.now(UTC)),
@@ -147,17 +146,6 @@ def _lacking(kind: ErrorKind, text: str) -> Cannot | None:
     if lacking is None or (is_broken and not lacking.what.startswith(("image", "audio"))):
         return None
     return lacking
-
-
-def page_error(status: int, title: str) -> AdapterError:
-    """The error that a web page in place of an answer means: it says nothing of the key."""
-    return AdapterError(
-        ErrorKind.ACCOUNT,
-        told(status, "", title),
-        provider=NAME,
-        status=status,
-        scope=Scope.PROVIDER,
-    )
 
 
 def _meaning(text: str, status: int | None, *, is_cloud: bool) -> _Meaning:

@@ -66,10 +66,6 @@ class OpenAISettings(ProviderSettings):
         return True
 
     @property
-    def joins_unasked(self) -> bool:
-        return not self.billed
-
-    @property
     def default_model(self) -> str:
         return self.of.model
 
