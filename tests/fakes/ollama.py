@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from tests.fakes.gate import Gate
 from tests.fakes.model import Json, Result, Said, Seen, say, tokens
 from tests.fakes.ollama_embed import embed
 from tests.fakes.ollama_rules import (
@@ -23,7 +24,7 @@ from tests.fakes.ollama_rules import (
     parse_generate,
     refuse,
 )
-from tests.fakes.server import Answer, FakeServer, Fault, Gate, RefusalError, Request, json_answer
+from tests.fakes.server import Answer, FakeServer, Fault, RefusalError, Request, json_answer
 
 CREATED_AT = "2026-11-01T12:00:00.123456789Z"
 

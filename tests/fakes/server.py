@@ -21,6 +21,8 @@ from urllib.parse import parse_qsl, unquote
 
 import httptools
 
+from tests.fakes.gate import Gate
+
 REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found"}
 
 
@@ -68,25 +70,6 @@ class RefusalError(Exception):
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.body)
         self.answer = answer
-
-
-class Gate:
-    """Where an answer waits until the test lets it go on; may be opened from any thread."""
-
-    def __init__(self) -> None:
-        self._opened = threading.Event()
-        self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
-
-    def open(self) -> None:
-        self._opened.set()
-        for loop, event in self._waiters:
-            loop.call_soon_threadsafe(event.set)
-
-    async def passed(self) -> None:
-        event = asyncio.Event()
-        self._waiters.append((asyncio.get_running_loop(), event))
-        if not self._opened.is_set():
-            await event.wait()
 
 
 @dataclass(frozen=True, slots=True)

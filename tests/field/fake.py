@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tests.fakes.gate import Gate
 from tests.fakes.model import tokens
-from tests.fakes.server import Answer, FakeServer, Fault, Gate, Request, json_answer
+from tests.fakes.server import Answer, FakeServer, Fault, Request, json_answer
 from tests.faults.dialects import DIALECTS, Dialect, Streamed
 from tests.field.checks import failing
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from pydantic import SecretStr
 from adapters import STANDING
 from adapters.base import PLACEHOLDER_KEYS
 from proxy import settings as module
-from proxy.__main__ import serve
 from proxy.providers import in_the_clear
 from proxy.settings import (
     Settings,
@@ -326,31 +324,6 @@ def test_an_address_is_shown_without_user_and_password(load: Callable[..., Setti
 
         assert "***@host:1/?x=1" in str(caught.value)
         assert "pa55word" not in str(caught.value)
-
-
-def test_child_processes_get_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    url = "postgresql://me:pa55word@db/x"
-    secret = {
-        "GROQ_API_KEY": "gsk-one",
-        "POINTSMAN_API_KEYS": "notes:two-three",
-        "POINTSMAN_DATABASE_URL": url,
-        "POINTSMAN_SHARED_URL": "valkey://:pa55word@db",
-    }
-    for name, value in {**secret, "GROQ_MODEL": "m", "POINTSMAN_PORT": "0"}.items():
-        monkeypatch.setenv(name, value)
-    seen: dict[str, str] = {}
-
-    def run(_settings: Settings, listener: socket.socket) -> None:
-        listener.close()
-        seen.update(os.environ)
-
-    monkeypatch.setattr("proxy.server.run", run)
-
-    serve(load_settings())
-
-    assert seen["GROQ_MODEL"] == "m"
-    assert seen["PATH"]
-    assert secret.keys().isdisjoint(seen)
 
 
 def test_a_key_that_goes_out_unencrypted_is_warned_of(load: Callable[..., Settings]) -> None:

@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from proxy.store.storage import Storage
-from tests.fakes.server import Fault, Gate
+from tests.fakes.gate import Gate
+from tests.fakes.server import Fault
 from tests.proxy.doors.talks import TALKS
 from tests.security.kit import (
     Fakes,

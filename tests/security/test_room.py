@@ -12,7 +12,8 @@ from proxy.errors import ApiError
 from proxy.gate import body as body_module
 from proxy.gate.body import read_body
 from proxy.gate.room import SMALL_BODY_BYTES, Admission, Place, Room
-from tests.fakes.server import Fault, Gate
+from tests.fakes.gate import Gate
+from tests.fakes.server import Fault
 from tests.security.kit import Fakes, ask, body_of, connect, post, read_reply, serving, settings_for
 
 pytestmark = pytest.mark.anyio

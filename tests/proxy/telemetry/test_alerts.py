@@ -24,7 +24,8 @@ from proxy.store.prices import Price
 from proxy.telemetry.alerts import LEAST_REQUESTS, Alarm, Reading
 from proxy.telemetry.webhook import post
 from tests.admin.kit import Desk, desk
-from tests.fakes.server import Answer, FakeServer, Fault, Gate, Request
+from tests.fakes.gate import Gate
+from tests.fakes.server import Answer, FakeServer, Fault, Request
 from tests.proxy.kit import failure
 from tests.proxy.store.test_rows import NEAR, answered, row, script
 from tests.proxy.upstream.raw_server import always, answer, raw_server

@@ -9,7 +9,8 @@ import httpx
 import ollama
 import pytest
 
-from tests.fakes.server import Fault, Gate
+from tests.fakes.gate import Gate
+from tests.fakes.server import Fault
 from tests.proxy.doors.exchange.kit import LONG_S
 from tests.security.kit import Fakes, serving, settings_for
 
