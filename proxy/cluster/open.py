@@ -29,5 +29,5 @@ def replica_of(
         return None
     news = News(health, retired, router.sessions, memory, storage.look)
     replica = Replica(Bus(url), health, news, preferences)
-    router.agree = replica.agree
+    router.permits.agree = replica.agree
     return replica

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,12 +22,12 @@ from adapters.aside import aside
 from adapters.base import Adapter, AdapterError, Capabilities, ErrorKind, Finish, Warn
 from proxy.background import Background
 from proxy.candidate import Candidate
-from proxy.errors import ApiError, overloaded, spread
+from proxy.errors import ApiError, spread
 from proxy.gate.work import Work
 from proxy.limits.health import Health
-from proxy.limits.limit_log import log_use, log_wait
+from proxy.limits.limit_log import log_use
 from proxy.limits.patience import FAIR_SHARE_S, Longest, Patience, streamed_of
-from proxy.limits.ticket import ONE_CALL, Ticket, Wait
+from proxy.limits.ticket import ONE_CALL, Ticket
 from proxy.redact import Redactor
 from proxy.routing.answer import Answer, empty_answer
 from proxy.routing.attempts import Attempts
@@ -38,10 +38,10 @@ from proxy.routing.failed import final_error, no_larger
 from proxy.routing.first import EmptyAnswerError, is_plain, until_end
 from proxy.routing.image_urls import ImageFetcher
 from proxy.routing.keys import Keys
-from proxy.routing.line import Lines
 from proxy.routing.loading import Loading
 from proxy.routing.operations import OPERATIONS, Operation, Operations
 from proxy.routing.pause import pause_s
+from proxy.routing.permits import Permits
 from proxy.routing.pools import Pools
 from proxy.routing.receipt import Receipt
 from proxy.routing.sessions import Sessions, Talk
@@ -49,8 +49,6 @@ from proxy.routing.split import arm_of
 from proxy.routing.strict import refuse_drops
 
 log = logging.getLogger("pointsman.router")
-
-Agree = Callable[[Callable[[], Ticket | list[Wait]]], Awaitable[Ticket | list[Wait]]]
 
 
 class Router:
@@ -60,7 +58,7 @@ class Router:
     that clients are told to come back. `answered` holds the providers that have given an answer
     since the start. `windows` tells how many tokens each candidate takes, where that is known;
     `relist` sees to it that a provider's list of models is as fresh as it can be had. `keys` are
-    those of the providers that have several. `agree` admits by what other servers have used, too.
+    those of the providers that have several.
     """
 
     def __init__(
@@ -101,10 +99,10 @@ class Router:
         self._clock = clock
         self._sleep = sleep
         self._chance = chance
-        self._budget, self._lines = RetryBudget(clock), Lines()
+        self._budget = RetryBudget(clock)
+        self.permits = Permits(health, self._budget, clock, sleep)
         self._patience = patience or Patience({}, frozenset())
         self.sessions = Sessions(clock) if sessions is None else sessions
-        self.agree: Agree | None = None
         self._pools, self._keys = pools, keys or Keys({})
         self._plan = self._keys.planned(chooser.plan)
         self._loading = loading or Loading(adapters, Background())
@@ -204,7 +202,7 @@ class Router:
             await self._sleep(pause_s(attempts))
 
     async def _attempt(self, attempts: Attempts) -> Answer:
-        ticket = await self._leave(attempts)
+        ticket = await self.permits.permit(attempts)
         log_use(ticket)
         candidate = ticket.candidate
         began, streamed = self._clock(), streamed_of(attempts.request)
@@ -288,84 +286,6 @@ class Router:
         chooser.retired.answered(candidate.provider, candidate.model)
         if was := chooser.replaced_by(candidate, attempts.request.model, attempts.preference):
             attempts.receipt.warn(f"replaced={was}")
-
-    async def _leave(self, attempts: Attempts) -> Ticket:
-        """Leave to call the next candidate, waiting for it if that is worth while.
-
-        Raises the last AdapterError, with `attempts.waits` set, when nobody may be asked.
-        """
-        eligible = attempts.eligible()
-        key = attempts.plan.candidates
-        admit = partial(self._health.admit_first, eligible, attempts.tokens, attempts.calls)
-        if self._lines.is_empty(key):
-            leave = admit() if self.agree is None else await self.agree(admit)
-            if isinstance(leave, Ticket):
-                return self._within_budget(leave, attempts)
-            self._soonest_worth_waiting(leave, attempts)
-        if self._lines.is_full(key):
-            raise overloaded()
-        async with self._head_of_line(key, attempts):
-            while True:
-                leave = admit() if self.agree is None else await self.agree(admit)
-                if isinstance(leave, Ticket):
-                    return self._within_budget(leave, attempts)
-                wait = self._soonest_worth_waiting(leave, attempts)
-                wait_s = max(wait.at - self._clock(), 0.001)
-                if wait.is_full:
-                    attempts.receipt.warn(f"queued={wait.candidate.provider}")
-                else:
-                    log_wait(wait, wait_s)
-                attempts.max_wait_s -= wait_s
-                attempts.receipt.waited_s += wait_s
-                await self._sleep(wait_s)
-
-    @contextlib.asynccontextmanager
-    async def _head_of_line(
-        self, key: Sequence[Candidate], attempts: Attempts
-    ) -> AsyncIterator[None]:
-        """Come to the head of the line; raises as `_leave` does if that takes too long."""
-        began = self._clock()
-        try:
-            async with asyncio.timeout(attempts.max_wait_s) as patience, self._lines.head(key):
-                patience.reschedule(None)
-                attempts.max_wait_s -= self._clock() - began
-                yield
-        except TimeoutError:
-            attempts.waits = self._waits(attempts)
-            errors = attempts.errors(self._clock())
-            raise errors.pop() if errors else overloaded() from None
-
-    def _waits(self, attempts: Attempts) -> list[Wait]:
-        found = (self._wait(candidate, attempts) for candidate in attempts.eligible())
-        return [wait for wait in found if wait]
-
-    def _wait(self, candidate: Candidate, attempts: Attempts) -> Wait | None:
-        calls = attempts.calls.get(candidate, 1)
-        return self._health.wait(candidate, attempts.tokens, calls)
-
-    def _within_budget(self, ticket: Ticket, attempts: Attempts) -> Ticket:
-        is_retry = any(ticket.candidate == tried for tried, _ in attempts.failures)
-        if is_retry and not self._budget.spend():
-            ticket.unused()
-            attempts.waits = ()
-            raise attempts.failures[-1][1].but()
-        if ticket.candidate != attempts.plan.candidates[0]:
-            for other in attempts.before(ticket.candidate):
-                if wait := self._wait(other, attempts):
-                    attempts.receipt.passed[other] = wait.why
-                    if wait.is_full:
-                        attempts.receipt.warn(f"spilled={other.provider}")
-        return ticket
-
-    def _soonest_worth_waiting(self, waits: Sequence[Wait], attempts: Attempts) -> Wait:
-        """The told wait that ends first, if that is soon enough; a guess is not waited for."""
-        now = self._clock()
-        latest = min(now + attempts.max_wait_s, attempts.deadline)
-        told = [wait for wait in waits if wait.told and wait.at <= latest]
-        if told:
-            return min(told, key=lambda wait: wait.at)
-        attempts.waits = waits
-        raise attempts.errors(now)[-1].but()
 
     async def _open(
         self, ticket: Ticket, attempts: Attempts, longest_s: float

@@ -350,7 +350,7 @@ class World:
 
     def waiting(self) -> int:
         """How many requests stand in line."""
-        return sum(self.parts.router._lines._waiting.values())
+        return sum(self.parts.router.permits._lines._waiting.values())
 
     def tasks(self) -> int:
         """The tasks of server and SDK, without the fakes'."""

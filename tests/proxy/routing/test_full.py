@@ -23,7 +23,7 @@ async def test_who_waits_for_a_turn_gets_it_when_a_call_has_ended(build: Build) 
         if len(station.clock.slept) == 3:
             await answer.aclose()
 
-    station.router._sleep = sleep_until_it_ends
+    station.router.permits._sleep = sleep_until_it_ends
     await station.ask("north/a-model")
 
     assert station.receipt.warnings == ["queued=north"]
