@@ -359,4 +359,8 @@ class World:
     async def settled(self) -> None:
         """Returns when no call is open upstream and every task of a request has ended."""
         await until(lambda: all(fake.counts.busy == 0 for fake in self.fakes.values()))
-        await until(lambda: self.tasks() <= self._baseline)
+        try:
+            await until(lambda: self.tasks() <= self._baseline)
+        except TimeoutError:
+            left = [task for task in asyncio.all_tasks() if task.get_name() != TASK_NAME]
+            raise AssertionError(f"more than {self._baseline}: {left}") from None
