@@ -37,16 +37,22 @@ KEYS = {"groq": "gsk_PlantedSecretOfGroq42", "gemini": "AIzaPlantedSecretOfGemin
 PROMPT = "canary-prompt-7f3a"
 MESSAGES: Any = [{"role": "user", "content": PROMPT}]
 TLS = ssl.create_default_context()  # made once, since loading the roots takes long
-PATIENCE_S = 5.0
+PATIENCE_S = 20.0
+TURN_S = 0.001
 SILENCE_S = 0.2
 """The provider's timeout in tests that let it pass; else it is `PATIENCE_S`."""
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    """Returns when `holds()` does; raises TimeoutError if that does not come."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not holds():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.001)
+    """Returns when `holds()` does; raises TimeoutError if that does not come.
+
+    Counted in turns of the loop: a machine that stands still for seconds is nobody's fault.
+    """
+    for _ in range(int(PATIENCE_S / TURN_S)):
+        if holds():
+            return
+        await asyncio.sleep(TURN_S)
+    raise TimeoutError
 
 
 class SlowResolver:

@@ -62,6 +62,8 @@ async def pieces_of(*pieces: bytes) -> AsyncIterator[bytes]:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Let the loop turn until `condition` holds."""
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 # nothing tells of it but the pool's own counts
-            await asyncio.sleep(0)
+    for _ in range(500_000):  # turns and not seconds: a machine may stand still for some
+        if condition():
+            return
+        await asyncio.sleep(0)
+    raise TimeoutError
