@@ -29,7 +29,7 @@ from proxy.console.responses import KeptResponses
 from proxy.console.status import Sources
 from proxy.console.watch import watch_of
 from proxy.doors import Entrance, for_desktops, request_at, speller_of
-from proxy.doors.exchange import Endpoint
+from proxy.doors.endpoint import Endpoint
 from proxy.doors.failures import HANDLERS
 from proxy.doors.models.catalog import Catalog
 from proxy.doors.open import Doors, patterns_of, service_of, turns_of

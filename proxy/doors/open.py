@@ -13,7 +13,7 @@ from adapters.upstream import Upstream
 from proxy.background import Background
 from proxy.clocks import Clocks
 from proxy.doors import DOORS, Entrance, keeping, listing, ollama
-from proxy.doors.exchange import Service
+from proxy.doors.endpoint import Service
 from proxy.doors.models.catalog import Catalog
 from proxy.doors.ollama.passing import passage_routes
 from proxy.doors.ollama.real import Real

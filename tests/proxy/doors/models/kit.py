@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from adapters.base import Model
 from proxy.doors import listing
-from proxy.doors.exchange import Endpoint, Service
+from proxy.doors.endpoint import Endpoint, Service
 from proxy.doors.models.catalog import Catalog
 from proxy.gate.guard import Guard
 from tests.proxy.kit import ScriptedAdapter
