@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import urllib.parse
 import urllib.request
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -29,6 +28,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from adapters import REGISTRY, STANDING
 from adapters.base import ProviderSettings, is_placeholder, variable
+from proxy.addresses import LOOPBACK_HOSTS, is_of_valkey, is_web_address, password_of, url_of
 from proxy.providers import (
     BadProvidersError,
     is_shared,
@@ -39,9 +39,6 @@ from proxy.providers import (
     told,
 )
 
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
-# What a server listens on at every address is no address to connect to.
-CONNECTABLE: Mapping[str, str] = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - shown, not bound
 CommaList = Annotated[tuple[str, ...], NoDecode]
 
 NEAR = 0.85
@@ -51,10 +48,6 @@ OTHERS = frozenset({"POINTSMAN_KEY"})
 
 class SettingsError(Exception):
     """A setting that cannot be used; its text is one line: the name, the value, what may be."""
-
-
-OF_VALKEY = ("valkey", "valkeys", "redis", "rediss")
-SHARED_SCHEMES = ("unix", *(a + b for a in OF_VALKEY for b in ("", "+cluster", "+sentinel")))
 
 
 class Settings(BaseSettings):
@@ -136,8 +129,7 @@ class Settings(BaseSettings):
     @field_validator("shared_url")
     @classmethod
     def _is_of_valkey(cls, url: SecretStr) -> SecretStr:
-        told = url.get_secret_value()
-        if told and told.partition("://")[0] not in SHARED_SCHEMES:
+        if url.get_secret_value() and not is_of_valkey(url.get_secret_value()):
             raise ValueError("has to begin with valkey://, valkeys:// or unix://")
         return url
 
@@ -180,7 +172,7 @@ class Settings(BaseSettings):
     @field_validator("alert_webhook")
     @classmethod
     def _is_a_web_address(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not _is_web_address(url.get_secret_value()):
+        if url is not None and not is_web_address(url.get_secret_value()):
             raise ValueError("must be an http:// or https:// address")
         return url
 
@@ -229,8 +221,7 @@ class Settings(BaseSettings):
 
     def url(self, port: int | None = None) -> str:
         """Where this machine reaches the server; `port` is given where the system has chosen it."""
-        host = CONNECTABLE.get(self.host, self.host)
-        return f"http://{f'[{host}]' if ':' in host else host}:{port or self.port}"
+        return url_of(self.host, port or self.port)
 
     def secrets(self) -> list[str]:
         """Every configured secret in the clear, for the filter that masks them in logs."""
@@ -239,7 +230,7 @@ class Settings(BaseSettings):
         urls = [settings.base_url for settings in self.providers.values()]
         urls += [self.database_url, self.shared_url.get_secret_value()]
         urls += proxies_of_environment().values()
-        passwords = [_password(url) for url in urls]
+        passwords = [password_of(url) for url in urls]
         shown = [key.get_secret_value() for key in keys if key]
         return [secret for secret in (*own, *shown, *passwords) if secret]
 
@@ -253,22 +244,6 @@ def own_folder() -> Path:
             "there is no home folder: set HOME or XDG_DATA_HOME to a folder of yours,"
             " or POINTSMAN_DATABASE_URL to where the choices are kept"
         ) from None
-
-
-def _password(url: str | None) -> str | None:
-    """The password in a URL, as it is written there."""
-    try:
-        return urllib.parse.urlsplit(url or "").password
-    except ValueError:
-        return None
-
-
-def _is_web_address(url: str) -> bool:
-    try:
-        parts = urllib.parse.urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
 
 
 def _comma_list(value: str) -> list[str]:
@@ -384,7 +359,7 @@ def proxies_of_environment() -> Mapping[str, str]:
         url = told.get(scheme) or told.get("all")
         if url:
             found[scheme] = url if "://" in url else f"http://{url}"
-            if not _is_web_address(found[scheme]):
+            if not is_web_address(found[scheme]):
                 name = scheme if told.get(scheme) else "all"
                 raise SettingsError(f"{name.upper()}_PROXY: must be an http:// or https:// address")
     return found

@@ -33,6 +33,7 @@ SDKS = {
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("adapters",),
     (
+        "proxy.addresses",
         "proxy.settings",
         "proxy.providers",
         "proxy.background",
