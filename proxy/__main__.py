@@ -6,6 +6,7 @@ import errno
 import gc
 import os
 import socket
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 )
 @click.option("--host", help="Address to listen on (POINTSMAN_HOST, 127.0.0.1).")
 @click.option("--port", help="Port to listen on (POINTSMAN_PORT, 8000).")
+@click.option("--workers", help="Processes that serve, on this machine (POINTSMAN_WORKERS, 1).")
 @click.option(
     "--env-file",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -33,13 +35,19 @@ if TYPE_CHECKING:
 )
 @click.version_option(version("pointsman"), prog_name="pointsman")
 @click.pass_context
-def main(context: click.Context, host: str | None, port: str | None, env_file: Path | None) -> None:
+def main(
+    context: click.Context,
+    host: str | None,
+    port: str | None,
+    workers: str | None,
+    env_file: Path | None,
+) -> None:
     """One local OpenAI-compatible endpoint in front of Ollama, Gemini and Groq.
 
     Without a command it starts the server. Point an OpenAI SDK's base URL at it, once.
     """
     _open_standard_files()
-    context.obj = Given(env_file or Path(".env"), host, port)
+    context.obj = Given(env_file or Path(".env"), host, port, workers)
     if context.invoked_subcommand is None:
         # Until the server runs nothing is garbage; looking for it took a tenth of the start.
         gc.disable()
@@ -57,9 +65,11 @@ def serve(settings: Settings) -> None:
             f"POINTSMAN_HOST={settings.host!r} lets other machines in: set POINTSMAN_API_KEYS"
             " to a key that clients must send, or listen on 127.0.0.1"
         )
+    if settings.workers > 1:
+        _check_workers(settings)
     listener = _listen(settings)
+    run = _runner(settings)
     from proxy.command.loops import apart
-    from proxy.server import run
     from proxy.settings import SettingsError, forget_secrets
 
     forget_secrets(settings)
@@ -70,6 +80,24 @@ def serve(settings: Settings) -> None:
     except SettingsError as error:
         raise Stop(str(error)) from None
     if reason:
+        raise Stop(reason)
+
+
+def _runner(settings: Settings) -> Callable[[Settings, socket.socket], str | None]:
+    """What serves: this process, or as many as are wanted."""
+    if settings.workers == 1:
+        from proxy.server import run
+
+        return run
+    from proxy.workers import run_all
+
+    return run_all
+
+
+def _check_workers(settings: Settings) -> None:
+    from proxy.workers import refusal
+
+    if reason := refusal(settings):
         raise Stop(reason)
 
 

@@ -34,10 +34,13 @@ POLL_S = 0.02
 MAX_OPEN_FILES = 65536
 
 
-def run(settings: Settings, listener: socket.socket) -> str | None:
+def run(
+    settings: Settings, listener: socket.socket, *, parent: int | None = None, says: bool = True
+) -> str | None:
     """Serve on `listener` until a signal comes; what is in flight then finishes first.
 
-    Returns why the server stopped by itself, or None if it was told to.
+    Returns why the server stopped by itself, or None if it was told to. `parent` is the file that
+    ends with the process which others serve `listener` for as well. It `says` that it is there.
     """
     redactor = Redactor(settings.secrets())
     lines = configure(redactor, level=settings.log_level, form=settings.log_format)
@@ -46,7 +49,7 @@ def run(settings: Settings, listener: socket.socket) -> str | None:
     with contextlib.suppress(OSError, SettingsError):  # there is none, or it is another one's
         own_folder().chmod(0o700)
     try:
-        server = Server(settings)
+        server = Server(settings, parent=parent, says=says)
         server.parts.admission.fit(open_files)
         server.max_connections = open_files // 2
         server.run(sockets=[listener])
@@ -59,7 +62,13 @@ class Server(uvicorn.Server):
     """Ends in good order: what was asked is answered, then socket, database and upstream close."""
 
     def __init__(
-        self, settings: Settings, *, drain_s: float = DRAIN_S, clocks: Clocks | None = None
+        self,
+        settings: Settings,
+        *,
+        drain_s: float = DRAIN_S,
+        clocks: Clocks | None = None,
+        parent: int | None = None,
+        says: bool = True,
     ) -> None:
         app = create_app(settings, clocks=clocks, stop=self._stop)
         super().__init__(
@@ -77,6 +86,8 @@ class Server(uvicorn.Server):
         self.parts: Parts = app.state.parts
         self.reason: str | None = None
         self._drain_s = drain_s
+        self._parent = parent
+        self._says = says
         self.max_connections = MAX_OPEN_FILES
         self._told = asyncio.Event()
         self._hurried = asyncio.Event()
@@ -100,7 +111,7 @@ class Server(uvicorn.Server):
         # Few of the many things that a request makes are cycles; to look for them after every 700
         # took 6 % of all the time.
         gc.set_threshold(10_000, 20, 20)
-        if sockets:
+        if sockets and self._says:
             text = await self._banner(sockets[0].getsockname()[1])
             threading.Thread(target=_say, args=(text,), name="banner", daemon=True).start()
 
@@ -112,6 +123,8 @@ class Server(uvicorn.Server):
         """Let what is at work finish, cut short what does not, and close everything in order."""
         self.parts.life.stage = Stage.DRAINING
         self.parts.watch.stop()
+        if self._parent is not None:
+            self._stop_listening()  # the others go on, and answer whoever comes
         for connection in self._connections():
             connection.finish()
         await self._until_idle(self._drain_s, self._hurried)
@@ -119,8 +132,7 @@ class Server(uvicorn.Server):
         for task in self.server_state.tasks:
             task.cancel()
         await self._until_idle(LAST_WORDS_S)
-        for server in self.servers:
-            server.close()
+        self._stop_listening()
         self._checking.cancel()
         for connection in self._connections():
             connection.transport.close()
@@ -131,12 +143,22 @@ class Server(uvicorn.Server):
         """In place of uvicorn's, which at the end lets the signal kill the process after all."""
         loop = asyncio.get_running_loop()
         is_main = threading.current_thread() is threading.main_thread()
-        for number in _ends() if is_main else ():
+        for number in ends() if is_main else ():
             try:
                 loop.add_signal_handler(number, self.end)
             except NotImplementedError:  # Windows
                 signal.signal(number, lambda *_: loop.call_soon_threadsafe(self.end))
+        if self._parent is not None:
+            loop.add_reader(self._parent, self._orphaned, loop, self._parent)
         yield
+
+    def _orphaned(self, loop: asyncio.AbstractEventLoop, parent: int) -> None:
+        loop.remove_reader(parent)
+        self.end()
+
+    def _stop_listening(self) -> None:
+        for server in self.servers:
+            server.close()
 
     def _stop(self, reason: str) -> None:
         self.reason = reason
@@ -184,7 +206,7 @@ def _say(text: str) -> None:
         sys.stdout = None  # what it still holds fails the exit, too
 
 
-def _ends() -> Iterator[signal.Signals]:
+def ends() -> Iterator[signal.Signals]:
     """The signals that end the server; its terminal's going is none where `nohup` says so."""
     yield from (signal.SIGINT, signal.SIGTERM)
     hung_up = getattr(signal, "SIGHUP", None)  # Windows has none

@@ -61,6 +61,7 @@ class Settings(BaseSettings):
     llm_provider: str | None = Field(default=None, validation_alias="LLM_PROVIDER")
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
+    workers: int = Field(default=1, ge=1, le=256)
     fallback: CommaList = ()
     pools: CommaList = ()
     api_keys: SecretStr = SecretStr("")

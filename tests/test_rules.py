@@ -57,6 +57,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("proxy.app",),
     ("proxy.command",),
     ("proxy.server",),
+    ("proxy.workers",),
     ("proxy.__main__",),
 )
 """The house from the ground up: a file may import what stands below it, or in its own room."""

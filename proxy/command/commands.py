@@ -45,12 +45,13 @@ class Given:
     env_file: Path
     host: str | None
     port: str | None
+    workers: str | None = None
 
     def load(self) -> Settings:
         """The settings. Raises SettingsError."""
         from proxy.settings import load_settings
 
-        return load_settings(self.env_file, host=self.host, port=self.port)
+        return load_settings(self.env_file, host=self.host, port=self.port, workers=self.workers)
 
     def settings(self) -> Settings:
         """The settings, or the end of the command."""

@@ -55,6 +55,7 @@ OWN: list[tuple[str, str, str, Any]] = [
     ("LLM_PROVIDER", "Groq", "llm_provider", "groq"),
     ("POINTSMAN_HOST", "0.0.0.0", "host", "0.0.0.0"),
     ("POINTSMAN_PORT", "9001", "port", 9001),
+    ("POINTSMAN_WORKERS", "4", "workers", 4),
     ("POINTSMAN_FALLBACK", "groq, Gemini ,", "fallback", ("groq", "gemini")),
     ("POINTSMAN_POOLS", "home:groq+gemini,", "pools", ("home:groq+gemini",)),
     ("POINTSMAN_ALLOWED_HOSTS", "a.example,b.example", "allowed_hosts", ("a.example", "b.example")),
@@ -269,6 +270,7 @@ def test_a_bad_option_is_called_by_its_own_name() -> None:
     ("name", "value", "allowed"),
     [
         ("LLM_PROVIDER", "bard", "groq"),
+        ("POINTSMAN_WORKERS", "0", "1"),
         ("POINTSMAN_FALLBACK", "groq,bard", "gemini"),
         ("POINTSMAN_PORT", "eighty", "integer"),
         ("POINTSMAN_PORT", "65536", "65535"),

@@ -130,3 +130,11 @@ async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not condition():  # noqa: ASYNC110 - another process does it
             await asyncio.sleep(0.01)
+
+
+def wait(condition: Callable[[], object]) -> None:
+    """The same where nothing else has to go on in this process."""
+    ends_at = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < ends_at
+        time.sleep(0.01)
