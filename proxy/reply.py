@@ -45,9 +45,14 @@ def refused(speller: Any, error: ApiError, request_id: bytes) -> Reply:
 
     What all answers bear is told elsewhere.
     """
-    reply: Reply = speller.refusal(error)
+    return identified(speller, speller.refusal(error), request_id)
+
+
+def identified(speller: Any, reply: Reply, request_id: bytes) -> Reply:
+    """The answer with the request's id, where the protocol has a place for it."""
     tell = getattr(speller, "identified", None)
-    return tell(reply, request_id) if tell else reply
+    told: Reply = tell(reply, request_id) if tell else reply
+    return told
 
 
 class PlainText:

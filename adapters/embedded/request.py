@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapters.base import (
-    TOOLS,
     AdapterError,
     ChatRequest,
     ErrorKind,
@@ -134,7 +133,7 @@ def _own(extensions: Mapping[str, Any], warnings: list[str]) -> Json:
                 param=name,
             )
         body[name] = int(value) if name == "top_k" else value
-    warnings += [f"dropped={name}" for name in extensions if name.startswith(TOOLS)]
+    warnings += [f"dropped={name}" for name in extensions if "." in name]
     if isinstance(block, Mapping) and block.keys() - _OWN.keys():
         warnings.append(f"dropped={NAME}")
     return body

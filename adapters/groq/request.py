@@ -27,7 +27,7 @@ from adapters.compatible.request import (
     shown_key,
     tools_of,
 )
-from adapters.groq.messages import PROVIDER, TAKEN
+from adapters.groq.messages import PROVIDER, REASONING_MODELS, TAKEN
 from adapters.instructions import instructed
 
 PATH = "openai/v1/chat/completions"
@@ -114,6 +114,9 @@ def to_native(request: ChatRequest, settings: ProviderSettings) -> NativeCall:
         _refuse_unsupported(request.params)
     messages = to_messages(request.messages, request.model, warnings, TAKEN)
     body: Json = {"model": _OWN_MODELS.get(request.model, request.model), "messages": messages}
+    ends_open = bool(messages) and messages[-1]["role"] == "assistant"
+    if ends_open and request.model.startswith(REASONING_MODELS):
+        warnings.append("emulated=prefill")  # they think before they go on with anything
     body |= _sampling(request, settings, warnings)
     if request.tools:
         body |= tools_of(request)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from adapters.base import TOOLS, ChatRequest, Json, NativeCall, ProviderSettings
+from adapters.base import ChatRequest, Json, NativeCall, ProviderSettings
 from adapters.compatible.messages import Taken, to_messages, unsupported
 from adapters.compatible.request import (
     effort_of,
@@ -147,7 +147,7 @@ def _own(extensions: Mapping[str, Any], profile: Profile, warnings: list[str]) -
     """What OpenAI does not define goes to those who are known to have more than that."""
     names = [name for name, value in extensions.items() if value is not None]
     names = [name for name in names if name not in _FOR_OTHERS]
-    taken = [name for name in names if not name.startswith(TOOLS)] if profile.open else []
+    taken = [name for name in names if "." not in name] if profile.open else []
     warnings += [f"dropped={shown_key(name)}" for name in names if name not in taken]
     return {name: extensions[name] for name in taken}
 

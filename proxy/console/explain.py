@@ -16,6 +16,7 @@ from proxy.limits.health import Status
 from proxy.routing.ability import cannot
 from proxy.routing.candidates import Chooser, Plan, Preference
 from proxy.routing.operations import Operation, Operations
+from proxy.routing.remote_parts import remote_parts, replaced
 
 LONGEST_TEXT = 20_000
 PIXEL = (
@@ -23,6 +24,8 @@ PIXEL = (
     "60e6kgAAAABJRU5ErkJggg=="
 )
 """Stands for an image that the proxy would fetch before it sends the request."""
+DOCUMENT = "data:application/pdf;base64,JVBERi0xLjQK"
+"""Stands for a file, likewise."""
 
 
 def explain(
@@ -111,11 +114,12 @@ def _native(operation: Operation[Any], adapter: Adapter, request: Any, model: st
     told: Json = {"provider": adapter.name, "title": adapter.title, "model": model}
     request = replace(request, model=model)
     warnings: list[str] = []
-    if isinstance(request, ChatRequest) and not adapter.capabilities(model).image_urls:
-        messages = _with_pixels(request.messages)
-        if messages != request.messages:
-            warnings.append("fetched=image_url")
-            request = replace(request, messages=messages)
+    if isinstance(request, ChatRequest):
+        images = not adapter.capabilities(model).image_urls
+        places = list(remote_parts(request.messages, images=images))
+        warnings += dict.fromkeys(f"fetched={one.what}_url" for one in places)
+        fetched = {one.key: DOCUMENT if one.is_file else PIXEL for one in places}
+        request = replace(request, messages=replaced(request.messages, places, fetched))
     if operation.may_take_more(request) and isinstance(request, ChatRequest) and request.n > 1:
         is_many = operation.calls(request, adapter.capabilities(model)) > 1
         warnings += ["emulated=n"] if is_many else []
@@ -129,23 +133,6 @@ def _native(operation: Operation[Any], adapter: Adapter, request: Any, model: st
         "body": _shortened(call.body),
         "warnings": [*warnings, *call.warnings],
     }
-
-
-def _with_pixels(messages: Sequence[Json]) -> list[Json]:
-    """The messages with one pixel in place of each image that would have to be fetched."""
-    return [
-        {**message, "content": [_with_pixel(part) for part in message["content"]]}
-        if isinstance(message.get("content"), list)
-        else message
-        for message in messages
-    ]
-
-
-def _with_pixel(part: Json) -> Json:
-    image = part.get("image_url")
-    if not isinstance(image, dict) or not str(image.get("url")).startswith(("http:", "https:")):
-        return part
-    return {**part, "image_url": {**image, "url": PIXEL}}
 
 
 def _shortened(value: Any) -> Any:

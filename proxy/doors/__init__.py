@@ -79,7 +79,7 @@ class Entrance:
         return any(compile_path(one)[0].match(path) for one in self.paths if "{" in one)
 
 
-OLLAMA_NOWHERE = ("/api/me", "/api/status", "/api/experimental/")
+OLLAMA_NOWHERE = ("/api/", "/v1/systemone")
 """Where Ollama's clients may ask for what is not here."""
 UNSERVED = (
     *("predict", "predictLongRunning", "batchGenerateContent", "asyncBatchEmbedContent"),

@@ -17,7 +17,7 @@ from proxy.reply import Header, Reply, Speller
 class Call(Struct, frozen=True):
     """A request as it came, its headers by names in lower case; `params` are those of its path.
 
-    `app` is the client by its key, if it has one.
+    `app` is the client by its key, if it has one; `request_id` is what its answer will bear.
     """
 
     body: bytes = b""
@@ -27,6 +27,7 @@ class Call(Struct, frozen=True):
     query: bytes = b""
     headers: Mapping[bytes, bytes] = {}
     app: str = ""
+    request_id: bytes = b""
 
 
 class _Weight(Struct, frozen=True, kw_only=True):

@@ -96,7 +96,9 @@ class Endpoint:
             await place.enter()
             params = scope.get("path_params") or {}
             method, path, query = scope["method"], scope["path"], scope["query_string"]
-            call = Call(body, method, path, params, query, state["headers"], exchange.app or "")
+            call = Call(
+                body, method, path, params, query, state["headers"], exchange.app or "", exchange.id
+            )
             if self._prepare is not None:
                 await self._prepare(call)
             ASIDE.set(self._service.aside)

@@ -1,4 +1,4 @@
-"""Images that a request names by URL, fetched for providers that want bytes.
+"""Images and files that a request names by URL, fetched for providers that want bytes.
 
 A URL in a request is a stranger's word, so that fetching it must not reach what only this machine
 can reach: the name is resolved here, every address is judged, and the judged address is the one
@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import httpx
 
 from adapters.base import Json
 from proxy.routing.conversion import Painter
 from proxy.routing.pictures import sniffed
+from proxy.routing.remote_parts import Remote, kind_of_file, remote_parts, replaced
 from proxy.upstream.names import Names
 
 MAX_IMAGE_BYTES = 10 * 1024 * 1024
@@ -30,8 +31,12 @@ MAX_IMAGES = 100
 MAX_LOOKUPS = 2
 """At once. The system looks up a few names at a time, and the providers' are among them."""
 
+ACCEPTED: Mapping[bool, str] = {
+    False: "image/png, image/jpeg, image/gif, image/webp, image/*;q=0.5",
+    True: "application/pdf, text/*;q=0.8, application/json;q=0.8, */*;q=0.1",
+}
+"""Of pictures, and of files."""
 HEADERS: Mapping[str, str] = {
-    "accept": "image/png, image/jpeg, image/gif, image/webp, image/*;q=0.5",
     "accept-encoding": "identity",
     "user-agent": "pointsman",
 }
@@ -52,18 +57,17 @@ Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 
 class ImageFetchError(Exception):
-    """An image that cannot be had; `param` says which, `message` why. Both are for the client."""
+    """What cannot be had; `param` says which, `message` why. Both are for the client."""
 
-    code = "invalid_image_url"
-
-    def __init__(self, message: str, *, param: str) -> None:
+    def __init__(self, message: str, *, param: str, what: str = "image") -> None:
         super().__init__(f"{param}: {message}")
+        self.code = f"invalid_{what}_url"
         self.message = message
         self.param = param
 
 
 class _Refused(Exception):
-    """Why an image is not fetched; becomes an ImageFetchError once it is known which one it is."""
+    """Why something is not fetched; becomes an ImageFetchError once it is known which one it is."""
 
 
 def is_public(address: str) -> bool:
@@ -132,44 +136,46 @@ class ImageFetcher:
         self._timeout_s = timeout_s
         self._lookups = asyncio.Semaphore(MAX_LOOKUPS)
 
-    async def inline(self, messages: Sequence[Json], cache: dict[str, str]) -> Sequence[Json]:
-        """`messages` with a data URI in place of every http(s) image URL; the same if none is.
+    async def inline(
+        self, messages: Sequence[Json], cache: dict[str, str], *, images: bool = True
+    ) -> Sequence[Json]:
+        """`messages` with a data URI in place of every file's URL, and of every http(s) image's
+        if `images` are to come as bytes; the same if there is none.
 
-        `cache` keeps what was fetched, by URL, for the next provider that the request is tried at.
+        `cache` keeps what was fetched for the next provider that the request is tried at.
         Raises ImageFetchError.
         """
-        places = list(_remote_images(messages))
+        places = list(remote_parts(messages, images=images))
         if not places:
             return messages
-        wanted: dict[str, str] = {}
-        for at, place, url in places:
-            if url not in cache:
-                wanted.setdefault(url, f"messages[{at}].content[{place}].image_url.url")
+        wanted: dict[str, Remote] = {}
+        for one in places:
+            if one.key not in cache:
+                wanted.setdefault(one.key, one)
                 if len(wanted) > MAX_IMAGES:
                     raise ImageFetchError(
-                        f"A request may name at most {MAX_IMAGES} images by URL.",
-                        param=wanted[url],
+                        f"A request may name at most {MAX_IMAGES} images and files by URL.",
+                        param=one.param,
+                        what=one.what,
                     )
         allowance = _Allowance()
         try:
             async with asyncio.TaskGroup() as group:
-                for url, param in wanted.items():
-                    group.create_task(self._into(cache, url, param, allowance))
+                for one in wanted.values():
+                    group.create_task(self._into(cache, one, allowance))
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
-        return _replaced(messages, places, cache)
+        return replaced(messages, places, cache)
 
     async def aclose(self) -> None:
         """Close the connections that are open."""
         if self._transport is not None:
             await self._transport.aclose()
 
-    async def _into(
-        self, cache: dict[str, str], url: str, param: str, allowance: _Allowance
-    ) -> None:
+    async def _into(self, cache: dict[str, str], one: Remote, allowance: _Allowance) -> None:
         try:
             async with asyncio.timeout(self._timeout_s):
-                cache[url] = await self._fetch(url, allowance)
+                cache[one.key] = await self._fetch(one, allowance)
         except _Refused as refused:
             reason = str(refused)
         except (TimeoutError, httpx.TimeoutException):
@@ -178,15 +184,17 @@ class ImageFetcher:
             reason = "its server could not be reached safely (name, connection or certificate)"
         else:
             return
-        raise ImageFetchError(f"The image was not fetched: {reason}.", param=param)
+        message = f"The {one.what} was not fetched: {reason}."
+        raise ImageFetchError(message, param=one.param, what=one.what)
 
-    async def _fetch(self, url: str, allowance: _Allowance) -> str:
-        target = _parsed(url)
+    async def _fetch(self, one: Remote, allowance: _Allowance) -> str:
+        target = _parsed(one.url)
         for _ in range(MAX_REDIRECTS + 1):
-            response = await self._get(target, await self._addresses(target))
+            accept = ACCEPTED[one.is_file]
+            response = await self._get(target, await self._addresses(target), accept)
             try:
                 if not response.has_redirect_location:
-                    return await _data_uri(response, allowance)
+                    return await _data_uri(response, allowance, is_file=one.is_file)
                 target = _parsed(response.headers["location"], base=target)
             finally:
                 await response.aclose()
@@ -218,13 +226,11 @@ class ImageFetcher:
     def _judge(self, url: httpx.URL) -> None:
         """Refuse what can be refused before any name is looked up."""
         if not self._public:
-            raise _Refused(
-                "POINTSMAN_FETCH_IMAGES does not allow it; send the image as a data: URI"
-            )
+            raise _Refused("POINTSMAN_FETCH_IMAGES does not allow it; send it as a data: URI")
         if url.scheme != "https" or url.port is not None:
             raise _Refused("only https on port 443 is allowed, but for hosts that are configured")
 
-    async def _get(self, url: httpx.URL, addresses: Sequence[str]) -> httpx.Response:
+    async def _get(self, url: httpx.URL, addresses: Sequence[str], accept: str) -> httpx.Response:
         """The response of the first of `addresses` that takes the connection."""
         if self._transport is None:
             # No connection is kept: the pool knows them by address, so that one whose certificate
@@ -234,20 +240,20 @@ class ImageFetcher:
         *others, last = addresses
         for address in others:
             try:
-                return await self._transport.handle_async_request(_pinned(url, address))
+                return await self._transport.handle_async_request(_pinned(url, address, accept))
             except (httpx.ConnectError, httpx.ConnectTimeout):
                 continue
-        return await self._transport.handle_async_request(_pinned(url, last))
+        return await self._transport.handle_async_request(_pinned(url, last, accept))
 
 
-def _pinned(url: httpx.URL, address: str) -> httpx.Request:
+def _pinned(url: httpx.URL, address: str, accept: str) -> httpx.Request:
     """A request to `address` that names and, with TLS, verifies the host of `url`."""
     name = url.raw_host.decode("ascii").rstrip(".")
     timeouts = dict.fromkeys(("read", "write", "pool"), TIMEOUT_S)
     return httpx.Request(
         "GET",
         url.copy_with(host=address),
-        headers={"host": url.netloc.decode("ascii"), **HEADERS},
+        headers={"host": url.netloc.decode("ascii"), "accept": accept, **HEADERS},
         extensions={
             "sni_hostname": name,
             "timeout": {**timeouts, "connect": CONNECT_TIMEOUT_S},
@@ -289,11 +295,11 @@ def _is_disguised_address(host: str) -> bool:
     return False
 
 
-async def _data_uri(response: httpx.Response, allowance: _Allowance) -> str:
+async def _data_uri(response: httpx.Response, allowance: _Allowance, *, is_file: bool) -> str:
     if response.status_code != httpx.codes.OK:
         raise _Refused(f"its server answered {response.status_code}")
     declared = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if not declared.startswith("image/") or declared.startswith("image/svg"):
+    if not is_file and (not declared.startswith("image/") or declared.startswith("image/svg")):
         raise _Refused("it is no picture by its content type")
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         raise _Refused("its server compressed it, unasked")
@@ -303,45 +309,11 @@ async def _data_uri(response: httpx.Response, allowance: _Allowance) -> str:
         if len(data) + len(piece) > MAX_IMAGE_BYTES:
             raise _Refused(f"it is larger than {MAX_IMAGE_BYTES // 1024**2} MiB")
         data += piece
-    if (kind := sniffed(data)) is None:
-        raise _Refused("it is no picture of a known kind by its first bytes")
+    if (kind := kind_of_file(declared, data) if is_file else sniffed(data)) is None:
+        what = "neither a PDF nor a text" if is_file else "no picture of a known kind"
+        raise _Refused(f"it is {what} by its first bytes")
     return f"data:{kind};base64,{b64encode(data).decode('ascii')}"
 
 
 def _bare(host: str) -> str:
     return host.strip().lower().strip("[]").rstrip(".")
-
-
-def _remote_images(messages: Sequence[Json]) -> Iterator[tuple[int, int, str]]:
-    """Where an http(s) image is: index of the message, index of the part, URL."""
-    for at, message in enumerate(messages):
-        content = message.get("content")
-        if not isinstance(content, list):
-            continue
-        for place, part in enumerate(content):
-            url = _image_url(part)
-            if url[:6].lower().startswith(("http:", "https:")):
-                yield at, place, url
-
-
-def _image_url(part: object) -> str:
-    match part:
-        case {"type": "image_url", "image_url": {"url": str(url)}}:
-            return url.strip()
-        case _:
-            return ""
-
-
-def _replaced(
-    messages: Sequence[Json], places: Sequence[tuple[int, int, str]], cache: dict[str, str]
-) -> Sequence[Json]:
-    copy = list(messages)
-    for at in {at for at, _, _ in places}:
-        copy[at] = {**messages[at], "content": list(messages[at]["content"])}
-    for at, place, url in places:
-        part = copy[at]["content"][place]
-        copy[at]["content"][place] = {
-            **part,
-            "image_url": {**part["image_url"], "url": cache[url]},
-        }
-    return copy

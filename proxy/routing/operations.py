@@ -147,11 +147,11 @@ class Chat:
         messages = request.messages
         if not has_parts(messages):
             return request
-        if not adapter.capabilities(request.model).image_urls:
-            try:
-                messages = await images.inline(messages, album.fetched)
-            except ImageFetchError as error:
-                raise bad_request(error.message, param=error.param, code=error.code) from None
+        take = not adapter.capabilities(request.model).image_urls
+        try:
+            messages = await images.inline(messages, album.fetched, images=take)
+        except ImageFetchError as error:
+            raise bad_request(error.message, param=error.param, code=error.code) from None
         messages = await fitted(messages, adapter, request.model, album, images.painter)
         return request if messages is request.messages else replace(request, messages=messages)
 

@@ -10,7 +10,7 @@ import pytest
 
 from adapters.base import Capabilities, ChatRequest, ErrorKind, NativeCall
 from proxy.candidate import Candidate
-from proxy.console.explain import PIXEL
+from proxy.console.explain import DOCUMENT, PIXEL
 from proxy.limits.ticket import Ticket
 from tests.admin.kit import JSON, Desk, desk
 from tests.proxy.kit import adapter_class, failure
@@ -112,11 +112,17 @@ async def test_an_image_to_be_fetched_is_a_pixel_meanwhile(
     Echo.script.abilities = Capabilities(image_urls=False)
     part = {"type": "image_url", "image_url": {"url": "https://example.com/cat.png"}}
     request = HELLO | {"messages": [{"role": "user", "content": [part]}]}
+    file = {"type": "input_file", "file_url": "https://example.com/cat.pdf"}
+    filed = {"model": "any", "input": [{"role": "user", "content": [file]}]}
     async with desk(monkeypatch, tmp_path, Echo) as owner:
         shown = (await explained(owner, request))["providers"][0]
         content = shown["body"]["messages"][0]["content"]
         assert content[0]["image_url"]["url"] == PIXEL
         assert shown["warnings"] == ["fetched=image_url"]
+        shown = (await explained(owner, filed, door="responses"))["providers"][0]
+        content = shown["body"]["messages"][0]["content"]
+        assert content[0]["file"] == {"file_data": DOCUMENT, "filename": "cat.pdf"}
+        assert shown["warnings"] == ["fetched=file_url"]
         long = HELLO | {"messages": [{"role": "user", "content": "ab" * 20_000}]}
         text = (await explained(owner, long))["providers"][0]["body"]["messages"][0]["content"]
         assert text.endswith("… (40000 characters)")

@@ -50,6 +50,19 @@ def part_of(path: str, block: Json) -> list[Json]:
             return [_text(as_note(block))]
 
 
+def asks_citations(messages: Sequence[Json]) -> bool:
+    """Whether places in a document are to be told, which only Claude can."""
+    for message in messages:
+        content = message.get("content")
+        for block in content if isinstance(content, list) else ():
+            inner = block.get("content") if block["type"] == "tool_result" else None
+            for one in (block, *(inner if isinstance(inner, list) else ())):
+                match one.get("citations"):
+                    case {"enabled": True}:
+                        return True
+    return False
+
+
 def as_note(block: Json) -> str:
     """A block for which there are no words elsewhere, as it is."""
     kept = {name: value for name, value in block.items() if name != "cache_control"}
@@ -98,13 +111,15 @@ def _document(path: str, block: Json) -> list[Json]:
     match source:
         case {"type": "base64", "media_type": str(kind), "data": str(data)}:
             return [_file(f"data:{kind};base64,{data}", title or "document.pdf")]
+        case {"type": "url", "url": str(url)}:
+            return [{"type": "file", "file": {"file_url": url, "filename": title}}]
         case {"type": "text", "data": str(data)}:
             return [_text("\n".join([*about, data]))]
         case {"type": "content", "content": str() | list() as content}:
             head = [_text("\n".join(about))] if about else []
             return [*head, *parts_of(f"{path}.source.content", content)]
         case _:
-            raise _no_source(path, source, "'base64', 'text' or 'content'")
+            raise _no_source(path, source, "'base64', 'url', 'text' or 'content'")
 
 
 def _file(data: str, name: str) -> Json:

@@ -24,6 +24,7 @@ from proxy.doors.checks import (
     whole,
 )
 from proxy.doors.door import Asked
+from proxy.doors.messages.blocks import asks_citations
 from proxy.doors.messages.errors import thread_unsupported
 from proxy.doors.messages.messages import messages_of, system_of
 from proxy.doors.messages.tools import choice_of, tools_of
@@ -31,6 +32,8 @@ from proxy.doors.openai import check_model_name
 from proxy.doors.schemas import within_bounds
 from proxy.errors import bad_request
 
+CITATIONS = "messages.citations"
+"""What documents ask for, and nobody else than Claude does."""
 SIZE_OF_CONTEXT = re.compile(r"\[\d+[mk]\]", re.ASCII)
 """Behind a model's name, where a client has not taken its own mark away."""
 
@@ -167,4 +170,6 @@ def _extensions(data: Json, fields: Json, dropped: list[str]) -> Json:
         del unknown["mcp_servers"]
     if "top_k" in fields:
         unknown["top_k"] = fields["top_k"]
+    if asks_citations(data["messages"]):
+        unknown[CITATIONS] = True
     return unknown | {f"tools.{kind[:40]}": True for kind in dropped}

@@ -17,7 +17,7 @@ from proxy.doors.openai import (
     models_object,
 )
 from proxy.errors import ApiError
-from proxy.reply import Reply, Speller
+from proxy.reply import Reply, Speller, identified
 
 
 class Form(Speller, Protocol):
@@ -63,9 +63,10 @@ class ModelsDesk:
         """The whole list; one model where the path names it."""
         form = self._form(call)
         try:
-            return Reply(200, (JSON_TYPE,), await self._written(form, call))
+            reply = Reply(200, (JSON_TYPE,), await self._written(form, call))
         except ApiError as error:
-            return form.refusal(error)
+            reply = form.refusal(error)
+        return identified(form, reply, call.request_id)
 
     def _form(self, call: Call) -> Form:
         found = (form for by, form in self._forms.items() if by in call.headers)

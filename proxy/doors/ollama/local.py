@@ -34,14 +34,15 @@ ABILITIES: Mapping[str, str] = {
     "audio": "audio",
 }
 """The words of this API, by our own."""
-PULL = "/api/pull"
+PULL, BLOBS = "/api/pull", "/api/blobs/{digest}"
 CHANGING: Mapping[str, tuple[str, str]] = {
     "/api/push": ("POST", "push models"),
     "/api/create": ("POST", "create models"),
     "/api/copy": ("POST", "copy models"),
     "/api/delete": ("DELETE", "delete models"),
-    "/api/blobs/{digest}": ("POST", "keep files"),
+    BLOBS: ("POST", "keep files"),
     "/api/signout": ("POST", "sign out"),
+    "/api/user/keys/{key}": ("DELETE", "take away keys"),
 }
 """What would change a machine: path, method, and what it is to do."""
 _SIZE = re.compile(r"(?<![A-Za-z0-9.])(\d+(?:\.\d+)?)b(?![A-Za-z0-9])", re.IGNORECASE)

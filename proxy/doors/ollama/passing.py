@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from adapters.upstream import Upstream
-from proxy.doors.ollama.local import CHANGING, PULL
+from proxy.doors.ollama.local import BLOBS, CHANGING, PULL
 from proxy.doors.ollama.objects import OllamaErrors
 from proxy.doors.ollama.real import Real
 from proxy.errors import ApiError
@@ -32,7 +32,7 @@ def passage_routes(real: Real, upstream: Upstream) -> list[Route]:
     """All that is passed on."""
     passage = Passage(real, upstream.transport)
     return [
-        Route(path, passage, methods=["POST", "HEAD"] if "{" in path else [method])
+        Route(path, passage, methods=[method, "HEAD"] if path == BLOBS else [method])
         for path, (method, _) in PASSED.items()
     ]
 

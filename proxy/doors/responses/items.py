@@ -264,21 +264,30 @@ def part_of(path: str, part: Any) -> Json:
             name = part.get("filename")
             named = {"filename": name} if isinstance(name, str) else {}
             return {"type": "file", "file": {"file_data": data, **named}}
+        case {"type": "input_file", "file_url": str(url)}:
+            return {"type": "file", "file": {"file_url": url, "filename": part.get("filename")}}
         case {"type": "input_audio", "input_audio": {"data": str(), "format": str()} as audio}:
             return {"type": "input_audio", "input_audio": audio}
         case {"type": "input_image" | "input_file" as kind}:
-            name = "image_url" if kind == "input_image" else "file_data"
-            raise bad_request(
-                f"'{path}' must hold '{name}': files are not kept here, nor fetched.",
-                param=f"{path}.{name}",
-                code="unsupported_parameter",
-            )
+            raise _without_content(path, kind, part)
         case _:
             raise bad_request(
                 f"'{path}' is not a part of a message that is known.",
                 param=f"{path}.type",
                 code="invalid_value",
             )
+
+
+def _without_content(path: str, kind: str, part: Json) -> ApiError:
+    """400 for a part that names nothing, or a file that would have to be kept here."""
+    names = ("image_url",) if kind == "input_image" else ("file_data", "file_url")
+    name = "file_id" if "file_id" in part else names[0]
+    wanted = " or ".join(f"'{one}'" for one in names)
+    return bad_request(
+        f"'{path}' must hold {wanted}, a text: files are not kept here.",
+        param=f"{path}.{name}",
+        code="unsupported_parameter",
+    )
 
 
 def not_found(name: str) -> ApiError:

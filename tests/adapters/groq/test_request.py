@@ -309,3 +309,13 @@ def test_the_groq_block_is_merged_last_and_deeply() -> None:
 def test_the_groq_block_decides_on_streaming() -> None:
     assert native(stream=True, extensions={"groq": {"stream": False}}).stream is False
     assert native(stream=True, extensions={"groq": "not an object"}).stream is True
+
+
+@pytest.mark.parametrize(
+    ("model", "thinks"), [(OSS, True), ("qwen/qwen3-32b", True), (LLAMA, False)]
+)
+def test_a_model_that_thinks_does_not_go_on_from_its_own_words(model: str, thinks: bool) -> None:
+    began = {"role": "assistant", "content": "Rain"}
+    made = native(model=model, messages=[*ASK, began])
+    assert made.body["messages"][-1] == began
+    assert made.warnings == (("emulated=prefill",) if thinks else ())

@@ -91,6 +91,10 @@ def test_system_may_stand_among_the_messages() -> None:
             ],
         ),
         (
+            {"type": "document", "source": {"type": "url", "url": "https://x/a.pdf"}},
+            [{"type": "file", "file": {"file_url": "https://x/a.pdf", "filename": None}}],
+        ),
+        (
             {
                 "type": "document",
                 "source": {"type": "text", "media_type": "text/plain", "data": "words"},

@@ -87,6 +87,18 @@ def test_a_field_becomes_what_the_providers_know(
     assert getattr(request(**{field: value}), name) == expected
 
 
+def test_citations_that_a_document_asks_for_are_named() -> None:
+    source = {"type": "text", "data": "words"}
+    document = {"type": "document", "source": source, "citations": {"enabled": True}}
+    call = {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f"}]}
+    result = {"type": "tool_result", "tool_use_id": "t", "content": [document]}
+    for block, talk in ((document, []), (result, [call])):
+        asked = [*talk, {"role": "user", "content": [block]}]
+        assert request(messages=asked).extensions == {"messages.citations": True}
+    off = document | {"citations": {"enabled": False}}
+    assert request(messages=[{"role": "user", "content": [off]}]).extensions == {}
+
+
 @pytest.mark.parametrize(
     "field",
     [

@@ -143,6 +143,9 @@ async def test_one_model_is_told_in_its_form_too(station: Station) -> None:
     assert told.json()["id"] == "north/gemma"
     assert told.json()["created_at"] == "1970-01-01T00:00:05Z"
     assert absent.status_code == 404
+    for answer in (told, absent):
+        assert answer.headers["request-id"] == answer.headers["x-request-id"]
+    assert absent.json()["request_id"] == absent.headers["request-id"]
     assert absent.json()["error"]["type"] == "not_found_error"
 
 

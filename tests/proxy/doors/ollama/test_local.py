@@ -123,6 +123,7 @@ def test_nothing_changes_this_machine(station: Station) -> None:
     for method, path in [
         *(("POST", f"/api/{what}") for what in ("push", "create", "copy", "signout")),
         ("DELETE", "/api/delete"),
+        ("DELETE", "/api/user/keys/c3NoLWVk"),
         ("POST", "/api/blobs/sha256:0"),
     ]:
         answer = station.client.request(method, path, json={"model": "m"})
@@ -131,7 +132,9 @@ def test_nothing_changes_this_machine(station: Station) -> None:
 
 
 def test_what_is_nowhere_is_told_in_plain_words(station: Station) -> None:
-    for path in ("/api/me", "/api/status", "/api/experimental/web_search"):
+    for path in ("/api/me", "/api/status", "/api/experimental/web_search", "/api/novel"):
         answer = station.client.get(path)
         assert (answer.status_code, answer.text) == (404, "404 page not found")
+    assert station.client.post("/v1/systemone", json={}).text == "404 page not found"
+    assert station.client.delete("/api/user/keys").text == "404 page not found"
     assert station.client.get("/api/chat").text == "404 page not found"

@@ -140,6 +140,10 @@ WRONG: Mapping[str, tuple[Json, str]] = {
     ),
     "a file that is elsewhere": (
         {"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "f"}]}]},
+        "input[0].content[0].file_id",
+    ),
+    "a file that is nowhere": (
+        {"input": [{"role": "user", "content": [{"type": "input_file"}]}]},
         "input[0].content[0].file_data",
     ),
     "a result without its call": ({"input": [OUTPUT]}, "input"),
@@ -226,6 +230,7 @@ def test_messages_keep_the_borders_of_their_parts() -> None:
         {"type": "input_text", "text": "<image>"},
         {"type": "input_image", "image_url": "data:image/png;base64,AA", "detail": "high"},
         {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,AA"},
+        {"type": "input_file", "file_url": "https://x.example/b.pdf"},
     ]
     [user] = messages({"role": "user", "content": parts})
 
@@ -236,6 +241,7 @@ def test_messages_keep_the_borders_of_their_parts() -> None:
             "type": "file",
             "file": {"file_data": "data:application/pdf;base64,AA", "filename": "a.pdf"},
         },
+        {"type": "file", "file": {"file_url": "https://x.example/b.pdf", "filename": None}},
     ]
 
 

@@ -8,7 +8,8 @@ from base64 import b64decode
 import httpx
 import pytest
 
-from proxy.routing.image_urls import ImageFetcher
+from adapters.base import Json
+from proxy.routing.image_urls import ImageFetcher, ImageFetchError
 from tests.proxy.routing.image_urls.kit import (
     PNG,
     PUBLIC_IP,
@@ -82,6 +83,82 @@ async def test_the_same_url_is_fetched_once_a_request() -> None:
     again = await fetcher.inline(asked, cache)
     assert first == again
     assert sorted(str(request.url.path) for request in transport.requests) == ["/1", "/2"]
+
+
+FILES = {
+    "application/pdf": b"%PDF-1.7 \xff",
+    "text/markdown": "# Grüße".encode(),
+    "application/json": b"{}",
+}
+
+
+def asking_file(url: str, name: str | None = None) -> list[Json]:
+    part = {"type": "file", "file": {"file_url": url, "filename": name}}
+    return [{"role": "user", "content": [part]}]
+
+
+@pytest.mark.parametrize("declared", FILES)
+@pytest.mark.parametrize("images", [True, False])
+async def test_a_file_becomes_a_data_uri_with_a_name(declared: str, images: bool) -> None:
+    transport = Recorder(lambda _: image(FILES[declared], f"{declared}; charset=utf-8"))
+    fetcher = ImageFetcher(resolve=names(), transport=transport)
+    asked = asking_file("https://a.example/x/a%20b.pdf?v=1")
+    [message] = await fetcher.inline(asked, {}, images=images)
+    [part] = message["content"]
+    prefix, _, payload = part["file"]["file_data"].partition(",")
+    assert (prefix, b64decode(payload)) == (f"data:{declared};base64", FILES[declared])
+    assert set(part["file"]) == {"file_data", "filename"} and part["file"]["filename"] == "a b.pdf"
+    assert "application/pdf" in transport.requests[0].headers["accept"]
+    named = await fetcher.inline(asking_file("https://a.example/", "Title"), {}, images=images)
+    assert named[0]["content"][0]["file"]["filename"] == "Title"
+
+
+@pytest.mark.parametrize(
+    ("data", "declared"),
+    [
+        (PNG, "image/png"),
+        (b"PK\x03\x04", "application/zip"),
+        (b"a\x00b", "text/plain"),
+        (b"\xff\xfe", "text/plain"),
+        (b"<html>", ""),
+    ],
+)
+async def test_what_is_no_document_is_refused_by_its_place(data: bytes, declared: str) -> None:
+    fetcher = ImageFetcher(resolve=names(), transport=Recorder(lambda _: image(data, declared)))
+    with pytest.raises(ImageFetchError, match="neither a PDF nor a text") as caught:
+        await fetcher.inline(asking_file("https://a.example/a"), {})
+    assert caught.value.param == "messages[0].content[0].file.file_url"
+    assert caught.value.code == "invalid_file_url"
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "data:text/plain,a", "", "http://a.example"])
+async def test_a_file_is_fetched_by_the_rules_of_images(url: str) -> None:
+    transport = Recorder(lambda _: image(b"%PDF-", "application/pdf"))
+    fetcher = ImageFetcher(resolve=names(), transport=transport)
+    with pytest.raises(ImageFetchError):
+        await fetcher.inline(asking_file(url), {})
+    private = ImageFetcher(resolve=names(a_example=["127.0.0.1"]), transport=transport)
+    with pytest.raises(ImageFetchError):
+        await private.inline(asking_file("https://a.example"), {})
+    assert transport.requests == []
+
+
+async def test_an_image_and_a_file_of_one_address_are_two_things() -> None:
+    answers = {True: (b"%PDF-", "application/pdf"), False: (PNG, "image/png")}
+    transport = Recorder(lambda asked: image(*answers["pdf" in asked.headers["accept"]]))
+    fetcher = ImageFetcher(resolve=names(), transport=transport)
+    url = "https://a.example/same"
+    seen, read = await fetcher.inline([*asking(url)[1:], *asking_file(url)], {})
+    assert seen["content"][1]["image_url"]["url"].startswith("data:image/png")
+    assert read["content"][0]["file"]["file_data"].startswith("data:application/pdf")
+
+
+async def test_an_image_that_may_go_as_it_is_is_not_fetched() -> None:
+    transport = Recorder(lambda _: image())
+    fetcher = ImageFetcher(resolve=names(), transport=transport)
+    asked = asking("https://a.example/")
+    assert await fetcher.inline(asked, {}, images=False) is asked
+    assert transport.requests == []
 
 
 async def test_several_images_are_fetched_at_the_same_time() -> None:
