@@ -117,7 +117,8 @@ def _native(operation: Operation[Any], adapter: Adapter, request: Any, model: st
     if isinstance(request, ChatRequest):
         images = not adapter.capabilities(model).image_urls
         places = list(remote_parts(request.messages, images=images))
-        warnings += dict.fromkeys(f"fetched={one.what}_url" for one in places)
+        words = ("fetched=file_url" if one.is_file else "fetched=image_url" for one in places)
+        warnings += dict.fromkeys(words)
         fetched = {one.key: DOCUMENT if one.is_file else PIXEL for one in places}
         request = replace(request, messages=replaced(request.messages, places, fetched))
     if operation.may_take_more(request) and isinstance(request, ChatRequest) and request.n > 1:
