@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from starlette.routing import compile_path
@@ -45,8 +46,9 @@ from proxy.doors.responses.turns import Turns
 from proxy.errors import bad_request
 from proxy.reply import NO_HEADERS, Reply, Speller
 
-PREFIXES = ("/v1", "/openai/v1")
-"""Of OpenAI's doors. The second is Groq's, so that an app on its SDK can swap its base URL, too."""
+PREFIXES = ("/v1", "/openai/v1", "/v1beta/openai")
+"""Of OpenAI's doors. The second is Groq's and the third Gemini's for apps that speak to it as to
+OpenAI, so that these can swap their base URL, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,13 @@ class Entrance:
 
     def speaks_at(self, path: str) -> bool:
         """Whether a failure at `path` is told in the words of this door."""
-        return path in self.paths or path.startswith(self.beneath) or self._fits(path)
+        return self.is_at(path) or path.startswith(self.beneath)
 
-    def _fits(self, path: str) -> bool:
-        return any(compile_path(one)[0].match(path) for one in self.paths if "{" in one)
+    def is_at(self, path: str) -> bool:
+        """Whether the door is there, and not only nearest to what is not."""
+        return path in self.paths or any(
+            compile_path(one)[0].match(path) for one in self.paths if "{" in one
+        )
 
 
 OLLAMA_NOWHERE = ("/api/", "/v1/systemone")
@@ -112,7 +117,7 @@ def _gemini(*methods: str) -> tuple[str, ...]:
 
 
 DOORS: tuple[Entrance, ...] = (
-    Entrance(ChatDoor(), _openai("/chat/completions")),
+    Entrance(ChatDoor(), _openai("/chat/completions"), beneath=("/v1beta/openai/",)),
     Entrance(CompletionsDoor(), _openai("/completions")),
     Entrance(EmbeddingsDoor(), _openai("/embeddings")),
     Entrance(_TRANSCRIPTIONS, _openai("/audio/transcriptions"), takes_form=True),
@@ -217,7 +222,9 @@ _STILL = (
 def speller_of(path: str, headers: Mapping[bytes, bytes] = NO_HEADERS) -> Speller:
     """Who tells of a failure at `path`: its door, else the protocol that the headers are of."""
     doors = (*DOORS, *_STILL)
-    if door := next((one.door for one in doors if one.speaks_at(path)), None):
+    there = (one.door for one in doors if one.is_at(path))
+    near = (one.door for one in doors if path.startswith(one.beneath))
+    if door := next(chain(there, near), None):
         return door
     return next((form for by, form in _FORMS.items() if by in headers), _OPENAI)
 

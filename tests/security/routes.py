@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from proxy.doors import PREFIXES
 from proxy.doors.ollama.local import CHANGING
 from tests.security.kit import CHAT
 
@@ -37,15 +38,15 @@ GEMINI_ROUTES = (
 ANTHROPIC_ROUTES = (("POST", "/v1/messages"), ("POST", "/v1/messages/count_tokens"))
 STRICT_ROUTES = (
     ("POST", CHAT),
-    ("POST", "/openai/v1/chat/completions"),
+    *(("POST", f"{prefix}/chat/completions") for prefix in PREFIXES[1:]),
     *(
         ("POST", f"{prefix}/{rest}")
-        for prefix in ("/v1", "/openai/v1")
+        for prefix in PREFIXES
         for rest in ("embeddings", "completions", "audio/speech", "images/generations")
     ),
     *(
         (method, f"{prefix}/responses{rest}")
-        for prefix in ("/v1", "/openai/v1")
+        for prefix in PREFIXES
         for method, rest in (
             ("POST", ""),
             ("POST", "/input_tokens"),
@@ -57,7 +58,7 @@ STRICT_ROUTES = (
     ),
     *(
         (method, f"{prefix}/conversations{rest}")
-        for prefix in ("/v1", "/openai/v1")
+        for prefix in PREFIXES
         for method, rest in (
             ("POST", ""),
             *((method, "/none") for method in ("GET", "POST", "DELETE")),
@@ -67,10 +68,7 @@ STRICT_ROUTES = (
     ),
     *GEMINI_ROUTES,
     *ANTHROPIC_ROUTES,
-    ("GET", "/v1/models"),
-    ("GET", "/v1/models/llama3.2"),
-    ("GET", "/openai/v1/models"),
-    ("GET", "/openai/v1/models/llama3.2"),
+    *(("GET", f"{prefix}/models{rest}") for prefix in PREFIXES for rest in ("", "/llama3.2")),
     ("GET", "/health/live"),
     ("GET", "/health/ready"),
     ("GET", "/api/user/preferences"),
@@ -120,7 +118,7 @@ FOR_DESKTOPS = (
 """Where programs ask that name no content type, or that have an origin no page can have."""
 FORMS = tuple(
     ("POST", f"{prefix}/audio/{rest}")
-    for prefix in ("/v1", "/openai/v1")
+    for prefix in PREFIXES
     for rest in ("transcriptions", "translations")
 )
 """Where forms with files are taken, which a page could send, too: Origin is what gives it away."""

@@ -59,6 +59,13 @@ def test_a_wrong_base_url_is_named(path: str) -> None:
     )
 
 
+def test_geminis_clients_are_told_of_geminis_base_url() -> None:
+    path = "/models/gemini-flash-latest:generateContent"
+    assert nothing_at(path, SERVED) == (
+        f"There is nothing at {path}. The base URL ends in /v1beta, or has no path."
+    )
+
+
 def test_a_long_path_is_not_repeated_whole() -> None:
     assert len(nothing_at("/v1/" + "x" * 9000, SERVED)) < 400
 
