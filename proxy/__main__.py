@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from proxy.command.commands import COMMANDS, EXIT_BAD_SETTING as EXIT_BAD_SETTING, Given, Stop
+from proxy.command.keys import keys
 from proxy.command.usage import usage
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.group(
-    commands=(*COMMANDS, usage),
+    commands=(*COMMANDS, usage, keys),
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

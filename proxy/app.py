@@ -15,6 +15,7 @@ from adapters.memory import LruMemory
 from adapters.upstream import Upstream
 from admin.auth import Gate, admin_token
 from admin.kept import kept_routes
+from admin.keys import key_routes
 from admin.routes import OWN_PATHS, admin_routes
 from admin.usage import usage_routes
 from proxy.background import Background
@@ -27,6 +28,7 @@ from proxy.console.ledger import Ledger
 from proxy.console.presets import Presets, health_of
 from proxy.console.responses import KeptResponses
 from proxy.console.status import Sources
+from proxy.console.team import Team
 from proxy.console.watch import watch_of
 from proxy.doors import Entrance, for_desktops, request_at, speller_of
 from proxy.doors.endpoint import Endpoint
@@ -35,6 +37,7 @@ from proxy.doors.models.catalog import Catalog
 from proxy.doors.open import Doors, patterns_of, service_of, turns_of
 from proxy.gate.drain import Life, Stage
 from proxy.gate.guard import Guard
+from proxy.gate.keys import Keys
 from proxy.gate.room import Admission
 from proxy.gate.shortcut import Shortcut
 from proxy.limits.retired import Retired
@@ -50,6 +53,7 @@ from proxy.store.preferences import preferences_of
 from proxy.store.prices import price_list_of
 from proxy.store.setbacks import Setbacks
 from proxy.store.storage import Storage
+from proxy.store.team_keys import TeamKeys
 from proxy.telemetry.alerts import alerts_of
 from proxy.telemetry.metrics import Metrics
 from proxy.telemetry.open import Monitors
@@ -82,7 +86,8 @@ class Parts:
         )
         self.setbacks = Setbacks(self.health, self.retired, self.keys)
         saved = (self.preferences, memory, self.setbacks, price_list_of(self.adapters))
-        self.storage = Storage(settings.store_url, *saved, self.background)
+        self.team = TeamKeys(Keys(settings.client_keys))
+        self.storage = Storage(settings.store_url, *saved, self.background, self.team)
         self.replica = replica_of(
             settings, self.health, self.retired, self.router, memory, self.preferences, self.storage
         )
@@ -164,7 +169,7 @@ def create_app(
         ),
         hosts=settings.allowed_hosts,
         origins=settings.allowed_origins,
-        keys=settings.client_keys,
+        keys=parts.team.door,
         own_paths=OWN_PATHS,
         paths=patterns_of(app.routes),
         form_paths=[path for one, _ in doors if one.takes_form for path in one.paths],
@@ -198,9 +203,16 @@ def _routes(parts: Parts, doors: Sequence[tuple[Entrance, Keeper]]) -> list[Base
         *(Route(path, at, methods=one.methods) for one, at in doors for path in one.paths),
         *probe_routes(parts.life, parts.background.problems),
         *usage_routes(Ledger(storage, alerts=parts.alerts.told), metrics.text, gate),
+        *key_routes(_team(parts), gate),
         *kept_routes(parts.kept, KeptResponses(parts.turns, parts.disk), gate),
         *admin_routes(console, gate, doors[0][1]),
     ]
+
+
+def _team(parts: Parts) -> Team:
+    settings = parts.settings
+    loaded = parts.storage.loaded
+    return Team(parts.team, settings.providers, settings.client_keys, loaded=loaded)
 
 
 def _tasks(parts: Parts, stop: Callable[[str], None]) -> Sequence[Task]:

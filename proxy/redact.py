@@ -32,7 +32,7 @@ Mask = Callable[[str], str]
 _PATTERNS = (
     (("AIza",), re.compile(r"AIza[\w-]{10,}"), MASK),
     (("gsk_",), re.compile(r"gsk_\w{10,}"), MASK),
-    (("sk-",), re.compile(r"\bsk-[\w-]{10,}"), MASK),
+    (("sk-",), re.compile(r"\bp?sk-[\w-]{10,}"), MASK),
     (("earer ", "EARER "), re.compile(r"(?i)\b(bearer)[ \t]+[^\s\"'\\,;}]{4,}"), rf"\1 {MASK}"),
     (
         ("key=", "Key=", "KEY=", "token=", "TOKEN="),

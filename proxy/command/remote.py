@@ -71,6 +71,18 @@ class Remote:
         """What was used, as `proxy.console.ledger.Ledger.usage` tells it."""
         return self._ask("GET", "/admin/api/usage", query=dict(params))
 
+    def keys(self) -> Json:
+        """The keys that were made for others, as `proxy.console.team.told` shows each."""
+        return self._ask("GET", "/admin/api/keys")
+
+    def make_key(self, asked: Json) -> str:
+        """A new key."""
+        return str(self._ask("POST", "/admin/api/keys", body=orjson.dumps(asked))["key"])
+
+    def revoke_key(self, name: str) -> None:
+        """Let nobody in by the key of this name any more."""
+        self._ask("DELETE", "/admin/api/keys", query={"name": name})
+
     def _ask(
         self, method: str, path: str, *, body: bytes | None = None, query: Json | None = None
     ) -> Json:

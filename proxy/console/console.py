@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 from adapters.aside import ASIDE, Aside, aside
 from adapters.base import Adapter, Json
 from proxy.console.change import MAX_APPS, app_row_id, changed, check_provider, preference_object
 from proxy.console.explain import explain
+from proxy.console.saving import saving
 from proxy.console.status import Sources
 from proxy.console.verdict import verdict_of
 from proxy.console.watch import Watch, server_sent
 from proxy.doors import request_at
 from proxy.doors.openai import parse_json
-from proxy.errors import ApiError, bad_request
+from proxy.errors import bad_request
 from proxy.routing.operations import OPERATIONS, Operations
 from proxy.routing.preference import Preference
-from proxy.store.base import StoreError
 from proxy.store.preferences import DEFAULT, Preferences
-
-DISK_FULL_STATE = "53100"  # PostgreSQL's SQLSTATE
 
 
 class Console:
@@ -74,11 +70,11 @@ class Console:
         row_id = app_row_id(app)
         change = parse_json(body)
         async with self._changing:
-            with _store_errors():
+            with saving("The choice"):
                 await self._sources.storage.loaded()
             self._check_room(row_id)
             row = changed(self._preferences.row(row_id), change, self._adapters)
-            with _store_errors():
+            with saving("The choice"):
                 await self._preferences.put(row)
         if change.keys() & {"default_llm_provider", "split", "models"} and row.provider:
             holds = self._preferences.get(None if row_id == DEFAULT else row_id)
@@ -92,7 +88,7 @@ class Console:
         if row_id == DEFAULT:
             raise bad_request("Name the app whose choice is to be removed: ?app=…", param="app")
         async with self._changing:
-            with _store_errors():
+            with saving("The choice"):
                 await self._preferences.remove(row_id)
         return await self.preference(app)
 
@@ -116,7 +112,7 @@ class Console:
     async def judge(self, body: bytes) -> Json:
         """Keep which of several answers to the same prompt was the best, without a word of them."""
         verdict = verdict_of(parse_json(body), self._adapters)
-        with _store_errors():
+        with saving("The choice"):
             await self._sources.storage.save_verdict(verdict)
         return {"ok": True, "better": next((str(c) for c, won in verdict if won), None)}
 
@@ -154,28 +150,3 @@ class Console:
     @property
     def _adapters(self) -> Mapping[str, Adapter]:
         return self._sources.adapters
-
-
-@contextmanager
-def _store_errors() -> Iterator[None]:
-    """Say that a choice was not kept, and why."""
-    try:
-        yield
-    except StoreError as error:
-        raise ApiError(
-            507 if _is_full(error) else 503,
-            f"The choice was not saved and nothing has changed: {error}.",
-            type_="service_unavailable_error",
-            code="store_unavailable",
-            should_retry=False,
-        ) from error
-
-
-def _is_full(error: StoreError) -> bool:
-    cause = error.__cause__
-    cause = getattr(cause, "orig", None) or cause
-    return (
-        getattr(cause, "sqlite_errorname", "").startswith("SQLITE_FULL")
-        or getattr(cause, "sqlstate", None) == DISK_FULL_STATE
-        or getattr(cause, "errno", None) == errno.ENOSPC
-    )

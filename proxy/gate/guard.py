@@ -10,21 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import hmac
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from itertools import chain
-from urllib.parse import parse_qsl
 
 from msgspec import Struct
-from pydantic import SecretStr
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapters.upstream import PASSED
 from proxy.errors import ApiError, shutting_down
 from proxy.gate.body import request_id
 from proxy.gate.drain import Life, Stage
+from proxy.gate.keys import Keys, shown_key
 from proxy.reply import PlainText, Speller, SpellerOf, refused
 
 MAX_HEADERS = 100
@@ -47,8 +44,6 @@ ONCE = frozenset(
 )
 """Sent twice, they could mean one thing here and another elsewhere."""
 APP_KEY_PREFIX = b"app-"
-KEY_HEADERS = (b"x-api-key", b"x-goog-api-key")
-"""Anthropic's and Gemini's, where there is no bearer."""
 JSON = b"application/json"
 DESKTOP_ORIGIN = re.compile(r"(app|tauri|vscode-webview|vscode-file)://[a-z0-9._-]*", re.ASCII)
 """Of programs that are made of web pages: no page of the web can have any of these."""
@@ -87,7 +82,7 @@ class Guard:
         *,
         hosts: Collection[str] = (),
         origins: Collection[str] = (),
-        keys: Mapping[str, SecretStr] | None = None,
+        keys: Keys | None = None,
         own_paths: Collection[str] = (),
         form_paths: Collection[str] = (),
         paths: Collection[re.Pattern[str]] = (),
@@ -107,15 +102,12 @@ class Guard:
         self._own_paths = frozenset(own_paths)
         self._form_paths = frozenset(form_paths)
         self._paths = tuple(paths)
-        self._keys = {name: _digest(_bytes(key)) for name, key in (keys or {}).items()}
+        self._keys = keys or Keys()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer with the refusal."""
-        if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-            return
         if scope["type"] != "http":
-            await send({"type": "websocket.close", "code": 1008})
+            await self._other(scope, receive, send)
             return
         headers = _Headers(dict(scope["headers"]))
         new_id = request_id(headers.values)
@@ -129,6 +121,8 @@ class Guard:
                     await _preflight(send, origin)
                     return
                 answer.origin = origin
+            if self._keys.reading and not self._is_unguarded(scope["path"]):
+                await self._keys.reading()
             app = self._check(scope, headers)
             if HOP in headers.values:
                 PASSED.set(self._passed(scope))  # for the task that answers this request alone
@@ -148,6 +142,13 @@ class Guard:
             if self._life.stage is not Stage.OVER:
                 raise
             await self._cut_short(shutting_down(), scope, answer)
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The server's own life goes on to the application; no other protocol is spoken."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008})
 
     async def _refuse(self, error: ApiError, scope: Scope, answer: _Answer) -> None:
         reply = refused(self._speller(scope), error, answer.request_id)
@@ -212,7 +213,7 @@ class Guard:
             return True
         # Bound to a network's address (which needs keys), that address is a name for it too.
         address = (scope.get("server") or ("", 0))[0]
-        return bool(self._keys) and name.strip("[]") == address
+        return self._keys.needed and name.strip("[]") == address
 
     def _check(self, scope: Scope, headers: _Headers) -> str | None:
         """The name of the app that asks, if it gives one. Raises ApiError 400, 415 or 401."""
@@ -261,28 +262,22 @@ class Guard:
 
     def _app_name(self, scope: Scope, headers: _Headers) -> str | None:
         """Who is asking, by the key it shows; ApiError 401 where a key is needed and none fits."""
-        shown = _shown_key(scope, headers)
-        path = scope["path"]
-        if not self._keys or path in OPEN_PATHS or self._is_own(path):
-            is_app = shown.startswith(APP_KEY_PREFIX)
-            return _text(shown.removeprefix(APP_KEY_PREFIX)) or None if is_app else None
-        digest = _digest(shown)
-        # All keys are compared, each in constant time: how long it takes tells nothing.
-        fitting = [name for name, key in self._keys.items() if hmac.compare_digest(key, digest)]
-        if not fitting:
-            raise ApiError(
-                401,
-                "Incorrect API key provided: pointsman takes those of POINTSMAN_API_KEYS.",
-                code="invalid_api_key",
-            )
-        return fitting[0]
+        shown = shown_key(scope, headers.values)
+        if self._keys.needed and not self._is_unguarded(scope["path"]):
+            return self._keys.name_of(shown)
+        is_app = shown.startswith(APP_KEY_PREFIX)
+        return _text(shown.removeprefix(APP_KEY_PREFIX)) or None if is_app else None
 
     def _client(self, scope: Scope, app: str | None) -> str:
         """Who shares what there is with others: by its key, else by its address."""
-        if self._keys and app and not self._is_own(scope["path"]):
+        if self._keys.needed and app and not self._is_own(scope["path"]):
             return f"key {app}"
         address = scope.get("client")
         return address[0] if address else ""
+
+    def _is_unguarded(self, path: str) -> bool:
+        """Whether no key of a client's is asked for there."""
+        return path in OPEN_PATHS or self._is_own(path)
 
     def _is_own(self, path: str) -> bool:
         """Whether the path guards itself: one of `own_paths`, or beneath one."""
@@ -304,33 +299,12 @@ def _is_fetched_by_another(headers: _Headers) -> bool:
     return site != b"same-site" or headers.values.get(b"sec-fetch-dest") != b"document"
 
 
-def _shown_key(scope: Scope, headers: _Headers) -> bytes:
-    """The key that the client shows, in the way of any of the protocols; empty without one."""
-    values = headers.values
-    scheme, _, bearer = values.get(b"authorization", b"").partition(b" ")
-    if scheme.lower() == b"bearer":
-        return bearer.strip()
-    for name in KEY_HEADERS:
-        if key := values.get(name):
-            return key
-    query = scope["query_string"]
-    return dict(parse_qsl(query)).get(b"key", b"") if b"key=" in query else b""
-
-
 def _text(name: bytes) -> str:
     """An app's name as it was typed: in UTF-8, or what a client made of it that knows none."""
     try:
         return name.decode("utf-8")
     except UnicodeDecodeError:
         return name.decode("latin-1")
-
-
-def _bytes(key: SecretStr) -> bytes:
-    return key.get_secret_value().encode("utf-8", "surrogatepass")
-
-
-def _digest(key: bytes) -> bytes:
-    return hashlib.sha256(key).digest()
 
 
 def _check_lines(scope: Scope, headers: _Headers) -> None:

@@ -56,7 +56,7 @@ class Driver(Protocol):
     def close(self) -> None: ...
 
     def version(self) -> object:
-        """Something that differs after another process has changed a preference."""
+        """Something that differs after another process has changed a preference or a key."""
 
     def read(self, work: Callable[[Tables], T]) -> T:
         """What `work` makes of the tables. It may be called twice, where the first use fails."""

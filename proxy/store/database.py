@@ -8,13 +8,14 @@ from functools import partial
 from typing import TypeVar
 
 from proxy.candidate import Candidate
-from proxy.store import arms, preferences, request_log, setbacks, signatures
+from proxy.store import arms, preferences, request_log, setbacks, signatures, team_keys
 from proxy.store.base import Columns, Driver, StoreError, Tables, sqlite_path
 from proxy.store.migrate import TOUCH
 from proxy.store.mishaps import check_files
 from proxy.store.preferences import StoredPreference
 from proxy.store.setbacks import Cooldown
 from proxy.store.sqlite import Sqlite
+from proxy.store.team_keys import TeamKey
 
 T = TypeVar("T")
 
@@ -67,6 +68,18 @@ class Database:
     def remove_preference(self, row_id: str) -> None:
         """Forget a row."""
         self.write(partial(preferences.remove, row_id=row_id))
+
+    def team_keys(self) -> list[TeamKey]:
+        """Every key that was ever made."""
+        return self.read(team_keys.stored)
+
+    def save_team_key(self, key: TeamKey) -> list[TeamKey]:
+        """Write a new key, on disk when this returns; all there are."""
+        return self.write(partial(team_keys.save, key=key))
+
+    def revoke_team_key(self, key: TeamKey, at_ms: int) -> list[TeamKey]:
+        """Revoke a key for good; all there are."""
+        return self.write(partial(team_keys.revoke, key=key, at_ms=at_ms))
 
     def signatures(self, most: int) -> dict[str, str]:
         """The newest signatures by call id, oldest first."""

@@ -1,5 +1,5 @@
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num));
-INSERT INTO "alembic_version" VALUES('0007');
+INSERT INTO "alembic_version" VALUES('0008');
 CREATE TABLE cooldowns (
 	provider VARCHAR(64) NOT NULL,
 	model VARCHAR(128) NOT NULL,
@@ -59,6 +59,22 @@ CREATE TABLE signatures (
 	value TEXT NOT NULL,
 	created_at DATETIME NOT NULL,
 	PRIMARY KEY (call_id)
+);
+CREATE TABLE team_keys (
+	id INTEGER NOT NULL,
+	name VARCHAR(64) NOT NULL,
+	digest VARCHAR(64) NOT NULL,
+	ending VARCHAR(4) NOT NULL,
+	role VARCHAR(16) NOT NULL,
+	requests_per_minute INTEGER,
+	tokens_per_minute INTEGER,
+	day_nano_usd BIGINT,
+	month_nano_usd BIGINT,
+	models JSON NOT NULL,
+	providers JSON NOT NULL,
+	created_ms BIGINT NOT NULL,
+	revoked_ms BIGINT,
+	PRIMARY KEY (id)
 );
 CREATE TABLE user_preferences (
 	id VARCHAR(128) DEFAULT 'default' NOT NULL,

@@ -84,9 +84,8 @@ class Server:
             self._engine = None
 
     def version(self) -> object:
-        """When each preference was changed last."""
-        found = self.read(lambda tables: tables.rows("SELECT id, updated_at FROM user_preferences"))
-        return frozenset(map(tuple, found))
+        """When each preference was changed last, and which keys there are."""
+        return self.read(lambda tables: frozenset(map(tuple, (*_changes(tables), *_keys(tables)))))
 
     def read(self, work: Callable[[Tables], T]) -> T:
         """What `work` makes of the tables."""
@@ -99,6 +98,14 @@ class Server:
                 self._engine = _opened(self._url)
             with self._engine.begin() as connection:
                 return work(ServerTables(connection))
+
+
+def _changes(tables: Tables) -> Sequence[Sequence[Any]]:
+    return tables.rows("SELECT id, updated_at FROM user_preferences")
+
+
+def _keys(tables: Tables) -> Sequence[Sequence[Any]]:
+    return tables.rows("SELECT id, revoked_ms FROM team_keys")
 
 
 def _opened(url: str) -> Engine:

@@ -22,6 +22,7 @@ from proxy.store.preferences import Preferences, StoredPreference
 from proxy.store.prices import PriceList
 from proxy.store.rows import UsageQueue
 from proxy.store.setbacks import Cooldown, Setbacks
+from proxy.store.team_keys import TeamKey, TeamKeys
 
 log = logging.getLogger("pointsman.store")
 
@@ -48,7 +49,9 @@ class Storage:
         setbacks: Setbacks,
         prices: PriceList | None = None,
         background: Background | None = None,
+        team: TeamKeys | None = None,
     ) -> None:
+        self._team = team or TeamKeys()
         self._path = sqlite_path(url)
         self._preferences = preferences
         self._signatures = signatures
@@ -91,7 +94,8 @@ class Storage:
 
     async def open(self) -> None:
         """Load what was stored. Raises NewerSchemaError; `problem` tells of all else."""
-        self._preferences.store = self
+        self._preferences.store = self._team.store = self
+        self._team.door.reading = self._first_read
         try:
             await self._load()
         except StoreError as error:
@@ -103,6 +107,7 @@ class Storage:
             raise
         finally:
             self._may_answer.set()
+            self._team.door.reading = None
         self._go_on()
 
     def _go_on(self) -> None:
@@ -129,6 +134,14 @@ class Storage:
     async def remove_preference(self, row_id: str) -> None:
         """Gone for good when this returns. Raises StoreError."""
         await self._do(lambda database: database.remove_preference(row_id))
+
+    async def save_team_key(self, key: TeamKey) -> list[TeamKey]:
+        """All keys, this one written for good among them. Raises StoreError."""
+        return await self._do(lambda database: database.save_team_key(key))
+
+    async def revoke_team_key(self, key: TeamKey, at_ms: int) -> list[TeamKey]:
+        """All keys, this one revoked for good. Raises StoreError."""
+        return await self._do(lambda database: database.revoke_team_key(key, at_ms))
 
     async def save_verdict(self, verdict: Sequence[tuple[Candidate, bool]]) -> None:
         """Written for good when this returns. Raises StoreError."""
@@ -173,10 +186,11 @@ class Storage:
         self._is_loaded = True
 
     async def _follow(self) -> None:
-        """Take over the preferences if another process has changed them."""
+        """Take over preferences and keys if another process has changed them."""
         version = await self._do(lambda database: database.version())
         if version != self._seen_version:
             self._preferences.replace(await self._do(lambda database: database.preferences()))
+            self._team.replace(await self._do(lambda database: database.team_keys()))
             self._seen_version = version
 
     async def flush(self) -> None:

@@ -17,6 +17,7 @@ from adapters import REGISTRY
 from proxy.store.preferences import DEFAULT
 from proxy.store.responses import MAX_NAME, MAX_OWNER
 from proxy.store.signatures import MAX_CALL_ID
+from proxy.store.team_keys import MAX_NAME as MAX_KEY_NAME
 
 _Moment: Any = DateTime(timezone=True)
 
@@ -135,6 +136,26 @@ class KeptItemRow(SQLModel, table=True):
 
     item: str = Field(primary_key=True, max_length=MAX_NAME)
     name: str = Field(max_length=MAX_NAME, index=True)
+
+
+class TeamKeyRow(SQLModel, table=True):
+    """A key that the owner has made, as `proxy.store.team_keys.TeamKey` tells of it."""
+
+    __tablename__ = "team_keys"
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(max_length=MAX_KEY_NAME)
+    digest: str = Field(max_length=64)
+    ending: str = Field(max_length=4)
+    role: str = Field(max_length=16)
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+    day_nano_usd: int | None = Field(sa_type=BigInteger)
+    month_nano_usd: int | None = Field(sa_type=BigInteger)
+    models: list[Any] = Field(sa_column=Column(JSON, nullable=False))
+    providers: list[Any] = Field(sa_column=Column(JSON, nullable=False))
+    created_ms: int = Field(sa_type=BigInteger)
+    revoked_ms: int | None = Field(sa_type=BigInteger)
 
 
 TABLES: MetaData = SQLModel.metadata

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -143,6 +143,10 @@ class Threaded(Server):
     def _connections(self) -> list[Any]:
         found = super()._connections()
         return [one for one in found if hasattr(one, "check")]
+
+    def run_in_loop(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """What `work` gives, done in the server's own loop."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(PATIENCE_S)
 
     def tell(self) -> None:
         """What a signal would do."""

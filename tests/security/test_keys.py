@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from adapters.base import PLACEHOLDER_KEYS
-from proxy.gate import guard
-from proxy.gate.guard import _digest
+from proxy.gate import keys as gate_keys
+from proxy.gate.keys import digest
 from proxy.settings import SettingsError, load_settings
 from tests.security.kit import Fakes, ask, body_of, post, request, serving, settings_for
 
@@ -62,13 +62,13 @@ def test_every_key_is_compared_in_constant_time_whichever_fits(
         compared.append((one, other))
         return hmac.compare_digest(one, other)
 
-    # The guard's own: servers of other tests may still end their work in this process.
-    monkeypatch.setattr(guard, "hmac", SimpleNamespace(compare_digest=noting))
+    # The gate's own: servers of other tests may still end their work in this process.
+    monkeypatch.setattr(gate_keys, "hmac", SimpleNamespace(compare_digest=noting))
     keys = "a:first,b:second,c:third"
     with serving(settings_for(fakes, tmp_path, api_keys=keys)) as server:
         reply = ask(server.port, post({}, Authorization=f"Bearer {shown}"))
     assert reply.status == (400 if shown in ("first", "second", "third") else 401)
-    of_this = [pair for pair in compared if _digest(shown.encode()) in pair]
+    of_this = [pair for pair in compared if digest(shown.encode()) in pair]
     assert len(of_this) == 3
     assert {(type(one), len(one)) for pair in of_this for one in pair} == {(bytes, 32)}
 

@@ -15,7 +15,7 @@ def test_help_tells_each_command_in_a_whole_sentence() -> None:
     lines = run("--help").stdout.splitlines()
     told = {line.split()[0]: line for line in lines[lines.index("Commands:") + 1 :]}
 
-    assert list(told) == ["alias", "doctor", "env", "explain", "status", "usage", "use"]
+    assert list(told) == ["alias", "doctor", "env", "explain", "keys", "status", "usage", "use"]
     assert all(line.endswith(".") and not line.endswith("...") for line in told.values())
 
 

@@ -17,6 +17,7 @@ from proxy.store.database import Database
 from proxy.store.preferences import Preferences, StoredPreference
 from proxy.store.setbacks import Setbacks
 from proxy.store.storage import Storage
+from proxy.store.team_keys import TeamKeys
 
 PATIENCE_S = 15.0
 SETTINGS = Preference(provider="near", chosen=False, fallback=("near", "far"))
@@ -52,6 +53,7 @@ class Kept:
     preferences: Preferences
     signatures: LruMemory
     health: Health
+    team: TeamKeys
 
     @property
     def provider(self) -> str | None:
@@ -75,7 +77,9 @@ def kept(url: str) -> Kept:
     """Storage that is not open yet."""
     preferences, memory = Preferences(SETTINGS, PROVIDERS), LruMemory()
     health = Health({}, clock=time.monotonic, wall=time.time)
-    return Kept(Storage(url, preferences, memory, Setbacks(health)), preferences, memory, health)
+    team = TeamKeys()
+    storage = Storage(url, preferences, memory, Setbacks(health), team=team)
+    return Kept(storage, preferences, memory, health, team)
 
 
 @contextlib.asynccontextmanager

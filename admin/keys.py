@@ -1,0 +1,35 @@
+"""The keys that the owner makes for others: HTTP in, HTTP out."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from admin.auth import Gate
+from admin.routes import answering, body_of, json_of
+
+
+class Team(Protocol):
+    """What the routes show and do. Failures are exceptions that the application answers."""
+
+    async def every(self) -> dict[str, Any]: ...
+    async def make(self, body: bytes) -> dict[str, Any]: ...
+    async def revoke(self, name: str | None) -> dict[str, Any]: ...
+
+
+def key_routes(team: Team, gate: Gate) -> list[Route]:
+    """Look at all keys, make one, revoke one; behind `gate`."""
+
+    async def keys(request: Request) -> Response:
+        match request.method:
+            case "POST":
+                return json_of(await team.make(await body_of(request)))
+            case "DELETE":
+                return json_of(await team.revoke(request.query_params.get("name")))
+        return json_of(await team.every())
+
+    methods = ["GET", "POST", "DELETE"]
+    return [Route("/admin/api/keys", answering(keys, gate), methods=methods)]

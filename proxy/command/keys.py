@@ -1,0 +1,158 @@
+"""`pointsman keys`: make keys for others, look at them, revoke them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from proxy.command.commands import Given, failures, say
+
+if TYPE_CHECKING:
+    from adapters.base import Json
+    from proxy.settings import Settings
+
+HEAD = ("name", "key", "role", "requests/min", "tokens/min", "$/day", "$/month", "allowed", "made")
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def keys(context: click.Context) -> None:
+    """Keys for others, with limits and budgets of their own.
+
+    From the first one on, whoever asks this server has to show a key.
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(list_keys)
+
+
+@keys.command("list")
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def list_keys(given: Given, *, wants_json: bool = False) -> None:
+    """Show the keys: never themselves, but how they end."""
+    from proxy.command.remote import running
+    from proxy.command.terminal import as_json
+
+    settings = given.address()
+    with failures(), running(settings) as server:
+        told = server.keys() if server else _read(settings)
+    say(as_json(told) if wants_json else keys_text(told["keys"]))
+
+
+@keys.command()
+@click.argument("name")
+@click.option("--role", type=click.Choice(["member", "owner"]), default="member")
+@click.option("--rpm", type=int, help="Requests a minute.")
+@click.option("--tpm", type=int, help="Tokens a minute.")
+@click.option("--budget-day", type=float, metavar="USD", help="Dollars a day.")
+@click.option("--budget-month", type=float, metavar="USD", help="Dollars a month.")
+@click.option("--models", default="", help="Models, comma-separated; * stands for any text.")
+@click.option("--providers", default="", help="Providers, comma-separated.")
+@click.pass_obj
+def add(
+    given: Given,
+    name: str,
+    role: str,
+    rpm: int | None,
+    tpm: int | None,
+    budget_day: float | None,
+    budget_month: float | None,
+    models: str,
+    providers: str,
+) -> None:
+    """Make a key. It is shown once: here.
+
+    Such as: pointsman keys add anna --rpm 60 --budget-month 20 --providers groq
+    """
+    from proxy.command.remote import running
+
+    settings = given.address()
+    asked: Json = {
+        "name": name,
+        "role": role,
+        "requests_per_minute": rpm,
+        "tokens_per_minute": tpm,
+        "dollars_a_day": budget_day,
+        "dollars_a_month": budget_month,
+        "models": _listed(models),
+        "providers": [one.lower() for one in _listed(providers)],
+    }
+    with failures(), running(settings) as server:
+        key = server.make_key(asked) if server else _make(settings, asked)
+    say(f"✓ The key of {name}, shown this once:\n\n  {key}\n")
+
+
+@keys.command()
+@click.argument("name")
+@click.pass_obj
+def revoke(given: Given, name: str) -> None:
+    """Let nobody in by a key any more, from the next request on."""
+    from proxy.command.remote import running
+
+    settings = given.address()
+    with failures(), running(settings) as server:
+        if server:
+            server.revoke_key(name)
+        else:
+            _revoke(settings, name)
+    say(f"✓ The key of {name} is revoked.")
+
+
+def keys_text(found: Sequence[Json]) -> str:
+    """The keys that are not revoked, as a table."""
+    from proxy.command.terminal import columns, printable
+
+    there = [key for key in found if not key["revoked_at"]]
+    if not there:
+        return "There are no keys. Make one: pointsman keys add NAME"
+    return printable("\n".join(columns([HEAD, *map(tuple, map(_line, there))])))
+
+
+def _line(key: Json) -> Iterator[str]:
+    yield key["name"]
+    yield f"…{key['ending']}"
+    yield key["role"]
+    for what in ("requests_per_minute", "tokens_per_minute"):
+        yield "-" if key[what] is None else f"{key[what]:,}"
+    for what in ("dollars_a_day", "dollars_a_month"):
+        yield "-" if key[what] is None else f"{key[what]:g}"
+    yield ", ".join((*key["providers"], *key["models"])) or "all"
+    yield f"{datetime.fromtimestamp(key['created_at'], UTC).astimezone():%Y-%m-%d}"
+
+
+def _listed(text: str) -> list[str]:
+    return [one.strip() for one in text.split(",") if one.strip()]
+
+
+def _read(settings: Settings) -> Json:
+    from proxy.console.team import told
+    from proxy.store.database import Database
+
+    with closing(Database(settings.store_url, looks_only=True)) as database:
+        return {"keys": [told(key) for key in reversed(database.team_keys())]}
+
+
+def _make(settings: Settings, asked: Json) -> str:
+    from proxy.console.team import made
+    from proxy.store.database import Database
+
+    with closing(Database(settings.store_url)) as database:
+        there = {key.name for key in database.team_keys() if key.revoked_ms is None}
+        taken = {*there, *settings.client_keys}
+        key, shown = made(asked, taken, settings.providers, time.time())
+        database.save_team_key(key)
+    return shown
+
+
+def _revoke(settings: Settings, name: str) -> None:
+    from proxy.console.team import live
+    from proxy.store.database import Database
+
+    with closing(Database(settings.store_url)) as database:
+        for key in live(database.team_keys(), name):
+            database.revoke_team_key(key, int(time.time() * 1000))

@@ -1,0 +1,178 @@
+"""The keys that an owner makes for others: what may be asked for, and what is shown of them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import unicodedata
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from adapters.base import Json
+from proxy.console.saving import saving
+from proxy.doors.openai import parse_json
+from proxy.errors import ApiError, bad_request
+from proxy.store.prices import NANO
+from proxy.store.team_keys import MAX_KEYS, MAX_NAME, MEMBER, OWNER, TeamKey, TeamKeys, fresh
+
+ROLES = (MEMBER, OWNER)
+MAX_COUNT = 2**31 - 1
+MAX_USD = 1_000_000
+MAX_ALLOWED = 100
+MAX_ALLOWED_NAME = 256
+
+
+class Team:
+    """Each method answers with what goes out as JSON; all raise ApiError and nothing else.
+
+    `taken` are the names of the keys in the settings; `loaded` returns once all that are made are
+    known.
+    """
+
+    def __init__(
+        self,
+        keys: TeamKeys,
+        providers: Collection[str],
+        taken: Collection[str] = (),
+        *,
+        loaded: Callable[[], Any],
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._keys = keys
+        self._providers = providers
+        self._taken = taken
+        self._loaded = loaded
+        self._wall = wall
+        self._changing = asyncio.Lock()
+
+    async def every(self) -> Json:
+        """All keys, also those that are revoked; the newest first."""
+        with saving("Nothing"):
+            await self._loaded()
+        return {"keys": [told(key) for key in reversed(self._keys.rows)]}
+
+    async def make(self, body: bytes) -> Json:
+        """A new key, told here and never again."""
+        async with self._changing:
+            with saving("The key"):
+                await self._loaded()
+            taken = {*self._keys.named, *self._taken}
+            key, shown = made(parse_json(body), taken, self._providers, self._wall())
+            with saving("The key"):
+                await self._keys.add(key)
+        return {**told(self._keys.named[key.name]), "key": shown}
+
+    async def revoke(self, name: str | None) -> Json:
+        """Nobody gets in by the key of this name any more."""
+        with saving("The end of the key"):
+            await self._loaded()
+            for key in live(self._keys.rows, name):
+                await self._keys.revoke(key, int(self._wall() * 1000))
+        return {"name": name, "ok": True}
+
+
+def live(rows: Collection[TeamKey], name: str | None) -> list[TeamKey]:
+    """The keys of a name that are not revoked. Raises ApiError 404 where there is none."""
+    found = [key for key in rows if key.name == name and key.revoked_ms is None]
+    if not found:
+        raise ApiError(404, f"There is no key of the name {name!r}.", code="not_found")
+    return found
+
+
+def made(
+    asked: Json, taken: Collection[str], providers: Collection[str], now: float
+) -> tuple[TeamKey, str]:
+    """The key that is asked for: what is kept of it, and itself. Raises ApiError 400."""
+    for name in asked:
+        if name not in FIELDS:
+            there = ", ".join(FIELDS)
+            raise bad_request(f"Unknown field '{name[:MAX_NAME]}'; there are: {there}.", param=name)
+    if (name := _name(asked.get("name"))) in taken:
+        raise bad_request(
+            f"There is a key of the name {name!r} already.", param="name", code="name_taken"
+        )
+    if len(taken) >= MAX_KEYS:
+        raise bad_request(f"There are {MAX_KEYS} keys already: revoke one first.", param="name")
+    given = {field: read(asked[field], field) for field, read in _READ.items() if field in asked}
+    if strange := [one for one in given.get("providers", ()) if one not in providers]:
+        raise bad_request(
+            f"{strange[0]!r} is not a provider; there are: {', '.join(providers)}.",
+            param="providers",
+        )
+    for span in ("day", "month"):
+        given[f"{span}_nano_usd"] = given.pop(f"dollars_a_{span}", None)
+    return fresh(name, created_ms=int(now * 1000), **given)
+
+
+def told(key: TeamKey) -> Json:
+    """What is shown of a key: never the key, nor what it is known by."""
+    return {
+        "name": key.name,
+        "ending": key.ending,
+        "role": key.role,
+        "requests_per_minute": key.requests_per_minute,
+        "tokens_per_minute": key.tokens_per_minute,
+        "dollars_a_day": _usd(key.day_nano_usd),
+        "dollars_a_month": _usd(key.month_nano_usd),
+        "models": list(key.models),
+        "providers": list(key.providers),
+        "created_at": key.created_ms / 1000,
+        "revoked_at": key.revoked_ms and key.revoked_ms / 1000,
+    }
+
+
+def _usd(nano_usd: int | None) -> float | None:
+    return None if nano_usd is None else nano_usd / NANO
+
+
+def _name(value: Any) -> str:
+    is_name = isinstance(value, str) and 0 < len(value) <= MAX_NAME and value == value.strip()
+    if not is_name or any(unicodedata.category(c) in "CcCsCf" for c in value):
+        raise _invalid("name", f"a name of 1 to {MAX_NAME} characters")
+    return str(value)
+
+
+def _role(value: Any, field: str) -> str:
+    if value not in ROLES:
+        raise _invalid(field, f"one of: {', '.join(ROLES)}")
+    return str(value)
+
+
+def _count(value: Any, field: str) -> int | None:
+    if value is not None and (type(value) is not int or not 0 < value <= MAX_COUNT):
+        raise _invalid(field, "a whole number above 0, or null")
+    return None if value is None else int(value)
+
+
+def _dollars(value: Any, field: str) -> int | None:
+    if value is None:
+        return None
+    if type(value) not in (int, float) or not 0 < value <= MAX_USD:
+        raise _invalid(field, f"an amount above 0 and up to {MAX_USD}, or null")
+    return max(1, int(value * NANO + 0.5))
+
+
+def _names(value: Any, field: str) -> tuple[str, ...]:
+    is_list = isinstance(value, list) and len(value) <= MAX_ALLOWED
+    if not is_list or not all(
+        isinstance(one, str) and 0 < len(one) <= MAX_ALLOWED_NAME and one.isprintable()
+        for one in value
+    ):
+        raise _invalid(field, f"a list of at most {MAX_ALLOWED} names")
+    return tuple(dict.fromkeys(value))
+
+
+def _invalid(param: str, expected: str) -> ApiError:
+    return bad_request(f"'{param}' must be {expected}.", param=param, code="invalid_value")
+
+
+_READ: Mapping[str, Callable[[Any, str], Any]] = {
+    "role": _role,
+    "requests_per_minute": _count,
+    "tokens_per_minute": _count,
+    "dollars_a_day": _dollars,
+    "dollars_a_month": _dollars,
+    "models": _names,
+    "providers": _names,
+}
+FIELDS = ("name", *_READ)

@@ -1,0 +1,76 @@
+"""The keys that let clients in: how they are shown, and whose they are. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from urllib.parse import parse_qsl
+
+from pydantic import SecretStr
+from starlette.types import Scope
+
+from proxy.errors import ApiError
+
+KEY_HEADERS = (b"x-api-key", b"x-goog-api-key")
+"""Anthropic's and Gemini's, where there is no bearer."""
+
+
+class Keys:
+    """Those of the settings by name, and by digest those that the owner has `made`.
+
+    `needed` tells whether one must be shown. `reading` is there while those that are made are still
+    being read: it returns when they are, or could not be.
+    """
+
+    def __init__(self, configured: Mapping[str, SecretStr] | None = None) -> None:
+        self._configured = {name: digest(_bytes(key)) for name, key in (configured or {}).items()}
+        self._made: Mapping[bytes, str] = MappingProxyType({})
+        self.needed = bool(self._configured)
+        self.reading: Callable[[], Awaitable[None]] | None = None
+
+    def take(self, made: Mapping[bytes, str], *, needed: bool) -> None:
+        """Let in by these as well; `needed` even where none is left of those that were made."""
+        self._made = made
+        self.needed = bool(self._configured) or needed
+
+    def name_of(self, shown: bytes) -> str:
+        """Whose key is shown. Raises ApiError 401."""
+        known = digest(shown)
+        # All keys are compared, each in constant time: how long it takes tells nothing. Those that
+        # are made are random and found by a digest, of which the time tells nothing either.
+        fitting = [
+            name for name, key in self._configured.items() if hmac.compare_digest(key, known)
+        ]
+        name = fitting[0] if fitting else self._made.get(known)
+        if name is None:
+            where = "those of POINTSMAN_API_KEYS"
+            raise ApiError(
+                401,
+                "Incorrect API key provided: pointsman takes "
+                + (f"{where}, and those that its owner has made." if self._made else f"{where}."),
+                code="invalid_api_key",
+            )
+        return name
+
+
+def shown_key(scope: Scope, headers: Mapping[bytes, bytes]) -> bytes:
+    """The key that the client shows, in the way of any of the protocols; empty without one."""
+    scheme, _, bearer = headers.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() == b"bearer":
+        return bearer.strip()
+    for name in KEY_HEADERS:
+        if key := headers.get(name):
+            return key
+    query = scope["query_string"]
+    return dict(parse_qsl(query)).get(b"key", b"") if b"key=" in query else b""
+
+
+def digest(key: bytes) -> bytes:
+    """What is known and compared of a key."""
+    return hashlib.sha256(key).digest()
+
+
+def _bytes(key: SecretStr) -> bytes:
+    return key.get_secret_value().encode("utf-8", "surrogatepass")

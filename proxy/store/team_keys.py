@@ -1,0 +1,131 @@
+"""The keys that the owner makes for others: a table, and in memory, where every request looks.
+
+A key is 256 random bits. It is told once; what is kept is its digest, and its last four characters.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
+
+from proxy.gate.keys import Keys, digest
+from proxy.store.base import Tables
+
+TABLE = "team_keys"
+PREFIX = "psk-"
+OWNER, MEMBER = "owner", "member"
+REVOKE = "UPDATE team_keys SET revoked_ms = :at_ms WHERE id = :id AND revoked_ms IS NULL"
+MAX_NAME = 64
+MAX_KEYS = 1000
+"""Those that are not revoked."""
+
+
+class TeamKey(Struct, frozen=True):
+    """One key and what it may do; None or nothing stands for no limit.
+
+    An `owner` may do on the page what the admin token may, a `member` only look at what is its own.
+    """
+
+    name: str
+    digest: str
+    ending: str
+    role: str = MEMBER
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    day_nano_usd: int | None = None
+    month_nano_usd: int | None = None
+    models: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
+    created_ms: int = 0
+    revoked_ms: int | None = None
+    id: int | None = None
+
+
+class TeamKeyStore(Protocol):
+    """Where they outlive the process. Both raise StoreError, and are done for good on return."""
+
+    async def save_team_key(self, key: TeamKey) -> list[TeamKey]:
+        """All keys, with this one among them."""
+
+    async def revoke_team_key(self, key: TeamKey, at_ms: int) -> list[TeamKey]:
+        """All keys, this one revoked."""
+
+
+class TeamKeys:
+    """All keys in memory; `door` lets clients in by them. `named` are those that are not revoked.
+
+    Who has ever made a key wants one to be shown: to revoke the last lets nobody in without.
+    """
+
+    def __init__(self, door: Keys | None = None) -> None:
+        self.door = door or Keys()
+        self.rows: Sequence[TeamKey] = ()
+        self.named: Mapping[str, TeamKey] = {}
+        self._by_digest: Mapping[bytes, TeamKey] = {}
+        self.store: TeamKeyStore | None = None
+
+    @property
+    def has_owner(self) -> bool:
+        """Whether anybody may sign in to the page by a key and change things there."""
+        return any(key.role == OWNER for key in self.named.values())
+
+    def of(self, shown: bytes) -> TeamKey | None:
+        """The key that is shown, unless it is none or revoked."""
+        return self._by_digest.get(digest(shown))
+
+    def replace(self, rows: Sequence[TeamKey]) -> None:
+        """Let these be all there are: at the start, or as another process has left them."""
+        if rows == self.rows:
+            return
+        self.rows = rows
+        live = [key for key in rows if key.revoked_ms is None]
+        self.named = {key.name: key for key in live}
+        self._by_digest = {bytes.fromhex(key.digest): key for key in live}
+        names = {known: key.name for known, key in self._by_digest.items()}
+        self.door.take(names, needed=bool(rows))
+
+    async def add(self, key: TeamKey) -> None:
+        """Save a key, and only then let it in. Raises StoreError."""
+        rows = [*self.rows, key] if self.store is None else await self.store.save_team_key(key)
+        self.replace(rows)
+
+    async def revoke(self, key: TeamKey, at_ms: int) -> None:
+        """Let it in no more. Raises StoreError."""
+        if self.store is not None:
+            self.replace(await self.store.revoke_team_key(key, at_ms))
+            return
+        gone = replace(key, revoked_ms=at_ms)
+        self.replace([gone if one == key else one for one in self.rows])
+
+
+def fresh(name: str, **limits: Any) -> tuple[TeamKey, str]:
+    """A new key: what is kept of it, and itself."""
+    key = PREFIX + secrets.token_urlsafe(32)
+    return TeamKey(name, digest(key.encode()).hex(), key[-4:], **limits), key
+
+
+def stored(tables: Tables) -> list[TeamKey]:
+    """Every row of the table, the oldest first."""
+    return [_stored(**row) for row in tables.find(TABLE, "ORDER BY id")]
+
+
+def save(tables: Tables, key: TeamKey) -> list[TeamKey]:
+    """Write a new row."""
+    row = asdict(key)
+    del row["id"]
+    tables.put(TABLE, [row | {"models": list(key.models), "providers": list(key.providers)}])
+    return stored(tables)
+
+
+def revoke(tables: Tables, key: TeamKey, at_ms: int) -> list[TeamKey]:
+    """Note when a key was revoked; its row stays."""
+    tables.run(REVOKE, {"id": key.id, "at_ms": at_ms})
+    return stored(tables)
+
+
+def _stored(*, models: Any, providers: Any, **row: Any) -> TeamKey:
+    return TeamKey(models=tuple(models), providers=tuple(providers), **row)

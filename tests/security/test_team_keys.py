@@ -1,0 +1,147 @@
+"""A key that the owner has made opens every door, until it is revoked."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from proxy.store.storage import Storage
+from proxy.store.team_keys import TeamKey, fresh
+from tests.security.kit import (
+    Fakes,
+    Reply,
+    Threaded,
+    Wait,
+    ask,
+    body_of,
+    post,
+    request,
+    serving,
+    settings_for,
+)
+
+GEMINI = {"contents": [{"parts": [{"text": "Hello."}]}]}
+WAYS = (
+    ("/v1/chat/completions", body_of(), "Authorization", "Bearer {}"),
+    ("/v1/responses", {"model": "default", "input": "Hello."}, "Authorization", "Bearer {}"),
+    ("/v1/messages", body_of(max_tokens=9), "x-api-key", "{}"),
+    ("/v1beta/models/default:generateContent", GEMINI, "x-goog-api-key", "{}"),
+    ("/v1beta/models/default:generateContent?key={}", GEMINI, "", ""),
+    ("/api/chat", body_of(), "Authorization", "Bearer {}"),
+)
+"""Each protocol's path, body, and the header in which its SDKs show a key."""
+ENVELOPES = {
+    "/v1/chat/completions": lambda told: told["error"]["code"] == "invalid_api_key",
+    "/v1/responses": lambda told: told["error"]["code"] == "invalid_api_key",
+    "/v1/messages": lambda told: told["error"]["type"] == "authentication_error",
+    "/v1beta/models/default:generateContent": lambda told: (
+        told["error"]["status"] == "UNAUTHENTICATED"
+    ),
+    "/api/chat": lambda told: isinstance(told["error"], str),
+}
+
+
+def shown_at(port: int, way: tuple[str, object, str, str], key: str) -> Reply:
+    path, body, header, form = way
+    headers = {header: form.format(key)} if header else {}
+    return ask(port, post(body, path.format(key), **headers))
+
+
+def call(server: Threaded, method: str, path: str, body: object = None) -> Reply:
+    data = b"" if body is None else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json"}
+    return ask(server.port, request(method, path, data, headers=headers))
+
+
+def test_it_is_as_good_as_a_configured_one_at_every_door_until_it_is_revoked(
+    fakes: Fakes, tmp_path: Path
+) -> None:
+    with serving(settings_for(fakes, tmp_path)) as server:
+        assert shown_at(server.port, WAYS[0], "unused").status == 200
+        made = call(server, "POST", "/admin/api/keys", {"name": "anna"}).json
+        for way in WAYS:
+            assert shown_at(server.port, way, made["key"]).status == 200, way
+            for wrong in ("unused", "app-anna", made["key"][:-1], ""):
+                refused = shown_at(server.port, way, wrong)
+                assert refused.status == 401, way
+                assert ENVELOPES[way[0].partition("?")[0]](refused.json), refused.body
+        assert call(server, "DELETE", "/admin/api/keys?name=anna").status == 200
+        for way in WAYS:
+            assert shown_at(server.port, way, made["key"]).status == 401, way
+        for open_path in ("/health/live", "/admin/api/status"):
+            assert ask(server.port, request("GET", open_path)).status == 200
+        told = call(server, "GET", "/admin/api/requests").json["requests"]
+        assert {row["app"] for row in told} <= {"anna", None}
+
+
+def test_what_is_configured_goes_on_beside_it(fakes: Fakes, tmp_path: Path) -> None:
+    with serving(settings_for(fakes, tmp_path, api_keys="notes:own-key")) as server:
+        key, shown = fresh("anna")
+        server.run_in_loop(server.parts.team.add(key))
+        for good in ("own-key", shown):
+            assert shown_at(server.port, WAYS[0], good).status == 200
+        server.run_in_loop(server.parts.team.revoke(server.parts.team.named["anna"], 1))
+        assert shown_at(server.port, WAYS[0], "own-key").status == 200
+        assert shown_at(server.port, WAYS[0], shown).status == 401
+
+
+def test_nobody_gets_in_while_the_keys_are_being_read(
+    fakes: Fakes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: Wait
+) -> None:
+    settings = settings_for(fakes, tmp_path)
+    key, shown = fresh("anna")
+    with serving(settings) as server:
+        server.run_in_loop(server.parts.team.add(key))
+    may_read, original = threading.Event(), Storage._load
+
+    async def slow(self: Storage) -> None:
+        import asyncio
+
+        await asyncio.to_thread(may_read.wait, 20)
+        await original(self)
+
+    monkeypatch.setattr(Storage, "_load", slow)
+    found: dict[str, int] = {}
+
+    def asking(key: str) -> None:
+        found[key] = shown_at(server.port, WAYS[0], key).status
+
+    with serving(settings) as server:
+        threads = [threading.Thread(target=asking, args=(one,)) for one in ("unused", shown)]
+        for thread in threads:
+            thread.start()
+        wait(lambda: len(server.server_state.tasks) == 2)
+        assert not found
+        may_read.set()
+        for thread in threads:
+            thread.join(20)
+    assert found == {"unused": 401, shown: 200}
+
+
+def test_no_key_is_shown_after_it_was_made_nor_written_anywhere(
+    fakes: Fakes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(settings_for(fakes, tmp_path, log_level="debug")) as server:
+        key = call(server, "POST", "/admin/api/keys", {"name": "anna"}).json["key"]
+        shown_at(server.port, WAYS[0], key)
+        shown_at(server.port, WAYS[4], key)
+        shown_at(server.port, WAYS[4], key + "x")
+        for path in ("keys", "status", "requests", "usage"):
+            told = call(server, "GET", f"/admin/api/{path}").body
+            assert key.encode() not in told
+            digest = server.parts.team.named["anna"].digest
+            assert digest.encode() not in told
+    assert key not in caplog.text
+    for file in tmp_path.rglob("*"):
+        if file.is_file():
+            assert key.encode() not in file.read_bytes()
+
+
+def test_a_key_tells_nothing_of_itself_when_it_is_printed() -> None:
+    key, shown = fresh("anna")
+
+    assert isinstance(key, TeamKey)
+    assert shown not in repr(key)
