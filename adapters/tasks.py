@@ -11,7 +11,7 @@ from typing import Any, Protocol, final, runtime_checkable
 
 from msgspec import Struct
 
-from adapters.base import Json, NativeCall
+from adapters.base import ChatRequest, Json, NativeCall
 
 MAX_TEXTS = 100
 """In one call: more is split before an adapter is asked."""
@@ -50,6 +50,14 @@ class Prepares(Protocol):
 
     async def prepare(self) -> None:
         """Make it, if that has not been done."""
+
+
+@runtime_checkable
+class Counts(Protocol):
+    """An adapter whose provider tells, at no price, how many tokens its model sees."""
+
+    async def count_tokens(self, request: ChatRequest) -> int:
+        """Those of what would be asked. Raises AdapterError."""
 
 
 @runtime_checkable

@@ -44,6 +44,7 @@ from proxy.limits.retired import Retired
 from proxy.proof import Identity
 from proxy.redact import Redactor
 from proxy.routing.compact import Compacting
+from proxy.routing.counting import Counting
 from proxy.routing.loading import Loading
 from proxy.routing.open import keys_of, routing_of
 from proxy.routing.preference import Preference, built_in_models
@@ -120,8 +121,9 @@ class Parts:
             ended=(self.storage.usage.put, *self.monitors.listeners()),
         )
         self.turns, self.disk = turns_of(settings, self.storage, self.background, clocks)
+        count = Counting(self.adapters, self.chooser, self.health, self.storage.preference)
         self.doors = Doors(
-            settings, self.adapters, self.catalog, self.preferences, upstream, self.turns
+            settings, self.adapters, self.catalog, self.preferences, upstream, self.turns, count
         )
         self.admin_token = admin_token(settings.admin_token, is_published=settings.is_guarded)
         passport = None if self.admin_token is settings.admin_token else Identity().passport

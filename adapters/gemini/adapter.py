@@ -36,11 +36,12 @@ from adapters.base import (
     Phase,
     ProviderSettings,
     Scope,
+    Usage,
 )
 from adapters.bounds import OutOfBoundsError, count, items
 from adapters.broken import HTTPX_ERRORS, transport_error
 from adapters.ceiling import Ceilings
-from adapters.gemini import embeddings
+from adapters.gemini import counting, embeddings
 from adapters.gemini.amend import amended
 from adapters.gemini.answer import MISSING_SIGNATURE, GeminiAnswer
 from adapters.gemini.contents import sign
@@ -192,6 +193,14 @@ class GeminiAdapter(Senses):
         call = self.to_native_embedding(request)
         answer = EmbeddingAnswer(request, call, partial(refusal, secret=self._key))
         return exchange(partial(self._aimed, call), call, answer)
+
+    async def count_tokens(self, request: ChatRequest) -> int:
+        call = counting.to_native(self.to_native(request))
+        answer = counting.Counted(partial(refusal, secret=self._key))
+        told = exchange(partial(self._aimed, call), call, answer)
+        async with contextlib.aclosing(told):
+            events = [event async for batch in told for event in batch]
+        return sum(event.prompt for event in events if isinstance(event, Usage))
 
     async def _aimed(self, call: NativeCall) -> Target:
         return self._now().target(call.path)

@@ -45,6 +45,7 @@ from proxy.doors.responses.local import InputItems, InputTokens, KeptResponse
 from proxy.doors.responses.turns import Turns
 from proxy.errors import bad_request
 from proxy.reply import NO_HEADERS, Reply, Speller
+from proxy.routing.counting import Count, nobody_counts
 
 PREFIXES = ("/v1", "/openai/v1", "/v1beta/openai")
 """Of OpenAI's doors. The second is Groq's and the third Gemini's for apps that speak to it as to
@@ -129,10 +130,8 @@ DOORS: tuple[Entrance, ...] = (
     Entrance(OllamaEmbed(), ("/api/embed",), for_desktops=True),
     Entrance(OllamaEmbed(is_one=True), ("/api/embeddings",), for_desktops=True),
     Entrance(MessagesDoor(), ("/v1/messages",), beneath=("/v1/messages/",)),
-    Entrance(CountTokens(), ("/v1/messages/count_tokens",)),
     Entrance(GenerateDoor(), _gemini("generateContent"), beneath=("/v1beta/",)),
     Entrance(GenerateDoor(stream=True), _gemini("streamGenerateContent")),
-    Entrance(CountedTokens(), _gemini("countTokens")),
     Entrance(EmbedDoor(), _gemini("embedContent")),
     Entrance(EmbedDoor(several=True), _gemini("batchEmbedContents")),
 )
@@ -141,11 +140,19 @@ DOORS: tuple[Entrance, ...] = (
 _TALK = "/conversations/{conversation_id}"
 
 
-def keeping(kept: Turns) -> tuple[Entrance, ...]:
+def counting(count: Count = nobody_counts) -> tuple[Entrance, ...]:
+    """The doors that tell how many tokens a request is."""
+    return (
+        Entrance(CountTokens(count), ("/v1/messages/count_tokens",)),
+        Entrance(CountedTokens(count), _gemini("countTokens")),
+    )
+
+
+def keeping(kept: Turns, count: Count = nobody_counts) -> tuple[Entrance, ...]:
     """The doors that know what was said before, from `kept`."""
     return (
         Entrance(ResponsesDoor(kept), _openai("/responses")),
-        Entrance(InputTokens(kept), _openai("/responses/input_tokens")),
+        Entrance(InputTokens(kept, count), _openai("/responses/input_tokens")),
         Entrance(CompactDoor(kept), _openai("/responses/compact")),
         Entrance(KeptResponse(kept), _openai("/responses/{response_id}"), ("GET", "DELETE")),
         Entrance(InputItems(kept), _openai("/responses/{response_id}/input_items"), ("GET",)),
@@ -212,6 +219,7 @@ def ollama(
 
 
 _STILL = (
+    *counting(),
     *keeping(Turns(time.monotonic, most=0)),
     *ollama(Catalog({}), lambda: (), {}),
     _UNSERVED,

@@ -12,7 +12,7 @@ from adapters.base import Adapter
 from adapters.upstream import Upstream
 from proxy.background import Background
 from proxy.clocks import Clocks
-from proxy.doors import DOORS, Entrance, keeping, listing, ollama
+from proxy.doors import DOORS, Entrance, counting, keeping, listing, ollama
 from proxy.doors.endpoint import Service
 from proxy.doors.models.catalog import Catalog
 from proxy.doors.ollama.passing import passage_routes
@@ -22,6 +22,7 @@ from proxy.doors.responses.turns import MAX_BYTES, Turns
 from proxy.gate.room import Admission
 from proxy.routing.cache import cache_of
 from proxy.routing.compact import Asks
+from proxy.routing.counting import Count
 from proxy.routing.preference import Preference
 from proxy.settings import Settings
 from proxy.store.preferences import Preferences
@@ -40,6 +41,7 @@ class Doors:
         preferences: Preferences,
         upstream: Upstream,
         turns: Turns,
+        count: Count,
     ) -> None:
         def aliases() -> Mapping[str, Any]:
             return preferences.get(None).aliases
@@ -47,7 +49,8 @@ class Doors:
         real, passes = Real(adapters, upstream.client), settings.ollama_passthrough
         self.entrances: Sequence[Entrance] = (
             *DOORS,
-            *keeping(turns),
+            *counting(count),
+            *keeping(turns, count),
             *listing(catalog, aliases),
             *ollama(catalog, aliases, adapters, real, passes=passes),
         )

@@ -8,6 +8,7 @@ import json
 import re
 import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from tests.fakes import gemini_embed, gemini_media
 from tests.fakes.gemini_config import MODELS, Model, declarations, refuse
@@ -17,6 +18,7 @@ from tests.fakes.server import Answer, FakeServer, Request, json_answer
 
 KEY = "AIza-fake-key-of-the-tests"
 METHOD = re.compile(r"/(v1|v1beta)/models/([^:/]+):(generateContent|streamGenerateContent)")
+COUNT = re.compile(r"/(v1|v1beta)/models/([^:/]+):countTokens")
 MODEL = re.compile(r"/(?:v1|v1beta)/models(?:/([^:/]+))?")
 JSON_UTF8 = ("content-type", "application/json; charset=UTF-8")
 
@@ -41,6 +43,8 @@ class GeminiFake(FakeServer):
                 return json_answer(_response(said, name, count), headers=(JSON_UTF8,))
             chunks = (_repeated(chunk, count) for chunk in _chunks(said, name))
             return _stream(list(chunks), sse=request.query.get("alt") == "sse")
+        if request.method == "POST" and (found := COUNT.fullmatch(request.path)):
+            return json_answer(_counted(request, *found.groups()), headers=(JSON_UTF8,))
         if request.method == "POST" and (found := gemini_embed.METHOD.fullmatch(request.path)):
             version, name, method = found.groups()
             if name not in gemini_embed.MODELS:
@@ -51,6 +55,17 @@ class GeminiFake(FakeServer):
         raise refuse(
             "The requested URL was not found on this server.", status=404, word="NOT_FOUND"
         )
+
+
+def _counted(request: Request, version: str, name: str) -> Json:
+    """The tokens of a whole request, which names its model once more."""
+    if name not in MODELS:
+        raise _no_such_model(name, version, "countTokens")
+    inner = dict(request.json["generateContentRequest"])
+    if inner.pop("model", None) != f"models/{name}":
+        raise refuse("The model does not match the one in the path.")
+    body = parse(replace(request, body=json.dumps(inner).encode()), MODELS[name])
+    return {"totalTokens": say(seen(body, MODELS[name])).prompt_tokens}
 
 
 def _check_key(request: Request) -> None:

@@ -1,10 +1,11 @@
-"""What is told without a provider: about how many tokens, and what there is not. Pure."""
+"""What is told without an answer: how many tokens, and what there is not. Pure."""
 
 from __future__ import annotations
 
 import orjson
 
 from adapters.aside import aside
+from adapters.base import ChatRequest
 from proxy.doors.checks import json_object
 from proxy.doors.door import Call
 from proxy.doors.gemini.errors import JSON_TYPE, GeminiErrors
@@ -14,26 +15,32 @@ from proxy.doors.openai import parse_json
 from proxy.doors.tokens import guessed_tokens
 from proxy.errors import ApiError
 from proxy.reply import Reply
+from proxy.routing.counting import Count, nobody_counts
 
 
 class CountedTokens(GeminiErrors):
-    """POST …/{model}:countTokens: a guess, for which nobody is asked."""
+    """POST …/{model}:countTokens: as many as who would answer says, else a guess."""
 
     name = "gemini"
 
+    def __init__(self, count: Count = nobody_counts) -> None:
+        self._count = count
+
     async def answer(self, call: Call) -> Reply:
         """The count of contents, or of a whole request."""
-        count = await aside(len(call.body), _count, call)
+        request, guess = await aside(len(call.body), _guessed, call)
+        told = await self._count(request, call.app)
+        count = guess if told is None else told
         details = [{"modality": "TEXT", "tokenCount": count}]
         body = orjson.dumps({"totalTokens": count, "promptTokensDetails": details})
         return Reply(200, (JSON_TYPE,), body)
 
 
-def _count(call: Call) -> int:
+def _guessed(call: Call) -> tuple[ChatRequest, int]:
     data = parse_json(call.body)
     whole = member(data, "", "generateContentRequest", json_object)
     asked = parse_request(data if whole is None else whole, model_name(call.params["model"]))
-    return guessed_tokens(asked.request)
+    return asked.request, guessed_tokens(asked.request)
 
 
 class NotServed(GeminiErrors):

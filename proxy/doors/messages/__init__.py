@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 
 from adapters.aside import aside
-from adapters.base import Finish
+from adapters.base import ChatRequest, Finish
 from proxy.doors.door import Call, Opening
 from proxy.doors.messages.errors import AnthropicErrors
 from proxy.doors.messages.objects import new_id
@@ -15,6 +15,7 @@ from proxy.doors.messages.write import Form, MessageFold, MessageStream
 from proxy.doors.openai import JSON_TYPE, parse_json
 from proxy.doors.sse import HEADERS
 from proxy.reply import Reply
+from proxy.routing.counting import Count, nobody_counts
 
 
 class MessagesDoor(AnthropicErrors):
@@ -60,15 +61,21 @@ class MessagesDoor(AnthropicErrors):
 
 
 class CountTokens(AnthropicErrors):
-    """POST /v1/messages/count_tokens: about how many, as nobody is asked for it."""
+    """POST /v1/messages/count_tokens: as many as who would answer says, else about how many."""
 
     name = "messages"
 
+    def __init__(self, count: Count = nobody_counts) -> None:
+        self._count = count
+
     async def answer(self, call: Call) -> Reply:
         """The count of a request that is checked as if it were one for an answer."""
-        count = await aside(len(call.body), _count, call.body)
+        request, guess = await aside(len(call.body), _guessed, call.body)
+        told = await self._count(request, call.app)
+        count = guess if told is None else told
         return Reply(200, (JSON_TYPE,), orjson.dumps({"input_tokens": count}))
 
 
-def _count(body: bytes) -> int:
-    return prompt_tokens(parse_request(parse_json(body), counts_only=True).request)
+def _guessed(body: bytes) -> tuple[ChatRequest, int]:
+    request = parse_request(parse_json(body), counts_only=True).request
+    return request, prompt_tokens(request)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from adapters.aside import aside
+from adapters.base import ChatRequest
 from proxy.doors.door import Call
 from proxy.doors.openai import OpenAIErrors, parse_json
 from proxy.doors.responses.listing import page, reply
 from proxy.doors.responses.read import parse_request
 from proxy.doors.responses.turns import Turn, Turns, named_in, response_not_found
 from proxy.reply import Reply
+from proxy.routing.counting import Count, nobody_counts
 from proxy.routing.operations import CHAT
 
 
@@ -29,17 +31,23 @@ class _Desk(OpenAIErrors):
 
 
 class InputTokens(_Desk):
-    """POST /v1/responses/input_tokens: about how many, as nobody is asked for it."""
+    """POST /v1/responses/input_tokens: as many as who would answer says, else about how many."""
+
+    def __init__(self, kept: Turns, count: Count = nobody_counts) -> None:
+        super().__init__(kept)
+        self._count = count
 
     async def answer(self, call: Call) -> Reply:
         """The count of a request that is checked as if it were one for an answer."""
         await self._kept.bring(call.app, *named_in(call.body))
-        count = await aside(len(call.body), self._count, call)
+        request, guess = await aside(len(call.body), self._guessed, call)
+        told = await self._count(request, call.app)
+        count = guess if told is None else told
         return reply({"object": "response.input_tokens", "input_tokens": count})
 
-    def _count(self, call: Call) -> int:
+    def _guessed(self, call: Call) -> tuple[ChatRequest, int]:
         asked = parse_request(parse_json(call.body), self._kept.of(call.app))
-        return CHAT.tokens(asked.request)[0]
+        return asked.request, CHAT.tokens(asked.request)[0]
 
 
 class KeptResponse(_Desk):
