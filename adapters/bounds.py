@@ -97,7 +97,8 @@ class Tally:
                 _check(is_within and 0 <= (event.cached or 0) <= MAX_SUM, event.extra)
             case Start():
                 words = f"{event.id}{event.model}{event.system_fingerprint}{event.request_id}"
-                _check(len(words) <= 5 * MAX_WORD)
+                if words[5 * MAX_WORD :]:
+                    raise OutOfBoundsError("words")
             case _:
                 pass
 

@@ -227,11 +227,12 @@ class _Stream:
 
     def read(self, data: bytes) -> list[Event]:
         """The events that the next bytes complete. Raises AdapterError, httpx.ReadTimeout."""
-        self._size += len(data)
+        size = len(data)
+        self._size += size
         now = self._clock()
         if self._size > MAX_STREAM_BYTES or now > self._ends_at:
             raise _too_large(self._dialect.provider)
-        self.waiting += len(data)
+        self.waiting += size
         if events := self.told(self._dialect.feed, data):
             self.waiting = 0
             self._quiet_since = None

@@ -54,7 +54,8 @@ _REASONS: Mapping[str, str] = {
 _TIERS = ("auto", "default", "flex", "scale", "priority")
 """OpenAI's own; some clients refuse an answer that holds any other."""
 
-_USUAL_KEYS = frozenset({"role", "content", "reasoning", "reasoning_content"})
+_KEYS_OF_TEXT = frozenset({"role", "content"})
+_USUAL_KEYS = _KEYS_OF_TEXT | {"reasoning", "reasoning_content"}
 
 
 class UnreadableError(ValueError):
@@ -140,14 +141,17 @@ class AnswerReader:
         if index not in self._begun:
             self._begun.add(choice_index(index))
         delta = choice["delta"] if "delta" in choice else choice["message"]
-        if thoughts := delta.get("reasoning") or delta.get("reasoning_content"):
+        is_text_alone = _KEYS_OF_TEXT.issuperset(delta)
+        if not is_text_alone and (
+            thoughts := delta.get("reasoning") or delta.get("reasoning_content")
+        ):
             events.append(Reasoning(_string(thoughts), index))
         if text := delta.get("content"):
             if type(text) is str:
                 events.append(Text(text, index))
             else:
                 _take_parts(text, index, events)
-        if not _USUAL_KEYS.issuperset(delta):
+        if not (is_text_alone or _USUAL_KEYS.issuperset(delta)):
             self._take_calls(delta, index, events)
             self._take_more(delta, index, events)
         if logprobs := choice.get("logprobs"):
@@ -190,7 +194,7 @@ class AnswerReader:
             if call.index == index:
                 events.append(ToolCall(key=key, arguments="{}", index=index))
         reason = _REASONS.get(reason, "stop")
-        if reason == "stop" and any(place[0] == index for place in self._keys):
+        if reason == "stop" and index in [of for of, _ in self._keys]:
             reason = "tool_calls"
         events.append(Finish(reason, index))
 

@@ -50,6 +50,7 @@ _OWN_MODELS: Mapping[str, str] = {
 
 _TAKEN = ("temperature", "top_p", "seed", "user")
 _TAKEN_AS_THEY_ARE = frozenset(_TAKEN)
+_REFUSED_IF_SET = frozenset({"logprobs", "audio", "modalities", "moderation"})
 _DROPPED_IF_SET = ("frequency_penalty", "presence_penalty", "logit_bias", "store")
 _DROPPED = (
     "verbosity",
@@ -135,6 +136,8 @@ def to_native(request: ChatRequest, settings: ProviderSettings) -> NativeCall:
 
 
 def _refuse_unsupported(params: Mapping[str, Any]) -> None:
+    if _REFUSED_IF_SET.isdisjoint(params):
+        return
     if params.get("logprobs"):
         raise unsupported("logprobs", "'logprobs'", TAKEN)
     if params.get("audio") or any(kind != "text" for kind in params.get("modalities", ())):

@@ -123,7 +123,7 @@ class Endpoint:
         except ClientLeft:
             exchange.left()
         except Exception:
-            log.exception("%s failed inside the proxy", exchange.id.decode("ascii"))
+            log.exception("%s failed inside the proxy", exchange.id)
             await exchange.fail(internal_error())
         finally:
             if unwatch is not None:
@@ -147,13 +147,13 @@ class Endpoint:
                 if service.split_tags and type(asked.request) is ChatRequest:
                     events = split_think_tags(answer)
                 if asked.stream:
-                    work.end_in(math.inf)  # from the first content on, the idle limits hold
+                    work.ends_at = math.inf  # from the first content on, the idle limits hold
                     work.nudges_at = math.inf
                     await exchange.stream(partial(self._door.stream, asked), events)
                 else:
                     fold = self._door.fold(asked, exchange.opening())
                     await exchange.read(fold, events, work)
-                    work.end_in(math.inf)  # how long the client takes to read it is its own matter
+                    work.ends_at = math.inf  # how long the client takes to read is its own matter
                     await exchange.single(fold)
             finally:
                 await answer.aclose()

@@ -35,7 +35,7 @@ class Exchange:
     """What an endpoint writes to; afterwards it tells the log and the row of what was said."""
 
     def __init__(self, door: Door[Any] | Desk, scope: Scope, send: Send) -> None:
-        self.id: bytes = scope["state"]["request_id"]
+        self.id: str = scope["state"]["request_id"].decode("ascii")
         self.app: str | None = scope["state"]["app"]
         self.receipt = Receipt(door=door.name)
         self.status = 0
@@ -58,7 +58,7 @@ class Exchange:
 
     def opening(self) -> Opening:
         """What its writer may begin with."""
-        return Opening(self.id.decode("ascii"), time.time(), self.receipt.prompt_guess)
+        return Opening(self.id, time.time(), self.receipt.prompt_guess)
 
     async def read(self, fold: Fold, events: AsyncIterator[list[Any]], work: Work) -> None:
         """Read the whole answer, or as much of it as there is when its time is up."""
@@ -129,7 +129,7 @@ class Exchange:
 
     def _unreadable(self, error: Exception) -> AdapterError:
         """The error of an answer that cannot be told in the protocol's words."""
-        log.warning("%s: the answer cannot be told: %s", self.id.decode("ascii"), type(error))
+        log.warning("%s: the answer cannot be told: %s", self.id, type(error))
         return AdapterError(
             ErrorKind.BAD_RESPONSE,
             "the answer is not what the provider's API promises",
@@ -154,7 +154,7 @@ class Exchange:
     async def reply(self, reply: Reply) -> None:
         """Send an answer that is there as a whole."""
         if self._identified is not None:
-            reply = self._identified(reply, self.id)
+            reply = self._identified(reply, self.id.encode())
         await self._start(reply.status, reply.head())
         await self._send_body(reply.body, more=False)
 
@@ -178,7 +178,7 @@ class Exchange:
             return
         receipt = self.receipt
         fields = {
-            "request_id": self.id.decode("ascii"),
+            "request_id": self.id,
             "status": self.status,
             "provider": receipt.provider or "-",
             "model": receipt.model or "-",
@@ -193,7 +193,7 @@ class Exchange:
         """What is kept of the request, now that it has ended."""
         return usage_row(
             self.receipt,
-            request_id=self.id.decode("ascii"),
+            request_id=self.id,
             at=self._at,
             app=self.app,
             asked=self.asked,

@@ -24,6 +24,7 @@ def receipt_headers(receipt: Receipt) -> list[Header]:
 
 def _printable(text: str) -> bytes:
     """Text that may stand in a header: a model's name is the provider's word, not ours."""
-    if text.isascii() and text.isprintable() and len(text) <= 1024:
-        return text.encode("ascii")
-    return "".join(c if " " <= c <= "~" else "?" for c in text[:1024]).encode("ascii")
+    text = text[:1024]
+    if text.isascii() and text.isprintable():
+        return text.encode()
+    return "".join(c if " " <= c <= "~" else "?" for c in text).encode()

@@ -2,40 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 Headers = Mapping[bytes, bytes]
 
+FALLBACK = b"x-pointsman-fallback"
+# The SDKs tell their read timeout; a second less lets our error arrive before they hang up.
+TIMEOUTS: Mapping[bytes, Callable[[float], float]] = {
+    b"x-request-timeout-ms": lambda told: told / 1000,
+    b"x-server-timeout": lambda told: told,
+    b"x-stainless-read-timeout": lambda told: told - 1 if told > 2 else told / 2,
+}
+
 
 def deadline_of(headers: Headers, longest_s: float) -> float:
-    """Seconds for this request: no more than the client itself will wait.
-
-    The SDKs tell their read timeout; a second less lets our error arrive before they hang up.
-    """
-    told_ms = _number(headers.get(b"x-request-timeout-ms"))
-    if told_ms:
-        longest_s = min(longest_s, told_ms / 1000)
-    longest_s = min(longest_s, _number(headers.get(b"x-server-timeout")) or longest_s)
-    read_s = _number(headers.get(b"x-stainless-read-timeout"))
-    if read_s:
-        longest_s = min(longest_s, read_s - 1 if read_s > 2 else read_s / 2)
+    """Seconds for this request: no more than the client itself will wait."""
+    for name, seconds in TIMEOUTS.items():
+        if name in headers and (told := _number(headers[name])):
+            longest_s = min(longest_s, seconds(told))
     return longest_s
 
 
 def fallback_of(headers: Headers, own: Any) -> bool | None:
     """Whether the request itself says if others may answer it: by header, or in its body."""
-    word: object = headers.get(b"x-pointsman-fallback", b"").decode("latin-1")
+    word: object = headers[FALLBACK].decode("latin-1") if FALLBACK in headers else None
     match own:
         case {"fallback": said}:
             word = word or said
     return {"off": False, "on": True, False: False, True: True}.get(word)
 
 
-def _number(value: bytes | None) -> float | None:
+def _number(value: bytes) -> float | None:
     """A positive, finite number of a header, or None."""
-    if value is None:
-        return None
     try:
         number = float(value)
     except ValueError:

@@ -178,7 +178,7 @@ class Guard:
         """The configured origin that this request comes from, or None; ApiError 403 or 400."""
         if b"host" not in headers.values:
             raise ApiError(400, "A request must have exactly one Host header.", close=True)
-        host = headers.text(b"host").lower()
+        host = headers.values[b"host"].decode("latin-1").lower()
         if host not in self._hosts_seen and not self._is_allowed_host(host, scope):
             raise ApiError(
                 403,
@@ -310,11 +310,12 @@ def _text(name: bytes) -> str:
 def _check_lines(scope: Scope, headers: _Headers) -> None:
     """Raises ApiError 431 for too many or too large headers, 400 for one that is there twice."""
     lines = scope["headers"]
+    count = len(lines)
     size = len(scope["path"]) + len(scope["query_string"])
     size += sum(map(len, chain.from_iterable(lines)))
-    if len(lines) > MAX_HEADERS or size > MAX_HEADER_BYTES:
+    if count > MAX_HEADERS or size > MAX_HEADER_BYTES:
         raise ApiError(431, "The headers are too many or too large.", close=True)
-    if len(headers.values) < len(lines):
+    if len(headers.values) < count:
         names = [name for name, _ in lines if name in ONCE]
         if len(set(names)) < len(names):
             raise ApiError(400, "A header that may be there once is there twice.", close=True)

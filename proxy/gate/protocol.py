@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import (
@@ -95,6 +95,7 @@ class Protocol(HttpToolsProtocol):
         self._is_lost = False
         self._is_offer = False
         self._headers_left = MAX_HEADERS
+        self._now = self.loop.time()  # when something was last heard or said
         self._answering: RequestResponseCycle | None = None
         self._wait(_REQUEST)
         self.joined()
@@ -128,6 +129,7 @@ class Protocol(HttpToolsProtocol):
                 on_left()
 
     def data_received(self, data: bytes) -> None:
+        self._now = self.loop.time()
         if self._waits is _END:
             self._received += len(data)
             if self._received > MAX_LINGER_BYTES:
@@ -142,8 +144,9 @@ class Protocol(HttpToolsProtocol):
             self._feed_some(data)
 
     def _feed(self, data: bytes) -> None:
-        self._received += len(data)
-        self._overhead += len(data)
+        size = len(data)
+        self._received += size
+        self._overhead += size
         self._parse(data)
         if self._overhead > MAX_HEAD_BYTES and self._waits in (_HEAD, _BODY):
             self._refuse(ApiError(431, "The headers are too large.", close=True))
@@ -223,7 +226,7 @@ class Protocol(HttpToolsProtocol):
         self.scope["extensions"] = {WATCH: {"watch": self.watch}}
         self.headers = []  # what comes behind a body (trailers) is no part of what is judged
         self._headers_left = MAX_HEADERS
-        self.cycle.transport = cast(asyncio.Transport, self._wire)
+        self.cycle.transport = self._wire  # type: ignore[assignment] # all that a cycle uses of one
         self._wire.begins = True
         # Who is answered before the body has come would be read on without end.
         self._keeps_alive, self.cycle.keep_alive = self.cycle.keep_alive, False
@@ -247,7 +250,9 @@ class Protocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """In place of uvicorn's, which would set a timer for the next request."""
+        self._now = self.loop.time()
         self.server_state.total_requests += 1
+        self._wire.flush()  # the head of an answer to HEAD
         if self._waits is _END or self.transport.is_closing():
             return
         if self.pipeline:
@@ -275,6 +280,7 @@ class Protocol(HttpToolsProtocol):
 
     def check(self, now: float) -> None:
         """Look whether the client takes too long; `now` is the loop's time."""
+        self._now = now
         self._check_reader(now)
         if self.flow.read_paused and self._waits in (_HEAD, _BODY):
             self._body_began += now - self._since
@@ -307,7 +313,7 @@ class Protocol(HttpToolsProtocol):
 
     def _wait(self, what: _Waits) -> None:
         self._waits = what
-        self._since = self.loop.time()
+        self._since = self._now
         self._received = self._overhead = 0
 
     def _compare_host(self) -> None:

@@ -94,10 +94,10 @@ class Room:
         self._max_waiting = min(self._max_waiting, size)
 
     def _fits(self, units: int, client: str) -> bool:
-        return units <= self._free and not self._has_its_share(units, client)
+        return units <= self._free and not (client and self._has_its_share(units, client))
 
     def _has_its_share(self, units: int, client: str) -> bool:
-        return bool(client) and self._held.get(client, 0) + units > self._share
+        return self._held.get(client, 0) + units > self._share
 
     def _lend(self, units: int, client: str) -> None:
         self._free -= units
@@ -128,7 +128,7 @@ class Room:
         for place in list(self._line):
             if place.turn.done():  # it was given up just now
                 self._line.remove(place)
-            elif self._has_its_share(place.units, place.client):
+            elif place.client and self._has_its_share(place.units, place.client):
                 continue
             elif place.units > self._free:
                 return
@@ -206,5 +206,6 @@ class Place:
         """Give everything back."""
         if self._entered:
             self._admission.requests.give_back(self._entered, self._client)
-        self.shrink_body(0)
+        if self.held:
+            self.shrink_body(0)
         self._entered = 0

@@ -50,7 +50,7 @@ class Flow(FlowControl):
     holds = False
 
     def resume_reading(self) -> None:
-        if not self.holds:
+        if self.read_paused and not self.holds:
             super().resume_reading()
 
 
@@ -78,15 +78,17 @@ class Wire:
         elif self.begins and not data.startswith(b"HTTP/1.1 100"):
             self.begins = False
             self._head = unkept(data)
-            self._loop.call_soon(self._flush)
+            if b"\r\ncontent-length:" not in data:  # else what follows comes without fail
+                self._loop.call_soon(self.flush)
             return
         self._transport.write(data)
 
     def close(self) -> None:
-        self._flush()
+        self.flush()
         self._hang_up()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Let the head go alone: nothing follows, or not so soon."""
         if self._head:
             head, self._head = self._head, b""
             if not self.is_closing():

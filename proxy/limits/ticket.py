@@ -223,7 +223,7 @@ class Ticket:
     @property
     def is_probe(self) -> bool:
         """Whether others wait to see how this call goes."""
-        return any(circuit.probe is self for circuit in self._epochs)
+        return self in [circuit.probe for circuit in self._epochs]
 
     def reservations(self) -> Sequence[Reservation]:
         """What each of its calls holds of the limits."""

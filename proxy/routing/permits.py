@@ -94,7 +94,7 @@ class Permits:
         return self._health.wait(candidate, attempts.tokens, calls)
 
     def _within_budget(self, ticket: Ticket, attempts: Attempts) -> Ticket:
-        is_retry = any(ticket.candidate == tried for tried, _ in attempts.failures)
+        is_retry = ticket.candidate in [tried for tried, _ in attempts.failures]
         if is_retry and not self._budget.spend():
             ticket.unused()
             attempts.waits = ()

@@ -51,8 +51,9 @@ def last_resort_of(
     is_set_up = any(adapters[n].settings.api_key or adapters[n].settings.is_named for n in others)
 
     def stand_in(preference: Preference) -> str | None:
-        is_choice_set_up = preference.chosen and not adapters[preference.provider].unconfigured
-        if is_set_up or is_choice_set_up or answered & others:
+        if is_set_up or answered & others:
+            return None
+        if preference.chosen and not adapters[preference.provider].unconfigured:
             return None
         ready = (
             name for name in adapters if name not in others and not adapters[name].unconfigured

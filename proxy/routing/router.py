@@ -303,7 +303,9 @@ class Router:
             refuse_drops((*album.words, *native.warnings))
         calls = attempts.calls.get(candidate, 1)
         given = adapter, request, calls, ticket.spent
-        events = await aside(work.weight, operation.events, *given, one_first=ticket.is_probe)
+        events = await aside(
+            work.weight, operation.events, *given, one_first=calls > 1 and ticket.is_probe
+        )
         ends_at = work.ends_at
         work.end_in(longest_s)
         try:

@@ -137,7 +137,9 @@ class Recorder:
         return record.speed
 
     def _record(self, provider: str) -> _Record:
-        return self._records.setdefault(provider, _Record())
+        if provider not in self._records:
+            self._records[provider] = _Record()
+        return self._records[provider]
 
 
 def _speed(record: _Record) -> Speed:

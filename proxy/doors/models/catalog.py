@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
@@ -16,6 +17,7 @@ from proxy.routing.keys import Keys, models_by_any
 
 log = logging.getLogger("pointsman.models")
 
+NEVER = -math.inf
 FRESH_S = 60.0
 RETRY_S = 5.0
 TIMEOUT_S = 2.0
@@ -48,8 +50,8 @@ class Catalog:
         # Each look at pydantic's settings takes a quarter of a microsecond.
         self._own = {name: adapter.settings.model for name, adapter in adapters.items()}
         self._lists: dict[str, Sequence[Model]] = {}
-        self._names: dict[str, frozenset[str]] = {}  # of the models in the lists
-        self._fresh_until: dict[str, float] = {}
+        self._names = dict.fromkeys(adapters, frozenset[str]())  # of the models in the lists
+        self._fresh_until = dict.fromkeys(adapters, NEVER)
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._slow: set[str] = set()
 
@@ -68,7 +70,7 @@ class Catalog:
         return [
             provider
             for provider, own in self._own.items()
-            if own in names or not names.isdisjoint(self._names.get(provider, ()))
+            if own in names or not names.isdisjoint(self._names[provider])
         ]
 
     async def know(self, model: str) -> None:
@@ -82,7 +84,7 @@ class Catalog:
         asking = self._refresh()
         if not asking or model == ANY_MODEL:
             return
-        first = asking.keys() - self._fresh_until.keys() - self._slow
+        first = {one for one in asking if self._fresh_until[one] == NEVER} - self._slow
         if first:
             await asyncio.wait([asking[provider] for provider in first], timeout=FIRST_LIST_S)
             self._slow |= first & self._asking.keys()
@@ -146,9 +148,9 @@ class Catalog:
         """Ask whoever has no fresh list and is not being asked; everyone who is, by provider."""
         now = self._clock()
         for provider in self._adapters if only is None else only:
-            if provider in self._asking or self._fresh_until.get(provider, now) > now:
+            if provider in self._asking or self._fresh_until[provider] > now:
                 continue
-            if self.is_configured(provider):
+            if self._adapters[provider].unconfigured is None:
                 self._asking[provider] = asyncio.create_task(self._ask(provider))
         return self._asking
 
