@@ -117,7 +117,7 @@ class GeminiAdapter(Senses):
     def unconfigured(self) -> str | None:
         return None if self.settings.api_key is not None else f"{self._key_name} is not set"
 
-    @property
+    @functools.cached_property
     def _key(self) -> str:
         if self.settings.api_key is None:
             raise AdapterError(

@@ -186,9 +186,10 @@ class GeminiAnswer:
         if usage and (self._finished or self._blocked):
             # Only with the counts, which come beside finishReason: no more than what comes soon is
             # waited for. Some servers write a finishReason before the content, or beside all of it.
-            ended = sum(bool(c.finish) and c.has_content for c in self._candidates.values())
-            self.done = not self._goes_on and ended >= max(self._choices, len(self._candidates))
-            self.done = self.done or not self._candidates
+            found = self._candidates.values()
+            ended = len([one for one in found if one.finish and one.has_content])
+            self.done = not self._goes_on and ended >= max(self._choices, len(found))
+            self.done = self.done or not found
 
     def _begin(self, answer: Json, events: list[Event]) -> None:
         self._begun = True

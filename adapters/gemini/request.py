@@ -58,7 +58,7 @@ OPENAI_VOICES = frozenset({
 })  # fmt: skip
 
 WHOLE = frozenset({"candidateCount", "responseModalities", "responseLogprobs"})
-WHOLE_MODELS = ("-tts", "-image")
+WHOLE_MODELS = re.compile("-tts|-image")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def _may_stream(model: str, generation: Json) -> bool:
     One that thinks may take longer than any timeout. Several choices, samples, pictures and
     probabilities come whole.
     """
-    return WHOLE.isdisjoint(generation) and not any(kind in model for kind in WHOLE_MODELS)
+    return WHOLE.isdisjoint(generation) and not WHOLE_MODELS.search(model)
 
 
 def declared(request: ChatRequest) -> dict[str, Declared]:

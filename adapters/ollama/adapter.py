@@ -261,9 +261,11 @@ class OllamaAdapter:
 
     def _known(self, model: str) -> ModelFacts:
         """The place where what is known of `model` is kept; the oldest one makes room."""
-        if model not in self._facts and len(self._facts) >= MAX_MODELS_KNOWN:
-            del self._facts[next(iter(self._facts))]
-        return self._facts.setdefault(model, ModelFacts())
+        if model not in self._facts:
+            if len(self._facts) >= MAX_MODELS_KNOWN:
+                del self._facts[next(iter(self._facts))]
+            self._facts[model] = ModelFacts()
+        return self._facts[model]
 
     async def prepare(self) -> None:
         """Ask the SDK for the line, which takes a while, so that it is not for the loop."""

@@ -42,7 +42,7 @@ def native_messages(messages: Sequence[Json], facts: ModelFacts, warnings: list[
     kept = [message for message in native if message is not None]
     if not kept:  # an empty list would only load the model
         raise refuse("there is no message to answer", "messages", ErrorKind.BAD_REQUEST)
-    if all(message["role"] == "system" for message in kept):  # which would load it as well
+    if {message["role"] for message in kept} == {"system"}:  # which would load it as well
         kept[-1] = {**kept[-1], "role": "user"}
         warnings.append("changed=messages.role")
     return kept

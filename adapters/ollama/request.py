@@ -110,8 +110,13 @@ def _set(body: Json, key: str, value: Any) -> None:
         body[key] = value
 
 
+IMPOSSIBLE = frozenset({"audio", "modalities", "web_search_options", "moderation"})
+
+
 def _refuse_impossible(request: ChatRequest) -> None:
     params = request.params
+    if IMPOSSIBLE.isdisjoint(params):
+        return
     if params.get("audio") or any(kind != "text" for kind in params.get("modalities", ())):
         raise refuse("Ollama answers in text only", "audio" if "audio" in params else "modalities")
     if params.get("web_search_options") is not None:

@@ -174,8 +174,6 @@ class Exchange:
 
     def log(self) -> None:
         """One line a request: no prompt, no answer, no key."""
-        if not log.isEnabledFor(logging.INFO):
-            return
         receipt = self.receipt
         fields = {
             "request_id": self.id,

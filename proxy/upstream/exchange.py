@@ -75,7 +75,8 @@ class Exchange(httpx.AsyncByteStream):
                 await self._send_stream()
             elif not self._is_answered:
                 self._connection.write(outgoing.head + outgoing.body)
-                await self._drained()
+                if self._connection.writing_paused:
+                    await self._drained()
             self.sending = False
             while not self.status:
                 await self._changed(self._read_timeout_s, httpx.ReadTimeout)
