@@ -48,9 +48,10 @@ from adapters.gemini.contents import sign
 from adapters.gemini.embeddings import EmbeddingAnswer
 from adapters.gemini.errors import NAME, api_error, bad_response, error_body
 from adapters.gemini.line import Line, known, line
-from adapters.gemini.request import Defaults, declared, to_native
+from adapters.gemini.request import Defaults, to_native
 from adapters.gemini.senses import Senses
 from adapters.gemini.thinking import thinks
+from adapters.gemini.tools import declared
 from adapters.native import exchange
 from adapters.tasks import EmbeddingRequest
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
@@ -176,7 +177,7 @@ class GeminiAdapter(Senses):
         self, request: ChatRequest, call: NativeCall
     ) -> AsyncGenerator[list[Event], None]:
         answer = _Answer(
-            declared(request),
+            declared(request) if request.tools else {},
             self._memory,
             choices=request.n,
             asked=request.messages,

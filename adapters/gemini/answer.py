@@ -31,8 +31,8 @@ from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
 from adapters.gemini.citations import citations, logprobs
 from adapters.gemini.contents import own_id_key
 from adapters.gemini.errors import NAME, api_error, bad_response
-from adapters.gemini.request import Declared
 from adapters.gemini.signatures import key_of_content
+from adapters.gemini.tools import Declared
 from adapters.gemini.values import fenced, seconds, signed, usage_of
 from adapters.lines import SseDecoder
 from adapters.schema import restore

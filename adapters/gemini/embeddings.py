@@ -13,8 +13,8 @@ from msgspec import Struct
 from adapters.base import AdapterError, Json, NativeCall, Start, Usage
 from adapters.bounds import count
 from adapters.gemini.errors import NAME, bad_response
-from adapters.gemini.names import model_id
-from adapters.gemini.request import NOT_OURS, OWN_BLOCK, is_word
+from adapters.gemini.names import is_word, model_id
+from adapters.gemini.request import NOT_OURS, OWN_BLOCK
 from adapters.tasks import EmbeddingRequest, Vectors
 from adapters.whole import WholeAnswer, check_vectors
 

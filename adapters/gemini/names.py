@@ -52,3 +52,8 @@ def function_name(name: str) -> str:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
     return f"_{re.sub('[^A-Za-z0-9_.-]', '_', name)[:50]}_{digest}"
+
+
+def is_word(key: str) -> bool:
+    """Whether a client's key may stand in a header."""
+    return re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", key) is not None

@@ -13,10 +13,11 @@ from adapters.base import SEARCH, ChatRequest, ErrorKind, Json, Memory, NativeCa
 from adapters.gemini.amend import beside_own_tools, in_words
 from adapters.gemini.contents import ContentsTranslator, closed, sign, system_parts
 from adapters.gemini.errors import refused
-from adapters.gemini.names import function_name, generation, model_id, version, wants_signatures
+from adapters.gemini.names import generation, is_word, model_id, version, wants_signatures
 from adapters.gemini.parts import PartsTranslator
 from adapters.gemini.thinking import thinking_config
-from adapters.schema import Translation, for_parameters, for_response
+from adapters.gemini.tools import may_search, tools_of
+from adapters.schema import for_response
 
 GENERATION: Mapping[str, str] = {
     "temperature": "temperature",
@@ -42,7 +43,6 @@ NOT_OURS = frozenset({
 })  # fmt: skip
 GOOGLES = ("thinking_config", "cached_content")  # as Google's own OpenAI layer takes them
 NATIVE = (*GOOGLES, "top_k", "safety_settings")
-MODES: Mapping[str, str] = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 NO_PREFILL = (3, 6)
 """From this version on the model's own turn may not come last."""
 MAX_STOPS = 5
@@ -57,6 +57,7 @@ OPENAI_VOICES = frozenset({
     "shimmer", "verse",
 })  # fmt: skip
 
+READ_IN_PART = frozenset({"service_tier", "store", "moderation"})
 WHOLE = frozenset({"candidateCount", "responseModalities", "responseLogprobs"})
 WHOLE_MODELS = re.compile("-tts|-image")
 
@@ -70,26 +71,14 @@ class Defaults:
     max_tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """A function as the client knows it, under whatever name Gemini was told.
-
-    `native` is the declaration of a client that speaks Gemini's language itself.
-    """
-
-    name: str
-    parameters: Translation
-    native: Json | None = None
-
-
 def to_native(request: ChatRequest, defaults: Defaults, memory: Memory) -> NativeCall:
     """The call that `request` becomes. Raises AdapterError for what Gemini cannot be asked."""
     model = model_id(request.model)
     warnings: list[str] = []
     body = _conversation(request, model, defaults, memory, warnings)
-    body |= _tools(request, model, warnings)
+    body |= tools_of(request, model, warnings)
     _warn_of_dropped(request, warnings)
-    if tier := TIERS.get(request.params.get("service_tier", "")):
+    if (asked := request.params.get("service_tier")) and (tier := TIERS.get(asked)):
         body["serviceTier"] = tier
     generation = _generation(request, model, defaults, warnings)
     body |= {"generationConfig": generation}
@@ -120,33 +109,6 @@ def _may_stream(model: str, generation: Json) -> bool:
     return WHOLE.isdisjoint(generation) and not WHOLE_MODELS.search(model)
 
 
-def declared(request: ChatRequest) -> dict[str, Declared]:
-    """The request's functions by the name that Gemini knows them by."""
-    functions: dict[str, Declared] = {}
-    for at, tool in enumerate(request.tools):
-        function = tool["function"]
-        if (native := _native_declaration(tool)) is not None:
-            name = function_name(function["name"])
-            functions[name] = Declared(function["name"], Translation(None), native)
-            continue
-        try:
-            parameters = for_parameters(function.get("parameters") or {})
-        except TypeError:  # orjson's word for "nested too deeply" and "too large a number"
-            param = f"tools[{at}].function.parameters"
-            raise refused(
-                "the schema is nested too deeply, or a number in it is too large", param
-            ) from None
-        functions[function_name(function["name"])] = Declared(function["name"], parameters)
-    return functions
-
-
-def _native_declaration(tool: Json) -> Json | None:
-    match tool.get("extra_content"):
-        case {"google": {"declaration": dict(declaration)}}:
-            return declaration
-    return None
-
-
 def _conversation(
     request: ChatRequest, model: str, defaults: Defaults, memory: Memory, warnings: list[str]
 ) -> Json:
@@ -161,68 +123,10 @@ def _conversation(
     return body
 
 
-def _tools(request: ChatRequest, model: str, warnings: list[str]) -> Json:
-    tools: list[Json] = []
-    body: Json = {}
-    if functions := declared(request):
-        tools.append({"functionDeclarations": _declarations(request, functions, warnings)})
-        if mode := MODES.get(request.tool_choice or ""):
-            config: Json = {"mode": mode}
-            if request.forced_tool:
-                config = {
-                    "mode": "ANY",
-                    "allowedFunctionNames": [function_name(request.forced_tool)],
-                }
-            body["toolConfig"] = {"functionCallingConfig": config}
-        if request.parallel_tool_calls is False:
-            warnings.append("emulated=parallel_tool_calls")
-    search = _search(request, model)
-    if search is not None:
-        if tools and generation(model) >= (3, 0):
-            body["toolConfig"] = beside_own_tools(body.get("toolConfig", {}))
-        tools.append({"googleSearch": {}})
-        warnings.extend(f"dropped=web_search_options.{key}" for key in search if is_word(key))
-    return body | {"tools": tools} if tools else body
-
-
-def _search(request: ChatRequest, model: str) -> Json | None:
-    """The options of a search; where it may be left out, it is beside functions at old models."""
-    options: Json | None = request.params.get("web_search_options")
-    if options is None and _may_search(request.extensions, model, beside=bool(request.tools)):
-        return request.extensions.get(SEARCH)
-    return options
-
-
-def _may_search(extensions: Mapping[str, Any], model: str, *, beside: bool) -> bool:
-    return SEARCH in extensions and (not beside or generation(model) >= (3, 0))
-
-
-def _declarations(
-    request: ChatRequest, functions: Mapping[str, Declared], warnings: list[str]
-) -> list[Json]:
-    described = {tool["function"]["name"]: tool["function"] for tool in request.tools}
-    declarations: list[Json] = []
-    for name, function in functions.items():
-        if function.native is not None:
-            declarations.append({**function.native, "name": name})
-            continue
-        declaration: Json = {"name": name}
-        given = described[function.name]
-        if description := given.get("description"):
-            declaration["description"] = description
-        if function.parameters.schema is not None:
-            declaration["parametersJsonSchema"] = function.parameters.schema
-        if given.get("strict"):
-            warnings.append("dropped=tools.function.strict")
-        warnings.extend(f"dropped=schema.{keyword}" for keyword in function.parameters.lost)
-        declarations.append(declaration)
-    return declarations
-
-
 def _stops(stop: Sequence[str], warnings: list[str]) -> Json:
     if len(stop) > MAX_STOPS:
         warnings.append("dropped=stop")
-    return {"stopSequences": list(stop[:MAX_STOPS])} if stop else {}
+    return {"stopSequences": list(stop[:MAX_STOPS])}
 
 
 def _generation(request: ChatRequest, model: str, defaults: Defaults, warnings: list[str]) -> Json:
@@ -231,7 +135,8 @@ def _generation(request: ChatRequest, model: str, defaults: Defaults, warnings: 
     config |= {ours: params[name] for name, ours in GENERATION.items() if name in params}
     if request.max_tokens is not None:
         config["maxOutputTokens"] = request.max_tokens
-    config |= _stops(request.stop, warnings)
+    if request.stop:
+        config |= _stops(request.stop, warnings)
     if (seed := params.get("seed")) is not None:
         config["seed"] = seed % (MAX_SEED + 1)
         warnings.extend(["changed=seed"] if config["seed"] != seed else [])
@@ -295,6 +200,8 @@ def _modalities(params: Mapping[str, Any], model: str, warnings: list[str]) -> J
 def _warn_of_dropped(request: ChatRequest, warnings: list[str]) -> None:
     params = request.params
     warnings += [f"dropped={key}" for key in params if params[key] and key not in READ]
+    if READ_IN_PART.isdisjoint(params):
+        return
     tier = params.get("service_tier", "auto")
     if tier != "auto" and tier not in TIERS:
         warnings.append("dropped=service_tier")
@@ -320,7 +227,7 @@ def _extended(body: Json, request: ChatRequest, model: str, warnings: list[str])
     if "cached_content" in native:
         body["cachedContent"] = native["cached_content"]
     known = {*native, *NOT_OURS, OWN_BLOCK}
-    if _may_search(extensions, model, beside=bool(request.tools)):
+    if may_search(extensions, model, beside=bool(request.tools)):
         known.add(SEARCH)
     own = extensions.get(OWN_BLOCK)
     own = own if isinstance(own, dict) else {}
@@ -392,8 +299,3 @@ def merged(base: Json, extra: Json) -> Json:
 
 def _camel(name: str) -> str:
     return re.sub("_([a-z])", lambda found: found[1].upper(), name)
-
-
-def is_word(key: str) -> bool:
-    """Whether a client's key may stand in a header."""
-    return re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", key) is not None

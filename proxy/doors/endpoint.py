@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from adapters.aside import ASIDE, LARGE_BYTES, Aside
 from adapters.base import ChatRequest
 from proxy.doors.door import Asked, Call, Desk, Door
-from proxy.doors.exchange import Exchange
+from proxy.doors.exchange import Exchange, log_row
 from proxy.doors.wishes import deadline_of, fallback_of
 from proxy.errors import ApiError, internal_error
 from proxy.gate.body import ClientLeft, read_body, watch
@@ -80,9 +80,10 @@ class Endpoint:
             work.close()
             exchange.drop_waiting()
             place.leave()
-            exchange.log()
+            row = exchange.row()
+            log_row(row)
             if service.record is not None and not exchange.is_local:
-                service.record(exchange.row())
+                service.record(row)
 
     async def _serve(
         self, scope: Scope, receive: Receive, exchange: Exchange, place: Place, work: Work

@@ -32,7 +32,7 @@ Identified = Callable[[Reply, bytes], Reply]
 
 
 class Exchange:
-    """What an endpoint writes to; afterwards it tells the log and the row of what was said."""
+    """What an endpoint writes to; afterwards its `row` is what was said."""
 
     def __init__(self, door: Door[Any] | Desk, scope: Scope, send: Send) -> None:
         self.id: str = scope["state"]["request_id"].decode("ascii")
@@ -172,21 +172,6 @@ class Exchange:
         self._bytes_out += len(data)
         self._is_over = not more
 
-    def log(self) -> None:
-        """One line a request: no prompt, no answer, no key."""
-        receipt = self.receipt
-        fields = {
-            "request_id": self.id,
-            "status": self.status,
-            "provider": receipt.provider or "-",
-            "model": receipt.model or "-",
-            "ms": int(receipt.elapsed_s() * 10_000) / 10,
-            "attempts": ",".join(receipt.attempts) or "-",
-        }
-        if self._error:
-            fields["error"] = self._error
-        log.info(LINE_OF_ERROR if self._error else LINE, fields)
-
     def row(self) -> UsageRow:
         """What is kept of the request, now that it has ended."""
         return usage_row(
@@ -202,3 +187,18 @@ class Exchange:
             bytes_out=self._bytes_out,
             is_retry=self.headers.get(b"x-stainless-retry-count", b"0") != b"0",
         )
+
+
+def log_row(row: UsageRow) -> None:
+    """One line a request: no prompt, no answer, no key."""
+    fields = {
+        "request_id": row.request_id,
+        "status": row.status,
+        "provider": row.provider or "-",
+        "model": row.model or "-",
+        "ms": int((row.total_s + row.loading_s) * 10_000) / 10,
+        "attempts": ",".join(row.receipt.attempts) or "-",
+    }
+    if row.error:
+        fields["error"] = row.error
+    log.info(LINE_OF_ERROR if row.error else LINE, fields)

@@ -101,9 +101,8 @@ class Attempts(Struct):
     def has_others(self) -> bool:
         """Whether another model or provider than the one that is asked next is left."""
         untried = self.untried()
-        is_more = len(untried) > 1
-        if not (is_more and untried[0].key):
-            return is_more
+        if not (untried[1:] and untried[0].key):
+            return bool(untried[1:])
         return len({one.by_any() for one in untried}) > 1
 
     def again(self) -> list[Candidate]:
