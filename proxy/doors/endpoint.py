@@ -95,11 +95,9 @@ class Endpoint:
             exchange.bytes_in = len(body)
             unwatch = watch(scope, receive, work.stop_left)
             await place.enter()
-            params = scope.get("path_params") or {}
-            method, path, query = scope["method"], scope["path"], scope["query_string"]
-            call = Call(
-                body, method, path, params, query, state["headers"], exchange.app or "", exchange.id
-            )
+            where = scope["path"], scope.get("path_params") or {}, scope["query_string"]
+            who = state["headers"], exchange.app or "", state["request_id"]
+            call = Call(body, scope["method"], *where, *who)
             if self._prepare is not None:
                 await self._prepare(call)
             ASIDE.set(self._service.aside)
