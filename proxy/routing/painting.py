@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncGenerator, Callable
+from functools import partial
 from typing import Any
 
-from adapters.base import Adapter, AdapterError, Media, NativeCall, Usage
+from msgspec.structs import replace
+
+from adapters.base import Adapter, AdapterError, Capabilities, Media, NativeCall, Usage
 from adapters.tasks import Paints, PictureRequest
+from proxy.routing.several import together
 from proxy.routing.single import Single
 
 
@@ -26,7 +30,13 @@ class Painting(Single[PictureRequest]):
     def native(self, adapter: Adapter, request: PictureRequest) -> NativeCall:
         return _able(adapter).to_native_picture(request)
 
-    def events(
+    def may_take_more(self, request: PictureRequest) -> bool:
+        return request.n > 1
+
+    def calls(self, request: PictureRequest, can: Capabilities) -> int:
+        return request.n
+
+    async def events(
         self,
         adapter: Adapter,
         request: PictureRequest,
@@ -35,7 +45,14 @@ class Painting(Single[PictureRequest]):
         *,
         one_first: bool,
     ) -> AsyncGenerator[list[Any], None]:
-        return _able(adapter).paint(request)
+        """All pictures at once: one call that fails makes the whole fail."""
+        asks = [partial(_able(adapter).paint, replace(request, n=1))] * calls
+        answers = await together(asks, spent, one_first=one_first)
+        usage = [event for answer in answers for event in answer if type(event) is Usage]
+        yield [event for answer in answers for event in answer if type(event) is not Usage]
+        if usage:
+            written = sum(event.completion for event in usage)
+            yield [Usage(prompt=sum(event.prompt for event in usage), completion=written)]
 
 
 def _able(adapter: Adapter) -> Paints:

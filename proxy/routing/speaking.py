@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import math
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from importlib.util import find_spec
 from typing import Any
 
@@ -17,6 +18,10 @@ from adapters.wav import wav_file
 from proxy.routing.single import Single
 
 KBIT_A_S = 96
+BARE = ("wav", "pcm")
+ENCODERS: Mapping[str, str] = {"mp3": "lameenc", "opus": "soundfile", "flac": "soundfile"}
+"""By the form of a file, the library that makes one; all are of one extra."""
+OPUS_RATES_HZ = (8_000, 12_000, 16_000, 24_000, 48_000)
 MAX_SAMPLE_BYTES = 64 * 1024 * 1024
 
 
@@ -77,7 +82,7 @@ def _failed(kind: ErrorKind, message: str, adapter: Adapter) -> AdapterError:
 
 def can_make(form: str) -> bool:
     """Whether there is what makes a file of this form."""
-    return form in ("wav", "pcm") or (form == "mp3" and find_spec("lameenc") is not None)
+    return form in BARE or (form in ENCODERS and find_spec(ENCODERS[form]) is not None)
 
 
 def made(samples: bytes, rate_hz: int, form: str) -> Sound:
@@ -87,6 +92,11 @@ def made(samples: bytes, rate_hz: int, form: str) -> Sound:
             return Sound(samples, "audio/pcm")
         case "mp3":
             return Sound(_mp3(samples, rate_hz), "audio/mpeg")
+        case "flac":
+            return Sound(_by_sndfile(samples, rate_hz, "FLAC", "PCM_16"), "audio/flac")
+        case "opus":
+            codec = "OPUS" if rate_hz in OPUS_RATES_HZ else "VORBIS"
+            return Sound(_by_sndfile(samples, rate_hz, "OGG", codec), "audio/ogg")
         case _:
             return Sound(wav_file(samples, rate_hz), "audio/wav")
 
@@ -100,6 +110,15 @@ def _mp3(samples: bytes, rate_hz: int) -> bytes:
     encoder.set_channels(1)
     encoder.silence()
     return bytes(encoder.encode(samples) + encoder.flush())
+
+
+def _by_sndfile(samples: bytes, rate_hz: int, form: str, codec: str) -> bytes:
+    import soundfile  # it is an extra
+
+    file = io.BytesIO()
+    with soundfile.SoundFile(file, "w", rate_hz, 1, format=form, subtype=codec) as writer:
+        writer.buffer_write(samples, dtype="int16")
+    return file.getvalue()
 
 
 def _able(adapter: Adapter) -> Speaks:

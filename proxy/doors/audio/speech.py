@@ -11,7 +11,7 @@ from proxy.doors.checks import between, checked, out_of_range, string, wrong_typ
 from proxy.doors.door import Asked, Call, Opening
 from proxy.doors.openai import OpenAIErrors, check_model_name, parse_json
 from proxy.errors import bad_request
-from proxy.routing.speaking import can_make
+from proxy.routing.speaking import ENCODERS, can_make
 
 MAX_INPUT = 4096
 FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
@@ -73,9 +73,10 @@ def _form(told: str | None) -> str:
     if told not in FORMATS:
         raise out_of_range("response_format", f"one of {', '.join(FORMATS)}")
     if not can_make(told):
-        cure = "; for mp3: pip install 'pointsman[audio]'" if told == "mp3" else ""
+        cure = f"; for {told}: pip install 'pointsman[audio]'" if told in ENCODERS else ""
+        able = [form for form in FORMATS if can_make(form)]
         raise bad_request(
-            f"No file of the form {told} can be made here. wav and pcm can{cure}.",
+            f"No file of the form {told} can be made here. {', '.join(able)} can{cure}.",
             param="response_format",
             code="unsupported_value",
         )

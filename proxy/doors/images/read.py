@@ -7,12 +7,13 @@ from collections.abc import Mapping
 
 from adapters.base import Json
 from adapters.tasks import PictureRequest
-from proxy.doors.checks import checked, flag, integer, out_of_range, string
+from proxy.doors.checks import checked, flag, out_of_range, string, whole
 from proxy.doors.door import Asked
 from proxy.doors.openai import check_model_name
 from proxy.errors import bad_request
 
 MAX_PROMPT = 32_000
+MAX_PICTURES = 10
 KNOWN = frozenset(
     {"model", "prompt", "n", "size", "response_format", "stream", "user", "pointsman"}
 )
@@ -36,8 +37,7 @@ def parse_request(data: Json) -> Asked:
         raise bad_request("You must provide a prompt.", param="prompt")
     if len(prompt) > MAX_PROMPT:
         raise out_of_range("prompt", f"at most {MAX_PROMPT} characters")
-    if checked(data, "n", integer) not in (None, 1):
-        raise out_of_range("n", "1: a call makes one picture")
+    n = checked(data, "n", whole(1, MAX_PICTURES)) or 1
     if checked(data, "response_format", string) not in (None, "b64_json"):
         raise out_of_range("response_format", "b64_json: no picture is kept for a URL to lead to")
     if checked(data, "stream", flag):
@@ -45,6 +45,7 @@ def parse_request(data: Json) -> Asked:
     request = PictureRequest(
         model=model,
         prompt=prompt,
+        n=n,
         aspect=_aspect(checked(data, "size", string)),
         dropped=tuple(str(name)[:32] for name in data if name not in KNOWN),
     )

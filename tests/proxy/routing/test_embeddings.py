@@ -13,8 +13,9 @@ from adapters.tasks import MAX_TEXTS, EmbeddingRequest, Vectors
 from proxy.candidate import Candidate
 from proxy.errors import ApiError
 from proxy.routing.candidates import Chooser, Preference
-from proxy.routing.embeddings import AT_ONCE, Embeddings
+from proxy.routing.embeddings import Embeddings
 from proxy.routing.operations import operations_of
+from proxy.routing.several import AT_ONCE
 from tests.proxy.kit import ScriptedAdapter, adapter, failure
 from tests.proxy.routing.kit import Station
 

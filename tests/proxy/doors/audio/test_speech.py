@@ -10,6 +10,7 @@ from typing import Any
 
 import openai
 import pytest
+import soundfile
 
 from adapters.base import AdapterError, ErrorKind, Warn
 from adapters.tasks import SpeechRequest, Spoken
@@ -56,7 +57,7 @@ def test_a_body_is_read() -> None:
         ({"speed": 5}, "speed"),
         ({"speed": "fast"}, "speed"),
         ({"response_format": "midi"}, "response_format"),
-        ({"response_format": "flac"}, "response_format"),
+        ({"response_format": "aac"}, "response_format"),
         ({"stream_format": "x"}, "stream_format"),
         ({"instructions": 5}, "instructions"),
     ],
@@ -73,9 +74,12 @@ def no_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speaking, "find_spec", lambda _name: None)
 
 
-def test_without_an_encoder_mp3_is_refused_with_the_cure(no_encoder: None) -> None:
-    with pytest.raises(ApiError, match=r"pip install 'pointsman\[audio\]'"):
-        parse_request({**ASKED, "response_format": "mp3"})
+def test_without_an_encoder_its_form_is_refused_with_the_cure(no_encoder: None) -> None:
+    for form in ("mp3", "opus", "flac"):
+        with pytest.raises(ApiError, match=r"wav, pcm can; .*pip install 'pointsman\[audio\]'"):
+            parse_request({**ASKED, "response_format": form})
+    with pytest.raises(ApiError, match=r"wav, pcm can\.$"):
+        parse_request({**ASKED, "response_format": "aac"})
 
     assert parse_request(ASKED).request.form == ""
 
@@ -141,6 +145,28 @@ def test_every_form_that_can_be_made_is_made(client: openai.OpenAI, model: str) 
     assert len(bare.content) == 3 * 2000
     assert default.response.headers["content-type"] == "audio/mpeg"
     assert default.content[0] == 0xFF and default.content[1] & 0xE0 == 0xE0  # a frame of MPEG
+
+
+@pytest.mark.parametrize(
+    ("form", "mime_type", "begin"),
+    [("opus", "audio/ogg", b"OpusHead"), ("flac", "audio/flac", b"fLaC")],
+)
+def test_what_is_encoded_holds_what_was_said(
+    client: openai.OpenAI, form: Any, mime_type: str, begin: bytes
+) -> None:
+    told = client.audio.speech.create(**{**ASKED, "model": "groq"}, response_format=form)
+
+    assert told.response.headers["content-type"] == mime_type
+    assert begin in told.content[:64]
+    with soundfile.SoundFile(io.BytesIO(told.content)) as read:
+        assert (read.samplerate, read.channels, read.frames) == (24_000, 1, 3000)
+
+
+def test_a_rate_that_opus_has_not_is_kept_by_its_forerunner() -> None:
+    sound = speaking.made(b"\0\0" * 22_050, 22_050, "opus")
+
+    with soundfile.SoundFile(io.BytesIO(sound.data)) as read:
+        assert (read.subtype, read.samplerate, read.frames) == ("VORBIS", 22_050, 22_050)
 
 
 def test_events_hold_the_same_file(client: openai.OpenAI) -> None:

@@ -39,7 +39,8 @@ def test_a_size_is_a_form(size: str | None, aspect: str | None) -> None:
         ({"prompt": ""}, "prompt"),
         ({"prompt": 5}, "prompt"),
         ({"prompt": "x" * 32_001}, "prompt"),
-        ({"n": 2}, "n"),
+        ({"n": 11}, "n"),
+        ({"n": 0}, "n"),
         ({"n": True}, "n"),
         ({"size": "large"}, "size"),
         ({"size": 5}, "size"),
@@ -62,6 +63,15 @@ def test_a_picture_comes_as_it_is_painted(client: openai.OpenAI, fakes: Fakes) -
     assert base64.b64decode(found.data[0].b64_json or "") == base64.b64decode(PIXEL)
     assert found.usage.total_tokens == 2 + 9
     assert not [request for request in fakes.groq.requests if request.body]
+
+
+def test_several_pictures_are_as_many_calls(client: openai.OpenAI, fakes: Fakes) -> None:
+    found = client.images.generate(model="gpt-image-1", prompt="A cat.", n=3)
+
+    assert found.data and found.usage and len(found.data) == 3
+    assert found.usage.total_tokens == 3 * (2 + 9)
+    asked = [one for one in fakes.gemini.requests if one.path.endswith(":generateContent")]
+    assert [one.body for one in asked] == [asked[0].body] * 3
 
 
 def test_a_picture_that_is_refused_says_why(client: openai.OpenAI) -> None:
