@@ -49,6 +49,7 @@ from proxy.routing.loading import Loading
 from proxy.routing.open import keys_of, routing_of
 from proxy.routing.preference import Preference, built_in_models
 from proxy.settings import Settings
+from proxy.store.allowances import Allowances
 from proxy.store.base import NewerSchemaError
 from proxy.store.preferences import preferences_of
 from proxy.store.prices import price_list_of
@@ -88,9 +89,24 @@ class Parts:
         self.setbacks = Setbacks(self.health, self.retired, self.keys)
         saved = (self.preferences, memory, self.setbacks, price_list_of(self.adapters))
         self.team = TeamKeys(Keys(settings.client_keys))
+        self.team.listen(lambda: self.preferences.allow(self.team.allowed()))
         self.storage = Storage(settings.store_url, *saved, self.background, self.team)
+        self.allowances = Allowances(
+            self.team,
+            self.storage,
+            lambda request: sum(self.operations[type(request)].tokens(request)),
+            self.background,
+            clocks,
+        )
         self.replica = replica_of(
-            settings, self.health, self.retired, self.router, memory, self.preferences, self.storage
+            settings,
+            self.health,
+            self.retired,
+            self.router,
+            memory,
+            self.preferences,
+            self.storage,
+            self.allowances,
         )
         self.monitors = Monitors(settings, self.adapters.values(), clocks.wall)
         self.sources = Sources(
@@ -108,6 +124,11 @@ class Parts:
             shared=self.replica,
             loading=self.loading.since,
         )
+        self._open(redactor, clocks)
+
+    def _open(self, redactor: Redactor, clocks: Clocks) -> None:
+        """What clients meet, and the owner."""
+        settings, upstream = self.settings, self.upstream
         self.watch = watch_of(self.sources, self.catalog, self.background, redactor, clocks.wall)
         self.kept = Kept(redactor, wall=clocks.wall)
         self.alerts = alerts_of(settings, self.storage, self.health, upstream.client, clocks.wall)
@@ -119,11 +140,19 @@ class Parts:
             clocks,
             seen=self.monitors.recorder.seen,
             ended=(self.storage.usage.put, *self.monitors.listeners()),
+            allowances=self.allowances,
         )
         self.turns, self.disk = turns_of(settings, self.storage, self.background, clocks)
         count = Counting(self.adapters, self.chooser, self.health, self.storage.preference)
         self.doors = Doors(
-            settings, self.adapters, self.catalog, self.preferences, upstream, self.turns, count
+            settings,
+            self.adapters,
+            self.catalog,
+            self.preferences,
+            upstream,
+            self.turns,
+            self.team,
+            count,
         )
         self.admin_token = admin_token(settings.admin_token, is_published=settings.is_guarded)
         passport = None if self.admin_token is settings.admin_token else Identity().passport
@@ -224,6 +253,7 @@ def _tasks(parts: Parts, stop: Callable[[str], None]) -> Sequence[Task]:
         except NewerSchemaError as error:
             stop(str(error))
 
+    parts.storage.begin()
     # Loading SQLModel takes longer than all the rest of the start: requests wait for it, if they
     # come that early, but the listening socket does not.
     return (

@@ -26,6 +26,8 @@ KEPT_NEWS = 4096
 BLOCK_MS = 1000
 SEEN_S = 10.0
 """For so long after its last word another server counts as one that shares."""
+COUNTED_S = 40 * 86_400
+"""A counter outlives the month that it counts."""
 PASSING = ("NOSCRIPT", "LOADING", "READONLY", "MASTERDOWN", "OOM", "BUSY", "CLUSTERDOWN", "MISCONF")
 """Refusals of a server that begins, changes its role, or is full."""
 
@@ -88,6 +90,13 @@ class Bus:
     async def release(self, probe: str, call: str) -> None:
         """Let others try where `call` has tried. Raises AwayError."""
         await self._run(RELEASE, [probe], [call])
+
+    async def add(self, counter: str, amount: int, known: int) -> int:
+        """Add to a counter, which is `known` where it is new. Raises AwayError."""
+        key = PREFIX + counter
+        begun = self._ask("SET", key, known, "NX", "EX", COUNTED_S)
+        _, total = await asyncio.gather(begun, self._ask("INCRBY", key, amount))
+        return int(total)
 
     async def tell(self, news: object) -> None:
         """Say something to all others, and to those that come later. Raises AwayError."""

@@ -10,6 +10,7 @@ from proxy.limits.health import Health
 from proxy.limits.retired import Retired
 from proxy.routing.router import Router
 from proxy.settings import Settings
+from proxy.store.allowances import Allowances
 from proxy.store.preferences import Preferences
 from proxy.store.storage import Storage
 
@@ -22,6 +23,7 @@ def replica_of(
     memory: LruMemory,
     preferences: Preferences,
     storage: Storage,
+    allowances: Allowances,
 ) -> Replica | None:
     """This server as one of several, or None where it is alone."""
     url = settings.shared_url.get_secret_value()

@@ -55,7 +55,7 @@ class Replica:
     ) -> None:
         self.id = secrets.token_hex(4)
         self._bus = bus
-        self._health = health
+        self.sharing = [health]
         self._news = news
         self._preferences = preferences
         self._sleep = sleep
@@ -130,6 +130,13 @@ class Replica:
         ]
         return Held(name, ticket, windows, ticket.tries())
 
+    async def spend(self, counter: str, amount: int, known: int) -> int | None:
+        """What a counter of all servers comes to, `amount` added; None while Valkey is away."""
+        try:
+            return await self._bus.add(counter, amount, known)
+        except AwayError:
+            return None
+
     async def run(self) -> None:
         """Keep in step until cancelled."""
         try:
@@ -173,13 +180,17 @@ class Replica:
         """Valkey has come or gone: from this moment on the limits are those of all, or a share."""
         if self._bus.is_up:
             self.problem = None
-            self._health.share(1)
+            self._share(1)
             return
-        self._health.share(self._servers)
+        self._share(self._servers)
         self.problem = f"Valkey does not answer: 1/{self._servers} of each limit is used here"
         if self._servers == 1:
             self.problem = "Valkey does not answer: limits are kept by this server alone"
         log.warning(self.problem)
+
+    def _share(self, servers: int) -> None:
+        for health in self.sharing:
+            health.share(servers)
 
     async def _choosing(self) -> None:
         """Tell that the owner has chosen; the database has the truth, the news only hurries."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -172,9 +172,8 @@ _FORMS: Mapping[bytes, Form] = {
 """Where several protocols have the same path: by a header of theirs. Else it is OpenAI's."""
 
 
-def listing(catalog: Catalog, aliases: Callable[[], Iterable[str]]) -> tuple[Entrance, ...]:
-    """The doors that tell which models there are; `aliases` gives the owner's own names."""
-    offered = Offered(catalog, aliases)
+def listing(offered: Offered) -> tuple[Entrance, ...]:
+    """The doors that tell which models there are."""
     desk = ModelsDesk(offered, _FORMS)
     beta = ModelsDesk(offered, {}, _GEMINI_MODELS)
     return (
@@ -186,8 +185,7 @@ def listing(catalog: Catalog, aliases: Callable[[], Iterable[str]]) -> tuple[Ent
 
 
 def ollama(
-    catalog: Catalog,
-    aliases: Callable[[], Iterable[str]],
+    offered: Offered,
     adapters: Mapping[str, Adapter],
     real: Real | None = None,
     *,
@@ -197,7 +195,7 @@ def ollama(
 
     What would change a machine is no desk's where it `passes` to the real server.
     """
-    models = local.Models(Offered(catalog, aliases), adapters, real or Real({}, None))
+    models = local.Models(offered, adapters, real or Real({}, None))
     unchanged = (
         Entrance(local.Pull(models), (local.PULL,), for_desktops=True),
         *(
@@ -221,7 +219,7 @@ def ollama(
 _STILL = (
     *counting(),
     *keeping(Turns(time.monotonic, most=0)),
-    *ollama(Catalog({}), lambda: (), {}),
+    *ollama(Offered(Catalog({})), {}),
     _UNSERVED,
 )
 """What tells of a path in the words of its door needs no state."""

@@ -28,6 +28,7 @@ from proxy.routing.compact import Asks
 from proxy.routing.sessions import talk_of
 from proxy.routing.split import drawn
 from proxy.routing.thinktags import split_think_tags
+from proxy.store.allowances import Allowances
 from proxy.store.rows import UsageRow
 
 log = logging.getLogger("pointsman.request")
@@ -50,6 +51,7 @@ class Service:
     keepalive_s: float = 0
     cache: AnswerCache | None = None
     aside: Aside = field(default_factory=Aside)
+    allowances: Allowances | None = None
 
 
 class Endpoint:
@@ -84,6 +86,8 @@ class Endpoint:
             log_row(row)
             if service.record is not None and not exchange.is_local:
                 service.record(row)
+                if exchange.lease is not None and service.allowances is not None:
+                    service.allowances.settle(exchange.lease, row)
 
     async def _serve(
         self, scope: Scope, receive: Receive, exchange: Exchange, place: Place, work: Work
@@ -134,6 +138,9 @@ class Endpoint:
         if preference.split:
             talk = talk_of(exchange.headers, exchange.app, asked.request)
             preference = drawn(preference, talk)
+        allowances, app = service.allowances, exchange.app
+        if allowances is not None and app is not None and app in allowances.named:
+            exchange.lease = await allowances.enter(app, asked.request)
         deadline_s = deadline_of(exchange.headers, service.deadline_s)
         work.end_in(deadline_s)
         if asked.stream and service.keepalive_s:

@@ -19,6 +19,7 @@ from proxy.errors import ApiError, from_adapter
 from proxy.gate.work import Work
 from proxy.reply import Header, Reply
 from proxy.routing.receipt import Receipt
+from proxy.store.allowances import Lease
 from proxy.store.rows import LEFT, UsageRow, usage_row
 
 log = logging.getLogger("pointsman.request")
@@ -48,6 +49,7 @@ class Exchange:
         self.headers: Mapping[bytes, bytes] = scope["state"]["headers"]
         if parent := self.headers.get(b"traceparent"):
             self.receipt.traceparent = parent[:MAX_TRACEPARENT]
+        self.lease: Lease | None = None
         self._door = door
         self._identified: Identified | None = getattr(door, "identified", None)
         self._stream: Stream | None = None

@@ -15,6 +15,7 @@ from proxy.clocks import Clocks
 from proxy.doors import DOORS, Entrance, counting, keeping, listing, ollama
 from proxy.doors.endpoint import Service
 from proxy.doors.models.catalog import Catalog
+from proxy.doors.models.offered import Offered
 from proxy.doors.ollama.passing import passage_routes
 from proxy.doors.ollama.real import Real
 from proxy.doors.responses.disk import LONGEST_S, Disk
@@ -25,9 +26,11 @@ from proxy.routing.compact import Asks
 from proxy.routing.counting import Count
 from proxy.routing.preference import Preference
 from proxy.settings import Settings
+from proxy.store.allowances import Allowances
 from proxy.store.preferences import Preferences
 from proxy.store.rows import UsageRow
 from proxy.store.storage import Storage
+from proxy.store.team_keys import TeamKeys
 
 
 class Doors:
@@ -41,20 +44,24 @@ class Doors:
         preferences: Preferences,
         upstream: Upstream,
         turns: Turns,
+        team: TeamKeys,
         count: Count,
     ) -> None:
         def aliases() -> Mapping[str, Any]:
             return preferences.get(None).aliases
 
+        offered = Offered(catalog, aliases, lambda app: preferences.get(app or None).allowed)
         real, passes = Real(adapters, upstream.client), settings.ollama_passthrough
         self.entrances: Sequence[Entrance] = (
             *DOORS,
             *counting(count),
             *keeping(turns, count),
-            *listing(catalog, aliases),
-            *ollama(catalog, aliases, adapters, real, passes=passes),
+            *listing(offered),
+            *ollama(offered, adapters, real, passes=passes),
         )
-        self.passages: Sequence[Route] = passage_routes(real, upstream) if passes else ()
+        self.passages: Sequence[Route] = (
+            passage_routes(real, upstream, team.is_member) if passes else ()
+        )
 
 
 def turns_of(
@@ -79,6 +86,7 @@ def service_of(
     *,
     seen: Callable[[str | None], None],
     ended: Sequence[Callable[[UsageRow], None]],
+    allowances: Allowances | None = None,
 ) -> Service:
     """What answers at every door; tells which app was `seen`, and the row of what has `ended`."""
 
@@ -99,6 +107,7 @@ def service_of(
         split_tags=settings.think_tags == "split",
         record=record,
         admission=admission,
+        allowances=allowances,
     )
 
 

@@ -12,12 +12,14 @@ def alias_of(aliases: Mapping[str, Mapping[str, str]], model: str) -> Mapping[st
     """The models that a client's name means: by its very name, else by the longest that fits."""
     if model in aliases:
         return aliases[model]
-    fitting = [name for name in aliases if "*" in name and _fits(name, model)]
+    fitting = [name for name in aliases if "*" in name and fits(name, model)]
     return aliases[max(fitting, key=len)] if fitting else NO_ALIAS
 
 
-def _fits(pattern: str, name: str) -> bool:
+def fits(pattern: str, name: str) -> bool:
     """Whether `name` is `pattern` with some text in place of each `*`."""
+    if "*" not in pattern:
+        return name == pattern
     head, *middle, tail = pattern.split("*")
     at, end = len(head), len(name) - len(tail)
     if at > end or not (name.startswith(head) and name.endswith(tail)):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from adapters.base import Adapter, Capabilities
@@ -18,38 +17,14 @@ from proxy.routing.ability import cannot
 from proxy.routing.aliases import alias_of
 from proxy.routing.demands import demands
 from proxy.routing.home import at_home
+from proxy.routing.narrow import permitted
 from proxy.routing.operations import OPERATIONS, Operations
 from proxy.routing.pin import Pin
+from proxy.routing.plan import Plan as Plan, Skipped as Skipped
 from proxy.routing.preference import Preference as Preference, unasked
 
 ANY_MODEL = "default"
 """The name by which a client says that any model will do."""
-
-
-class Skipped(Struct, frozen=True):
-    """A candidate that cannot do what the request needs: `param` names what."""
-
-    candidate: Candidate
-    param: str
-
-
-class Plan(Struct, frozen=True):
-    """The candidates in order. A pinned plan holds the one that the client named, and no other.
-
-    `unknown` is the client's name where nobody knows it, so that the preferred provider answers.
-    """
-
-    candidates: tuple[Candidate, ...]
-    pinned: bool = False
-    skipped: tuple[Skipped, ...] = ()
-    unknown: str | None = None
-
-    def warnings(self) -> Iterator[str]:
-        """What the client should know of it, in words for `x-pointsman-warnings`."""
-        if self.unknown is not None:
-            yield f"unknown_model={self.unknown}"
-        for skip in self.skipped:
-            yield f"skipped={skip.candidate.provider}:{skip.param}"
 
 
 class Chooser:
@@ -97,6 +72,9 @@ class Chooser:
         plan = self._plan(request, preference, fallback)
         if preference.local_only:
             own = at_home(plan.candidates, self._adapters, pinned=plan.pinned)
+            plan = replace(plan, candidates=own)
+        if preference.allowed:
+            own = permitted(plan.candidates, preference.allowed)
             plan = replace(plan, candidates=own)
         return replace(plan, candidates=plan.candidates[:1]) if fallback is False else plan
 
@@ -209,6 +187,10 @@ class Chooser:
         if adapter.unconfigured is not None:
             return False
         chosen = (preference.provider, *preference.fallback, *preference.split)
+        if preference.allowed and preference.allowed.providers:
+            chosen = preference.allowed.providers
+            if name not in chosen:
+                return False
         return adapter.settings.joins_unasked or name in chosen
 
     def _pinned(self, provider: str, model: str, preference: Preference) -> Candidate | None:
@@ -300,6 +282,9 @@ class Chooser:
         others = preference.fallback or self._unasked
         if preference.local_only:
             others = (*others, *self._unasked)
+        if preference.allowed:
+            allowed = [one for one in preference.allowed.providers if one in self._adapters]
+            others = (*others, *(allowed or self._unasked))
         order = list(dict.fromkeys([preference.provider, *others, *preference.split]))
         order = [name for name in order if self._adapters[name].unconfigured is None]
         stand_in = self.stand_in(preference)

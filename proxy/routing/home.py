@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from adapters.base import Adapter
 from proxy.candidate import Candidate
 from proxy.errors import ApiError
+from proxy.routing.narrow import narrowed
 
 OWN_ENDINGS = (".localhost", ".local", ".lan", ".internal", ".home.arpa")
 """Names that no public name server knows; nor does one know a name without any dot."""
@@ -34,16 +35,16 @@ def at_home(
     candidates: Sequence[Candidate], adapters: Mapping[str, Adapter], *, pinned: bool
 ) -> tuple[Candidate, ...]:
     """Those of the candidates that may be asked. Raises ApiError 503, or 403 where it is pinned."""
-    kept = tuple(one for one in candidates if is_at_home(adapters[one.provider], one.model))
-    if not kept:
-        gone = ", ".join(str(one) for one in candidates)
-        raise ApiError(
+
+    def refusal(names: str) -> ApiError:
+        return ApiError(
             403 if pinned else 503,
-            f"These requests stay on this machine and its networks, by the owner's choice: {gone}"
+            f"These requests stay on this machine and its networks, by the owner's choice: {names}"
             f" {'is' if len(candidates) == 1 else 'are'} elsewhere, and no other provider is set"
             " up that is at home.",
             type_="permission_error" if pinned else "service_unavailable_error",
             code="local_only",
             should_retry=False,
         )
-    return kept
+
+    return narrowed(candidates, lambda one: is_at_home(adapters[one.provider], one.model), refusal)

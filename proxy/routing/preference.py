@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Set as AbstractSet
 from dataclasses import dataclass, field
 
 from adapters.base import Adapter
+from proxy.routing.narrow import Allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,8 @@ class Preference:
     `models` holds the model to use at a provider where it is not the setting's; `aliases` maps a
     name that clients send to the model it means at each provider; a `*` in it stands for any text.
     What is `local_only` never leaves the user's own machines. A `split` tells which share of all
-    talks each of several providers has; `provider` is one of them then.
+    talks each of several providers has; `provider` is one of them then. Where it is told what is
+    `allowed`, nothing else is asked.
     """
 
     provider: str
@@ -25,6 +27,7 @@ class Preference:
     aliases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     local_only: bool = False
     split: Mapping[str, int] = field(default_factory=dict)
+    allowed: Allowed | None = None
 
 
 def unasked(adapters: Mapping[str, Adapter]) -> list[str]:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from proxy.routing.candidates import Preference
+from proxy.routing.narrow import Allowed
 from proxy.settings import Settings
 from proxy.store.base import Tables
 
@@ -58,6 +59,7 @@ class Preferences:
         self._providers = providers
         self._rows: dict[str, StoredPreference] = {}
         self._merged: dict[str | None, Preference] = {}
+        self._allowed: Mapping[str, Allowed] = {}
         self._watchers: set[asyncio.Event] = set()
         self.store: PreferenceStore | None = None
 
@@ -68,7 +70,9 @@ class Preferences:
             merged = self._over(self._settings, self._rows.get(DEFAULT))
             if app in self._rows:
                 merged = self._over(merged, self._rows[app])
-            if app is None or app in self._rows:
+            if app is not None and app in self._allowed:
+                merged = replace(merged, allowed=self._allowed[app])
+            if app is None or app in self._rows or app in self._allowed:
                 self._merged[app] = merged
         return merged
 
@@ -109,6 +113,14 @@ class Preferences:
         if found == self._rows:
             return
         self._rows = found
+        self._changed()
+
+    def allow(self, allowed: Mapping[str, Allowed]) -> None:
+        """Let these apps ask nothing but this; the keys have changed by which they come."""
+        self._allowed = allowed
+        self._changed()
+
+    def _changed(self) -> None:
         self._merged = {}
         for watcher in self._watchers:
             watcher.set()

@@ -19,8 +19,8 @@ from proxy.routing.candidates import Preference
 from proxy.store.base import NewerSchemaError, StoreError, Tables, named, sqlite_path
 from proxy.store.database import Database
 from proxy.store.preferences import Preferences, StoredPreference
-from proxy.store.prices import PriceList
-from proxy.store.rows import UsageQueue
+from proxy.store.prices import Price, PriceList
+from proxy.store.rows import UsageQueue, UsageRow
 from proxy.store.setbacks import Cooldown, Setbacks
 from proxy.store.team_keys import TeamKey, TeamKeys
 
@@ -92,10 +92,13 @@ class Storage:
                 self.problem = f"{named(self._path)} does not answer"
                 log.error("%s: going on without it until it does", self.problem)  # noqa: TRY400
 
+    def begin(self) -> None:
+        """From now on nobody is let in before it is known whose keys are good."""
+        self._team.door.reading = self._first_read
+
     async def open(self) -> None:
         """Load what was stored. Raises NewerSchemaError; `problem` tells of all else."""
         self._preferences.store = self._team.store = self
-        self._team.door.reading = self._first_read
         try:
             await self._load()
         except StoreError as error:
@@ -158,6 +161,11 @@ class Storage:
     async def query(self, work: Callable[[Tables], T]) -> T:
         """What `work` makes of what it reads. Raises StoreError, which is nobody else's problem."""
         return await self._in_thread(lambda: self._database.read(work))
+
+    async def price(self, row: UsageRow) -> Price:
+        """What a request has cost."""
+        price = self.prices.price
+        return await self._in_thread(lambda: price(row.provider, row.model, row.tokens, row.at))
 
     def look(self) -> None:
         """Another process has changed the preferences just now: take them over at once."""

@@ -6,13 +6,14 @@ A key is 256 random bits. It is told once; what is kept is its digest, and its l
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from proxy.gate.keys import Keys, digest
+from proxy.routing.narrow import Allowed
 from proxy.store.base import Tables
 
 TABLE = "team_keys"
@@ -44,6 +45,11 @@ class TeamKey(Struct, frozen=True):
     revoked_ms: int | None = None
     id: int | None = None
 
+    @property
+    def allowed(self) -> Allowed | None:
+        """What may be asked by it, None where that is all."""
+        return Allowed(self.models, self.providers) if self.models or self.providers else None
+
 
 class TeamKeyStore(Protocol):
     """Where they outlive the process. Both raise StoreError, and are done for good on return."""
@@ -67,6 +73,20 @@ class TeamKeys:
         self.named: Mapping[str, TeamKey] = {}
         self._by_digest: Mapping[bytes, TeamKey] = {}
         self.store: TeamKeyStore | None = None
+        self._listeners: list[Callable[[], None]] = []
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call it after every change."""
+        self._listeners.append(listener)
+
+    def allowed(self) -> Mapping[str, Allowed]:
+        """Of each name that may not ask all, what it may."""
+        return {name: key.allowed for name, key in self.named.items() if key.allowed}
+
+    def is_member(self, name: str | None) -> bool:
+        """Whether this is the name of a key that changes nothing."""
+        key = self.named.get(name or "")
+        return key is not None and key.role != OWNER
 
     @property
     def has_owner(self) -> bool:
@@ -87,6 +107,8 @@ class TeamKeys:
         self._by_digest = {bytes.fromhex(key.digest): key for key in live}
         names = {known: key.name for known, key in self._by_digest.items()}
         self.door.take(names, needed=bool(rows))
+        for listener in self._listeners:
+            listener()
 
     async def add(self, key: TeamKey) -> None:
         """Save a key, and only then let it in. Raises StoreError."""

@@ -74,5 +74,5 @@ class ModelsDesk:
 
     async def _written(self, form: Form, call: Call) -> bytes:
         if (name := call.params.get("id")) is None:
-            return form.every(await self._offered.every(), call)
-        return form.single(await self._offered.single(check_model_name(name)))
+            return form.every(await self._offered.every(call.app), call)
+        return form.single(await self._offered.single(check_model_name(name), call.app))

@@ -10,6 +10,7 @@ from adapters.base import Model
 from proxy.doors.models.catalog import Catalog
 from proxy.errors import model_not_found
 from proxy.routing.candidates import ANY_MODEL
+from proxy.routing.narrow import Allowed
 
 OURS = "pointsman"
 
@@ -23,28 +24,47 @@ class Named(Struct, frozen=True):
 
 
 class Offered:
-    """Over one catalog; `aliases` gives the names that the owner has made."""
+    """Over one catalog; `aliases` gives the names that the owner has made.
 
-    def __init__(self, catalog: Catalog, aliases: Callable[[], Iterable[str]] = lambda: ()) -> None:
+    `allowed` tells what an app may ask: it is offered nothing else.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        aliases: Callable[[], Iterable[str]] = lambda: (),
+        allowed: Callable[[str], Allowed | None] = lambda _app: None,
+    ) -> None:
         self._catalog = catalog
         self._aliases = aliases
+        self._allowed = allowed
 
-    async def every(self) -> Sequence[Named]:
+    async def every(self, app: str = "") -> Sequence[Named]:
         """The names that any provider may answer, then each model that chats or makes vectors."""
-        return list(self._entries(await self._catalog.refreshed()).values())
+        return list(self._entries(await self._lists(app)).values())
 
-    async def single(self, name: str) -> Named:
+    async def single(self, name: str, app: str = "") -> Named:
         """One model by its name, with its provider or plain. Raises ApiError 404."""
-        lists = await self._catalog.refreshed()
+        lists = await self._lists(app)
         entries = self._entries(lists)
         for provider, model in _served(lists):
             entries.setdefault(model.id, Named(model.id, model, provider))
         if entry := entries.get(name) or entries.get(f"{name}:latest"):
             return Named(name, entry.model, entry.provider)
         provider, _, rest = name.partition("/")
-        if rest and self._catalog.is_configured(provider) and provider not in lists:
+        may = allowed.permits(provider, rest) if (allowed := self._allowed(app)) else True
+        if rest and may and self._catalog.is_configured(provider) and provider not in lists:
             return Named(name, Model(rest), provider)  # nobody can tell yet
         raise model_not_found(name)
+
+    async def _lists(self, app: str) -> Mapping[str, Sequence[Model]]:
+        lists = await self._catalog.refreshed()
+        if (allowed := self._allowed(app)) is None:
+            return lists
+        return {
+            provider: [model for model in models if allowed.permits(provider, model.id)]
+            for provider, models in lists.items()
+        }
 
     def _entries(self, lists: Mapping[str, Sequence[Model]]) -> dict[str, Named]:
         ours = (ANY_MODEL, *sorted(name for name in self._aliases() if "*" not in name))

@@ -72,16 +72,16 @@ class Models:
         self._adapters = adapters
         self.real = real
 
-    async def every(self) -> Sequence[tuple[str, Named]]:
-        """Each by its name, those first that chat."""
-        found = sorted(await self._offered.every(), key=lambda one: not one.model.chat)
+    async def every(self, app: str) -> Sequence[tuple[str, Named]]:
+        """Each that an app may ask by its name, those first that chat."""
+        found = sorted(await self._offered.every(app), key=lambda one: not one.model.chat)
         return list(_plainly(found))
 
-    async def single(self, name: str) -> Named:
-        """One by its name. Raises ApiError 404."""
+    async def single(self, name: str, app: str) -> Named:
+        """One of them by its name. Raises ApiError 404."""
         for spelling in dict.fromkeys((name, name.removesuffix(LATEST))):
             try:
-                return await self._offered.single(spelling)
+                return await self._offered.single(spelling, app)
             except ApiError:
                 continue
         raise no_model(name)
@@ -134,10 +134,10 @@ class _ModelDesk(OllamaErrors):
 class Tags(_ModelDesk):
     """GET /api/tags."""
 
-    async def answer(self, _call: Call) -> Reply:
+    async def answer(self, call: Call) -> Reply:
         """The list; what a real server tells of its own models is told so."""
         models = self._models
-        named, own = await asyncio.gather(models.every(), models.real.tags())
+        named, own = await asyncio.gather(models.every(call.app), models.real.tags())
         rows = []
         for name, one in named:
             row = self._entry(name, one)
@@ -159,7 +159,7 @@ class Show(_ModelDesk):
         """What a model is: a real server's own words for its own, else what is known of it."""
         models, data = self._models, await aside(len(call.body), parse_json, call.body)
         name = model_name(data.get("model") or data.get("name"))
-        one = await models.single(name)
+        one = await models.single(name, call.app)
         if one.provider is not None and one.provider == models.real.provider:
             body = {"model": one.model.id, "verbose": data.get("verbose") is True}
             told = await models.real.ask("POST", "/api/show", body)
@@ -203,7 +203,7 @@ class Pull(_ModelDesk):
         data = await aside(len(call.body), parse_json, call.body)
         name = model_name(data.get("model") or data.get("name"))
         try:
-            await self._models.single(name)
+            await self._models.single(name, call.app)
         except ApiError:
             raise unchanged("pull models") from None
         done: Json = {"status": "success"}

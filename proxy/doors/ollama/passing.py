@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import httpx
 from starlette.routing import Route
@@ -28,9 +28,11 @@ _BODIED = frozenset({b"content-length", b"transfer-encoding"})
 KEPT = frozenset({b"content-type", b"content-length"})
 
 
-def passage_routes(real: Real, upstream: Upstream) -> list[Route]:
-    """All that is passed on."""
-    passage = Passage(real, upstream.transport)
+def passage_routes(
+    real: Real, upstream: Upstream, is_member: Callable[[str | None], bool]
+) -> list[Route]:
+    """All that is passed on, though for no app that changes nothing."""
+    passage = Passage(real, upstream.transport, is_member)
     return [
         Route(path, passage, methods=[method, "HEAD"] if path == BLOBS else [method])
         for path, (method, _) in PASSED.items()
@@ -40,9 +42,15 @@ def passage_routes(real: Real, upstream: Upstream) -> list[Route]:
 class Passage:
     """For programs on this machine alone, and for no page."""
 
-    def __init__(self, real: Real, transport: httpx.AsyncBaseTransport) -> None:
+    def __init__(
+        self,
+        real: Real,
+        transport: httpx.AsyncBaseTransport,
+        is_member: Callable[[str | None], bool] = lambda _app: False,
+    ) -> None:
         self._real = real
         self._transport = transport
+        self._is_member = is_member
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on; a client that leaves ends it there, too."""
@@ -51,7 +59,7 @@ class Passage:
         watch = scope.get("extensions", {}).get(WATCH, {}).get("watch", lambda _: None)
         watch(lambda: told.leave(task))
         try:
-            _check(scope)
+            _check(scope, is_member=self._is_member(scope["state"].get("app")))
             await self._pass(scope, receive, told)
         except ApiError as error:
             reply = OllamaErrors().refusal(error)
@@ -122,8 +130,10 @@ async def _body(receive: Receive) -> AsyncIterator[bytes]:
             return
 
 
-def _check(scope: Scope) -> None:
-    """Raises ApiError 403 for pages, and for other machines."""
+def _check(scope: Scope, *, is_member: bool) -> None:
+    """Raises ApiError 403 for pages, for other machines, and for members."""
+    if is_member:
+        raise ApiError(403, "a member's key changes nothing here", code="not_from_here")
     headers = scope["state"]["headers"]
     address = (scope.get("client") or ("",))[0]
     with contextlib.suppress(ValueError):

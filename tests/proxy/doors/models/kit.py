@@ -15,6 +15,7 @@ from adapters.base import Model
 from proxy.doors import listing
 from proxy.doors.endpoint import Endpoint, Service
 from proxy.doors.models.catalog import Catalog
+from proxy.doors.models.offered import Offered
 from proxy.gate.guard import Guard
 from tests.proxy.kit import ScriptedAdapter
 
@@ -53,7 +54,7 @@ class Station:
         service = Service(nobody, nobody, deadline_s=5, split_tags=False)
         routes = [
             Route(path, Endpoint(one.door, service), methods=one.methods)
-            for one in listing(self.catalog, lambda: ("smart", "fast", "claude-*"))
+            for one in listing(Offered(self.catalog, lambda: ("smart", "fast", "claude-*")))
             for path in one.paths
         ]
         transport = httpx.ASGITransport(
