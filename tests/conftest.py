@@ -17,8 +17,10 @@ from tests.spread import ALL, spread
 if TYPE_CHECKING:
     from tests.security.kit import Fakes
 
-ROWS = 48
+ROWS = 24
 """So many cases of one test are tried by hand; `.ci/run` tries all."""
+HEAVY_ROWS = 2
+"""So many of one that is marked as heavy."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -28,9 +30,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     rows: defaultdict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
         rows[item.nodeid.partition("[")[0]].append(item)
-    kept = {item for row in rows.values() for item in spread(row, ROWS)}
+    kept = {item for row in rows.values() for item in spread(row, _most(row[0]))}
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = [item for item in items if item in kept]
+
+
+def _most(item: pytest.Item) -> int:
+    return HEAVY_ROWS if item.get_closest_marker("heavy") else ROWS
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 T = TypeVar("T")
-MOST = 64
+MOST = 32
 ALL = bool(os.environ.get("CI"))
 
 

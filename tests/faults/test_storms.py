@@ -44,6 +44,7 @@ def calls(world: World) -> int:
 # 35: all down
 
 
+@pytest.mark.heavy
 @STREAMED
 @pytest.mark.parametrize("how", DOWN)
 async def test_row_35_two_hundred_requests_cause_at_most_twenty_calls(
@@ -59,6 +60,7 @@ async def test_row_35_two_hundred_requests_cause_at_most_twenty_calls(
     assert world.time.now - 1000 < 60  # nobody was made to wait for long
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("how", DOWN)
 async def test_row_35_a_thousand_requests_at_once_are_no_storm(build: Build, how: str) -> None:
     world = await build(*ALL)
@@ -77,6 +79,7 @@ async def test_row_35_a_thousand_requests_at_once_are_no_storm(build: Build, how
     assert calls(world) - before <= 3
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("how", "interval_s"), INTERVAL_S.items())
 async def test_row_35_one_probe_a_provider_and_interval(
     build: Build, how: str, interval_s: float

@@ -198,6 +198,7 @@ class Allowance:
         return None
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("known", [True, False], ids=["limits known", "limits not known"])
 @pytest.mark.parametrize("burst", [1, 50, 100])
 @pytest.mark.parametrize(
