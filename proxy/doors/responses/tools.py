@@ -27,7 +27,6 @@ from proxy.errors import ApiError, bad_request
 MAX_TOOLS = 128
 MAX_NAME = 64
 SEARCH = ("web_search", "web_search_preview")
-FORCIBLE = ("local_shell", "shell", "apply_patch")
 
 _STRING: Mapping[str, Any] = {"type": "string"}
 _STRINGS: Mapping[str, Any] = {"type": "array", "items": _STRING}
