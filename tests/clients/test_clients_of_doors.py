@@ -125,6 +125,7 @@ CLIENTS = {
 }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", CLIENTS)
 def test_the_client_sees_what_its_own_service_would_show(
     base_url: str, failing_server: FailingServer, name: str

@@ -56,6 +56,7 @@ def fault(fakes: Fakes, provider: str, *faults: Fault | None) -> None:
     getattr(fakes, provider).then(*faults)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("status", "kind", "code"),
     [

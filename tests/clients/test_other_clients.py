@@ -143,6 +143,7 @@ def asked(base_url: str) -> None:
         assert httpx.post(url, json=body, trust_env=False).status_code == 404
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", CLIENTS)
 def test_the_client_sees_what_the_model_said(asked: None, base_url: str, name: str) -> None:
     client = CLIENTS[name]
