@@ -21,15 +21,15 @@ class Kept(Protocol):
     def said(self, request_id: str) -> dict[str, Any]: ...
 
 
-class Responses(Protocol):
-    """The same of what clients may go on from."""
+class ForClients(Protocol):
+    """The same of what clients may go on from, or get again."""
 
     async def state(self) -> dict[str, Any]: ...
     async def forget(self) -> dict[str, Any]: ...
 
 
-def kept_routes(kept: Kept, responses: Responses, gate: Gate) -> list[Route]:
-    """Whether talks are kept, and each of them; how many responses; behind `gate`."""
+def kept_routes(kept: Kept, *, responses: ForClients, cache: ForClients, gate: Gate) -> list[Route]:
+    """Whether talks are kept, and each of them; how much else is; behind `gate`."""
 
     async def switch(request: Request) -> Response:
         match request.method:
@@ -42,13 +42,17 @@ def kept_routes(kept: Kept, responses: Responses, gate: Gate) -> list[Route]:
     async def said(request: Request) -> Response:
         return json_of(kept.said(request.path_params["id"]))
 
-    async def for_clients(request: Request) -> Response:
-        is_over = request.method == "DELETE"
-        return json_of(await (responses.forget() if is_over else responses.state()))
+    def counted(path: str, these: ForClients) -> Route:
+        async def answer(request: Request) -> Response:
+            is_over = request.method == "DELETE"
+            return json_of(await (these.forget() if is_over else these.state()))
+
+        return Route(path, answering(answer, gate), methods=["GET", "DELETE"])
 
     methods = ["GET", "PUT", "DELETE"]
     return [
-        Route("/admin/api/responses", answering(for_clients, gate), methods=["GET", "DELETE"]),
+        counted("/admin/api/responses", responses),
+        counted("/admin/api/cache", cache),
         Route("/admin/api/kept", answering(switch, gate), methods=methods),
         Route("/admin/api/kept/{id:path}", answering(said, gate)),
     ]

@@ -22,6 +22,7 @@ from proxy.background import Background
 from proxy.candidate import Candidate
 from proxy.clocks import Clocks
 from proxy.cluster.open import replica_of
+from proxy.console.answers import KeptAnswers
 from proxy.console.console import Console
 from proxy.console.kept import Keeper, Kept
 from proxy.console.ledger import Ledger
@@ -34,7 +35,7 @@ from proxy.doors import Entrance, for_desktops, request_at, speller_of
 from proxy.doors.endpoint import Endpoint
 from proxy.doors.failures import HANDLERS
 from proxy.doors.models.catalog import Catalog
-from proxy.doors.open import Doors, patterns_of, service_of, turns_of
+from proxy.doors.open import Doors, cache_of, patterns_of, service_of, turns_of
 from proxy.gate.drain import Life, Stage
 from proxy.gate.guard import Guard
 from proxy.gate.keys import Keys
@@ -132,12 +133,13 @@ class Parts:
         self.watch = watch_of(self.sources, self.catalog, self.background, redactor, clocks.wall)
         self.kept = Kept(redactor, wall=clocks.wall)
         self.alerts = alerts_of(settings, self.storage, self.health, upstream.client, clocks.wall)
+        self.cache, self.shelves = cache_of(settings, self.storage, self.background, clocks)
         self.service = service_of(
             settings,
             Compacting(self.router, self.catalog.windows) if settings.compact else self.router,
             self.storage,
             self.admission,
-            clocks,
+            cache=self.cache,
             seen=self.monitors.recorder.seen,
             ended=(self.storage.usage.put, *self.monitors.listeners()),
             allowances=self.allowances,
@@ -235,7 +237,12 @@ def _routes(parts: Parts, doors: Sequence[tuple[Entrance, Keeper]]) -> list[Base
         *probe_routes(parts.life, parts.background.problems),
         *usage_routes(Ledger(storage, alerts=parts.alerts.told), metrics.text, gate),
         *key_routes(_team(parts), gate),
-        *kept_routes(parts.kept, KeptResponses(parts.turns, parts.disk), gate),
+        *kept_routes(
+            parts.kept,
+            responses=KeptResponses(parts.turns, parts.disk),
+            cache=KeptAnswers(parts.settings.cache, parts.shelves),
+            gate=gate,
+        ),
         *admin_routes(console, gate, doors[0][1]),
     ]
 
@@ -283,6 +290,8 @@ async def in_order(parts: Parts, tasks: Sequence[Task] = ()) -> AsyncIterator[No
         at_the_end(parts.router.close)
         at_the_end(parts.catalog.close)
         at_the_end(parts.storage.close)
+        for shelf in parts.shelves:
+            at_the_end(shelf.close)
         at_the_end(parts.turns.close)
         at_the_end(parts.watch.close)
         at_the_end(parts.background.close)

@@ -48,7 +48,7 @@ def providers_of(environment: Environment) -> dict[str, ProviderSettings]:
         declared = REGISTRY[kind].Settings
         given = _given(name, declared, environment)
         url = given.get("base_url", "")
-        if name not in STANDING and _has_login(url):
+        if _has_login(url):
             wrong.append(f"{variable(name, 'base_url')}: must hold no user and no password")
             continue
         if "#" in url:

@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     keepalive_s: float = Field(default=10, ge=0, le=3600)
     sticky: bool = True
     compact: bool = False
-    cache: Literal["off", "memory"] = "off"
+    cache: Literal["off", "memory", "disk"] = "off"
     cache_ttl_s: float = Field(default=3600, gt=0, le=30 * 86400)
     cache_mb: int = Field(default=64, ge=1, le=65536)
     strict_params: bool = False

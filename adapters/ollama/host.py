@@ -59,6 +59,6 @@ def _checked(url: str) -> str:
     except httpx.InvalidURL:
         parsed = httpx.URL()
     is_server = parsed.scheme in PORT_OF_SCHEME and bool(parsed.host) and " " not in url
-    if not is_server or parsed.query or parsed.fragment:
+    if not is_server or parsed.userinfo or parsed.query or parsed.fragment:
         raise ValueError("it must be a host, host:port, or a URL with http or https")
     return url

@@ -5,6 +5,7 @@ import { api, attempt, byId, make, moment, say } from "./dom.js";
 const EVERY_MS = 3000;
 const PATH = "/admin/api/kept";
 const RESPONSES = "/admin/api/responses";
+const CACHE = "/admin/api/cache";
 const MB = 1_000_000;
 
 /** Keep the switch up to date, and the notice at the top of the page. */
@@ -13,8 +14,10 @@ export function useKept() {
     if (document.hidden) return;
     api("GET", PATH).then(showState, () => {});
     api("GET", RESPONSES).then(showResponses, () => {});
+    api("GET", CACHE).then(showCache, () => {});
   };
   byId("forget-responses").addEventListener("click", () => attempt(async () => showResponses(await api("DELETE", RESPONSES)), () => "✓ Forgotten. No client can go on from what was kept."));
+  byId("forget-cache").addEventListener("click", () => attempt(async () => showCache(await api("DELETE", CACHE)), () => "✓ Forgotten. Who asks the same again gets a new answer."));
   byId("keep").addEventListener("click", () => attempt(async () => showState(await api("PUT", PATH, { minutes: Number(byId("keep-for").value) }))));
   byId("forget").addEventListener("click", () => attempt(async () => showState(await api("DELETE", PATH)), () => "✓ Forgotten. Prompts and answers are not kept."));
   setInterval(show, EVERY_MS);
@@ -34,6 +37,13 @@ function showResponses({ store, count, bytes }) {
   byId("responses").hidden = store === "off" || count === 0;
   const where = store === "disk" ? "on disk" : "in memory";
   say(byId("responses-text"), `${count} responses and conversations are kept ${where} for clients, ${(bytes / MB).toFixed(1)} MB.`);
+}
+
+/** What who asks exactly the same gets again. */
+function showCache({ store, count, bytes }) {
+  byId("cache").hidden = store === "off" && count === 0;
+  const kept = `${count} answers are kept for who asks the same again, ${(bytes / MB).toFixed(1)} MB.`;
+  say(byId("cache-text"), store === "off" ? `The cache is off. ${kept}` : kept);
 }
 
 /** What was said in a request, as parts of its receipt; nothing where it is not kept. */

@@ -196,7 +196,7 @@ class Endpoint:
         if cache is None:
             return ask()
         said = headers.get(b"x-pointsman-cache", b"").decode("latin-1").lower()
-        key = key_of(request, app, preference, fallback, said)
+        key = key_of(request, app, preference, fallback, said, cache.salt)
         return ask() if key is None else cache.answer(ask, key, receipt, fresh=said == "refresh")
 
 

@@ -21,12 +21,13 @@ from proxy.doors.ollama.real import Real
 from proxy.doors.responses.disk import LONGEST_S, Disk
 from proxy.doors.responses.turns import MAX_BYTES, Turns
 from proxy.gate.room import Admission
-from proxy.routing.cache import cache_of
+from proxy.routing.cache import MIB, AnswerCache, InMemory, Shelf, salt_of
 from proxy.routing.compact import Asks
 from proxy.routing.counting import Count
 from proxy.routing.preference import Preference
 from proxy.settings import Settings
 from proxy.store.allowances import Allowances
+from proxy.store.answers import OnDisk
 from proxy.store.preferences import Preferences
 from proxy.store.rows import UsageRow
 from proxy.store.storage import Storage
@@ -77,13 +78,27 @@ def turns_of(
     return turns, disk
 
 
+def cache_of(
+    settings: Settings, storage: Storage, background: Background, clocks: Clocks
+) -> tuple[AnswerCache | None, Sequence[Shelf]]:
+    """The cache, if it is on, and wherever answers may be kept."""
+    room, ttl_s = settings.cache_mb * MIB, settings.cache_ttl_s
+    on_disk = OnDisk(storage, background, room, ttl_s, clocks.wall)
+    if settings.cache == "off":
+        return None, [on_disk]
+    if settings.cache == "disk":
+        return AnswerCache(on_disk, salt_of(settings)), [on_disk]
+    in_memory = InMemory(room, ttl_s, clocks.clock)
+    return AnswerCache(in_memory, salt_of(settings)), [on_disk, in_memory]
+
+
 def service_of(
     settings: Settings,
     router: Asks,
     storage: Storage,
     admission: Admission,
-    clocks: Clocks,
     *,
+    cache: AnswerCache | None,
     seen: Callable[[str | None], None],
     ended: Sequence[Callable[[UsageRow], None]],
     allowances: Allowances | None = None,
@@ -103,7 +118,7 @@ def service_of(
         preference,
         deadline_s=settings.deadline_s,
         keepalive_s=settings.keepalive_s,
-        cache=cache_of(settings, clocks.clock),
+        cache=cache,
         split_tags=settings.think_tags == "split",
         record=record,
         admission=admission,

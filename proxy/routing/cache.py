@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from importlib.metadata import version
 from typing import Any, Protocol
 
 import msgspec
@@ -44,19 +45,75 @@ class Kept(Struct, frozen=True):
     provider: str | None
     model: str | None
     warnings: Sequence[str]
-    until: float
-    size: int
 
 
-class AnswerCache:
+class Shelf(Protocol):
+    """Where answers are kept for a time; `room` is how many bytes of them."""
+
+    room: int
+
+    async def get(self, key: bytes) -> Kept | None: ...
+    def put(self, key: bytes, kept: Kept) -> None: ...
+    async def amount(self) -> tuple[int, int]: ...
+    async def clear(self) -> None: ...
+    async def close(self) -> None: ...
+
+
+class InMemory:
     """At most `room` bytes of answers, each for `ttl_s` seconds; the least used are forgotten."""
 
     def __init__(self, room: int, ttl_s: float, clock: Callable[[], float]) -> None:
-        self._room = room
+        self.room = room
+        self.size = 0
         self._ttl_s = ttl_s
         self._clock = clock
-        self._kept: OrderedDict[bytes, Kept] = OrderedDict()
-        self._size = 0
+        self._kept: OrderedDict[bytes, tuple[Kept, int, float]] = OrderedDict()
+
+    async def get(self, key: bytes) -> Kept | None:
+        """The answer, unless its time is over."""
+        if key not in self._kept:
+            return None
+        kept, _, until = self._kept[key]
+        if until <= self._clock():
+            self._drop(key)
+            return None
+        self._kept.move_to_end(key)
+        return kept
+
+    def put(self, key: bytes, kept: Kept) -> None:
+        """Keep it, unless it takes too much of the room."""
+        size = len(msgspec.msgpack.encode(kept.batches))
+        if size > self.room // LARGEST_SHARE:
+            return
+        self._drop(key)
+        self._kept[key] = kept, size, self._clock() + self._ttl_s
+        self.size += size
+        while self.size > self.room:
+            self._drop(next(iter(self._kept)))
+
+    async def amount(self) -> tuple[int, int]:
+        """How many there are, and of how many bytes."""
+        return len(self._kept), self.size
+
+    async def clear(self) -> None:
+        """Forget all."""
+        self._kept.clear()
+        self.size = 0
+
+    async def close(self) -> None:
+        """Nothing is left to be done."""
+
+    def _drop(self, key: bytes) -> None:
+        if key in self._kept:
+            self.size -= self._kept.pop(key)[1]
+
+
+class AnswerCache:
+    """Answers by their keys, on a `shelf`; `salt` is what of the settings changes an answer."""
+
+    def __init__(self, shelf: Shelf, salt: bytes = b"") -> None:
+        self._shelf = shelf
+        self.salt = salt
         self._under_way: dict[bytes, asyncio.Event] = {}
 
     async def answer(self, ask: Ask, key: bytes, receipt: Receipt, *, fresh: bool) -> Events:
@@ -65,10 +122,10 @@ class AnswerCache:
         Who asks the same meanwhile waits for that. `fresh` passes over what is kept.
         """
         if not fresh:
-            kept = self._get(key)
+            kept = await self._shelf.get(key)
             if kept is None and (other := self._under_way.get(key)):
                 await other.wait()  # once: should it fail, each is on its own
-                kept = self._get(key)
+                kept = await self._shelf.get(key)
             if kept is not None:
                 return _Replay(kept, receipt)
         over = asyncio.Event()
@@ -83,18 +140,8 @@ class AnswerCache:
             receipt,
             lambda batches: self._keep(key, batches, receipt),
             lambda: self._end(key, over),
-            self._room // LARGEST_SHARE,
+            self._shelf.room // LARGEST_SHARE,
         )
-
-    def _get(self, key: bytes) -> Kept | None:
-        kept = self._kept.get(key)
-        if kept is None:
-            return None
-        if kept.until <= self._clock():
-            self._drop(key)
-            return None
-        self._kept.move_to_end(key)
-        return kept
 
     def _keep(self, key: bytes, batches: Sequence[list[Any]], receipt: Receipt) -> None:
         is_first_choice = bool(receipt.considered) and (
@@ -102,27 +149,14 @@ class AnswerCache:
         )
         if receipt.finish not in GOOD_ENDS or not is_first_choice:
             return
-        size = len(msgspec.msgpack.encode(batches))
-        if size > self._room // LARGEST_SHARE:
-            return
-        until = self._clock() + self._ttl_s
-        self._drop(key)
-        self._kept[key] = Kept(
+        kept = Kept(
             batches,
             receipt.prompt_guess,
             receipt.provider,
             receipt.model,
             tuple(receipt.warnings),
-            until,
-            size,
         )
-        self._size += size
-        while self._size > self._room:
-            self._drop(next(iter(self._kept)))
-
-    def _drop(self, key: bytes) -> None:
-        if kept := self._kept.pop(key, None):
-            self._size -= kept.size
+        self._shelf.put(key, kept)
 
     def _end(self, key: bytes, over: asyncio.Event) -> None:
         over.set()
@@ -194,7 +228,12 @@ class _Recording:
 
 
 def key_of(
-    request: Any, app: str | None, preference: Preference, fallback: bool | None, said: str
+    request: Any,
+    app: str | None,
+    preference: Preference,
+    fallback: bool | None,
+    said: str,
+    salt: bytes = b"",
 ) -> bytes | None:
     """By what an answer is found again; None where it may not be given twice.
 
@@ -206,11 +245,11 @@ def key_of(
     if said not in ("on", "refresh") and not is_repeatable:
         return None
     whole = msgspec.msgpack.encode((app, preference, fallback, request))
+    return hashlib.blake2b(whole, digest_size=32, key=salt).digest()
+
+
+def salt_of(settings: Settings) -> bytes:
+    """What else changes an answer, and may be another after a restart. No key is part of it."""
+    providers = {name: one.model_dump_json() for name, one in settings.providers.items()}
+    whole = msgspec.msgpack.encode((version("pointsman"), providers, settings.compact))
     return hashlib.blake2b(whole, digest_size=32).digest()
-
-
-def cache_of(settings: Settings, clock: Callable[[], float]) -> AnswerCache | None:
-    """None where it is off."""
-    if settings.cache != "memory":
-        return None
-    return AnswerCache(settings.cache_mb * MIB, settings.cache_ttl_s, clock)

@@ -1,5 +1,12 @@
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num));
-INSERT INTO "alembic_version" VALUES('0008');
+INSERT INTO "alembic_version" VALUES('0009');
+CREATE TABLE answers (
+	name VARCHAR(64) NOT NULL,
+	at_ms BIGINT NOT NULL,
+	size INTEGER NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (name)
+);
 CREATE TABLE cooldowns (
 	provider VARCHAR(64) NOT NULL,
 	model VARCHAR(128) NOT NULL,
@@ -102,3 +109,4 @@ CREATE INDEX ix_requests_at_ms ON requests (at_ms);
 CREATE INDEX ix_verdicts_at_ms ON verdicts (at_ms);
 CREATE INDEX ix_responses_at_ms ON responses (at_ms);
 CREATE INDEX ix_response_items_name ON response_items (name);
+CREATE INDEX ix_answers_at_ms_size ON answers (at_ms, size);

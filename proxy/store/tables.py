@@ -10,10 +10,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, DateTime, MetaData, Text, false
+from sqlalchemy import JSON, BigInteger, Column, DateTime, Index, MetaData, Text, false
 from sqlmodel import Field, SQLModel
 
 from adapters import REGISTRY
+from proxy.store.answers import MAX_KEY
 from proxy.store.preferences import DEFAULT
 from proxy.store.responses import MAX_NAME, MAX_OWNER
 from proxy.store.signatures import MAX_CALL_ID
@@ -156,6 +157,18 @@ class TeamKeyRow(SQLModel, table=True):
     providers: list[Any] = Field(sa_column=Column(JSON, nullable=False))
     created_ms: int = Field(sa_type=BigInteger)
     revoked_ms: int | None = Field(sa_type=BigInteger)
+
+
+class AnswerRow(SQLModel, table=True):
+    """An answer by the digest of all that it hangs on, where the owner keeps them on disk."""
+
+    __tablename__ = "answers"
+    __table_args__ = (Index("ix_answers_at_ms_size", "at_ms", "size"),)
+
+    name: str = Field(primary_key=True, max_length=MAX_KEY)
+    at_ms: int = Field(sa_type=BigInteger)
+    size: int
+    body: str = Field(sa_type=Text)
 
 
 TABLES: MetaData = SQLModel.metadata

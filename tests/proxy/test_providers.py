@@ -129,6 +129,15 @@ def test_a_misspelt_setting_of_theirs_is_found(monkeypatch: pytest.MonkeyPatch) 
             "DESK_BASE_URL='http://a/v1#x': must end before",
         ),
         ({"DESK_BASE_URL": "ftp://a"}, "DESK_BASE_URL='ftp://a': it must be a host"),
+        *(
+            ({f"{name}_BASE_URL": url}, f"{name}_BASE_URL{line}")
+            for name in ("OLLAMA", "GEMINI", "GROQ")
+            for url, line in (
+                ("https://u:p@a.example", ": must hold no user and no password"),
+                ("https://a.example/#x", "='https://a.example/#x': must end before #"),
+            )
+        ),
+        ({"OLLAMA_HOST": "http://u@a.example"}, "OLLAMA_HOST='http://***@a.example': it must be"),
     ],
 )
 def test_what_cannot_be_is_one_line_that_names_the_setting(

@@ -100,6 +100,8 @@ STRICT_ROUTES = (
     ("GET", "/admin/api/keys"),
     ("POST", "/admin/api/keys"),
     ("DELETE", "/admin/api/keys?name=none"),
+    ("GET", "/admin/api/cache"),
+    ("DELETE", "/admin/api/cache"),
     ("GET", "/metrics"),
     ("GET", "/nowhere"),
     ("GET", "/"),

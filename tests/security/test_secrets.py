@@ -55,6 +55,7 @@ PAGES = (
     "/admin/api/requests.json",
     "/admin/api/kept",
     "/admin/api/responses",
+    "/admin/api/cache",
     "/nowhere",
 )
 SECRETS = (GROQ_KEY, GEMINI_KEY, CLIENT_KEY, ADMIN_TOKEN)

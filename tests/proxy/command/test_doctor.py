@@ -83,12 +83,14 @@ def test_a_setting_that_cannot_be_used_is_a_finding(monkeypatch: pytest.MonkeyPa
 def test_no_secret_is_printed(
     monkeypatch: pytest.MonkeyPatch, fakes: tuple[GroqFake, GeminiFake, OllamaFake]
 ) -> None:
-    monkeypatch.setenv("GROQ_BASE_URL", fakes[0].url.replace("//", "//user:hunter2@"))
     monkeypatch.setenv("GEMINI_API_KEY", "AIza-wrong-secret")
     monkeypatch.setenv("POINTSMAN_API_KEYS", "k-secret")
     monkeypatch.setenv("POINTSMAN_ADMIN_TOKEN", "t-secret")
     shown = run("doctor").output
+    monkeypatch.setenv("GROQ_BASE_URL", fakes[0].url.replace("//", "//user:hunter2@"))
+    shown += run("doctor").output
 
+    assert "GROQ_BASE_URL: must hold no user and no password" in shown
     assert [w for w in (GROQ_KEY, GEMINI_KEY, "wrong", "k-secret", "hunter2") if w in shown] == []
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from adapters.base import Finish, Text
 from proxy.candidate import Candidate
-from proxy.routing.cache import AnswerCache
+from proxy.routing.cache import AnswerCache, InMemory
 from proxy.routing.receipt import Receipt
 from tests.proxy.routing.kit import Clock
 
@@ -55,7 +55,7 @@ async def _asked(cache: AnswerCache, key: bytes, text: str = "Hi.") -> bool:
 
 async def test_it_is_kept_for_its_time() -> None:
     clock = Clock()
-    cache = AnswerCache(10_000, 60, clock)
+    cache = AnswerCache(InMemory(10_000, 60, clock))
     assert await _asked(cache, b"a")
     clock.now_s += 59
     assert not await _asked(cache, b"a")
@@ -64,7 +64,8 @@ async def test_it_is_kept_for_its_time() -> None:
 
 
 async def test_the_least_used_goes_where_there_is_no_more_room() -> None:
-    cache = AnswerCache(2000, 60, Clock())
+    shelf = InMemory(2000, 60, Clock())
+    cache = AnswerCache(shelf)
     for key in (b"a", b"b", b"c"):
         assert await _asked(cache, key, key.decode() * 200)
     assert not await _asked(cache, b"a", "a" * 200)
@@ -72,10 +73,10 @@ async def test_the_least_used_goes_where_there_is_no_more_room() -> None:
         await _asked(cache, b"%d" % i, "x" * 150)
         await _asked(cache, b"a", "a" * 200)
     assert await _asked(cache, b"b", "b" * 200)
-    assert cache._size <= 2000
+    assert shelf.size <= 2000
 
 
 async def test_one_that_is_too_large_is_not_kept() -> None:
-    cache = AnswerCache(2000, 60, Clock())
+    cache = AnswerCache(InMemory(2000, 60, Clock()))
     for _ in range(2):
         assert await _asked(cache, b"a", "x" * 1000)
