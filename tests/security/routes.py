@@ -106,7 +106,7 @@ STRICT_ROUTES = (
     ("GET", "/nowhere"),
     ("GET", "/"),
 )
-CHANGE = {path.format(digest="none") for path in CHANGING}
+CHANGE = {path.format(digest="none", key="none") for path in CHANGING}
 """What is refused to everybody, by the door and not by the guard."""
 FOR_DESKTOPS = (
     ("POST", "/api/chat"),
@@ -118,7 +118,7 @@ FOR_DESKTOPS = (
     ("GET", "/api/version"),
     ("GET", "/api/tags"),
     ("GET", "/api/ps"),
-    *((method, path.format(digest="none")) for path, (method, _) in CHANGING.items()),
+    *((method, path.format(digest="none", key="none")) for path, (method, _) in CHANGING.items()),
 )
 """Where programs ask that name no content type, or that have an origin no page can have."""
 FORMS = tuple(
