@@ -19,7 +19,7 @@ from admin.site import HEADERS, LOGIN_ASSETS, asset, page
 MAX_BODY_BYTES = 8 * 1024 * 1024
 MAX_LOGIN_BYTES = 4096
 """Of those that have not shown yet who they are."""
-OWN_PATHS = ("/", "/admin", "/api/user", "/metrics")
+OWN_PATHS = ("/", "/admin", "/api/user/preferences", "/metrics")
 """The paths that this package guards by itself, by the admin token instead of a client's key."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]
