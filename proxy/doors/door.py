@@ -1,7 +1,7 @@
 """What a door is: one protocol that clients speak. Pure: no I/O, no clock, no Starlette.
 
-`exchange.py` takes the requests and sends the answers; a door says what they mean. A new one costs
-a folder, and a line in `DOORS`.
+`endpoint.py` takes the requests, `exchange.py` sends the answers; a door says what they mean. A new
+one costs a folder, and a line in `DOORS`.
 """
 
 from __future__ import annotations

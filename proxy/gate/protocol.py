@@ -14,17 +14,16 @@ from typing import TYPE_CHECKING
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
     HttpToolsProtocol,
     RequestResponseCycle,
 )
 
 from proxy.errors import ApiError
 from proxy.gate import internals as internals  # looks at import whether uvicorn is as it was
-from proxy.gate.body import WATCH, new_request_id
+from proxy.gate.body import WATCH
 from proxy.gate.guard import MAX_HEADERS
-from proxy.gate.wire import UNTIL_CLOSED, Flow, Wire, unkept
-from proxy.reply import NO_HEADERS, PlainText, Speller, SpellerOf, refused
+from proxy.gate.wire import UNTIL_CLOSED, Flow, Wire, refusal
+from proxy.reply import NO_HEADERS, PlainText, Speller, SpellerOf
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -347,7 +346,7 @@ class Protocol(HttpToolsProtocol):
             cycle.message_event.set()
         if self._waits is not _BODY or not cycle.response_complete:  # else it was answered
             path = self.url.partition(b"?")[0].decode("latin-1") if cycle is not None else ""
-            self.transport.write(_answer(self.speller(path), error))
+            self.transport.write(refusal(self.speller(path), error))
         self._linger()
 
     def _hang_up(self) -> None:
@@ -373,15 +372,6 @@ class Protocol(HttpToolsProtocol):
 
 def _too_slow() -> ApiError:
     return ApiError(408, "The request came too slowly.", code="request_timeout", close=True)
-
-
-def _answer(speller: Speller, error: ApiError) -> bytes:
-    """A whole response."""
-    request_id = new_request_id()
-    reply = refused(speller, error, request_id)
-    headers = [*reply.head(), (b"x-request-id", request_id)]
-    lines = b"".join(b"%b: %b\r\n" % header for header in headers)
-    return unkept(b"%b%b\r\n" % (STATUS_LINE[reply.status], lines)) + reply.body
 
 
 def speaking(speller_of: SpellerOf, on_joined: Callable[[], None] = lambda: None) -> type[Protocol]:

@@ -6,6 +6,11 @@ import asyncio
 from collections.abc import Callable
 
 from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from proxy.errors import ApiError
+from proxy.gate.body import new_request_id
+from proxy.reply import Speller, refused
 
 NOSNIFF = b"\r\nx-content-type-options: nosniff"
 UNSTORED = b"\r\ncache-control: no-store"
@@ -21,6 +26,15 @@ def unkept(head: bytes) -> bytes:
     elif NOSNIFF not in head:
         head = head.replace(b"\r\n", NOSNIFF + b"\r\n", 1)
     return head
+
+
+def refusal(speller: Speller, error: ApiError) -> bytes:
+    """A whole response, where no application answers."""
+    request_id = new_request_id()
+    reply = refused(speller, error, request_id)
+    headers = [*reply.head(), (b"x-request-id", request_id)]
+    lines = b"".join(b"%b: %b\r\n" % header for header in headers)
+    return unkept(b"%b%b\r\n" % (STATUS_LINE[reply.status], lines)) + reply.body
 
 
 class _UntilClosed(int):
