@@ -3,29 +3,70 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
 from typing import ParamSpec, TypeVar
 
+from adapters.errors import AdapterError, ErrorKind, Phase
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
-LARGE_BYTES = 256 * 1024
+LARGE_BYTES = 128 * 1024
 """What is smaller takes less time than two threads take to wait for one another."""
+
+FEW_STEPS = 150
+"""In working out schemas: about 3 ms, for which nobody need wait in a thread's line."""
+MANY_STEPS = 50_000
+"""For all the schemas in one request: a few bytes of references and alternatives make thousands."""
+
+
+class NotHereError(Exception):
+    """What is worked on turns out to be large."""
+
+
+class Steps(threading.local):
+    """What the work in this thread has taken, and the most that it may take."""
+
+    taken = 0
+    most: float = math.inf
+
+    def take(self, many: int = 1) -> None:
+        """Before it is done. Raises NotHereError on the loop, elsewhere AdapterError."""
+        self.taken += many
+        if self.taken <= self.most:
+            return
+        if self.most == FEW_STEPS:
+            raise NotHereError
+        raise AdapterError(
+            ErrorKind.BAD_REQUEST,
+            "the schemas are too large once their references and alternatives are worked out",
+            provider="",
+            phase=Phase.BEFORE_SEND,
+            param="tools",
+        )
 
 
 class Aside:
     """One thread, so that never more than one keeps the loop waiting for the interpreter."""
 
     def __init__(self) -> None:
+        self.steps = Steps()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="large")  # begun when it is needed
 
     async def do(self, work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
         """What `work` gives, which nobody else may change meanwhile."""
         here = copy_context()
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, lambda: here.run(work, *given, **named))
+
+        def bounded() -> T:
+            self.steps.taken, self.steps.most = 0, MANY_STEPS
+            return here.run(work, *given, **named)
+
+        return await loop.run_in_executor(self._pool, bounded)
 
     async def close(self) -> None:
         """Take no more; what is at work ends by itself."""
@@ -36,7 +77,27 @@ ASIDE: ContextVar[Aside | None] = ContextVar("aside", default=None)
 """Where the task that answers a request may do such work; without one it is done at once."""
 
 
+def steps() -> Steps:
+    """Those of whom works now: without end where no request is answered."""
+    thread = ASIDE.get()
+    return Steps() if thread is None else thread.steps
+
+
 async def aside(size: int, work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
-    """What `work` gives; of so many bytes as are large, it is done in the thread."""
-    thread = ASIDE.get() if size > LARGE_BYTES else None
-    return work(*given, **named) if thread is None else await thread.do(work, *given, **named)
+    """What `work` gives; of so many bytes as are large, it is done in the thread.
+
+    So is, once more from its beginning, what turns out to take more than a few steps.
+    """
+    thread = ASIDE.get()
+    if thread is None:
+        return work(*given, **named)
+    if size <= LARGE_BYTES:
+        mine = thread.steps
+        mine.taken, mine.most = 0, FEW_STEPS
+        try:
+            return work(*given, **named)
+        except NotHereError:
+            pass
+        finally:
+            mine.most = math.inf
+    return await thread.do(work, *given, **named)

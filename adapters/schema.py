@@ -19,14 +19,17 @@ from typing import Any, TypeGuard
 
 import orjson
 
+from adapters.aside import steps
 from adapters.base import Json
 from adapters.schema_refs import (
+    A_STEP,
     MAX_DEPTH,
     MAX_KEPT_BYTES,
     MAX_NODES,
     Path,
     Place,
     References,
+    costed,
     enum_of,
     stub,
     type_of,
@@ -69,13 +72,13 @@ class Translation:
 def for_parameters(schema: Json) -> Translation:
     """The schema of a function's arguments: an object, whose enums are of strings."""
     text = orjson.dumps(schema)
-    return _kept_parameters(text) if len(text) <= MAX_KEPT_BYTES else _parameters(text)
+    return _had(_kept_parameters(text)) if len(text) <= MAX_KEPT_BYTES else _parameters(text)
 
 
 def for_response(schema: Json) -> Translation:
     """The schema of an answer. Its text reaches the client as it comes, so numbers stay numbers."""
     text = orjson.dumps(schema)
-    return _kept_response(text) if len(text) <= MAX_KEPT_BYTES else _response(text)
+    return _had(_kept_response(text)) if len(text) <= MAX_KEPT_BYTES else _response(text)
 
 
 def restore(arguments: Any, translation: Translation) -> Any:
@@ -99,14 +102,21 @@ def _cast(value: Any, path: Path, casts: Mapping[Path, Mapping[str, Any]], depth
     return value
 
 
+def _had(kept: tuple[Translation, int]) -> Translation:
+    """What is kept, whether it was made now or before."""
+    translation, cost = kept
+    steps().take(cost)
+    return translation
+
+
 @lru_cache(maxsize=128)
-def _kept_parameters(text: bytes) -> Translation:
-    return _parameters(text)
+def _kept_parameters(text: bytes) -> tuple[Translation, int]:
+    return costed(_parameters, text)
 
 
 @lru_cache(maxsize=32)
-def _kept_response(text: bytes) -> Translation:
-    return _response(text)
+def _kept_response(text: bytes) -> tuple[Translation, int]:
+    return costed(_response, text)
 
 
 def _parameters(text: bytes) -> Translation:
@@ -148,6 +158,7 @@ class _Translator:
         if self._left < 0 or place.depth > MAX_DEPTH or self._references.is_spent:
             return stub(schema)
         flat, place = self._references.flattened(schema, place)
+        self._references.steps.take(1 + len(enum_of(flat)) // A_STEP)
         branches = _alternatives(flat, self._references)
         if branches is None:
             plain = self._plain(flat, place)

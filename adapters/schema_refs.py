@@ -5,13 +5,15 @@ A cycle is unrolled a few times, then only its type is left.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 import orjson
 
+from adapters.aside import steps
 from adapters.base import Json
 
 MAX_NODES = 1500
@@ -20,12 +22,16 @@ MAX_COPIES = 20_000  # keys and entries that taking in references, branches and 
 MAX_RESULT_CHARS = 2 * 1024 * 1024  # a reference to what is long repeats it
 MAX_REFS = 200  # how many references may lead to one place
 MAX_REPEATS = 2  # how often a path may come back to a definition that it is already in
+A_STEP = 16  # entries of what is copied or looked through
+CHARS_A_STEP = 256  # of the result
+KEPT_SHARE = 8  # what copying and sending a result takes of what making it takes
 
 MAX_KEPT_BYTES = 8 * 1024
 """Results are kept for small schemas only, as those of tools are that come again and again."""
 
 TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
 
+T = TypeVar("T")
 Path = tuple[str | None, ...]  # names of properties; None is any item of an array
 
 
@@ -37,12 +43,23 @@ def inlined(schema: Json) -> Json:
         return schema
     if b'"$ref"' not in text and b'"allOf"' not in text:
         return schema
-    return _kept(text) if len(text) <= MAX_KEPT_BYTES else _inlined(text)
+    if len(text) > MAX_KEPT_BYTES:
+        return _inlined(text)
+    found, cost = _kept(text)
+    steps().take(cost)
+    return found
 
 
 @lru_cache(maxsize=128)
-def _kept(text: bytes) -> Json:
-    return _inlined(text)
+def _kept(text: bytes) -> tuple[Json, int]:
+    return costed(_inlined, text)
+
+
+def costed(work: Callable[[bytes], T], text: bytes) -> tuple[T, int]:
+    """What the work gives, and the steps that having it again shall take."""
+    mine = steps()
+    before = mine.taken
+    return work(text), (mine.taken - before) // KEPT_SHARE
 
 
 def _inlined(text: bytes) -> Json:
@@ -77,6 +94,7 @@ class References:
     def __init__(self, root: Any) -> None:
         self.root = root
         self.dangling = False
+        self.steps = steps()
         self._copies = MAX_COPIES
         self._chars = MAX_RESULT_CHARS
 
@@ -88,20 +106,22 @@ class References:
     def spend(self, *values: Any) -> None:
         """Count what goes into the result as it is."""
         for value in values:
-            if type(value) is str:
-                self._chars -= len(value)
-            elif value:
-                self._chars -= len(orjson.dumps(value))
+            chars = len(value) if type(value) is str else len(orjson.dumps(value)) if value else 0
+            self._chars -= chars
+            self.steps.take(chars // CHARS_A_STEP)
 
     def merged(self, base: Json, extra: Json) -> Json:
         """`merged`, and counted."""
-        self._copies -= len(base) + len(extra) + _entries(base) + _entries(extra)
+        copies = len(base) + len(extra) + _entries(base) + _entries(extra)
+        self._copies -= copies
+        self.steps.take(1 + copies // A_STEP)
         return extra if self.is_spent else merged(base, extra)
 
     def flattened(self, schema: Json, place: Place) -> tuple[Json, Place]:
         """The schema with `$ref` and `allOf` taken into it."""
         flat = schema
         while isinstance(ref := flat.get("$ref"), str):
+            self.steps.take(1 + len(ref) // (4 * A_STEP))
             target = _at(self.root, ref)
             if target is None:
                 self.dangling = True
@@ -132,6 +152,7 @@ class _Inliner:
         self._left -= 1
         if self._left < 0 or place.depth > MAX_DEPTH or self._references.is_spent:
             return stub(schema)
+        self._references.steps.take()
         flat, place = self._references.flattened(schema, place)
         below = place.below()
         out: Json = {}

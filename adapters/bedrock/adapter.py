@@ -98,9 +98,13 @@ class BedrockAdapter:
         call = to_native(request, self.settings, self._memory)
         return self._ceilings.fitted(call) if request.max_tokens or self._is_capped else call
 
-    async def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
+    def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
+        return self._chat(request, self.to_native(request))
+
+    async def _chat(
+        self, request: ChatRequest, call: NativeCall
+    ) -> AsyncGenerator[list[Event], None]:
         """The answer; asked for once more where the model can give it in another way alone."""
-        call = self.to_native(request)
         try:
             async with contextlib.aclosing(self._exchange(request, call)) as batches:
                 async for batch in batches:

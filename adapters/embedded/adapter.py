@@ -133,8 +133,12 @@ class EmbeddedAdapter:
     def to_native(self, request: ChatRequest) -> NativeCall:
         return to_native(request, self._own, self._facts)
 
-    async def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
-        call = self.to_native(request)
+    def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
+        return self._chat(request, self.to_native(request))
+
+    async def _chat(
+        self, request: ChatRequest, call: NativeCall
+    ) -> AsyncGenerator[list[Event], None]:
         line = await self._connected()
         answer = Answer(request, call, secret=line.secret)
         batches = exchange(line.target, call, answer)

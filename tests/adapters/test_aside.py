@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar
 
 import pytest
 
-from adapters.aside import ASIDE, LARGE_BYTES, Aside, aside
+from adapters.aside import ASIDE, FEW_STEPS, LARGE_BYTES, MANY_STEPS, Aside, aside, steps
+from adapters.base import AdapterError, ErrorKind, Json
+from adapters.schema import for_parameters, for_response
+from adapters.schema_refs import inlined
 
 pytestmark = pytest.mark.anyio
 
@@ -62,3 +65,83 @@ async def test_what_fails_there_fails_here(thread: Aside) -> None:
 
     with pytest.raises(ValueError, match="why"):
         await aside(LARGE_BYTES + 1, fail)
+
+
+@pytest.mark.parametrize("taken", [FEW_STEPS, FEW_STEPS + 1])
+async def test_what_takes_many_steps_is_done_again_aside(thread: Aside, taken: int) -> None:
+    ASIDE.set(thread)
+    places = list[str]()
+
+    def work() -> None:
+        places.append(threading.current_thread().name[:5])
+        for _ in range(taken):
+            steps().take()
+
+    await aside(0, work)
+
+    here = threading.current_thread().name[:5]
+    assert places == ([here] if taken == FEW_STEPS else [here, "large"])
+    steps().take(MANY_STEPS)  # what is no request's own work may take all that it needs
+
+
+async def test_more_than_many_steps_are_the_fault_of_the_request(thread: Aside) -> None:
+    ASIDE.set(thread)
+
+    def work() -> None:
+        for _ in range(MANY_STEPS + 1):
+            steps().take()
+
+    with pytest.raises(AdapterError) as met:
+        await aside(0, work)
+    assert met.value.kind is ErrorKind.BAD_REQUEST
+    assert (met.value.param, met.value.was_sent) == ("tools", False)
+
+
+def nested(depth: int, title: str) -> Json:
+    """A few bytes a level, each of which is worked out twice as often as the one above."""
+    schema: Json = {"title": title, "type": "string"}
+    for _ in range(depth):
+        branches = [{"title": "a"}, {"title": "b"}]
+        schema = {"anyOf": branches, "type": "object", "properties": {"a": schema}}
+    return schema
+
+
+@pytest.mark.parametrize("work", [for_parameters, for_response, inlined])
+async def test_a_small_schema_that_says_much_is_worked_out_aside(
+    thread: Aside, work: Callable[[Json], object]
+) -> None:
+    """However it multiplies: by references, by alternatives, by the length of a list."""
+    ASIDE.set(thread)
+    word = work.__name__
+    doubling = {
+        "$defs": {
+            str(at): {
+                "properties": {name: {"$ref": f"#/$defs/{at + 1}", "title": word} for name in "ab"}
+            }
+            for at in range(12)
+        },
+        "$ref": "#/$defs/0",
+    }
+    many = {"allOf": [{"enum": [f"{word}{i}" for i in range(2500)]}] * 3}
+    schemas = [doubling, many] + ([nested(9, word)] if work is not inlined else [])
+    for schema in schemas:
+        for _ in range(2):  # the second time some of them are known, and the copying is left
+            places = list[str]()
+
+            def noted(schema: Json = schema, places: list[str] = places) -> None:
+                places.append(threading.current_thread().name[:5])
+                work(schema)
+
+            await aside(0, noted)
+            assert places[-1] == "large"
+
+
+async def test_many_small_schemas_that_say_much_are_refused(thread: Aside) -> None:
+    ASIDE.set(thread)
+
+    def work() -> None:
+        for at in range(128):
+            for_parameters(nested(9, f"refused {at}"))
+
+    with pytest.raises(AdapterError, match="too large"):
+        await aside(0, work)
