@@ -11,6 +11,7 @@ from contextvars import ContextVar, copy_context
 from typing import ParamSpec, TypeVar
 
 from adapters.errors import AdapterError, ErrorKind, Phase
+from adapters.json_size import read_bytes
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -75,6 +76,11 @@ class Aside:
 
 ASIDE: ContextVar[Aside | None] = ContextVar("aside", default=None)
 """Where the task that answers a request may do such work; without one it is done at once."""
+
+
+def weight_of(text: bytes) -> int:
+    """About how many bytes are worked on when it is read: many values are as slow as a long one."""
+    return len(text) if len(text) > LARGE_BYTES else read_bytes(text)
 
 
 def steps() -> Steps:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
-from adapters.aside import ASIDE, Aside, aside
+from adapters.aside import ASIDE, Aside, aside, weight_of
 from adapters.base import Adapter, Json
 from proxy.console.change import MAX_APPS, app_row_id, changed, check_provider, preference_object
 from proxy.console.explain import explain
@@ -119,11 +119,11 @@ class Console:
     async def explain(self, app: str | None, body: bytes, door: str) -> Json:
         """What a request at a door would become at each provider, and where it would go now."""
         ASIDE.set(self._thread)
-        request = await aside(len(body), self._read, door, body)
+        request = await aside(weight_of(body), self._read, door, body)
         await self._sources.storage.preference(None)
         preference = self._preferences.get(app)
         return await aside(
-            len(body),
+            weight_of(body),
             explain,
             request,
             self._operations,

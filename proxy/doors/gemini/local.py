@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 
-from adapters.aside import aside
+from adapters.aside import aside, weight_of
 from adapters.base import ChatRequest
 from proxy.doors.checks import json_object
 from proxy.doors.door import Call
@@ -28,7 +28,7 @@ class CountedTokens(GeminiErrors):
 
     async def answer(self, call: Call) -> Reply:
         """The count of contents, or of a whole request."""
-        request, guess = await aside(len(call.body), _guessed, call)
+        request, guess = await aside(weight_of(call.body), _guessed, call)
         told = await self._count(request, call.app)
         count = guess if told is None else told
         details = [{"modality": "TEXT", "tokenCount": count}]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 
-from adapters.aside import aside
+from adapters.aside import aside, weight_of
 from adapters.base import ChatRequest, Finish
 from proxy.doors.door import Call, Opening
 from proxy.doors.messages.errors import AnthropicErrors
@@ -70,7 +70,7 @@ class CountTokens(AnthropicErrors):
 
     async def answer(self, call: Call) -> Reply:
         """The count of a request that is checked as if it were one for an answer."""
-        request, guess = await aside(len(call.body), _guessed, call.body)
+        request, guess = await aside(weight_of(call.body), _guessed, call.body)
         told = await self._count(request, call.app)
         count = guess if told is None else told
         return Reply(200, (JSON_TYPE,), orjson.dumps({"input_tokens": count}))

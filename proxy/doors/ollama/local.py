@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from adapters.aside import aside
+from adapters.aside import aside, weight_of
 from adapters.base import Adapter, Capabilities, Json
 from proxy.doors.door import Call
 from proxy.doors.models.offered import Named, Offered
@@ -157,7 +157,7 @@ class Show(_ModelDesk):
 
     async def answer(self, call: Call) -> Reply:
         """What a model is: a real server's own words for its own, else what is known of it."""
-        models, data = self._models, await aside(len(call.body), parse_json, call.body)
+        models, data = self._models, await aside(weight_of(call.body), parse_json, call.body)
         name = model_name(data.get("model") or data.get("name"))
         one = await models.single(name, call.app)
         if one.provider is not None and one.provider == models.real.provider:
@@ -200,7 +200,7 @@ class Pull(_ModelDesk):
     """POST /api/pull: what can be asked for already is there."""
 
     async def answer(self, call: Call) -> Reply:
-        data = await aside(len(call.body), parse_json, call.body)
+        data = await aside(weight_of(call.body), parse_json, call.body)
         name = model_name(data.get("model") or data.get("name"))
         try:
             await self._models.single(name, call.app)

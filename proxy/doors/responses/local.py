@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adapters.aside import aside
+from adapters.aside import aside, weight_of
 from adapters.base import ChatRequest
 from proxy.doors.door import Call
 from proxy.doors.openai import OpenAIErrors, parse_json
@@ -40,7 +40,7 @@ class InputTokens(_Desk):
     async def answer(self, call: Call) -> Reply:
         """The count of a request that is checked as if it were one for an answer."""
         await self._kept.bring(call.app, *named_in(call.body))
-        request, guess = await aside(len(call.body), self._guessed, call)
+        request, guess = await aside(weight_of(call.body), self._guessed, call)
         told = await self._count(request, call.app)
         count = guess if told is None else told
         return reply({"object": "response.input_tokens", "input_tokens": count})
