@@ -166,13 +166,16 @@ def _without_user(value: object) -> object:
     return f"{scheme}{slashes}***@{rest.rpartition('@')[2]}"
 
 
+IN_THE_CLEAR = "is http:// and not on this machine: others on the way can read its key"
+
+
 def in_the_clear(providers: Iterable[ProviderSettings]) -> Iterator[str]:
     """The variables of addresses to which a key is sent that others on the way can read."""
     for settings in providers:
         url = urlsplit(getattr(settings, "url", settings.base_url) or "")
         host = url.hostname or ""
         is_near = host in NEAR_HOSTS or host.startswith("127.") or host.endswith(".localhost")
-        if settings.api_key and url.scheme == "http" and not is_near:
+        if any(settings.all_keys()) and url.scheme == "http" and not is_near:
             yield settings.variable("base_url")
 
 

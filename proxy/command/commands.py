@@ -75,11 +75,10 @@ class Given:
 
     def warn_of_bare_keys(self, settings: Settings) -> None:
         """Print a line for each address to which a key goes unencrypted."""
-        from proxy.providers import in_the_clear
+        from proxy.providers import IN_THE_CLEAR, in_the_clear
 
         for name in in_the_clear(settings.providers.values()):
-            text = f"{name} is http:// and not on this machine: others on the way can read its key"
-            click.echo(f"pointsman: {text}", err=True)
+            click.echo(f"pointsman: {name} {IN_THE_CLEAR}", err=True)
 
     def address(self) -> Settings:
         """The settings if they tell where a server is to be found, or the end of the command."""

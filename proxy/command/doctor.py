@@ -23,7 +23,7 @@ from proxy.command.remote import RemoteError, running
 from proxy.console.status import gone_text
 from proxy.limits.successor import is_listed, successor
 from proxy.private import NotPrivateError, check_file, check_folder
-from proxy.providers import same_keys
+from proxy.providers import IN_THE_CLEAR, in_the_clear, same_keys
 from proxy.routing.candidates import Preference
 from proxy.routing.keys import ends_of, reached_by_any
 from proxy.settings import Settings, SettingsError, placeholder_keys, strange_settings
@@ -72,6 +72,10 @@ async def examine(load: Callable[[], Settings], env_file: Path) -> list[Finding]
     placeholders = placeholder_keys(env_file)
     strange = [Finding(Mark.ABSENT, *told) for told in _strange(env_file)]
     strange += [Finding(Mark.ABSENT, "keys", line) for line in same_keys(settings.providers)]
+    strange += [
+        Finding(Mark.ABSENT, name, IN_THE_CLEAR, "give it an https:// address")
+        for name in in_the_clear(settings.providers.values())
+    ]
     findings = [_env_file(env_file), *strange, _port(settings), _database(settings)]
     async with offline(settings) as parts:
         preference = parts.preferences.get(None)

@@ -9,6 +9,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -192,6 +193,29 @@ def test_what_is_proven_is_asked_over_the_connection_that_proved_it(
             assert remote is not None
             assert remote.facts()["version"]
     assert len(connections) == 1
+
+
+def test_a_command_goes_on_only_at_the_address_that_was_proven(
+    fakes: Fakes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the name that it was told leads elsewhere by then."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    made: list[socket.socket] = []
+    connect = socket.create_connection
+    with Stranger(mirror).listening() as other, serving(settings_for(fakes, tmp_path)) as server:
+
+        def connected(address: tuple[str, int], *args: Any, **named: Any) -> socket.socket:
+            port = other.port if made and address[0] == "localhost" else server.port
+            made.append(connect(("127.0.0.1", port), *args, **named))
+            return made[-1]
+
+        monkeypatch.setattr(socket, "create_connection", connected)
+        with running(Settings(host="localhost", port=server.port)) as remote:
+            assert remote is not None
+            made[0].shutdown(socket.SHUT_RDWR)
+            assert remote.facts()["version"]
+    assert len(made) == 2
+    assert other.heard == b""
 
 
 def test_the_pass_opens_only_where_no_token_is_set(

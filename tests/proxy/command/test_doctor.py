@@ -260,6 +260,18 @@ def test_the_configured_model_is_looked_up(
     assert findings()["toy model"].startswith(expected)
 
 
+def test_a_key_that_others_can_read_on_its_way_is_told_of(
+    fakes: tuple[GroqFake, GeminiFake, OllamaFake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "GROQ_BASE_URL" not in findings()
+    monkeypatch.setenv("GROQ_API_KEY", f"gsk_one-that-is-secret,{GROQ_KEY}")
+    monkeypatch.setenv("GROQ_BASE_URL", "http://groq.invalid:1")
+
+    told = findings()["GROQ_BASE_URL"]
+    assert told.startswith(f"{ABSENT} is http://")
+    assert "https://" in told
+
+
 def test_a_misspelt_setting_is_named_with_the_one_that_is_meant(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
