@@ -208,6 +208,14 @@ class Loads(Protocol):
         """Return once it is. Raises AdapterError."""
 
 
+@runtime_checkable
+class Learns(Protocol):
+    """An adapter whose server tells what a model can do."""
+
+    async def learn(self, request: ChatRequest) -> None:
+        """Ask, where that decides about the request and is not known yet."""
+
+
 class Adapter(Protocol):
     """One provider. `chat` yields the events of each network read together, as one list.
 

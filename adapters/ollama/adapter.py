@@ -151,6 +151,11 @@ class OllamaAdapter:
             return self._informed_chat(request, prompt, facts)
         return self._exchange(request, prompt, facts)
 
+    async def learn(self, request: ChatRequest) -> None:
+        facts = self._known(request.model)
+        if not facts.asked and _facts_matter(request, measured(request)):
+            await self._ask(request.model, facts)
+
     async def _informed_chat(
         self, request: ChatRequest, prompt: Prompt, facts: ModelFacts
     ) -> AsyncGenerator[list[Event], None]:

@@ -282,7 +282,7 @@ def doctor(context: click.Context) -> None:
 def explain(given: Given, request: IO[bytes], door: str, wants_json: bool) -> None:
     """Show what each provider would get of a request.
 
-    REQUEST is a file with the JSON body, or - for standard input. Nothing is sent to a provider.
+    REQUEST is a file with the JSON body, or - for standard input. No provider is told of it.
     """
     from proxy.command.remote import RemoteError, running
     from proxy.command.terminal import as_json, explain_text
@@ -357,13 +357,14 @@ async def _set_up(settings: Settings) -> Json:
 
 async def _explained(settings: Settings, body: bytes, door: str) -> Json:
     from proxy.command.offline import offline
-    from proxy.console.explain import explain as explained
+    from proxy.console.explain import explain as explained, learn
     from proxy.doors import request_at
 
     request = request_at(door, body)
     async with offline(settings) as parts:
         preference = parts.preferences.get(None)
         health = parts.health.snapshot()
+        await learn(request, parts.adapters, parts.chooser, preference)
         return explained(
             request, parts.operations, parts.adapters, parts.chooser, preference, health
         )

@@ -9,7 +9,7 @@ from typing import Any
 from adapters.aside import ASIDE, Aside, aside, weight_of
 from adapters.base import Adapter, Json
 from proxy.console.change import MAX_APPS, app_row_id, changed, check_provider, preference_object
-from proxy.console.explain import explain
+from proxy.console.explain import explain, learn
 from proxy.console.saving import saving
 from proxy.console.status import Sources
 from proxy.console.verdict import verdict_of
@@ -122,6 +122,7 @@ class Console:
         request = await aside(weight_of(body), self._read, door, body)
         await self._sources.storage.preference(None)
         preference = self._preferences.get(app)
+        await learn(request, self._adapters, self._sources.chooser, preference)
         return await aside(
             weight_of(body),
             explain,

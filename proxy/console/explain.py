@@ -1,13 +1,14 @@
-"""What would become of a request: the plan, and each provider's native body. Nothing is sent."""
+"""What would become of a request: the plan and each native body. No provider is told of it."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
-from adapters.base import Adapter, AdapterError, ChatRequest, Json
+from adapters.base import Adapter, AdapterError, ChatRequest, Json, Learns
 from proxy.candidate import Candidate
 from proxy.console.status import paused
 from proxy.doors.openai import error_object
@@ -26,6 +27,19 @@ PIXEL = (
 """Stands for an image that the proxy would fetch before it sends the request."""
 DOCUMENT = "data:application/pdf;base64,JVBERi0xLjQK"
 """Stands for a file, likewise."""
+
+
+async def learn(
+    request: Any, adapters: Mapping[str, Adapter], chooser: Chooser, preference: Preference
+) -> None:
+    """Have asked what would be asked first of all, were the request for an answer."""
+    if type(request) is not ChatRequest:
+        return
+    with contextlib.suppress(ApiError):  # which will be explained
+        for candidate in chooser.plan(request, preference).candidates:
+            adapter = adapters[candidate.provider]
+            if isinstance(adapter, Learns):
+                await adapter.learn(replace(request, model=candidate.model))
 
 
 def explain(

@@ -10,7 +10,9 @@ import httpx
 import pytest
 
 from adapters import STANDING
+from proxy.console.explain import PIXEL
 from tests.fakes import GeminiFake, GroqFake, OllamaFake
+from tests.fakes.server import Request
 from tests.proxy.command.kit import ASK, refused_for
 from tests.proxy.command.terminal_kit import one_line, run, server
 from tests.proxy.serving import Host
@@ -52,6 +54,33 @@ def test_explain_tells_what_a_provider_would_refuse(tmp_path: Path) -> None:
 
     assert "refused: " in shown
     assert "refused: groq: " not in shown
+
+
+@pytest.mark.parametrize("is_running", [False, True], ids=["alone", "running"])
+def test_explain_asks_first_what_a_request_would_ask_first(
+    host: Host,
+    monkeypatch: pytest.MonkeyPatch,
+    fakes: tuple[GroqFake, GeminiFake, OllamaFake],
+    tmp_path: Path,
+    is_running: bool,
+) -> None:
+    """An image is for a model that sees; nothing but what a model can do is asked for."""
+    run("use", "ollama")
+    pixel = {"type": "image_url", "image_url": {"url": PIXEL}}
+    file = request_file(tmp_path, messages=[{"role": "user", "content": [pixel]}])
+    if is_running:
+        with server(host, monkeypatch):
+            shown = run("explain", file).stdout
+    else:
+        shown = run("explain", file).stdout
+
+    assert not shown.startswith("goes to ollama")
+    assert "ollama/llama3.2 cannot see images" in shown
+    assert [path for fake in fakes for path in map(_path, fake.requests) if "chat" in path] == []
+
+
+def _path(request: Request) -> str:
+    return request.path
 
 
 def test_explain_tells_of_several_calls_and_writes_each_path_alike(tmp_path: Path) -> None:
