@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from pydantic import Field
 
 from adapters.account import page_refusal
+from adapters.aside import LARGE_BYTES, aside
 from adapters.base import (
     AdapterError,
     Availability,
@@ -196,7 +197,7 @@ class GeminiAdapter(Senses):
         return exchange(partial(self._aimed, call), call, answer)
 
     async def count_tokens(self, request: ChatRequest) -> int:
-        call = counting.to_native(self.to_native(request))
+        call = counting.to_native(await aside(LARGE_BYTES + 1, self.to_native, request))
         answer = counting.Counted(partial(refusal, secret=self._key))
         told = exchange(partial(self._aimed, call), call, answer)
         async with contextlib.aclosing(told):
