@@ -172,7 +172,10 @@ IN_THE_CLEAR = "is http:// and not on this machine: others on the way can read i
 def in_the_clear(providers: Iterable[ProviderSettings]) -> Iterator[str]:
     """The variables of addresses to which a key is sent that others on the way can read."""
     for settings in providers:
-        url = urlsplit(getattr(settings, "url", settings.base_url) or "")
+        try:
+            url = urlsplit(getattr(settings, "url", settings.base_url) or "")
+        except ValueError:  # which doctor tells, and who asks there
+            continue
         host = url.hostname or ""
         is_near = host in NEAR_HOSTS or host.startswith("127.") or host.endswith(".localhost")
         if any(settings.all_keys()) and url.scheme == "http" and not is_near:

@@ -76,7 +76,11 @@ class Entrance:
 
     def speaks_at(self, path: str) -> bool:
         """Whether a failure at `path` is told in the words of this door."""
-        return self.is_at(path) or path.startswith(self.beneath)
+        return self.is_at(path) or self.is_near(path)
+
+    def is_near(self, path: str) -> bool:
+        """Whether the door is nearest to what is not, if the path is none of the owner's."""
+        return path.startswith(self.beneath) and path not in OWNERS
 
     def is_at(self, path: str) -> bool:
         """Whether the door is there, and not only nearest to what is not."""
@@ -85,6 +89,8 @@ class Entrance:
         )
 
 
+OWNERS = ("/api/user/preferences",)
+"""Paths of the page's and the commands', which are beneath others'."""
 OLLAMA_NOWHERE = ("/api/", "/v1/systemone")
 """Where Ollama's clients may ask for what is not here."""
 UNSERVED = (
@@ -229,7 +235,7 @@ def speller_of(path: str, headers: Mapping[bytes, bytes] = NO_HEADERS) -> Spelle
     """Who tells of a failure at `path`: its door, else the protocol that the headers are of."""
     doors = (*DOORS, *_STILL)
     there = (one.door for one in doors if one.is_at(path))
-    near = (one.door for one in doors if path.startswith(one.beneath))
+    near = (one.door for one in doors if one.is_near(path))
     if door := next(chain(there, near), None):
         return door
     return next((form for by, form in _FORMS.items() if by in headers), _OPENAI)

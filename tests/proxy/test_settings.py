@@ -340,6 +340,7 @@ def test_a_key_that_goes_out_unencrypted_is_warned_of(load: Callable[..., Settin
         "http://localhost:1",
         "http://127.0.0.2",
         "http://[::1]",
+        "http://[::",
     ):
         assert warned(address) == []
 
