@@ -16,7 +16,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from admin.auth import WRONG, Gate
 from admin.site import HEADERS, LOGIN_ASSETS, asset, page
 
-MAX_BODY_BYTES = 8 * 1024 * 1024
+MAX_BODY_BYTES = 256 * 1024
+"""More than any choice takes; what is larger would be read while everybody waits."""
+MAX_EXPLAINED_BYTES = 8 * 1024 * 1024
 MAX_LOGIN_BYTES = 4096
 """Of those that have not shown yet who they are."""
 OWN_PATHS = ("/", "/admin", "/api/user/preferences", "/metrics")
@@ -135,7 +137,8 @@ class _Api:
     async def explain(self, request: Request) -> Response:
         app = request.query_params.get("app")
         door = request.query_params.get("door", "chat")
-        return json_of(await self._console.explain(app, await body_of(request), door))
+        body = await body_of(request, MAX_EXPLAINED_BYTES)
+        return json_of(await self._console.explain(app, body, door))
 
 
 def answering(endpoint: Endpoint, gate: Gate | None = None) -> Endpoint:

@@ -36,6 +36,7 @@ MAX_PAGE = 200
 EXPORT_PAGE = 1000
 T = TypeVar("T")
 Params = Mapping[str, str]
+Encode = Callable[[list[Json]], bytes]
 
 
 class Source(Protocol):
@@ -104,19 +105,27 @@ class Ledger:
     async def export(self, params: Params, *, as_csv: bool) -> AsyncGenerator[bytes, None]:
         """All requests that fit, as CSV with a head line or as a JSON array, in pieces."""
         chosen = filter_of(params)
-        page = await self._page(chosen)
-        return self._pieces(chosen, page, _Csv() if as_csv else _JsonArray())
+        encode: Encode = _Csv() if as_csv else _JsonArray()
+        return self._pieces(chosen, await self._page(chosen, encode), encode)
 
     async def _pieces(
-        self, chosen: Filter, page: list[Json], encode: Callable[[list[Json]], bytes]
+        self, chosen: Filter, page: tuple[bytes, int | None], encode: Encode
     ) -> AsyncGenerator[bytes, None]:
-        while page:
-            yield encode(page)
-            page = await self._page(replace(chosen, before=page[-1]["id"]))
-        yield encode([])
+        while True:
+            piece, last = page
+            yield piece
+            if last is None:
+                return
+            page = await self._page(replace(chosen, before=last), encode)
 
-    async def _page(self, chosen: Filter) -> list[Json]:
-        return await self._read(lambda log: requests(log, chosen, EXPORT_PAGE))
+    async def _page(self, chosen: Filter, encode: Encode) -> tuple[bytes, int | None]:
+        """The next rows, written where they are read, and the id of the last; None at the end."""
+
+        def work(log: Tables) -> tuple[bytes, int | None]:
+            rows = requests(log, chosen, EXPORT_PAGE)
+            return encode(rows), rows[-1]["id"] if rows else None
+
+        return await self._read(work)
 
     async def _read(self, work: Callable[[Tables], T]) -> T:
         try:

@@ -48,6 +48,11 @@ async def test_nothing_is_sent(owner: Desk) -> None:
     assert not any(a.script.requests for a in owner.parts.adapters.values())  # type: ignore[attr-defined]
 
 
+async def test_a_request_may_be_longer_than_any_choice(owner: Desk) -> None:
+    long = HELLO | {"messages": [{"role": "user", "content": "x" * 2**20}]}
+    assert (await explained(owner, long))["plan"]["goes_to"]
+
+
 async def test_a_pinned_request_says_so(owner: Desk) -> None:
     plan = (await explained(owner, HELLO | {"model": "far/big"}))["plan"]
     assert plan["pinned"] is True

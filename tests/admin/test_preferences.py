@@ -181,7 +181,7 @@ async def test_a_body_that_is_no_object_is_refused(owner: Desk, body: bytes) -> 
 
 
 async def test_a_body_too_large_is_refused(owner: Desk) -> None:
-    answer = await owner.client.put(PREFERENCES, content=b" " * (2**23 + 1), headers=JSON)
+    answer = await owner.client.put(PREFERENCES, content=b" " * (2**18 + 1), headers=JSON)
     assert answer.status_code == 413
 
 

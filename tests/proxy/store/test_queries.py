@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -328,6 +329,22 @@ async def test_an_export_is_longer_than_a_page(
     assert len(json.loads((await owner.client.get("/admin/api/requests.json")).text)) == 3
     lines = (await owner.client.get("/admin/api/requests.csv")).text.splitlines()
     assert len(lines) == 4
+
+
+async def test_an_export_is_written_beside_the_others(
+    owner: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand rows a page would hold everybody up."""
+    threads: set[str] = set()
+
+    def noted(value: object) -> object:
+        threads.add(threading.current_thread().name)
+        return value
+
+    monkeypatch.setattr("proxy.console.ledger._cell", noted)
+    await owner.client.get("/admin/api/requests.csv")
+
+    assert threads and threading.current_thread().name not in threads
 
 
 async def test_the_token_guards_the_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
