@@ -23,6 +23,8 @@ MAX_SMALL_VALUES = 40_000
 """Objects and lists in them: libraries that check each one take their time."""
 SMALL_S = 20.0
 PIECE_BYTES = 64 * 1024
+TURN_BYTES = 512 * 1024
+"""Unpacked before everybody else has a turn: a few bytes can hold very many."""
 AUTO_DETECT = 32
 """Added to zlib's window size, it takes gzip as well as deflate."""
 
@@ -49,13 +51,19 @@ def unpacked(pieces: AsyncIterator[bytes], coding: str) -> AsyncIterator[bytes]:
 async def _inflated(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The body in small pieces: httpx would unpack all of a bomb before anyone could count."""
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | AUTO_DETECT)
+    size = 0
     try:
         async for packed in pieces:
             if unpacker.eof:
                 break  # nothing of the answer comes any more, and zlib would keep what does
             while packed:
-                yield unpacker.decompress(packed, PIECE_BYTES)
+                piece = unpacker.decompress(packed, PIECE_BYTES)
+                yield piece
                 packed = unpacker.unconsumed_tail
+                size += len(piece)
+                if size >= TURN_BYTES:
+                    size = 0
+                    await asyncio.sleep(0)
         yield unpacker.flush()
     except zlib.error as error:
         raise httpx.DecodingError(str(error)) from error

@@ -87,6 +87,25 @@ async def test_a_bomb_is_not_unpacked_beyond_the_limit(monkeypatch: pytest.Monke
     assert sum(sizes) < reading.MAX_SMALL_BYTES + 2 * reading.PIECE_BYTES
 
 
+async def test_others_have_their_turn_while_a_bomb_is_unpacked() -> None:
+    turns, is_over = 0, False
+
+    async def others() -> None:
+        nonlocal turns
+        while not is_over:
+            turns += 1
+            await asyncio.sleep(0)
+
+    waiting = asyncio.create_task(others())
+    packed = aiter(Body(gzip.compress(bytes(16 * MIB)), 1))
+    size = sum([len(piece) async for piece in reading.unpacked(packed, "gzip")])
+    is_over = True
+    await waiting
+
+    assert size == 16 * MIB
+    assert turns >= size // reading.TURN_BYTES
+
+
 async def test_an_endless_one_ends_with_the_limit() -> None:
     body = Body(b"x" * 64 * 1024, 10**9)
     with pytest.raises(TooLargeError) as caught:
