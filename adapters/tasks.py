@@ -112,7 +112,7 @@ class Hears(Protocol):
     """An adapter that writes down what is said."""
 
     def hearing_model(self, *, translates: bool) -> str:
-        """The model that does it where none is named."""
+        """The model that does it where none is named; "" if there must be one."""
 
     def to_native_hearing(self, request: TranscriptionRequest) -> NativeCall:
         """The call that `request` becomes; pure. Raises AdapterError for what it cannot become."""
@@ -146,7 +146,7 @@ class Spoken(Struct, frozen=True):
 
 @runtime_checkable
 class Speaks(Protocol):
-    """An adapter that speaks; `speaking_model` does it where none is named."""
+    """An adapter that speaks; `speaking_model` does it where none is named ("": one must be)."""
 
     @property
     def speaking_model(self) -> str: ...
@@ -159,18 +159,24 @@ class Speaks(Protocol):
 
 
 class PictureRequest(Struct, frozen=True):
-    """Pictures to be made. `aspect` is their form as Google writes it (16:9), if one is asked."""
+    """Pictures to be made. `aspect` is their form as Google writes it (16:9), if one is asked;
+    `size` what the client said of that.
+    """
 
     model: str
     prompt: str
     n: int = 1
     aspect: str | None = None
+    size: str | None = None
     dropped: tuple[str, ...] = ()
 
 
 @runtime_checkable
 class Paints(Protocol):
-    """An adapter that makes pictures; `painting_model` does it where none is named."""
+    """An adapter that makes pictures.
+
+    `painting_model` does it where none is named ("": one must be).
+    """
 
     @property
     def painting_model(self) -> str: ...

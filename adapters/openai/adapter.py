@@ -7,6 +7,7 @@ holds to what OpenAI's own SDK sends.
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections.abc import AsyncGenerator
 from functools import cached_property
 from typing import Any, ClassVar
@@ -37,9 +38,10 @@ from adapters.compatible.messages import Taken
 from adapters.compatible.request import without, without_schema
 from adapters.errors import BEFORE_CONTENT
 from adapters.native import exchange
-from adapters.openai.embeddings import PATH as VECTORS_PATH, EmbeddingAnswer, to_native_embedding
+from adapters.openai.embeddings import EmbeddingAnswer, to_native_embedding
 from adapters.openai.models import models_of
 from adapters.openai.request import PATH, to_native
+from adapters.openai.senses import Senses, content_type_of
 from adapters.openai.settings import KIND, OpenAISettings
 from adapters.tasks import EmbeddingRequest
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
@@ -51,7 +53,7 @@ KEPT = frozenset({"model", "messages", "stream", "tools"})
 MENDABLE = (ErrorKind.BAD_REQUEST, ErrorKind.UNSUPPORTED)
 
 
-class OpenAIAdapter:
+class OpenAIAdapter(Senses):
     """One server; its profile tells what it takes."""
 
     last_resort: ClassVar[bool] = False
@@ -59,6 +61,8 @@ class OpenAIAdapter:
 
     def __init__(self, settings: OpenAISettings, upstream: Upstream, memory: Memory) -> None:
         self.settings: ProviderSettings = settings
+        self._own = settings
+        self.boundary = f"pointsman-{secrets.token_hex(16)}"  # in no file that anybody can make
         self._profile = profile = settings.of
         self._upstream = upstream
         self.name = settings.name or KIND
@@ -134,15 +138,17 @@ class OpenAIAdapter:
         return to_native_embedding(request)
 
     def embed(self, request: EmbeddingRequest) -> AsyncGenerator[list[Any], None]:
-        async def target() -> Target:
-            self._must_be_configured()
-            return self._target(VECTORS_PATH)
-
         call = self.to_native_embedding(request)
-        answer = EmbeddingAnswer(
-            request, lambda response: refusal(self._house, response, BEFORE_CONTENT)
-        )
-        return exchange(target, call, answer)
+        return self._told(call, EmbeddingAnswer(request, self.refused))
+
+    def refused(self, response: httpx.Response) -> AdapterError:
+        """What the refusal of anything but a chat means."""
+        return refusal(self._house, response, BEFORE_CONTENT)
+
+    def aimed(self, path: str) -> Target:
+        """Where anything but a chat goes. Raises AdapterError."""
+        self._must_be_configured()
+        return self._target(path)
 
     async def models(self) -> list[Model]:
         if not self._profile.lists:
@@ -193,7 +199,8 @@ class OpenAIAdapter:
 
     def _target(self, path: str) -> Target:
         url = httpx.URL(f"{self.settings.base_url}{path}")
-        raw = raw_headers(self._headers, host=url.netloc.decode("ascii"))
+        kind = content_type_of(path, self.boundary)
+        raw = raw_headers(self._headers, host=url.netloc.decode("ascii"), content_type=kind)
         return self._upstream.target(url, raw, timeouts(self.settings.timeout))
 
     def _must_be_configured(self) -> None:

@@ -39,7 +39,8 @@ class Profile:
     the field in which earlier ones go back.
 
     `lists` is False where no list of models is to be had, else `list_url` where it is somewhere
-    else. `prices` and `gen_ai` are its ids in price lists and in OpenTelemetry's conventions.
+    else. `embedding`, `hearing` and the like are its models for that, where one is known. `prices`
+    and `gen_ai` are its ids in price lists and in OpenTelemetry's conventions.
     """
 
     title: str
@@ -68,6 +69,10 @@ class Profile:
     lists: bool = True
     list_url: str = ""
     embedding: str = ""
+    hearing: str = ""
+    translating: str = ""
+    speaking: str = ""
+    painting: str = ""
     prices: str = ""
     gen_ai: str = ""
 
@@ -102,6 +107,10 @@ PRESETS: Mapping[str, Profile] = {
         files=True,
         audio=True,
         embedding="text-embedding-3-small",
+        hearing="whisper-1",
+        translating="whisper-1",
+        speaking="gpt-4o-mini-tts",
+        painting="gpt-image-1",
         gen_ai="openai",
     ),
     "openrouter": Profile(

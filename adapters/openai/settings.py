@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from adapters.base import ProviderSettings, variable
 from adapters.configured import Preset
@@ -25,6 +25,9 @@ class OpenAISettings(ProviderSettings):
     kind: ClassVar[str] = KIND
 
     profile: str = ""
+    hearing_model: str = Field(default="", max_length=128)
+    speaking_model: str = Field(default="", max_length=128)
+    painting_model: str = Field(default="", max_length=128)
 
     @classmethod
     def presets(cls) -> Mapping[str, Preset]:

@@ -173,7 +173,7 @@ class Chooser:
             is_chosen = named in (one.model, str(one))
             if not is_chosen and one.model == self.model_of(one.provider, preference):
                 one = Candidate(one.provider, model or "")
-            if model is not None:
+            if model is not None and one.model:
                 found.append(one)
         if not found:
             raise self._unable(one.provider for one in plan.candidates)

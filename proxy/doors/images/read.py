@@ -46,7 +46,8 @@ def parse_request(data: Json) -> Asked:
         model=model,
         prompt=prompt,
         n=n,
-        aspect=_aspect(checked(data, "size", string)),
+        aspect=_aspect(size := checked(data, "size", string)),
+        size=size if size != "auto" else None,
         dropped=tuple(str(name)[:32] for name in data if name not in KNOWN),
     )
     return Asked(request, own=data.get("pointsman"))

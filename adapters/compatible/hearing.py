@@ -1,0 +1,93 @@
+"""Speech in a form as OpenAI takes it, and the words in the answer. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import httpx
+import orjson
+
+from adapters.base import AdapterError, ErrorKind, Json, NativeCall, Scope
+from adapters.bounds import items, word
+from adapters.compatible.answer import rate_limits
+from adapters.tasks import Heard, TranscriptionRequest, TranslationRequest
+from adapters.whole import WholeAnswer
+
+FORM_PATHS = ("audio/transcriptions", "audio/translations")
+MAX_SEGMENTS = 20_000
+
+
+def to_native_hearing(request: TranscriptionRequest, boundary: str, root: str) -> NativeCall:
+    """The call: a form at a path below `root`, whose parts are parted by `boundary`."""
+    translates = type(request) is TranslationRequest
+    fields = list(_fields(request, translates=translates))
+    mark = f"--{boundary}\r\n"
+    told = "".join(
+        f'{mark}Content-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields
+    )
+    name = request.file_name.replace("\\", "_").replace('"', "_")
+    file = f'Content-Disposition: form-data; name="file"; filename="{name}"\r\n'
+    head = f"{told}{mark}{file}Content-Type: {request.mime_type}\r\n\r\n".encode()
+    dropped = [*request.dropped, *(["language"] if translates and request.language else [])]
+    return NativeCall(
+        "POST",
+        f"{root}/{FORM_PATHS[translates]}",
+        dict(fields),
+        tuple(f"dropped={name}" for name in dropped),
+        content=b"".join((head, request.audio, f"\r\n--{boundary}--\r\n".encode())),
+    )
+
+
+def _fields(request: TranscriptionRequest, *, translates: bool) -> Iterator[tuple[str, str]]:
+    yield "model", request.model
+    yield "response_format", "verbose_json" if request.times else "json"
+    if request.language and not translates:
+        yield "language", request.language
+    if request.prompt:
+        yield "prompt", request.prompt
+    if request.temperature is not None:
+        yield "temperature", f"{request.temperature:g}"
+    if not translates:
+        yield from (("timestamp_granularities[]", one) for one in request.times)
+
+
+class HeardAnswer(WholeAnswer):
+    """How one answer is read (a `native.Dialect`)."""
+
+    def __init__(self, provider: str, refusal: Callable[[httpx.Response], AdapterError]) -> None:
+        super().__init__(refusal)
+        self.provider = provider
+
+    def head(self, headers: Mapping[str, str]) -> list[Any]:
+        return [*rate_limits(headers)]
+
+    def whole(self, body: bytes) -> list[Any]:
+        answer = orjson.loads(body)
+        if type(answer) is not dict or type(text := answer.get("text")) is not str:
+            raise AdapterError(
+                ErrorKind.BAD_RESPONSE,
+                "the answer holds no text",
+                provider=self.provider,
+                scope=Scope.PROVIDER,
+            )
+        segments = items(answer.get("segments"), MAX_SEGMENTS)
+        words = items(answer.get("words"), MAX_SEGMENTS * 10)
+        duration_s = answer.get("duration")
+        return [
+            Heard(
+                text.strip(),
+                language=word(answer.get("language")),
+                duration_s=float(duration_s) if duration_s is not None else None,
+                segments=tuple(_timed(one, "text") for one in segments),
+                words=tuple(_timed(one, "word") for one in words),
+            )
+        ]
+
+
+def _timed(row: Any, name: str) -> Json:
+    """A piece of the text and its times. Raises ValueError and such for what is none."""
+    if type(row[name]) is not str:
+        raise TypeError
+    return {**row, "start": float(row["start"]), "end": float(row["end"])}

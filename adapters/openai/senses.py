@@ -1,0 +1,145 @@
+"""What servers that speak as OpenAI does hear, say and paint, by OpenAI's own endpoints.
+
+Which model does it is set, else the profile tells it, else it must be named.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import Any
+
+import httpx
+import orjson
+
+from adapters.base import AdapterError, ErrorKind, Json, Media, NativeCall, Scope, Start, Usage
+from adapters.bounds import count, items, word
+from adapters.compatible.answer import rate_limits
+from adapters.compatible.hearing import FORM_PATHS, HeardAnswer, to_native_hearing
+from adapters.native import exchange
+from adapters.openai.settings import KIND, OpenAISettings
+from adapters.tasks import PictureRequest, SpeechRequest, Spoken, TranscriptionRequest
+from adapters.upstream import Target
+from adapters.wav import samples_of
+from adapters.whole import WholeAnswer
+
+SPEECH_PATH, PICTURE_PATH = "/audio/speech", "/images/generations"
+BASE64_ALONE = ("gpt-image", "chatgpt-image")
+"""Models that know no other form, and refuse to be told one."""
+MAX_PICTURES = 10
+
+Refusal = Callable[[httpx.Response], AdapterError]
+
+
+class Senses:
+    """The methods that an adapter fulfils `Hears`, `Speaks` and `Paints` with."""
+
+    boundary: str
+    _own: OpenAISettings
+
+    @abstractmethod
+    def refused(self, response: httpx.Response) -> AdapterError: ...
+
+    @abstractmethod
+    def aimed(self, path: str) -> Target: ...
+
+    def hearing_model(self, *, translates: bool) -> str:
+        profile = self._own.of
+        return self._own.hearing_model or (profile.translating if translates else profile.hearing)
+
+    @property
+    def speaking_model(self) -> str:
+        return self._own.speaking_model or self._own.of.speaking
+
+    @property
+    def painting_model(self) -> str:
+        return self._own.painting_model or self._own.of.painting
+
+    def to_native_hearing(self, request: TranscriptionRequest) -> NativeCall:
+        return to_native_hearing(request, self.boundary, "")
+
+    def hear(self, request: TranscriptionRequest) -> AsyncGenerator[list[Any], None]:
+        return self._told(self.to_native_hearing(request), HeardAnswer(KIND, self.refused))
+
+    def to_native_speech(self, request: SpeechRequest) -> NativeCall:
+        return to_native_speech(request)
+
+    def speak(self, request: SpeechRequest) -> AsyncGenerator[list[Any], None]:
+        return self._told(to_native_speech(request), SpokenAnswer(self.refused))
+
+    def to_native_picture(self, request: PictureRequest) -> NativeCall:
+        return to_native_picture(request)
+
+    def paint(self, request: PictureRequest) -> AsyncGenerator[list[Any], None]:
+        return self._told(to_native_picture(request), PictureAnswer(self.refused))
+
+    def _told(self, call: NativeCall, answer: WholeAnswer) -> AsyncGenerator[list[Any], None]:
+        async def target() -> Target:
+            return self.aimed(call.path)
+
+        return exchange(target, call, answer)
+
+
+def content_type_of(path: str, boundary: str) -> str:
+    """What a body at `path` is."""
+    is_form = path.removeprefix("/") in FORM_PATHS
+    return f"multipart/form-data; boundary={boundary}" if is_form else "application/json"
+
+
+def to_native_speech(request: SpeechRequest) -> NativeCall:
+    """The call; the voice is the server's own matter."""
+    body: Json = {
+        "model": request.model,
+        "input": request.text,
+        "voice": request.voice,
+        "response_format": "wav",
+    }
+    if request.manner:
+        body["instructions"] = request.manner
+    return NativeCall("POST", SPEECH_PATH, body, _dropped(request.dropped))
+
+
+def to_native_picture(request: PictureRequest) -> NativeCall:
+    """The call for one picture."""
+    body: Json = {"model": request.model, "prompt": request.prompt, "n": 1}
+    if request.size:
+        body["size"] = request.size
+    if not request.model.rpartition("/")[2].startswith(BASE64_ALONE):
+        body["response_format"] = "b64_json"
+    return NativeCall("POST", PICTURE_PATH, body, _dropped(request.dropped))
+
+
+def _dropped(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"dropped={name}" for name in names)
+
+
+class _Whole(WholeAnswer):
+    provider = KIND
+
+    def head(self, headers: Mapping[str, str]) -> list[Any]:
+        return [*rate_limits(headers)]
+
+
+class SpokenAnswer(_Whole):
+    """How one answer of sound is read (a `native.Dialect`)."""
+
+    def whole(self, body: bytes) -> list[Any]:
+        return [Spoken(*samples_of("", body))]
+
+
+class PictureAnswer(_Whole):
+    """How one answer of pictures is read (a `native.Dialect`)."""
+
+    def whole(self, body: bytes) -> list[Any]:
+        answer = orjson.loads(body)
+        rows = items(answer["data"], MAX_PICTURES)
+        pictures = [row.get("b64_json") for row in rows]
+        if not pictures or not all(type(one) is str and one for one in pictures):
+            message = "the answer holds no picture"
+            raise AdapterError(ErrorKind.BAD_RESPONSE, message, provider=KIND, scope=Scope.PROVIDER)
+        kind = f"image/{word(answer.get('output_format')) or 'png'}"
+        events: list[Any] = [Start(), *(Media(kind, data) for data in pictures)]
+        match answer.get("usage"):
+            case {"input_tokens": asked, "output_tokens": written}:
+                events.append(Usage(prompt=count(asked) or 0, completion=count(written) or 0))
+        return events
