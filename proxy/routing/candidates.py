@@ -105,7 +105,8 @@ class Chooser:
 
         Raises ApiError 404, 400, or 503.
         """
-        own = {n: model for n, one in self._adapters.items() if (model := model_for(one))}
+        able = {n: model_for(one) for n, one in self._adapters.items()}
+        own = {name: model for name, model in able.items() if model is not None}
         ready = [name for name in own if self._may_join(name, preference)]
         if self.is_named(named):
             return Plan((self._named_of(own, named),), pinned=True)
@@ -117,7 +118,7 @@ class Chooser:
             return Plan((known[0],), pinned=True)
         # Who wants a key has been set up by the user; a local one may not even be there.
         ready.sort(key=lambda name: self._adapters[name].settings.api_key is None)
-        if not (pinned := pin.name or next(iter(ready), "")):
+        if not (pinned := pin.name or next((name for name in ready if own[name]), "")):
             raise self._unable(self._adapters)
         untold = [name for name in ready if not self._has_told(name)]
         if untold and not pin.stands_for.fullmatch(named) and not pinned.endswith(f"/{named}"):
@@ -131,7 +132,7 @@ class Chooser:
         if found is None or (found[2] and not found[3]):
             raise model_not_found(named)
         provider = found[1].lower()
-        if provider not in own:
+        if not (found[3] or own.get(provider)) or provider not in own:
             raise self._unable([provider])
         self._must_be_configured(provider)
         return Candidate(provider, found[3] or own[provider])

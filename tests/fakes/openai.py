@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+from tests.fakes import openai_media
 from tests.fakes.model import Json, Result, Said, Seen, say, tokens, words
 from tests.fakes.server import Answer, FakeServer, RefusalError, Request, json_answer
 
@@ -32,7 +33,7 @@ MESSAGE_KEYS = {
 
 
 class OpenAIFake(FakeServer):
-    """`/v1/chat/completions` and `/v1/models`."""
+    """`/v1/chat/completions`, audio, images and `/v1/models`."""
 
     chat_paths = ("/chat/completions",)
 
@@ -42,6 +43,12 @@ class OpenAIFake(FakeServer):
         match request.method, request.path.removeprefix("/v1/"):
             case "POST", "chat/completions":
                 return chat(parse(request))
+            case "POST", "audio/transcriptions" | "audio/translations":
+                return openai_media.hear(request, refuse)
+            case "POST", "audio/speech":
+                return openai_media.speak(request, refuse)
+            case "POST", "images/generations":
+                return openai_media.paint(request, refuse)
             case "GET", "models":
                 rows = [{"id": m, "object": "model", "created": 1, "owned_by": "x"} for m in MODELS]
                 return json_answer({"object": "list", "data": rows})

@@ -18,6 +18,7 @@ from proxy.providers import providers_of
 from proxy.settings import Settings
 from tests.fakes import GROQ_KEY, OPENAI_KEY, Fault, GroqFake, OllamaFake, OpenAIFake
 from tests.fakes.openai import REQUEST_KEYS
+from tests.fakes.openai_media import PIXEL, SILENCE
 from tests.fakes.server import json_answer
 from tests.proxy.serving import Host
 
@@ -44,6 +45,7 @@ def house(tmp_path: Path) -> Iterator[tuple[Host, GroqFake, OpenAIFake, OllamaFa
             "ROUTER_BASE_URL": router.url,
             "ROUTER_API_KEY": OPENAI_KEY,
             "ROUTER_MODEL": "toy-1",
+            "ROUTER_SPEAKING_MODEL": "voice-1",
             "ATTIC_KIND": "ollama",
             "ATTIC_BASE_URL": attic.url,
             "OLLAMA_BASE_URL": "http://127.0.0.1:9",
@@ -108,6 +110,27 @@ def test_the_sdk_streams_tools_through_a_strict_server(
     assert "done" in (last.choices[0].message.content or "")
     assert last.usage and last.usage.completion_tokens > 0
     assert router.requests[-1].json["tools"] == [TOOL]
+
+
+def test_a_server_of_ones_own_hears_speaks_and_paints(
+    house: tuple[Host, GroqFake, OpenAIFake, OllamaFake],
+) -> None:
+    host, groq, router, _ = house
+    client = openai.OpenAI(api_key="app-x", base_url=f"{host.base_url}/v1", max_retries=0)
+    for hear in (client.audio.transcriptions, client.audio.translations):
+        told: Any = hear.create(model="router/ears", file=("a.wav", b"sound"), prompt="x")
+        assert told.text == "ears hears 5 bytes."
+    spoken = client.audio.speech.create(
+        model="router", voice="nova", input="Hi.", response_format="pcm"
+    )
+    assert spoken.content == SILENCE
+    assert router.requests[-1].json["model"] == "voice-1"
+    painted = client.images.generate(model="router/gpt-image-1", prompt="x", n=2)
+    assert painted.data and all(one.b64_json == PIXEL for one in painted.data)
+    assert len(painted.data) == 2
+    with pytest.raises(openai.BadRequestError, match="cannot do what this endpoint is for"):
+        client.images.generate(model="router", prompt="x")
+    assert [one for one in groq.requests if one.method == "POST"] == []
 
 
 def test_the_names_are_known_everywhere(
