@@ -117,9 +117,13 @@ def test_a_server_of_ones_own_hears_speaks_and_paints(
 ) -> None:
     host, groq, router, _ = house
     client = openai.OpenAI(api_key="app-x", base_url=f"{host.base_url}/v1", max_retries=0)
-    for hear in (client.audio.transcriptions, client.audio.translations):
-        told: Any = hear.create(model="router/ears", file=("a.wav", b"sound"), prompt="x")
-        assert told.text == "ears hears 5 bytes."
+    for path in ("transcriptions", "translations"):
+        told = httpx.post(
+            f"{host.base_url}/v1/audio/{path}",
+            files={"file": ("a.wav", b"sound")},
+            data={"model": "router/ears", "prompt": "x"},
+        )
+        assert told.json() == {"text": "ears hears 5 bytes."}
     spoken = client.audio.speech.create(
         model="router", voice="nova", input="Hi.", response_format="pcm"
     )
