@@ -84,6 +84,7 @@ CLIENTS = {
             **COMMON,
             **REASONING,
             **EMBEDDED,
+            "sound": {"groq": True, "gemini": True, "ollama": "unsupported_feature"},
             "bad_request": ["BadRequestError", "invalid_value", "temperature"],
             "unknown_model": {
                 # Only Ollama's refusal says by itself which parameter is at fault.

@@ -1,6 +1,6 @@
 // The `openai` SDK for Node.
 
-import OpenAI from "openai";
+import OpenAI, { toFile } from "openai";
 import { zodResponseFormat } from "openai/helpers/zod";
 import { z } from "zod";
 import { afterOf, baseURL, equal, report, s, weather } from "./report.mjs";
@@ -101,6 +101,16 @@ const checks = {
     const answer = await client.embeddings.create({ model: s.EMBEDDING_MODEL, input: s.EMBEDDED });
     equal(answer.data[0].embedding, answer.data[2].embedding);
     return answer.data.map((one) => one.embedding.length);
+  },
+
+  async sound(_, model) {
+    const said = { model, voice: "alloy", input: s.PLAIN, response_format: "wav" };
+    const spoken = await client.audio.speech.create(said).catch((error) => error);
+    if (spoken instanceof Error) return spoken.code;
+    const data = Buffer.from(await spoken.arrayBuffer());
+    const file = await toFile(data, "said.wav");
+    const heard = await client.audio.transcriptions.create({ model, file });
+    return heard.text.includes(`${data.length} bytes`);
   },
 
   bad_request: (models) => refused({ model: models.chat, temperature: s.HOT }),
