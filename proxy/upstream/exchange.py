@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from copy import copy
 
 import httpx
 from httptools import HttpParserError, HttpResponseParser
@@ -162,7 +163,8 @@ class Exchange(httpx.AsyncByteStream):
         Past `timeout_s` that is an `error`.
         """
         if self.error is not None:
-            raise self.error
+            # Another than the one that is held here: its frames hold this, and all that was sent.
+            raise copy(self.error)
         connection = self._connection
         self._waiter = waiter = connection.loop.create_future()
         if timeout_s is not None:

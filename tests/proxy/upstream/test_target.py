@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import httpx
 import pytest
 
@@ -103,6 +106,32 @@ async def test_a_silent_server_is_a_read_timeout(transport: Transport) -> None:
         target = transport.target(httpx.URL(server.url), lines(server.url), {"read": 0.01})
         with pytest.raises(httpx.ReadTimeout):
             await target.post(b"{}")
+
+
+@pytest.mark.parametrize("response", [b"", b"nonsense\r\n\r\n"])
+async def test_what_was_sent_is_let_go_of_with_its_failure(
+    response: bytes, transport: Transport
+) -> None:
+    """No circle keeps it until the collector comes by."""
+
+    class Sent(dict[str, bytes]):
+        """What only the failed call knew."""
+
+    async def posted(sent: Sent) -> None:
+        with pytest.raises(httpx.TransportError):
+            await target.post(sent["body"])
+
+    async with raw_server(once(response)) as server:
+        target = transport.target(httpx.URL(server.url), lines(server.url), {"read": 0.01})
+        gc.disable()
+        try:
+            sent = Sent(body=b"{}")
+            gone = weakref.ref(sent)
+            await posted(sent)
+            del sent
+            assert gone() is None
+        finally:
+            gc.enable()
 
 
 async def test_nobody_there_is_a_connect_error(transport: Transport) -> None:
