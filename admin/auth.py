@@ -13,6 +13,8 @@ import hmac
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from pydantic import SecretStr
 from starlette.exceptions import HTTPException
@@ -26,6 +28,29 @@ SESSION_S = 12 * 3600
 MAX_SESSIONS = 100
 WRONG = "The admin token is missing or wrong."
 
+MEMBER = "Only an owner may look at this or change it."
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Somebody who has shown who they are: by a key of this name, or by the token."""
+
+    name: str | None = None
+    is_owner: bool = True
+
+
+OWNER = Who()
+
+
+class Keys(Protocol):
+    """The keys that owners have made; each found has a `name`, a `role` and a `digest`."""
+
+    @property
+    def has_owner(self) -> bool: ...
+    def of(self, shown: bytes) -> Any: ...
+    def by_digest(self, digest: str) -> Any: ...
+
+
 Passport = Callable[[tuple[str, int]], str | None]
 
 
@@ -37,9 +62,10 @@ def admin_token(configured: SecretStr, *, is_published: bool) -> SecretStr | Non
 
 
 class Gate:
-    """Lets in who shows the token; everyone, if there is none. One for all routes.
+    """Lets in who shows the token or one of the `keys`; all, where neither is there. One for all.
 
-    `passport` tells what a command of the server's own user shows to the server at an address.
+    A key that is no owner's leads to what is its own alone. `passport` tells what a command of the
+    server's own user shows to the server at an address.
     """
 
     def __init__(
@@ -47,45 +73,70 @@ class Gate:
         token: SecretStr | None,
         *,
         passport: Passport | None = None,
+        keys: Keys | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._token = None if token is None else _digest(_bytes(token.get_secret_value()))
         self._passport = passport
+        self._keys = keys
         self._brake = Brake(clock, sleep)
         self._sessions = _Sessions(wall)
 
-    async def admits(self, request: Request) -> bool:
-        """Whether this request may look and change. Raises 429 where too many were wrong."""
-        if self._token is None or self._sessions.has(_session(request)):
-            return True
+    @property
+    def is_open(self) -> bool:
+        """Whether being on this machine is enough."""
+        return self._token is None and not (self._keys and self._keys.has_owner)
+
+    async def who(self, request: Request) -> Who | None:
+        """Who asks, None if that is not shown. Raises 429 where too many were wrong."""
+        if self.is_open:
+            return OWNER
+        session = self._of_session(request)
+        if session and session.is_owner:
+            return session
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
-            return False
+            return session
         shown = bearer.strip().encode("latin-1")
-        return await self._braked(request, self._fits(shown) or self._is_pass(shown, request))
+        found = OWNER if self._is_pass(shown, request) else self._shown(shown)[0]
+        return await self._braked(request, found) or session
 
-    async def check(self, request: Request) -> None:
-        """Raise 401 without the token, and 403 for a page of another origin, allowed or not."""
+    async def admits(self, request: Request) -> bool:
+        """Whether this request may look and change."""
+        who = await self.who(request)
+        return who is not None and who.is_owner
+
+    async def check(self, request: Request, *, members: bool = False) -> None:
+        """Raise 401 without the token, and 403 for a page of another origin, allowed or not.
+
+        Where `members` may not, 403 for them as well.
+        """
         if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
             raise HTTPException(403, "Only the server's own page may use this.")
-        if not await self.admits(request):
+        who = await self.who(request)
+        if who is None:
             raise HTTPException(401, WRONG)
+        if not (who.is_owner or members):
+            raise HTTPException(403, MEMBER)
 
     def still_admits(self, request: Request) -> bool:
         """Whether one that was let in still would be: its session may have ended since."""
-        session = _session(request)
-        return self._token is None or not session or self._sessions.has(session)
+        if self.is_open or not _session(request):
+            return True
+        who = self._of_session(request)
+        return who is not None and who.is_owner
 
     async def log_in(self, token: str, request: Request, response: Response) -> bool:
-        """Begin a session, with its cookie on `response`, if the token fits."""
-        if self._token is None or not await self._braked(request, self._fits(_bytes(token))):
+        """Begin a session, with its cookie on `response`, if the token or a key fits."""
+        found, key = self._shown(_bytes(token))
+        if self.is_open or not await self._braked(request, found):
             return False
         self._sessions.end(_session(request))
         response.set_cookie(
             _cookie(request),
-            self._sessions.begin(),
+            self._sessions.begin(key),
             max_age=SESSION_S,
             path="/",
             httponly=True,
@@ -98,8 +149,19 @@ class Gate:
         self._sessions.end(_session(request))
         response.delete_cookie(_cookie(request), path="/", httponly=True, samesite="strict")
 
-    async def _braked(self, request: Request, fits: bool) -> bool:
-        """Whether the token fits, told in its turn."""
+    def _of_session(self, request: Request) -> Who | None:
+        key = self._sessions.key_of(_session(request))
+        return (
+            _who(self._keys.by_digest(key)) if key and self._keys else OWNER if key == "" else None
+        )
+
+    def _shown(self, shown: bytes) -> tuple[Who | None, str]:
+        """Who shows a token or key, and the digest of the key."""
+        key = self._keys.of(shown) if self._keys else None
+        return (OWNER, "") if self._fits(shown) else (_who(key), key.digest if key else "")
+
+    async def _braked(self, request: Request, fits: Who | None) -> Who | None:
+        """Who it is, told in its turn."""
         address = request.client.host if request.client else ""
         await self._brake.turn(address)
         if fits:
@@ -122,24 +184,32 @@ class _Sessions:
 
     def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall
-        self._ends_at: dict[bytes, float] = {}
+        self._going: dict[bytes, tuple[float, str]] = {}
 
-    def begin(self) -> str:
-        """What the cookie is to hold. The oldest session makes room."""
-        if len(self._ends_at) >= MAX_SESSIONS:
-            del self._ends_at[next(iter(self._ends_at))]
+    def begin(self, key: str) -> str:
+        """What the cookie is to hold; `key` is the digest of the key that was shown, or empty.
+
+        The oldest session makes room.
+        """
+        if len(self._going) >= MAX_SESSIONS:
+            del self._going[next(iter(self._going))]
         cookie = secrets.token_urlsafe(32)
-        self._ends_at[_digest(cookie.encode())] = self._wall() + SESSION_S
+        self._going[_digest(cookie.encode())] = self._wall() + SESSION_S, key
         return cookie
 
-    def has(self, cookie: str) -> bool:
+    def key_of(self, cookie: str) -> str | None:
+        """The key by which it began, None where there is no such session."""
         # Looked up by a digest: how long that takes tells nothing of the cookies that there are.
         now = self._wall()
-        ends_at = self._ends_at.get(_digest(cookie.encode()))
-        return ends_at is not None and now < ends_at <= now + SESSION_S
+        ends_at, key = self._going.get(_digest(cookie.encode()), (now, ""))
+        return key if now < ends_at <= now + SESSION_S else None
 
     def end(self, cookie: str) -> None:
-        self._ends_at.pop(_digest(cookie.encode()), None)
+        self._going.pop(_digest(cookie.encode()), None)
+
+
+def _who(key: Any) -> Who | None:
+    return key and Who(key.name, key.role == "owner")
 
 
 def _cookie(request: Request) -> str:

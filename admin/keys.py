@@ -17,11 +17,12 @@ class Team(Protocol):
 
     async def every(self) -> dict[str, Any]: ...
     async def make(self, body: bytes) -> dict[str, Any]: ...
+    async def own(self, name: str | None) -> dict[str, Any]: ...
     async def revoke(self, name: str | None) -> dict[str, Any]: ...
 
 
 def key_routes(team: Team, gate: Gate) -> list[Route]:
-    """Look at all keys, make one, revoke one; behind `gate`."""
+    """Look at all keys, make one, revoke one; look at one's own. All behind `gate`."""
 
     async def keys(request: Request) -> Response:
         match request.method:
@@ -31,5 +32,12 @@ def key_routes(team: Team, gate: Gate) -> list[Route]:
                 return json_of(await team.revoke(request.query_params.get("name")))
         return json_of(await team.every())
 
+    async def own(request: Request) -> Response:
+        who = await gate.who(request)
+        return json_of(await team.own(who.name if who else None))
+
     methods = ["GET", "POST", "DELETE"]
-    return [Route("/admin/api/keys", answering(keys, gate), methods=methods)]
+    return [
+        Route("/admin/api/keys", answering(keys, gate), methods=methods),
+        Route("/admin/api/me", answering(own, gate, members=True)),
+    ]

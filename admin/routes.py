@@ -48,7 +48,7 @@ def admin_routes(console: Console, gate: Gate, chat: ASGIApp) -> list[Route]:
         Route("/admin", site.page),
         Route("/admin/assets/{name}", site.asset),
         Route("/admin/api/login", answering(site.log_in), methods=["POST"]),
-        Route("/admin/api/logout", answering(site.log_out, gate), methods=["POST"]),
+        Route("/admin/api/logout", answering(site.log_out, gate, members=True), methods=["POST"]),
         Route("/admin/api/chat", _GuardedApp(chat, gate), methods=["POST"]),
         *(
             Route(path, answering(endpoint, gate), methods=methods)
@@ -72,13 +72,14 @@ class _Site:
         self._gate = gate
 
     async def page(self, request: Request) -> Response:
-        if not await self._gate.admits(request):
+        who = await self._gate.who(request)
+        if who is None:
             return page("login.html", status=401)
-        return page("index.html")
+        return page("index.html" if who.is_owner else "member.html")
 
     async def asset(self, request: Request) -> Response:
         name = request.path_params["name"]
-        if name not in LOGIN_ASSETS and not await self._gate.admits(request):
+        if name not in LOGIN_ASSETS and await self._gate.who(request) is None:
             raise HTTPException(401, WRONG)
         return asset(name)
 
@@ -141,12 +142,12 @@ class _Api:
         return json_of(await self._console.explain(app, body, door))
 
 
-def answering(endpoint: Endpoint, gate: Gate | None = None) -> Endpoint:
+def answering(endpoint: Endpoint, gate: Gate | None = None, *, members: bool = False) -> Endpoint:
     """The endpoint behind `gate`; what it could not read to the end needs no answer."""
 
     async def guarded(request: Request) -> Response:
         if gate is not None:
-            await gate.check(request)
+            await gate.check(request, members=members)
         try:
             return await endpoint(request)
         except ClientDisconnect:

@@ -28,6 +28,7 @@ ASSETS = frozenset(
     }
     | {"play.js", "usage.js", "chart.js", "requests.js", "today.js"}
     | {"aliases.js", "kept.js", "arms.js", "split.js"}
+    | {"keys.js", "member.js"}
 )
 LOGIN_ASSETS = frozenset({"style.css", "icon.svg", "login.js"})
 """Those that the page needs on which one signs in."""

@@ -124,6 +124,7 @@ class Parts:
             keys=self.keys,
             shared=self.replica,
             loading=self.loading.since,
+            team=self.team,
         )
         self._open(redactor, clocks)
 
@@ -159,7 +160,7 @@ class Parts:
         self.admin_token = admin_token(settings.admin_token, is_published=settings.is_guarded)
         passport = None if self.admin_token is settings.admin_token else Identity().passport
         made = partial(Gate, clock=clocks.clock, wall=clocks.wall, sleep=clocks.sleep)
-        self.gate = made(self.admin_token, passport=passport)
+        self.gate = made(self.admin_token, passport=passport, keys=self.team)
 
     def try_again(self, provider: str) -> None:
         """Ask `provider` what it has refused before: its owner says that this has been seen to."""
@@ -249,8 +250,8 @@ def _routes(parts: Parts, doors: Sequence[tuple[Entrance, Keeper]]) -> list[Base
 
 def _team(parts: Parts) -> Team:
     settings = parts.settings
-    loaded = parts.storage.loaded
-    return Team(parts.team, settings.providers, settings.client_keys, loaded=loaded)
+    knowing = (parts.storage, parts.allowances)
+    return Team(parts.team, settings.providers, settings.client_keys, *knowing)
 
 
 def _tasks(parts: Parts, stop: Callable[[str], None]) -> Sequence[Task]:

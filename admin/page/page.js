@@ -5,6 +5,7 @@ import { showCards, showFirstRun } from "./cards.js";
 import { showApps, showLimits, showOrder, showPreset } from "./choices.js";
 import { api, byId, isChanging, notify, say, shortName } from "./dom.js";
 import { useKept } from "./kept.js";
+import { useKeys } from "./keys.js";
 import { usePlayground } from "./play.js";
 import { showSplit } from "./split.js";
 import { useUsage } from "./usage.js";
@@ -85,4 +86,5 @@ byId("dismiss").addEventListener("click", () => {
 usePlayground(() => status);
 useUsage(() => status);
 useKept();
+useKeys();
 follow();

@@ -27,6 +27,7 @@ from proxy.routing.preference import unasked
 from proxy.settings import Settings
 from proxy.store.preferences import DEFAULT, Preferences
 from proxy.store.storage import Storage
+from proxy.store.team_keys import TeamKeys
 from proxy.telemetry.recorder import Recorder
 
 DAY_NAMES = frozenset({"requests a day", "requests a day, as reported"})
@@ -38,7 +39,7 @@ class Sources:
 
     `lists` gives the models that each provider offers, `health` and `presets` what the router keeps
     to; `failed` names what has failed in the background; `shared` is this server among several;
-    `loading` are the models on their way into memory.
+    `loading` are the models on their way into memory, `team` the keys that were made.
     """
 
     settings: Settings
@@ -54,6 +55,7 @@ class Sources:
     keys: Keys
     shared: Replica | None
     loading: Mapping[Candidate, float]
+    team: TeamKeys
 
     def in_use(self) -> Mapping[str, str]:
         """The model that each provider answers with when none of its own is named."""
@@ -93,8 +95,8 @@ def status_of(
         "store": {"problem": sources.storage.problem},
         "background": {"problems": list(sources.failed)},
         "shared": {"problem": sources.shared.problem if sources.shared else None},
-        "signs_in": sources.settings.asks_for_token,
-        "chat_path": "/admin/api/chat" if sources.settings.client_keys else "/v1/chat/completions",
+        "signs_in": sources.settings.asks_for_token or sources.team.has_owner,
+        "chat_path": "/admin/api/chat" if sources.team.door.needed else "/v1/chat/completions",
     }
 
 

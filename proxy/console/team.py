@@ -6,13 +6,18 @@ import asyncio
 import time
 import unicodedata
 from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from adapters.base import Json
 from proxy.console.saving import saving
 from proxy.doors.openai import parse_json
 from proxy.errors import ApiError, bad_request
+from proxy.store.allowances import Allowances
 from proxy.store.prices import NANO
+from proxy.store.queries import by_app
+from proxy.store.steps import begin_of
+from proxy.store.storage import Storage
 from proxy.store.team_keys import MAX_KEYS, MAX_NAME, MEMBER, OWNER, TeamKey, TeamKeys, fresh
 
 ROLES = (MEMBER, OWNER)
@@ -20,28 +25,31 @@ MAX_COUNT = 2**31 - 1
 MAX_USD = 1_000_000
 MAX_ALLOWED = 100
 MAX_ALLOWED_NAME = 256
+NOTHING: Mapping[str, int] = MappingProxyType({"requests": 0, "tokens": 0, "cost_nano_usd": 0})
 
 
 class Team:
     """Each method answers with what goes out as JSON; all raise ApiError and nothing else.
 
-    `taken` are the names of the keys in the settings; `loaded` returns once all that are made are
-    known.
+    `taken` are the names of the keys in the settings.
     """
 
     def __init__(
         self,
         keys: TeamKeys,
         providers: Collection[str],
-        taken: Collection[str] = (),
+        taken: Collection[str],
+        storage: Storage,
+        allowances: Allowances,
         *,
-        loaded: Callable[[], Any],
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._keys = keys
         self._providers = providers
         self._taken = taken
-        self._loaded = loaded
+        self._loaded = storage.loaded
+        self._query = storage.query
+        self._allowances = allowances
         self._wall = wall
         self._changing = asyncio.Lock()
 
@@ -49,7 +57,42 @@ class Team:
         """All keys, also those that are revoked; the newest first."""
         with saving("Nothing"):
             await self._loaded()
-        return {"keys": [told(key) for key in reversed(self._keys.rows)]}
+            used = await self._used()
+        return {"keys": [await self._told(key, used) for key in reversed(self._keys.rows)]}
+
+    async def own(self, name: str | None) -> Json:
+        """What somebody sees of their own key. Raises ApiError 404 for who came without one."""
+        key = live(self._keys.rows, name)[-1]
+        with saving("Nothing"):
+            return await self._told(key, await self._used())
+
+    async def _used(self) -> Mapping[str, Mapping[str, Json]]:
+        """By the day and the month, what each app has used of it so far."""
+        now = self._wall()
+        begins = {step: int(begin_of(now, step) * 1000) for step in ("day", "month")}
+        return await self._query(
+            lambda log: {step: by_app(log, since_ms) for step, since_ms in begins.items()}
+        )
+
+    async def _told(self, key: TeamKey, used: Mapping[str, Mapping[str, Json]]) -> Json:
+        """A key, and unless it is revoked how much of its limits is used."""
+        if key.revoked_ms is not None:
+            return told(key)
+        budgets = {"day": key.day_nano_usd, "month": key.month_nano_usd}
+        sums = {step: dict(used[step].get(key.name, NOTHING)) for step in budgets}
+        for step, most in budgets.items():
+            if most is not None:
+                spent = await self._allowances.spent(key.name, step)
+                sums[step]["cost_nano_usd"] = max(spent, sums[step]["cost_nano_usd"])
+        gauges = {one.name: one.used for one in self._allowances.gauges(key.name)}
+        minute = {"requests": "requests a minute", "tokens": "tokens a minute"}
+        return {
+            **told(key),
+            "used": {
+                "minute": {what: gauges.get(name, 0) for what, name in minute.items()},
+                **sums,
+            },
+        }
 
     async def make(self, body: bytes) -> Json:
         """A new key, told here and never again."""

@@ -127,6 +127,17 @@ def totals(log: Tables, span: Span) -> Json:
     return _sums(rows[0] if rows else NOTHING)
 
 
+def by_app(log: Tables, since_ms: int) -> dict[str, Json]:
+    """What each app has used since then: requests, tokens and nano-dollars."""
+    names = ("requests", "tokens", "cost_nano_usd")
+    sums = f"COUNT(*), SUM(prompt + completion), {SUMS['cost_nano_usd']}"
+    rows = log.rows(
+        f"SELECT app, {sums} FROM requests WHERE at_ms >= :since AND app IS NOT NULL GROUP BY 1",  # noqa: S608
+        {"since": since_ms},
+    )
+    return {app: dict(zip(names, map(int, used), strict=True)) for app, *used in rows}
+
+
 def _sums(values: Sequence[Any]) -> Json:
     return {name: value or 0 for name, value in zip(SUMS, values, strict=True)}
 

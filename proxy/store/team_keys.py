@@ -97,6 +97,10 @@ class TeamKeys:
         """The key that is shown, unless it is none or revoked."""
         return self._by_digest.get(digest(shown))
 
+    def by_digest(self, digest: str) -> TeamKey | None:
+        """The key of this digest, unless it is revoked by now."""
+        return self._by_digest.get(bytes.fromhex(digest))
+
     def replace(self, rows: Sequence[TeamKey]) -> None:
         """Let these be all there are: at the start, or as another process has left them."""
         if rows == self.rows:

@@ -102,6 +102,7 @@ STRICT_ROUTES = (
     ("DELETE", "/admin/api/keys?name=none"),
     ("GET", "/admin/api/cache"),
     ("DELETE", "/admin/api/cache"),
+    ("GET", "/admin/api/me"),
     ("GET", "/metrics"),
     ("GET", "/nowhere"),
     ("GET", "/"),
