@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from adapters.base import Adapter
 from proxy.candidate import Candidate
 from proxy.routing.candidates import Plan, Preference
+from proxy.routing.home import is_at_home
 from proxy.routing.sessions import MAX_TALKS, Sessions, Talk
 
 
@@ -38,7 +39,7 @@ class Pools:
         self._sessions = sessions
         self._homes: OrderedDict[bytes, Candidate] = OrderedDict()
 
-    def arranged(self, plan: Plan, talk: Callable[[], Talk | None]) -> Plan:
+    def arranged(self, plan: Plan, talk: Callable[[], Talk | None], preference: Preference) -> Plan:
         """The plan with all of a pool that have the model in the place of the first of them.
 
         In front the one where the talk is at home, then whoever is least busy.
@@ -49,19 +50,27 @@ class Pools:
         home = None if known is None or known.begins else self._homes.get(known.id)
         found: dict[Candidate, None] = {}
         for one in plan.candidates:
-            group = list(dict.fromkeys((one, *self._others(one, plan.candidates))))
+            group = list(dict.fromkeys((one, *self._others(one, plan.candidates, preference))))
             group.sort(key=lambda c: (c != home, self._busy(c.provider)))
             found |= dict.fromkeys(group if one.provider in self.of else [one])
         return replace(plan, candidates=tuple(found))
 
-    def _others(self, one: Candidate, planned: Sequence[Candidate]) -> Iterator[Candidate]:
-        """The same model at the others of the pool."""
+    def _others(
+        self, one: Candidate, planned: Sequence[Candidate], preference: Preference
+    ) -> Iterator[Candidate]:
+        """The same model at the others of the pool, as far as it may be asked there."""
         having = self._listed(one.model)
         for name in self.of.get(one.provider, ()):
             adapter, same = self._adapters[name], Candidate(name, one.model, one.key)
             is_alike = adapter.local == self._adapters[one.provider].local
-            if same in planned or (name in having and is_alike and not adapter.unconfigured):
+            may = self._may(same, preference) and not adapter.unconfigured
+            if same in planned or (name in having and is_alike and may):
                 yield same
+
+    def _may(self, one: Candidate, preference: Preference) -> bool:
+        if preference.local_only and not is_at_home(self._adapters[one.provider], one.model):
+            return False
+        return preference.allowed is None or preference.allowed.permits(one.provider, one.model)
 
     def settle(self, talk: Talk, by: Candidate, wanted: Candidate, preference: Preference) -> None:
         """A talk was answered `by` one of a pool, and is at home there; else as for any other."""

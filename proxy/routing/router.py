@@ -131,7 +131,7 @@ class Router:
         operation = self._operations[type(request)]
         plan = self._plan(request, preference, fallback=fallback)
         if self._pools:
-            plan = self._pools.arranged(plan, talk)
+            plan = self._pools.arranged(plan, talk, preference)
         wanted = plan.candidates[0]
         if preference.split:
             replan = partial(self._chooser.plan, request, fallback=fallback)

@@ -135,7 +135,9 @@ def by_app(log: Tables, since_ms: int) -> dict[str, Json]:
         f"SELECT app, {sums} FROM requests WHERE at_ms >= :since AND app IS NOT NULL GROUP BY 1",  # noqa: S608
         {"since": since_ms},
     )
-    return {app: dict(zip(names, map(int, used), strict=True)) for app, *used in rows}
+    return {
+        app: dict(zip(names, (int(one or 0) for one in used), strict=True)) for app, *used in rows
+    }
 
 
 def _sums(values: Sequence[Any]) -> Json:

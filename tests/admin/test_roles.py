@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from proxy.store.prices import Price
 from tests.admin.kit import JSON, Desk, desk
 from tests.security.routes import CHANGE, EVENTS, ROUTES
 
@@ -107,6 +108,8 @@ async def test_without_a_token_the_first_owners_key_closes_the_page(
 async def test_what_is_used_is_told_of_each_key(locked: Desk) -> None:
     token = bearer(TOKEN)
     anna = await made(locked, "anna", token, requests_per_minute=5, dollars_a_day=2)
+    unknown = Price(None, billed=True)
+    locked.parts.storage.prices.price = lambda *_: unknown  # type: ignore[method-assign]
     for _ in range(2):
         assert (await locked.ask(headers=bearer(anna))).status_code == 200
     await locked.parts.storage.flush()

@@ -130,3 +130,24 @@ def test_what_a_host_cannot_take_goes_to_the_next_marked(tmp_path: Path) -> None
         assert (by(spilled), by(first.result())) == ("attic", "desk")
         assert spilled.headers["x-pointsman-warnings"] == "spilled=desk"
         assert by(at.ask("Third.")) == "desk"
+
+
+def test_a_key_that_may_not_ask_a_host_is_not_sent_there_by_its_pool(tmp_path: Path) -> None:
+    with house(tmp_path) as at, ThreadPoolExecutor(1) as pool:
+        made = {"name": "anna", "providers": ["desk"]}
+        key = httpx.post(f"{at.host.base_url}/admin/api/keys", json=made).json()["key"]
+        client = httpx.Client(headers={"authorization": f"Bearer {key}"}, timeout=30)
+
+        def ask(text: str) -> httpx.Response:
+            body = {"model": "default", "messages": [{"role": "user", "content": text}]}
+            return client.post(f"{at.host.base_url}/v1/chat/completions", json=body)
+
+        with client:
+            gate = Gate()
+            at.desk.then(Fault(hold=gate))
+            first = pool.submit(ask, "First.")
+            at.desk.wait_until(is_asked)
+            second = by(ask("Second."))  # while the desk is at work, the attic would be less so
+            gate.open()
+            assert (second, by(first.result())) == ("desk", "desk")
+        assert not is_asked(at.attic)
