@@ -84,7 +84,7 @@ class Parts:
         self.catalog = Catalog(self.adapters, tell=self.retired.listed, keys=self.keys)
         self.loading = Loading(self.adapters, self.background, clocks.wall)
         knowing = (self.catalog, self.health, self.retired, self.loading)
-        self.operations, self.chooser, self.router = routing_of(
+        self.operations, self.chooser, self.pools, self.router = routing_of(
             settings, self.keys, *knowing, redactor, clocks
         )
         self.setbacks = Setbacks(self.health, self.retired, self.keys)
@@ -231,6 +231,7 @@ def _routes(parts: Parts, doors: Sequence[tuple[Entrance, Keeper]]) -> list[Base
         parts.operations,
         parts.service.aside,
         chosen=parts.chosen,
+        pools=parts.pools,
     )
     return [
         *parts.doors.passages,

@@ -79,19 +79,29 @@ def _given(name: str, declared: type[ProviderSettings], environment: Environment
     return {**declared.borrowed(environment, given), **given}
 
 
-def pooled(pools: Iterable[str]) -> list[list[str]]:
+def pooled(pools: Iterable[str]) -> dict[str, list[str]]:
     """The providers of each pool, written as name:one+another. Raises ValueError."""
-    found = []
+    found: dict[str, list[str]] = {}
     for text in pools:
-        name, colon, members = text.lower().partition(":")
-        names = [one.strip() for one in members.split("+") if one.strip()]
-        if not (name.strip() and colon and len(names) > 1):
+        name, colon, members = (part.strip() for part in text.lower().partition(":"))
+        names = members_of(members)
+        if not (name and colon and len(names) > 1):
             raise ValueError("write each as name:one+another")
-        found.append(names)
-    everyone = [name for names in found for name in names]
+        is_told = name == "+".join(names)
+        if not is_told and (not _NAME.fullmatch(name) or name in _TAKEN.union(REGISTRY, PRESETS)):
+            raise ValueError(f"{name!r} cannot be the name of a pool")
+        if name in found:
+            raise ValueError(f"the name {name!r} is there twice")
+        found[name] = names
+    everyone = [name for names in found.values() for name in names]
     if len(set(everyone)) < len(everyone):
         raise ValueError("a provider can be in one pool only, once")
     return found
+
+
+def members_of(text: str) -> list[str]:
+    """The providers of `one+another`."""
+    return [one.strip() for one in text.lower().split("+") if one.strip()]
 
 
 def _has_login(url: str) -> bool:

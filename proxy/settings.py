@@ -23,6 +23,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -33,6 +34,7 @@ from proxy.providers import (
     BadProvidersError,
     is_shared,
     known_variables,
+    members_of,
     placeholders,
     pooled,
     providers_of,
@@ -97,6 +99,18 @@ class Settings(BaseSettings):
     alert_cost_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     alert_webhook: SecretStr | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _side_by_side(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """What the fallback order joins by a + are two in it, and a pool by that very name."""
+        told, pools = given.get("fallback"), given.get("pools") or ""
+        if not isinstance(told, str) or "+" not in told or not isinstance(pools, str):
+            return given
+        joint = (members_of(one) for one in _comma_list(told) if "+" in one)
+        joined = ("+".join(members) for members in joint)
+        pools = ",".join([pools, *(f"{name}:{name}" for name in joined)])
+        return {**given, "fallback": told.replace("+", ","), "pools": pools}
+
     @field_validator("providers", mode="before")
     @classmethod
     def _are_not_their_names(cls, value: Any) -> Any:
@@ -152,8 +166,11 @@ class Settings(BaseSettings):
     def _are_of_providers(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         if info.field_name == "fallback":
             return tuple(_provider(name, info) for name in names)
-        for name in chain.from_iterable(pooled(names)):
+        pools = pooled(names)
+        for name in chain.from_iterable(pools.values()):
             _provider(name, info)
+        for name in pools.keys() & (info.data.get("providers") or {}).keys():
+            raise ValueError(f"{name!r} is a provider, and can be no pool")
         return names
 
     @field_validator(

@@ -18,6 +18,7 @@ from proxy.doors import request_at
 from proxy.doors.openai import parse_json
 from proxy.errors import bad_request
 from proxy.routing.operations import OPERATIONS, Operations
+from proxy.routing.pools import Pools
 from proxy.routing.preference import Preference
 from proxy.store.preferences import DEFAULT, Preferences
 
@@ -35,6 +36,7 @@ class Console:
         thread: Aside | None = None,
         *,
         chosen: Callable[[str, Preference], None] = lambda *_: None,
+        pools: Pools | None = None,
     ) -> None:
         """`read` tells what a body asks at a door; what is large goes to the `thread`.
 
@@ -47,6 +49,7 @@ class Console:
         self._watch = watch
         self._try_again = try_again
         self._chosen = chosen
+        self._pools = pools
         self._changing = asyncio.Lock()
 
     def status(self) -> bytes:
@@ -132,6 +135,7 @@ class Console:
             self._sources.chooser,
             preference,
             self._sources.health(),
+            self._pools,
         )
 
     def _check_room(self, row_id: str) -> None:

@@ -17,6 +17,7 @@ from proxy.limits.health import Status
 from proxy.routing.ability import cannot
 from proxy.routing.candidates import Chooser, Plan, Preference
 from proxy.routing.operations import Operation, Operations
+from proxy.routing.pools import Pools
 from proxy.routing.remote_parts import remote_parts, replaced
 
 LONGEST_TEXT = 20_000
@@ -49,16 +50,18 @@ def explain(
     chooser: Chooser,
     preference: Preference,
     health: Sequence[Status],
+    pools: Pools | None = None,
 ) -> Json:
     """The plan of a neutral request, and what each provider that can do it would get."""
     operation = operations[type(request)]
     planned: dict[str, str] = {}
     try:
         plan = chooser.plan(request, preference)
+        plan = pools.arranged(plan, lambda: None) if pools else plan
     except ApiError as error:
         told: Json = {"candidates": [], "skipped": [], "goes_to": None, "why": error.message}
     else:
-        told = _plan(plan, health, operation.needs(request))
+        told = _plan(plan, health, operation.needs(request), pools.names if pools else {})
         candidates = (*plan.candidates, *(skip.candidate for skip in plan.skipped))
         planned = {candidate.provider: candidate.model for candidate in reversed(candidates)}
     return {
@@ -76,7 +79,9 @@ def explain(
     }
 
 
-def _plan(plan: Plan, health: Sequence[Status], needs: Mapping[str, str]) -> Json:
+def _plan(
+    plan: Plan, health: Sequence[Status], needs: Mapping[str, str], pools: Mapping[str, str]
+) -> Json:
     candidates = []
     goes_to: Candidate | None = None
     for candidate in plan.candidates:
@@ -90,6 +95,7 @@ def _plan(plan: Plan, health: Sequence[Status], needs: Mapping[str, str]) -> Jso
                 "state": pause.state if pause else "ready",
                 "reason": pause.reason if pause else None,
                 "ends_in_s": round(pause.ends_in_s) if pause else None,
+                **({"pool": pool} if (pool := pools.get(candidate.provider)) else {}),
             }
         )
     return {
@@ -104,11 +110,13 @@ def _plan(plan: Plan, health: Sequence[Status], needs: Mapping[str, str]) -> Jso
         ],
         "pinned": plan.pinned,
         "goes_to": goes_to and {"provider": goes_to.provider, "model": goes_to.model},
-        "why": _why(plan, goes_to, needs),
+        "why": _why(plan, goes_to, needs, pools),
     }
 
 
-def _why(plan: Plan, goes_to: Candidate | None, needs: Mapping[str, str]) -> str:
+def _why(
+    plan: Plan, goes_to: Candidate | None, needs: Mapping[str, str], pools: Mapping[str, str]
+) -> str:
     if goes_to is None:
         return "Every candidate is paused now: the request waits for the first that comes back."
     reasons = [f"{skip.candidate} {cannot(skip.param, needs)}" for skip in plan.skipped]
@@ -121,7 +129,9 @@ def _why(plan: Plan, goes_to: Candidate | None, needs: Mapping[str, str]) -> str
     unknown = f"Nobody knows the name {plan.unknown}, and " if plan.unknown else ""
     others = ", then ".join(str(candidate) for candidate in plan.candidates[1:])
     stand_in = f"; {others} would stand in." if others else "."
-    return f"{unknown}{goes_to} is first in the order{stand_in}"
+    pool = pools.get(goes_to.provider)
+    reason = f"is the least busy of {pool}" if pool else "is first in the order"
+    return f"{unknown}{goes_to} {reason}{stand_in}"
 
 
 def _native(operation: Operation[Any], adapter: Adapter, request: Any, model: str) -> Json:

@@ -51,7 +51,7 @@ class Presets:
 
 def health_of(settings: Settings, presets: Presets, keys: Keys, clocks: Clocks) -> Health:
     """The memory of what the providers told, held to the current preset."""
-    in_pools = {name for pool in pooled(settings.pools) for name in pool}
+    in_pools = {name for pool in pooled(settings.pools).values() for name in pool}
     most = {name: one.max_concurrent for name, one in settings.providers.items()}
     return Health(
         presets.limits(),

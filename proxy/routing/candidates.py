@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from msgspec.structs import replace
@@ -25,6 +26,7 @@ from proxy.routing.preference import Preference as Preference, unasked
 
 ANY_MODEL = "default"
 """The name by which a client says that any model will do."""
+NO_POOLS: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 class Chooser:
@@ -45,6 +47,7 @@ class Chooser:
         retired: Retired | None = None,
         cannot: Unable | None = None,
         operations: Operations = OPERATIONS,
+        pools: Mapping[str, Sequence[str]] = NO_POOLS,
     ) -> None:
         self._adapters = adapters
         self._has_told = has_told
@@ -58,11 +61,20 @@ class Chooser:
         ids = "|".join(map(re.escape, adapters))
         # Ids are in lower case. Whoever names a local one in any way wants no cloud to answer.
         self._pin = re.compile(rf"({ids})(?:([/:])(.*))?", re.ASCII | re.IGNORECASE | re.DOTALL)
+        self._pools = pools
+        joint = "|".join(map(re.escape, pools)) or "(?!)"
+        self._joint = re.compile(rf"({joint})(?:[/:](.*))?", re.ASCII | re.IGNORECASE | re.DOTALL)
         self._operations = operations
 
     def is_named(self, model: str) -> bool:
         """Whether the client's name for the model begins with a provider's, in whatever case."""
         return self._pin.fullmatch(model) is not None
+
+    def to_look_up(self, model: str) -> str | None:
+        """What of the client's name for the model is to be looked up in lists."""
+        if joint := self._in_pool(model):
+            return joint[2] or None
+        return None if self.is_named(model) else model
 
     def plan(self, request: Any, preference: Preference, *, fallback: bool | None = None) -> Plan:
         """The plan for a request. Raises ApiError 404, 400 unsupported_feature, or 503.
@@ -83,10 +95,10 @@ class Chooser:
         if operation.pin is not None and operation.model is not None:
             return self._fixed(operation.pin, operation.model, request.model, preference)
         plan = self._named(request.model, preference)
-        if fallback and plan.pinned:
-            pinned = plan.candidates[0]
-            others = self._others(self._order(preference), [pinned.provider], preference)
-            plan = Plan((pinned, *others))
+        if fallback and (plan.pinned or self._in_pool(request.model)):
+            named = plan.candidates
+            asked = [one.provider for one in named]
+            plan = Plan((*named, *self._others(self._order(preference), asked, preference)))
         if operation.model is not None:
             plan = self._doing(operation.model, plan, request.model, preference)
         plan = self._capable(plan, operation.needs(request))
@@ -110,6 +122,8 @@ class Chooser:
         ready = [name for name in own if self._may_join(name, preference)]
         if self.is_named(named):
             return Plan((self._named_of(own, named),), pinned=True)
+        if pool := self._of_pool(named, own.get):
+            return Plan(pool[:1], pinned=True)
         alias = alias_of(preference.aliases, named)
         known = [Candidate(name, alias[name]) for name in ready if name in alias]
         listing = self._listed(named)
@@ -136,6 +150,28 @@ class Chooser:
             raise self._unable([provider])
         self._must_be_configured(provider)
         return Candidate(provider, found[3] or own[provider])
+
+    def _in_pool(self, named: str) -> re.Match[str] | None:
+        """Where a name begins with a pool's."""
+        return self._joint.fullmatch(named) if self._pools else None
+
+    def _of_pool(self, named: str, model_for: Callable[[str], str | None]) -> tuple[Candidate, ...]:
+        """Those that a pool's name means: who has the model, else all of it; none if it is no
+        pool's. Raises ApiError 404, 400, or 503.
+        """
+        if (found := self._in_pool(named)) is None:
+            return ()
+        if found[2] == "":
+            raise model_not_found(named)
+        members = self._pools[found[1].lower()]
+        ready = [name for name in members if self._adapters[name].unconfigured is None]
+        if not ready:
+            self._must_be_configured(members[0])
+        models = {name: found[2] or model for name in ready if (model := model_for(name))}
+        if not models:
+            raise self._unable(members)
+        having = [name for name in self._listed(found[2] or "") if name in models]
+        return tuple(Candidate(name, models[name]) for name in having or models)
 
     def _unsure(self, named: str, untold: Sequence[str]) -> ApiError:
         """503: to answer with another model than is meant would be worse than not to answer."""
@@ -221,6 +257,8 @@ class Chooser:
             if one is not None:
                 self._must_be_configured(provider)
                 return Plan((one,), True)
+        if pool := self._of_pool(model, lambda name: self.model_of(name, preference)):
+            return Plan(pool)
         order = self._order(preference)
         if preference.aliases and (alias := alias_of(preference.aliases, model)):
             named_too = (n for n in alias if n in self._adapters and n not in self._unasked)
@@ -275,8 +313,8 @@ class Chooser:
 
     def names_model(self, model: str) -> bool:
         """Whether the client's name pins a model, and not a provider alone."""
-        pin = self._pin.fullmatch(model)
-        return pin is not None and bool(pin[3])
+        pin, joint = self._pin.fullmatch(model), self._in_pool(model)
+        return bool(pin and pin[3]) or bool(joint and joint[2])
 
     def _order(self, preference: Preference) -> list[str]:
         """Preferred, then fallback, without those that are not set up. Raises ApiError 503."""

@@ -44,6 +44,7 @@ class Routing(NamedTuple):
 
     operations: Operations
     chooser: Chooser
+    pools: Pools | None
     router: Router
 
 
@@ -78,8 +79,10 @@ def routing_of(
         retired=retired,
         cannot=Unable(clocks.clock),
         operations=operations,
+        pools=pooled(settings.pools),
     )
     sessions = Sessions(clocks.clock, on=settings.sticky)
+    pools = _pools(settings, adapters, models, health, sessions)
     router = Router(
         adapters,
         chooser,
@@ -98,10 +101,10 @@ def routing_of(
         patience=patience_of(adapters),
         sessions=sessions,
         keys=keys,
-        pools=_pools(settings, adapters, models, health, sessions),
+        pools=pools,
         loading=loading,
     )
-    return Routing(operations, chooser, router)
+    return Routing(operations, chooser, pools, router)
 
 
 def _embedding_model(settings: Settings, adapters: Mapping[str, Adapter]) -> str:

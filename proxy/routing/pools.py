@@ -18,21 +18,23 @@ from proxy.routing.sessions import MAX_TALKS, Sessions, Talk
 
 
 class Pools:
-    """Which providers stand together, by each of their names (`of`, empty where none do).
+    """Which providers stand together, by each of their names (`of`), and under which `names`.
 
-    `listed` tells which providers have a model, `busy` how many calls one has at work.
+    `pools` are the providers by the name of each pool. `listed` tells which providers have a model,
+    `busy` how many calls one has at work.
     """
 
     def __init__(
         self,
-        pools: Sequence[Sequence[str]],
+        pools: Mapping[str, Sequence[str]],
         adapters: Mapping[str, Adapter],
         *,
         listed: Callable[[str], Sequence[str]],
         busy: Callable[[str], int],
         sessions: Sessions,
     ) -> None:
-        self.of: Mapping[str, Sequence[str]] = {name: pool for pool in pools for name in pool}
+        self.of = {one: pool for pool in pools.values() for one in pool}
+        self.names = {one: name for name, pool in pools.items() for one in pool}
         self._adapters = adapters
         self._listed = listed
         self._busy = busy
@@ -50,9 +52,12 @@ class Pools:
         home = None if known is None or known.begins else self._homes.get(known.id)
         found: dict[Candidate, None] = {}
         for one in plan.candidates:
+            if one.provider not in self.of:
+                found[one] = None
+                continue
             group = list(dict.fromkeys((one, *self._others(one, plan.candidates, preference))))
             group.sort(key=lambda c: (c != home, self._busy(c.provider)))
-            found |= dict.fromkeys(group if one.provider in self.of else [one])
+            found |= dict.fromkeys(group)
         return replace(plan, candidates=tuple(found))
 
     def _others(

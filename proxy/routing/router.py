@@ -126,8 +126,9 @@ class Router:
         """
         self._budget.request()
         model = request.model
-        if not self._chooser.is_named(model) and model not in preference.aliases:
-            await self._know(model)
+        unknown = self._chooser.to_look_up(model)
+        if unknown is not None and model not in preference.aliases:
+            await self._know(unknown)
         operation = self._operations[type(request)]
         plan = self._plan(request, preference, fallback=fallback)
         if self._pools:

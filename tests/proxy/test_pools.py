@@ -37,7 +37,11 @@ class House(NamedTuple):
 
 @contextlib.contextmanager
 def house(
-    folder: Path, *, pools: tuple[str, ...] = ("home:desk+attic",), **more: str
+    folder: Path,
+    *,
+    pools: str = "home:desk+attic",
+    fallback: str = "desk,attic",
+    **more: str,
 ) -> Iterator[House]:
     with contextlib.ExitStack() as stack:
         desk, attic = OllamaFake().__enter__(), OllamaFake().__enter__()
@@ -55,8 +59,8 @@ def house(
         settings = Settings(
             providers=providers_of(environment),
             llm_provider="desk",
-            fallback=("desk", "attic"),
-            pools=pools,
+            fallback=fallback,  # type: ignore[arg-type] # as the environment has it
+            pools=pools,  # type: ignore[arg-type] # likewise
             database_url=f"sqlite:///{folder / 'data' / 'x.db'}",
             max_wait_s=5,
         )
@@ -119,7 +123,7 @@ def test_who_is_at_work_is_passed_over_for_who_is_not(tmp_path: Path) -> None:
 
 def test_what_a_host_cannot_take_goes_to_the_next_marked(tmp_path: Path) -> None:
     alone = {"DESK_MAX_CONCURRENT": "1"}
-    with house(tmp_path, pools=(), **alone) as at, ThreadPoolExecutor(1) as pool:
+    with house(tmp_path, pools="", **alone) as at, ThreadPoolExecutor(1) as pool:
         gate = Gate()
         at.desk.then(Fault(hold=gate))
         first = pool.submit(at.ask, "First.")
@@ -151,3 +155,42 @@ def test_a_key_that_may_not_ask_a_host_is_not_sent_there_by_its_pool(tmp_path: P
             gate.open()
             assert (second, by(first.result())) == ("desk", "desk")
         assert not is_asked(at.attic)
+
+
+def _asked_meanwhile(at: House, first: str, second: str) -> tuple[str, str]:
+    """Who answers `first`, and who `second` while that is at work at the desk."""
+    with ThreadPoolExecutor(1) as pool:
+        gate = Gate()
+        at.desk.then(Fault(hold=gate))
+        asking = pool.submit(at.ask, "First.", model=first)
+        at.desk.wait_until(is_asked)
+        then = by(at.ask("Second.", model=second))
+        gate.open()
+        return by(asking.result()), then
+
+
+def test_a_pool_can_be_named(tmp_path: Path) -> None:
+    """Of it whoever has the model answers, the least busy first, and nobody else does."""
+    with house(tmp_path, fallback="") as at:
+        assert _asked_meanwhile(at, "home/llama3.2", "HOME:llama3.2") == ("desk", "attic")
+        assert by(at.ask("Third.", model="home")) == "desk"
+        assert at.ask("Fourth.", model="home/").status_code == 404
+        for fake in (at.desk, at.attic):
+            ended(fake)
+        gone = at.ask("Fifth.", model="home/llama3.2")
+        assert gone.status_code == 503
+        assert gone.headers["x-pointsman-attempts"].count("desk") >= 1
+        assert "ollama" not in gone.headers["x-pointsman-attempts"]
+
+
+def test_the_order_of_rotation_can_set_hosts_side_by_side(tmp_path: Path) -> None:
+    for order, shared in (("desk+attic,ollama", "attic"), ("desk,attic,ollama", "desk")):
+        with house(tmp_path / order, pools="", fallback=order) as at:
+            assert _asked_meanwhile(at, "default", "default") == ("desk", shared)
+            explained = httpx.post(
+                f"{at.host.base_url}/admin/api/explain",
+                json={"model": "default", "messages": [{"role": "user", "content": "x"}]},
+            ).json()["plan"]
+            pools = [one.get("pool") for one in explained["candidates"]]
+            assert pools == (["desk+attic"] * 2 + [None] if "+" in order else [None] * 3)
+            assert ("least busy of desk+attic" in explained["why"]) == ("+" in order)
