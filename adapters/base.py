@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from adapters.upstream import Upstream
 
 
+MAX_TEXTS = 100
+"""Of which vectors are made in one call: more is split before an adapter is asked."""
 TOOLS = "tools."
 """In `extensions`, before the kind of a tool that the provider runs, or else leaves out."""
 SEARCH = TOOLS + "web_search"
@@ -143,6 +145,7 @@ class Capabilities(Struct, frozen=True):
     handed on to a cloud.
     `image_types` are the media types of pictures that it surely takes, None where that is unknown;
     `tries_images` tells whether it may take others.
+    `texts_at_once` is of how many texts one call makes vectors.
     `n` tells whether several choices can be had in one plain call, `n_stream` in one stream.
     """
 
@@ -161,6 +164,7 @@ class Capabilities(Struct, frozen=True):
     logprobs: bool = True
     thinking: bool = True
     context: int | None = None
+    texts_at_once: int = MAX_TEXTS
 
 
 @dataclass(frozen=True, slots=True)

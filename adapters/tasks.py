@@ -11,10 +11,7 @@ from typing import Any, Protocol, final, runtime_checkable
 
 from msgspec import Struct
 
-from adapters.base import ChatRequest, Json, NativeCall
-
-MAX_TEXTS = 100
-"""In one call: more is split before an adapter is asked."""
+from adapters.base import MAX_TEXTS as MAX_TEXTS, ChatRequest, Json, NativeCall
 
 
 class EmbeddingRequest(Struct, frozen=True):
@@ -71,7 +68,7 @@ class Embeds(Protocol):
         """The call that `request` becomes; pure. Raises AdapterError for what it cannot become."""
 
     def embed(self, request: EmbeddingRequest) -> AsyncGenerator[list[Any], None]:
-        """Events with one `Vectors` among them, for no more than `MAX_TEXTS` texts."""
+        """Events with one `Vectors` among them, for no more texts than it takes at once."""
 
 
 class TranscriptionRequest(Struct, frozen=True):

@@ -34,6 +34,12 @@ from adapters.base import (
 from adapters.bedrock.amend import ANSWER_TOOL, AS_TOOL, amended, in_words
 from adapters.bedrock.answer import ConverseAnswer
 from adapters.bedrock.content import IMAGES
+from adapters.bedrock.embeddings import (
+    MODEL,
+    EmbeddingAnswer,
+    texts_at_once,
+    to_native_embedding,
+)
 from adapters.bedrock.errors import bad_response, refusal
 from adapters.bedrock.hosts import control_of, endpoint
 from adapters.bedrock.models import FOUNDATION, PROFILES, models_of
@@ -45,6 +51,7 @@ from adapters.bounds import items
 from adapters.broken import HTTPX_ERRORS, transport_error
 from adapters.ceiling import Ceilings
 from adapters.native import exchange
+from adapters.tasks import EmbeddingRequest
 from adapters.upstream import Target, Upstream, timeouts
 
 RUNTIME = "bedrock-runtime"
@@ -62,6 +69,7 @@ class BedrockAdapter:
 
     local = False
     last_resort: ClassVar[bool] = False
+    embedding_model = MODEL
     Settings: ClassVar[type[ProviderSettings]] = BedrockSettings
 
     def __init__(self, settings: BedrockSettings, upstream: Upstream, memory: Memory) -> None:
@@ -92,7 +100,12 @@ class BedrockAdapter:
         return Signature(self._own)
 
     def capabilities(self, model: str) -> Capabilities:
-        return Capabilities(image_types=frozenset(IMAGES), tries_images=False, logprobs=False)
+        return Capabilities(
+            image_types=frozenset(IMAGES),
+            tries_images=False,
+            logprobs=False,
+            texts_at_once=texts_at_once(model),
+        )
 
     def to_native(self, request: ChatRequest) -> NativeCall:
         call = to_native(request, self.settings, self._memory)
@@ -146,6 +159,15 @@ class BedrockAdapter:
             secret=self._secret,
         )
         return exchange(partial(self._aimed, call.path), call, answer, self._ceilings)
+
+    def to_native_embedding(self, request: EmbeddingRequest) -> NativeCall:
+        return to_native_embedding(request)
+
+    def embed(self, request: EmbeddingRequest) -> AsyncGenerator[list[Any], None]:
+        call = self.to_native_embedding(request)
+        return exchange(
+            partial(self._aimed, call.path), call, EmbeddingAnswer(request, self._refused)
+        )
 
     async def _aimed(self, path: str) -> Target:
         url = httpx.URL(await self._base() + path)

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from adapters.base import Adapter, AdapterError, Capabilities, NativeCall, Usage, Warn
-from adapters.tasks import MAX_TEXTS, EmbeddingRequest, Embeds, Vectors
+from adapters.tasks import EmbeddingRequest, Embeds, Vectors
 from proxy.routing.pin import Pin
 from proxy.routing.several import together
 from proxy.routing.single import Single
@@ -37,10 +37,10 @@ class Embeddings(Single[EmbeddingRequest]):
         return math.ceil(sum(map(len, request.texts)) / 4), 0
 
     def may_take_more(self, request: EmbeddingRequest) -> bool:
-        return len(request.texts) > MAX_TEXTS
+        return len(request.texts) > 1
 
     def calls(self, request: EmbeddingRequest, can: Capabilities) -> int:
-        return math.ceil(len(request.texts) / MAX_TEXTS)
+        return math.ceil(len(request.texts) / can.texts_at_once)
 
     def native(self, adapter: Adapter, request: EmbeddingRequest) -> NativeCall:
         return _able(adapter).to_native_embedding(request)
@@ -56,7 +56,8 @@ class Embeddings(Single[EmbeddingRequest]):
     ) -> AsyncGenerator[list[Any], None]:
         """All vectors at once, in their order: one call that fails makes the whole fail."""
         texts, able = request.texts, _able(adapter)
-        shares = (texts[begin : begin + MAX_TEXTS] for begin in range(0, len(texts), MAX_TEXTS))
+        most = adapter.capabilities(request.model).texts_at_once
+        shares = (texts[begin : begin + most] for begin in range(0, len(texts), most))
         asks = [partial(able.embed, replace(request, texts=share)) for share in shares]
         answers = await together(asks, spent, one_first=one_first)
         usage = [event for answer in answers for event in answer if type(event) is Usage]

@@ -1,4 +1,4 @@
-"""Bedrock's Converse, ConverseStream and its lists of models on loopback.
+"""Bedrock's Converse, ConverseStream, InvokeModel and its lists of models on loopback.
 
 As strict as its service model; some models lack what real ones of their kind lack, too.
 """
@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+from tests.fakes.bedrock_embed import COHERE, COHERE_4, TITAN, invoke
 from tests.fakes.bedrock_rules import check_body, check_who, refuse
 from tests.fakes.bedrock_wire import event
 from tests.fakes.model import Json, Result, Said, Seen, say, tokens
@@ -23,11 +24,13 @@ MODELS: dict[str, str] = {
     "amazon.nova-lite-v1:0": "Amazon",
     "anthropic.claude-sonnet-4-5-20250929-v1:0": "Anthropic",
     PLAIN_MODEL: "Meta",
-    "amazon.titan-embed-text-v2:0": "Amazon",
+    TITAN: "Amazon",
+    COHERE: "Cohere",
+    COHERE_4: "Cohere",
 }
 CLAUDE = "anthropic.claude-sonnet-4-5-20250929-v1:0"
 PROFILE = f"eu.{CLAUDE}"
-ON_DEMAND = ("amazon.nova-lite-v1:0", PLAIN_MODEL, "amazon.titan-embed-text-v2:0")
+ON_DEMAND = ("amazon.nova-lite-v1:0", PLAIN_MODEL, TITAN, COHERE, COHERE_4)
 ASKED = (*ON_DEMAND[:2], PROFILE, ARN)
 
 
@@ -47,6 +50,8 @@ class BedrockFake(FakeServer):
                 return converse("/".join(model), request, streams=False)
             case "POST", ["model", *model, "converse-stream"]:
                 return converse("/".join(model), request, streams=True)
+            case "POST", ["model", *model, "invoke"]:
+                return invoke("/".join(model), request)
         raise refuse("ResourceNotFoundException", "UnknownOperationException")
 
 

@@ -17,6 +17,7 @@ from proxy.providers import providers_of
 from proxy.settings import Settings
 from tests.fakes import GROQ_KEY, BedrockFake, Fault, GroqFake
 from tests.fakes.bedrock import ARN, CLAUDE, PLAIN_MODEL, PROFILE
+from tests.fakes.bedrock_embed import COHERE, COHERE_4, TITAN
 from tests.fakes.bedrock_rules import ACCESS_KEY, KEY, REGION, SECRET_KEY
 from tests.fakes.bedrock_wire import event, thrown
 from tests.fakes.server import Answer, json_answer
@@ -84,6 +85,30 @@ def client_of(host: Host) -> openai.OpenAI:
 
 def asked(text: Any) -> list[Any]:
     return [{"role": "user", "content": text}]
+
+
+@both
+def test_vectors_are_made(house: tuple[Host, GroqFake, BedrockFake]) -> None:
+    """By Titan text after text, by Cohere 96 at once; as many calls as that takes are counted."""
+    host, _, bedrock = house
+    some = [f"Text {i}." for i in range(100)]
+    with client_of(host) as client:
+        for model, texts, calls in (
+            (TITAN, some[:3], 3),
+            (COHERE, some, 2),
+            (COHERE_4, some, 2),
+        ):
+            before = len(bedrock.requests)
+            found = client.embeddings.create(
+                model=f"bedrock/{model}", input=texts, encoding_format="float"
+            )
+            assert len({tuple(one.embedding) for one in found.data}) == len(texts)
+            assert found.usage.prompt_tokens >= len(texts)
+            assert len(bedrock.requests) - before == calls
+        small = client.embeddings.create(model=f"bedrock/{TITAN}", input="x", dimensions=256)
+        assert len(small.data[0].embedding) == 256
+        with pytest.raises(openai.BadRequestError, match="vectors"):
+            client.embeddings.create(model=f"bedrock/{NOVA}", input="x")
 
 
 @both
