@@ -62,7 +62,7 @@ def pointsman(upstream: str, folder: Path, **env: str) -> System:
     """As it comes, usage recorded; limits are on, but high enough to let everything through."""
     return System(
         "pointsman",
-        {name: f"{name}/m" for name in ("groq", "gemini", "ollama")},
+        {name: f"{name}/m" for name in ("groq", "gemini", "ollama", "other")},
         (str(Path(sys.executable).with_name("pointsman")), "--port", "{port}"),
         {
             "GROQ_API_KEY": "gsk_benchmark",
@@ -72,6 +72,9 @@ def pointsman(upstream: str, folder: Path, **env: str) -> System:
             "GEMINI_BASE_URL": upstream,
             "GEMINI_RATE_LIMIT_REQUESTS_PER_MINUTE": MUCH,
             "OLLAMA_HOST": upstream,
+            "POINTSMAN_PROVIDERS": "other",
+            "OTHER_KIND": "openai",
+            "OTHER_BASE_URL": f"{upstream}/v1",
             "POINTSMAN_DATABASE_URL": f"sqlite:///{folder / 'pointsman.db'}",
             **env,
         },

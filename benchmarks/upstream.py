@@ -199,7 +199,8 @@ class Connection(asyncio.Protocol):
         elif b"/api/" in path:
             self.whole(self.manner.models["ollama"])
         else:
-            self.whole(self.manner.models["groq" if b"openai" in path else "gemini"])
+            is_openais = b"openai" in path or b"/v1/" in path
+            self.whole(self.manner.models["groq" if is_openais else "gemini"])
 
     def answer(self, path: bytes, body: bytes) -> None:
         loop = asyncio.get_running_loop()

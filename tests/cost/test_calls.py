@@ -6,6 +6,7 @@ Where more is meant: `uv run python -m tests.cost --update`, and say in `docs/pe
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,14 @@ def test_it_takes_no_more_calls_than_before(provider: str, what: str, figures: F
     name = f"{provider} {what}"
     before = recorded()[name]
     assert figures[name] <= before * GROWTH, "python -m tests.cost --update, if that is meant"
+
+
+def test_any_server_that_speaks_as_openai_does_takes_no_more_than_groq(
+    figures: Figures, tmp_path: Path
+) -> None:
+    alike = replace(DIALECTS["groq"], name="openai")
+    for what, calls in asyncio.run(count(alike, tmp_path)).items():
+        assert calls <= 1.03 * figures[f"groq {what}"], what
 
 
 @pytest.mark.parametrize("talk", [TALKS[name] for name in OTHERS], ids=OTHERS)
