@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
 from adapters.base import Adapter, Capabilities
 from proxy.candidate import Candidate
-from proxy.errors import ApiError, bad_request, model_not_found
+from proxy.errors import ApiError, model_not_found
 from proxy.limits.retired import Retired
 from proxy.limits.unable import Unable
 from proxy.routing.ability import cannot
 from proxy.routing.aliases import alias_of
 from proxy.routing.demands import demands
 from proxy.routing.home import at_home
+from proxy.routing.joint import NO_POOLS, Joint
+from proxy.routing.lacking import must_be_configured, unable
 from proxy.routing.narrow import permitted
 from proxy.routing.operations import OPERATIONS, Operations
 from proxy.routing.pin import Pin
@@ -26,7 +27,6 @@ from proxy.routing.preference import Preference as Preference, unasked
 
 ANY_MODEL = "default"
 """The name by which a client says that any model will do."""
-NO_POOLS: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 class Chooser:
@@ -61,9 +61,7 @@ class Chooser:
         ids = "|".join(map(re.escape, adapters))
         # Ids are in lower case. Whoever names a local one in any way wants no cloud to answer.
         self._pin = re.compile(rf"({ids})(?:([/:])(.*))?", re.ASCII | re.IGNORECASE | re.DOTALL)
-        self._pools = pools
-        joint = "|".join(map(re.escape, pools)) or "(?!)"
-        self._joint = re.compile(rf"({joint})(?:[/:](.*))?", re.ASCII | re.IGNORECASE | re.DOTALL)
+        self._joint = Joint(pools, adapters)
         self._operations = operations
 
     def is_named(self, model: str) -> bool:
@@ -72,7 +70,7 @@ class Chooser:
 
     def to_look_up(self, model: str) -> str | None:
         """What of the client's name for the model is to be looked up in lists."""
-        if joint := self._in_pool(model):
+        if joint := self._joint.found(model):
             return joint[2] or None
         return None if self.is_named(model) else model
 
@@ -95,7 +93,7 @@ class Chooser:
         if operation.pin is not None and operation.model is not None:
             return self._fixed(operation.pin, operation.model, request.model, preference)
         plan = self._named(request.model, preference)
-        if fallback and (plan.pinned or self._in_pool(request.model)):
+        if fallback and (plan.pinned or self._joint.found(request.model)):
             named = plan.candidates
             asked = [one.provider for one in named]
             plan = Plan((*named, *self._others(self._order(preference), asked, preference)))
@@ -122,7 +120,7 @@ class Chooser:
         ready = [name for name in own if self._may_join(name, preference)]
         if self.is_named(named):
             return Plan((self._named_of(own, named),), pinned=True)
-        if pool := self._of_pool(named, own.get):
+        if pool := self._joint.members(named, own.get, self._listed):
             return Plan(pool[:1], pinned=True)
         alias = alias_of(preference.aliases, named)
         known = [Candidate(name, alias[name]) for name in ready if name in alias]
@@ -133,7 +131,7 @@ class Chooser:
         # Who wants a key has been set up by the user; a local one may not even be there.
         ready.sort(key=lambda name: self._adapters[name].settings.api_key is None)
         if not (pinned := pin.name or next((name for name in ready if own[name]), "")):
-            raise self._unable(self._adapters)
+            raise unable(self._adapters.values())
         untold = [name for name in ready if not self._has_told(name)]
         if untold and not pin.stands_for.fullmatch(named) and not pinned.endswith(f"/{named}"):
             raise self._unsure(named, untold)
@@ -147,31 +145,9 @@ class Chooser:
             raise model_not_found(named)
         provider = found[1].lower()
         if not (found[3] or own.get(provider)) or provider not in own:
-            raise self._unable([provider])
-        self._must_be_configured(provider)
+            raise unable([self._adapters[provider]])
+        must_be_configured(self._adapters[provider])
         return Candidate(provider, found[3] or own[provider])
-
-    def _in_pool(self, named: str) -> re.Match[str] | None:
-        """Where a name begins with a pool's."""
-        return self._joint.fullmatch(named) if self._pools else None
-
-    def _of_pool(self, named: str, model_for: Callable[[str], str | None]) -> tuple[Candidate, ...]:
-        """Those that a pool's name means: who has the model, else all of it; none if it is no
-        pool's. Raises ApiError 404, 400, or 503.
-        """
-        if (found := self._in_pool(named)) is None:
-            return ()
-        if found[2] == "":
-            raise model_not_found(named)
-        members = self._pools[found[1].lower()]
-        ready = [name for name in members if self._adapters[name].unconfigured is None]
-        if not ready:
-            self._must_be_configured(members[0])
-        models = {name: found[2] or model for name in ready if (model := model_for(name))}
-        if not models:
-            raise self._unable(members)
-        having = [name for name in self._listed(found[2] or "") if name in models]
-        return tuple(Candidate(name, models[name]) for name in having or models)
 
     def _unsure(self, named: str, untold: Sequence[str]) -> ApiError:
         """503: to answer with another model than is meant would be worse than not to answer."""
@@ -185,12 +161,6 @@ class Chooser:
             param="model",
             retry_after_s=2.0,
             should_retry=True,
-        )
-
-    def _unable(self, providers: Iterable[str]) -> ApiError:
-        who = ", ".join(self._adapters[name].title for name in providers)
-        return bad_request(
-            f"{who} cannot do what this endpoint is for.", code="unsupported_feature", param="model"
         )
 
     def _doing(
@@ -213,7 +183,7 @@ class Chooser:
             if model is not None and one.model:
                 found.append(one)
         if not found:
-            raise self._unable(one.provider for one in plan.candidates)
+            raise unable(self._adapters[one.provider] for one in plan.candidates)
         return replace(plan, candidates=tuple(found))
 
     def _may_join(self, name: str, preference: Preference) -> bool:
@@ -255,9 +225,11 @@ class Chooser:
             own = Candidate(provider, rest or self.model_of(provider, preference))
             one = self._pinned(provider, rest, preference) if separator == "/" else own
             if one is not None:
-                self._must_be_configured(provider)
+                must_be_configured(self._adapters[provider])
                 return Plan((one,), True)
-        if pool := self._of_pool(model, lambda name: self.model_of(name, preference)):
+        if pool := self._joint.members(
+            model, lambda name: self.model_of(name, preference), self._listed
+        ):
             return Plan(pool)
         order = self._order(preference)
         if preference.aliases and (alias := alias_of(preference.aliases, model)):
@@ -313,7 +285,7 @@ class Chooser:
 
     def names_model(self, model: str) -> bool:
         """Whether the client's name pins a model, and not a provider alone."""
-        pin, joint = self._pin.fullmatch(model), self._in_pool(model)
+        pin, joint = self._pin.fullmatch(model), self._joint.found(model)
         return bool(pin and pin[3]) or bool(joint and joint[2])
 
     def _order(self, preference: Preference) -> list[str]:
@@ -355,18 +327,6 @@ class Chooser:
             return ""
         reason = f"{adapter.title} is chosen, but not set up: {adapter.unconfigured}."
         return f"{reason} To do: {adapter.setup}. "
-
-    def _must_be_configured(self, provider: str) -> None:
-        reason = self._adapters[provider].unconfigured
-        if reason:
-            raise ApiError(
-                503,
-                f"{self._adapters[provider].title} is not set up: {reason}.",
-                type_="service_unavailable_error",
-                code="no_provider_available",
-                provider=provider,
-                should_retry=False,
-            )
 
     def _capable(self, plan: Plan, needs: Mapping[str, str]) -> Plan:
         if not needs:

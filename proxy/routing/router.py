@@ -126,9 +126,8 @@ class Router:
         """
         self._budget.request()
         model = request.model
-        unknown = self._chooser.to_look_up(model)
-        if unknown is not None and model not in preference.aliases:
-            await self._know(unknown)
+        if (name := self._chooser.to_look_up(model)) and model not in preference.aliases:
+            await self._know(name)
         operation = self._operations[type(request)]
         plan = self._plan(request, preference, fallback=fallback)
         if self._pools:
