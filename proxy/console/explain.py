@@ -57,7 +57,7 @@ def explain(
     planned: dict[str, str] = {}
     try:
         plan = chooser.plan(request, preference)
-        plan = pools.arranged(plan, lambda: None) if pools else plan
+        plan = pools.arranged(plan, lambda: None, preference) if pools else plan
     except ApiError as error:
         told: Json = {"candidates": [], "skipped": [], "goes_to": None, "why": error.message}
     else:
