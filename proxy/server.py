@@ -26,7 +26,6 @@ from proxy.log import configure
 from proxy.redact import Redactor
 from proxy.settings import Settings, SettingsError, own_folder
 
-DRAIN_S = 60.0
 LAST_WORDS_S = 0.5
 """What those that are cut short have for saying so; a second signal ends all within a second."""
 CHECK_S = 1.0
@@ -65,7 +64,6 @@ class Server(uvicorn.Server):
         self,
         settings: Settings,
         *,
-        drain_s: float = DRAIN_S,
         clocks: Clocks | None = None,
         parent: int | None = None,
         says: bool = True,
@@ -85,7 +83,8 @@ class Server(uvicorn.Server):
         )
         self.parts: Parts = app.state.parts
         self.reason: str | None = None
-        self._drain_s = drain_s
+        self._pause_s = settings.drain_pause_s
+        self._drain_s = settings.drain_s
         self._parent = parent
         self._says = says
         self.max_connections = MAX_OPEN_FILES
@@ -97,7 +96,7 @@ class Server(uvicorn.Server):
         if self._told.is_set():
             self._hurried.set()
         self.should_exit = True
-        self.parts.life.stage = Stage.DRAINING
+        self.parts.life.stage = Stage.LEAVING if self._pause_s else Stage.DRAINING
         self._told.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -116,8 +115,10 @@ class Server(uvicorn.Server):
             threading.Thread(target=_say, args=(text,), name="banner", daemon=True).start()
 
     async def main_loop(self) -> None:
-        """Until told to end."""
+        """Until told to end; then on for so long as balancers need to see that it is not ready."""
         await self._told.wait()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._hurried.wait(), self._pause_s)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let what is at work finish, cut short what does not, and close everything in order."""

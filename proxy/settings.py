@@ -74,6 +74,8 @@ class Settings(BaseSettings):
     shared_url: SecretStr = SecretStr("")
     max_wait_s: float = Field(default=10, ge=0, le=3600)
     deadline_s: float = Field(default=300, gt=0, le=86400)
+    drain_s: float = Field(default=60, ge=0, le=86400)
+    drain_pause_s: float = Field(default=0, ge=0, le=3600)
     keepalive_s: float = Field(default=10, ge=0, le=3600)
     sticky: bool = True
     compact: bool = False

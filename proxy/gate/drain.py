@@ -7,10 +7,13 @@ from enum import Enum, auto
 
 
 class Stage(Enum):
-    """STARTING, READY, DRAINING (no new work, what runs may end), OVER (nothing may go on)."""
+    """STARTING, READY, LEAVING (new work is done, but should go elsewhere), DRAINING (no new work,
+    what runs may end), OVER (nothing may go on).
+    """
 
     STARTING = auto()
     READY = auto()
+    LEAVING = auto()
     DRAINING = auto()
     OVER = auto()
 

@@ -64,6 +64,8 @@ OWN: list[tuple[str, str, str, Any]] = [
     ("POINTSMAN_SHARED_URL", "valkey://db", "shared_url", SecretStr("valkey://db")),
     ("POINTSMAN_MAX_WAIT_S", "2.5", "max_wait_s", 2.5),
     ("POINTSMAN_DEADLINE_S", "60", "deadline_s", 60),
+    ("POINTSMAN_DRAIN_S", "300", "drain_s", 300),
+    ("POINTSMAN_DRAIN_PAUSE_S", "5", "drain_pause_s", 5),
     ("POINTSMAN_KEEPALIVE_S", "0", "keepalive_s", 0),
     ("POINTSMAN_EMBEDDING_MODEL", "gemini/e", "embedding_model", "gemini/e"),
     ("POINTSMAN_COMPACT", "on", "compact", True),

@@ -108,6 +108,7 @@ def settings_for(fakes: Fakes, folder: Path, **given: Any) -> Settings:
             "max_wait_s": 0,
             "database_url": f"sqlite:///{folder / 'pointsman.db'}",
             "rate_preset": "off",
+            "drain_s": 5.0,
             **given,
         },
     )
@@ -121,12 +122,11 @@ class Threaded(Server):
         settings: Settings,
         *,
         parser: str = "",
-        drain_s: float = 5.0,
         clocks: Clocks | None = None,
     ) -> None:
         # Between two attempts nothing needs to be waited for here.
         clocks = clocks or Clocks(sleep=lambda _: asyncio.sleep(0))
-        super().__init__(settings, drain_s=drain_s, clocks=clocks)
+        super().__init__(settings, clocks=clocks)
         if parser:
             self.config = uvicorn.Config(
                 self.config.app, http=parser, ws="none", log_config=None, access_log=False
@@ -154,10 +154,10 @@ class Threaded(Server):
 
 
 @contextlib.contextmanager
-def serving(settings: Settings, **given: Any) -> Iterator[Threaded]:
+def serving(settings: Settings, *, port: int = 0, **given: Any) -> Iterator[Threaded]:
     """A server in a thread of its own."""
     server = Threaded(settings, **given)
-    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    listener = socket.create_server(("127.0.0.1", port), backlog=1024)
     server.port = listener.getsockname()[1]
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

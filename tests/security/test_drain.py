@@ -130,7 +130,7 @@ def test_a_second_signal_ends_it_with_an_error_for_everyone(
 def test_what_does_not_end_in_time_is_told_so(fakes: Fakes, tmp_path: Path, wait: Wait) -> None:
     fakes.groq.then(Fault(hold_at=(1500, Gate())), Fault(hold=Gate()))
     with (
-        serving(settings_for(fakes, tmp_path), drain_s=0.2) as server,
+        serving(settings_for(fakes, tmp_path, drain_s=0.2)) as server,
         asked(server.port, STREAM) as (stream,),
     ):
         wait(lambda: fakes.chats == 1)
@@ -193,3 +193,13 @@ def test_every_door_answers_what_was_asked_before_the_signal(
             assert (path, reply.status) == (path, 200)
             assert b"said" in reply.body and b"Hello" in reply.body
     assert one.exit_code() == 0
+
+
+def test_balancers_see_that_it_leaves_before_it_refuses_anybody(
+    fakes: Fakes, tmp_path: Path, wait: Wait
+) -> None:
+    with serving(settings_for(fakes, tmp_path, drain_pause_s=600)) as server:
+        server.tell()
+        wait(lambda: ask(server.port, request("GET", "/health/ready")).status == 503)
+        assert {ask(server.port, data).status for data in (CALL, STREAM)} == {200}
+        server.tell()  # once more: at once
