@@ -97,10 +97,11 @@ class Database:
         """Forget those that are gone and write the others; what another process says stays."""
         self.write(partial(setbacks.save, fresh=fresh, gone=gone))
 
-    def append(self, rows: Sequence[Columns]) -> None:
-        """Write rows of the usage log, and forget the oldest."""
+    def append(self, rows: Sequence[Columns], *, is_again: bool = False) -> None:
+        """Write rows of the usage log, and forget the oldest; `is_again` may have been written."""
+        work = request_log.append_once if is_again else request_log.append
         # A second of the log is nothing that every commit should wait for the disk.
-        self.write(partial(request_log.append, fresh=rows), durable=False)
+        self.write(partial(work, fresh=rows), durable=False)
 
     def save_verdict(self, verdict: Sequence[tuple[Candidate, bool]]) -> None:
         """Write whose answer was the best, and forget the oldest."""

@@ -17,6 +17,7 @@ FORGET_OLD = (
 FORGET_FIRST = (
     "DELETE FROM requests WHERE id IN (SELECT id FROM requests ORDER BY id LIMIT :excess)"
 )
+IS_THERE = "SELECT 1 FROM requests WHERE at_ms = :at_ms AND request_id = :id LIMIT 1"
 
 MAX_ROWS = 100_000
 DAY_MS = 86_400_000
@@ -31,6 +32,13 @@ def append(tables: Tables, fresh: Sequence[Columns]) -> None:
     tables.run(FORGET_OLD, _too_old(max(row["at_ms"] for row in fresh)))
     [[count]] = tables.rows(COUNT)
     tables.run(FORGET_FIRST, {"excess": max(0, min(count - MAX_ROWS, STEP))})
+
+
+def append_once(tables: Tables, fresh: Sequence[Columns]) -> None:
+    """Write rows that go in one transaction, unless they are there."""
+    first = {"at_ms": fresh[0]["at_ms"], "id": fresh[0]["request_id"]}
+    if not tables.rows(IS_THERE, first):
+        append(tables, fresh)
 
 
 def _too_old(now_ms: int) -> Columns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 CONNECT_TIMEOUT_S = 3
 PSYCOPG = ("postgresql://", "postgresql+psycopg")
+POOL: Mapping[str, int] = {"pool_size": 1, "max_overflow": 3}
+"""One thread uses one connection; a report beside it may take another."""
 NOTHING: Columns = {}
 
 
@@ -109,9 +111,11 @@ def _keys(tables: Tables) -> Sequence[Sequence[Any]]:
 
 
 def _opened(url: str) -> Engine:
-    given = {"connect_timeout": CONNECT_TIMEOUT_S} if url.startswith(PSYCOPG) else {}
+    given: dict[str, Any] = {}
+    if url.startswith(PSYCOPG):
+        given = {"connect_args": {"connect_timeout": CONNECT_TIMEOUT_S}, **POOL}
     try:
-        engine = create_engine(url, pool_pre_ping=True, connect_args=given)
+        engine = create_engine(url, pool_pre_ping=True, **given)
     except ArgumentError as error:
         raise StoreError("POINTSMAN_DATABASE_URL is not the URL of a database") from error
     if engine.dialect.name == "postgresql":

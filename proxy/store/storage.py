@@ -10,19 +10,22 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from adapters.memory import LruMemory
 from proxy.background import Background
 from proxy.candidate import Candidate
 from proxy.routing.candidates import Preference
-from proxy.store.base import NewerSchemaError, StoreError, Tables, named, sqlite_path
+from proxy.settings import SettingsError, own_folder
+from proxy.store.base import Columns, NewerSchemaError, StoreError, Tables, named, sqlite_path
 from proxy.store.database import Database
 from proxy.store.preferences import Preferences, StoredPreference
 from proxy.store.prices import Price, PriceList
 from proxy.store.rows import UsageQueue, UsageRow
 from proxy.store.setbacks import Cooldown, Setbacks
 from proxy.store.team_keys import TeamKey, TeamKeys
+from proxy.store.waiting import WaitingRows
 
 log = logging.getLogger("pointsman.store")
 
@@ -58,6 +61,9 @@ class Storage:
         self._setbacks = setbacks
         self.prices = prices or PriceList()
         self.usage = UsageQueue()
+        self._doubtful = 0
+        self._waiting = None if self._path else WaitingRows(lambda: own_folder() / "waiting")
+        self._may_wait = self._waiting is not None
         self._background = background or Background()
         self._saved_setbacks: frozenset[Cooldown] = frozenset()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
@@ -124,7 +130,8 @@ class Storage:
             try:
                 await self.flush()
             except StoreError as error:
-                log.warning("%s: the last second is lost", error)
+                if not await self._set_aside():
+                    log.warning("%s: the last second is lost", error)
             except Exception:
                 log.exception("saving failed inside the proxy: the last second is lost")
         self._thread.submit(self._database.close)
@@ -210,6 +217,9 @@ class Storage:
         await self._flush_setbacks()
         await self._flush_signatures()
         await self._flush_usage()
+        if self._waiting is not None and self._may_wait:
+            await self._do(partial(_write, self._waiting))
+            self._may_wait = False
         self.problem = None
 
     async def _flush_setbacks(self) -> None:
@@ -232,20 +242,49 @@ class Storage:
             raise
 
     async def _flush_usage(self) -> None:
-        while self.usage:
-            await self._do(self._append_batch)
+        """What is there now: under load there would always be another row."""
+        left = len(self.usage)
+        while left > 0 and self.usage:
+            left -= await self._do(self._append_batch)
 
-    def _append_batch(self, database: Database) -> None:
+    def _append_batch(self, database: Database) -> int:
         """All of it in the store's thread, since whoever waits for it may be cancelled."""
-        fresh = self.usage.oldest(MAX_BATCH)
+        fresh, is_again = self.usage.oldest(self._doubtful or MAX_BATCH), self._doubtful > 0
         if not fresh:
-            return
-        priced = [
-            (row, self.prices.price(row.provider, row.model, row.tokens, row.at)) for row in fresh
-        ]
-        database.append([row.columns(price) for row, price in priced])
-        self.usage.written(len(fresh))
+            return 0
+        priced = self._priced(fresh)
+        self._doubtful = len(fresh)  # until it is known: the answer to a commit may get lost
+        database.append([row.columns(price) for row, price in priced], is_again=is_again)
+        self._leave(priced)
+        return len(fresh)
+
+    def _leave(self, priced: Sequence[tuple[UsageRow, Price]]) -> None:
+        self._doubtful = 0
+        self.usage.written(len(priced))
         self.prices.count([(row.provider, price) for row, price in priced])
+
+    def _priced(self, rows: Sequence[UsageRow]) -> list[tuple[UsageRow, Price]]:
+        price = self.prices.price
+        return [(row, price(row.provider, row.model, row.tokens, row.at)) for row in rows]
+
+    async def _set_aside(self) -> bool:
+        """Keep in files what waits for a database server; whether nothing is in memory only."""
+        if self._waiting is None:
+            return False
+        try:
+            await self._in_thread(partial(self._move, self._waiting))
+        except (OSError, SettingsError) as error:
+            log.warning("usage is kept in memory alone: %s", error)
+        return not self.usage
+
+    def _move(self, waiting: WaitingRows) -> None:
+        while fresh := self.usage.oldest(self._doubtful or MAX_BATCH):
+            priced = self._priced(fresh)
+            rows = [row.columns(price) for row, price in priced]
+            self._may_wait = True
+            if not waiting.put(rows, alone=self._doubtful > 0):
+                return
+            self._leave(priced)
 
     async def _tick(self) -> None:
         while True:
@@ -259,7 +298,18 @@ class Storage:
             except StoreError as error:
                 if known is None:
                     log.warning("%s: nothing is saved until that is mended", error)
+                await self._set_aside()
             except Exception:
                 # Whatever it was, later changes have to be saved and seen.
                 log.exception("saving failed inside the proxy")
                 self.problem = "saving failed inside the proxy; its log has the details"
+
+
+def _write(waiting: WaitingRows, database: Database) -> None:
+    def put(rows: Sequence[Columns]) -> None:
+        database.append(rows, is_again=True)
+
+    try:
+        waiting.write(put)
+    except (OSError, SettingsError) as error:
+        log.warning("usage that waits in files is not written: %s", error)

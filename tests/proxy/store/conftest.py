@@ -25,3 +25,11 @@ def file(path: Path) -> str:
         database.save_signatures({"call_1": "signature"})
         database.append([usage_row().columns()])
     return url
+
+
+@pytest.fixture(autouse=True)
+def own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Nothing is put into the folder of who runs the tests."""
+    folder = tmp_path / "own"
+    monkeypatch.setattr("proxy.store.storage.own_folder", lambda: folder)
+    return folder
