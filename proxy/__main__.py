@@ -15,6 +15,7 @@ import click
 
 from proxy.command.commands import COMMANDS, EXIT_BAD_SETTING as EXIT_BAD_SETTING, Given, Stop
 from proxy.command.keys import keys
+from proxy.command.migrate_to import migrate_to
 from proxy.command.usage import usage
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.group(
-    commands=(*COMMANDS, usage, keys),
+    commands=(*COMMANDS, keys, migrate_to, usage),
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -15,7 +15,8 @@ def test_help_tells_each_command_in_a_whole_sentence() -> None:
     lines = run("--help").stdout.splitlines()
     told = {line.split()[0]: line for line in lines[lines.index("Commands:") + 1 :]}
 
-    assert list(told) == ["alias", "doctor", "env", "explain", "keys", "status", "usage", "use"]
+    names = ["alias", "doctor", "env", "explain", "keys", "migrate-to", "status", "usage", "use"]
+    assert list(told) == names
     assert all(line.endswith(".") and not line.endswith("...") for line in told.values())
 
 
