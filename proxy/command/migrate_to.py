@@ -11,7 +11,7 @@ from proxy.command.commands import Failed, Given, Stop, say
 @click.argument("url")
 @click.pass_obj
 def migrate_to(given: Given, url: str) -> None:
-    """Carry choices, usage and all else over to another database, which must be empty.
+    """Carry everything over to another, empty database.
 
     Such as: pointsman migrate-to postgresql+psycopg://user:password@host/name
     """

@@ -36,7 +36,8 @@ class ServerTables:
     def find(self, table: str, rest: str = "", values: Columns = NOTHING) -> list[dict[str, Any]]:
         """Whole rows of a table."""
         kinds = {column.name: column.type for column in TABLES.tables[table].columns}
-        query = text(f"SELECT * FROM {table} {rest}").columns(**kinds)  # noqa: S608 - names of our own
+        names = ", ".join(kinds)  # a newer version may have added others
+        query = text(f"SELECT {names} FROM {table} {rest}").columns(**kinds)  # noqa: S608 - names of our own
         found = self._connection.execute(query, dict(values)).mappings()
         return [{name: _in_utc(value) for name, value in row.items()} for row in found]
 

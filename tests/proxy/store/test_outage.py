@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from proxy.store.base import StoreError
+from proxy.store.base import NewerSchemaError, StoreError
 from proxy.store.server import Server
 from tests.proxy.store.kit import kept, opened, running, until
 from tests.proxy.store.postgres_kit import Cluster
@@ -101,3 +101,27 @@ async def test_an_answer_that_got_lost_after_the_commit_doubles_nothing(
         for number in range(3, 6):
             one.storage.usage.put(named(number))
     assert written(url) == [f"req-{number:04}" for number in range(6)]
+
+
+async def test_a_server_that_runs_goes_on_beside_a_newer_schema(cluster: Cluster, url: str) -> None:
+    async with running(url) as old:
+        await old.switch("far")
+        with cluster.connect(url.partition("@/")[2].partition("?")[0]) as newer:
+            for table in ("user_preferences", "requests", "signatures", "cooldowns"):
+                newer.execute(f"ALTER TABLE {table} ADD COLUMN tomorrow TEXT")  # type: ignore[arg-type]
+            newer.execute("UPDATE alembic_version SET version_num = '9999'")
+        await old.switch("near")
+        old.storage.usage.put(named(1))
+        old.signatures.put("call_1", "signature")
+        await old.storage.flush()
+        with cluster.connect(url.partition("@/")[2].partition("?")[0]) as newer:
+            newer.execute(
+                "UPDATE user_preferences SET default_llm_provider = 'far', updated_at = now()"
+            )
+            assert newer.execute("SELECT request_id FROM requests").fetchall() == [("req-0001",)]
+        await until(lambda: old.provider == "far")
+        assert old.storage.problem is None
+    late = kept(url)
+    with pytest.raises(NewerSchemaError, match="9999"):
+        await late.storage.open()
+    await late.storage.close()
