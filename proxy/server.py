@@ -15,7 +15,7 @@ from typing import cast
 import click
 import uvicorn
 
-from proxy.app import Parts, create_app
+from proxy.app import create_app
 from proxy.clocks import Clocks
 from proxy.command.banner import banner
 from proxy.doors import speller_of
@@ -23,6 +23,7 @@ from proxy.gate.crowd import make_room
 from proxy.gate.drain import Stage
 from proxy.gate.protocol import Protocol, speaking
 from proxy.log import configure
+from proxy.parts import Parts
 from proxy.redact import Redactor
 from proxy.settings import Settings, SettingsError, own_folder
 

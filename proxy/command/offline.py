@@ -10,8 +10,9 @@ from contextlib import asynccontextmanager, closing
 from typing import Self, TypeVar
 
 from adapters.base import Json
-from proxy.app import Parts, create_app, in_order
+from proxy.app import create_app, in_order
 from proxy.console.change import app_row_id, changed
+from proxy.parts import Parts
 from proxy.settings import Settings
 from proxy.store.base import NewerSchemaError, StoreError, Tables
 from proxy.store.database import Database

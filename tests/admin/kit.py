@@ -11,7 +11,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from proxy.app import Parts
+from proxy.parts import Parts
 from tests.proxy.kit import ScriptedAdapter, adapter_class
 from tests.proxy.serving import app_over
 

@@ -24,11 +24,12 @@ import uvicorn
 
 from adapters import REGISTRY, STANDING
 from adapters.base import ChatRequest, Event
-from proxy.app import Parts, create_app
+from proxy.app import create_app
 from proxy.clocks import Clocks
 from proxy.doors import speller_of
 from proxy.gate.protocol import speaking
 from proxy.limits.health import Status
+from proxy.parts import Parts
 from proxy.settings import Settings
 from tests.faults.dialects import DIALECTS
 from tests.faults.fake import TASK_NAME, Fake

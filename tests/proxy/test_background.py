@@ -12,10 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
-from proxy.app import Parts
 from proxy.background import Background
 from proxy.command.terminal import status_text
 from proxy.console.presets import Presets
+from proxy.parts import Parts
 from proxy.store.preferences import StoredPreference
 from proxy.store.storage import Storage
 from proxy.telemetry.alerts import Alerts

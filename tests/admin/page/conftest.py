@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from proxy.app import Parts, create_app
+from proxy.app import create_app
+from proxy.parts import Parts
 from proxy.settings import Settings
 from tests.admin.conftest import Open
 from tests.admin.page.kit import Fakes, Serve

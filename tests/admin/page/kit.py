@@ -13,7 +13,7 @@ from playwright.sync_api import Page
 
 from adapters import REGISTRY, STANDING
 from adapters.base import ProviderSettings
-from proxy.app import Parts
+from proxy.parts import Parts
 from tests.fakes import GEMINI_KEY, GROQ_KEY, Answer, Fault, GeminiFake, GroqFake, OllamaFake
 from tests.proxy.serving import Host
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from proxy.app import Parts
+from proxy.parts import Parts
 from tests.admin.conftest import Open
 from tests.admin.page.kit import Fakes, ask, card
 from tests.proxy.serving import Host

@@ -6,7 +6,7 @@ import httpx
 from playwright.sync_api import Page, expect
 from pydantic import SecretStr
 
-from proxy.app import Parts
+from proxy.parts import Parts
 from tests.admin.conftest import Open
 from tests.admin.page.kit import Serve
 from tests.proxy.serving import Host

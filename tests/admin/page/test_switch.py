@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from adapters.base import AdapterError, ErrorKind, Scope
-from proxy.app import Parts
 from proxy.candidate import Candidate
 from proxy.limits.ticket import Ticket
+from proxy.parts import Parts
 from tests.admin.conftest import Open
 from tests.admin.page.kit import Fakes, Serve, ask, card, radio, too_many
 from tests.proxy.serving import Host

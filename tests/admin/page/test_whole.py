@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 from pydantic import SecretStr
 
 from adapters import REGISTRY, STANDING
-from proxy.app import Parts
+from proxy.parts import Parts
 from tests.admin.conftest import Open
 from tests.admin.page.kit import Fakes, Serve, ask, card, radio, too_many
 from tests.proxy.serving import Host

@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from adapters import REGISTRY
-from proxy.app import Parts, create_app
+from proxy.app import create_app
+from proxy.parts import Parts
 from proxy.settings import Settings
 from tests.fakes import GROQ_KEY, Gate, GroqFake, OllamaFake
 from tests.fakes.server import FakeServer

@@ -1,0 +1,145 @@
+"""Everything but the HTTP side, made from the ground up."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from adapters.memory import LruMemory
+from adapters.upstream import Upstream
+from admin.auth import Gate, admin_token
+from proxy.background import Background
+from proxy.candidate import Candidate
+from proxy.clocks import Clocks
+from proxy.cluster.open import replica_of
+from proxy.console.kept import Kept
+from proxy.console.presets import Presets, health_of
+from proxy.console.status import Sources
+from proxy.console.watch import watch_of
+from proxy.doors.models.catalog import Catalog
+from proxy.doors.open import Doors, cache_of, service_of, turns_of
+from proxy.gate.drain import Life
+from proxy.gate.keys import Keys
+from proxy.gate.room import Admission
+from proxy.limits.retired import Retired
+from proxy.proof import Identity
+from proxy.redact import Redactor
+from proxy.routing.compact import Compacting
+from proxy.routing.counting import Counting
+from proxy.routing.loading import Loading
+from proxy.routing.open import keys_of, routing_of
+from proxy.routing.preference import Preference, built_in_models
+from proxy.settings import Settings
+from proxy.store.allowances import Allowances
+from proxy.store.preferences import preferences_of
+from proxy.store.prices import price_list_of
+from proxy.store.setbacks import Setbacks
+from proxy.store.storage import Storage
+from proxy.store.team_keys import TeamKeys
+from proxy.telemetry.alerts import alerts_of
+from proxy.telemetry.open import Monitors
+
+
+class Parts:
+    """All that there is. None of them knows of this list."""
+
+    def __init__(self, settings: Settings, upstream: Upstream, clocks: Clocks) -> None:
+        memory, redactor = LruMemory(), Redactor(settings.secrets())
+        self.settings, self.upstream = settings, upstream
+        self.keys = keys_of(settings, upstream, memory)
+        self.adapters = self.keys.adapters
+        self.background, self.life, self.admission = Background(), Life(), Admission()
+        self.preferences = preferences_of(settings, self.adapters)
+        self.presets = Presets(settings, self.adapters, self.preferences)
+        self.health = health_of(settings, self.presets, self.keys, clocks)
+        self.retired = Retired(built_in_models(self.adapters), wall=clocks.wall)
+        self.catalog = Catalog(self.adapters, tell=self.retired.listed, keys=self.keys)
+        self.loading = Loading(self.adapters, self.background, clocks.wall)
+        knowing = (self.catalog, self.health, self.retired, self.loading)
+        self.operations, self.chooser, self.pools, self.router = routing_of(
+            settings, self.keys, *knowing, redactor, clocks
+        )
+        self.setbacks = Setbacks(self.health, self.retired, self.keys)
+        saved = (self.preferences, memory, self.setbacks, price_list_of(self.adapters))
+        self.team = TeamKeys(Keys(settings.client_keys))
+        self.team.listen(lambda: self.preferences.allow(self.team.allowed()))
+        self.storage = Storage(settings.store_url, *saved, self.background, self.team)
+        self.allowances = Allowances(
+            self.team,
+            self.storage,
+            lambda request: sum(self.operations[type(request)].tokens(request)),
+            self.background,
+            clocks,
+        )
+        self.replica = replica_of(
+            settings,
+            self.health,
+            self.retired,
+            self.router,
+            memory,
+            self.preferences,
+            self.storage,
+            self.allowances,
+        )
+        self.monitors = Monitors(settings, self.adapters.values(), clocks.wall)
+        self.sources = Sources(
+            settings,
+            self.adapters,
+            self.chooser,
+            self.preferences,
+            self.storage,
+            self.monitors.recorder,
+            lists=self.catalog.lists,
+            health=self.health.snapshot,
+            presets=self.presets,
+            failed=self.background.problems,
+            keys=self.keys,
+            shared=self.replica,
+            loading=self.loading.since,
+            team=self.team,
+        )
+        self._open(redactor, clocks)
+
+    def _open(self, redactor: Redactor, clocks: Clocks) -> None:
+        """What clients meet, and the owner."""
+        settings, upstream = self.settings, self.upstream
+        self.watch = watch_of(self.sources, self.catalog, self.background, redactor, clocks.wall)
+        self.kept = Kept(redactor, wall=clocks.wall)
+        self.alerts = alerts_of(settings, self.storage, self.health, upstream.client, clocks.wall)
+        self.cache, self.shelves = cache_of(settings, self.storage, self.background, clocks)
+        self.service = service_of(
+            settings,
+            Compacting(self.router, self.catalog.windows) if settings.compact else self.router,
+            self.storage,
+            self.admission,
+            cache=self.cache,
+            seen=self.monitors.recorder.seen,
+            ended=(self.storage.usage.put, *self.monitors.listeners()),
+            allowances=self.allowances,
+        )
+        self.turns, self.disk = turns_of(settings, self.storage, self.background, clocks)
+        count = Counting(self.adapters, self.chooser, self.health, self.storage.preference)
+        self.doors = Doors(
+            settings,
+            self.adapters,
+            self.catalog,
+            self.preferences,
+            upstream,
+            self.turns,
+            self.team,
+            count,
+        )
+        self.admin_token = admin_token(settings.admin_token, is_published=settings.is_guarded)
+        passport = None if self.admin_token is settings.admin_token else Identity().passport
+        made = partial(Gate, clock=clocks.clock, wall=clocks.wall, sleep=clocks.sleep)
+        self.gate = made(self.admin_token, passport=passport, keys=self.team)
+
+    def try_again(self, provider: str) -> None:
+        """Ask `provider` what it has refused before: its owner says that this has been seen to."""
+        self.health.try_again(provider)
+        self.chooser.cannot.forget(provider)
+
+    def chosen(self, provider: str, preference: Preference) -> None:
+        """Get ready for what is about to be asked of `provider`."""
+        self.try_again(provider)
+        self.router.sessions.forget()
+        self.loading.warm(Candidate(provider, self.chooser.model_of(provider, preference)))
