@@ -42,6 +42,15 @@ class Who:
 OWNER = Who()
 
 
+class Shared(Protocol):
+    """Sessions that other servers have begun, or ended; known by digests of their cookies."""
+
+    async def begin(self, session: str, key: str, for_s: float) -> None: ...
+    async def find(self, session: str) -> tuple[str, float] | None: ...
+    async def end(self, session: str) -> None: ...
+    def when_ended(self, forget: Callable[[str], None]) -> None: ...
+
+
 class Keys(Protocol):
     """The keys that owners have made; each found has a `name`, a `role` and a `digest`."""
 
@@ -74,6 +83,7 @@ class Gate:
         *,
         passport: Passport | None = None,
         keys: Keys | None = None,
+        shared: Shared | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -83,6 +93,9 @@ class Gate:
         self._keys = keys
         self._brake = Brake(clock, sleep)
         self._sessions = _Sessions(wall)
+        self._shared = shared
+        if shared is not None:
+            shared.when_ended(self._sessions.forget)
 
     @property
     def is_open(self) -> bool:
@@ -93,7 +106,7 @@ class Gate:
         """Who asks, None if that is not shown. Raises 429 where too many were wrong."""
         if self.is_open:
             return OWNER
-        session = self._of_session(request)
+        session = await self._in_session(request)
         if session and session.is_owner:
             return session
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
@@ -133,10 +146,14 @@ class Gate:
         found, key = self._shown(_bytes(token))
         if self.is_open or not await self._braked(request, found):
             return False
-        self._sessions.end(_session(request))
+        await self._end(_session(request))
+        cookie = secrets.token_urlsafe(32)
+        self._sessions.begin(_digested(cookie), key, SESSION_S)
+        if self._shared is not None:
+            await self._shared.begin(_digested(cookie), key, SESSION_S)
         response.set_cookie(
             _cookie(request),
-            self._sessions.begin(key),
+            cookie,
             max_age=SESSION_S,
             path="/",
             httponly=True,
@@ -144,10 +161,24 @@ class Gate:
         )
         return True
 
-    def log_out(self, request: Request, response: Response) -> None:
-        """End the session, here and in the browser."""
-        self._sessions.end(_session(request))
+    async def log_out(self, request: Request, response: Response) -> None:
+        """End the session, at all servers and in the browser."""
+        await self._end(_session(request))
         response.delete_cookie(_cookie(request), path="/", httponly=True, samesite="strict")
+
+    async def _in_session(self, request: Request) -> Who | None:
+        """Who has begun the session, here or at another server."""
+        session = _session(request)
+        is_known = not session or self._sessions.key_of(session) is not None
+        if not is_known and self._shared and (found := await self._shared.find(session)):
+            self._sessions.begin(session, *found)
+        return self._of_session(request)
+
+    async def _end(self, session: str) -> None:
+        is_one = self._sessions.key_of(session) is not None
+        self._sessions.forget(session)
+        if self._shared is not None and is_one:
+            await self._shared.end(session)
 
     def _of_session(self, request: Request) -> Who | None:
         key = self._sessions.key_of(_session(request))
@@ -184,28 +215,23 @@ class _Sessions:
 
     def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall
-        self._going: dict[bytes, tuple[float, str]] = {}
+        self._going: dict[str, tuple[float, str]] = {}
 
-    def begin(self, key: str) -> str:
-        """What the cookie is to hold; `key` is the digest of the key that was shown, or empty.
-
-        The oldest session makes room.
-        """
+    def begin(self, session: str, key: str, for_s: float) -> None:
+        """`key` is the digest of the key that was shown, or empty. The oldest makes room."""
         if len(self._going) >= MAX_SESSIONS:
             del self._going[next(iter(self._going))]
-        cookie = secrets.token_urlsafe(32)
-        self._going[_digest(cookie.encode())] = self._wall() + SESSION_S, key
-        return cookie
+        self._going[session] = self._wall() + for_s, key
 
-    def key_of(self, cookie: str) -> str | None:
+    def key_of(self, session: str) -> str | None:
         """The key by which it began, None where there is no such session."""
         # Looked up by a digest: how long that takes tells nothing of the cookies that there are.
         now = self._wall()
-        ends_at, key = self._going.get(_digest(cookie.encode()), (now, ""))
+        ends_at, key = self._going.get(session, (now, ""))
         return key if now < ends_at <= now + SESSION_S else None
 
-    def end(self, cookie: str) -> None:
-        self._going.pop(_digest(cookie.encode()), None)
+    def forget(self, session: str) -> None:
+        self._going.pop(session, None)
 
 
 def _who(key: Any) -> Who | None:
@@ -213,17 +239,30 @@ def _who(key: Any) -> Who | None:
 
 
 def _cookie(request: Request) -> str:
-    """Its name: a browser sends the cookies of one port to all, so that two servers need two."""
+    """Its name: a browser sends the cookies of one port to all, so that two servers need two.
+
+    The port is the one that the browser knows, which may be that of a balancer.
+    """
     server = request.scope.get("server")
-    return f"{COOKIE}_{server[1]}" if server else COOKIE
+    host = request.headers.get("host", "")
+    port = host.rpartition(":")[2]
+    if not (port.isascii() and port.isdecimal()):
+        port = str(server[1]) if server and not host else "80"
+    return f"{COOKIE}_{port}"
 
 
 def _session(request: Request) -> str:
-    return request.cookies.get(_cookie(request), "")
+    """The digest of the cookie that the request shows, or nothing."""
+    cookie = request.cookies.get(_cookie(request), "")
+    return _digested(cookie) if cookie else ""
 
 
 def _bytes(token: str) -> bytes:
     return token.encode("utf-8", "surrogatepass")
+
+
+def _digested(cookie: str) -> str:
+    return _digest(_bytes(cookie)).hex()
 
 
 def _digest(token: bytes) -> bytes:

@@ -92,7 +92,7 @@ class _Site:
 
     async def log_out(self, request: Request) -> Response:
         response = json_of({"ok": True})
-        self._gate.log_out(request, response)
+        await self._gate.log_out(request, response)
         return response
 
 

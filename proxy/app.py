@@ -87,8 +87,9 @@ def create_app(
 def _routes(parts: Parts, doors: Sequence[tuple[Entrance, Keeper]]) -> list[BaseRoute]:
     storage, sources, gate = parts.storage, parts.sources, parts.gate
     room, health = parts.admission.requests, parts.health.snapshot
+    sharing = parts.replica.agreeing if parts.replica else lambda: None
     metrics = Metrics(
-        parts.monitors.tally, storage.usage, storage.prices, room, health, sources.in_use
+        parts.monitors.tally, storage.usage, storage.prices, room, health, sources.in_use, sharing
     )
     read = partial(request_at, entrances=parts.doors.entrances)
     console = Console(

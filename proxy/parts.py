@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from adapters.memory import LruMemory
 from adapters.upstream import Upstream
 from admin.auth import Gate, admin_token
@@ -129,9 +127,16 @@ class Parts:
             count,
         )
         self.admin_token = admin_token(settings.admin_token, is_published=settings.is_guarded)
-        passport = None if self.admin_token is settings.admin_token else Identity().passport
-        made = partial(Gate, clock=clocks.clock, wall=clocks.wall, sleep=clocks.sleep)
-        self.gate = made(self.admin_token, passport=passport, keys=self.team)
+        is_set = self.admin_token is settings.admin_token
+        self.gate = Gate(
+            self.admin_token,
+            passport=None if is_set else Identity().passport,
+            keys=self.team,
+            shared=self.replica.sessions if self.replica else None,
+            clock=clocks.clock,
+            wall=clocks.wall,
+            sleep=clocks.sleep,
+        )
 
     def try_again(self, provider: str) -> None:
         """Ask `provider` what it has refused before: its owner says that this has been seen to."""

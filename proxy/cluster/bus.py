@@ -98,6 +98,21 @@ class Bus:
         _, total = await asyncio.gather(begun, self._ask("INCRBY", key, amount))
         return int(total)
 
+    async def keep(self, key: str, value: bytes, for_s: float) -> None:
+        """Keep a value for so long. Raises AwayError."""
+        await self._ask("SET", PREFIX + key, value, "PX", max(1, int(for_s * 1000)))
+
+    async def kept(self, key: str) -> tuple[bytes, float] | None:
+        """A value that is kept, and for how many seconds still. Raises AwayError."""
+        value, left_ms = await asyncio.gather(
+            self._ask("GET", PREFIX + key), self._ask("PTTL", PREFIX + key)
+        )
+        return None if value is None else (bytes(value), max(0, int(left_ms)) / 1000)
+
+    async def forget(self, key: str) -> None:
+        """Forget a value. Raises AwayError."""
+        await self._ask("DEL", PREFIX + key)
+
     async def tell(self, news: object) -> None:
         """Say something to all others, and to those that come later. Raises AwayError."""
         await self._ask("XADD", NEWS, "MAXLEN", "~", KEPT_NEWS, "*", "news", orjson.dumps(news))

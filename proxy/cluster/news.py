@@ -1,4 +1,4 @@
-"""What servers tell each other: setbacks, models that are gone, stays, signatures, choices.
+"""What servers tell each other: setbacks, gone models, stays, signatures, choices, ended sessions.
 
 Each is told as the state that it has come to, so that it does no harm to hear it twice or late.
 """
@@ -27,7 +27,9 @@ Told = dict[str, Any]
 
 
 class News:
-    """`chosen` is called when the owner has chosen anew at another server."""
+    """`chosen` is called when the owner has chosen anew at another server, `ended` with a session
+    of the admin page that was ended there.
+    """
 
     def __init__(
         self,
@@ -45,6 +47,7 @@ class News:
         self._setbacks: dict[Place, tuple[int, bool]] = {}
         self._gone: set[Gone] = set()
         self._waiting: deque[Told] = deque(maxlen=MAX_WAITING)
+        self.ended: Callable[[str], None] = lambda session: None
         memory.tell = self._signed
         sessions.tell = self._stayed
 
@@ -55,6 +58,10 @@ class News:
     def choose(self) -> None:
         """The owner has chosen anew here."""
         self._waiting.append({"of": "choice"})
+
+    def log_out(self, session: str) -> None:
+        """A session of the admin page was ended here."""
+        self._waiting.append({"of": "logged out", "session": session})
 
     def fresh(self) -> Iterator[Told]:
         """What is new; each counts as told when the next is asked for, and else is new still."""
@@ -92,6 +99,8 @@ class News:
         match news["of"]:
             case "choice":
                 self._chosen()
+            case "logged out":
+                self.ended(str(news["session"]))
             case "setback":
                 self._set_back(news, age_s)
             case "gone":

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from proxy.cluster.bus import AwayError, Bus
 from proxy.cluster.news import News
+from proxy.cluster.sessions import SharedSessions
 from proxy.limits.circuit import PROBE_TAKES_S
 from proxy.limits.health import Health
 from proxy.limits.ticket import Ticket, Wait
@@ -58,6 +59,7 @@ class Replica:
         self.sharing = [health]
         self._news = news
         self._preferences = preferences
+        self.sessions = SharedSessions(bus, news)
         self._sleep = sleep
         self._numbers = itertools.count()
         self._held: list[Held] = []
@@ -66,6 +68,10 @@ class Replica:
         self._tried = asyncio.Event()
         self.problem: str | None = None
         bus.turned = self._turned
+
+    def agreeing(self) -> tuple[bool, int]:
+        """Whether Valkey is at hand, and how many servers there were last, this one among them."""
+        return self._bus.is_up, self._servers
 
     async def agree(self, admit: Callable[[], Ticket | list[Wait]]) -> Ticket | list[Wait]:
         """The leave that `admit` gives and the others give as well, or what stands before it."""

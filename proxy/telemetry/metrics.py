@@ -83,7 +83,8 @@ class Tally:
 class Metrics:
     """All that is told: what was counted, and what is so at the moment.
 
-    `in_use` gives the model that is in use at each provider.
+    `in_use` gives the model that is in use at each provider, `sharing` whether what is shared with
+    other servers is at hand, and how many they are; None where there are no others.
     """
 
     tally: Tally
@@ -92,6 +93,7 @@ class Metrics:
     room: Room
     health: Callable[[], Sequence[Status]]
     in_use: Callable[[], Mapping[str, str]]
+    sharing: Callable[[], tuple[bool, int] | None] = lambda: None
 
     def text(self) -> bytes:
         """The metrics in Prometheus' text format."""
@@ -161,6 +163,11 @@ class Metrics:
             ("usage_rows_waiting", "Rows on their way to the usage log", len(self.usage)),
         ):
             yield GaugeMetricFamily(f"pointsman_{name}", told, value=value)
+        if (sharing := self.sharing()) is not None:
+            is_well, servers = sharing
+            told = "1 while limits are kept by all servers together"
+            yield GaugeMetricFamily("pointsman_shared", told, value=float(is_well))
+            yield GaugeMetricFamily("pointsman_servers", "Servers that share", value=servers)
 
     def _states(self) -> Iterator[Metric]:
         """Of the model in use at each provider; other models' names are the clients' choice."""

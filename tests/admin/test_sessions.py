@@ -82,7 +82,7 @@ async def test_a_clock_that_is_set_back_makes_no_session_longer(gate: Gate, time
 async def test_a_session_can_be_ended_and_ends_with_the_next_login(gate: Gate) -> None:
     first = await cookie(gate)
     response = Response()
-    gate.log_out(asking(cookie=first), response)
+    await gate.log_out(asking(cookie=first), response)
     assert not await gate.admits(asking(cookie=first))
     assert "Max-Age=0" in response.headers["set-cookie"]
     second = await cookie(gate)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
 
 from adapters.base import ErrorKind
 from proxy.limits.windows import Limits
@@ -53,6 +54,16 @@ async def test_a_new_server_has_counted_nothing(owner: Desk) -> None:
     assert found["usage_rows_dropped_total", ()] == 0
     assert found["provider_state", ("near", "ready")] == 1
     assert not any(name == "requests_total" for name, _ in found)
+
+
+async def test_whether_it_shares_is_told_by_who_is_to(
+    owner: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert not any(name in ("shared", "servers") for name, _ in await scraped(owner))
+    url = SecretStr(f"unix://{tmp_path}/nobody.sock")
+    async with desk(monkeypatch, tmp_path / "other", shared_url=url) as lonely:
+        found = await scraped(lonely)
+    assert (found["shared", ()], found["servers", ()]) == (0, 1)
 
 
 async def test_what_ended_is_counted(owner: Desk) -> None:

@@ -1,0 +1,66 @@
+"""Four processes, one Valkey and one PostgreSQL, all of them real: what they hold to together."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+
+import valkey as library
+
+from proxy.cluster.bus import REPLICAS
+from tests.admin.kit import PREFERENCES
+from tests.proxy.cluster.kit import Server, wait
+from tests.proxy.cluster.test_workers import children
+from tests.proxy.store.kit import opened
+from tests.proxy.store.postgres_kit import Cluster
+from tests.security.kit import GOOD, Fakes, ask, connect, process, read_reply, request
+
+COUNT = 4
+LIMIT = 30
+CHOICE = b'{"default_llm_provider": "groq", "models": {"groq": "llama-3.3-70b-versatile"}}'
+
+
+def answers(port: int, count: int) -> Counter[int]:
+    """The statuses of so many calls at the same moment, each on a connection of its own."""
+    with ExitStack() as stack:
+        socks = [stack.enter_context(connect(port)) for _ in range(count)]
+        for sock in socks:
+            sock.sendall(GOOD)
+        return Counter(read_reply(sock).status for sock in socks)
+
+
+def test_they_hold_to_one_limit_and_what_was_acknowledged_outlives_them(
+    fakes: Fakes, tmp_path: Path, valkey: Server, cluster: Cluster
+) -> None:
+    url = cluster.url(cluster.new_database())
+    more = {
+        "POINTSMAN_WORKERS": str(COUNT),
+        "POINTSMAN_SHARED_URL": valkey.url,
+        "POINTSMAN_DATABASE_URL": url,
+        "POINTSMAN_RATE_PRESET": "provider",
+        "POINTSMAN_FALLBACK": "groq",
+        "GROQ_RATE_LIMIT_REQUESTS_PER_MINUTE": str(LIMIT),
+    }
+    with process(fakes, tmp_path, **more) as one, library.Valkey.from_url(valkey.url) as told:
+        wait(lambda: told.zcard(REPLICAS) == COUNT)
+        assert answers(one.port, 2 * LIMIT) == {200: LIMIT, 429: LIMIT}
+        assert fakes.chats == LIMIT
+        headers = {"Content-Type": "application/json"}
+        change = request("PUT", PREFERENCES, CHOICE, headers=headers)
+        assert ask(one.port, change).status == 200
+        pids = children(one)
+        wait(lambda: rows_in(url) == 2 * LIMIT)
+        for pid in (one.popen.pid, *pids):
+            os.kill(pid, signal.SIGKILL)
+        with opened(url) as database:
+            [row] = database.preferences()
+            assert row.models == {"groq": "llama-3.3-70b-versatile"}
+
+
+def rows_in(url: str) -> int:
+    with opened(url) as database:
+        [[count]] = database.rows("SELECT COUNT(*) FROM requests WHERE 1 = :x", {"x": 1})
+        return int(str(count))
