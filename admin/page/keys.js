@@ -55,10 +55,9 @@ function showKeys({ keys }) {
   if (state === shown) return;  // what has the focus keeps it
   shown = state;
   byId("keys").replaceChildren(...there.map((key) => make("li", { data: { key: key.name } },
-    make("strong", {}, key.name),
-    make("span", { className: "muted small" }, ` …${key.ending} · ${key.role} · ${allowedText(key)}`),
-    make("ul", { className: "limits" }, ...gauges(key)),
+    make("p", {}, make("span", { className: "name" }, key.name), make("span", { className: "muted small" }, ` …${key.ending} · ${key.role} · ${allowedText(key)}`)),
     make("button", { type: "button", className: "second small", data: { revoke: key.name }, aria: { label: `Revoke the key of ${key.name}` } }, "Revoke"),
+    make("ul", { className: "limits" }, ...gauges(key)),
   )));
 }
 
