@@ -289,7 +289,8 @@ class Storage:
     async def _tick(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._looking.wait(), TICK_S)
+                async with asyncio.timeout(TICK_S):
+                    await self._looking.wait()
             self._looking.clear()
             known = self.problem
             try:
