@@ -14,14 +14,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
-from adapters.base import Adapter, AdapterError, Availability, ProviderSettings
+from adapters.base import Adapter, AdapterError, Availability, Model, ProviderSettings
 from proxy.command.banner import address_of
 from proxy.command.offline import offline
 from proxy.command.remote import RemoteError, running
 from proxy.console.status import gone_text
 from proxy.limits.successor import is_listed, successor
+from proxy.parts import Parts
 from proxy.private import NotPrivateError, check_file, check_folder
 from proxy.providers import IN_THE_CLEAR, in_the_clear, same_keys
 from proxy.routing.candidates import Preference
@@ -33,6 +35,7 @@ from proxy.store.migrate import HEAD, unknown_schema
 ASK_TIMEOUT_S = 4.0
 LOCK_TIMEOUT_S = 0.25
 MODELS_SHOWN = 5
+Used = Callable[[Sequence[Model]], tuple[str, str | None]]
 
 
 class Mark(StrEnum):
@@ -84,8 +87,7 @@ async def examine(load: Callable[[], Settings], env_file: Path) -> list[Finding]
             *(
                 _provider(
                     parts.keys.all_of(adapter),
-                    parts.chooser.model_of(name, preference),
-                    gone=gone_text(parts.chooser, name, preference),
+                    partial(_used, parts, name, preference),
                     is_wanted=name in wanted,
                     placeholder=placeholders.get(name),
                 )
@@ -97,6 +99,16 @@ async def examine(load: Callable[[], Settings], env_file: Path) -> list[Finding]
     if not any(listed[-1].mark is Mark.GOOD or listed[-1].answers for listed in lists):
         findings.append(_bad("answers", "nothing can answer yet", "set up one of the providers"))
     return findings
+
+
+def _used(
+    parts: Parts, name: str, preference: Preference, listed: Sequence[Model]
+) -> tuple[str, str | None]:
+    """The model that answers, and in whose place it does, by a list that the provider has given."""
+    if listed:
+        parts.retired.listed(name, listed)
+    model = parts.chooser.model_of(name, preference)
+    return model, gone_text(parts.chooser, name, preference)
 
 
 def _good(subject: str, text: str) -> Finding:
@@ -258,9 +270,8 @@ def _is_set(settings: ProviderSettings) -> bool:
 
 async def _provider(
     by_key: Sequence[Adapter],
-    model: str,
+    used: Used,
     *,
-    gone: str | None,
     is_wanted: bool,
     placeholder: str | None,
 ) -> list[Finding]:
@@ -294,7 +305,7 @@ async def _provider(
         return [*findings, Finding(at_fault, name, text, cure)]
     but = f", but {reach.detail}" if reach.detail and len(by_key) > 1 else ""
     findings.append(Finding(Mark.BAD if but else Mark.GOOD, name, f"answers{where}{but}"))
-    return [*findings, await _model(adapter, model, gone, at_fault)]
+    return [*findings, await _model(adapter, used, at_fault)]
 
 
 def _key(subject: str, variable: str, key: str) -> Finding:
@@ -315,14 +326,16 @@ def _pulls(adapter: Adapter) -> bool:
     return adapter.local and not adapter.settings.presets()
 
 
-async def _model(adapter: Adapter, model: str, gone: str | None, at_fault: Mark) -> Finding:
+async def _model(adapter: Adapter, used: Used, at_fault: Mark) -> Finding:
     """Whether the provider has the model that is used for requests which name none of its own."""
     subject = f"{adapter.name} model"
     try:
         async with asyncio.timeout(ASK_TIMEOUT_S):
             listed = [one for one in await adapter.models() if one.chat]
     except (AdapterError, TimeoutError):
+        model, _ = used(())
         return Finding(Mark.GOOD, subject, f"{model}; it gave no list of its models to look it up")
+    model, gone = used(listed)
     names = sorted(one.id for one in listed)
     if gone and is_listed(model, names):
         return Finding(at_fault, subject, gone, answers=True)

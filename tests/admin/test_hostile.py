@@ -58,7 +58,7 @@ def test_hostile_text_stays_text(
         expect(page.locator("#notice-text")).to_contain_text(hostile)
         page.get_by_role("button", name="Send").click()
         expect(page.locator("#answers .answer-text")).to_have_text(hostile)
-        # By key: the list above still grows, and a button that moves under the mouse is not clicked.
+        # By key: the list above still grows, and a button that moves is not clicked.
         page.get_by_role("button", name="Explain").press("Enter")
         expect(page.locator("#explanation .chip").first).to_have_text(hostile)
         page.get_by_role("button", name="Send").click()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from adapters import STANDING
 from adapters.base import Availability, ErrorKind, Model
+from proxy.store.database import Database
+from proxy.store.setbacks import GONE, Cooldown
 from tests.fakes import GEMINI_KEY, GROQ_KEY, GeminiFake, GroqFake, OllamaFake
 from tests.proxy.command.kit import ABSENT, BAD, GOOD, findings
 from tests.proxy.command.terminal_kit import NOWHERE, one_line, run
@@ -258,6 +262,19 @@ def test_the_configured_model_is_looked_up(
         monkeypatch.setenv("TOY_MODEL", "toy-1")
 
     assert findings()["toy model"].startswith(expected)
+
+
+def test_who_answers_in_place_of_a_model_that_is_gone_is_told_by_the_list(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    until = datetime.now(UTC) + timedelta(hours=1)
+    monkeypatch.setenv("POINTSMAN_DATABASE_URL", f"sqlite:///{tmp_path}/gone.db")
+    with closing(Database(f"sqlite:///{tmp_path}/gone.db")) as database:
+        database.save_cooldowns([Cooldown("toy", "llama3-8b", until, f"{GONE}no such model")])
+    monkeypatch.setenv("TOY_MODEL", "llama3-8b")
+    scripted(monkeypatch, "toy")["toy"].script.listed = [Model("toy-model"), Model("llama4-9b")]
+
+    assert findings()["toy model"].startswith(f"{BAD} llama4-9b answers instead of llama3-8b")
 
 
 def test_a_key_that_others_can_read_on_its_way_is_told_of(
