@@ -22,7 +22,7 @@ from proxy.limits.ticket import Ticket
 from proxy.limits.windows import Limits
 from proxy.redact import Redactor
 from proxy.routing.candidates import Chooser, Preference
-from proxy.routing.image_urls import ImageFetcher
+from proxy.routing.pictures.fetching import ImageFetcher
 from proxy.routing.receipt import Receipt
 from proxy.routing.router import Router
 

@@ -17,8 +17,8 @@ from proxy.limits.health import Status
 from proxy.routing.ability import cannot
 from proxy.routing.candidates import Chooser, Plan, Preference
 from proxy.routing.operations import Operation, Operations
+from proxy.routing.pictures.remote_parts import remote_parts, replaced
 from proxy.routing.pools import Pools
-from proxy.routing.remote_parts import remote_parts, replaced
 
 LONGEST_TEXT = 20_000
 PIXEL = (

@@ -13,9 +13,9 @@ from proxy.candidate import Candidate
 from proxy.gate.work import Work
 from proxy.limits.ticket import KEY_KINDS, Ticket, Wait
 from proxy.routing.candidates import Plan, Preference
-from proxy.routing.conversion import Album
 from proxy.routing.first import EmptyAnswerError
 from proxy.routing.operations import Operation
+from proxy.routing.pictures.conversion import Album
 from proxy.routing.receipt import Receipt
 
 MAX_ATTEMPTS = 4

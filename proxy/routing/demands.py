@@ -11,7 +11,7 @@ import orjson
 
 from adapters.base import ChatRequest, Json
 from proxy.limits.unable import SCHEMA
-from proxy.routing.pictures import kind_of
+from proxy.routing.pictures.kinds import kind_of
 
 _OF_PART: Mapping[str, str] = {"image_url": "images", "input_audio": "audio", "file": "files"}
 

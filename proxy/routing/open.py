@@ -18,10 +18,10 @@ from proxy.limits.unable import Unable
 from proxy.providers import pooled
 from proxy.redact import Redactor
 from proxy.routing.candidates import Chooser
-from proxy.routing.image_urls import ImageFetcher
 from proxy.routing.keys import Keys
 from proxy.routing.loading import Loading
 from proxy.routing.operations import Operations, operations_of
+from proxy.routing.pictures.fetching import ImageFetcher
 from proxy.routing.pools import Pools
 from proxy.routing.preference import last_resort_of
 from proxy.routing.router import Router

@@ -32,14 +32,14 @@ from adapters.tasks import (
     TranslationRequest,
 )
 from proxy.errors import bad_request
-from proxy.routing.conversion import Album, fitted, has_parts
 from proxy.routing.embeddings import Embeddings
 from proxy.routing.fanout import fan_out
 from proxy.routing.first import until_content
 from proxy.routing.hearing import Hearing
-from proxy.routing.image_urls import ImageFetcher, ImageFetchError
 from proxy.routing.jsontext import only_json
 from proxy.routing.painting import Painting
+from proxy.routing.pictures.conversion import Album, fitted, has_parts
+from proxy.routing.pictures.fetching import ImageFetcher, ImageFetchError
 from proxy.routing.pin import Pin
 from proxy.routing.speaking import Speaking
 

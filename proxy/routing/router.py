@@ -36,12 +36,12 @@ from proxy.routing.candidates import Chooser, Plan, Preference
 from proxy.routing.demands import demands
 from proxy.routing.failed import final_error, no_larger
 from proxy.routing.first import EmptyAnswerError, is_plain, until_end
-from proxy.routing.image_urls import ImageFetcher
 from proxy.routing.keys import Keys
 from proxy.routing.loading import Loading
 from proxy.routing.operations import OPERATIONS, Operation, Operations
 from proxy.routing.pause import pause_s
 from proxy.routing.permits import Permits
+from proxy.routing.pictures.fetching import ImageFetcher
 from proxy.routing.pools import Pools
 from proxy.routing.receipt import Receipt
 from proxy.routing.sessions import Sessions, Talk

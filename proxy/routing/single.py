@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Generic, TypeVar
 
 from adapters.base import Adapter, Capabilities
-from proxy.routing.conversion import Album
 from proxy.routing.first import until_kind
-from proxy.routing.image_urls import ImageFetcher
+from proxy.routing.pictures.conversion import Album
+from proxy.routing.pictures.fetching import ImageFetcher
 
 R = TypeVar("R")
 

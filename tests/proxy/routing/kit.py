@@ -20,8 +20,8 @@ from proxy.limits.ticket import Seats
 from proxy.limits.windows import Limits
 from proxy.routing.answer import Answer
 from proxy.routing.candidates import Chooser, Preference
-from proxy.routing.image_urls import ImageFetcher
 from proxy.routing.operations import OPERATIONS, Operations
+from proxy.routing.pictures.fetching import ImageFetcher
 from proxy.routing.receipt import Receipt
 from proxy.routing.router import Router
 from proxy.routing.sessions import Sessions, talk_of

@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from PIL import Image
 
 from adapters.base import AdapterError, Capabilities, ErrorKind, Json
-from proxy.routing import conversion, repaint
-from proxy.routing.conversion import MAX_REPAINTED, Album, Painter, fitted
-from proxy.routing.pictures import kind_of
+from proxy.routing.pictures import conversion, repaint
+from proxy.routing.pictures.conversion import MAX_REPAINTED, Album, Painter, fitted
+from proxy.routing.pictures.kinds import kind_of
 from tests.proxy.kit import EVERYTHING, adapter
 from tests.proxy.routing.kit import Station
 

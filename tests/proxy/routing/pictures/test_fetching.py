@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from adapters.base import Json
-from proxy.routing.image_urls import ImageFetcher, ImageFetchError
-from tests.proxy.routing.image_urls.kit import (
+from proxy.routing.pictures.fetching import ImageFetcher, ImageFetchError
+from tests.proxy.routing.pictures.kit import (
     PNG,
     PUBLIC_IP,
     Recorder,

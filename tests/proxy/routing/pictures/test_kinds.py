@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode, urlsafe_b64encode
 from urllib.parse import quote
 
-from proxy.routing.pictures import kind_of, sniffed
+from proxy.routing.pictures.kinds import kind_of, sniffed
 
 BEGINNINGS = {
     "image/png": b"\x89PNG\r\n\x1a\n\0\0",

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from adapters.base import Json
-from proxy.routing.image_urls import ImageFetcher, ImageFetchError
+from proxy.routing.pictures.fetching import ImageFetcher, ImageFetchError
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"not really"
 PUBLIC_IP = "93.184.215.14"

@@ -7,10 +7,10 @@ import asyncio
 import httpx
 import pytest
 
-from proxy.routing import image_urls
-from proxy.routing.image_urls import ImageFetcher, by_system, is_public
+from proxy.routing.pictures import fetching
+from proxy.routing.pictures.fetching import ImageFetcher, by_system, is_public
 from proxy.upstream.names import Names
-from tests.proxy.routing.image_urls.kit import (
+from tests.proxy.routing.pictures.kit import (
     PUBLIC_IP,
     Recorder,
     asking,
@@ -161,7 +161,7 @@ async def test_names_that_hang_leave_room_for_other_lookups() -> None:
     for _ in range(2):
         error = await refused(fetcher, *(f"https://{name}.example/" for name in "abcdef"))
         assert "longer than" in error.message
-        assert len(asked) == image_urls.MAX_LOOKUPS
+        assert len(asked) == fetching.MAX_LOOKUPS
     found.set()
     assert urls_of(await fetcher.inline(asking("https://g.example/"), {}))
     assert len(transport.requests) == 1
@@ -169,9 +169,9 @@ async def test_names_that_hang_leave_room_for_other_lookups() -> None:
 
 async def test_a_request_is_no_way_to_call_on_everyone() -> None:
     transport = Recorder(lambda _: image())
-    urls = [f"https://{at}.example/" for at in range(image_urls.MAX_IMAGES + 1)]
+    urls = [f"https://{at}.example/" for at in range(fetching.MAX_IMAGES + 1)]
     error = await refused(ImageFetcher(resolve=names(), transport=transport), *urls)
-    assert error.param == f"messages[1].content[{image_urls.MAX_IMAGES + 1}].image_url.url"
+    assert error.param == f"messages[1].content[{fetching.MAX_IMAGES + 1}].image_url.url"
     assert transport.requests == []
 
 

@@ -15,9 +15,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import httpx
 
 from adapters.base import Json
-from proxy.routing.conversion import Painter
-from proxy.routing.pictures import sniffed
-from proxy.routing.remote_parts import Remote, kind_of_file, remote_parts, replaced
+from proxy.routing.pictures.conversion import Painter
+from proxy.routing.pictures.kinds import sniffed
+from proxy.routing.pictures.remote_parts import Remote, kind_of_file, remote_parts, replaced
 from proxy.upstream.names import Names
 
 MAX_IMAGE_BYTES = 10 * 1024 * 1024

@@ -16,8 +16,8 @@ from msgspec import Struct, field
 
 from adapters.base import Adapter, AdapterError, ErrorKind, Json, Phase, Scope
 from adapters.child import answer_of
-from proxy.routing import repaint
-from proxy.routing.pictures import kind_of, sniffed
+from proxy.routing.pictures import repaint
+from proxy.routing.pictures.kinds import kind_of, sniffed
 
 MAX_REPAINTED = 16
 """Of one request: each takes a process a moment's time."""

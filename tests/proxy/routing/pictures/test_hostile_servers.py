@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from proxy.routing.image_urls import ImageFetcher
-from tests.proxy.routing.image_urls.kit import (
+from proxy.routing.pictures.fetching import ImageFetcher
+from tests.proxy.routing.pictures.kit import (
     PNG,
     Recorder,
     asking,
