@@ -1,4 +1,4 @@
-"""Answers that come in one piece, and vectors that are read out of them."""
+"""Answers that come in one piece, and those that hold vectors."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from adapters.base import AdapterError, ErrorKind, NativeCall, Phase, Scope
+from adapters.tasks import EmbeddingRequest
 
 MAX_DIMENSIONS = 65_536
 
@@ -40,24 +41,36 @@ class WholeAnswer:
         return None
 
 
-def check_vectors(
-    vectors: Sequence[Sequence[float]], count: int, dimensions: int | None, provider: str
-) -> None:
-    """Raises AdapterError where they are not as many, or as long, as was asked."""
-    sizes = {len(vector) for vector in vectors}
-    if len(vectors) != count or len(sizes) != 1 or not 0 < min(sizes) <= MAX_DIMENSIONS:
-        raise AdapterError(
-            ErrorKind.BAD_RESPONSE,
-            "the answer does not hold a vector for each text",
-            provider=provider,
-            scope=Scope.PROVIDER,
-        )
-    [size] = sizes
-    if dimensions not in (None, size):
-        raise AdapterError(
-            ErrorKind.BAD_REQUEST,
-            f"the model's vectors have {size} dimensions, not {dimensions}",
-            provider=provider,
-            phase=Phase.BEFORE_CONTENT,
-            param="dimensions",
+class VectorsAnswer(WholeAnswer):
+    """What all answers have in common that hold a vector for each text of a request."""
+
+    def __init__(
+        self, request: EmbeddingRequest, refusal: Callable[[httpx.Response], AdapterError]
+    ) -> None:
+        super().__init__(refusal)
+        self._request = request
+
+    def no_vectors(self) -> AdapterError:
+        """The error of an answer that is none."""
+        return self._not_promised("the answer holds no vectors")
+
+    def check(self, vectors: Sequence[Sequence[float]]) -> None:
+        """Raises AdapterError where they are not as many, or as long, as was asked."""
+        sizes = {len(vector) for vector in vectors}
+        is_each = len(vectors) == len(self._request.texts) and len(sizes) == 1
+        if not is_each or not 0 < min(sizes) <= MAX_DIMENSIONS:
+            raise self._not_promised("the answer does not hold a vector for each text")
+        [size] = sizes
+        if self._request.dimensions not in (None, size):
+            raise AdapterError(
+                ErrorKind.BAD_REQUEST,
+                f"the model's vectors have {size} dimensions, not {self._request.dimensions}",
+                provider=self.provider,
+                phase=Phase.BEFORE_CONTENT,
+                param="dimensions",
+            )
+
+    def _not_promised(self, message: str) -> AdapterError:
+        return AdapterError(
+            ErrorKind.BAD_RESPONSE, message, provider=self.provider, scope=Scope.PROVIDER
         )

@@ -13,13 +13,12 @@ import msgspec
 from msgspec import Struct
 
 from adapters.base import AdapterError, Json, NativeCall, Start, Usage
-from adapters.bedrock.errors import bad_response
 from adapters.bedrock.names import bare, model_path, refused
 from adapters.bedrock.settings import KIND
 from adapters.bounds import count
 from adapters.compatible.request import shown_key
 from adapters.tasks import EmbeddingRequest, Vectors
-from adapters.whole import WholeAnswer, check_vectors
+from adapters.whole import VectorsAnswer
 
 MODEL = "amazon.titan-embed-text-v2:0"
 TITAN, COHERE = "amazon.titan-embed-text", "cohere.embed"
@@ -97,7 +96,7 @@ class _Answer(Struct):
     inputTextTokenCount: Any = None
 
 
-class EmbeddingAnswer(WholeAnswer):
+class EmbeddingAnswer(VectorsAnswer):
     """How one answer is read (a `native.Dialect`)."""
 
     provider = KIND
@@ -105,8 +104,7 @@ class EmbeddingAnswer(WholeAnswer):
     def __init__(
         self, request: EmbeddingRequest, refusal: Callable[[httpx.Response], AdapterError]
     ) -> None:
-        super().__init__(refusal)
-        self._request = request
+        super().__init__(request, refusal)
         self._counted: int | None = None
 
     def head(self, headers: Mapping[str, str]) -> list[Any]:
@@ -118,12 +116,12 @@ class EmbeddingAnswer(WholeAnswer):
         try:
             answer = msgspec.json.decode(body, type=_Answer)
         except ValueError:
-            raise bad_response("the answer holds no vectors") from None
+            raise self.no_vectors() from None
         found = answer.embeddings
         vectors = found.vectors if isinstance(found, _ByType) else found or []
         if answer.embedding is not None:
             vectors = [answer.embedding]
-        check_vectors(vectors, len(self._request.texts), self._request.dimensions, KIND)
+        self.check(vectors)
         tokens = count(answer.inputTextTokenCount)
         tokens = self._counted if tokens is None else tokens
         told = [] if tokens is None else [Usage(prompt=tokens)]

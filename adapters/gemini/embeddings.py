@@ -12,11 +12,11 @@ from msgspec import Struct
 
 from adapters.base import AdapterError, Json, NativeCall, Start, Usage
 from adapters.bounds import count
-from adapters.gemini.errors import NAME, bad_response
+from adapters.gemini.errors import NAME
 from adapters.gemini.names import is_word, model_id
 from adapters.gemini.request import NOT_OURS, OWN_BLOCK
 from adapters.tasks import EmbeddingRequest, Vectors
-from adapters.whole import WholeAnswer, check_vectors
+from adapters.whole import VectorsAnswer
 
 MODEL = "gemini-embedding-001"
 OWN_WORDS: Mapping[str, str] = {
@@ -61,7 +61,7 @@ class _Answer(Struct):
     usageMetadata: Any = None
 
 
-class EmbeddingAnswer(WholeAnswer):
+class EmbeddingAnswer(VectorsAnswer):
     """How one answer is read (a `native.Dialect`)."""
 
     provider = NAME
@@ -72,17 +72,16 @@ class EmbeddingAnswer(WholeAnswer):
         call: NativeCall,
         refusal: Callable[[httpx.Response], AdapterError],
     ) -> None:
-        super().__init__(refusal)
-        self._request = request
+        super().__init__(request, refusal)
         self._is_cut = "outputDimensionality" in call.body["requests"][0]
 
     def whole(self, body: bytes) -> list[Any]:
         try:
             answer = msgspec.json.decode(body, type=_Answer)
         except ValueError:
-            raise bad_response("the answer holds no vectors") from None
+            raise self.no_vectors() from None
         vectors: Sequence[Sequence[float]] = [one.values for one in answer.embeddings]
-        check_vectors(vectors, len(self._request.texts), self._request.dimensions, NAME)
+        self.check(vectors)
         if self._is_cut:
             vectors = [_unit(vector) for vector in vectors]
         events: list[Any] = [Start(model=self._request.model), Vectors(vectors)]

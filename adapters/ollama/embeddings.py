@@ -9,12 +9,12 @@ import httpx
 import msgspec
 from msgspec import Struct
 
-from adapters.base import AdapterError, ErrorKind, Json, NativeCall, Scope, Start, Usage
+from adapters.base import AdapterError, ErrorKind, Json, NativeCall, Start, Usage
 from adapters.bounds import count, word
 from adapters.ollama.errors import NAME
 from adapters.ollama.request import EXTENSIONS
 from adapters.tasks import EmbeddingRequest, Vectors
-from adapters.whole import WholeAnswer, check_vectors
+from adapters.whole import VectorsAnswer
 
 MODEL = "nomic-embed-text"
 PATH = "api/embed"
@@ -42,7 +42,7 @@ class _Answer(Struct):
     prompt_eval_count: Any = None
 
 
-class EmbeddingAnswer(WholeAnswer):
+class EmbeddingAnswer(VectorsAnswer):
     """How one answer is read (a `native.Dialect`)."""
 
     provider = NAME
@@ -50,21 +50,14 @@ class EmbeddingAnswer(WholeAnswer):
     def __init__(
         self, request: EmbeddingRequest, refusal: Callable[[httpx.Response], AdapterError]
     ) -> None:
-        super().__init__(lambda response: _of_texts(refusal(response)))
-        self._request = request
+        super().__init__(request, lambda response: _of_texts(refusal(response)))
 
     def whole(self, body: bytes) -> list[Any]:
         try:
             answer = msgspec.json.decode(body, type=_Answer)
         except ValueError:
-            raise AdapterError(
-                ErrorKind.BAD_RESPONSE,
-                "the answer holds no vectors",
-                provider=NAME,
-                scope=Scope.PROVIDER,
-            ) from None
-        request = self._request
-        check_vectors(answer.embeddings, len(request.texts), request.dimensions, NAME)
+            raise self.no_vectors() from None
+        self.check(answer.embeddings)
         events: list[Any] = [Start(model=word(answer.model)), Vectors(answer.embeddings)]
         if (tokens := count(answer.prompt_eval_count)) is not None:
             events.append(Usage(prompt=tokens))

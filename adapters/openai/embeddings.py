@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import base64
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import httpx
 import msgspec
 from msgspec import Struct
 
-from adapters.base import AdapterError, ErrorKind, Json, NativeCall, Scope, Start, Usage
+from adapters.base import Json, NativeCall, Start, Usage
 from adapters.bounds import count, word
 from adapters.compatible.request import shown_key
 from adapters.openai.settings import KIND
 from adapters.tasks import EmbeddingRequest, Vectors
-from adapters.whole import WholeAnswer, check_vectors
+from adapters.whole import VectorsAnswer
 
 PATH = "/embeddings"
 
@@ -45,29 +44,18 @@ class _Answer(Struct):
     usage: Any = None
 
 
-class EmbeddingAnswer(WholeAnswer):
+class EmbeddingAnswer(VectorsAnswer):
     """How one answer is read (a `native.Dialect`)."""
 
     provider = KIND
-
-    def __init__(
-        self, request: EmbeddingRequest, refusal: Callable[[httpx.Response], AdapterError]
-    ) -> None:
-        super().__init__(refusal)
-        self._request = request
 
     def whole(self, body: bytes) -> list[Any]:
         try:
             answer = msgspec.json.decode(body, type=_Answer)
             vectors = [_vector(row.embedding) for row in _in_order(answer.data)]
         except ValueError:
-            raise AdapterError(
-                ErrorKind.BAD_RESPONSE,
-                "the answer holds no vectors",
-                provider=KIND,
-                scope=Scope.PROVIDER,
-            ) from None
-        check_vectors(vectors, len(self._request.texts), self._request.dimensions, KIND)
+            raise self.no_vectors() from None
+        self.check(vectors)
         events: list[Any] = [Start(model=word(answer.model)), Vectors(vectors)]
         told = answer.usage if isinstance(answer.usage, dict) else {}
         if (tokens := count(told.get("prompt_tokens"))) is not None:

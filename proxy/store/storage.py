@@ -171,8 +171,8 @@ class Storage:
 
     async def price(self, row: UsageRow) -> Price:
         """What a request has cost."""
-        price = self.prices.price
-        return await self._in_thread(lambda: price(row.provider, row.model, row.tokens, row.at))
+        [(_, price)] = await self._in_thread(partial(self._priced, [row]))
+        return price
 
     def look(self) -> None:
         """Another process has changed the preferences just now: take them over at once."""
