@@ -11,11 +11,17 @@ from typing import TYPE_CHECKING
 import genai_prices.data  # noqa: F401
 import ollama  # noqa: F401
 import pytest
+from hypothesis import settings
 
 from tests.spread import ALL, spread
 
 if TYPE_CHECKING:
     from tests.security.kit import Fakes
+
+# How long an example takes tells of the machine; in CI that is so anyhow.
+_USUAL = settings.get_profile(settings.get_current_profile_name())
+settings.register_profile("untimed", _USUAL, deadline=None)
+settings.load_profile("untimed")
 
 ROWS = 24
 """So many cases of one test are tried by hand; `.ci/run` tries all."""
