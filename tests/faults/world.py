@@ -40,7 +40,7 @@ MESSAGES: Any = [{"role": "user", "content": PROMPT}]
 TLS = ssl.create_default_context()  # made once, since loading the roots takes long
 PATIENCE_S = 20.0
 TURN_S = 0.001
-SILENCE_S = 0.2
+SILENCE_S = 0.5
 """The provider's timeout in tests that let it pass; else it is `PATIENCE_S`."""
 
 
