@@ -306,8 +306,13 @@ class Circuit:
         self._open()
 
     def told_day(self, until: float, *, until_wall: float) -> None:
-        """A day's quota is spent: nothing may pass before either clock shows its end."""
-        if until > self._day_until:
-            self._day_until = until
-            self._day_until_wall = until_wall
+        """A day's quota is spent: nothing may pass before either clock shows its end.
+
+        A shorter wait does not end a longer one, nor is it cut where the wall clock, which may have
+        been set in between, ends the longer one first.
+        """
+        if until > self._day_until or self._wall() >= self._day_until_wall:
+            self._day_until, self._day_until_wall = until, until_wall
+        else:
+            self._day_until_wall = max(self._day_until_wall, until_wall)
         self._open()

@@ -80,3 +80,28 @@ def test_a_day_is_not_prolonged_by_a_wall_clock_set_back(clock: Clock, health: H
     clock.wall -= DAY_S
     clock.now += 3600
     admitted(health)
+
+
+def test_a_shorter_day_that_was_told_later_is_not_cut_by_the_end_of_a_longer_one(
+    clock: Clock, health: Health
+) -> None:
+    first, second = admitted(health), admitted(health)
+    first.failed(error(ErrorKind.QUOTA_DAY, 7200))
+    clock.passes(3500)
+    clock.wall += 3600  # the first would end in 100 s by the wall clock
+    second.failed(error(ErrorKind.QUOTA_DAY, 600))
+    clock.passes(599)
+    refused(health)
+    clock.passes(1)
+    assert admitted(health).is_probe
+    refused(health)
+
+
+def test_a_day_that_is_over_by_the_wall_clock_prolongs_no_later_one(
+    clock: Clock, health: Health
+) -> None:
+    first, second = admitted(health), admitted(health)
+    first.failed(error(ErrorKind.QUOTA_DAY, 7200))
+    clock.wall += 7200
+    second.failed(error(ErrorKind.QUOTA_DAY, 600))
+    assert wait_s(clock, health) == 600
