@@ -21,9 +21,9 @@ from proxy.limits.health import Health
 from proxy.limits.ticket import Ticket
 from proxy.limits.windows import Limits
 from proxy.redact import Redactor
-from proxy.routing.candidates import Chooser, Preference
+from proxy.routing.answers.receipt import Receipt
 from proxy.routing.pictures.fetching import ImageFetcher
-from proxy.routing.receipt import Receipt
+from proxy.routing.planning.candidates import Chooser, Preference
 from proxy.routing.router import Router
 
 LIMITS = Limits(requests_per_minute=10**9, tokens_per_minute=10**12, requests_per_day=10**9)

@@ -24,7 +24,7 @@ import httpx
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from proxy.candidate import Candidate
-from proxy.routing.sessions import WELL_S
+from proxy.routing.planning.sessions import WELL_S
 from tests.faults.fake import Call, Fake, Reply, refusal
 from tests.faults.world import VirtualTime, World
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from adapters.base import Usage
 from proxy.candidate import Candidate
-from proxy.routing.receipt import Receipt
+from proxy.routing.answers.receipt import Receipt
 from proxy.store.database import Database
 from proxy.store.queries import (
     Filter,

@@ -25,7 +25,7 @@ from proxy.routing.compact import Compacting
 from proxy.routing.counting import Counting
 from proxy.routing.loading import Loading
 from proxy.routing.open import keys_of, routing_of
-from proxy.routing.preference import Preference, built_in_models
+from proxy.routing.planning.preference import Preference, built_in_models
 from proxy.settings import Settings
 from proxy.store.allowances import Allowances
 from proxy.store.preferences import preferences_of

@@ -18,7 +18,7 @@ from adapters.memory import LruMemory
 from proxy.limits.circuit import Said, Setback
 from proxy.limits.health import Health, Place
 from proxy.limits.retired import Gone, Retired
-from proxy.routing.sessions import Sessions, Stay
+from proxy.routing.planning.sessions import Sessions, Stay
 
 MAX_SIGNATURE = 64 * 1024
 MAX_WAITING = 1024

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from adapters.base import Adapter
 from proxy.console.status import gone_text
-from proxy.routing.candidates import Chooser, Preference
+from proxy.routing.planning.candidates import Chooser, Preference
 from proxy.settings import Settings
 
 REACH_S = 0.3

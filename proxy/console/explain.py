@@ -14,11 +14,11 @@ from proxy.console.status import paused
 from proxy.doors.openai import error_object
 from proxy.errors import ApiError, from_adapter
 from proxy.limits.health import Status
-from proxy.routing.ability import cannot
-from proxy.routing.candidates import Chooser, Plan, Preference
-from proxy.routing.operations import Operation, Operations
+from proxy.routing.operations.table import Operation, Operations
 from proxy.routing.pictures.remote_parts import remote_parts, replaced
-from proxy.routing.pools import Pools
+from proxy.routing.planning.ability import cannot
+from proxy.routing.planning.candidates import Chooser, Plan, Preference
+from proxy.routing.planning.pools import Pools
 
 LONGEST_TEXT = 20_000
 PIXEL = (

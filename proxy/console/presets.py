@@ -10,7 +10,7 @@ from proxy.limits.health import Health
 from proxy.limits.ticket import Seats
 from proxy.limits.windows import Limits
 from proxy.providers import pooled
-from proxy.routing.keys import Keys
+from proxy.routing.planning.keys import Keys
 from proxy.settings import Settings
 from proxy.store.preferences import DEFAULT, Preferences
 

@@ -20,7 +20,7 @@ from adapters.base import Adapter, Availability, Json
 from proxy.background import Background
 from proxy.console.status import Sources, status_of
 from proxy.doors.models.catalog import Catalog
-from proxy.routing.keys import Keys, reached_by_any
+from proxy.routing.planning.keys import Keys, reached_by_any
 from proxy.store.preferences import Preferences
 
 log = logging.getLogger("pointsman.watch")

@@ -39,9 +39,10 @@ class _Weight(Struct, frozen=True, kw_only=True):
 class Asked(_Weight, frozen=True):
     """What a client wants: a neutral request, and what else the form of the answer depends on.
 
-    The type of `request` decides on the operation (`proxy/routing/operations.py`). `own` is what
-    the body says to this server alone; `beyond` is about how much memory the request takes beside
-    its body, for what was kept of earlier ones. Doors whose writers must know more derive a type.
+    The type of `request` decides on the operation (`proxy/routing/operations/table.py`). `own` is
+    what the body says to this server alone; `beyond` is about how much memory the request takes
+    beside its body, for what was kept of earlier ones. Doors whose writers must know more derive a
+    type.
     """
 
     request: Any

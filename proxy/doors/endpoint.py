@@ -22,12 +22,12 @@ from proxy.gate.body import ClientLeft, read_body, watch
 from proxy.gate.room import Admission, Place
 from proxy.gate.work import Rounds, Work
 from proxy.reply import Reply
+from proxy.routing.answers.thinktags import split_think_tags
 from proxy.routing.cache import AnswerCache, Events, key_of
-from proxy.routing.candidates import Preference
 from proxy.routing.compact import Asks
-from proxy.routing.sessions import talk_of
-from proxy.routing.split import drawn
-from proxy.routing.thinktags import split_think_tags
+from proxy.routing.planning.candidates import Preference
+from proxy.routing.planning.sessions import talk_of
+from proxy.routing.planning.split import drawn
 from proxy.store.allowances import Allowances
 from proxy.store.rows import UsageRow
 

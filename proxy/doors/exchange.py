@@ -18,7 +18,7 @@ from proxy.doors.waiting import Waiting
 from proxy.errors import ApiError, from_adapter
 from proxy.gate.work import Work
 from proxy.reply import Header, Reply
-from proxy.routing.receipt import Receipt
+from proxy.routing.answers.receipt import Receipt
 from proxy.store.allowances import Lease
 from proxy.store.rows import LEFT, UsageRow, usage_row
 

@@ -24,7 +24,7 @@ from proxy.gate.room import Admission
 from proxy.routing.cache import MIB, AnswerCache, InMemory, Shelf, salt_of
 from proxy.routing.compact import Asks
 from proxy.routing.counting import Count
-from proxy.routing.preference import Preference
+from proxy.routing.planning.preference import Preference
 from proxy.settings import Settings
 from proxy.store.allowances import Allowances
 from proxy.store.answers import OnDisk

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from proxy.reply import Header
-from proxy.routing.receipt import Receipt
+from proxy.routing.answers.receipt import Receipt
 
 
 def receipt_headers(receipt: Receipt) -> list[Header]:

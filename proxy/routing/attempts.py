@@ -12,11 +12,11 @@ from adapters.base import AdapterError, ErrorKind, Event
 from proxy.candidate import Candidate
 from proxy.gate.work import Work
 from proxy.limits.ticket import KEY_KINDS, Ticket, Wait
-from proxy.routing.candidates import Plan, Preference
-from proxy.routing.first import EmptyAnswerError
-from proxy.routing.operations import Operation
+from proxy.routing.answers.first import EmptyAnswerError
+from proxy.routing.answers.receipt import Receipt
+from proxy.routing.operations.table import Operation
 from proxy.routing.pictures.conversion import Album
-from proxy.routing.receipt import Receipt
+from proxy.routing.planning.candidates import Plan, Preference
 
 MAX_ATTEMPTS = 4
 MAX_AT_ONE_PROVIDER = 2

@@ -17,8 +17,8 @@ import msgspec
 from msgspec import Struct
 
 from adapters.base import ChatRequest, RateLimits
-from proxy.routing.candidates import Preference
-from proxy.routing.receipt import Receipt
+from proxy.routing.answers.receipt import Receipt
+from proxy.routing.planning.candidates import Preference
 from proxy.settings import Settings
 
 MIB = 1024 * 1024

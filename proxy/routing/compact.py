@@ -18,12 +18,12 @@ from adapters.base import AdapterError, ChatRequest, Json, Text, Usage
 from proxy.candidate import Candidate
 from proxy.errors import ApiError, from_adapter
 from proxy.gate.work import Work
-from proxy.routing.answer import Answer
-from proxy.routing.operations import CHAT
-from proxy.routing.preference import Preference
-from proxy.routing.receipt import Receipt
+from proxy.routing.answers.answer import Answer
+from proxy.routing.answers.receipt import Receipt
+from proxy.routing.operations.table import CHAT
+from proxy.routing.planning.preference import Preference
+from proxy.routing.planning.sessions import Talk
 from proxy.routing.router import Router
-from proxy.routing.sessions import Talk
 
 ROOM = 0.5
 """The part of a window that what is sent may fill: the rest is for the answer and for guessing."""

@@ -15,8 +15,8 @@ from adapters.base import Adapter, AdapterError, ChatRequest
 from adapters.tasks import Counts
 from proxy.errors import ApiError
 from proxy.limits.health import Health
-from proxy.routing.candidates import Chooser
-from proxy.routing.preference import Preference
+from proxy.routing.planning.candidates import Chooser
+from proxy.routing.planning.preference import Preference
 
 TIMEOUT_S = 3.0
 """Clients ask before each turn."""

@@ -9,7 +9,7 @@ from proxy.candidate import Candidate
 from proxy.errors import ApiError, from_adapter, from_failures, pinned_broke
 from proxy.limits.health import Health
 from proxy.routing.attempts import FINAL_KINDS, Attempts
-from proxy.routing.candidates import Chooser
+from proxy.routing.planning.candidates import Chooser
 
 
 def final_error(

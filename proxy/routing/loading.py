@@ -12,7 +12,7 @@ from typing import TypeVar
 from adapters.base import Adapter, AdapterError, ErrorKind, Loads
 from proxy.background import Background
 from proxy.candidate import Candidate
-from proxy.routing.receipt import Receipt
+from proxy.routing.answers.receipt import Receipt
 
 log = logging.getLogger("pointsman.router")
 

@@ -17,15 +17,15 @@ from proxy.limits.retired import Retired
 from proxy.limits.unable import Unable
 from proxy.providers import pooled
 from proxy.redact import Redactor
-from proxy.routing.candidates import Chooser
-from proxy.routing.keys import Keys
 from proxy.routing.loading import Loading
-from proxy.routing.operations import Operations, operations_of
+from proxy.routing.operations.table import Operations, operations_of
 from proxy.routing.pictures.fetching import ImageFetcher
-from proxy.routing.pools import Pools
-from proxy.routing.preference import last_resort_of
+from proxy.routing.planning.candidates import Chooser
+from proxy.routing.planning.keys import Keys
+from proxy.routing.planning.pools import Pools
+from proxy.routing.planning.preference import last_resort_of
+from proxy.routing.planning.sessions import Sessions
 from proxy.routing.router import Router
-from proxy.routing.sessions import Sessions
 from proxy.settings import Settings
 
 

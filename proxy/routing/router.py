@@ -29,23 +29,23 @@ from proxy.limits.limit_log import log_use
 from proxy.limits.patience import FAIR_SHARE_S, Longest, Patience, streamed_of
 from proxy.limits.ticket import ONE_CALL, Ticket
 from proxy.redact import Redactor
-from proxy.routing.answer import Answer, empty_answer
+from proxy.routing.answers.answer import Answer, empty_answer
+from proxy.routing.answers.first import EmptyAnswerError, is_plain, until_end
+from proxy.routing.answers.receipt import Receipt
 from proxy.routing.attempts import Attempts
 from proxy.routing.budget import RetryBudget
-from proxy.routing.candidates import Chooser, Plan, Preference
-from proxy.routing.demands import demands
 from proxy.routing.failed import final_error, no_larger
-from proxy.routing.first import EmptyAnswerError, is_plain, until_end
-from proxy.routing.keys import Keys
 from proxy.routing.loading import Loading
-from proxy.routing.operations import OPERATIONS, Operation, Operations
+from proxy.routing.operations.table import OPERATIONS, Operation, Operations
 from proxy.routing.pause import pause_s
 from proxy.routing.permits import Permits
 from proxy.routing.pictures.fetching import ImageFetcher
-from proxy.routing.pools import Pools
-from proxy.routing.receipt import Receipt
-from proxy.routing.sessions import Sessions, Talk
-from proxy.routing.split import arm_of
+from proxy.routing.planning.candidates import Chooser, Plan, Preference
+from proxy.routing.planning.demands import demands
+from proxy.routing.planning.keys import Keys
+from proxy.routing.planning.pools import Pools
+from proxy.routing.planning.sessions import Sessions, Talk
+from proxy.routing.planning.split import arm_of
 from proxy.routing.strict import refuse_drops
 
 log = logging.getLogger("pointsman.router")

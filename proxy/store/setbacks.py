@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from proxy.limits.health import DayQuota, Health
 from proxy.limits.retired import Gone, Retired
-from proxy.routing.keys import Keys
+from proxy.routing.planning.keys import Keys
 from proxy.store.base import Tables
 
 QUOTA = "day quota"

@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from proxy.gate.keys import Keys, digest
-from proxy.routing.narrow import Allowed
+from proxy.routing.planning.narrow import Allowed
 from proxy.store.base import Tables
 
 TABLE = "team_keys"

@@ -26,7 +26,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from adapters.base import Adapter
-from proxy.routing.receipt import Try
+from proxy.routing.answers.receipt import Try
 from proxy.store.rows import UsageQueue, UsageRow
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from adapters.base import AdapterError, Event, ToolCall
 from adapters.lines import NdjsonDecoder, SseDecoder
 from proxy.doors.chat.write import ChunkStream, Fold
 from proxy.doors.openai import new_head
-from proxy.routing.thinktags import ThinkTags
+from proxy.routing.answers.thinktags import ThinkTags
 from tests import recordings
 from tests.adapters.gemini.kit import GeminiKit
 from tests.adapters.groq.kit import GroqKit

@@ -18,7 +18,7 @@ from proxy.errors import (
     overloaded,
     spread,
 )
-from proxy.routing.first import EmptyAnswerError
+from proxy.routing.answers.first import EmptyAnswerError
 
 LIMIT, QUOTA = ErrorKind.RATE_LIMIT, ErrorKind.QUOTA_DAY
 

@@ -12,7 +12,7 @@ from proxy.doors.openai import OpenAIErrors
 from proxy.doors.sse import HEADERS, WAITING, sse
 from proxy.errors import ApiError
 from proxy.reply import Header
-from proxy.routing.speaking import Sound
+from proxy.routing.operations.speaking import Sound
 
 
 class SpeechFold(Indivisible):

@@ -11,7 +11,7 @@ from proxy.doors.checks import between, checked, out_of_range, string, wrong_typ
 from proxy.doors.door import Asked, Call, Opening
 from proxy.doors.openai import OpenAIErrors, check_model_name, parse_json
 from proxy.errors import bad_request
-from proxy.routing.speaking import ENCODERS, can_make
+from proxy.routing.operations.speaking import ENCODERS, can_make
 
 MAX_INPUT = 4096
 FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")

@@ -19,7 +19,7 @@ from proxy.doors.gemini.messages import Conversation
 from proxy.doors.gemini.tools import toolbox
 from proxy.doors.schemas import within_bounds
 from proxy.errors import ApiError, bad_request
-from proxy.routing.candidates import ANY_MODEL
+from proxy.routing.planning.candidates import ANY_MODEL
 
 OWN_BLOCK = "gemini"
 """The part of a request that only Google's models get, in their own words."""

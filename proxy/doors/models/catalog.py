@@ -12,8 +12,8 @@ from itertools import islice
 from adapters.base import Adapter, AdapterError, Model
 from adapters.tasks import Prepares
 from proxy.candidate import Candidate
-from proxy.routing.candidates import ANY_MODEL
-from proxy.routing.keys import Keys, models_by_any
+from proxy.routing.planning.candidates import ANY_MODEL
+from proxy.routing.planning.keys import Keys, models_by_any
 
 log = logging.getLogger("pointsman.models")
 

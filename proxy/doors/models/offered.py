@@ -9,8 +9,8 @@ from msgspec import Struct
 from adapters.base import Model
 from proxy.doors.models.catalog import Catalog
 from proxy.errors import model_not_found
-from proxy.routing.candidates import ANY_MODEL
-from proxy.routing.narrow import Allowed
+from proxy.routing.planning.candidates import ANY_MODEL
+from proxy.routing.planning.narrow import Allowed
 
 OURS = "pointsman"
 

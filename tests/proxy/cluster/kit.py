@@ -22,8 +22,8 @@ from proxy.limits.health import Health
 from proxy.limits.retired import Retired
 from proxy.limits.ticket import Ticket, Wait
 from proxy.limits.windows import Limits
-from proxy.routing.preference import Preference
-from proxy.routing.sessions import Sessions
+from proxy.routing.planning.preference import Preference
+from proxy.routing.planning.sessions import Sessions
 from proxy.store.preferences import Preferences
 
 PATIENCE_S = 30.0

@@ -14,8 +14,8 @@ from proxy.errors import ApiError
 from proxy.limits.health import Place
 from proxy.limits.ticket import Ticket, Wait
 from proxy.limits.windows import Limits
-from proxy.routing.preference import Preference
-from proxy.routing.sessions import Stay, Talk
+from proxy.routing.planning.preference import Preference
+from proxy.routing.planning.sessions import Stay, Talk
 from proxy.store.allowances import Allowances
 from proxy.store.preferences import StoredPreference
 from proxy.store.team_keys import TeamKeys, fresh

@@ -23,7 +23,7 @@ from adapters.tasks import (
     TranslationRequest,
 )
 from adapters.upstream import Upstream
-from proxy.routing.operations import operations_of
+from proxy.routing.operations.table import operations_of
 
 PATHS: Mapping[type, str] = {
     ChatRequest: "/v1/chat/completions",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from proxy.doors import DOORS, counting
-from proxy.routing.operations import OPERATIONS
+from proxy.routing.operations.table import OPERATIONS
 from tests.proxy.doors.endpoints import COUNTS, PATHS, table
 
 DOCS = Path(__file__).parents[3] / "docs" / "doors.md"

@@ -18,13 +18,13 @@ from proxy.limits.health import Health
 from proxy.limits.retired import Retired
 from proxy.limits.ticket import Seats
 from proxy.limits.windows import Limits
-from proxy.routing.answer import Answer
-from proxy.routing.candidates import Chooser, Preference
-from proxy.routing.operations import OPERATIONS, Operations
+from proxy.routing.answers.answer import Answer
+from proxy.routing.answers.receipt import Receipt
+from proxy.routing.operations.table import OPERATIONS, Operations
 from proxy.routing.pictures.fetching import ImageFetcher
-from proxy.routing.receipt import Receipt
+from proxy.routing.planning.candidates import Chooser, Preference
+from proxy.routing.planning.sessions import Sessions, talk_of
 from proxy.routing.router import Router
-from proxy.routing.sessions import Sessions, talk_of
 from tests.proxy.kit import ScriptedAdapter, request
 
 NETWORK, SERVER, LIMIT = ErrorKind.NETWORK, ErrorKind.SERVER, ErrorKind.RATE_LIMIT

@@ -8,8 +8,8 @@ import pytest
 
 from adapters.base import Finish, Text
 from proxy.candidate import Candidate
+from proxy.routing.answers.receipt import Receipt
 from proxy.routing.cache import AnswerCache, InMemory
-from proxy.routing.receipt import Receipt
 from tests.proxy.routing.kit import Clock
 
 pytestmark = pytest.mark.anyio

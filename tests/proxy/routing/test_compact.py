@@ -11,8 +11,8 @@ from adapters.base import ErrorKind, Finish, Json, Start, Text, Usage
 from proxy.candidate import Candidate
 from proxy.errors import ApiError
 from proxy.gate.work import Rounds, Work
+from proxy.routing.answers.receipt import Receipt
 from proxy.routing.compact import MAX_PIECES, SUMMARY, Compacting
-from proxy.routing.receipt import Receipt
 from tests.proxy.kit import failure, request
 from tests.proxy.routing.kit import SERVER, Build, Station
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from proxy.limits.ticket import Seats
-from proxy.routing.receipt import Receipt
+from proxy.routing.answers.receipt import Receipt
 from tests.proxy.kit import request
 from tests.proxy.routing.kit import Build
 

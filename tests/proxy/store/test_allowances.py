@@ -12,7 +12,7 @@ import pytest
 from adapters.base import Usage
 from proxy.clocks import Clocks
 from proxy.errors import ApiError
-from proxy.routing.receipt import Receipt
+from proxy.routing.answers.receipt import Receipt
 from proxy.store.allowances import Allowances
 from proxy.store.base import StoreError, Tables
 from proxy.store.prices import NANO, Price

@@ -12,7 +12,7 @@ import pytest
 from adapters.base import Usage
 from proxy.candidate import Candidate
 from proxy.console.ledger import Ledger
-from proxy.routing.receipt import Receipt
+from proxy.routing.answers.receipt import Receipt
 from proxy.store import arms
 from tests.proxy.store.test_queries import FAR, NEAR, NOW, Log
 from tests.proxy.store.test_rows import answered

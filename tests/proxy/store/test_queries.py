@@ -16,7 +16,7 @@ from adapters.base import Usage
 from proxy.candidate import Candidate
 from proxy.console.ledger import Ledger, _cell, filter_of
 from proxy.errors import ApiError
-from proxy.routing.receipt import Receipt
+from proxy.routing.answers.receipt import Receipt
 from proxy.store.base import StoreError, Tables
 from proxy.store.database import Database
 from proxy.store.queries import MAX_GROUPS, REST, Span, usage

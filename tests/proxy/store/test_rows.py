@@ -12,7 +12,7 @@ import pytest
 
 from adapters.base import ErrorKind, Finish, Reasoning, Start, Text, Usage
 from proxy.candidate import Candidate
-from proxy.routing.receipt import Receipt
+from proxy.routing.answers.receipt import Receipt
 from proxy.store.rows import UsageQueue, UsageRow, usage_row
 from tests.admin.kit import Desk, desk
 from tests.proxy.kit import adapter_class, failure

@@ -26,7 +26,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from adapters import REGISTRY
 from adapters.base import ErrorKind, Usage
 from proxy.candidate import Candidate
-from proxy.routing.receipt import Receipt
+from proxy.routing.answers.receipt import Receipt
 from proxy.store.rows import LEFT, UsageRow, usage_row
 from proxy.telemetry.otel import Telemetry, facts_of
 from tests.fakes.server import Fault, json_answer

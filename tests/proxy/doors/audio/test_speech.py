@@ -16,8 +16,8 @@ from adapters.base import AdapterError, ErrorKind, Warn
 from adapters.tasks import SpeechRequest, Spoken
 from proxy.doors.audio.speech import parse_request
 from proxy.errors import ApiError
-from proxy.routing import speaking
-from proxy.routing.speaking import Sound, Speaking
+from proxy.routing.operations import speaking
+from proxy.routing.operations.speaking import Sound, Speaking
 from tests.proxy.kit import ScriptedAdapter, adapter
 
 ASKED: dict[str, Any] = {"model": "tts-1", "input": "Hello there friend.", "voice": "alloy"}

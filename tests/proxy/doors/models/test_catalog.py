@@ -12,7 +12,7 @@ import pytest
 from adapters.base import Availability, Capabilities, ErrorKind, Model
 from proxy.candidate import Candidate
 from proxy.doors.models import catalog as models
-from proxy.routing.candidates import ANY_MODEL
+from proxy.routing.planning.candidates import ANY_MODEL
 from tests.proxy.doors.models.kit import Station
 from tests.proxy.kit import HANG, adapter, failure
 
