@@ -66,11 +66,13 @@ class Catalog:
 
     def providers_of(self, model: str) -> list[str]:
         """The providers that list a model of this name, or are set to use it."""
-        names = {model, f"{model}:latest"}
+        latest = f"{model}:latest"
         return [
             provider
             for provider, own in self._own.items()
-            if own in names or not names.isdisjoint(self._names[provider])
+            if own in (model, latest)
+            or model in (listed := self._names[provider])
+            or latest in listed
         ]
 
     async def know(self, model: str) -> None:

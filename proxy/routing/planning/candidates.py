@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -33,8 +34,9 @@ class Chooser:
     """Design: the client's `model`, then the preference, then the fallback order.
 
     `listed` tells which providers list a model of this name, `has_told` whether a provider has
-    given its list; `last_resort` which provider, if any, stands in when nothing is set up yet;
-    `retired` which model answers for one that is gone, `cannot` what models have refused.
+    given its list; `last_resort` which provider, if any, stands in when nothing is set up yet: no
+    choice, no key, no answer; `retired` which model answers for one that is gone, `cannot` what
+    models have refused.
     """
 
     def __init__(
@@ -54,14 +56,14 @@ class Chooser:
         self._models = {name: adapter.settings.model for name, adapter in adapters.items()}
         self._unasked = unasked(adapters)
         self._listed = listed
-        self._last_resort = last_resort
+        self.stand_in = last_resort
         self.retired = retired or Retired({}, wall=lambda: 0)
         self._serving = self.retired.serving
         self.cannot = cannot or Unable(lambda: 0)
         ids = "|".join(map(re.escape, adapters))
         # Ids are in lower case. Whoever names a local one in any way wants no cloud to answer.
         self._pin = re.compile(rf"({ids})(?:([/:])(.*))?", re.ASCII | re.IGNORECASE | re.DOTALL)
-        self._joint = Joint(pools, adapters)
+        self._joint = Joint(pools, adapters) if pools else None
         self._operations = operations
 
     def is_named(self, model: str) -> bool:
@@ -70,9 +72,9 @@ class Chooser:
 
     def to_look_up(self, model: str) -> str | None:
         """What of the client's name for the model is to be looked up in lists."""
-        if joint := self._joint.found(model):
+        if self._joint and (joint := self._joint.found(model)):
             return joint[2] or None
-        return None if self.is_named(model) else model
+        return None if self._pin.fullmatch(model) else model
 
     def plan(self, request: Any, preference: Preference, *, fallback: bool | None = None) -> Plan:
         """The plan for a request. Raises ApiError 404, 400 unsupported_feature, or 503.
@@ -93,7 +95,7 @@ class Chooser:
         if operation.pin is not None and operation.model is not None:
             return self._fixed(operation.pin, operation.model, request.model, preference)
         plan = self._named(request.model, preference)
-        if fallback and (plan.pinned or self._joint.found(request.model)):
+        if fallback and (plan.pinned or (self._joint and self._joint.found(request.model))):
             named = plan.candidates
             asked = [one.provider for one in named]
             plan = Plan((*named, *self._others(self._order(preference), asked, preference)))
@@ -120,7 +122,7 @@ class Chooser:
         ready = [name for name in own if self._may_join(name, preference)]
         if self.is_named(named):
             return Plan((self._named_of(own, named),), pinned=True)
-        if pool := self._joint.members(named, own.get, self._listed):
+        if self._joint and (pool := self._joint.members(named, own.get, self._listed)):
             return Plan(pool[:1], pinned=True)
         alias = alias_of(preference.aliases, named)
         known = [Candidate(name, alias[name]) for name in ready if name in alias]
@@ -227,10 +229,10 @@ class Chooser:
             if one is not None:
                 must_be_configured(self._adapters[provider])
                 return Plan((one,), True)
-        if pool := self._joint.members(
-            model, lambda name: self.model_of(name, preference), self._listed
-        ):
-            return Plan(pool)
+        if self._joint:
+            own_model = partial(self.model_of, preference=preference)
+            if pool := self._joint.members(model, own_model, self._listed):
+                return Plan(pool)
         order = self._order(preference)
         if preference.aliases and (alias := alias_of(preference.aliases, model)):
             named_too = (n for n in alias if n in self._adapters and n not in self._unasked)
@@ -285,7 +287,8 @@ class Chooser:
 
     def names_model(self, model: str) -> bool:
         """Whether the client's name pins a model, and not a provider alone."""
-        pin, joint = self._pin.fullmatch(model), self._joint.found(model)
+        pin = self._pin.fullmatch(model)
+        joint = self._joint.found(model) if self._joint else None
         return bool(pin and pin[3]) or bool(joint and joint[2])
 
     def _order(self, preference: Preference) -> list[str]:
@@ -311,10 +314,6 @@ class Chooser:
                 should_retry=False,
             )
         return order
-
-    def stand_in(self, preference: Preference) -> str | None:
-        """The provider that joins while nothing is set up: no choice, no key, no answer yet."""
-        return self._last_resort(preference)
 
     def ways_to_an_answer(self) -> str:
         """What to do so that some provider answers, one sentence a provider."""

@@ -25,7 +25,7 @@ class Joint:
 
     def found(self, named: str) -> re.Match[str] | None:
         """The pool and the model, where the client's name begins with a pool's."""
-        return self._name.fullmatch(named) if self._pools else None
+        return self._name.fullmatch(named)
 
     def members(
         self,
