@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 log = logging.getLogger("pointsman.background")
+
+QUIET_S = 2.0
+LONGEST_BUSY = 30
+"""After so many times `QUIET_S` it is no longer waited for a quiet moment."""
 
 T = TypeVar("T")
 
@@ -42,3 +46,14 @@ class Background:
         problem = f"{name} failed inside the proxy; its log has the details"
         if problem not in self.problems:
             self.problems.append(problem)
+
+
+async def quiet(
+    asked: Callable[[], int], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> None:
+    """Return when nobody has asked for a while, by how many have, or that takes too long."""
+    for _ in range(LONGEST_BUSY):
+        before = asked()
+        await sleep(QUIET_S)
+        if before == asked():
+            return

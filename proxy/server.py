@@ -10,12 +10,14 @@ import socket
 import sys
 import threading
 from collections.abc import Generator, Iterator
+from functools import partial
 from typing import cast
 
 import click
 import uvicorn
 
 from proxy.app import create_app
+from proxy.background import quiet
 from proxy.clocks import Clocks
 from proxy.command.banner import banner
 from proxy.doors import speller_of
@@ -30,6 +32,8 @@ from proxy.settings import Settings, SettingsError, own_folder
 LAST_WORDS_S = 0.5
 """What those that are cut short have for saying so; a second signal ends all within a second."""
 CHECK_S = 1.0
+LISTS_S = 1.0
+"""For so long the first words wait for the lists of models."""
 POLL_S = 0.02
 MAX_OPEN_FILES = 65536
 
@@ -102,18 +106,20 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self.parts.background.start("asking for lists of models", self.parts.catalog.warm)
-        self._checking = self.parts.background.start("checking connections", self._check)
-        # What was imported until here stays for good: no need to search it for garbage again.
-        gc.collect()
+        start = self.parts.background.start
+        listing = start("asking for lists of models", self.parts.catalog.warm)
+        start("preparing what no request waits for", partial(self._prepare, listing))
+        self._checking = start("checking connections", self._check)
+        # What was imported until here stays for good: no need to search it for garbage, now or
+        # ever. To do it once took a tenth of a second, in which the first requests waited.
         gc.freeze()
         gc.enable()
         # Few of the many things that a request makes are cycles; to look for them after every 700
         # took 6 % of all the time.
         gc.set_threshold(10_000, 20, 20)
         if sockets and self._says:
-            text = await self._banner(sockets[0].getsockname()[1])
-            threading.Thread(target=_say, args=(text,), name="banner", daemon=True).start()
+            port = sockets[0].getsockname()[1]
+            start("saying where it is", partial(self._banner, port, listing))
 
     async def main_loop(self) -> None:
         """Until told to end; then on for so long as balancers need to see that it is not ready."""
@@ -166,12 +172,28 @@ class Server(uvicorn.Server):
         self.reason = reason
         self.end()
 
-    async def _banner(self, port: int) -> str:
+    async def _banner(self, port: int, listing: asyncio.Task[None]) -> None:
+        """Say it once it is known which models there are, or when that takes too long."""
         parts = self.parts
+        await asyncio.wait([listing], timeout=LISTS_S)
         preference = await parts.storage.preference(None)
-        return await banner(
-            parts.settings, port, parts.chooser, preference, parts.adapters, parts.admin_token
+        lists = parts.catalog.lists()
+        text = await banner(
+            parts.settings,
+            port,
+            parts.chooser,
+            preference,
+            parts.adapters,
+            lists,
+            parts.admin_token,
         )
+        threading.Thread(target=_say, args=(text,), name="banner", daemon=True).start()
+
+    async def _prepare(self, listing: asyncio.Task[None]) -> None:
+        """Nobody waits for it, and the first who ask would have to share the processor with it."""
+        await asyncio.wait([listing])
+        await quiet(lambda: self.server_state.total_requests)
+        await self.parts.catalog.prepare()
 
     def _connections(self) -> list[Protocol]:
         return cast(list[Protocol], list(self.server_state.connections))

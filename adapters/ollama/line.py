@@ -50,6 +50,6 @@ def of_sdk(order: dict[str, Any]) -> Line:
 
 if __name__ == "__main__":
     lower_priority = getattr(os, "nice", int)  # requests are answered meanwhile
-    lower_priority(10)
+    lower_priority(19)
     gc.disable()  # all of it is garbage in a moment
     sys.stdout.write(json.dumps(of_sdk(json.load(sys.stdin))))

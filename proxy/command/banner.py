@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import httpx
 import orjson
 from pydantic import SecretStr
 
-from adapters.base import Adapter
-from proxy.console.status import gone_text
+from adapters.base import Adapter, Model
+from proxy.console.status import gone_text, is_offered, unlisted
 from proxy.routing.planning.candidates import Chooser, Preference
 from proxy.settings import Settings
 
 REACH_S = 0.3
-READY = "ready"
+READY = "ready, "
+SET_UP = "set up, "
 
 
 async def banner(
@@ -25,18 +26,23 @@ async def banner(
     chooser: Chooser,
     preference: Preference,
     adapters: Mapping[str, Adapter],
+    lists: Mapping[str, Sequence[Model]],
     token: SecretStr | None,
 ) -> str:
-    """A few lines: base URL, the active provider, each provider's state, one curl to try."""
+    """A few lines: base URL, the active provider, each provider's state, one curl to try.
+
+    Only who can answer is called ready, by the `lists` of models that are known by now.
+    """
     base_url = f"{settings.url(port)}/v1"
-    states = {name: await _state(adapter) for name, adapter in adapters.items()}
-    for name, state in states.items():
-        if state.startswith(READY) and (gone := gone_text(chooser, name, preference)):
-            states[name] = f"{READY}, {gone}"
+    troubles = {name: await _trouble(adapter) for name, adapter in adapters.items()}
+    states = {
+        name: trouble or _model(adapters[name], chooser, preference, lists.get(name))
+        for name, trouble in troubles.items()
+    }
     width = max(map(len, states))
     active = f"{preference.provider} ({chooser.model_of(preference.provider, preference)})"
     stand_in = chooser.stand_in(preference)
-    if stand_in and not states[preference.provider].startswith(READY):
+    if stand_in and troubles[preference.provider]:
         active += f"; until something is set up {stand_in} answers"
     lines = [
         "",
@@ -62,22 +68,38 @@ def _token(settings: Settings, token: SecretStr | None) -> list[str]:
     return ["", f"  Admin token of this run (POINTSMAN_ADMIN_TOKEN sets one for good): {shown}"]
 
 
-async def _state(adapter: Adapter) -> str:
+async def _trouble(adapter: Adapter) -> str:
+    """Why a provider cannot be asked, as far as that is known without the network; else nothing."""
     if adapter.unconfigured:
         return f"not set up: {adapter.unconfigured}"
-    model = adapter.settings.model
     if address_of(adapter) is None:
         return f"not usable: {adapter.settings.variable('base_url')} is not the URL of a server"
-    if not adapter.local:
-        return f"{READY}, {model}"
-    if adapter.last_resort:
-        return f"{READY}, {model}"
+    if not adapter.local or adapter.last_resort:
+        return ""
     try:
         async with asyncio.timeout(REACH_S):
             available = await adapter.is_available()
     except TimeoutError:
-        return "set up, but it does not answer"
-    return f"{READY}, {model}" if available.reachable else f"set up, but {available.detail}"
+        return f"{SET_UP}but it does not answer"
+    return "" if available.reachable else f"{SET_UP}but {available.detail}"
+
+
+def _model(
+    adapter: Adapter, chooser: Chooser, preference: Preference, models: Sequence[Model] | None
+) -> str:
+    """Which model answers, in whose place, and whether its provider has it."""
+    name = adapter.name
+    model = chooser.model_of(name, preference)
+    if gone := gone_text(chooser, name, preference):
+        return f"{READY if model != chooser.wanted_of(name, preference) else SET_UP}{gone}"
+    if adapter.last_resort:
+        return f"{READY}{model}"
+    if models is None:
+        return f"{SET_UP}{model}; which models there are is not known yet"
+    if not models:
+        return f"{SET_UP}but it has no models"
+    missing = unlisted(model, is_offered(models, model))
+    return f"{SET_UP}but {missing}" if missing else f"{READY}{model}"
 
 
 def _curl(base_url: str, *, needs_key: bool) -> str:

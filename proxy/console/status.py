@@ -211,7 +211,7 @@ def _provider(
     free = _freest(mine, Candidate(name, model), keys) if keys else Candidate(name, model)
     gauges = _gauges(mine, free, limits)
     failure = sources.recorder.failure(name)
-    listed = _is_listed(sources.lists().get(name), model)
+    listed = is_offered(sources.lists().get(name), model)
     return {
         "id": name,
         "title": adapter.title,
@@ -226,7 +226,7 @@ def _provider(
         "model": model,
         "in_rotation": name in fallback_of(sources.adapters, preference),
         "paid": not adapter.settings.joins_unasked,
-        "gone": gone_text(sources.chooser, name, preference) or _unlisted(model, listed),
+        "gone": gone_text(sources.chooser, name, preference) or unlisted(model, listed),
         "listed": listed,
         "models": _offered(sources.lists().get(name, ()), model),
         "loading": [
@@ -263,14 +263,15 @@ def gone_text(chooser: Chooser, provider: str, preference: Preference) -> str | 
     return f"{instead} ({words.rstrip('.')}): {cure}"
 
 
-def _is_listed(models: Sequence[Model] | None, model: str) -> bool | None:
+def is_offered(models: Sequence[Model] | None, model: str) -> bool | None:
     """Whether a provider's list has the model; None without a list, or a model that is set."""
     if not models or not model:
         return None
     return is_listed(model, {one.id for one in models})
 
 
-def _unlisted(model: str, listed: bool | None) -> str | None:
+def unlisted(model: str, listed: bool | None) -> str | None:
+    """What to say of a model that a provider's list lacks; None of any other."""
     return f"{model} is not in its list of models: choose another" if listed is False else None
 
 

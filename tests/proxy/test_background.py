@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from proxy.background import Background
+from proxy.background import LONGEST_BUSY, Background, quiet
 from proxy.command.terminal import status_text
 from proxy.console.presets import Presets
 from proxy.parts import Parts
@@ -61,6 +61,26 @@ async def test_at_the_end_all_is_cancelled_and_no_failure() -> None:
 
     assert all(task.done() for task in tasks)
     assert background.problems == []
+
+
+async def waits_for_quiet(*seen: int) -> int:
+    """How often it slept, when so many had asked each time that it looked."""
+    asked, naps = iter(seen), list[float]()
+
+    async def sleep(seconds: float) -> None:
+        naps.append(seconds)
+
+    await quiet(lambda: next(asked), sleep)
+    return len(naps)
+
+
+async def test_it_is_quiet_when_nobody_asks_for_a_while() -> None:
+    assert await waits_for_quiet(0, 0) == 1
+    assert await waits_for_quiet(0, 10, 10, 12, 12, 12) == 3
+
+
+async def test_quiet_that_does_not_come_is_not_waited_for_for_ever() -> None:
+    assert await waits_for_quiet(*range(1000)) == LONGEST_BUSY
 
 
 @pytest.mark.parametrize(

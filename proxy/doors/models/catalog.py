@@ -121,10 +121,7 @@ class Catalog:
             await asyncio.wait([task], timeout=TIMEOUT_S)
 
     async def warm(self) -> None:
-        """Have each list once, and have made what a provider's requests do not wait for.
-
-        Nothing is done for the sake of a local provider that is not there.
-        """
+        """Have each list once. Nothing is asked of a local provider that is not there."""
         ready = [name for name in self._adapters if self.is_configured(name)]
         await asyncio.gather(*map(self._warm, ready))
 
@@ -133,7 +130,17 @@ class Catalog:
         if adapter.last_resort or (adapter.local and not (await adapter.is_available()).reachable):
             return
         await self.relist(provider)
-        if isinstance(adapter, Prepares):
+
+    async def prepare(self) -> None:
+        """Have made, one after the other, what the requests of providers do not wait for.
+
+        It takes processes of their own, so it is for a moment when nobody is asking; `warm` has
+        told by then which local providers are there.
+        """
+        for provider, adapter in self._adapters.items():
+            is_there = not adapter.local or provider in self._lists
+            if not (is_there and self.is_configured(provider) and isinstance(adapter, Prepares)):
+                continue
             try:
                 await adapter.prepare()
             except Exception as error:  # requests do without

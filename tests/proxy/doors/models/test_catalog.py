@@ -172,17 +172,47 @@ async def test_a_list_that_cannot_be_had_keeps_nobody_from_the_others(station: S
     assert set(station.catalog.lists()) == {"south"}
 
 
-async def test_what_no_request_waits_for_is_made_behind_the_lists(
+def prepared(station: Station, name: str, trouble: Exception | None = None) -> AsyncMock:
+    """How often a provider has made what no request waits for."""
+    station.adapters[name].prepare = made = AsyncMock(side_effect=trouble)  # type: ignore[attr-defined]
+    return made
+
+
+async def test_what_no_request_waits_for_is_not_made_with_the_lists(station: Station) -> None:
+    north, south = prepared(station, "north"), prepared(station, "south")
+    await station.catalog.warm()
+    north.assert_not_awaited()
+
+    await station.catalog.prepare()
+
+    north.assert_awaited_once()
+    south.assert_awaited_once()
+
+
+async def test_what_one_provider_cannot_make_keeps_the_others_from_nothing(
     station: Station, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for name, trouble in (("north", ValueError("SECRET")), ("south", None)):
-        station.adapters[name].prepare = AsyncMock(side_effect=trouble)  # type: ignore[attr-defined]
+    prepared(station, "north", ValueError("SECRET"))
+    south = prepared(station, "south")
 
-    await station.catalog.warm()
+    await station.catalog.prepare()
 
-    station.adapters["south"].prepare.assert_awaited_once()  # type: ignore[attr-defined]
+    south.assert_awaited_once()
     assert "north could not be prepared: ValueError" in caplog.text
     assert "SECRET" not in caplog.text
+
+
+async def test_nothing_is_made_for_who_is_not_set_up_or_not_there() -> None:
+    homes = {name: adapter(name, local=True) for name in ("away", "here")}
+    station = Station({**homes, "unset": adapter("unset")})
+    station.adapters["unset"].script.unset = "UNSET_API_KEY is not set"
+    away, here, other = (prepared(station, name) for name in ("away", "here", "unset"))
+    station.lists("away", failure(ErrorKind.NETWORK))
+    await station.catalog.warm()
+
+    await station.catalog.prepare()
+
+    assert [made.await_count for made in (away, here, other)] == [0, 1, 0]
 
 
 async def test_nothing_is_asked_of_who_is_not_there_or_only_stands_in() -> None:
