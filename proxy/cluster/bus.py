@@ -81,7 +81,7 @@ class Bus:
 
     async def admit(self, keys: Sequence[str], args: Sequence[Any]) -> list[int]:
         """What `ADMIT` says. Raises AwayError."""
-        return [int(value) for value in await self._run(ADMIT, keys, args)]
+        return [int(value) for value in await self._run(ADMIT, keys, [*args, COUNTED_S])]
 
     async def settle(self, window: str, call: str, was: int, comes_to: int) -> None:
         """Correct what a call takes of a window. Raises AwayError."""

@@ -31,5 +31,7 @@ def replica_of(
         return None
     news = News(health, retired, router.sessions, memory, storage.look)
     replica = Replica(Bus(url), health, news, preferences)
-    router.permits.agree = replica.agree
+    replica.sharing.append(allowances.health)
+    router.permits.agree = allowances.together = replica.agree
+    allowances.spend = replica.spend
     return replica

@@ -13,15 +13,13 @@ import secrets
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from msgspec import Struct
-
 from proxy.cluster.bus import AwayError, Bus
+from proxy.cluster.call import Call, Held, key_of
 from proxy.cluster.news import News
 from proxy.cluster.sessions import SharedSessions
-from proxy.limits.circuit import PROBE_TAKES_S
 from proxy.limits.health import Health
-from proxy.limits.ticket import Ticket, Wait
-from proxy.limits.windows import Entry, Window
+from proxy.limits.ticket import Leave, Ticket
+from proxy.store.lease import Lease
 from proxy.store.preferences import Preferences
 
 log = logging.getLogger("pointsman.cluster")
@@ -29,17 +27,6 @@ log = logging.getLogger("pointsman.cluster")
 FIRST_ANSWER_S = 5.0
 LOOK_S = 0.1
 HERE_S = 1.0
-PROBE_MS = 30_000
-"""For so long nobody else tries, should the server that does be gone."""
-
-
-class Held(Struct):
-    """A call that Valkey counts: each window as what, and the place it tries, if it does."""
-
-    id: str
-    ticket: Ticket
-    windows: list[tuple[str, Window, Entry, int]]
-    probe: str | None
 
 
 class Replica:
@@ -73,48 +60,40 @@ class Replica:
         """Whether Valkey is at hand, and how many servers there were last, this one among them."""
         return self._bus.is_up, self._servers
 
-    async def agree(self, admit: Callable[[], Ticket | list[Wait]]) -> Ticket | list[Wait]:
-        """The leave that `admit` gives and the others give as well, or what stands before it."""
+    async def agree(self, admit: Callable[[], Leave], lease: Lease | None = None) -> Leave:
+        """The leave that `admit` gives and the others give as well, or what stands before it.
+
+        They have to agree to the `lease`, too. Raises ApiError 429 where they do not.
+        """
         leave = admit()
-        while isinstance(leave, Ticket) and not await self._admits(leave):
+        while isinstance(leave, Ticket) and not await self._admits(leave, lease):
             leave = admit()
         return leave
 
-    async def _admits(self, ticket: Ticket) -> bool:
+    async def _admits(self, ticket: Ticket, lease: Lease | None) -> bool:
         """Whether all agree to the call that this is leave for; if not it was given back.
 
         While Valkey is away this server's own count stands, held to its share of each limit.
         """
         if not self._tried.is_set():
             await self._first_answer(ticket)
-        held = self._holding(ticket)
-        if not self._bus.is_up or not (held.windows or held.probe):
+        call = Call(f"{self.id}-{next(self._numbers)}", ticket, lease)
+        if not self._bus.is_up or not call.asks:
             return True
-        reservations = ticket.reservations()
-        first = reservations[0].taken()
-        keys = [f"probe:{held.probe or ''}"]
-        args: list[Any] = [held.id, PROBE_MS if held.probe else 0, len(reservations)]
-        for window, entry in first:
-            key = _key(ticket, window)
-            keys += [f"{key}:log", f"{key}:sum"]
-            args += [window.limit, int(window.period_s * 1000), entry.amount]
         try:
-            refusal = await self._bus.admit(keys, args)
+            answer = await self._bus.admit(*call.question())
         except AwayError:
-            ticket.unused()
+            call.unheard()
+            self._held += call.held  # should it have been heard it is given back
             return False  # leave of its own share is what it needs now
         except BaseException:
             ticket.unused()
+            self._held += call.held
             raise
-        if not refusal:
-            self._held.append(held)
-            return True
-        number, wait_ms = refusal
-        if number:
-            ticket.held_back(first[number - 1][0].name, wait_ms / 1000)
-        else:
-            ticket.held_back(None, PROBE_TAKES_S)
-        return False
+        if not call.agreed(answer):
+            return False
+        self._held += call.held
+        return True
 
     async def _first_answer(self, ticket: Ticket) -> None:
         """At the start it is waited for, not long: what the others have used is not known yet."""
@@ -126,15 +105,6 @@ class Replica:
         except BaseException:
             ticket.unused()
             raise
-
-    def _holding(self, ticket: Ticket) -> Held:
-        name = f"{self.id}-{next(self._numbers)}"
-        windows = [
-            (f"{name}.{number}", window, entry, min(entry.amount, window.limit))
-            for number, reservation in enumerate(ticket.reservations())
-            for window, entry in reservation.taken()
-        ]
-        return Held(name, ticket, windows, ticket.tries())
 
     async def spend(self, counter: str, amount: int, known: int) -> int | None:
         """What a counter of all servers comes to, `amount` added; None while Valkey is away."""
@@ -243,7 +213,7 @@ class Replica:
                 continue
             for call, window, entry, was in held.windows:
                 if entry.amount != was:
-                    await self._bus.settle(_key(held.ticket, window), call, was, entry.amount)
+                    await self._bus.settle(key_of(held.ticket, window), call, was, entry.amount)
             self._held.remove(held)
 
     async def _quietly(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
@@ -251,7 +221,3 @@ class Replica:
             return await work()
         except AwayError:
             return None
-
-
-def _key(ticket: Ticket, window: Window) -> str:
-    return f"{ticket.place}:{window.name}"

@@ -191,6 +191,7 @@ class Endpoint:
             deadline_s=deadline_s,
             fallback=fallback,
             talk=partial(talk_of, headers, app, request),
+            agree=exchange.lease.agree if exchange.lease is not None else None,
         )
         cache = self._service.cache
         if cache is None:

@@ -19,7 +19,7 @@ from proxy.errors import ApiError, from_adapter
 from proxy.gate.work import Work
 from proxy.reply import Header, Reply
 from proxy.routing.answers.receipt import Receipt
-from proxy.store.allowances import Lease
+from proxy.store.lease import Lease
 from proxy.store.rows import LEFT, UsageRow, usage_row
 
 log = logging.getLogger("pointsman.request")

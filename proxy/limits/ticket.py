@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -363,6 +363,11 @@ class Ticket:
         else:
             return
         circuit.said = Said(kind, error.message, error.param, error.upstream_code)
+
+
+Leave = Ticket | list[Wait]
+Agree = Callable[[Callable[[], Leave]], Awaitable[Leave]]
+"""The leave that is given here, where other servers give it as well."""
 
 
 def _named(candidate: Candidate) -> str:

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from adapters.base import AdapterError, ErrorKind, Event
 from proxy.candidate import Candidate
 from proxy.gate.work import Work
-from proxy.limits.ticket import KEY_KINDS, Ticket, Wait
+from proxy.limits.ticket import KEY_KINDS, Agree, Ticket, Wait
 from proxy.routing.answers.first import EmptyAnswerError
 from proxy.routing.answers.receipt import Receipt
 from proxy.routing.operations.table import Operation
@@ -52,6 +52,8 @@ class Attempts(Struct):
     `preference` and `fallback` are what the plan was made by, and is made anew by where a model of
     it turns out to be gone.
 
+    `agree` is how other servers are asked, where they have to agree to the request as well.
+
     `calls` holds how many calls at once a candidate needs, where that is more than one; `empty` is
     the first answer without anything in it, to be given where nobody has more to say; `windows` how
     many tokens candidates take, once a request was too long.
@@ -68,6 +70,7 @@ class Attempts(Struct):
     deadline: float
     max_wait_s: float
     calls: Mapping[Candidate, int]
+    agree: Agree | None = None
     windows: Mapping[Candidate, int] = {}
     album: Album = field(default_factory=Album)
     failures: list[tuple[Candidate, AdapterError]] = field(default_factory=list)

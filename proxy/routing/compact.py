@@ -18,6 +18,7 @@ from adapters.base import AdapterError, ChatRequest, Json, Text, Usage
 from proxy.candidate import Candidate
 from proxy.errors import ApiError, from_adapter
 from proxy.gate.work import Work
+from proxy.limits.ticket import Agree
 from proxy.routing.answers.answer import Answer
 from proxy.routing.answers.receipt import Receipt
 from proxy.routing.operations.table import CHAT
@@ -62,10 +63,11 @@ class Compacting:
         deadline_s: float = 300.0,
         fallback: bool | None = None,
         talk: Callable[[], Talk | None] = lambda: None,
+        agree: Agree | None = None,
     ) -> Answer:
         """As `Router.answer`. Raises ApiError, the first where nothing can be left out."""
         ends_at = self._clock() + deadline_s
-        ask = partial(self._router.answer, preference=preference, work=work)
+        ask = partial(self._router.answer, preference=preference, work=work, agree=agree)
         try:
             return await ask(
                 request, receipt=receipt, deadline_s=deadline_s, fallback=fallback, talk=talk

@@ -11,12 +11,10 @@ from proxy.candidate import Candidate
 from proxy.errors import overloaded
 from proxy.limits.health import Health
 from proxy.limits.limit_log import log_wait
-from proxy.limits.ticket import Ticket, Wait
+from proxy.limits.ticket import Agree, Ticket, Wait
 from proxy.routing.attempts import Attempts
 from proxy.routing.budget import RetryBudget
 from proxy.routing.line import Lines
-
-Agree = Callable[[Callable[[], Ticket | list[Wait]]], Awaitable[Ticket | list[Wait]]]
 
 
 class Permits:
@@ -47,8 +45,9 @@ class Permits:
         eligible = attempts.eligible()
         key = attempts.plan.candidates
         admit = partial(self._health.admit_first, eligible, attempts.tokens, attempts.calls)
+        agree = attempts.agree or self.agree
         if self._lines.is_empty(key):
-            found = admit() if self.agree is None else await self.agree(admit)
+            found = admit() if agree is None else await agree(admit)
             if isinstance(found, Ticket):
                 return self._within_budget(found, attempts)
             self._soonest_worth_waiting(found, attempts)
@@ -56,7 +55,7 @@ class Permits:
             raise overloaded()
         async with self._head_of_line(key, attempts):
             while True:
-                found = admit() if self.agree is None else await self.agree(admit)
+                found = admit() if agree is None else await agree(admit)
                 if isinstance(found, Ticket):
                     return self._within_budget(found, attempts)
                 wait = self._soonest_worth_waiting(found, attempts)

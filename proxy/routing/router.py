@@ -27,7 +27,7 @@ from proxy.gate.work import Work
 from proxy.limits.health import Health
 from proxy.limits.limit_log import log_use
 from proxy.limits.patience import FAIR_SHARE_S, Longest, Patience, streamed_of
-from proxy.limits.ticket import ONE_CALL, Ticket
+from proxy.limits.ticket import ONE_CALL, Agree, Ticket
 from proxy.redact import Redactor
 from proxy.routing.answers.answer import Answer, empty_answer
 from proxy.routing.answers.first import EmptyAnswerError, is_plain, until_end
@@ -118,11 +118,13 @@ class Router:
         deadline_s: float = 300.0,
         fallback: bool | None = None,
         talk: Callable[[], Talk | None] = lambda: None,
+        agree: Agree | None = None,
     ) -> Answer:
         """The answer, its first content already there; to be closed, which stops the provider.
 
         `receipt` is filled on the way; `work` is the task that calls this. `fallback` False keeps a
-        request at its first candidate, True lets a pinned one go on, too. Raises ApiError.
+        request at its first candidate, True lets a pinned one go on, too. `agree` is how other
+        servers are asked where it is not as for anybody. Raises ApiError.
         """
         self._budget.request()
         model = request.model
@@ -156,6 +158,7 @@ class Router:
             calls=self._calls(operation, request, plan)
             if operation.may_take_more(request)
             else ONE_CALL,
+            agree=agree,
         )
         try:
             answer = await self._first_content(attempts)

@@ -13,18 +13,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
-from msgspec import Struct
-
 from adapters.base import Usage
 from proxy.background import Background
 from proxy.candidate import Candidate
 from proxy.clocks import Clocks
-from proxy.errors import ApiError
 from proxy.limits.health import Health
-from proxy.limits.ticket import Ticket, Wait
 from proxy.limits.windows import Gauge, Limits
 from proxy.store.base import StoreError, Tables
-from proxy.store.prices import NANO, Price
+from proxy.store.lease import Lease, Purse, Together, budgets_of, out_of_money, too_fast
+from proxy.store.prices import Price
 from proxy.store.rows import UsageRow
 from proxy.store.steps import begin_of
 from proxy.store.team_keys import TeamKey, TeamKeys
@@ -38,8 +35,6 @@ SPENT = (
 SETTLED_S = 2.0
 """The longest that a request waits for what those before it have cost."""
 
-Leave = Ticket | list[Wait]
-Agree = Callable[[Callable[[], Leave]], Awaitable[Leave]]
 Spend = Callable[[str, int, int], Awaitable[int | None]]
 """Adds to a counter that all servers share, which begins at a third value, if it is not there; what
 it comes to, None where that cannot be known."""
@@ -52,25 +47,10 @@ class Books(Protocol):
     def price(self, row: UsageRow) -> Awaitable[Price]: ...
 
 
-class Purse(Struct):
-    """What a key has spent since the Unix second `begin`; of that, `untold` to other servers."""
-
-    begin: int
-    nano_usd: int
-    untold: int = 0
-
-
-class Lease(Struct):
-    """A request that was let in by a key, until it is `settled`."""
-
-    key: TeamKey
-    ticket: Ticket | None
-
-
 class Allowances:
     """Of all keys; `weigh` tells about how many tokens a request takes.
 
-    `agree` and `spend` are those of several servers together.
+    `together` and `spend` are those of several servers.
     """
 
     def __init__(
@@ -84,7 +64,7 @@ class Allowances:
         clocks = clocks or Clocks()
         self.named: Mapping[str, TeamKey] = {}
         self.health = Health({}, clock=clocks.clock, wall=clocks.wall)
-        self.agree: Agree | None = None
+        self.together: Together | None = None
         self.spend: Spend | None = None
         self._team = team
         self._books = books
@@ -101,19 +81,19 @@ class Allowances:
 
     async def enter(self, name: str, request: Any) -> Lease:
         """Let a request in by the key of this name. Raises ApiError 429."""
-        key = self.named[name]
-        for step, most in _budgets(key).items():
-            spent = await self.spent(name, step)
-            if spent >= most:
-                raise _out_of_money(key, step, spent, most)
+        key, budgets = self.named[name], []
+        for step, most in budgets_of(key).items():
+            purse = await self._settled(name, step)
+            if purse.nano_usd >= most:
+                raise out_of_money(key, step, purse.nano_usd, most)
+            budgets.append((step, purse, most))
         if key.requests_per_minute is None and key.tokens_per_minute is None:
-            return Lease(key, None)
+            return Lease(key, None, budgets, self.together)
         tokens = 0 if key.tokens_per_minute is None else self._weigh(request)
-        admit = partial(self.health.admit_first, [_place(key)], tokens)
-        leave = admit() if self.agree is None else await self.agree(admit)
+        leave = self.health.admit_first([_place(key)], tokens)
         if isinstance(leave, list):
-            raise _too_fast(key, leave[0], self._clock())
-        return Lease(key, leave)
+            raise too_fast(key, leave[0].gauge, leave[0].at - self._clock())
+        return Lease(key, leave, budgets, self.together)
 
     def settle(self, lease: Lease, row: UsageRow) -> None:
         """The request has ended: what it was let in for becomes what it took."""
@@ -121,7 +101,7 @@ class Allowances:
             lease.ticket.unused()
         elif lease.ticket is not None:
             lease.ticket.succeeded(Usage(row.tokens.prompt, row.tokens.completion))
-        if row.receipt.tries and _budgets(lease.key):
+        if row.receipt.tries and budgets_of(lease.key):
             work = partial(self._charge, lease.key, row)
             task = self._background.start("counting what was spent", work)
             under_way = self._settling.setdefault(lease.key.name, set())
@@ -136,21 +116,25 @@ class Allowances:
 
     async def spent(self, name: str, step: str) -> int:
         """Nano-dollars since the day or month began; also by other servers, as far as is known."""
+        purse = await self._settled(name, step)
+        await self._tell(purse)
+        return purse.nano_usd
+
+    async def _settled(self, name: str, step: str) -> Purse:
+        """What is left, once all that has ended is counted."""
         if under_way := self._settling.get(name):
             await asyncio.wait(list(under_way), timeout=SETTLED_S)
-        purse = await self._purse(name, step)
-        await self._tell(name, step, purse)
-        return purse.nano_usd
+        return await self._purse(name, step)
 
     async def _charge(self, key: TeamKey, row: UsageRow) -> None:
         cost = (await self._books.price(row)).cost_nano_usd or 0
-        for step in _budgets(key):
+        for step in budgets_of(key):
             if (key.name, step) not in self._purses:
                 continue  # the log could not be read; once it can, this will be in it
             purse = await self._purse(key.name, step)
             purse.nano_usd += cost
             purse.untold += cost
-            await self._tell(key.name, step, purse)
+            await self._tell(purse)
 
     async def _purse(self, name: str, step: str) -> Purse:
         """Of the day or month that it is; what the log has of it counts from the start."""
@@ -159,11 +143,12 @@ class Allowances:
         if purse is not None and purse.begin == begin:
             return purse
         spent = 0 if purse is not None else await self._logged(name, begin)
+        counter = f"spent:{name}:{step}:{begin}"
         if spent is None:
-            return Purse(begin, 0)
+            return Purse(counter, begin, 0, is_known=False)
         # Whoever came first meanwhile has begun it.
         if (there := self._purses.get((name, step))) is None or there.begin != begin:
-            self._purses[name, step] = there = Purse(begin, spent)
+            self._purses[name, step] = there = Purse(counter, begin, spent)
         return there
 
     async def _logged(self, name: str, begin: int) -> int | None:
@@ -175,16 +160,10 @@ class Allowances:
             return None
         return int(spent or 0)
 
-    async def _tell(self, name: str, step: str, purse: Purse) -> None:
-        if self.spend is None:
-            return
-        untold, counter = purse.untold, f"spent:{name}:{step}:{purse.begin}"
-        purse.untold = 0
-        total = await self.spend(counter, untold, purse.nano_usd - untold)
-        if total is None:
-            purse.untold += untold
-        else:
-            purse.nano_usd = max(purse.nano_usd, total + purse.untold)
+    async def _tell(self, purse: Purse) -> None:
+        if self.spend is not None and purse.is_known:
+            untold, known = purse.take_untold()
+            purse.told(untold, await self.spend(purse.name, untold, known))
 
 
 def _place(key: TeamKey) -> Candidate:
@@ -194,31 +173,3 @@ def _place(key: TeamKey) -> Candidate:
 
 def _limits(key: TeamKey) -> Limits:
     return Limits(key.requests_per_minute, key.tokens_per_minute)
-
-
-def _budgets(key: TeamKey) -> Mapping[str, int]:
-    both = {"day": key.day_nano_usd, "month": key.month_nano_usd}
-    return {step: most for step, most in both.items() if most is not None}
-
-
-def _too_fast(key: TeamKey, wait: Wait, now: float) -> ApiError:
-    left_s = max(wait.at - now, 0.001)
-    used = f": {wait.gauge} used" if wait.gauge else ""
-    return ApiError(
-        429,
-        f"Rate limit reached for the key {key.name!r}{used}. Please try again in {left_s:.3g}s.",
-        type_="rate_limit_error",
-        code="rate_limit_exceeded",
-        retry_after_s=left_s,
-    )
-
-
-def _out_of_money(key: TeamKey, step: str, spent: int, most: int) -> ApiError:
-    return ApiError(
-        429,
-        f"You exceeded your current quota: the key {key.name!r} may spend ${most / NANO:,.2f} a"
-        f" {step} and has spent ${spent / NANO:,.2f}. The next {step} brings more, or the owner.",
-        type_="insufficient_quota",
-        code="insufficient_quota",
-        should_retry=False,
-    )

@@ -16,19 +16,30 @@ from tests.proxy.cluster.kit import Server, wait
 from tests.proxy.cluster.test_workers import children
 from tests.proxy.store.kit import opened
 from tests.proxy.store.postgres_kit import Cluster
-from tests.security.kit import GOOD, Fakes, ask, connect, process, read_reply, request
+from tests.security.kit import (
+    GOOD,
+    Fakes,
+    ask,
+    body_of,
+    connect,
+    post,
+    process,
+    read_reply,
+    request,
+)
 
 COUNT = 4
+KEYS = "/admin/api/keys"
 LIMIT = 30
 CHOICE = b'{"default_llm_provider": "groq", "models": {"groq": "llama-3.3-70b-versatile"}}'
 
 
-def answers(port: int, count: int) -> Counter[int]:
+def answers(port: int, count: int, asked: bytes = GOOD) -> Counter[int]:
     """The statuses of so many calls at the same moment, each on a connection of its own."""
     with ExitStack() as stack:
         socks = [stack.enter_context(connect(port)) for _ in range(count)]
         for sock in socks:
-            sock.sendall(GOOD)
+            sock.sendall(asked)
         return Counter(read_reply(sock).status for sock in socks)
 
 
@@ -58,6 +69,29 @@ def test_they_hold_to_one_limit_and_what_was_acknowledged_outlives_them(
         with opened(url) as database:
             [row] = database.preferences()
             assert row.models == {"groq": "llama-3.3-70b-versatile"}
+
+
+def test_what_a_made_key_may_it_may_of_all_of_them_together(
+    fakes: Fakes, tmp_path: Path, valkey: Server
+) -> None:
+    owner = {"Authorization": "Bearer the-owners-token", "Content-Type": "application/json"}
+    more = {
+        "POINTSMAN_WORKERS": str(COUNT),
+        "POINTSMAN_SHARED_URL": valkey.url,
+        "POINTSMAN_ADMIN_TOKEN": owner["Authorization"].split()[1],
+        "POINTSMAN_API_KEYS": "other:not-this-one",
+        "POINTSMAN_FALLBACK": "groq",
+    }
+    with process(fakes, tmp_path, **more) as one, library.Valkey.from_url(valkey.url) as told:
+        wait(lambda: told.zcard(REPLICAS) == COUNT)
+        asked = b'{"name": "anna", "requests_per_minute": 10, "dollars_a_day": 5}'
+        made = ask(one.port, request("POST", KEYS, asked, headers=owner))
+        assert made.status == 200, made.body
+        shown = {"Authorization": f"Bearer {made.json['key']}"}
+        models = request("GET", "/v1/models", headers=shown)
+        wait(lambda: answers(one.port, 4 * COUNT, models) == {200: 4 * COUNT})
+        assert answers(one.port, 40, post(body_of(), **shown)) == {200: 10, 429: 30}
+        assert fakes.chats == 10
 
 
 def rows_in(url: str) -> int:

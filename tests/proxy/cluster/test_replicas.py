@@ -10,17 +10,13 @@ import pytest
 
 from adapters.base import AdapterError, ErrorKind, Model, Scope, Usage
 from proxy.candidate import Candidate
-from proxy.errors import ApiError
 from proxy.limits.health import Place
 from proxy.limits.ticket import Ticket, Wait
 from proxy.limits.windows import Limits
 from proxy.routing.planning.preference import Preference
 from proxy.routing.planning.sessions import Stay, Talk
-from proxy.store.allowances import Allowances
 from proxy.store.preferences import StoredPreference
-from proxy.store.team_keys import TeamKeys, fresh
 from tests.proxy.cluster.kit import MODEL, Member, Server, members, until
-from tests.proxy.store.test_allowances import Books
 
 pytestmark = pytest.mark.anyio
 patient = pytest.mark.usefixtures("patient")
@@ -78,35 +74,6 @@ async def test_what_a_key_spends_is_counted_by_all_and_begins_at_what_is_known(
         assert await one.replica.spend("spent:anna:day:2", 0, 0) == 0
         valkey.stop()
         assert await one.replica.spend("spent:anna:day:1", 5, 100) is None
-
-
-@patient
-async def test_a_keys_own_limit_is_one_for_all_servers_and_shared_out_without_valkey(
-    valkey: Server,
-) -> None:
-    async with members(valkey.url, 2) as both:
-        allowances = []
-        for member in both:
-            team = TeamKeys()
-            found = Allowances(team, Books(), lambda _: 1)
-            found.agree = member.replica.agree
-            member.replica.sharing.append(found.health)
-            await team.add(fresh("anna", requests_per_minute=10)[0])
-            allowances.append(found)
-
-        async def asked(number: int) -> bool:
-            try:
-                return bool(await allowances[number % 2].enter("anna", None))
-            except ApiError:
-                return False
-
-        assert sum(await asyncio.gather(*map(asked, range(30)))) == 10
-        valkey.stop()
-        for member in both:
-            await until(lambda member=member: member.replica.problem)
-        for found in allowances:
-            [gauge] = found.gauges("anna")
-            assert gauge.limit == 5
 
 
 @patient

@@ -1,0 +1,108 @@
+"""What a call takes of all that servers count together, and what their answer means for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from proxy.limits.circuit import PROBE_TAKES_S
+from proxy.limits.ticket import Ticket
+from proxy.limits.windows import Entry, Window
+from proxy.store.lease import Lease
+
+PROBE_MS = 30_000
+"""For so long nobody else tries, should the server that does be gone."""
+TRIED, SPENT = -1, -2
+
+
+class Held(Struct):
+    """A call that Valkey counts: each window as what, and the place it tries, if it does."""
+
+    id: str
+    ticket: Ticket
+    windows: list[tuple[str, Window, Entry, int]]
+    probe: str | None
+
+
+class Call:
+    """One that the `ticket` is leave for; `lease` is what a key lets in that all must agree to."""
+
+    def __init__(self, name: str, ticket: Ticket, lease: Lease | None) -> None:
+        self._name = name
+        self._ticket = ticket
+        self._lease = lease = None if lease is None or lease.agrees else lease
+        tickets = [lease.ticket, ticket] if lease and lease.ticket else [ticket]
+        self._taken = [
+            (one, window, entry)
+            for one in tickets
+            for window, entry in one.reservations()[0].taken()
+        ]
+        self.held = [_held(name, one) for one in tickets]
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is anything for which others count."""
+        return bool(self._taken or self._lease or self.held[-1].probe)
+
+    def question(self) -> tuple[list[str], list[Any]]:
+        """Keys and arguments of `ADMIT`."""
+        probe = self.held[-1].probe
+        sums = self._lease.sums() if self._lease else ()
+        keys = [f"probe:{probe or ''}", *(one.name for one in sums)]
+        args: list[Any] = [self._name, PROBE_MS if probe else 0, len(sums)]
+        for one in sums:
+            args += [one.known, one.amount, one.most]
+        for ticket, window, entry in self._taken:
+            key = key_of(ticket, window)
+            keys += [f"{key}:log", f"{key}:sum"]
+            calls = len(ticket.reservations())
+            args += [window.limit, int(window.period_s * 1000), entry.amount, calls]
+        return keys, args
+
+    def agreed(self, answer: Sequence[int]) -> bool:
+        """Whether it may be made; if not, what it held is given back.
+
+        Raises ApiError 429 where it is the key that may not.
+        """
+        stands, wait_ms, *totals = answer
+        lease = self._lease
+        if lease:
+            lease.counted(totals)
+        if not stands:
+            if lease:
+                lease.agrees = True
+            return True
+        if stands == TRIED:
+            self._ticket.held_back(None, PROBE_TAKES_S)
+            return False
+        if lease and stands == SPENT:
+            self._ticket.unused()
+            raise lease.spent()
+        ticket, window, _ = self._taken[stands - 1]
+        ticket.held_back(window.name, wait_ms / 1000)
+        if lease and ticket is not self._ticket:
+            self._ticket.unused()
+            raise lease.used_up(window.name, wait_ms / 1000)
+        return False
+
+    def unheard(self) -> None:
+        """Nobody has answered: it was not made, and what was spent is untold still."""
+        self._ticket.unused()
+        if self._lease:
+            self._lease.counted(None)
+
+
+def key_of(ticket: Ticket, window: Window) -> str:
+    """Where a window is counted."""
+    return f"{ticket.place}:{window.name}"
+
+
+def _held(name: str, ticket: Ticket) -> Held:
+    windows = [
+        (f"{name}.{number}", window, entry, min(entry.amount, window.limit))
+        for number, reservation in enumerate(ticket.reservations())
+        for window, entry in reservation.taken()
+    ]
+    return Held(name, ticket, windows, ticket.tries())
