@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     allowed_origins: CommaList = ()
     database_url: str | None = None
     shared_url: SecretStr = SecretStr("")
+    shared_patience_s: float = Field(default=0.05, gt=0, le=60)
     max_wait_s: float = Field(default=10, ge=0, le=3600)
     deadline_s: float = Field(default=300, gt=0, le=86400)
     drain_s: float = Field(default=60, ge=0, le=86400)

@@ -1,4 +1,4 @@
-"""The way to Valkey: one answer in a twentieth of a second, or none until it is well again."""
+"""The way to Valkey: one answer in good time, or none until it is well again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from proxy.cluster.scripts import ADMIT, RELEASE, SETTLE
 
 log = logging.getLogger("pointsman.cluster")
 
-PATIENCE_S = 0.05
 CONNECT_S = 1.0
 LAST_TURNS = 3
 PREFIX = "{pointsman}:"
@@ -43,8 +42,9 @@ class Bus:
     is called whenever `is_up` has changed.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience_s: float) -> None:
         self._url = url
+        self._patience_s = patience_s
         self._client: Any = None
         self._patient: Any = None
         self._scripts: dict[str, str] = {}
@@ -68,11 +68,11 @@ class Bus:
         """Whether it answers in time; calls are made again from then on."""
         try:
             if self.is_up:
-                await _soon(self._client.ping(), PATIENCE_S * 4)
+                await _soon(self._client.ping(), self._patience_s * 4)
                 return True
             for script in (ADMIT, SETTLE, RELEASE):
                 asking = self._client.script_load(script)
-                self._scripts[script] = await _soon(asking, PATIENCE_S * 4)
+                self._scripts[script] = await _soon(asking, self._patience_s * 4)
         except AwayError:
             self._turn(is_up=False)
         else:
@@ -193,7 +193,8 @@ class Bus:
         calls = self._client.pipeline(transaction=False)
         for command in commands:
             calls.execute_command(*command)
-        return cast("Sequence[Any]", await _soon(calls.execute(raise_on_error=False), PATIENCE_S))
+        asking = calls.execute(raise_on_error=False)
+        return cast("Sequence[Any]", await _soon(asking, self._patience_s))
 
 
 async def _soon(call: Any, longest_s: float) -> Any:

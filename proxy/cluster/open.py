@@ -30,7 +30,7 @@ def replica_of(
     if not url:
         return None
     news = News(health, retired, router.sessions, memory, storage.look)
-    replica = Replica(Bus(url), health, news, preferences)
+    replica = Replica(Bus(url, settings.shared_patience_s), health, news, preferences)
     replica.sharing.append(allowances.health)
     router.permits.agree = allowances.together = replica.agree
     allowances.spend = replica.spend

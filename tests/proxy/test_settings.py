@@ -62,6 +62,7 @@ OWN: list[tuple[str, str, str, Any]] = [
     ("POINTSMAN_ALLOWED_ORIGINS", "http://a.example", "allowed_origins", ("http://a.example",)),
     ("POINTSMAN_DATABASE_URL", "sqlite:///x.db", "database_url", "sqlite:///x.db"),
     ("POINTSMAN_SHARED_URL", "valkey://db", "shared_url", SecretStr("valkey://db")),
+    ("POINTSMAN_SHARED_PATIENCE_S", "0.2", "shared_patience_s", 0.2),
     ("POINTSMAN_MAX_WAIT_S", "2.5", "max_wait_s", 2.5),
     ("POINTSMAN_DEADLINE_S", "60", "deadline_s", 60),
     ("POINTSMAN_DRAIN_S", "300", "drain_s", 300),

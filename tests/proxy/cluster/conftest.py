@@ -18,9 +18,3 @@ def valkey() -> Iterator[Server]:
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
     with server_running() as server:
         yield server
-
-
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that is busy with other tests is no reason to go on without Valkey."""
-    monkeypatch.setattr("proxy.cluster.bus.PATIENCE_S", 10.0)

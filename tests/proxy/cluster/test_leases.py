@@ -19,7 +19,7 @@ from tests.proxy.cluster.kit import MODEL, Member, Server, members, until
 from tests.proxy.store.test_allowances import Books
 from tests.proxy.store.test_rows import NEAR, answered, row
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("patient")]
+pytestmark = pytest.mark.anyio
 
 
 class Door:
@@ -123,11 +123,22 @@ async def test_a_key_that_may_not_takes_nothing_of_the_providers_limit(valkey: S
         assert [await at[n % 2].ask() for n in range(2)] == [True, True]
 
 
-async def test_who_leaves_while_all_are_asked_gives_back_what_was_counted(valkey: Server) -> None:
+async def test_who_leaves_while_all_are_asked_gives_back_what_was_counted(
+    valkey: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with members(valkey.url, 2, Limits(1)) as (one, other):
         [door] = await doors([one], requests_per_minute=1)
+        admit, is_asked = one.bus.admit, asyncio.Event()
+
+        async def told(*question: Any) -> list[int]:
+            asking = asyncio.ensure_future(admit(*question))
+            await asyncio.sleep(0)
+            is_asked.set()
+            return await asking
+
+        monkeypatch.setattr(one.bus, "admit", told)
         entering = asyncio.create_task(door.enter())
-        await until(lambda: one.bus._asking)
+        await is_asked.wait()
         entering.cancel()
         await asyncio.gather(entering, return_exceptions=True)
         await until(lambda: len(one.replica._held) == 1)  # the key's part ends with the request

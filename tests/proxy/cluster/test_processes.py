@@ -47,14 +47,12 @@ def test_they_hold_to_one_limit_and_what_was_acknowledged_outlives_them(
     fakes: Fakes, tmp_path: Path, valkey: Server, cluster: Cluster
 ) -> None:
     url = cluster.url(cluster.new_database())
-    more = {
-        "POINTSMAN_WORKERS": str(COUNT),
-        "POINTSMAN_SHARED_URL": valkey.url,
-        "POINTSMAN_DATABASE_URL": url,
-        "POINTSMAN_RATE_PRESET": "provider",
-        "POINTSMAN_FALLBACK": "groq",
-        "GROQ_RATE_LIMIT_REQUESTS_PER_MINUTE": str(LIMIT),
-    }
+    more = sharing(
+        valkey,
+        POINTSMAN_DATABASE_URL=url,
+        POINTSMAN_RATE_PRESET="provider",
+        GROQ_RATE_LIMIT_REQUESTS_PER_MINUTE=str(LIMIT),
+    )
     with process(fakes, tmp_path, **more) as one, library.Valkey.from_url(valkey.url) as told:
         wait(lambda: told.zcard(REPLICAS) == COUNT)
         assert answers(one.port, 2 * LIMIT) == {200: LIMIT, 429: LIMIT}
@@ -75,13 +73,11 @@ def test_what_a_made_key_may_it_may_of_all_of_them_together(
     fakes: Fakes, tmp_path: Path, valkey: Server
 ) -> None:
     owner = {"Authorization": "Bearer the-owners-token", "Content-Type": "application/json"}
-    more = {
-        "POINTSMAN_WORKERS": str(COUNT),
-        "POINTSMAN_SHARED_URL": valkey.url,
-        "POINTSMAN_ADMIN_TOKEN": owner["Authorization"].split()[1],
-        "POINTSMAN_API_KEYS": "other:not-this-one",
-        "POINTSMAN_FALLBACK": "groq",
-    }
+    more = sharing(
+        valkey,
+        POINTSMAN_ADMIN_TOKEN=owner["Authorization"].split()[1],
+        POINTSMAN_API_KEYS="other:not-this-one",
+    )
     with process(fakes, tmp_path, **more) as one, library.Valkey.from_url(valkey.url) as told:
         wait(lambda: told.zcard(REPLICAS) == COUNT)
         asked = b'{"name": "anna", "requests_per_minute": 10, "dollars_a_day": 5}'
@@ -92,6 +88,17 @@ def test_what_a_made_key_may_it_may_of_all_of_them_together(
         wait(lambda: answers(one.port, 4 * COUNT, models) == {200: 4 * COUNT})
         assert answers(one.port, 40, post(body_of(), **shown)) == {200: 10, 429: 30}
         assert fakes.chats == 10
+
+
+def sharing(server: Server, **more: str) -> dict[str, str]:
+    """Settings of several processes that wait for a Valkey which has its turn late, too."""
+    return {
+        "POINTSMAN_WORKERS": str(COUNT),
+        "POINTSMAN_SHARED_URL": server.url,
+        "POINTSMAN_SHARED_PATIENCE_S": "20",
+        "POINTSMAN_FALLBACK": "groq",
+        **more,
+    }
 
 
 def rows_in(url: str) -> int:

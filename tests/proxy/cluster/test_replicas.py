@@ -16,10 +16,9 @@ from proxy.limits.windows import Limits
 from proxy.routing.planning.preference import Preference
 from proxy.routing.planning.sessions import Stay, Talk
 from proxy.store.preferences import StoredPreference
-from tests.proxy.cluster.kit import MODEL, Member, Server, members, until
+from tests.proxy.cluster.kit import MODEL, USUAL_S, Member, Server, members, until
 
 pytestmark = pytest.mark.anyio
-patient = pytest.mark.usefixtures("patient")
 
 
 def refusal(kind: ErrorKind, retry_after_s: float | None = None, **more: object) -> AdapterError:
@@ -37,7 +36,6 @@ async def meets(member: Member, kind: ErrorKind) -> None:
     await until(lambda: (wait := member.health.wait(MODEL)) and wait.kind is kind)
 
 
-@patient
 async def test_four_servers_admit_as_many_as_one(valkey: Server) -> None:
     async with members(valkey.url, 4) as all_:
         leaves = await asyncio.gather(*(all_[n % 4].ask() for n in range(60)))
@@ -49,7 +47,6 @@ async def test_four_servers_admit_as_many_as_one(valkey: Server) -> None:
             assert 50 < wait.at - time.monotonic() <= 60
 
 
-@patient
 async def test_what_was_not_used_is_given_back(valkey: Server) -> None:
     async with members(valkey.url, 2) as (one, other):
         large = await one.asked(tokens=4000)
@@ -63,7 +60,6 @@ async def test_what_was_not_used_is_given_back(valkey: Server) -> None:
             assert str(waits(await third.ask(tokens=200)).gauge) == "6000/6000 tokens a minute"
 
 
-@patient
 async def test_what_a_key_spends_is_counted_by_all_and_begins_at_what_is_known(
     valkey: Server,
 ) -> None:
@@ -76,7 +72,6 @@ async def test_what_a_key_spends_is_counted_by_all_and_begins_at_what_is_known(
         assert await one.replica.spend("spent:anna:day:1", 5, 100) is None
 
 
-@patient
 async def test_a_provider_without_limits_is_asked_without_a_round_trip(
     valkey: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,7 +80,6 @@ async def test_a_provider_without_limits_is_asked_without_a_round_trip(
         assert isinstance(await one.ask(), Ticket)
 
 
-@patient
 async def test_what_one_was_told_all_know_and_when_it_ends(valkey: Server) -> None:
     cases = {
         ErrorKind.RATE_LIMIT: (40.0, Scope.MODEL),
@@ -106,7 +100,6 @@ async def test_what_one_was_told_all_know_and_when_it_ends(valkey: Server) -> No
         valkey.start()
 
 
-@patient
 async def test_one_tries_for_all_and_its_success_is_theirs(valkey: Server) -> None:
     async with members(valkey.url, 3) as all_:
         (await all_[0].asked()).failed(refusal(ErrorKind.RATE_LIMIT, 2.0))
@@ -123,7 +116,6 @@ async def test_one_tries_for_all_and_its_success_is_theirs(valkey: Server) -> No
             await until(lambda member=member: member.health.is_well(_place()))
 
 
-@patient
 async def test_guesses_are_shared_too(valkey: Server) -> None:
     async with members(valkey.url, 2) as (one, other):
         for _ in range(3):
@@ -133,7 +125,6 @@ async def test_guesses_are_shared_too(valkey: Server) -> None:
         assert wait and not wait.told
 
 
-@patient
 async def test_they_tell_each_other_what_they_learn(valkey: Server) -> None:
     talk = Talk(b"talk", False)
     stay = Stay(Candidate("gemini", "flash"), Preference("groq", True, fallback=("gemini",)))
@@ -155,7 +146,6 @@ async def test_they_tell_each_other_what_they_learn(valkey: Server) -> None:
         await until(lambda: not other.retired.is_gone("groq", "llama"))
 
 
-@patient
 async def test_what_nobody_of_us_would_say_is_passed_over(valkey: Server) -> None:
     async with members(valkey.url, 2) as (one, other):
         odd: list[object] = [
@@ -177,7 +167,7 @@ async def test_what_nobody_of_us_would_say_is_passed_over(valkey: Server) -> Non
 
 
 async def test_while_valkey_hangs_each_keeps_to_its_share(valkey: Server) -> None:
-    async with members(valkey.url, 4) as all_:
+    async with members(valkey.url, 4, patience_s=USUAL_S) as all_:
         valkey.tell(signal.SIGSTOP)
         async with asyncio.timeout(20):
             leaves = [await all_[n % 4].ask() for n in range(60)]
@@ -202,7 +192,7 @@ async def test_a_valkey_that_went_and_came_back_empty_is_used_again(valkey: Serv
 
 
 async def test_a_call_that_is_given_up_while_it_asks_holds_nothing(valkey: Server) -> None:
-    async with members(valkey.url, 1) as (one,):
+    async with members(valkey.url, 1, patience_s=USUAL_S) as (one,):
         valkey.tell(signal.SIGSTOP)
         asking = asyncio.create_task(one.ask())
         await asyncio.sleep(0)

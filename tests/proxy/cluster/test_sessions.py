@@ -14,7 +14,7 @@ from starlette.responses import Response
 from admin.auth import SESSION_S, Gate, Who
 from tests.proxy.cluster.kit import Member, Server, members, until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("patient")]
+pytestmark = pytest.mark.anyio
 TOKEN = "a-token-of-the-owner"
 
 
