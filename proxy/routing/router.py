@@ -122,9 +122,8 @@ class Router:
     ) -> Answer:
         """The answer, its first content already there; to be closed, which stops the provider.
 
-        `receipt` is filled on the way; `work` is the task that calls this. `fallback` False keeps a
-        request at its first candidate, True lets a pinned one go on, too. `agree` is how other
-        servers are asked where it is not as for anybody. Raises ApiError.
+        `receipt` is filled on the way, `work` the task that calls this, `agree` asks other servers;
+        `fallback` False keeps to its first candidate, True lets a pin go on. Raises ApiError.
         """
         self._budget.request()
         model = request.model
@@ -163,14 +162,18 @@ class Router:
         try:
             answer = await self._first_content(attempts)
         except AdapterError:
-            if attempts.empty:
-                return empty_answer(*attempts.empty, attempts.receipt, self._redactor)
-            raise self._final(attempts) from None
+            return self._without_answer(attempts)
         by = answer.ticket.candidate
         is_news = (by != wanted or self.sessions.stays or self._pools) and not plan.pinned
         if is_news and (known := talk()):
             (self._pools or self.sessions).settle(known, by, wanted, preference)
         return answer
+
+    def _without_answer(self, attempts: Attempts) -> Answer:
+        """The empty one, where there was one. Raises ApiError where all have failed."""
+        if attempts.empty:
+            return empty_answer(*attempts.empty, attempts.receipt, self._redactor)
+        raise self._final(attempts) from None
 
     def _final(self, attempts: Attempts) -> ApiError:
         now, has_answered = self._clock(), bool(self.answered)
