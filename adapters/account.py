@@ -26,18 +26,21 @@ _PLAIN = re.compile(
     r"|\b(organi[sz]ation|account|project|consumer\b.{0,40})\b (has been|was|is) "
     r"(restricted|suspended|blocked|disabled|deactivated|denied)"
     r"|\b(location|country|region|territory)\b.{0,40}\bnot (supported|available|allowed)"
-    r"|\bnot (supported|available|allowed) in your (location|country|region|territory)",
+    r"|\bnot (supported|available|allowed) in your (location|country|region|territory)"
+    r"|\bmember of an organi[sz]ation",
     re.IGNORECASE,
 )
 _LIKELY = re.compile(
     r"\borgani[sz]ation|\baccount\b|\bbilling|\bpayment|\bspend|\bprepa|\bcredits?\b|\bbalance\b"
     r"|\bsubscri|\bplan\b|\bupgrade\b|\blocation|\bcountr(y|ies)\b|\bregion|\bterritor|\bnetwork\b"
     r"|\bip\b|\bvpn\b|\brestricted\b|\bsuspended\b|\bblocked\b|\bdenied access\b"
-    r"|\bterms (of|and)\b|\bverif(y|ied|ication)\b",
+    r"|\bterms (of|and)\b|\bverif(y|ied|ication)\b|^\W*forbidden\W*$|\brequest not allowed\b"
+    r"|\b(has not been used|disabled)\b.{0,80}\benable",
     re.IGNORECASE,
 )
 _TITLE = re.compile(rb"<title[^>]{0,200}>([^<]{1,400})", re.IGNORECASE)
-_HTML = re.compile(rb"\s*<(!doctype|html|head|body)\b", re.IGNORECASE)
+_PAGE = re.compile(rb"\s*(<[!?a-z]|error code: \d)", re.IGNORECASE)
+"""How markup begins, or the line that stands for it where no browser asks."""
 
 
 def is_of_account(status: int | None, code: str, message: str) -> bool:
@@ -52,7 +55,7 @@ def page_title(content: bytes) -> str | None:
 
     It is of a network between, and says nothing of the key; what it shows is not for a client.
     """
-    if not _HTML.match(content):
+    if not _PAGE.match(content):
         return None
     found = _TITLE.search(content[:20_000])
     return _shown(found[1].decode("utf-8", "replace")) if found else ""

@@ -25,7 +25,7 @@ _SUBJECT = re.compile(
 )
 _TOO_MUCH = re.compile(
     r"less than|smaller than|at most|exceed|maximum|\bmax\b|up to|\brange\b|\bin \[|between"
-    r"|larger|higher|too (large|high|big|many|much)|\blimit|supports? only"
+    r"|larger|higher|greater|more than|bounds|too (large|high|big|many|much)|\blimit|supports? only"
     r"|only supports?|<=?|≤|above|over\b",
     re.IGNORECASE,
 )
@@ -34,8 +34,8 @@ _EXCLUSIVE_BEFORE = re.compile(r"(less|smaller|lower) than \W{0,3}$|(?<!\w)< ?$"
 _EXCLUSIVE_AFTER = re.compile(r"\W{0,3}\(?exclusive", re.IGNORECASE)
 _REQUESTED = re.compile(r"requested:?\s+(?:about\s+)?([\d,_]{1,15})", re.IGNORECASE)
 _SPENT = re.compile(
-    r"([\d,_]{1,15})\s+(?:of )?(?:(?:text |your )?(?:input|prompt) tokens|in (?:the )?(?:messages"
-    r"|prompt|input))",
+    r"([\d,_]{1,15})\s+(?:of )?(?:(?:text |your )?\W?(?:inputs?|prompt)\W? tokens"
+    r"|in (?:the )?(?:messages|prompt|input))",
     re.IGNORECASE,
 )
 

@@ -18,6 +18,7 @@ import orjson
 from adapters.account import BARRING_STATUS, is_of_account, page_title, told
 from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
 from adapters.cannot import cannot
+from adapters.gone import is_gone
 from adapters.waits import DAY_S, HOUR_S, go_duration_s, retry_after_s
 
 LONGEST_MINUTE_WAIT_S = 300.0
@@ -46,6 +47,7 @@ KIND_OF_STATUS: Mapping[int, ErrorKind] = {
     503: ErrorKind.OVERLOADED,
     529: ErrorKind.OVERLOADED,
 }
+_MAYBE_GONE = (400, 403, 422)
 _MAYBE_ACCOUNT = (ErrorKind.AUTH, ErrorKind.BAD_REQUEST, ErrorKind.RATE_LIMIT)
 _WAITING = (ErrorKind.RATE_LIMIT, ErrorKind.QUOTA_DAY, ErrorKind.OVERLOADED, ErrorKind.SERVER)
 _SCOPES: Mapping[ErrorKind, Scope] = {
@@ -168,6 +170,8 @@ def _kind(by_class: ErrorKind, error: Json, response: httpx.Response, now: datet
     if kind := _kind_of_code(error):
         return kind
     kind, status = by_class, response.status_code
+    if status in _MAYBE_GONE and is_gone(text_of(error.get("message"))):
+        return ErrorKind.MODEL_MISSING
     if kind in _MAYBE_ACCOUNT and is_of_account(
         status, text_of(error.get("code")), text_of(error.get("message"))
     ):

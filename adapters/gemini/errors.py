@@ -13,6 +13,7 @@ import orjson
 from adapters.account import is_of_account, quoted
 from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
 from adapters.cannot import cannot
+from adapters.gone import is_gone
 from adapters.waits import go_duration_s
 
 NAME = "gemini"
@@ -85,6 +86,7 @@ QUOTED = (
     *(ErrorKind.AUTH, ErrorKind.ACCOUNT, ErrorKind.MODEL_MISSING),
     *(ErrorKind.BAD_REQUEST, ErrorKind.UNSUPPORTED, ErrorKind.CONTEXT),
 )
+BAD_KEY = re.compile(r"API key (not valid|not found|expired|invalid|missing)", re.IGNORECASE)
 NO_QUOTA = re.compile(r"\blimit: 0(?![\d.]*[1-9])")
 EXACT_WAIT = re.compile(r"Please retry in ([\d.]+)s\b")
 
@@ -176,11 +178,11 @@ def _details(error: Json) -> Iterator[Json]:
 def _kind(code: int, word: str | None, message: str, details: list[Json]) -> ErrorKind:
     reason = _reason(details) or ""
     match code:
-        case 400 if reason == "API_KEY_INVALID":
+        case 400 if reason == "API_KEY_INVALID" or BAD_KEY.match(message):
             return ErrorKind.AUTH
-        case 400 if word == "FAILED_PRECONDITION" and not NOT_READY.search(message):
-            return ErrorKind.ACCOUNT
-        case 400 | 402 | 403 | 429 | 451 if is_of_account(code, reason, message):
+        case 400 | 403 if is_gone(message):
+            return ErrorKind.MODEL_MISSING
+        case 400 | 402 | 403 | 429 | 451 if _is_of_account(code, word, reason, message):
             return ErrorKind.ACCOUNT
         case 400 if "token count" in message and "exceeds" in message:
             return ErrorKind.CONTEXT  # there is no code for it, only the text tells
@@ -188,14 +190,20 @@ def _kind(code: int, word: str | None, message: str, details: list[Json]) -> Err
             return ErrorKind.UNSUPPORTED
         case 429 if _is_for_a_day(message, details):
             return ErrorKind.QUOTA_DAY
-        case _ if code in KIND_OF_STATUS:
-            return KIND_OF_STATUS[code]
-        case _ if code >= 500:
-            return ErrorKind.SERVER
-        case _ if code >= 400:
-            return ErrorKind.BAD_REQUEST
         case _:
-            return ErrorKind.BAD_RESPONSE
+            return KIND_OF_STATUS.get(code) or _kind_of_range(code)
+
+
+def _kind_of_range(code: int) -> ErrorKind:
+    if code >= 500:
+        return ErrorKind.SERVER
+    return ErrorKind.BAD_REQUEST if code >= 400 else ErrorKind.BAD_RESPONSE
+
+
+def _is_of_account(code: int, word: str | None, reason: str, message: str) -> bool:
+    if word == "FAILED_PRECONDITION" and code == 400:
+        return not NOT_READY.search(message)
+    return is_of_account(code, reason, message)
 
 
 def _reason(details: list[Json]) -> str | None:

@@ -14,6 +14,7 @@ from adapters.account import is_of_account, page_refusal, quoted
 from adapters.base import AdapterError, ErrorKind, Phase, Scope
 from adapters.cannot import cannot
 from adapters.errors import Cannot
+from adapters.gone import is_gone
 from adapters.waits import retry_after_s
 
 NAME = "ollama"
@@ -149,8 +150,10 @@ def _lacking(kind: ErrorKind, text: str) -> Cannot | None:
 
 
 def _meaning(text: str, status: int | None, *, is_cloud: bool) -> _Meaning:
-    if status in (None, 429) and _QUOTA.search(text):
+    if status in (None, 402, 403, 429) and _QUOTA.search(text):
         return _Meaning(ErrorKind.QUOTA_DAY)
+    if status in (400, 403) and is_gone(text):
+        return _Meaning(ErrorKind.MODEL_MISSING, "model")
     if _is_of_account(text, status, is_cloud=is_cloud):
         return _Meaning(ErrorKind.ACCOUNT)
     if status in (None, 400, 500, 501, 503):

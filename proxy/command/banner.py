@@ -97,7 +97,7 @@ def _model(
     if models is None:
         return f"{SET_UP}{model}; which models there are is not known yet"
     if not models:
-        return f"{SET_UP}but it has no models"
+        return f"{SET_UP}but it lists no models"
     missing = unlisted(model, is_offered(models, model))
     return f"{SET_UP}but {missing}" if missing else f"{READY}{model}"
 

@@ -38,6 +38,11 @@ REFUSALS: Sequence[tuple[int, str, int | None]] = (
     (32000, "num_predict: between 1 and 8_192, please", 8192),
     (32000, "toy-20250514-17b gives up to 8192 output tokens", 8192),
     (32000, "max_tokens is too large for this model", None),
+    (32000, "max_tokens cannot be greater than 8192", 8192),
+    (32000, "max_tokens should not be more than 8192", 8192),
+    (32000, "max_tokens: value 32000 is out of bounds, must be in (0, 4096]", 4096),
+    (32000, "max_tokens: 32000 > 8192, which is the maximum number of output tokens", 8192),
+    (32000, "Invalid max_tokens value, the valid range of max_tokens is [1, 8192]", 8192),
 )
 ROOMS: Sequence[tuple[int, ErrorKind, str, int]] = (
     (
@@ -60,6 +65,13 @@ ROOMS: Sequence[tuple[int, ErrorKind, str, int]] = (
         "Request too large for model `toy` on tokens per minute (TPM): Limit 6000, Requested 32067,"
         " please reduce your message size and try again.",
         5933,
+    ),
+    (
+        9000,
+        ErrorKind.BAD_REQUEST,
+        "`inputs` tokens + `max_new_tokens` must be <= 8193. Given: 10 `inputs` tokens and 9000"
+        " `max_new_tokens`",
+        8183,
     ),
 )
 OTHERS: Sequence[tuple[int, ErrorKind, str]] = (

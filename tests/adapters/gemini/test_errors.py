@@ -169,6 +169,28 @@ KINDS: list[tuple[int, Json, ErrorKind, Scope]] = [
         ErrorKind.CONTEXT,
         Scope.REQUEST,
     ),
+    (400, {"message": "API key expired. Please renew the API key."}, ErrorKind.AUTH, Scope.KEY),
+    (
+        400,
+        {"status": "FAILED_PRECONDITION", "message": "Gemini 1.5 has been retired."},
+        ErrorKind.MODEL_MISSING,
+        Scope.MODEL,
+    ),
+    (
+        403,
+        {"message": "models/gemini-x is no longer available to new users."},
+        ErrorKind.MODEL_MISSING,
+        Scope.MODEL,
+    ),
+    (
+        403,
+        {
+            "message": "Generative Language API has not been used in project 1 or it is disabled."
+            " Enable it by visiting the console."
+        },
+        ErrorKind.ACCOUNT,
+        Scope.PROVIDER,
+    ),
     (401, {"status": "UNAUTHENTICATED"}, ErrorKind.AUTH, Scope.KEY),
     (403, {"details": [{"reason": "SERVICE_DISABLED"}]}, ErrorKind.AUTH, Scope.KEY),
     (404, {"status": "NOT_FOUND"}, ErrorKind.MODEL_MISSING, Scope.MODEL),

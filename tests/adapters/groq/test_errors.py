@@ -42,6 +42,11 @@ KINDS = [
     (400, {"code": "blocked_api_access"}, ErrorKind.ACCOUNT, Scope.PROVIDER),
     (400, {"code": "organization_restricted"}, ErrorKind.ACCOUNT, Scope.PROVIDER),
     (402, {"message": "A payment is overdue."}, ErrorKind.ACCOUNT, Scope.PROVIDER),
+    (403, {"message": "Forbidden"}, ErrorKind.ACCOUNT, Scope.PROVIDER),
+    (403, {"message": "Invalid API key provided"}, ErrorKind.AUTH, Scope.KEY),
+    (400, {"message": "The model `x` has been deprecated."}, ErrorKind.MODEL_MISSING, Scope.MODEL),
+    (403, {"message": "The model `x` does not exist"}, ErrorKind.MODEL_MISSING, Scope.MODEL),
+    (422, {"message": "model 'x' not found"}, ErrorKind.MODEL_MISSING, Scope.MODEL),
     (404, {"code": "model_not_found"}, ErrorKind.MODEL_MISSING, Scope.MODEL),
     (409, {}, ErrorKind.BAD_REQUEST, Scope.REQUEST),
     (413, {"code": "rate_limit_exceeded", "type": "tokens"}, ErrorKind.TOO_LARGE, Scope.REQUEST),
@@ -121,6 +126,15 @@ async def test_a_web_page_in_place_of_an_answer_says_nothing_of_the_key(status: 
     found = await failure(GroqKit(), reply, a_request(GroqKit()))
     assert (found.kind, found.scope) == (ErrorKind.ACCOUNT, Scope.PROVIDER)
     assert found.message.endswith(": Just a moment")
+
+
+@pytest.mark.parametrize("line", [b"error code: 1020", b"<!--[if lt IE 7]>", b"<?xml ?><html>"])
+async def test_what_a_network_between_says_in_another_form_is_not_the_keys_either(
+    line: bytes,
+) -> None:
+    reply = Reply((line,), content_type="text/plain", status=403)
+    found = await failure(GroqKit(), reply, a_request(GroqKit()))
+    assert (found.kind, found.scope) == (ErrorKind.ACCOUNT, Scope.PROVIDER)
 
 
 DAYS = [

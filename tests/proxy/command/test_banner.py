@@ -40,7 +40,7 @@ async def test_ready_is_who_lists_the_model(local: bool) -> None:
     assert await line(one, ["other"]) == (
         "set up, but own is not in its list of models: choose another"
     )
-    assert await line(one, []) == "set up, but it has no models"
+    assert await line(one, []) == "set up, but it lists no models"
     assert await line(one, None) == "set up, own; which models there are is not known yet"
 
 

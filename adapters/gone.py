@@ -1,0 +1,41 @@
+"""Whether a refusal says that the model is not there: not served, not any more, or no model. Pure.
+
+Its status is that of a mistake with many (400, 403, 422), and a code has not everybody: where there
+is none, the words of all providers are read here.
+"""
+
+from __future__ import annotations
+
+import re
+
+_NAME = r"(?:\s*[:=/]\s*|\s+)?(?:(?:id|name|called|named)\s+)?['\"`]?[\w./:@+-]{0,160}['\"`]?,?"
+_GONE = re.compile(
+    rf"\bmodels?\b{_NAME}\s+(?:(?:is|was|were|has been|could)\s+)?"
+    r"(?:not found|not be found|(?:do(?:es)?\s?n[o']t|not) exist"
+    r"|(?:not|no longer) (?:available|served|offered|accessible)"
+    r"(?! (?:in|for) your (?:country|region|location|territory))|no longer supported"
+    r"|not supported\W*$|not a valid model"
+    r"|(?:deprecated|decommissioned|retired|discontinued|sunset|removed|shut ?down)\b)"
+    r"|\b(?:no such|unknown|invalid|unrecogni[sz]ed|non-?existent|unexpected) model\b"
+    r"(?! (?:output|response|answer|input|parameter|option|config))"
+    r"|\bis not a valid model\b",
+    re.IGNORECASE,
+)
+_RETIRED = re.compile(
+    r"^\W*(?P<what>(?:[^.,;]|\.(?=\d)){0,120}?)\b(?:has been|was|is) (?:now )?"
+    r"(?:deprecated|decommissioned|retired|discontinued|sunset|shut ?down)\b",
+    re.IGNORECASE,
+)
+_OTHER = re.compile(
+    r"\b(parameters?|fields?|arguments?|propert(y|ies)|options?|endpoints?|api|method|version"
+    r"|functions?|tools?|roles?|headers?|keys?|accounts?|projects?|organi[sz]ations?)\b|\w_\w",
+    re.IGNORECASE,
+)
+
+
+def is_gone(message: str) -> bool:
+    """Whether the model is not to be had, by the words of a refusal."""
+    if _GONE.search(message):
+        return True
+    retired = _RETIRED.match(message)
+    return retired is not None and not _OTHER.search(retired["what"])
