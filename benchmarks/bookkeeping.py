@@ -23,7 +23,8 @@ from proxy.limits.windows import Limits
 from proxy.redact import Redactor
 from proxy.routing.answers.receipt import Receipt
 from proxy.routing.pictures.fetching import ImageFetcher
-from proxy.routing.planning.candidates import Chooser, Preference
+from proxy.routing.planning.candidates import Chooser
+from proxy.routing.planning.preference import Preference
 from proxy.routing.router import Router
 
 LIMITS = Limits(requests_per_minute=10**9, tokens_per_minute=10**12, requests_per_day=10**9)

@@ -12,7 +12,8 @@ from pydantic import SecretStr
 
 from adapters.base import Adapter, Model
 from proxy.console.status import gone_text, is_offered, unlisted
-from proxy.routing.planning.candidates import Chooser, Preference
+from proxy.routing.planning.candidates import Chooser
+from proxy.routing.planning.preference import Preference
 from proxy.settings import Settings
 
 REACH_S = 0.3

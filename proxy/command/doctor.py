@@ -26,8 +26,8 @@ from proxy.limits.successor import is_listed, successor
 from proxy.parts import Parts
 from proxy.private import NotPrivateError, check_file, check_folder
 from proxy.providers import IN_THE_CLEAR, in_the_clear, same_keys
-from proxy.routing.planning.candidates import Preference
 from proxy.routing.planning.keys import ends_of, reached_by_any
+from proxy.routing.planning.preference import Preference
 from proxy.settings import Settings, SettingsError, placeholder_keys, strange_settings
 from proxy.store.base import NewerSchemaError, StoreError, sqlite_path
 from proxy.store.migrate import HEAD, unknown_schema

@@ -14,7 +14,7 @@ from typing import Any
 from adapters.base import Json
 from proxy.candidate import MODEL_NAME
 from proxy.errors import ApiError, bad_request
-from proxy.routing.planning.candidates import Preference
+from proxy.routing.planning.preference import Preference
 from proxy.store.preferences import DEFAULT, StoredPreference
 
 RATE_PRESETS = ("provider", "careful", "off")

@@ -17,8 +17,10 @@ from proxy.limits.health import Status
 from proxy.routing.operations.table import Operation, Operations
 from proxy.routing.pictures.remote_parts import remote_parts, replaced
 from proxy.routing.planning.ability import cannot
-from proxy.routing.planning.candidates import Chooser, Plan, Preference
+from proxy.routing.planning.candidates import Chooser
+from proxy.routing.planning.plan import Plan
 from proxy.routing.planning.pools import Pools
+from proxy.routing.planning.preference import Preference
 
 LONGEST_TEXT = 20_000
 PIXEL = (

@@ -21,9 +21,10 @@ from proxy.errors import ApiError
 from proxy.limits.health import Status
 from proxy.limits.successor import is_listed
 from proxy.limits.windows import Gauge, Limits
-from proxy.routing.planning.candidates import Chooser, Plan, Preference
+from proxy.routing.planning.candidates import Chooser
 from proxy.routing.planning.keys import Keys
-from proxy.routing.planning.preference import unasked
+from proxy.routing.planning.plan import Plan
+from proxy.routing.planning.preference import Preference, unasked
 from proxy.settings import Settings
 from proxy.store.preferences import DEFAULT, Preferences
 from proxy.store.storage import Storage

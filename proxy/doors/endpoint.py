@@ -25,7 +25,7 @@ from proxy.reply import Reply
 from proxy.routing.answers.thinktags import split_think_tags
 from proxy.routing.cache import AnswerCache, Events, key_of
 from proxy.routing.compact import Asks
-from proxy.routing.planning.candidates import Preference
+from proxy.routing.planning.preference import Preference
 from proxy.routing.planning.sessions import talk_of
 from proxy.routing.planning.split import drawn
 from proxy.store.allowances import Allowances

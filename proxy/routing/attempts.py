@@ -16,7 +16,8 @@ from proxy.routing.answers.first import EmptyAnswerError
 from proxy.routing.answers.receipt import Receipt
 from proxy.routing.operations.table import Operation
 from proxy.routing.pictures.conversion import Album
-from proxy.routing.planning.candidates import Plan, Preference
+from proxy.routing.planning.plan import Plan
+from proxy.routing.planning.preference import Preference
 
 MAX_ATTEMPTS = 4
 MAX_AT_ONE_PROVIDER = 2

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from adapters.base import ChatRequest, RateLimits
 from proxy.routing.answers.receipt import Receipt
-from proxy.routing.planning.candidates import Preference
+from proxy.routing.planning.preference import Preference
 from proxy.settings import Settings
 
 MIB = 1024 * 1024

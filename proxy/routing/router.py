@@ -40,10 +40,12 @@ from proxy.routing.operations.table import OPERATIONS, Operation, Operations
 from proxy.routing.pause import pause_s
 from proxy.routing.permits import Permits
 from proxy.routing.pictures.fetching import ImageFetcher
-from proxy.routing.planning.candidates import Chooser, Plan, Preference
+from proxy.routing.planning.candidates import Chooser
 from proxy.routing.planning.demands import demands
 from proxy.routing.planning.keys import Keys
+from proxy.routing.planning.plan import Plan
 from proxy.routing.planning.pools import Pools
+from proxy.routing.planning.preference import Preference
 from proxy.routing.planning.sessions import Sessions, Talk
 from proxy.routing.planning.split import arm_of
 from proxy.routing.strict import refuse_drops

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from proxy.routing.planning.candidates import Preference
 from proxy.routing.planning.narrow import Allowed
+from proxy.routing.planning.preference import Preference
 from proxy.settings import Settings
 from proxy.store.base import Tables
 

@@ -16,7 +16,7 @@ from typing import TypeVar
 from adapters.memory import LruMemory
 from proxy.background import Background
 from proxy.candidate import Candidate
-from proxy.routing.planning.candidates import Preference
+from proxy.routing.planning.preference import Preference
 from proxy.settings import SettingsError, own_folder
 from proxy.store.base import Columns, NewerSchemaError, StoreError, Tables, named, sqlite_path
 from proxy.store.database import Database

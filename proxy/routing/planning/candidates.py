@@ -23,8 +23,8 @@ from proxy.routing.planning.home import at_home
 from proxy.routing.planning.joint import NO_POOLS, Joint
 from proxy.routing.planning.lacking import must_be_configured, unable
 from proxy.routing.planning.narrow import permitted
-from proxy.routing.planning.plan import Plan as Plan, Skipped as Skipped
-from proxy.routing.planning.preference import Preference as Preference, unasked
+from proxy.routing.planning.plan import Plan, Skipped
+from proxy.routing.planning.preference import Preference, unasked
 
 ANY_MODEL = "default"
 """The name by which a client says that any model will do."""

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from adapters.base import Adapter, AdapterError, Availability, Model
 from proxy.candidate import Candidate
 from proxy.limits.ticket import KEY_KINDS
-from proxy.routing.planning.candidates import Plan
+from proxy.routing.planning.plan import Plan
 
 SHOWN = 4
 LONG_KEY = 12

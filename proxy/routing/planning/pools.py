@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from adapters.base import Adapter
 from proxy.candidate import Candidate
-from proxy.routing.planning.candidates import Plan, Preference
 from proxy.routing.planning.home import is_at_home
+from proxy.routing.planning.plan import Plan
+from proxy.routing.planning.preference import Preference
 from proxy.routing.planning.sessions import MAX_TALKS, Sessions, Talk
 
 

@@ -15,7 +15,8 @@ from msgspec.structs import replace
 
 from adapters.base import ChatRequest
 from proxy.candidate import Candidate
-from proxy.routing.planning.candidates import Plan, Preference
+from proxy.routing.planning.plan import Plan
+from proxy.routing.planning.preference import Preference
 
 WELL_S = 300.0
 """For so long the preferred one must not have failed anybody, before a talk comes back to it."""

@@ -8,7 +8,8 @@ from dataclasses import replace
 from itertools import accumulate
 
 from proxy.errors import ApiError
-from proxy.routing.planning.candidates import Plan, Preference
+from proxy.routing.planning.plan import Plan
+from proxy.routing.planning.preference import Preference
 from proxy.routing.planning.sessions import Talk
 
 PLACES = 1 << 64

@@ -22,7 +22,8 @@ from proxy.routing.answers.answer import Answer
 from proxy.routing.answers.receipt import Receipt
 from proxy.routing.operations.table import OPERATIONS, Operations
 from proxy.routing.pictures.fetching import ImageFetcher
-from proxy.routing.planning.candidates import Chooser, Preference
+from proxy.routing.planning.candidates import Chooser
+from proxy.routing.planning.preference import Preference
 from proxy.routing.planning.sessions import Sessions, talk_of
 from proxy.routing.router import Router
 from tests.proxy.kit import ScriptedAdapter, request

@@ -14,7 +14,8 @@ from proxy.limits.health import Health
 from proxy.limits.ticket import Ticket
 from proxy.limits.windows import Limits
 from proxy.routing.counting import Counting, nobody_counts
-from proxy.routing.planning.candidates import Chooser, Preference
+from proxy.routing.planning.candidates import Chooser
+from proxy.routing.planning.preference import Preference
 from tests.proxy.kit import adapter_class, failure, request
 from tests.proxy.routing.kit import Clock
 

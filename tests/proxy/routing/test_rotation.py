@@ -9,7 +9,7 @@ from msgspec import structs
 
 from adapters.base import Capabilities, ErrorKind, Text
 from proxy.routing.attempts import MAX_ATTEMPTS
-from proxy.routing.planning.candidates import Preference
+from proxy.routing.planning.preference import Preference
 from tests.proxy.kit import HELLO, failure, request
 from tests.proxy.routing.kit import LIMIT, NETWORK, SERVER, Build
 

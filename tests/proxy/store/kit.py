@@ -12,7 +12,7 @@ from pathlib import Path
 
 from adapters.memory import LruMemory
 from proxy.limits.health import DayQuota, Health
-from proxy.routing.planning.candidates import Preference
+from proxy.routing.planning.preference import Preference
 from proxy.store.database import Database
 from proxy.store.preferences import Preferences, StoredPreference
 from proxy.store.setbacks import Setbacks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.routing.planning.candidates import Preference
+from proxy.routing.planning.preference import Preference
 from proxy.store.base import StoreError
 from proxy.store.preferences import Preferences, StoredPreference
 

@@ -14,7 +14,7 @@ from alembic.config import Config
 
 from adapters.memory import LruMemory
 from proxy.limits.health import Health
-from proxy.routing.planning.candidates import Preference
+from proxy.routing.planning.preference import Preference
 from proxy.store import request_log
 from proxy.store.base import StoreError
 from proxy.store.database import Database

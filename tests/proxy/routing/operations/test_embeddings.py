@@ -15,7 +15,8 @@ from proxy.errors import ApiError
 from proxy.routing.operations.embeddings import Embeddings
 from proxy.routing.operations.several import AT_ONCE
 from proxy.routing.operations.table import operations_of
-from proxy.routing.planning.candidates import Chooser, Preference
+from proxy.routing.planning.candidates import Chooser
+from proxy.routing.planning.preference import Preference
 from tests.proxy.kit import ScriptedAdapter, adapter, failure
 from tests.proxy.routing.kit import Station
 

@@ -13,7 +13,9 @@ from adapters.base import Capabilities
 from proxy.candidate import Candidate
 from proxy.errors import ApiError
 from proxy.routing.operations.table import CHAT
-from proxy.routing.planning.candidates import Chooser, Preference, Skipped, lacks
+from proxy.routing.planning.candidates import Chooser, lacks
+from proxy.routing.planning.plan import Skipped
+from proxy.routing.planning.preference import Preference
 from tests.proxy.kit import EVERYTHING, ScriptedAdapter, adapter, request
 
 TOOL = {"type": "function", "function": {"name": "measure"}}

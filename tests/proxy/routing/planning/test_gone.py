@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from adapters.base import AdapterError, ErrorKind, Model, Text
-from proxy.routing.planning.candidates import Preference
+from proxy.routing.planning.preference import Preference
 from tests.proxy.kit import adapter, failure
 from tests.proxy.routing.kit import Build, Station
 

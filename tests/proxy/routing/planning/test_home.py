@@ -9,8 +9,8 @@ import pytest
 
 from adapters.base import Capabilities, ErrorKind, ProviderSettings
 from adapters.ollama.adapter import OllamaAdapter
-from proxy.routing.planning.candidates import Preference
 from proxy.routing.planning.home import is_at_home
+from proxy.routing.planning.preference import Preference
 from tests.proxy.kit import adapter, adapter_class, failure
 from tests.proxy.routing.kit import NETWORK, SERVER, Station
 

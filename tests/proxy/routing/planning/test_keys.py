@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from adapters.base import ProviderSettings
 from proxy.candidate import Candidate
-from proxy.routing.planning.candidates import Plan
 from proxy.routing.planning.keys import Keys, ends_of
+from proxy.routing.planning.plan import Plan
 from tests.proxy.kit import ScriptedAdapter, adapter_class
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from adapters.base import ProviderSettings
-from proxy.routing.planning.candidates import Chooser, Preference
+from proxy.routing.planning.candidates import Chooser
+from proxy.routing.planning.preference import Preference
 from tests.proxy import kit
 
 FREE = kit.adapter("free")

@@ -11,7 +11,8 @@ from adapters.tasks import EmbeddingRequest
 from proxy.errors import ApiError
 from proxy.providers import pooled
 from proxy.routing.operations.table import operations_of
-from proxy.routing.planning.candidates import Chooser, Preference
+from proxy.routing.planning.candidates import Chooser
+from proxy.routing.planning.preference import Preference
 from tests.proxy.kit import adapter, request
 from tests.proxy.routing.operations.test_embeddings import weaver
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from proxy.candidate import Candidate
-from proxy.routing.planning.candidates import Preference
+from proxy.routing.planning.preference import Preference
 from proxy.routing.planning.sessions import MAX_TALKS, WELL_S, Sessions, Talk, talk_of
 from tests.proxy.kit import failure, request
 from tests.proxy.routing.kit import NETWORK, SERVER, Build, Station

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from adapters.base import Capabilities
-from proxy.routing.planning.candidates import Preference
+from proxy.routing.planning.preference import Preference
 from proxy.routing.planning.sessions import Talk, talk_of
 from proxy.routing.planning.split import drawn
 from tests.proxy.kit import failure, request

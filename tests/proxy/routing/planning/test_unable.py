@@ -9,8 +9,8 @@ import pytest
 from adapters.base import AdapterError, Cannot, ErrorKind
 from proxy.candidate import Candidate
 from proxy.limits.unable import KEPT_S, MAX_KNOWN, Unable
-from proxy.routing.planning.candidates import Preference
 from proxy.routing.planning.demands import demands
+from proxy.routing.planning.preference import Preference
 from tests.proxy.kit import adapter, request
 from tests.proxy.routing.kit import Station
 
