@@ -7,7 +7,7 @@ What is made for every request or chunk is a `Struct`: a frozen dataclass takes 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
@@ -192,6 +192,15 @@ class Availability:
 
     reachable: bool
     detail: str = ""
+
+
+async def availability(provider: str, asked: Awaitable[object]) -> Availability:
+    """Whether the provider answers what it is `asked`."""
+    try:
+        await asked
+    except AdapterError as error:
+        return Availability(reachable=False, detail=error.at(provider).message)
+    return Availability(reachable=True)
 
 
 class Memory(Protocol):

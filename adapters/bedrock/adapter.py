@@ -30,6 +30,7 @@ from adapters.base import (
     Phase,
     ProviderSettings,
     Scope,
+    availability,
 )
 from adapters.bedrock.amend import ANSWER_TOOL, AS_TOOL, amended, in_words
 from adapters.bedrock.answer import ConverseAnswer
@@ -235,11 +236,7 @@ class BedrockAdapter:
         return error
 
     async def is_available(self) -> Availability:
-        try:
-            await self._list(FOUNDATION)
-        except AdapterError as error:
-            return Availability(reachable=False, detail=error.at(self.name).message)
-        return Availability(reachable=True)
+        return await availability(self.name, self._list(FOUNDATION))
 
     async def close(self) -> None:
         """Nothing to close: the connections belong to whoever gave them."""

@@ -38,6 +38,7 @@ from adapters.base import (
     ProviderSettings,
     Scope,
     Usage,
+    availability,
 )
 from adapters.bounds import OutOfBoundsError, count, items
 from adapters.broken import HTTPX_ERRORS, transport_error
@@ -257,11 +258,7 @@ class GeminiAdapter(Senses):
     async def is_available(self) -> Availability:
         if reason := self.unconfigured:
             return Availability(reachable=False, detail=reason)
-        try:
-            await self._list(pageSize="1")
-        except AdapterError as error:
-            return Availability(reachable=False, detail=error.at(self.name).message)
-        return Availability(reachable=True)
+        return await availability(self.name, self._list(pageSize="1"))
 
     async def _list(self, **query: str) -> Json:
         """One page of the list of models."""

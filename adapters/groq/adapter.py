@@ -33,6 +33,7 @@ from adapters.base import (
     Phase,
     ProviderSettings,
     Scope,
+    availability,
 )
 from adapters.bounds import count, items, unix_time, word
 from adapters.broken import HTTPX_ERRORS, transport_error
@@ -146,11 +147,7 @@ class GroqAdapter(GroqAudio):
         return models
 
     async def is_available(self) -> Availability:
-        try:
-            await self.models()
-        except AdapterError as error:
-            return Availability(reachable=False, detail=error.at(self.name).message)
-        return Availability(reachable=True)
+        return await availability(self.name, self.models())
 
     async def close(self) -> None:
         """Nothing to close: the connections belong to whoever gave them."""

@@ -28,6 +28,7 @@ from adapters.base import (
     Phase,
     ProviderSettings,
     Scope,
+    availability,
 )
 from adapters.broken import HTTPX_ERRORS, transport_error
 from adapters.ceiling import Ceilings
@@ -171,11 +172,7 @@ class OpenAIAdapter(Senses):
         return models
 
     async def is_available(self) -> Availability:
-        try:
-            await self.models()
-        except AdapterError as error:
-            return Availability(reachable=False, detail=error.at(self.name).message)
-        return Availability(reachable=True)
+        return await availability(self.name, self.models())
 
     async def close(self) -> None:
         """Nothing to close: the connections belong to whoever gave them."""

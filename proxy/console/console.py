@@ -17,7 +17,8 @@ from proxy.console.watch import Watch, server_sent
 from proxy.doors import request_at
 from proxy.doors.openai import parse_json
 from proxy.errors import bad_request
-from proxy.routing.operations.table import OPERATIONS, Operations
+from proxy.routing.operations.operation import Operations
+from proxy.routing.operations.table import OPERATIONS
 from proxy.routing.planning.pools import Pools
 from proxy.routing.planning.preference import Preference
 from proxy.store.preferences import DEFAULT, Preferences

@@ -14,10 +14,10 @@ from proxy.console.status import paused
 from proxy.doors.openai import error_object
 from proxy.errors import ApiError, from_adapter
 from proxy.limits.health import Status
-from proxy.routing.operations.table import Operation, Operations
+from proxy.routing.operations.operation import Operation, Operations
 from proxy.routing.pictures.remote_parts import remote_parts, replaced
-from proxy.routing.planning.ability import cannot
 from proxy.routing.planning.candidates import Chooser
+from proxy.routing.planning.lacking import cannot
 from proxy.routing.planning.plan import Plan
 from proxy.routing.planning.pools import Pools
 from proxy.routing.planning.preference import Preference

@@ -14,7 +14,7 @@ from proxy.gate.work import Work
 from proxy.limits.ticket import KEY_KINDS, Agree, Ticket, Wait
 from proxy.routing.answers.first import EmptyAnswerError
 from proxy.routing.answers.receipt import Receipt
-from proxy.routing.operations.table import Operation
+from proxy.routing.operations.operation import Operation
 from proxy.routing.pictures.conversion import Album
 from proxy.routing.planning.plan import Plan
 from proxy.routing.planning.preference import Preference

@@ -21,7 +21,7 @@ from proxy.gate.work import Work
 from proxy.limits.ticket import Agree
 from proxy.routing.answers.answer import Answer
 from proxy.routing.answers.receipt import Receipt
-from proxy.routing.operations.table import CHAT
+from proxy.routing.operations.chat import CHAT
 from proxy.routing.planning.preference import Preference
 from proxy.routing.planning.sessions import Talk
 from proxy.routing.router import Router

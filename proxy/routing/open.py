@@ -18,7 +18,8 @@ from proxy.limits.unable import Unable
 from proxy.providers import pooled
 from proxy.redact import Redactor
 from proxy.routing.loading import Loading
-from proxy.routing.operations.table import Operations, operations_of
+from proxy.routing.operations.operation import Operations
+from proxy.routing.operations.table import operations_of
 from proxy.routing.pictures.fetching import ImageFetcher
 from proxy.routing.planning.candidates import Chooser
 from proxy.routing.planning.keys import Keys

@@ -36,7 +36,8 @@ from proxy.routing.attempts import Attempts
 from proxy.routing.budget import RetryBudget
 from proxy.routing.failed import final_error, no_larger
 from proxy.routing.loading import Loading
-from proxy.routing.operations.table import OPERATIONS, Operation, Operations
+from proxy.routing.operations.operation import Operation, Operations
+from proxy.routing.operations.table import OPERATIONS
 from proxy.routing.pause import pause_s
 from proxy.routing.permits import Permits
 from proxy.routing.pictures.fetching import ImageFetcher

@@ -11,7 +11,7 @@ from proxy.doors.responses.read import parse_request
 from proxy.doors.responses.turns import Turn, Turns, named_in, response_not_found
 from proxy.reply import Reply
 from proxy.routing.counting import Count, nobody_counts
-from proxy.routing.operations.table import CHAT
+from proxy.routing.operations.chat import CHAT
 
 
 class _Desk(OpenAIErrors):

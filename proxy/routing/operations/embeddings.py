@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
 
-from adapters.base import Adapter, AdapterError, Capabilities, NativeCall, Usage, Warn
+from adapters.base import Adapter, Capabilities, NativeCall, Usage, Warn
 from adapters.tasks import EmbeddingRequest, Embeds, Vectors
-from proxy.routing.operations.pin import Pin
+from proxy.routing.operations.operation import Pin, Spent
 from proxy.routing.operations.several import together
 from proxy.routing.operations.single import Single
 
@@ -50,7 +50,7 @@ class Embeddings(Single[EmbeddingRequest]):
         adapter: Adapter,
         request: EmbeddingRequest,
         calls: int,
-        spent: Callable[[int, Usage | AdapterError], None],
+        spent: Spent,
         *,
         one_first: bool,
     ) -> AsyncGenerator[list[Any], None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 
 from msgspec.structs import replace
 
@@ -20,6 +20,7 @@ from adapters.base import (
     has_content,
 )
 from adapters.completion import CompletionRequest, with_prompts
+from proxy.routing.operations.operation import Spent
 
 Batch = list[Event]
 
@@ -27,7 +28,7 @@ Batch = list[Event]
 async def fan_out(
     adapter: Adapter,
     request: ChatRequest,
-    spent: Callable[[int, Usage | AdapterError], None],
+    spent: Spent,
     *,
     one_first: bool = False,
 ) -> AsyncGenerator[Batch, None]:
@@ -93,7 +94,7 @@ async def _one(
     request: ChatRequest,
     index: int,
     queue: asyncio.Queue[Batch | Exception | None],
-    spent: Callable[[int, Usage | AdapterError], None],
+    spent: Spent,
 ) -> None:
     usage = nothing = Usage()
     try:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from typing import Any
 
-from adapters.base import Adapter, AdapterError, NativeCall, Usage
+from adapters.base import Adapter, NativeCall
 from adapters.tasks import Heard, Hears, TranscriptionRequest
+from proxy.routing.operations.operation import Spent
 from proxy.routing.operations.single import Single
 
 
@@ -32,7 +33,7 @@ class Hearing(Single[TranscriptionRequest]):
         adapter: Adapter,
         request: TranscriptionRequest,
         calls: int,
-        spent: Callable[[int, Usage | AdapterError], None],
+        spent: Spent,
         *,
         one_first: bool,
     ) -> AsyncGenerator[list[Any], None]:

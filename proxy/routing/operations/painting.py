@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
 
-from adapters.base import Adapter, AdapterError, Capabilities, Media, NativeCall, Usage
+from adapters.base import Adapter, Capabilities, Media, NativeCall, Usage
 from adapters.tasks import Paints, PictureRequest
+from proxy.routing.operations.operation import Spent
 from proxy.routing.operations.several import together
 from proxy.routing.operations.single import Single
 
@@ -41,7 +42,7 @@ class Painting(Single[PictureRequest]):
         adapter: Adapter,
         request: PictureRequest,
         calls: int,
-        spent: Callable[[int, Usage | AdapterError], None],
+        spent: Spent,
         *,
         one_first: bool,
     ) -> AsyncGenerator[list[Any], None]:

@@ -8,11 +8,11 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Seque
 from typing import Any
 
 from adapters.base import AdapterError, Usage
+from proxy.routing.operations.operation import Spent
 
 AT_ONCE = 4
 """Calls of one request."""
 Ask = Callable[[], AsyncGenerator[list[Any], None]]
-Spent = Callable[[int, Usage | AdapterError], None]
 
 
 async def together(asks: Sequence[Ask], spent: Spent, *, one_first: bool) -> list[list[Any]]:

@@ -6,15 +6,16 @@ import asyncio
 import contextlib
 import io
 import math
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from importlib.util import find_spec
 from typing import Any
 
 from msgspec import Struct
 
-from adapters.base import Adapter, AdapterError, ErrorKind, NativeCall, Usage, Warn
+from adapters.base import Adapter, AdapterError, ErrorKind, NativeCall, Warn
 from adapters.tasks import Speaks, SpeechRequest, Spoken
 from adapters.wav import wav_file
+from proxy.routing.operations.operation import Spent
 from proxy.routing.operations.single import Single
 
 KBIT_A_S = 96
@@ -52,7 +53,7 @@ class Speaking(Single[SpeechRequest]):
         adapter: Adapter,
         request: SpeechRequest,
         calls: int,
-        spent: Callable[[int, Usage | AdapterError], None],
+        spent: Spent,
         *,
         one_first: bool,
     ) -> AsyncGenerator[list[Any], None]:

@@ -9,19 +9,18 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from adapters.base import Adapter, Capabilities
+from adapters.base import Adapter
 from proxy.candidate import Candidate
 from proxy.errors import ApiError, model_not_found
 from proxy.limits.retired import Retired
 from proxy.limits.unable import Unable
-from proxy.routing.operations.pin import Pin
-from proxy.routing.operations.table import OPERATIONS, Operations
-from proxy.routing.planning.ability import cannot
+from proxy.routing.operations.operation import Operations, Pin
+from proxy.routing.operations.table import OPERATIONS
 from proxy.routing.planning.aliases import alias_of
 from proxy.routing.planning.demands import demands
 from proxy.routing.planning.home import at_home
 from proxy.routing.planning.joint import NO_POOLS, Joint
-from proxy.routing.planning.lacking import must_be_configured, unable
+from proxy.routing.planning.lacking import lacks, must_be_configured, unable, unsupported
 from proxy.routing.planning.narrow import permitted
 from proxy.routing.planning.plan import Plan, Skipped
 from proxy.routing.planning.preference import Preference, unasked
@@ -213,11 +212,8 @@ class Chooser:
             return Candidate(provider, model)
         if provider in listing:
             return Candidate(provider, whole)
-        return (
-            None
-            if any(self._may_join(one, preference) for one in listing)
-            else Candidate(provider, model)
-        )
+        is_anothers = any(self._may_join(one, preference) for one in listing)
+        return None if is_anothers else Candidate(provider, model)
 
     def _named(self, model: str, preference: Preference) -> Plan:
         if pin := self._pin.fullmatch(model):
@@ -340,7 +336,13 @@ class Chooser:
             else:
                 skipped.append(Skipped(candidate, lacking))
         if not able:
-            raise self._unsupported(skipped, needs)
+            could = [
+                name
+                for name, adapter in self._adapters.items()
+                if not adapter.unconfigured
+                and not lacks(adapter.capabilities(adapter.settings.model), needs)
+            ]
+            raise unsupported(skipped, needs, could)
         return replace(plan, candidates=tuple(able), skipped=tuple(skipped))
 
     def _willing(self, plan: Plan, asked: Mapping[str, int]) -> Plan:
@@ -351,28 +353,3 @@ class Chooser:
             return plan
         skipped = [Skipped(candidate, what) for candidate, what in refusing.items()]
         return replace(plan, candidates=willing, skipped=(*plan.skipped, *skipped))
-
-    def _unsupported(self, skipped: Sequence[Skipped], needs: Mapping[str, str]) -> ApiError:
-        tried = ", ".join(f"{skip.candidate} {cannot(skip.param, needs)}" for skip in skipped)
-        could = [
-            name
-            for name, adapter in self._adapters.items()
-            if not adapter.unconfigured
-            and not lacks(adapter.capabilities(adapter.settings.model), needs)
-        ]
-        hint = f" {', '.join(could)} could." if could else " No provider that is set up could."
-        return ApiError(
-            400,
-            f"No candidate can do what this request needs: {tried}.{hint}",
-            code="unsupported_feature",
-            param=skipped[0].param,
-            provider=skipped[0].candidate.provider,
-        )
-
-
-def lacks(can: Capabilities, needs: Mapping[str, str]) -> str | None:
-    """The parameter that needs what the model cannot do, or None if it can do everything."""
-    for need, param in needs.items():
-        if not getattr(can, need):
-            return param
-    return None

@@ -11,9 +11,8 @@ import orjson
 
 from adapters.base import ChatRequest, Json
 from proxy.limits.unable import SCHEMA
+from proxy.routing.operations.chat import NEED_OF_PART
 from proxy.routing.pictures.kinds import kind_of
-
-_OF_PART: Mapping[str, str] = {"image_url": "images", "input_audio": "audio", "file": "files"}
 
 
 def demands(request: Any) -> Mapping[str, int]:
@@ -45,7 +44,7 @@ def _schemas(request: ChatRequest) -> bytes:
 
 
 def _count(part: Json, found: Counter[str]) -> None:
-    if what := _OF_PART.get(part["type"]):
+    if what := NEED_OF_PART.get(part["type"]):
         found[what] += 1
     if what == "images":
         url = part["image_url"]["url"]

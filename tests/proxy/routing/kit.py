@@ -20,7 +20,8 @@ from proxy.limits.ticket import Seats
 from proxy.limits.windows import Limits
 from proxy.routing.answers.answer import Answer
 from proxy.routing.answers.receipt import Receipt
-from proxy.routing.operations.table import OPERATIONS, Operations
+from proxy.routing.operations.operation import Operations
+from proxy.routing.operations.table import OPERATIONS
 from proxy.routing.pictures.fetching import ImageFetcher
 from proxy.routing.planning.candidates import Chooser
 from proxy.routing.planning.preference import Preference

@@ -12,7 +12,7 @@ from msgspec import structs
 from adapters.base import Capabilities
 from proxy.candidate import Candidate
 from proxy.errors import ApiError
-from proxy.routing.operations.table import CHAT
+from proxy.routing.operations.chat import CHAT
 from proxy.routing.planning.candidates import Chooser, lacks
 from proxy.routing.planning.plan import Skipped
 from proxy.routing.planning.preference import Preference

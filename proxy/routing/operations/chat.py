@@ -1,0 +1,129 @@
+"""A conversation goes on by one turn, or texts are gone on with: what nearly all requests want."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncGenerator, Mapping, Sequence
+
+from msgspec.structs import replace
+
+from adapters.base import Adapter, Capabilities, ChatRequest, Event, Json, NativeCall
+from adapters.completion import CompletionRequest
+from proxy.errors import bad_request
+from proxy.routing.answers.first import until_content
+from proxy.routing.answers.jsontext import only_json
+from proxy.routing.operations.fanout import fan_out
+from proxy.routing.operations.operation import Spent
+from proxy.routing.pictures.conversion import Album, fitted, has_parts
+from proxy.routing.pictures.fetching import ImageFetcher, ImageFetchError
+
+
+class Chat:
+    """A conversation goes on by one turn."""
+
+    name = "chat"
+    model = None
+    pin = None
+
+    def needs(self, request: ChatRequest) -> Mapping[str, str]:
+        """Tools, media, and probabilities of tokens."""
+        needs: dict[str, str] = {}
+        if request.tools and request.tool_choice != "none":
+            needs["tools"] = "tools"
+        if request.params.get("logprobs"):
+            needs["logprobs"] = "logprobs"
+        for i, message in enumerate(request.messages):
+            if type(message.get("content")) is list:
+                _needs_of_parts(f"messages[{i}].content", message["content"], needs)
+        return needs
+
+    def tokens(self, request: ChatRequest) -> tuple[int, int]:
+        """At four characters each."""
+        characters = 0
+        for message in request.messages:
+            content = message.get("content")
+            if isinstance(content, str):
+                characters += len(content)
+            elif content:
+                characters += sum(len(part.get("text") or "") for part in content)
+        return math.ceil(characters / 4), request.max_tokens or 0
+
+    def may_take_more(self, request: ChatRequest) -> bool:
+        """Several choices."""
+        return request.n > 1
+
+    def calls(self, request: ChatRequest, can: Capabilities) -> int:
+        """As many as choices, where a model gives but one at a time."""
+        gives_all = can.n_stream if request.stream else can.n
+        return 1 if gives_all else request.n
+
+    def native(self, adapter: Adapter, request: ChatRequest) -> NativeCall:
+        """A turn of a chat."""
+        return adapter.to_native(request)
+
+    async def prepared(
+        self, request: ChatRequest, adapter: Adapter, images: ImageFetcher, album: Album
+    ) -> ChatRequest:
+        """Images come as bytes where they must, and as a kind that is taken."""
+        messages = request.messages
+        if not has_parts(messages):
+            return request
+        take = not adapter.capabilities(request.model).image_urls
+        try:
+            messages = await images.inline(messages, album.fetched, images=take)
+        except ImageFetchError as error:
+            raise bad_request(error.message, param=error.param, code=error.code) from None
+        messages = await fitted(messages, adapter, request.model, album, images.painter)
+        return request if messages is request.messages else replace(request, messages=messages)
+
+    def events(
+        self, adapter: Adapter, request: ChatRequest, calls: int, spent: Spent, *, one_first: bool
+    ) -> AsyncGenerator[list[Event], None]:
+        """Several calls are merged; JSON that was asked for in words is looked for in the text."""
+        if calls > 1:
+            events = fan_out(adapter, request, spent, one_first=one_first)
+        else:
+            events = adapter.chat(request)
+        if request.response_format is not None:
+            events = only_json(events, request.response_format, adapter.name)
+        return events
+
+    first = staticmethod(until_content)
+
+
+class Complete(Chat):
+    """Texts are gone on with: a chat's turn for each of them."""
+
+    name = "text_completion"
+
+    def needs(self, request: CompletionRequest) -> Mapping[str, str]:  # type: ignore[override]
+        """A text behind the one that is wanted is not for every model."""
+        needs = super().needs(request)
+        return needs if request.suffix is None else {**needs, "insert": "suffix"}
+
+    def tokens(self, request: CompletionRequest) -> tuple[int, int]:  # type: ignore[override]
+        """Of each call, as the limits count them: the longest prompt's."""
+        longest = max(map(len, request.prompts))
+        return math.ceil((longest + len(request.suffix or "")) / 4), request.max_tokens or 0
+
+    def may_take_more(self, request: CompletionRequest) -> bool:  # type: ignore[override]
+        """Several prompts, or choices."""
+        return len(request.prompts) > 1 or super().may_take_more(request)
+
+    def calls(self, request: CompletionRequest, can: Capabilities) -> int:  # type: ignore[override]
+        """Nobody takes several prompts in one call."""
+        count = len(request.prompts)
+        return count * request.n if count > 1 else super().calls(request, can)
+
+
+NEED_OF_PART: Mapping[str, str] = {"image_url": "images", "input_audio": "audio", "file": "files"}
+"""By the type of a part: the field of Capabilities."""
+
+
+def _needs_of_parts(param: str, parts: Sequence[Json], needs: dict[str, str]) -> None:
+    for j, part in enumerate(parts):
+        if need := NEED_OF_PART.get(part["type"]):
+            needs.setdefault(need, f"{param}[{j}]")
+
+
+CHAT = Chat()
