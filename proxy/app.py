@@ -17,11 +17,10 @@ from admin.keys import key_routes
 from admin.routes import OWN_PATHS, admin_routes
 from admin.usage import usage_routes
 from proxy.clocks import Clocks
-from proxy.console.answers import KeptAnswers
 from proxy.console.console import Console
 from proxy.console.kept import Keeper
 from proxy.console.ledger import Ledger
-from proxy.console.responses import KeptResponses
+from proxy.console.stock import Stock
 from proxy.console.team import Team
 from proxy.doors import Entrance, for_desktops, request_at, speller_of
 from proxy.doors.endpoint import Endpoint
@@ -110,8 +109,8 @@ def _routes(parts: Parts, doors: Sequence[tuple[Entrance, Keeper]]) -> list[Base
         *key_routes(_team(parts), gate),
         *kept_routes(
             parts.kept,
-            responses=KeptResponses(parts.turns, parts.disk),
-            cache=KeptAnswers(parts.settings.cache, parts.shelves),
+            responses=Stock(parts.settings.responses_store, [parts.disk or parts.turns]),
+            cache=Stock(parts.settings.cache, parts.shelves),
             gate=gate,
         ),
         *admin_routes(console, gate, doors[0][1]),

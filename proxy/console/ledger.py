@@ -13,9 +13,10 @@ from typing import Protocol, TypeVar
 import orjson
 
 from adapters.base import Json
+from proxy.console.saving import reading
 from proxy.errors import ApiError, bad_request
 from proxy.store.arms import arms
-from proxy.store.base import StoreError, Tables
+from proxy.store.base import Tables
 from proxy.store.queries import (
     GROUPS,
     OUTCOMES,
@@ -128,16 +129,8 @@ class Ledger:
         return await self._read(work)
 
     async def _read(self, work: Callable[[Tables], T]) -> T:
-        try:
+        with reading("The usage log"):
             return await self._source.query(work)
-        except StoreError as error:
-            raise ApiError(
-                503,
-                f"The usage log cannot be read: {error}.",
-                type_="service_unavailable_error",
-                code="store_unavailable",
-                should_retry=False,
-            ) from error
 
 
 def span_of(reach: str, now: float) -> Span:

@@ -1,10 +1,10 @@
-"""What is told where something that the owner wants kept cannot be."""
+"""What the owner is told where the database cannot be read, or written to."""
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from proxy.errors import ApiError
 from proxy.store.base import StoreError
@@ -12,15 +12,25 @@ from proxy.store.base import StoreError
 DISK_FULL_STATE = "53100"  # PostgreSQL's SQLSTATE
 
 
-@contextmanager
-def saving(what: str) -> Iterator[None]:
+def saving(what: str) -> AbstractContextManager[None]:
     """Say that it was not kept, and why. Raises ApiError."""
+    return or_say(f"{what} was not saved and nothing has changed")
+
+
+def reading(what: str) -> AbstractContextManager[None]:
+    """Say that it cannot be read, and why. Raises ApiError."""
+    return or_say(f"{what} cannot be read")
+
+
+@contextmanager
+def or_say(words: str) -> Iterator[None]:
+    """Say in `words` what holds as the database does not do it, and why not. Raises ApiError."""
     try:
         yield
     except StoreError as error:
         raise ApiError(
             507 if _is_full(error) else 503,
-            f"{what} was not saved and nothing has changed: {error}.",
+            f"{words}: {error}.",
             type_="service_unavailable_error",
             code="store_unavailable",
             should_retry=False,

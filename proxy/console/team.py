@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from adapters.base import Json
-from proxy.console.saving import saving
+from proxy.console.saving import reading, saving
 from proxy.doors.openai import parse_json
 from proxy.errors import ApiError, bad_request
 from proxy.store.allowances import Allowances
@@ -55,7 +55,7 @@ class Team:
 
     async def every(self) -> Json:
         """All keys, also those that are revoked; the newest first."""
-        with saving("Nothing"):
+        with reading("The keys"):
             await self._loaded()
             used = await self._used()
         return {"keys": [await self._told(key, used) for key in reversed(self._keys.rows)]}
@@ -63,7 +63,7 @@ class Team:
     async def own(self, name: str | None) -> Json:
         """What somebody sees of their own key. Raises ApiError 404 for who came without one."""
         key = live(self._keys.rows, name)[-1]
-        with saving("Nothing"):
+        with reading("What is used of the key"):
             return await self._told(key, await self._used())
 
     async def _used(self) -> Mapping[str, Mapping[str, Json]]:

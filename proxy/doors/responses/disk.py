@@ -96,12 +96,13 @@ class Disk:
         return int((self._turns.now() - self._turns.longest_s) * 1000)
 
     async def clear(self) -> None:
-        """Forget all of it, for good."""
+        """Forget all of it, for good, in memory too. Raises StoreError."""
+        await self._turns.clear()
         self._fresh.clear()
         await self._store.write(table.clear)
 
     async def amount(self) -> tuple[int, int]:
-        """How many there are, and of how many characters."""
+        """How many there are, and of how many characters. Raises StoreError."""
         found: tuple[int, int] = await self._store.read(table.amount)
         return found
 

@@ -175,11 +175,11 @@ class Turns:
             self.keeper.gone(name)
         return is_there
 
-    def forget_all(self) -> None:
+    async def clear(self) -> None:
         """Forget what is in memory, of all clients."""
         self._shelves.clear()
 
-    def amount(self) -> tuple[int, int]:
+    async def amount(self) -> tuple[int, int]:
         """How much is in memory: turns and conversations, and their bytes."""
         shelves = self._shelves.values()
         return sum(len(one.kept) for one in shelves), sum(one.size for one in shelves)
