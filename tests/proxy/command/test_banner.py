@@ -9,7 +9,8 @@ import pytest
 from adapters.base import Availability, Model
 from proxy.command.banner import banner
 from proxy.limits.retired import Retired
-from proxy.routing.planning.candidates import Chooser, Preference
+from proxy.routing.planning.candidates import Chooser
+from proxy.routing.planning.preference import Preference
 from proxy.settings import load_settings
 from tests.proxy.kit import ScriptedAdapter, adapter
 
