@@ -41,7 +41,7 @@ from proxy.doors.responses.conversations import (
     KeptConversation,
     NewConversation,
 )
-from proxy.doors.responses.local import InputItems, InputTokens, KeptResponse
+from proxy.doors.responses.local import Cancelled, InputItems, InputTokens, KeptResponse
 from proxy.doors.responses.turns import Turns
 from proxy.errors import bad_request
 from proxy.reply import NO_HEADERS, Reply, Speller
@@ -162,6 +162,7 @@ def keeping(kept: Turns, count: Count = nobody_counts) -> tuple[Entrance, ...]:
         Entrance(CompactDoor(kept), _openai("/responses/compact")),
         Entrance(KeptResponse(kept), _openai("/responses/{response_id}"), ("GET", "DELETE")),
         Entrance(InputItems(kept), _openai("/responses/{response_id}/input_items"), ("GET",)),
+        Entrance(Cancelled(kept), _openai("/responses/{response_id}/cancel")),
         Entrance(NewConversation(kept), _openai("/conversations")),
         Entrance(KeptConversation(kept), _openai(_TALK), ("GET", "POST", "DELETE")),
         Entrance(ConversationItems(kept), _openai(f"{_TALK}/items"), ("GET", "POST")),
@@ -205,8 +206,8 @@ def ollama(
     unchanged = (
         Entrance(local.Pull(models), (local.PULL,), for_desktops=True),
         *(
-            Entrance(local.Unchanged(what), (path,), (method,), for_desktops=True)
-            for path, (method, what) in local.CHANGING.items()
+            Entrance(local.Unchanged(what), (path,), tuple(methods), for_desktops=True)
+            for path, (methods, what) in local.CHANGING.items()
         ),
     )
     told: Mapping[str, Desk] = {

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 
+from proxy.errors import ApiError
 from proxy.reply import Header, Reply, Speller
 
 
@@ -48,6 +49,10 @@ class Asked(_Weight, frozen=True):
     request: Any
     stream: bool = False
     own: Any = None
+
+    def told(self, error: ApiError) -> ApiError:
+        """The failure of this request as its client knows its names."""
+        return error
 
 
 class Opening(Struct, frozen=True):

@@ -136,8 +136,7 @@ class Endpoint:
         service = self._service
         preference = await service.preference(exchange.app)
         if preference.split:
-            talk = talk_of(exchange.headers, exchange.app, asked.request)
-            preference = drawn(preference, talk)
+            preference = drawn(preference, talk_of(exchange.headers, exchange.app, asked.request))
         allowances, app = service.allowances, exchange.app
         if allowances is not None and app is not None and app in allowances.named:
             exchange.lease = await allowances.enter(app, asked.request)
@@ -163,6 +162,8 @@ class Endpoint:
                     await exchange.single(fold)
             finally:
                 await answer.aclose()
+        except ApiError as error:
+            raise asked.told(error) from None
         except asyncio.CancelledError:
             if not work.undo_late():
                 raise

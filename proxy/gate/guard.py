@@ -230,7 +230,7 @@ class Guard:
             content_type = headers.values.get(b"content-type", b"")
             wanted = FORM if scope["path"] in self._form_paths else JSON
             is_wanted = content_type == wanted or _named_type(content_type) == wanted
-            if not is_wanted and not self._takes_any_type(scope, headers):
+            if not is_wanted and not self._takes_any_type(scope, headers) and self._is_known(scope):
                 raise ApiError(
                     415,
                     f"The content type must be {wanted.decode()}.",
@@ -259,6 +259,10 @@ class Guard:
         """Whether the body may be called anything: no browser sends it without one of these two."""
         is_of_browser = b"origin" in headers.values or b"sec-fetch-site" in headers.values
         return not is_of_browser and self._for_desktops(scope["path"])
+
+    def _is_known(self, scope: Scope) -> bool:
+        """Whether anything is served there: who asks elsewhere is told that, whatever is sent."""
+        return not self._paths or any(one.match(scope["path"]) for one in self._paths)
 
     def _app_name(self, scope: Scope, headers: _Headers) -> str | None:
         """Who is asking, by the key it shows; ApiError 401 where a key is needed and none fits."""

@@ -53,6 +53,7 @@ STRICT_ROUTES = (
             ("GET", "/none"),
             ("DELETE", "/none"),
             ("GET", "/none/input_items"),
+            ("POST", "/none/cancel"),
             ("POST", "/compact"),
         )
     ),
@@ -119,7 +120,7 @@ FOR_DESKTOPS = (
     ("GET", "/api/version"),
     ("GET", "/api/tags"),
     ("GET", "/api/ps"),
-    *((method, path.format(digest="none", key="none")) for path, (method, _) in CHANGING.items()),
+    *((each[0], path.format(digest="none", key="none")) for path, (each, _) in CHANGING.items()),
 )
 """Where programs ask that name no content type, or that have an origin no page can have."""
 FORMS = tuple(

@@ -25,6 +25,17 @@ WORDS: Mapping[int, str] = {
     504: "DEADLINE_EXCEEDED",
 }
 """By status; all others are the client's fault below 500, and ours from there on."""
+FIELDS: Mapping[str, str] = {
+    "max_tokens": "generationConfig.maxOutputTokens",
+    "n": "generationConfig.candidateCount",
+    "logprobs": "generationConfig.responseLogprobs",
+    "modalities": "generationConfig.responseModalities",
+    "response_format": "generationConfig.responseSchema",
+    "reasoning_effort": "generationConfig.thinkingConfig",
+    "stop": "generationConfig.stopSequences",
+    "web_search_options": "tools",
+}
+"""By the names of the neutral request; all others are the same."""
 
 
 class GeminiErrors:
@@ -71,7 +82,8 @@ def _details(error: ApiError) -> Iterator[Json]:
     if error.status == 401:
         yield {"@type": f"{RPC}ErrorInfo", "reason": "API_KEY_INVALID", "domain": "googleapis.com"}
     if error.status == 400 and error.param:
-        field = "contents" if error.param.startswith("messages") else error.param
+        is_said = error.param.startswith("messages")
+        field = "contents" if is_said else FIELDS.get(error.param, error.param)
         violation = {"field": field, "description": error.message}
         yield {"@type": f"{RPC}BadRequest", "fieldViolations": [violation]}
     if error.status == 429:

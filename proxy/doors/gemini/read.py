@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from adapters.base import ChatRequest, Json
+from adapters.base import SEARCH, ChatRequest, Json
 from proxy.candidate import MODEL_NAME
 from proxy.doors.checks import string
 from proxy.doors.door import Asked, Call
@@ -80,7 +80,7 @@ def parse_request(
     box = toolbox(data)
     talk = _conversation(data)
     params = config.params
-    if box.searches:
+    if box.searches and not box.functions:
         params["web_search_options"] = {}
     if tier := member(data, "", "serviceTier", string):
         params["service_tier"] = tier.lower().removeprefix("service_tier_")
@@ -88,6 +88,8 @@ def parse_request(
     dropped = [*config.dropped, *(f"tools.{name}" for tool in box.own for name in tool), *talk.lost]
     dropped += [name for name in OWN if name in own]
     others = {name: data[name] for name in strange(data, KNOWN)}
+    if box.searches and box.functions and box.choice in (None, "auto"):
+        others[SEARCH] = {}  # beside functions, not every model searches
     request = ChatRequest(
         model=model,
         messages=list(talk.messages()),

@@ -24,10 +24,11 @@ def system_of(value: Any) -> list[Json]:
     """The message that `system` is; none where it says nothing. Raises ApiError."""
     if value is None:
         return []
+    for i, block in enumerate(blocks_of("system", value)):
+        if block["type"] != "text":
+            raise bad_request(f"'system.{i}.type' must be 'text'.", param=f"system.{i}.type")
     texts = [
-        text
-        for part in parts_of("system", value)
-        if part["type"] == "text" and not (text := part["text"]).startswith(BILLING)
+        text for part in parts_of("system", value) if not (text := part["text"]).startswith(BILLING)
     ]
     return [{"role": "system", "content": "\n\n".join(texts)}] if texts else []
 

@@ -16,9 +16,9 @@ from proxy.doors.door import Asked, Call, Indivisible, Opening, Stream
 from proxy.doors.ollama.messages import text_of
 from proxy.doors.ollama.objects import JSON_TYPE, OllamaErrors, nanoseconds, reply
 from proxy.doors.ollama.options import Options, keep_alive
-from proxy.doors.ollama.read import LATEST, model_name
+from proxy.doors.ollama.read import LATEST, in_own_words, model_name
 from proxy.doors.openai import parse_json
-from proxy.errors import bad_request
+from proxy.errors import ApiError, bad_request
 from proxy.reply import Header, Reply
 
 MAX_INPUTS = 2048
@@ -30,6 +30,10 @@ class Parsed(Asked, frozen=True):
     name: str = ""
     began_s: float = 0.0
     is_one: bool = False
+
+    def told(self, error: ApiError) -> ApiError:
+        """The failure in Ollama's words."""
+        return in_own_words(error, self.name)
 
 
 class OllamaEmbed(OllamaErrors):

@@ -35,16 +35,16 @@ ABILITIES: Mapping[str, str] = {
 }
 """The words of this API, by our own."""
 PULL, BLOBS = "/api/pull", "/api/blobs/{digest}"
-CHANGING: Mapping[str, tuple[str, str]] = {
-    "/api/push": ("POST", "push models"),
-    "/api/create": ("POST", "create models"),
-    "/api/copy": ("POST", "copy models"),
-    "/api/delete": ("DELETE", "delete models"),
-    BLOBS: ("POST", "keep files"),
-    "/api/signout": ("POST", "sign out"),
-    "/api/user/keys/{key}": ("DELETE", "take away keys"),
+CHANGING: Mapping[str, tuple[Sequence[str], str]] = {
+    "/api/push": (("POST",), "push models"),
+    "/api/create": (("POST",), "create models"),
+    "/api/copy": (("POST",), "copy models"),
+    "/api/delete": (("DELETE",), "delete models"),
+    BLOBS: (("POST", "HEAD"), "keep files"),
+    "/api/signout": (("POST",), "sign out"),
+    "/api/user/keys/{key}": (("DELETE",), "take away keys"),
 }
-"""What would change a machine: path, method, and what it is to do."""
+"""What would change a machine: path, methods, and what it is to do."""
 _SIZE = re.compile(r"(?<![A-Za-z0-9.])(\d+(?:\.\d+)?)b(?![A-Za-z0-9])", re.IGNORECASE)
 
 

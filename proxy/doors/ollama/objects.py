@@ -47,8 +47,6 @@ def error_text(error: ApiError) -> str:
         return f"{words} ({error.message})"
     if error.param == "suffix":
         return f"the model does not support insert: {error.message}"
-    if error.code == "model_not_found" and "not found" not in error.message:
-        return f"model not found: {error.message}"
     return error.message
 
 

@@ -8,21 +8,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 import httpx
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from adapters.upstream import Upstream
-from proxy.doors.ollama.local import BLOBS, CHANGING, PULL
+from proxy.doors.ollama.local import CHANGING, PULL
 from proxy.doors.ollama.objects import OllamaErrors
 from proxy.doors.ollama.real import Real
 from proxy.errors import ApiError
 from proxy.gate.body import WATCH
 from proxy.reply import Header
 
-PASSED: Mapping[str, tuple[str, str]] = {PULL: ("POST", "pull models"), **CHANGING}
+PASSED: Mapping[str, tuple[Sequence[str], str]] = {PULL: (("POST",), "pull models"), **CHANGING}
 TIMEOUTS: Mapping[str, float] = {"connect": 3.0, "read": 600.0, "write": 60.0, "pool": 5.0}
 _BODIED = frozenset({b"content-length", b"transfer-encoding"})
 KEPT = frozenset({b"content-type", b"content-length"})
@@ -33,10 +33,7 @@ def passage_routes(
 ) -> list[Route]:
     """All that is passed on, though for no app that changes nothing."""
     passage = Passage(real, upstream.transport, is_member)
-    return [
-        Route(path, passage, methods=[method, "HEAD"] if path == BLOBS else [method])
-        for path, (method, _) in PASSED.items()
-    ]
+    return [Route(path, passage, methods=list(methods)) for path, (methods, _) in PASSED.items()]
 
 
 class Passage:

@@ -43,6 +43,10 @@ class Parsed(Asked, frozen=True):
     generates: bool = False
     said: Sequence[Said] | None = None
 
+    def told(self, error: ApiError) -> ApiError:
+        """The failure in Ollama's words."""
+        return in_own_words(error, self.name)
+
 
 def parse_chat(data: Json) -> Parsed:
     """What `/api/chat` is asked. Raises ApiError."""
@@ -98,6 +102,13 @@ def no_model(name: str) -> ApiError:
     return ApiError(404, f"model '{shown}' not found", code="model_not_found", param="model")
 
 
+def in_own_words(error: ApiError, name: str) -> ApiError:
+    """The lack of a model is told by its name: that is how clients know it."""
+    if error.code != "model_not_found":
+        return error
+    return error.but(message=f"{no_model(name).message}: {error.message}")
+
+
 def _parsed(data: Json, name: str, request: ChatRequest, **form: Any) -> Parsed:
     if form["only"] and unloads(data.get("keep_alive")):
         form["only"] = UNLOAD
@@ -137,18 +148,16 @@ def _request(
 def _extensions(data: Json, options: Options, native: Mapping[str, Any]) -> Json:
     """What only some providers know, and what a real server alone is told as it came."""
     found: Json = dict(options.others)
-    for key, check in (("keep_alive", keep_alive), ("truncate", _flag), ("shift", _flag)):
-        if (value := data.get(key)) is not None:
-            found[key] = check(value)
+    if (value := data.get("keep_alive")) is not None:
+        found["keep_alive"] = keep_alive(value)
+    for key in ("truncate", "shift"):
+        if (value := checked(data, key, flag)) is not None:
+            found[key] = value
     if (think := data.get("think")) not in (None, ""):
         found["think"] = think
     if options.given:
         found["ollama"] = {"options": options.given}
     return {**found, **native}
-
-
-def _flag(value: Any) -> bool:
-    return flag("truncate", value)
 
 
 def _said(numbers: list[Any]) -> list[Said] | None:

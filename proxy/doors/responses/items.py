@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -77,7 +77,8 @@ def unsealed(content: object) -> Thought:
 class Conversation:
     """Items in, messages out. `resolve` gives the item that an `item_reference` names.
 
-    `calls` are the ids of those that are known from elsewhere.
+    `calls` are the ids of those that are known from elsewhere. `places` tells where messages stood
+    that have parts, by their number: the path of the item, or that of each part.
     """
 
     def __init__(
@@ -87,18 +88,20 @@ class Conversation:
         calls: Iterable[str] = (),
     ) -> None:
         self.messages: list[Json] = []
+        self.places: dict[int, str | Sequence[str]] = {}
         self._box = box
         self._resolve = resolve
         self._calls = set(calls)
         self._thought = Thought()
-        self._shown: list[Json] = []
+        self._shown: list[tuple[str, Json]] = []
 
-    def add(self, path: str, items: Sequence[Any]) -> None:
-        """Take in the items that stand at `path`. Raises ApiError."""
+    def add(self, path: str, items: Sequence[Any], but: Collection[str] = ()) -> None:
+        """Take in the items that stand at `path`, `but` those of some ids. Raises ApiError."""
         if len(items) > MAX_ITEMS:
             raise wrong_type(path, f"a list of at most {MAX_ITEMS} items")
         for i, item in enumerate(items):
-            self._take(f"{path}[{i}]", json_object(f"{path}[{i}]", item))
+            if not but or item["id"] not in but:
+                self._take(f"{path}[{i}]", json_object(f"{path}[{i}]", item))
         self._show()
 
     def say(self, role: str, content: str | list[Json]) -> None:
@@ -157,6 +160,7 @@ class Conversation:
             if not isinstance(content, list):
                 raise wrong_type(f"{path}.content", "a string or a list of parts")
             content = [part_of(f"{path}.content[{j}]", part) for j, part in enumerate(content)]
+            self.places[len(self.messages)] = path
         if role == "assistant":
             self._assistant(content)
             return
@@ -230,14 +234,18 @@ class Conversation:
         else:
             text = orjson.dumps(output if output is not None else item.get("status")).decode()
         self.messages.append({"role": "tool", "tool_call_id": call_id, "content": text})
-        if seen := [part for part in parts if part["type"] != "text"]:
+        seen = [
+            (f"{path}.output[{j}]", part) for j, part in enumerate(parts) if part["type"] != "text"
+        ]
+        if seen:
             words = {"type": "text", "text": f"What the call {call_id} has shown:"}
-            self._shown += [words, *seen]
+            self._shown += [(f"{path}.output", words), *seen]
 
     def _show(self) -> None:
         """A user's turn with what results of tools cannot hold, behind all of them."""
         if self._shown:
-            self.say("user", self._shown)
+            self.places[len(self.messages)] = [path for path, _ in self._shown]
+            self.say("user", [part for _, part in self._shown])
             self._shown = []
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl
+
 from adapters.aside import aside, weight_of
 from adapters.base import ChatRequest
 from proxy.doors.door import Call
@@ -9,6 +11,7 @@ from proxy.doors.openai import OpenAIErrors, parse_json
 from proxy.doors.responses.listing import page, reply
 from proxy.doors.responses.read import parse_request
 from proxy.doors.responses.turns import Turn, Turns, named_in, response_not_found
+from proxy.errors import ApiError, bad_request
 from proxy.reply import Reply
 from proxy.routing.counting import Count, nobody_counts
 from proxy.routing.operations.chat import CHAT
@@ -57,10 +60,26 @@ class KeptResponse(_Desk):
         """The response, or that it is gone."""
         response = (await self._turn(call)).response
         if call.method != "DELETE":
+            if dict(parse_qsl(call.query.decode("latin-1"))).get("stream") == "true":
+                raise made_at_once("Its stream cannot be played again", param="stream")
             return reply(response)
         self._kept.of(call.app).forget(response["id"])
         await self._kept.settled()
         return reply({"id": response["id"], "object": "response", "deleted": True})
+
+
+class Cancelled(_Desk):
+    """POST /v1/responses/{response_id}/cancel."""
+
+    async def answer(self, call: Call) -> Reply:
+        """That there is nothing to be cancelled."""
+        await self._turn(call)
+        raise made_at_once("It cannot be cancelled")
+
+
+def made_at_once(what: str, param: str | None = None) -> ApiError:
+    """400 for what only makes sense where a response is made in the background."""
+    return bad_request(f"{what}: no response is made in the background here.", param=param)
 
 
 class InputItems(_Desk):

@@ -30,6 +30,7 @@ from proxy.doors.door import Asked
 from proxy.doors.openai import check_model_name
 from proxy.doors.responses.items import Conversation
 from proxy.doors.responses.objects import Echo
+from proxy.doors.responses.places import NOWHERE, Places, in_own_words
 from proxy.doors.responses.tools import Choice, Toolbox, check_some_can_run, chosen
 from proxy.doors.responses.turns import OwnTurns, as_items
 from proxy.doors.schemas import schema_format, within_bounds
@@ -47,6 +48,11 @@ class Parsed(Asked, frozen=True):
     seals: bool = False
     given: Sequence[Json] = ()
     app: str = ""
+    places: Places = NOWHERE
+
+    def told(self, error: ApiError) -> ApiError:
+        """The failure with the place of this door's that it is about."""
+        return in_own_words(error, self.places)
 
 
 def parse_request(data: Json, kept: OwnTurns, *, app: str = "") -> Parsed:
@@ -58,7 +64,7 @@ def parse_request(data: Json, kept: OwnTurns, *, app: str = "") -> Parsed:
     box.add("tools", json_list("tools", data.get("tools", [])))
     given = _given(data)
     before, beyond = _before(data, kept)
-    messages = _messages(data, given, before, box, kept)
+    messages, places = _messages(data, given, before, box, kept)
     check_some_can_run(box)
     choice = chosen(data.get("tool_choice"), box)
     include = strings("include", data.get("include", []))
@@ -90,7 +96,8 @@ def parse_request(data: Json, kept: OwnTurns, *, app: str = "") -> Parsed:
     own = data.get("pointsman")
     sealed = SEALED in include
     request = within_bounds(request)
-    return Parsed(request, request.stream, own, echo, box, sealed, given, app, beyond=beyond)
+    form = (echo, box, sealed, given, app, places)
+    return Parsed(request, request.stream, own, *form, beyond=beyond)
 
 
 def _given(data: Json) -> list[Json]:
@@ -140,17 +147,16 @@ def _conversation_id(value: Any) -> str | None:
 
 def _messages(
     data: Json, given: Sequence[Json], before: Sequence[Json], box: Toolbox, kept: OwnTurns
-) -> list[Json]:
+) -> tuple[list[Json], Places]:
     talk = Conversation(box, kept.item)
     if instructions := checked(data, "instructions", string):
         talk.say("system", instructions)
     known = {item["id"] for item in before}
     talk.add("previous", before)
-    # Some clients send the whole history all the same.
-    talk.add("input", [item for item in given if item["id"] not in known])
+    talk.add("input", given, known)  # some clients send the whole history all the same
     if not talk.messages:
         raise out_of_range("input", "at least one message")
-    return talk.messages
+    return talk.messages, talk.places
 
 
 def metadata(name: str, value: Any) -> Json:

@@ -97,6 +97,13 @@ async def test_the_owner_sees_in_the_log_what_an_app_has_looked_for(
         assert "/v1/chat/completions" in answer.json()["error"]["message"]
 
 
+async def test_what_is_nowhere_takes_no_file_either(client: httpx.AsyncClient) -> None:
+    for path in ("/v1/files", "/v1/images/edits", "/v1/videos", "/nothing"):
+        answer = await client.post(path, files={"file": ("a.txt", b"a")}, data={"model": "m"})
+        assert answer.status_code == 404, path
+        assert path in answer.json()["error"]["message"]
+
+
 async def test_a_browser_is_led_to_the_page(client: httpx.AsyncClient) -> None:
     answer = await client.get("/", headers={"accept": "text/html,application/xhtml+xml"})
 

@@ -54,3 +54,18 @@ def test_what_is_wrong_is_named() -> None:
     assert violation["field"] == "contents"
     assert _details(ApiError(401, "Bad."))["ErrorInfo"]["reason"] == "API_KEY_INVALID"
     assert _details(ApiError(500, "Bad.", param="x")) == {}
+
+
+@pytest.mark.parametrize(
+    ("param", "field"),
+    [
+        ("logprobs", "generationConfig.responseLogprobs"),
+        ("messages[0].content[1]", "contents"),
+        ("web_search_options", "tools"),
+    ],
+)
+def test_what_a_provider_lacks_is_told_by_the_field_of_this_protocol(
+    param: str, field: str
+) -> None:
+    [violation] = _details(ApiError(400, "No.", param=param))["BadRequest"]["fieldViolations"]
+    assert violation["field"] == field

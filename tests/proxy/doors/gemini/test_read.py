@@ -89,6 +89,12 @@ def test_how_tools_may_be_used(mode: str, allowed: list[str], expected: Any) -> 
 def test_a_search_is_for_all_and_other_tools_are_for_google() -> None:
     for name in ("googleSearch", "google_search", "googleSearchRetrieval"):
         assert asked(tools=[{name: {}}]).params == {"web_search_options": {}}
+    for mode, extensions in (("AUTO", {"tools.web_search": {}}), ("ANY", {})):
+        beside = asked(
+            tools=[{"googleSearch": {}}, {"functionDeclarations": [TIME]}],
+            toolConfig={"functionCallingConfig": {"mode": mode}},
+        )
+        assert (beside.params, beside.extensions) == ({}, extensions)
     found = asked(tools=[{"codeExecution": {}}, {"url_context": {}}])
     assert found.extensions == {
         "gemini": {"tools": [{"codeExecution": {}}, {"urlContext": {}}]},

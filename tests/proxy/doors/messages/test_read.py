@@ -72,6 +72,10 @@ def test_the_least_that_can_be_asked() -> None:
         ("tools", [TOOL], "tools", [FUNCTION]),
         ("tools", [TOOL | {"type": "custom", "cache_control": {}}], "tools", [FUNCTION]),
         ("tools", [SEARCH], "params", {"web_search_options": {}}),
+        ("tools", [SEARCH, TOOL], "params", {}),
+        ("tools", [SEARCH, TOOL], "extensions", {"tools.web_search": {}}),
+        ("metadata", {"user_id": "user_1"}, "params", {"user": "user_1"}),
+        ("metadata", {"user_id": None}, "params", {}),
         (
             "tools",
             [{"type": "fetch_1", "name": "w"}],
@@ -103,7 +107,7 @@ def test_citations_that_a_document_asks_for_are_named() -> None:
     "field",
     [
         *("cache_control", "container", "context_management", "diagnostics", "inference_geo"),
-        *("metadata", "service_tier", "speed", "betas", "user_profile_id", "workspace_id"),
+        *("service_tier", "speed", "betas", "user_profile_id", "workspace_id"),
     ],
 )
 def test_what_says_nothing_of_the_answer_goes_no_further(field: str) -> None:
@@ -224,6 +228,8 @@ def test_the_form_of_an_answer_stands_at_either_place() -> None:
         ({"tools": [TOOL], "tool_choice": {"type": "tool", "name": "x"}}, "tool_choice.name"),
         ({"tools": [TOOL], "tool_choice": {"type": "some"}}, "tool_choice"),
         ({"thread": {"type": "create"}}, "thread"),
+        ({"metadata": {"user_id": 5}}, "metadata.user_id"),
+        ({"system": [{"type": "image", "source": {}}]}, "system.0.type"),
     ],
 )
 def test_a_refusal_names_the_place(changed: Json, place: str) -> None:

@@ -129,6 +129,7 @@ def test_nothing_changes_this_machine(station: Station) -> None:
         answer = station.client.request(method, path, json={"model": "m"})
         assert (answer.status_code, list(answer.json())) == (403, ["error"]), path
     assert json.loads(answer.text)["error"].startswith("this server does not")
+    assert station.client.head("/api/blobs/sha256:0").status_code == 403
 
 
 def test_what_is_nowhere_is_told_in_plain_words(station: Station) -> None:

@@ -181,3 +181,22 @@ def test_a_model_is_loaded_without_a_word_to_anyone(
     for answer in (client.chat("m"), client.generate("m"), client.generate("m", keep_alive=0)):
         assert answer.done_reason in ("load", "unload")
     assert station.north.requests == []
+
+
+def test_the_lack_of_a_model_is_told_by_its_name(client: ollama.Client, station: Station) -> None:
+    for script in (station.north, station.south):
+        script.play(*([[failure(ErrorKind.MODEL_MISSING)]] * 2))
+    for ask in (client.chat, client.generate):
+        with pytest.raises(ollama.ResponseError) as caught:
+            ask(
+                "north/gone:7b",
+                **({"prompt": "a"} if ask == client.generate else {"messages": [USER]}),
+            )
+        assert caught.value.status_code == 404
+        assert caught.value.error.startswith("model 'north/gone:7b' not found: ")
+
+
+def test_a_wrong_flag_is_named(station: Station) -> None:
+    for name in ("truncate", "shift"):
+        body = {"model": "m", "messages": [USER], name: "yes"}
+        assert name in station.client.post("/api/chat", json=body).json()["error"]

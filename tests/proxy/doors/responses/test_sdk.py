@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from adapters.base import ErrorKind, Finish, Reasoning, Start, Text, ToolCall, Usage
-from tests.proxy.doors.exchange.kit import Station
+from tests.proxy.doors.exchange.kit import Station, error_of
 from tests.proxy.doors.responses.kit import KEYS, Grammar
 from tests.proxy.kit import failure
 
@@ -126,3 +126,39 @@ def test_it_is_served_where_groqs_clients_look_for_it(station: Station) -> None:
 
     assert answer.json()["object"] == "response"
     assert answer.headers["x-pointsman-provider"] == "north"
+
+
+@pytest.mark.parametrize("base", ["/v1", "/openai/v1"])
+def test_what_only_a_response_in_the_background_has_is_refused(station: Station, base: str) -> None:
+    made = station.sdk.responses.create(model="m", input="Hi").id
+    there, gone = f"{base}/responses/{made}", f"{base}/responses/resp_1"
+    for method, path, status in (
+        ("POST", f"{there}/cancel", 400),
+        ("POST", f"{gone}/cancel", 404),
+        ("GET", f"{there}?stream=true", 400),
+        ("GET", f"{gone}?stream=true", 404),
+        ("GET", f"{there}?stream=false", 200),
+    ):
+        answer = station.client.request(method, path, json={} if method == "POST" else None)
+        assert answer.status_code == status, path
+        if status == 400:
+            assert error_of(answer)["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_place_of_a_file_that_cannot_be_fetched_is_the_clients_own(
+    station: Station, stream: bool
+) -> None:
+    file = {"type": "input_file", "file_url": "http://10.0.0.1/a.pdf"}
+    said = {"role": "user", "content": [{"type": "input_text", "text": "Well?"}]}
+    call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "c", "output": [file]}
+    for items, param in (
+        ([said, said | {"content": [*said["content"], file]}], "input[1].content[1].file_url"),
+        ([said, call, output, said], "input[2].output[0].file_url"),
+    ):
+        with pytest.raises(openai.BadRequestError) as caught:
+            station.sdk.responses.create(
+                model="m", instructions="Be.", input=cast(Any, items), stream=cast(Any, stream)
+            )
+        assert (caught.value.code, caught.value.param) == ("invalid_file_url", param)
