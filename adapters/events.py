@@ -28,7 +28,7 @@ class Start(Struct, frozen=True):
 
 @final
 class RateLimits(Struct, frozen=True):
-    """What a provider's headers tell of its limits: requests a day and tokens a minute at Groq.
+    """What a provider's headers tell of its limits: of requests in `requests_s`, tokens a minute.
 
     `reset_*_s` is the time to a *full* bucket, not to the next free place.
     """
@@ -39,6 +39,7 @@ class RateLimits(Struct, frozen=True):
     limit_tokens: int | None = None
     remaining_tokens: int | None = None
     reset_tokens_s: float | None = None
+    requests_s: float = 86_400.0
 
 
 @final

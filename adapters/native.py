@@ -87,7 +87,7 @@ class Dialect(Protocol):
         """The error that an answer of status 300 or above means; its body has been read."""
 
     def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | list[Event] | None:
-        """After a refusal: a call to send instead (once), the answer hidden in it, or None."""
+        """After a refusal: a call to send instead, the answer hidden in it, or None."""
 
 
 async def exchange(
@@ -95,17 +95,19 @@ async def exchange(
     call: NativeCall,
     dialect: Dialect,
     ceilings: Ceilings | None = None,
+    most_mended: int = 1,
 ) -> AsyncGenerator[list[Event], None]:
     """Send `call` and yield the events of each network read. Raises AdapterError and nothing else.
 
     A `target` that is called first may have to make the SDK's client for that.
-    `ceilings` see to calls that ask for more tokens than the model gives.
+    `ceilings` see to calls that ask for more tokens than the model gives; `most_mended` is how
+    often the dialect may amend a call.
     What the call's warnings say comes first, as `Warn` events. The upstream response is closed
     when the generator is: close it, and the provider stops.
     """
     provider = dialect.provider
     target = await _aimed(target, provider) if callable(target) else target
-    call, reply = await _answered(target, call, dialect, ceilings)
+    call, reply = await _answered(target, call, dialect, ceilings, most_mended)
     if isinstance(reply, list):
         yield [*map(Warn, call.warnings), *reply]
         return
@@ -141,7 +143,11 @@ async def exchange(
 
 
 async def _answered(
-    target: Target, call: NativeCall, dialect: Dialect, ceilings: Ceilings | None
+    target: Target,
+    call: NativeCall,
+    dialect: Dialect,
+    ceilings: Ceilings | None,
+    most_mended: int,
 ) -> tuple[NativeCall, Reply | list[Event]]:
     """The good answer and the call that it answers, or the answer hidden in a refusal."""
     lowered = amended = 0
@@ -154,7 +160,7 @@ async def _answered(
             lowered += 1
             call = fitting
             continue
-        mended = None if amended else dialect.amend(call, error)
+        mended = dialect.amend(call, error) if amended < most_mended else None
         if mended is None:
             raise error.but()  # another than the one that is held here, with all that was asked
         if isinstance(mended, list):

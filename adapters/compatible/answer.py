@@ -18,7 +18,6 @@ from adapters.base import (
     Json,
     Logprobs,
     Media,
-    RateLimits,
     Reasoning,
     Refusal,
     Start,
@@ -37,7 +36,6 @@ from adapters.bounds import (
     word,
 )
 from adapters.lines import ServerSentEvent
-from adapters.waits import go_duration_s
 
 _REASONS: Mapping[str, str] = {
     "stop": "stop",
@@ -266,27 +264,6 @@ def raise_error(error: Any) -> None:
         raise AnswerFailedError({"message": str(error)})
 
 
-def rate_limits(headers: Mapping[str, str]) -> list[Event]:
-    """The limits that the headers of an answer tell, if they do.
-
-    Source: console.groq.com/docs/rate-limits (requests a day, tokens a minute).
-    """
-    requests = headers.get("x-ratelimit-limit-requests")
-    tokens = headers.get("x-ratelimit-limit-tokens")
-    if requests is None and tokens is None:
-        return []
-    return [
-        RateLimits(
-            limit_requests=_number(requests),
-            remaining_requests=_number(headers.get("x-ratelimit-remaining-requests")),
-            reset_requests_s=go_duration_s(headers.get("x-ratelimit-reset-requests", "")),
-            limit_tokens=_number(tokens),
-            remaining_tokens=_number(headers.get("x-ratelimit-remaining-tokens")),
-            reset_tokens_s=go_duration_s(headers.get("x-ratelimit-reset-tokens", "")),
-        )
-    ]
-
-
 def _arguments(value: Any) -> str:
     """JSON text; a call without parameters may come with the text `null`."""
     if value is None or value == "null":
@@ -302,10 +279,3 @@ def _string(value: Any) -> str:
 
 def _optional(value: Any) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _number(text: str | None) -> int | None:
-    """A count in a header."""
-    if text is None or not text.isdecimal() or not text.isascii() or len(text) >= 16:
-        return None
-    return int(text)

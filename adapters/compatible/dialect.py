@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import httpx
 
 from adapters.base import AdapterError, ErrorKind, Event, Json, NativeCall, Scope, has_content
-from adapters.compatible.answer import AnswerFailedError, AnswerReader, UnreadableError, rate_limits
+from adapters.compatible.answer import AnswerFailedError, AnswerReader, UnreadableError
 from adapters.compatible.errors import House, refusal, status_of
+from adapters.compatible.limits import rate_limits
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
 from adapters.lines import ServerSentEvent, SseDecoder
 
@@ -30,7 +31,7 @@ class CompatibleDialect:
         return self._reader.ended or self._rescued
 
     def head(self, headers: Mapping[str, str]) -> list[Event]:
-        return rate_limits(headers)
+        return rate_limits(headers, self._house.limits)
 
     def whole(self, body: bytes) -> list[Event]:
         events: list[Event] = []

@@ -18,6 +18,7 @@ import orjson
 from adapters.account import BARRING_STATUS, is_of_account, page_title, told
 from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
 from adapters.cannot import cannot
+from adapters.compatible.limits import DAY_S as ONE_DAY_S, PER_DAY, LimitHeaders
 from adapters.gone import is_gone
 from adapters.waits import DAY_S, HOUR_S, go_duration_s, retry_after_s
 
@@ -25,6 +26,7 @@ LONGEST_MINUTE_WAIT_S = 300.0
 """No limit per minute makes anyone wait longer, so what is longer is a limit per day."""
 
 MAX_MESSAGE = 500
+MAX_FIELDS = 20
 CODES_OF_ANSWERS = ("tool_use_failed", "json_validate_failed")
 STATUS_OF_CODE: Mapping[str, int] = {
     "rate_limit_exceeded": 429,
@@ -64,7 +66,12 @@ _SCOPES: Mapping[ErrorKind, Scope] = {
 _TRY_AGAIN = re.compile(r"try again in ([0-9hmsµun.]{1,40}[hms])", re.ASCII)
 _PER_DAY = re.compile(r"per day|\((?:RPD|TPD|ASD)\)", re.ASCII)
 _PER_MINUTE = re.compile(r"per (?:minute|hour)|\((?:RPM|TPM|ASH)\)", re.ASCII)
-_UNSUPPORTED = re.compile(r"(?:does not support|not supported (?:with|by) this model)")
+_UNSUPPORTED = re.compile(
+    r"does not support|not supported (?:with|by) this model|is unsupported|unsupported parameter"
+    r"|extra (?:inputs|fields)(?: are)? not permitted|unrecognized request argument",
+    re.IGNORECASE,
+)
+_WRONG_KEY = re.compile(r"\b(?:incorrect|invalid) api key", re.IGNORECASE)
 _LOADING = re.compile(
     r"\b(?:still )?loading (?:the )?model\b|\bmodel is (?:being )?load", re.IGNORECASE
 )
@@ -76,6 +83,7 @@ def error_object(content: bytes) -> Json:
     """The `error` of a body, or an empty object where it has none.
 
     FastAPI's servers have `detail`, some have the message itself there, some no wrapping at all.
+    A list of what is wrong with which field, as pydantic gives it, becomes the message.
     """
     try:
         body = orjson.loads(content)
@@ -85,12 +93,28 @@ def error_object(content: bytes) -> Json:
         body = body[0]
     if not isinstance(body, dict):
         return {}
+    if isinstance(body.get("message"), list | dict) and "error" not in body:
+        return {**body, "message": _listed(body["message"])}  # as Mistral writes it
     error = body.get("error", body.get("detail", body if "message" in body else None))
-    if isinstance(error, list) and error and isinstance(error[0], dict):
-        error = {"message": error[0].get("msg")}
+    if isinstance(error, list):
+        error = _listed(error)
     if isinstance(error, str):
         return {"message": error}
     return error if isinstance(error, dict) else {}
+
+
+def _listed(rows: Any) -> str | None:
+    """Each field at fault with what is wrong with it; None where that is not what there is."""
+    if isinstance(rows, dict):
+        rows = rows.get("detail")
+    rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    told = []
+    for row in rows[:MAX_FIELDS]:
+        at = row.get("loc")
+        place = ".".join(map(str, at)) if isinstance(at, list) else ""
+        said = text_of(row.get("msg"))
+        told.append(f"{place}: {said}" if place else said)
+    return "; ".join(told) or None
 
 
 def text_of(value: Any) -> str:
@@ -124,12 +148,16 @@ def _kind_of_code(error: Json) -> ErrorKind | None:
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """Who refuses: the kind's name, what people call it, the variable and the secret of its key."""
+    """Who refuses: the kind's name, what people call it, the variable and the secret of its key.
+
+    `limits` are its headers for them.
+    """
 
     provider: str
     says: str
     key_name: str
     secret: str = ""
+    limits: LimitHeaders = PER_DAY
 
 
 def kind_of_status(status: int) -> ErrorKind:
@@ -143,7 +171,7 @@ def refusal(house: House, response: httpx.Response, phase: Phase) -> AdapterErro
     by_class = kind_of_status(response.status_code)
     error = error_object(response.content)
     now = datetime.now(UTC)
-    kind = _kind(by_class, error, response, now)
+    kind = _kind(by_class, error, response, now, house.limits)
     lacking = None
     if kind in (ErrorKind.BAD_REQUEST, ErrorKind.UNSUPPORTED, ErrorKind.TOO_LARGE):
         lacking = cannot(text_of(error.get("message")))
@@ -151,7 +179,8 @@ def refusal(house: House, response: httpx.Response, phase: Phase) -> AdapterErro
         kind = ErrorKind.UNSUPPORTED
     wait = None
     if kind in _WAITING:
-        wait = wait_s(error, response.headers, now, a_day=kind is ErrorKind.QUOTA_DAY)
+        is_day = kind is ErrorKind.QUOTA_DAY
+        wait = wait_s(error, response.headers, now, house.limits, a_day=is_day)
     return AdapterError(
         kind,
         _message(kind, error, response, house),
@@ -166,10 +195,18 @@ def refusal(house: House, response: httpx.Response, phase: Phase) -> AdapterErro
     )
 
 
-def _kind(by_class: ErrorKind, error: Json, response: httpx.Response, now: datetime) -> ErrorKind:
+def _kind(
+    by_class: ErrorKind,
+    error: Json,
+    response: httpx.Response,
+    now: datetime,
+    limits: LimitHeaders,
+) -> ErrorKind:
     if kind := _kind_of_code(error):
         return kind
     kind, status = by_class, response.status_code
+    if kind is ErrorKind.BAD_REQUEST and _WRONG_KEY.search(text_of(error.get("message"))):
+        return ErrorKind.AUTH  # at xAI
     if status in _MAYBE_GONE and is_gone(text_of(error.get("message"))):
         return ErrorKind.MODEL_MISSING
     if kind in _MAYBE_ACCOUNT and is_of_account(
@@ -178,12 +215,14 @@ def _kind(by_class: ErrorKind, error: Json, response: httpx.Response, now: datet
         return ErrorKind.ACCOUNT
     if status in BARRING_STATUS and page_title(response.content) is not None:
         return ErrorKind.ACCOUNT
-    if kind is ErrorKind.RATE_LIMIT and is_day_quota(error, response.headers, now):
+    if kind is ErrorKind.RATE_LIMIT and is_day_quota(error, response.headers, now, limits):
         return ErrorKind.QUOTA_DAY
     if kind is ErrorKind.OVERLOADED and _LOADING.search(text_of(error.get("message"))):
         return ErrorKind.LOADING
     # There is no code for what a model cannot do: only the text tells it from a mistake.
-    if kind is ErrorKind.BAD_REQUEST and _UNSUPPORTED.search(text_of(error.get("message"))):
+    if (kind is ErrorKind.BAD_REQUEST or status == 422) and _UNSUPPORTED.search(
+        text_of(error.get("message"))
+    ):
         return ErrorKind.UNSUPPORTED
     return kind
 
@@ -215,7 +254,9 @@ def _param(error: Json) -> str | None:
     return param or None
 
 
-def is_day_quota(error: Json, headers: httpx.Headers, now: datetime) -> bool:
+def is_day_quota(
+    error: Json, headers: httpx.Headers, now: datetime, limits: LimitHeaders = PER_DAY
+) -> bool:
     """True where a limit per day is used up, so that waiting a minute would not help."""
     message = text_of(error.get("message"))
     if _PER_DAY.search(message):
@@ -225,12 +266,19 @@ def is_day_quota(error: Json, headers: httpx.Headers, now: datetime) -> bool:
         waits = go_duration_s(found[1].rstrip("."), cap_s=2 * DAY_S)
     if _PER_MINUTE.search(message) or (waits is not None and waits <= LONGEST_MINUTE_WAIT_S):
         return False
-    if headers.get("x-ratelimit-remaining-requests") == "0":
+    if limits.requests_s >= ONE_DAY_S and headers.get(limits.remaining_requests) == "0":
         return True
     return waits is not None and waits <= DAY_S
 
 
-def wait_s(error: Json, headers: httpx.Headers, now: datetime, *, a_day: bool) -> float | None:
+def wait_s(
+    error: Json,
+    headers: httpx.Headers,
+    now: datetime,
+    limits: LimitHeaders = PER_DAY,
+    *,
+    a_day: bool,
+) -> float | None:
     """Seconds to wait: from `retry-after`, from the text, or from the limit that is used up."""
     cap_s = DAY_S if a_day else HOUR_S
     told = retry_after_s(headers, now, cap_s=cap_s)
@@ -238,7 +286,10 @@ def wait_s(error: Json, headers: httpx.Headers, now: datetime, *, a_day: bool) -
         return told
     if found := _TRY_AGAIN.search(text_of(error.get("message"))):
         return go_duration_s(found[1].rstrip("."), cap_s=cap_s)
-    for limit in ("requests", "tokens"):
-        if headers.get(f"x-ratelimit-remaining-{limit}") == "0":
-            return go_duration_s(headers.get(f"x-ratelimit-reset-{limit}", ""), cap_s=cap_s)
+    for left, reset in (
+        (limits.remaining_requests, limits.reset_requests),
+        (limits.remaining_tokens, limits.reset_tokens),
+    ):
+        if headers.get(left) == "0":
+            return go_duration_s(headers.get(reset, "") + limits.unit, cap_s=cap_s)
     return None

@@ -10,7 +10,7 @@ import orjson
 
 from adapters.base import AdapterError, ErrorKind, Json, NativeCall, Scope
 from adapters.bounds import items, word
-from adapters.compatible.answer import rate_limits
+from adapters.compatible.limits import PER_DAY, LimitHeaders, rate_limits
 from adapters.tasks import Heard, TranscriptionRequest, TranslationRequest
 from adapters.whole import WholeAnswer
 
@@ -56,12 +56,18 @@ def _fields(request: TranscriptionRequest, *, translates: bool) -> Iterator[tupl
 class HeardAnswer(WholeAnswer):
     """How one answer is read (a `native.Dialect`)."""
 
-    def __init__(self, provider: str, refusal: Callable[[httpx.Response], AdapterError]) -> None:
+    def __init__(
+        self,
+        provider: str,
+        refusal: Callable[[httpx.Response], AdapterError],
+        limits: LimitHeaders = PER_DAY,
+    ) -> None:
         super().__init__(refusal)
         self.provider = provider
+        self._limits = limits
 
     def head(self, headers: Mapping[str, str]) -> list[Any]:
-        return [*rate_limits(headers)]
+        return [*rate_limits(headers, self._limits)]
 
     def whole(self, body: bytes) -> list[Any]:
         answer = orjson.loads(body)

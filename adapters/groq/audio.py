@@ -16,7 +16,7 @@ import httpx
 
 from adapters.base import AdapterError, NativeCall
 from adapters.compatible import hearing
-from adapters.compatible.answer import rate_limits
+from adapters.compatible.limits import rate_limits
 from adapters.groq.messages import PROVIDER
 from adapters.native import exchange
 from adapters.tasks import SpeechRequest, Spoken, TranscriptionRequest

@@ -36,10 +36,11 @@ from adapters.compatible.answer import AnswerReader
 from adapters.compatible.dialect import CompatibleDialect
 from adapters.compatible.errors import House, refusal
 from adapters.compatible.messages import Taken
-from adapters.compatible.request import without, without_schema
+from adapters.compatible.request import without_schema
 from adapters.errors import BEFORE_CONTENT
 from adapters.native import exchange
 from adapters.openai.embeddings import EmbeddingAnswer, to_native_embedding
+from adapters.openai.lessons import Lessons
 from adapters.openai.models import models_of
 from adapters.openai.request import PATH, to_native
 from adapters.openai.senses import Senses, content_type_of
@@ -49,9 +50,9 @@ from adapters.upstream import Target, Upstream, raw_headers, timeouts
 
 LIST_TIMEOUT_S = 10.0
 UNREADABLE = (AttributeError, TypeError, ValueError, KeyError)
-KEPT = frozenset({"model", "messages", "stream", "tools"})
-"""Without these a call would be another one."""
-MENDABLE = (ErrorKind.BAD_REQUEST, ErrorKind.UNSUPPORTED)
+MENDABLE_STATUS = (400, 422)
+MOST_MENDED = 4
+"""How often a call is mended: some houses name one thing at a time."""
 
 
 class OpenAIAdapter(Senses):
@@ -72,7 +73,7 @@ class OpenAIAdapter(Senses):
         self.embedding_model = profile.embedding
         self._secret = settings.api_key.get_secret_value() if settings.api_key else ""
         says = profile.title.partition(" (")[0]
-        self._house = House(KIND, says, f"{KIND.upper()}_API_KEY", self._secret)
+        self._house = House(KIND, says, f"{KIND.upper()}_API_KEY", self._secret, profile.limits)
         self._taken = Taken(
             KIND,
             says,
@@ -82,6 +83,7 @@ class OpenAIAdapter(Senses):
             thoughts=lambda _model: profile.thoughts,
         )
         self._ceilings = Ceilings(profile.max_tokens)
+        self._lessons = Lessons()
         self._is_capped = settings.max_tokens is not None
         self._first = ""  # of the models that are listed
 
@@ -112,6 +114,8 @@ class OpenAIAdapter(Senses):
 
     def to_native(self, request: ChatRequest) -> NativeCall:
         call = to_native(request, self.settings, self._profile, self._taken)
+        if self._lessons.known:
+            call = self._lessons.kept(call)
         return self._ceilings.fitted(call) if request.max_tokens or self._is_capped else call
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
@@ -119,8 +123,8 @@ class OpenAIAdapter(Senses):
         return self._exchange(call) if request.model else self._with_a_model(call)
 
     def _exchange(self, call: NativeCall) -> AsyncGenerator[list[Event], None]:
-        dialect = Dialect(call, self._house, AnswerReader())
-        return exchange(self._line or self._aimed, call, dialect, self._ceilings)
+        dialect = Dialect(call, self._house, AnswerReader(), self._lessons)
+        return exchange(self._line or self._aimed, call, dialect, self._ceilings, MOST_MENDED)
 
     async def _with_a_model(self, call: NativeCall) -> AsyncGenerator[list[Event], None]:
         """The answer of the first model there is, as none is set."""
@@ -131,7 +135,8 @@ class OpenAIAdapter(Senses):
         named = NativeCall(
             call.method, call.path, {**call.body, "model": self._first}, call.warnings, call.stream
         )
-        async with contextlib.aclosing(self._exchange(named)) as batches:
+        known = self._lessons.kept(named)
+        async with contextlib.aclosing(self._exchange(known)) as batches:
             async for batch in batches:
                 yield batch
 
@@ -211,6 +216,12 @@ class OpenAIAdapter(Senses):
 class Dialect(CompatibleDialect):
     """How one answer is read, and a call without what the server turns out not to take."""
 
+    def __init__(
+        self, call: NativeCall, house: House, reader: AnswerReader, lessons: Lessons
+    ) -> None:
+        super().__init__(call, house, reader)
+        self._lessons = lessons
+
     def end(self) -> list[Event]:
         """All is there only with the counts that were asked for, or the mark behind them."""
         events = super().end()
@@ -219,12 +230,12 @@ class Dialect(CompatibleDialect):
         return events
 
     def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | None:
-        """Which model takes which parameter changes more often than any list here."""
-        if error.kind not in MENDABLE or not error.param:
+        if error.status not in MENDABLE_STATUS or error.kind is ErrorKind.AUTH:
             return None
-        name = error.param.partition(".")[0]
-        if name == "response_format" and "json_schema" in call.body.get("response_format", {}):
+        is_of_schema = error.param is not None and error.param.startswith("response_format")
+        if is_of_schema and "json_schema" in call.body.get("response_format", {}):
             return without_schema(call)
-        if name not in call.body or name in KEPT:
-            return None
-        return without(call, name, f"dropped={name}")
+        mended = self._lessons.amended(call, error)
+        if mended is not None:
+            self._call = mended  # so that no counts are waited for that nobody has asked for
+        return mended

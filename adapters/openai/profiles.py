@@ -8,7 +8,10 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
+
+from adapters.compatible.limits import DAY_S, MINUTE_S, PER_MINUTE, LimitHeaders, limit_headers
 
 COMMON = frozenset(
     {
@@ -34,9 +37,10 @@ class Profile:
 
     `max_tokens` is the name of that parameter, `takes` are others by OpenAI's names, `spelled`
     their own names for them, `required` is their word for that tool choice, `effort` how they take
-    reasoning effort. An `open` one is sent also what OpenAI does not define. `schemas`: JSON by
-    schema, `many`: several choices at once, `id_chars`: how long ids of calls must be, `thoughts`:
-    the field in which earlier ones go back.
+    reasoning effort, `thoughtless` what stands for none of it. `limits` are the headers that tell
+    of theirs. An `open` one is sent also what OpenAI does not define. `schemas`: JSON by schema,
+    `many`: several choices at once, `id_chars`: how long ids of calls must be, `thoughts`: the
+    field in which earlier ones go back. `closed` is since when it answers nobody.
 
     `lists` is False where no list of models is to be had, else `list_url` where it is somewhere
     else. `embedding`, `hearing` and the like are its models for that, where one is known. `prices`
@@ -55,6 +59,8 @@ class Profile:
     spelled: Mapping[str, str] = field(default_factory=dict)
     required: str = "required"
     effort: str = "reasoning_effort"
+    thoughtless: Mapping[str, Any] | None = None
+    limits: LimitHeaders = PER_MINUTE
     open: bool = False
     schemas: bool = True
     many: bool = True
@@ -75,6 +81,7 @@ class Profile:
     painting: str = ""
     prices: str = ""
     gen_ai: str = ""
+    closed: str = ""
 
     @property
     def needs_key(self) -> bool:
@@ -100,7 +107,7 @@ PRESETS: Mapping[str, Profile] = {
     "openai": Profile(
         "OpenAI (Cloud)",
         "https://api.openai.com/v1",
-        "gpt-5-mini",
+        "gpt-6.1-terra",
         alone=False,
         max_tokens="max_completion_tokens",
         takes=OPENAIS,
@@ -110,7 +117,7 @@ PRESETS: Mapping[str, Profile] = {
         hearing="whisper-1",
         translating="whisper-1",
         speaking="gpt-4o-mini-tts",
-        painting="gpt-image-1",
+        painting="gpt-image-2.6-flare",
         gen_ai="openai",
     ),
     "openrouter": Profile(
@@ -134,7 +141,7 @@ PRESETS: Mapping[str, Profile] = {
         takes=frozenset({"temperature", "top_p", "seed", "frequency_penalty", "presence_penalty"}),
         spelled={"seed": "random_seed"},
         required="any",
-        effort="",
+        limits=limit_headers("req-minute", "tokens-minute", MINUTE_S),
         usage_option=False,
         names=False,
         id_chars=9,
@@ -148,15 +155,16 @@ PRESETS: Mapping[str, Profile] = {
         paid=False,
         max_tokens="max_completion_tokens",
         takes=frozenset({"temperature", "top_p", "seed", "user", "logprobs", "top_logprobs"}),
+        limits=limit_headers("requests-day", "tokens-minute", DAY_S, "s"),
         many=False,
         thoughts="reasoning",
     ),
     "deepseek": Profile(
         "DeepSeek (Cloud)",
         "https://api.deepseek.com/v1",
-        "deepseek-v4-flash",
+        "deepseek-flash",
         takes=COMMON - {"seed", "user", "logit_bias"},
-        effort="",
+        thoughtless={"thinking": {"type": "disabled"}},
         schemas=False,
         many=False,
         thoughts="reasoning_content",
@@ -194,6 +202,7 @@ PRESETS: Mapping[str, Profile] = {
         list_url="https://models.github.ai/catalog/models",
         embedding="openai/text-embedding-3-small",
         prices="github",
+        closed="30 July 2026",
     ),
     "huggingface": Profile(
         "Hugging Face (Cloud)",

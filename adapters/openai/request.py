@@ -124,10 +124,8 @@ def _thinking(request: ChatRequest, profile: Profile, warnings: list[str]) -> Js
         return {"reasoning": wanted} if wanted else {}
     if not effort:
         return {}
-    if not profile.effort:
-        if effort != "none":
-            warnings.append("dropped=reasoning_effort")
-        return {}
+    if effort == "none" and profile.thoughtless is not None:
+        return {**profile.thoughtless}
     if effort != request.thinking.effort:
         warnings.append("changed=reasoning_effort")
     return {profile.effort: effort}

@@ -14,8 +14,8 @@ import orjson
 
 from adapters.base import AdapterError, ErrorKind, Json, Media, NativeCall, Scope, Start, Usage
 from adapters.bounds import count, items, word
-from adapters.compatible.answer import rate_limits
 from adapters.compatible.hearing import FORM_PATHS, HeardAnswer, to_native_hearing
+from adapters.compatible.limits import PER_MINUTE, rate_limits
 from adapters.native import exchange
 from adapters.openai.settings import KIND, OpenAISettings
 from adapters.tasks import PictureRequest, SpeechRequest, Spoken, TranscriptionRequest
@@ -59,7 +59,9 @@ class Senses:
         return to_native_hearing(request, self.boundary, "")
 
     def hear(self, request: TranscriptionRequest) -> AsyncGenerator[list[Any], None]:
-        return self._told(self.to_native_hearing(request), HeardAnswer(KIND, self.refused))
+        return self._told(
+            self.to_native_hearing(request), HeardAnswer(KIND, self.refused, PER_MINUTE)
+        )
 
     def to_native_speech(self, request: SpeechRequest) -> NativeCall:
         return to_native_speech(request)
@@ -117,7 +119,7 @@ class _Whole(WholeAnswer):
     provider = KIND
 
     def head(self, headers: Mapping[str, str]) -> list[Any]:
-        return [*rate_limits(headers)]
+        return [*rate_limits(headers, PER_MINUTE)]
 
 
 class SpokenAnswer(_Whole):

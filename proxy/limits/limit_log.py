@@ -6,7 +6,7 @@ import logging
 
 from adapters.base import RateLimits
 from proxy.limits.ticket import Ticket, Wait
-from proxy.limits.windows import Gauge
+from proxy.limits.windows import DAY_S, Gauge
 
 log = logging.getLogger("pointsman.limits")
 
@@ -21,10 +21,11 @@ def log_use(ticket: Ticket) -> None:
 
 
 def log_left(provider: str, limits: RateLimits) -> None:
-    """What the provider says that is left of its day."""
+    """What the provider says that is left of its day, or of the minute."""
     if log.isEnabledFor(logging.DEBUG) and limits.remaining_requests is not None:
         left, limit = limits.remaining_requests, limits.limit_requests or "?"
-        log.debug("[%s] %d/%s requests left today", provider, left, limit)
+        span = "today" if limits.requests_s == DAY_S else "this minute"
+        log.debug("[%s] %d/%s requests left %s", provider, left, limit, span)
 
 
 def log_wait(wait: Wait, wait_s: float) -> None:

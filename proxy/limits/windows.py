@@ -16,6 +16,8 @@ from adapters.base import RateLimits
 
 MINUTE_S = 60.0
 DAY_S = 86_400.0
+PER_DAY = "requests a day, as reported"
+PER_MINUTE = "requests a minute, as reported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,11 @@ class Bucket:
         self._level = remaining - out if remaining > out else 0.0
         self._at = now
 
+    def lasts(self, period_s: float) -> None:
+        """The limit turns out to be one of so many seconds."""
+        self.name = PER_DAY if period_s == DAY_S else PER_MINUTE
+        self.period_s = period_s
+
     def level(self, now: float) -> float:
         """What is left now."""
         if now > self._at:
@@ -215,7 +222,7 @@ class Meter:
         self._requests: tuple[Window, ...] = ()
         self._tokens: Window | None = None
         self.keep_to(limits)
-        self._day = Bucket("requests a day, as reported", DAY_S)
+        self._day = Bucket(PER_DAY, DAY_S)
         self._minute = Bucket("tokens a minute, as reported", MINUTE_S)
         # What the provider may not have counted yet in what it tells.
         self._unseen_calls = 0
@@ -290,6 +297,8 @@ class Meter:
         """Take over what the headers of a call's answer say."""
         self._see(call)
         limits = (told.limit_requests, told.remaining_requests, told.reset_requests_s)
+        if told.requests_s != self._day.period_s:
+            self._day.lasts(told.requests_s)
         self._day.told(now, *limits, out=self._unseen_calls)
         limits = (told.limit_tokens, told.remaining_tokens, told.reset_tokens_s)
         self._minute.told(now, *limits, out=self._unseen_tokens)

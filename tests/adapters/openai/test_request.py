@@ -90,8 +90,9 @@ def test_ids_of_calls_are_as_long_as_they_must_be_and_stay_a_pair() -> None:
             *("openrouter", Thinking(budget_tokens=500, include=False)),
             *({"reasoning": {"max_tokens": 500, "exclude": True}}, ()),
         ),
-        ("deepseek", Thinking(effort="low"), {}, ("dropped=reasoning_effort",)),
-        ("deepseek", Thinking(effort="none"), {}, ()),
+        ("deepseek", Thinking(effort="low"), {"reasoning_effort": "low"}, ()),
+        ("deepseek", Thinking(effort="none"), {"thinking": {"type": "disabled"}}, ()),
+        ("mistral", Thinking(effort="none"), {"reasoning_effort": "none"}, ()),
     ],
 )
 def test_effort_goes_as_each_takes_it(

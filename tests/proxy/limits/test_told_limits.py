@@ -66,6 +66,15 @@ def test_a_spent_day_refills_request_by_request(clock: Clock, health: Health) ->
     assert wait_s(clock, health) == pytest.approx(86.4)
 
 
+def test_a_limit_of_requests_a_minute_is_called_so_and_refills_within_one(
+    clock: Clock, health: Health
+) -> None:
+    told = RateLimits(limit_requests=600, remaining_requests=0, requests_s=60)
+    admitted(health).observed(told)
+    assert wait_s(clock, health) == pytest.approx(0.1)
+    assert "requests a minute, as reported" in refused(health).why
+
+
 def test_a_bucket_that_is_full_soon_is_believed(clock: Clock, health: Health) -> None:
     told = RateLimits(limit_tokens=6000, remaining_tokens=0, reset_tokens_s=0.5)
     admitted(health).observed(told)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.adapters.openai.table import table
+from tests.adapters.table import table
 
 if __name__ == "__main__":
     sys.stdout.write(table() + "\n")

@@ -1,0 +1,256 @@
+"""What houses refuse is mended, each by its own words, and learnt of that model."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from adapters.base import (
+    AdapterError,
+    ChatRequest,
+    ErrorKind,
+    Json,
+    NativeCall,
+    Text,
+    Thinking,
+    Warn,
+)
+from adapters.openai.lessons import MOST_LESSONS, Lessons
+from tests.adapters.kit import FakeUpstream, Reply, collect, json_reply
+from tests.adapters.openai.kit import ASK, HEAD, adapter
+
+pytestmark = pytest.mark.anyio
+
+FORBIDDEN = "Extra inputs are not permitted"
+LEARNT: Json = {"temperature": 0.5, "presence_penalty": 1, "frequency_penalty": 1, "user": "u"}
+CALL: Json = {"id": "call_1", "type": "function", "function": {"name": "t", "arguments": "{}"}}
+TURNS: list[Json] = [
+    *ASK,
+    {"role": "assistant", "content": None, "reasoning_content": "hm", "tool_calls": [CALL]},
+    {"role": "tool", "tool_call_id": "call_1", "content": "left"},
+]
+
+
+def good() -> Reply:
+    choice = {"index": 0, "message": {"role": "assistant", "content": "x"}, "finish_reason": "stop"}
+    return json_reply({**HEAD, "choices": [choice]})
+
+
+def row(*loc: str | int) -> Json:
+    return {"type": "extra_forbidden", "loc": list(loc), "msg": FORBIDDEN, "input": 1}
+
+
+# By house: the refusal as reported, the status, and which of `LEARNT` are then left out.
+REFUSALS: list[tuple[str, int, Json, set[str]]] = [
+    (
+        *("mistral", 422),
+        {"object": "error", "message": {"detail": [row("body", "presence_penalty")]}},
+        {"presence_penalty"},
+    ),
+    (
+        *("mistral", 422),
+        {"object": "Error", "detail": [row("body", "frequency_penalty")], "message": [row("body")]},
+        set(),
+    ),
+    (
+        *("mistral", 422),
+        {"object": "Error", "detail": [], "message": [row("body", "frequency_penalty")]},
+        {"frequency_penalty"},
+    ),
+    (
+        *("xai", 400),
+        {
+            "code": "invalid-argument",
+            "error": "Model g does not support parameter presencePenalty.",
+        },
+        {"presence_penalty"},
+    ),
+    (
+        *("far", 400),
+        {
+            "message": "body.user: property 'body.user' is unsupported",
+            "type": "invalid_request_error",
+            "param": "validation_error",
+            "code": "wrong_api_format",
+        },
+        {"user"},
+    ),
+    (
+        *("far", 422),
+        {
+            "title": "Unprocessable Entity",
+            "detail": f"body -> frequency_penalty\n  {FORBIDDEN} (type=extra_forbidden)\n"
+            f"body -> presence_penalty\n  {FORBIDDEN} (type=extra_forbidden)",
+        },
+        {"frequency_penalty", "presence_penalty"},
+    ),
+    (
+        *("far", 400),
+        {
+            "error": "[{'type': 'extra_forbidden', 'loc': ('body', 'user'), "
+            f"'msg': '{FORBIDDEN}', 'input': 'u'}}]"
+        },
+        {"user"},
+    ),
+    (
+        *("far", 400),
+        {"error": {"message": "Validation: Unsupported parameter(s): `user`", "code": 400}},
+        {"user"},
+    ),
+    ("fireworks", 400, {"error": {"message": f"{FORBIDDEN}, field: 'user'"}}, {"user"}),
+    (
+        *("far", 400),
+        {"error": {"message": "Unrecognized request argument supplied: user", "param": None}},
+        {"user"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "status", "body", "lost"), REFUSALS)
+async def test_a_refused_parameter_is_left_out_by_whatever_words_it_is_refused(
+    name: str, status: int, body: Json, lost: set[str]
+) -> None:
+    wire = FakeUpstream(json_reply(body, status), good())
+    one = adapter(wire.upstream, name, base_url="https://far.example/v1")
+    request = ChatRequest("m", ASK, params=LEARNT)
+    if not lost:
+        with pytest.raises(AdapterError) as caught:
+            await collect(one, request)
+        assert caught.value.kind is ErrorKind.UNSUPPORTED  # so that another one is asked
+        return
+    first = await words_of(one, request)
+    sent = wire.sent
+    again = await words_of(one, request)
+
+    assert lost.isdisjoint(sent) and "temperature" in sent
+    assert {f"dropped={each}" for each in lost} <= first
+    assert again == first and wire.sent == sent
+    assert len(wire.requests) == 3  # the second time nothing is refused
+
+
+async def words_of(one: Any, request: ChatRequest) -> set[str]:
+    return {event.word for event in await collect(one, request) if type(event) is Warn}
+
+
+async def test_a_house_that_names_one_thing_at_a_time_is_followed_to_the_end() -> None:
+    names = ("presencePenalty", "frequencyPenalty", "stop")
+    refused = [
+        json_reply({"code": "x", "error": f"Model g does not support parameter {name}."}, 400)
+        for name in names
+    ]
+    wire = FakeUpstream(*refused, good())
+    request = ChatRequest("g", ASK, params=LEARNT, stop=("END",))
+    events = await collect(adapter(wire.upstream, "xai"), request)
+
+    assert Text("x") in events
+    assert wire.sent.keys() == {"model", "messages", "temperature", "user"}
+
+
+async def test_a_value_that_is_refused_is_no_lesson_for_the_next_request() -> None:
+    error = {"message": "must be at most 2", "param": "temperature", "code": "decimal_above"}
+    wire = FakeUpstream(json_reply({"error": error}, 400), good())
+    one = adapter(wire.upstream, "openai")
+    for temperature in (9, 1):
+        await collect(one, ChatRequest("m", ASK, params={"temperature": temperature}))
+
+    assert wire.sent["temperature"] == 1 and len(wire.requests) == 3
+
+
+async def test_a_parameter_goes_under_its_other_name_where_that_is_the_one_that_is_taken() -> None:
+    message = (
+        "Unsupported parameter: 'max_tokens' is not supported with this model. "
+        "Use 'max_completion_tokens' instead."
+    )
+    error = {"message": message, "param": "max_tokens", "code": "unsupported_parameter"}
+    wire = FakeUpstream(json_reply({"error": error}, 400), good())
+    one = adapter(wire.upstream, "github")
+    for _ in range(2):
+        assert await words_of(one, ChatRequest("gpt-5", ASK, max_tokens=9)) == set()
+
+    assert wire.sent == {"model": "gpt-5", "messages": ASK, "max_completion_tokens": 9}
+    assert len(wire.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told", "sent"),
+    [
+        ("medium", "reasoning_effort must be one of ['low', 'high', 'max']", "high"),
+        ("low", "Input should be 'none' or 'high': body.reasoning_effort", "high"),
+        ("minimal", "reasoning_effort: Input should be 'none' or 'high'", "none"),
+        (
+            "none",
+            "Unsupported value: 'reasoning_effort' does not support 'none' with this model. "
+            "Supported values are: 'minimal', 'low', 'medium', and 'high'.",
+            "minimal",
+        ),
+        ("max", 'reasoning_effort "max" not supported, valid levels: low, high, xhigh', "xhigh"),
+        ("high", "Model g does not support parameter reasoningEffort.", None),
+        ("high", "reasoning_effort is not supported by this model", None),
+    ],
+)
+@pytest.mark.parametrize("status", [400, 422])
+async def test_an_effort_that_a_model_does_not_know_becomes_the_nearest_that_it_does(
+    wanted: str, told: str, sent: str | None, status: int
+) -> None:
+    refused = json_reply({"object": "error", "message": told, "code": "3051"}, status)
+    wire = FakeUpstream(refused, good())
+    one = adapter(wire.upstream, "mistral")
+    request = ChatRequest("m", ASK, thinking=Thinking(effort=wanted))
+    words = await words_of(one, request)
+    await collect(one, request)
+
+    assert wire.sent.get("reasoning_effort") == sent and len(wire.requests) == 3
+    assert words == {"changed=reasoning_effort" if sent else "dropped=reasoning_effort"}
+
+
+async def test_thoughts_that_are_not_taken_back_stay_away() -> None:
+    path = "messages.1.assistant.reasoning_content"
+    error = {"message": f"{path}: property '{path}' is unsupported", "param": "validation_error"}
+    wire = FakeUpstream(json_reply(error, 400), good())
+    one = adapter(wire.upstream, "fireworks")
+    await collect(one, ChatRequest("m", TURNS))
+    await collect(one, ChatRequest("m", TURNS))
+
+    assert wire.sent["messages"][1] == {"role": "assistant", "tool_calls": [CALL]}
+    assert len(wire.requests) == 3
+
+
+async def test_thoughts_that_must_go_back_are_filled_in_where_another_has_answered() -> None:
+    told = "The `reasoning_content` in the thinking mode must be passed back to the API."
+    wire = FakeUpstream(json_reply({"error": {"message": told}}, 400), good())
+    one = adapter(wire.upstream, "deepseek")
+    bare = [{key: each[key] for key in each if key != "reasoning_content"} for each in TURNS]
+    for turns in (bare, bare, TURNS):
+        await collect(one, ChatRequest("m", turns))
+
+    sent = [json_of(request)["messages"][1]["reasoning_content"] for request in wire.requests[1:]]
+    assert sent == ["", "", "hm"] and len(wire.requests) == 4
+
+
+def json_of(request: httpx.Request) -> Json:
+    body: Json = json.loads(request.content)
+    return body
+
+
+def test_of_more_models_than_anyone_asks_the_oldest_are_forgotten() -> None:
+    lessons = Lessons()
+    error = AdapterError(ErrorKind.UNSUPPORTED, "unsupported: `user`", provider="openai")
+    for at in range(MOST_LESSONS + 2):
+        call = NativeCall("POST", "/x", {"model": f"m{at}", "messages": ASK, "user": "u"})
+        assert lessons.kept(call) is call
+        lessons.amended(call, error)
+        assert "user" not in lessons.kept(call).body
+
+    assert len(lessons.known) == MOST_LESSONS and "m1" not in lessons.known
+
+
+async def test_a_wrong_key_is_one_also_where_it_comes_as_a_fault_of_the_request() -> None:
+    told = "Incorrect API key provided: xa***. You can obtain one at console.x.ai."
+    with pytest.raises(AdapterError) as caught:
+        wire = FakeUpstream(json_reply({"code": "invalid-argument", "error": told}, 400))
+        await collect(adapter(wire.upstream, "xai"), ChatRequest("m", ASK))
+
+    assert caught.value.kind is ErrorKind.AUTH

@@ -1,0 +1,14 @@
+"""docs/providers.md says what the adapters say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.adapters.table import table
+
+DOCS = Path(__file__).parents[2] / "docs" / "providers.md"
+
+
+def test_the_docs_table_is_made_from_the_code() -> None:
+    """`python -m tests.adapters` prints it."""
+    assert table() in DOCS.read_text(encoding="utf-8")
