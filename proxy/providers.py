@@ -155,9 +155,39 @@ def is_shared(name: str) -> bool:
     return getattr(REGISTRY.get(name), "local", False) is True
 
 
-def told(error: ValidationError, prefix: str, given: Sequence[str] = ()) -> Iterator[str]:
-    """A line for each bad value: its name (`given` ones are options, too), and what may be."""
+class NoProviderError(ValueError):
+    """A name is not one of the providers there are."""
+
+
+def one_of(name: str, there: Sequence[str]) -> str:
+    """The provider of this name. Raises NoProviderError."""
+    if name.strip().lower() not in there:
+        raise NoProviderError("must be one of " + ", ".join(there))
+    return name.strip().lower()
+
+
+def each_of(names: Iterable[str], there: Sequence[str]) -> tuple[str, ...]:
+    """The providers of these names. Raises NoProviderError, which names the one that is none."""
+    found = tuple(name.strip().lower() for name in names)
+    for name in found:
+        if name not in there:
+            raise NoProviderError(f"{name!r} must be one of {', '.join(there)}")
+    return found
+
+
+def told(
+    error: ValidationError,
+    prefix: str,
+    given: Sequence[str] = (),
+    but: type[Exception] | tuple[()] = (),
+) -> Iterator[str]:
+    """A line for each bad value: its name (`given` ones are options, too), and what may be.
+
+    Nothing is told of what fails for the reason `but`.
+    """
     for one in error.errors():
+        if isinstance(one.get("ctx", {}).get("error"), but):
+            continue
         field = str(one["loc"][0]) if one["loc"] else "?"
         name = field if field.isupper() else (prefix + field).upper()
         is_hidden = name.endswith(("KEY", "KEYS", "TOKEN", "WEBHOOK"))
@@ -200,7 +230,7 @@ def _kinds(environment: Environment) -> tuple[dict[str, str], list[str]]:
             kinds[name] = preset.kind
     wrong: list[str] = []
     listed = _listed(environment)
-    for name in listed:
+    for name in dict.fromkeys(listed):
         if reason := _unusable(name, listed, environment):
             wrong.append(reason)
         else:

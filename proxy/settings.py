@@ -32,9 +32,12 @@ from adapters.base import ProviderSettings, is_placeholder, variable
 from proxy.addresses import LOOPBACK_HOSTS, is_of_valkey, is_web_address, password_of, url_of
 from proxy.providers import (
     BadProvidersError,
+    NoProviderError,
+    each_of,
     is_shared,
     known_variables,
     members_of,
+    one_of,
     placeholders,
     pooled,
     providers_of,
@@ -123,7 +126,7 @@ class Settings(BaseSettings):
     @field_validator("llm_provider")
     @classmethod
     def _is_a_provider(cls, provider: str | None, info: ValidationInfo) -> str | None:
-        return None if provider is None else _provider(provider, info)
+        return None if provider is None else one_of(provider, _there(info))
 
     @field_validator("fallback", "pools", "allowed_hosts", "allowed_origins", mode="before")
     @classmethod
@@ -157,7 +160,7 @@ class Settings(BaseSettings):
         provider, slash, model = name.strip().partition("/")
         if not name.strip():
             return ""
-        provider = _provider(provider, info)
+        provider = one_of(provider, _there(info))
         there = info.data.get("providers") or {}
         kind = there[provider].kind if provider in there else provider
         if not hasattr(REGISTRY.get(kind), "embed"):
@@ -168,10 +171,9 @@ class Settings(BaseSettings):
     @classmethod
     def _are_of_providers(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         if info.field_name == "fallback":
-            return tuple(_provider(name, info) for name in names)
+            return each_of(names, _there(info))
         pools = pooled(names)
-        for name in chain.from_iterable(pools.values()):
-            _provider(name, info)
+        each_of(chain.from_iterable(pools.values()), _there(info))
         for name in pools.keys() & (info.data.get("providers") or {}).keys():
             raise ValueError(f"{name!r} is a provider, and can be no pool")
         return names
@@ -283,11 +285,9 @@ def _named_keys(entries: str) -> list[tuple[str, str]]:
     return found
 
 
-def _provider(name: str, info: ValidationInfo) -> str:
-    there = info.data.get("providers") or STANDING
-    if name.strip().lower() not in there:
-        raise ValueError("must be one of " + ", ".join(there))
-    return name.strip().lower()
+def _there(info: ValidationInfo) -> Sequence[str]:
+    """The names of the providers that there are."""
+    return tuple(info.data.get("providers") or STANDING)
 
 
 def load_settings(env_file: Path | None = None, **given: Any) -> Settings:
@@ -309,7 +309,8 @@ def load_settings(env_file: Path | None = None, **given: Any) -> Settings:
     except UnicodeDecodeError:
         raise SettingsError(f"{env_file} is not a text file in UTF-8") from None
     except ValidationError as error:
-        lines = told(error, "POINTSMAN_", tuple(given))
+        but = NoProviderError if wrong else ()  # which names there are is not known then
+        lines = told(error, "POINTSMAN_", tuple(given), but)
         raise SettingsError("; ".join([*lines, *wrong])) from None
     if wrong:
         raise SettingsError("; ".join(wrong))

@@ -149,7 +149,7 @@ def applied(call: NativeCall, lesson: Lesson) -> NativeCall:
             nearest = _nearest(body[name], lesson.words)
             if nearest == body[name]:
                 return call
-            return _warned(call, {**body, name: nearest}, f"changed={name}")
+            return _warned(call, {**body, name: nearest}, "changed=reasoning_effort")
     rest = {key: value for key, value in body.items() if key != name}
     return _warned(call, rest, f"dropped={name}")
 

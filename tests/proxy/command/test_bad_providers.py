@@ -37,7 +37,14 @@ BAD = {
         "DESK_BASE_URL='http://far/#x'",
     ),
     "a pool of one": ({"POINTSMAN_POOLS": "home:desk"}, "POINTSMAN_POOLS"),
-    "a pool of strangers": ({"POINTSMAN_POOLS": "home:desk+cellar"}, "POINTSMAN_POOLS"),
+    "a pool of strangers": (
+        {"POINTSMAN_POOLS": "home:desk+cellar"},
+        "POINTSMAN_POOLS='home:desk+cellar': 'cellar' must be one of ollama, ",
+    ),
+    "a stranger among those that stand in": (
+        {"POINTSMAN_FALLBACK": "groq,cellar"},
+        "POINTSMAN_FALLBACK='groq,cellar': 'cellar' must be one of ollama, ",
+    ),
     "a place in two pools": ({"POINTSMAN_POOLS": "a:desk+groq,b:desk+gemini"}, "POINTSMAN_POOLS"),
     "keys in no known way": ({"DESK_KEYS": "random"}, "DESK_KEYS=(hidden): must be 'order' or"),
     "no call at once": ({"DESK_MAX_CONCURRENT": "0"}, "DESK_MAX_CONCURRENT='0'"),
@@ -47,6 +54,17 @@ DESK = {
     "DESK_KIND": "openai",
     "DESK_BASE_URL": "http://127.0.0.1:9/v1",
 }
+
+
+def test_of_one_mistake_nothing_else_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither of names that are none only because of it, nor the same of one name twice."""
+    for change in ({"DESK_KIND": "toaster"}, {"POINTSMAN_PROVIDERS": "desk,desk"}):
+        with monkeypatch.context() as there:
+            for name, value in (DESK | {"POINTSMAN_POOLS": "home:desk+groq"} | change).items():
+                there.setenv(name, value)
+            line = one_line(run("--port", "9"), exit_code=2)
+
+        assert "POINTSMAN_POOLS" not in line and ";" not in line
 
 
 @pytest.mark.parametrize("case", BAD)
