@@ -26,8 +26,8 @@ from proxy.doors import Entrance, for_desktops, request_at, speller_of
 from proxy.doors.endpoint import Endpoint
 from proxy.doors.failures import HANDLERS
 from proxy.doors.open import patterns_of
-from proxy.gate.drain import Stage
 from proxy.gate.guard import Guard
+from proxy.gate.life import Stage
 from proxy.gate.shortcut import Shortcut
 from proxy.parts import Parts
 from proxy.settings import Settings

@@ -15,8 +15,8 @@ from proxy.console.status import Sources
 from proxy.console.watch import watch_of
 from proxy.doors.models.catalog import Catalog
 from proxy.doors.open import Doors, cache_of, service_of, turns_of
-from proxy.gate.drain import Life
 from proxy.gate.keys import Keys
+from proxy.gate.life import Life
 from proxy.gate.room import Admission
 from proxy.limits.retired import Retired
 from proxy.proof import Identity

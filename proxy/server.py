@@ -22,7 +22,7 @@ from proxy.clocks import Clocks
 from proxy.command.banner import banner
 from proxy.doors import speller_of
 from proxy.gate.crowd import make_room
-from proxy.gate.drain import Stage
+from proxy.gate.life import Stage
 from proxy.gate.protocol import Protocol, speaking
 from proxy.log import configure
 from proxy.parts import Parts

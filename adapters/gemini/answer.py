@@ -31,11 +31,11 @@ from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
 from adapters.gemini.citations import citations, logprobs
 from adapters.gemini.contents import own_id_key
 from adapters.gemini.errors import NAME, api_error, bad_response
+from adapters.gemini.schema import restore
 from adapters.gemini.signatures import key_of_content
 from adapters.gemini.tools import Declared
 from adapters.gemini.values import fenced, seconds, signed, usage_of
 from adapters.lines import SseDecoder
-from adapters.schema import restore
 from adapters.wav import PCM, wav
 
 MISSING_SIGNATURE = "MISSING_THOUGHT_SIGNATURE"

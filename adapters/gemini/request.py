@@ -15,9 +15,9 @@ from adapters.gemini.contents import ContentsTranslator, closed, sign, system_pa
 from adapters.gemini.errors import refused
 from adapters.gemini.names import generation, is_word, model_id, version, wants_signatures
 from adapters.gemini.parts import PartsTranslator
+from adapters.gemini.schema import for_response
 from adapters.gemini.thinking import thinking_config
 from adapters.gemini.tools import may_search, tools_of
-from adapters.schema import for_response
 
 GENERATION: Mapping[str, str] = {
     "temperature": "temperature",

@@ -10,7 +10,7 @@ from adapters.base import SEARCH, ChatRequest, Json
 from adapters.gemini.amend import beside_own_tools
 from adapters.gemini.errors import refused
 from adapters.gemini.names import function_name, generation, is_word
-from adapters.schema import Translation, for_parameters
+from adapters.gemini.schema import Translation, for_parameters
 
 MODES: Mapping[str, str] = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 

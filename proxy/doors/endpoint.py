@@ -16,7 +16,7 @@ from adapters.aside import ASIDE, LARGE_BYTES, Aside
 from adapters.base import ChatRequest
 from proxy.doors.door import Asked, Call, Desk, Door
 from proxy.doors.exchange import Exchange, log_row
-from proxy.doors.wishes import deadline_of, fallback_of
+from proxy.doors.request_headers import deadline_of, fallback_of
 from proxy.errors import ApiError, internal_error
 from proxy.gate.body import ClientLeft, read_body, watch
 from proxy.gate.room import Admission, Place

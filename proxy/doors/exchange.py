@@ -12,8 +12,8 @@ from starlette.types import Message, Scope, Send
 
 from adapters.base import AdapterError, ErrorKind
 from adapters.native import UNREADABLE
+from proxy.doors.answer_headers import receipt_headers
 from proxy.doors.door import Desk, Door, Fold, Opening, Stream
-from proxy.doors.told import receipt_headers
 from proxy.doors.waiting import Waiting
 from proxy.errors import ApiError, from_adapter
 from proxy.gate.work import Work

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from adapters.base import ChatRequest, Json, ResponseFormat
 from adapters.json_size import MAX_CONTAINERS, values_of
-from adapters.schema_size import SchemaSize, SchemaTooLargeError
 from proxy.doors.checks import flag, member, string
+from proxy.doors.schema_size import SchemaSize, SchemaTooLargeError
 from proxy.errors import bad_request
 
 

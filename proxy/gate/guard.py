@@ -20,8 +20,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from adapters.upstream import PASSED
 from proxy.errors import ApiError, shutting_down
 from proxy.gate.body import request_id
-from proxy.gate.drain import Life, Stage
 from proxy.gate.keys import Keys, shown_key
+from proxy.gate.life import Life, Stage
 from proxy.reply import PlainText, Speller, SpellerOf, refused
 
 MAX_HEADERS = 100

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from proxy.gate.drain import Life
+from proxy.gate.life import Life
 from proxy.proof import NONCE_HEADER, PROOF_HEADER, Identity
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from adapters.aside import ASIDE, FEW_STEPS, LARGE_BYTES, MANY_STEPS, Aside, aside, steps
 from adapters.base import AdapterError, ErrorKind, Json
-from adapters.schema import for_parameters, for_response
+from adapters.gemini.schema import for_parameters, for_response
 from adapters.schema_refs import inlined
 
 pytestmark = pytest.mark.anyio

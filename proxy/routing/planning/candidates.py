@@ -19,10 +19,10 @@ from proxy.routing.operations.table import OPERATIONS
 from proxy.routing.planning.aliases import alias_of
 from proxy.routing.planning.demands import demands
 from proxy.routing.planning.home import at_home
-from proxy.routing.planning.joint import NO_POOLS, Joint
 from proxy.routing.planning.lacking import lacks, must_be_configured, unable, unsupported
 from proxy.routing.planning.narrow import permitted
 from proxy.routing.planning.plan import Plan, Skipped
+from proxy.routing.planning.pool_names import NO_POOLS, PoolNames
 from proxy.routing.planning.preference import Preference, unasked
 
 ANY_MODEL = "default"
@@ -62,7 +62,7 @@ class Chooser:
         ids = "|".join(map(re.escape, adapters))
         # Ids are in lower case. Whoever names a local one in any way wants no cloud to answer.
         self._pin = re.compile(rf"({ids})(?:([/:])(.*))?", re.ASCII | re.IGNORECASE | re.DOTALL)
-        self._joint = Joint(pools, adapters) if pools else None
+        self._pool_names = PoolNames(pools, adapters) if pools else None
         self._operations = operations
 
     def is_named(self, model: str) -> bool:
@@ -71,8 +71,8 @@ class Chooser:
 
     def to_look_up(self, model: str) -> str | None:
         """What of the client's name for the model is to be looked up in lists."""
-        if self._joint and (joint := self._joint.found(model)):
-            return joint[2] or None
+        if self._pool_names and (pool := self._pool_names.found(model)):
+            return pool[2] or None
         return None if self._pin.fullmatch(model) else model
 
     def plan(self, request: Any, preference: Preference, *, fallback: bool | None = None) -> Plan:
@@ -94,7 +94,7 @@ class Chooser:
         if operation.pin is not None and operation.model is not None:
             return self._fixed(operation.pin, operation.model, request.model, preference)
         plan = self._named(request.model, preference)
-        if fallback and (plan.pinned or (self._joint and self._joint.found(request.model))):
+        if fallback and (plan.pinned or self._pool(request.model)):
             named = plan.candidates
             asked = [one.provider for one in named]
             plan = Plan((*named, *self._others(self._order(preference), asked, preference)))
@@ -121,7 +121,7 @@ class Chooser:
         ready = [name for name in own if self._may_join(name, preference)]
         if self.is_named(named):
             return Plan((self._named_of(own, named),), pinned=True)
-        if self._joint and (pool := self._joint.members(named, own.get, self._listed)):
+        if self._pool_names and (pool := self._pool_names.members(named, own.get, self._listed)):
             return Plan(pool[:1], pinned=True)
         alias = alias_of(preference.aliases, named)
         known = [Candidate(name, alias[name]) for name in ready if name in alias]
@@ -225,9 +225,9 @@ class Chooser:
             if one is not None:
                 must_be_configured(self._adapters[provider])
                 return Plan((one,), True)
-        if self._joint:
+        if self._pool_names:
             own_model = partial(self.model_of, preference=preference)
-            if pool := self._joint.members(model, own_model, self._listed):
+            if pool := self._pool_names.members(model, own_model, self._listed):
                 return Plan(pool)
         order = self._order(preference)
         if preference.aliases and (alias := alias_of(preference.aliases, model)):
@@ -283,9 +283,11 @@ class Chooser:
 
     def names_model(self, model: str) -> bool:
         """Whether the client's name pins a model, and not a provider alone."""
-        pin = self._pin.fullmatch(model)
-        joint = self._joint.found(model) if self._joint else None
-        return bool(pin and pin[3]) or bool(joint and joint[2])
+        pin, pool = self._pin.fullmatch(model), self._pool(model)
+        return bool(pin and pin[3]) or bool(pool and pool[2])
+
+    def _pool(self, named: str) -> re.Match[str] | None:
+        return self._pool_names.found(named) if self._pool_names else None
 
     def _order(self, preference: Preference) -> list[str]:
         """Preferred, then fallback, without those that are not set up. Raises ApiError 503."""

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from adapters.base import Json
-from adapters.schema import MAX_NODES, for_parameters, for_response, restore
+from adapters.gemini.schema import MAX_NODES, for_parameters, for_response, restore
 from tests.spread import ALL
 
 TAKEN = {

@@ -7,7 +7,7 @@ import json
 import pytest
 from hypothesis import given, strategies as st
 
-from adapters.call_text import MAX_TEXT, read_calls
+from adapters.groq.call_text import MAX_TEXT, read_calls
 
 OFFERED = ("find_train", "buy", "ring-bell")
 TRIP = {"to": "Łódź", "seats": 2}

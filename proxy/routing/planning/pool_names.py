@@ -14,7 +14,7 @@ from proxy.routing.planning.lacking import must_be_configured, unable
 NO_POOLS: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
-class Joint:
+class PoolNames:
     """The names of pools, and who is meant by each."""
 
     def __init__(self, pools: Mapping[str, Sequence[str]], adapters: Mapping[str, Adapter]) -> None:
