@@ -16,4 +16,5 @@ def spread(cases: Iterable[T], most: int = MOST, *, everything: bool = ALL) -> l
     found = list(cases)
     if everything or len(found) <= most:
         return found
-    return [found[round(at * (len(found) - 1) / (most - 1))] for at in range(most)]
+    steps = max(most - 1, 1)
+    return [found[round(at * (len(found) - 1) / steps)] for at in range(most)]

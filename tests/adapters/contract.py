@@ -57,7 +57,7 @@ from tests.adapters.kit import (
     reply_to,
     stream_reply,
 )
-from tests.spread import spread
+from tests.spread import ALL, spread
 
 # Answers
 
@@ -384,7 +384,7 @@ async def test_any_malformed_stream_is_events_or_an_adapter_error(kit: Kit, answ
 
 @given(body=st.binary(max_size=400), stream=st.booleans(), status=st.sampled_from([200, 400, 429]))
 @settings(
-    max_examples=150,
+    max_examples=150 if ALL else 40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from adapters.json_size import FEW, Values, has_too_many_values, read_bytes, values_of
+from tests.spread import ALL
 
 values: st.SearchStrategy[Any] = st.recursive(
     st.text('a"\\\\[{,\n\u00e9', max_size=6) | st.integers() | st.none(),
@@ -30,7 +31,7 @@ def counted(value: Any) -> tuple[int, int]:
             return 0, 0
 
 
-@settings(derandomize=True, database=None, deadline=None, max_examples=300)
+@settings(derandomize=True, database=None, deadline=None, max_examples=300 if ALL else 60)
 @given(values, st.booleans(), st.integers(1, 7))
 def test_only_what_is_no_text_counts_however_it_comes(value: Any, ascii_: bool, size: int) -> None:
     text = json.dumps(value, ensure_ascii=ascii_).encode()

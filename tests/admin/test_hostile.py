@@ -31,6 +31,7 @@ def put(host: Host, change: Any, **params: str) -> None:
     httpx.put(url, json=change, params=params).raise_for_status()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("hostile", TEXTS)
 def test_hostile_text_stays_text(
     host: Host,

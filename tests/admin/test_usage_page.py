@@ -219,6 +219,7 @@ def test_a_receipt_tells_who_could_not_do_what_was_asked(used: Host, open_page: 
     expect(receipt).to_contain_text("near was not asked: it cannot do tools")
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_the_section_can_be_used_by_everyone(
     used: Host, open_page: Open, axe: str, dark: bool

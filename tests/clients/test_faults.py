@@ -91,6 +91,7 @@ def test_a_wait_that_the_provider_told_comes_to_the_app(own: openai.OpenAI, fake
     assert 25 <= float(caught.value.response.headers["retry-after"]) <= 34
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("stream", [False, True])
 def test_the_next_provider_answers_in_place_of_a_failing_one(
     own: openai.OpenAI, fakes: Fakes, stream: bool
@@ -105,6 +106,7 @@ def test_the_next_provider_answers_in_place_of_a_failing_one(
     assert ("".join(texts) if stream else parsed.choices[0].message.content) == SAID
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("stop", ["close", "reset", "end"])
 def test_a_stream_that_breaks_after_its_first_words_is_a_loud_error(
     own: openai.OpenAI, fakes: Fakes, stop: Any

@@ -115,6 +115,7 @@ def one(fakes: Fakes, tmp_path: Path) -> Iterator[Process]:
         yield running
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_an_answer_that_is_too_large_ends_in_an_error_and_costs_no_memory(
@@ -157,6 +158,7 @@ def watched(one: Process, data: bytes) -> tuple[Reply, int]:
     return replies[0], most
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("value", [b"[]", b"{}", b"1.5", b'{"a":1}', b'"\xc3\xa9"'])
 def test_a_body_of_many_small_values_costs_neither_memory_nor_time(
     one: Process, fakes: Fakes, value: bytes

@@ -94,6 +94,7 @@ async def test_it_stops_when_the_client_closes_the_stream(adapter: EmbeddedAdapt
 # A client that left is noticed when the next batch was read, and one more may have begun: a long
 # prompt of fifty batches ends after two. Four of them, as quick as this machine is, are enough.
 @linux
+@pytest.mark.heavy
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("prompt", ["Sevens.", "seven and seven " * 1000], ids=["short", "long"])
 async def test_it_stops_when_the_request_is_cancelled(
@@ -237,6 +238,7 @@ asyncio.run(main())
 
 
 @linux
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("end", "status"), [("close", 0), ("forget", 0), ("leave", 0), ("kill", -signal.SIGKILL)]
 )

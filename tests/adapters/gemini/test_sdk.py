@@ -175,6 +175,7 @@ def test_the_sdk_is_not_loaded_before_it_is_needed() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("base_url", [None, GATEWAY])
 def test_a_process_of_its_own_says_what_the_sdk_says_here(base_url: str | None) -> None:
     code = (

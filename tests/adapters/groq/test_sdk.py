@@ -235,6 +235,7 @@ def test_the_sdk_is_not_loaded_before_it_is_used() -> None:
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("base_url", [None, "https://g.example/proxy"])
 def test_a_process_of_its_own_says_what_the_sdk_says_here(base_url: str | None) -> None:
     code = (

@@ -57,6 +57,7 @@ def test_nothing_sticks_out(parts: Parts, open_page: Open, width: int) -> None:
     expect(page.locator("#powered")).to_be_in_viewport()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("dark", [False, True])
 def test_no_one_is_kept_from_using_it(
     host: Host, parts: Parts, open_page: Open, fakes: Fakes, axe: str, dark: bool

@@ -164,6 +164,7 @@ def started(tmp_path: Path, command: str) -> subprocess.Popen[str]:
     raise AssertionError(process.communicate())
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(sys.platform == "win32", reason="redirections and signals of POSIX")
 @pytest.mark.parametrize(("command", "number"), [(">/dev/full", "SIGTERM"), ("<&- >&-", "SIGHUP")])
 def test_a_banner_that_cannot_be_printed_stops_nothing(

@@ -22,6 +22,7 @@ from tests.proxy.limits.kit import (
     error,
     health_with,
 )
+from tests.spread import ALL
 
 
 class Life(RuleBasedStateMachine):
@@ -230,4 +231,4 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+TestLife.settings = settings(max_examples=60 if ALL else 20, stateful_step_count=60, deadline=None)

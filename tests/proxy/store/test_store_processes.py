@@ -154,6 +154,7 @@ def test_a_server_killed_at_work_has_kept_what_it_acknowledged(
 # Two at once
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_a_switch_in_one_server_is_seen_by_another(
     fakes: Fakes, tmp_path: Path, file: str, kind: str, request: pytest.FixtureRequest
@@ -239,6 +240,7 @@ def test_a_provider_that_is_no_longer_there_is_passed_over(
 # Refused, broken, full, read-only
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_a_newer_schema_refuses_to_start(
     tmp_path: Path, file: str, kind: str, request: pytest.FixtureRequest
