@@ -99,9 +99,16 @@ class Endpoint:
             exchange.bytes_in = len(body)
             unwatch = watch(scope, receive, work.stop_left)
             await place.enter()
-            where = scope["path"], scope.get("path_params") or {}, scope["query_string"]
-            who = state["headers"], exchange.app or "", state["request_id"]
-            call = Call(body, scope["method"], *where, *who)
+            call = Call(
+                body=body,
+                method=scope["method"],
+                path=scope["path"],
+                params=scope.get("path_params") or {},
+                query=scope["query_string"],
+                headers=state["headers"],
+                app=exchange.app or "",
+                request_id=state["request_id"],
+            )
             if self._prepare is not None:
                 await self._prepare(call)
             ASIDE.set(self._service.aside)

@@ -1,8 +1,8 @@
 """From a request to the first content of an answer: attempts, rotation, the commit point.
 
-An attempt is the call *and* its first content, since two of the three SDKs' protocols tell of a
-refusal only once they are read. Up to there a failure rotates unseen; from there on the answer is
-one model's, and a failure is loud.
+An attempt is the call *and* its first content, since some providers tell of a refusal only in what
+comes after a good status. Up to there a failure goes on to the next, and no client sees it; from
+there on the answer is one model's, and the client is told of a failure.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ class Router:
 
     `clock` and `sleep` are what told waits go by; `chance`, from 0 to 1, by how much later than
     that clients are told to come back. `answered` holds the providers that have given an answer
-    since the start. `windows` tells how many tokens each candidate takes, where that is known;
-    `relist` sees to it that a provider's list of models is as fresh as it can be had. `keys` are
-    those of the providers that have several.
+    since the start. `know` has a name looked up in the lists of models; `relist` sees to it that a
+    provider's list is as fresh as it can be had; `windows` tells how many tokens each candidate
+    takes, where that is known. `keys` are those of the providers that have several.
     """
 
     def __init__(

@@ -30,7 +30,7 @@ ANY_MODEL = "default"
 
 
 class Chooser:
-    """Design: the client's `model`, then the preference, then the fallback order.
+    """Chooses by the client's `model` first, then by the preference, then by the fallback order.
 
     `listed` tells which providers list a model of this name, `has_told` whether a provider has
     given its list; `last_resort` which provider, if any, stands in when nothing is set up yet: no
@@ -60,7 +60,7 @@ class Chooser:
         self._serving = self.retired.serving
         self.cannot = cannot or Unable(lambda: 0)
         ids = "|".join(map(re.escape, adapters))
-        # Ids are in lower case. Whoever names a local one in any way wants no cloud to answer.
+        # Ids are in lower case, names in any: who names a provider wants no other to answer.
         self._pin = re.compile(rf"({ids})(?:([/:])(.*))?", re.ASCII | re.IGNORECASE | re.DOTALL)
         self._pool_names = PoolNames(pools, adapters) if pools else None
         self._operations = operations
@@ -129,7 +129,7 @@ class Chooser:
         known += [Candidate(name, named) for name in ready if name in listing]
         if known:
             return Plan((known[0],), pinned=True)
-        # Who wants a key has been set up by the user; a local one may not even be there.
+        # A provider that needs a key has been set up by the user; a local one may not be running.
         ready.sort(key=lambda name: self._adapters[name].settings.api_key is None)
         if not (pinned := pin.name or next((name for name in ready if own[name]), "")):
             raise unable(self._adapters.values())
