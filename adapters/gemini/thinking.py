@@ -38,7 +38,12 @@ LEVELS: Mapping[str, str] = {
     "xhigh": "HIGH",
     "max": "HIGH",
 }
-LEAST_BUDGET_OF_PRO = 128  # 2.5 Pro cannot be told not to think
+BUDGETS_OF_FAMILY: Sequence[tuple[str, int, int, int]] = (
+    ("flash-lite", 0, 512, 24576),
+    ("pro", 128, 128, 32768),  # cannot be told not to think
+    ("", 0, 1, 24576),
+)
+"""What a family of 2.5 takes: in place of 0, at least, at most; the first row that fits counts."""
 
 
 def thinks(model: str) -> bool:
@@ -115,7 +120,11 @@ def _budget(model: str, thinking: Thinking, warnings: list[str]) -> Json:
         budget = BUDGETS.get(thinking.effort or "")
     if budget is None:
         return {}
-    if "pro" in model and 0 <= budget < LEAST_BUDGET_OF_PRO:
-        budget = LEAST_BUDGET_OF_PRO
-        warnings.append("changed=reasoning_effort")
-    return {"thinkingBudget": budget}
+    none, least, most = next(rest for name, *rest in BUDGETS_OF_FAMILY if name in model)
+    fitting = none if budget == 0 else min(max(budget, least), most)
+    if budget < 0:  # as the model likes
+        fitting = -1
+    if fitting != budget:
+        is_effort = thinking.budget_tokens is None
+        warnings.append("changed=reasoning_effort" if is_effort else "changed=reasoning.max_tokens")
+    return {"thinkingBudget": fitting}

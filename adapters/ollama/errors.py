@@ -40,7 +40,7 @@ _MEANING_OF_WORDS: Mapping[str, _Meaning] = {
     "does not support insert": _Meaning(ErrorKind.UNSUPPORTED, "suffix"),
     "does not support": _Meaning(ErrorKind.UNSUPPORTED, "model"),
     "data required for image input": _Meaning(ErrorKind.UNSUPPORTED, "messages"),
-    "invalid think value": _Meaning(ErrorKind.BAD_REQUEST, "reasoning_effort"),
+    "think value": _Meaning(ErrorKind.BAD_REQUEST, "reasoning_effort"),
     "context length": _Meaning(ErrorKind.CONTEXT, "messages"),
     "context size": _Meaning(ErrorKind.CONTEXT, "messages"),
     "prompt too long": _Meaning(ErrorKind.CONTEXT, "messages"),

@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -27,13 +28,23 @@ from adapters.base import (
 )
 
 IN_WORDS = Warn("emulated=response_format")
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "object": (dict,),
+    "array": (list,),
+    "string": (str,),
+    "number": (int, float),
+    "integer": (int, float),
+    "boolean": (bool,),
+    "null": (type(None),),
+}
 MAX_STARTS = 64
 """At how many places JSON may begin; text with more of them is no chatter around it."""
 
 _DECODER = json.JSONDecoder(strict=False)
 _START = re.compile(r"[\[{]")
 _OPENING = re.compile(r"\s*```[a-zA-Z0-9_-]{0,20}[ \t]*\r?\n?")
-_THOUGHT = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
+_FENCED = re.compile(r"(```|~~~)[a-zA-Z0-9_-]{0,20}[ \t]*\r?\n?(.*?)(?:\1|\Z)", re.DOTALL)
+_THOUGHT = re.compile(r"\s*<(think|thinking|thought|reasoning)>.*?</\1>", re.DOTALL)
 
 
 async def only_json(
@@ -89,9 +100,21 @@ def json_text(text: str, wanted: ResponseFormat) -> str | None:
     """The JSON in `text`, as the model spelled it; None if there is none that could be meant."""
     text = _THOUGHT.sub("", text, count=1).strip().removeprefix("\ufeff")
     with contextlib.suppress(orjson.JSONDecodeError):
-        if _may_be(orjson.loads(text), wanted):
+        value = orjson.loads(text)
+        if _may_be(value, wanted):
             return text
-    return max(_values(text, wanted), key=len, default=None)
+        if isinstance(value, str):  # JSON that was written as a text of JSON
+            return json_text(value, wanted)
+    return max((*_fenced(text, wanted), *_values(text, wanted)), key=len, default=None)
+
+
+def _fenced(text: str, wanted: ResponseFormat) -> Iterator[str]:
+    """What stands alone between fences, which may be a text or a number."""
+    for found in islice(_FENCED.finditer(text), MAX_STARTS):
+        whole = found[2].strip()
+        with contextlib.suppress(orjson.JSONDecodeError):
+            if _may_be(orjson.loads(whole), wanted):
+                yield whole
 
 
 def _values(text: str, wanted: ResponseFormat) -> Iterator[str]:
@@ -122,11 +145,10 @@ def _spelled(text: str, value: Any) -> str | None:
 
 def _may_be(value: Any, wanted: ResponseFormat) -> bool:
     """Whether the outermost value is what the schema begins with; plain JSON is an object."""
-    kind = "object" if wanted.schema is None else wanted.schema.get("type")
-    match kind:
-        case "object":
-            return isinstance(value, dict)
-        case "array":
-            return isinstance(value, list)
-        case _:
-            return True
+    if wanted.schema is None:
+        return isinstance(value, dict)
+    if isinstance(values := wanted.schema.get("enum"), list):
+        return value in values
+    kind = wanted.schema.get("type")
+    kinds = _KINDS.get(kind) if isinstance(kind, str) else None
+    return kinds is None or type(value) in kinds

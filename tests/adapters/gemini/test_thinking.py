@@ -10,6 +10,7 @@ from tests.adapters.gemini.kit import native
 BUDGET = "thinkingBudget"
 LEVEL = "thinkingLevel"
 THOUGHTS = {"includeThoughts": True}
+OTHER = ("changed=reasoning.max_tokens",)
 EFFORTS: list[tuple[str, Thinking, Json, tuple[str, ...]]] = [
     ("gemini-2.5-flash", Thinking(), {}, ()),
     ("gemini-2.5-flash", Thinking(effort="none"), {BUDGET: 0}, ()),
@@ -24,6 +25,12 @@ EFFORTS: list[tuple[str, Thinking, Json, tuple[str, ...]]] = [
     ("gemini-2.5-flash", Thinking(include=True), THOUGHTS, ()),
     ("gemini-2.5-pro", Thinking(effort="none"), {BUDGET: 128}, ("changed=reasoning_effort",)),
     ("gemini-2.5-pro", Thinking(effort="low"), {BUDGET: 1024, **THOUGHTS}, ()),
+    ("gemini-2.5-flash", Thinking(budget_tokens=-1), {BUDGET: -1, **THOUGHTS}, ()),
+    ("gemini-2.5-flash", Thinking(budget_tokens=32768), {BUDGET: 24576, **THOUGHTS}, OTHER),
+    ("gemini-2.5-pro", Thinking(budget_tokens=32768), {BUDGET: 32768, **THOUGHTS}, ()),
+    ("gemini-2.5-pro", Thinking(budget_tokens=0), {BUDGET: 128}, OTHER),
+    ("gemini-2.5-flash-lite", Thinking(effort="none"), {BUDGET: 0}, ()),
+    ("gemini-2.5-flash-lite", Thinking(budget_tokens=100), {BUDGET: 512, **THOUGHTS}, OTHER),
     ("gemini-flash-latest", Thinking(effort="low"), {LEVEL: "LOW", **THOUGHTS}, ()),
     (
         "gemini-3-flash-preview",

@@ -44,8 +44,17 @@ async def test_thinking_that_a_model_refuses_is_left_out_from_then_on() -> None:
     assert not adapter.capabilities("llama3.2").thinking
 
 
-async def test_a_level_that_an_old_server_does_not_know_becomes_plain_thinking() -> None:
-    refused = json_reply({"error": 'invalid think value: "max" (must be "high" or …)'}, 400)
+@pytest.mark.parametrize(
+    "message",
+    [
+        'invalid think value: "max" (must be "high" or …)',
+        'think value "max" is not supported for this model',
+    ],
+)
+async def test_a_level_that_server_or_model_do_not_know_becomes_plain_thinking(
+    message: str,
+) -> None:
+    refused = json_reply({"error": message}, 400)
     fake = FakeUpstream(refused, OK)
     events = await collect(ollama_over(fake), a_chat(thinking=Thinking(effort="max")))
     assert fake.sent["think"] is True

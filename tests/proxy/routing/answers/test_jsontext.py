@@ -43,6 +43,13 @@ TEXTS = {
     "plain JSON": ('So: {"a": "Why?"}', ResponseFormat(), A),
     "a list": ("So: [1, 2]", LIST, [1, 2]),
     "a number": (" 7 ", ANY, 7),
+    "thoughts of another name": ('<thinking>{"b": 1234567}</thinking>{"a": "Why?"}', OBJECT, A),
+    "tildes": ('~~~json\n{"a": "Why?"}\n~~~', OBJECT, A),
+    "two fences": ('```\n{}\n```\nor\n```\n{"a": "Why?"}\n```', OBJECT, A),
+    "a text of JSON": ('"{\\"a\\": \\"Why?\\"}"', OBJECT, A),
+    "a text": ('```json\n"Why?"\n```', ResponseFormat(schema={"type": "string"}), "Why?"),
+    "a number in a fence": ("It is:\n```\n7\n```", ResponseFormat(schema={"type": "number"}), 7),
+    "one of a few": ('```json\n"b"\n```', ResponseFormat(schema={"enum": ["a", "b"]}), "b"),
     "a line end in a string": ('{"a": "W\nhy"}', OBJECT, {"a": "W\nhy"}),
 }
 
@@ -62,6 +69,9 @@ NONE = {
     "another kind": ("[1]", OBJECT),
     "an object for a list": ('{"a": 1}', LIST),
     "a number for an object": ("7", ResponseFormat()),
+    "none of a few": ('"c"', ResponseFormat(schema={"enum": ["a", "b"]})),
+    "yes for a number": ("true", ResponseFormat(schema={"type": "number"})),
+    "endless fences": ("```" * 100_000, OBJECT),
     "endless": ("[" * 100_000, OBJECT),
     "endless objects": ('{"a":' * 100_000, OBJECT),
 }
