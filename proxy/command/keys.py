@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -139,20 +140,22 @@ def _read(settings: Settings) -> Json:
 
 def _make(settings: Settings, asked: Json) -> str:
     from proxy.console.team import made
+    from proxy.store import team_keys
     from proxy.store.database import Database
 
     with closing(Database(settings.store_url)) as database:
         there = {key.name for key in database.team_keys() if key.revoked_ms is None}
         taken = {*there, *settings.client_keys}
         key, shown = made(asked, taken, settings.providers, time.time())
-        database.save_team_key(key)
+        database.write(partial(team_keys.save, key=key))
     return shown
 
 
 def _revoke(settings: Settings, name: str) -> None:
     from proxy.console.team import live
+    from proxy.store import team_keys
     from proxy.store.database import Database
 
     with closing(Database(settings.store_url)) as database:
         for key in live(database.team_keys(), name):
-            database.revoke_team_key(key, int(time.time() * 1000))
+            database.write(partial(team_keys.revoke, key=key, at_ms=int(time.time() * 1000)))

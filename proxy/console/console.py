@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from adapters.aside import ASIDE, Aside, aside, weight_of
@@ -21,6 +22,7 @@ from proxy.routing.operations.operation import Operations
 from proxy.routing.operations.table import OPERATIONS
 from proxy.routing.planning.pools import Pools
 from proxy.routing.planning.preference import Preference
+from proxy.store.arms import save_verdict
 from proxy.store.preferences import DEFAULT, Preferences
 
 
@@ -117,7 +119,7 @@ class Console:
         """Keep which of several answers to the same prompt was the best, without a word of them."""
         verdict = verdict_of(parse_json(body), self._adapters)
         with saving("The choice"):
-            await self._sources.storage.save_verdict(verdict)
+            await self._sources.storage.write(partial(save_verdict, verdict=verdict))
         return {"ok": True, "better": next((str(c) for c, won in verdict if won), None)}
 
     async def explain(self, app: str | None, body: bytes, door: str) -> Json:

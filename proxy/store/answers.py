@@ -9,16 +9,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Protocol, TypeVar, get_args
+from typing import Any, get_args
 
 import msgspec
 
 from adapters.base import Event
 from proxy.background import Background
 from proxy.routing.cache import LARGEST_SHARE, Kept
-from proxy.store.base import StoreError, Tables
-
-T = TypeVar("T")
+from proxy.store.base import Store, StoreError, Tables
 
 TABLE = "answers"
 MAX_KEY = 64
@@ -27,13 +25,6 @@ OLDEST = "SELECT name, size FROM answers ORDER BY at_ms LIMIT 100"
 UNREADABLE = (msgspec.MsgspecError, KeyError, TypeError, ValueError)
 """What reading a row raises that something else has written."""
 KINDS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}
-
-
-class Store(Protocol):
-    """As much of the database as is needed."""
-
-    async def read(self, work: Callable[[Tables], T]) -> T: ...
-    async def write(self, work: Callable[[Tables], T], *, durable: bool = ...) -> T: ...
 
 
 class OnDisk:

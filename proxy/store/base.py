@@ -43,6 +43,16 @@ class Tables(Protocol):
         """Run any other statement."""
 
 
+class Store(Protocol):
+    """The database as others reach it: in a thread of its own. Both raise StoreError."""
+
+    async def read(self, work: Callable[[Tables], T]) -> T:
+        """What `work` makes of the tables."""
+
+    async def write(self, work: Callable[[Tables], T], *, durable: bool = ...) -> T:
+        """The same in one transaction; if `durable`, it is on disk when this returns."""
+
+
 class Driver(Protocol):
     """One kind of database, used from one thread at a time. All raise StoreError.
 

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
-from proxy.candidate import Candidate
-from proxy.store import arms, preferences, request_log, setbacks, signatures, team_keys
+from proxy.store import preferences, request_log, setbacks, signatures, team_keys
 from proxy.store.base import Columns, Driver, StoreError, Tables, sqlite_path
 from proxy.store.migrate import TOUCH
 from proxy.store.mishaps import check_files
@@ -73,14 +72,6 @@ class Database:
         """Every key that was ever made."""
         return self.read(team_keys.stored)
 
-    def save_team_key(self, key: TeamKey) -> list[TeamKey]:
-        """Write a new key, on disk when this returns; all there are."""
-        return self.write(partial(team_keys.save, key=key))
-
-    def revoke_team_key(self, key: TeamKey, at_ms: int) -> list[TeamKey]:
-        """Revoke a key for good; all there are."""
-        return self.write(partial(team_keys.revoke, key=key, at_ms=at_ms))
-
     def signatures(self, most: int) -> dict[str, str]:
         """The newest signatures by call id, oldest first."""
         return self.read(partial(signatures.newest, most=most))
@@ -102,10 +93,6 @@ class Database:
         work = request_log.append_once if is_again else request_log.append
         # A second of the log is nothing that every commit should wait for the disk.
         self.write(partial(work, fresh=rows), durable=False)
-
-    def save_verdict(self, verdict: Sequence[tuple[Candidate, bool]]) -> None:
-        """Write whose answer was the best, and forget the oldest."""
-        self.write(partial(arms.save_verdict, verdict=verdict))
 
     def rows(self, sql: str, values: Columns) -> Sequence[Sequence[object]]:
         """What a SELECT with named parameters finds."""

@@ -15,7 +15,6 @@ from typing import TypeVar
 
 from adapters.memory import LruMemory
 from proxy.background import Background
-from proxy.candidate import Candidate
 from proxy.routing.planning.preference import Preference
 from proxy.settings import SettingsError, own_folder
 from proxy.store.base import Columns, NewerSchemaError, StoreError, Tables, named, sqlite_path
@@ -24,7 +23,7 @@ from proxy.store.preferences import Preferences, StoredPreference
 from proxy.store.prices import Price, PriceList
 from proxy.store.rows import UsageQueue, UsageRow
 from proxy.store.setbacks import Cooldown, Setbacks
-from proxy.store.team_keys import TeamKey, TeamKeys
+from proxy.store.team_keys import TeamKeys
 from proxy.store.waiting import WaitingRows
 
 log = logging.getLogger("pointsman.store")
@@ -144,18 +143,6 @@ class Storage:
     async def remove_preference(self, row_id: str) -> None:
         """Gone for good when this returns. Raises StoreError."""
         await self._do(lambda database: database.remove_preference(row_id))
-
-    async def save_team_key(self, key: TeamKey) -> list[TeamKey]:
-        """All keys, this one written for good among them. Raises StoreError."""
-        return await self._do(lambda database: database.save_team_key(key))
-
-    async def revoke_team_key(self, key: TeamKey, at_ms: int) -> list[TeamKey]:
-        """All keys, this one revoked for good. Raises StoreError."""
-        return await self._do(lambda database: database.revoke_team_key(key, at_ms))
-
-    async def save_verdict(self, verdict: Sequence[tuple[Candidate, bool]]) -> None:
-        """Written for good when this returns. Raises StoreError."""
-        await self._do(lambda database: database.save_verdict(verdict))
 
     async def read(self, work: Callable[[Tables], T]) -> T:
         """What `work` makes of the tables, in the store's thread. Raises StoreError."""

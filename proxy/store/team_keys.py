@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from proxy.gate.keys import Keys, digest
 from proxy.routing.planning.narrow import Allowed
-from proxy.store.base import Tables
+from proxy.store.base import Store, Tables
 
 TABLE = "team_keys"
 PREFIX = "psk-"
@@ -51,16 +52,6 @@ class TeamKey(Struct, frozen=True):
         return Allowed(self.models, self.providers) if self.models or self.providers else None
 
 
-class TeamKeyStore(Protocol):
-    """Where they outlive the process. Both raise StoreError, and are done for good on return."""
-
-    async def save_team_key(self, key: TeamKey) -> list[TeamKey]:
-        """All keys, with this one among them."""
-
-    async def revoke_team_key(self, key: TeamKey, at_ms: int) -> list[TeamKey]:
-        """All keys, this one revoked."""
-
-
 class TeamKeys:
     """All keys in memory; `door` lets clients in by them. `named` are those that are not revoked.
 
@@ -72,7 +63,7 @@ class TeamKeys:
         self.rows: Sequence[TeamKey] = ()
         self.named: Mapping[str, TeamKey] = {}
         self._by_digest: Mapping[bytes, TeamKey] = {}
-        self.store: TeamKeyStore | None = None
+        self.store: Store | None = None
         self._listeners: list[Callable[[], None]] = []
 
     def listen(self, listener: Callable[[], None]) -> None:
@@ -116,13 +107,15 @@ class TeamKeys:
 
     async def add(self, key: TeamKey) -> None:
         """Save a key, and only then let it in. Raises StoreError."""
-        rows = [*self.rows, key] if self.store is None else await self.store.save_team_key(key)
+        rows = [*self.rows, key]
+        if self.store is not None:
+            rows = await self.store.write(partial(save, key=key))
         self.replace(rows)
 
     async def revoke(self, key: TeamKey, at_ms: int) -> None:
         """Let it in no more. Raises StoreError."""
         if self.store is not None:
-            self.replace(await self.store.revoke_team_key(key, at_ms))
+            self.replace(await self.store.write(partial(revoke, key=key, at_ms=at_ms)))
             return
         gone = replace(key, revoked_ms=at_ms)
         self.replace([gone if one == key else one for one in self.rows])
@@ -140,7 +133,7 @@ def stored(tables: Tables) -> list[TeamKey]:
 
 
 def save(tables: Tables, key: TeamKey) -> list[TeamKey]:
-    """Write a new row."""
+    """Write a new row; all there are."""
     row = asdict(key)
     del row["id"]
     tables.put(TABLE, [row | {"models": list(key.models), "providers": list(key.providers)}])
@@ -148,7 +141,7 @@ def save(tables: Tables, key: TeamKey) -> list[TeamKey]:
 
 
 def revoke(tables: Tables, key: TeamKey, at_ms: int) -> list[TeamKey]:
-    """Note when a key was revoked; its row stays."""
+    """Note when a key was revoked; its row stays. All there are."""
     tables.run(REVOKE, {"id": key.id, "at_ms": at_ms})
     return stored(tables)
 

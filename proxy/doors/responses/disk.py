@@ -6,9 +6,8 @@ is brought there before it is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
 
 import orjson
 
@@ -18,19 +17,12 @@ from proxy.doors.responses.items import REFERENCE, kind_of
 from proxy.doors.responses.turns import MAX_CHAIN, MAX_HISTORY_BYTES, Talk, Turn, Turns, sized
 from proxy.errors import ApiError
 from proxy.store import responses as table
-from proxy.store.base import StoreError, Tables
+from proxy.store.base import Store, StoreError, Tables
 from proxy.store.responses import KeptRow
 
 LONGEST_S = 30 * 24 * 3600.0
 MAX_WAITING = 1000
 """Rows that wait for a database that cannot be written to: the oldest are given up."""
-
-
-class Store(Protocol):
-    """As much of the database as is needed."""
-
-    async def read(self, work: Callable[[Tables], Any]) -> Any: ...
-    async def write(self, work: Callable[[Tables], Any], *, durable: bool = ...) -> Any: ...
 
 
 class Disk:

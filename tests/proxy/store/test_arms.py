@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from proxy.candidate import Candidate
 from proxy.console.ledger import Ledger
 from proxy.routing.answers.receipt import Receipt
 from proxy.store import arms
+from proxy.store.arms import save_verdict
 from tests.proxy.store.test_queries import FAR, NEAR, NOW, Log
 from tests.proxy.store.test_rows import answered
 
@@ -72,8 +74,8 @@ async def test_an_arm_is_told_by_its_own_answers(log: Log) -> None:
 
 async def test_verdicts_are_counted_for_all_who_were_judged(log: Log) -> None:
     near, far = Candidate("near", "m"), Candidate("far", "n")
-    log.database.save_verdict([(near, True), (far, False)])
-    log.database.save_verdict([(near, False), (far, False)])
+    log.database.write(partial(save_verdict, verdict=[(near, True), (far, False)]))
+    log.database.write(partial(save_verdict, verdict=[(near, False), (far, False)]))
 
     arms = await _arms(log, time.time())
 
@@ -87,5 +89,5 @@ async def test_verdicts_are_counted_for_all_who_were_judged(log: Log) -> None:
 def test_only_so_many_verdicts_are_kept(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arms, "MAX_VERDICTS", 4)
     for _ in range(5):
-        log.database.save_verdict([(NEAR, True), (FAR, False)])
+        log.database.write(partial(save_verdict, verdict=[(NEAR, True), (FAR, False)]))
     assert log.database.rows("SELECT COUNT(*) FROM verdicts", {})[0][0] == 4
