@@ -7,7 +7,6 @@ and its published error messages tell.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 import re
@@ -171,7 +170,7 @@ def _check_part(part: Json, role: str, where: str) -> None:
 def _check_blob(blob: Json, where: str) -> None:
     try:
         data = base64.b64decode(blob["data"], validate=True)
-    except (KeyError, TypeError, binascii.Error):
+    except (KeyError, TypeError, ValueError):
         raise refuse(f"Invalid value at '{where}.inline_data.data' (TYPE_BYTES)") from None
     if not data or "/" not in str(blob.get("mimeType")):
         raise refuse(f"{where}.inline_data: needs data and a MIME type")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import math
 from dataclasses import dataclass
@@ -189,7 +188,7 @@ def image(url: str) -> tuple[str, int] | None:
         return None
     try:
         return kind.removeprefix("data:"), len(base64.b64decode(data, validate=True))
-    except binascii.Error:
+    except ValueError:
         return None
 
 

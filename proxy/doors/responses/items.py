@@ -11,7 +11,7 @@ import orjson
 from msgspec import Struct
 
 from adapters.base import Json
-from proxy.doors.checks import json_list, json_object, string, wrong_type
+from proxy.doors.checks import json_list, json_object, member, string, wrong_type
 from proxy.doors.responses.tools import Toolbox, arguments_of
 from proxy.errors import ApiError, bad_request
 
@@ -116,7 +116,7 @@ class Conversation:
             case "message":
                 self._message(path, item)
             case "reasoning":
-                self._reasoning(item)
+                self._reasoning(path, item)
             case str() if kind in CALLS:
                 self._call(path, kind, item)
             case str() if kind.removesuffix("_output") in CALLS:
@@ -175,10 +175,11 @@ class Conversation:
         self._think(message)
         self.messages.append(message)
 
-    def _reasoning(self, item: Json) -> None:
+    def _reasoning(self, path: str, item: Json) -> None:
         thought = unsealed(item.get("encrypted_content"))
+        told = [member(item, path, name, json_list) or [] for name in ("summary", "content")]
         if not thought.text:
-            parts = [*(item.get("summary") or ()), *(item.get("content") or ())]
+            parts = [part for parts in told for part in parts]
             texts = [part.get("text") for part in parts if isinstance(part, dict)]
             thought.text = "\n\n".join(text for text in texts if isinstance(text, str))
         if self._thought.text:
