@@ -157,7 +157,7 @@ class Speaks(Protocol):
 
 class PictureRequest(Struct, frozen=True):
     """Pictures to be made. `aspect` is their form as Google writes it (16:9), if one is asked;
-    `size` what the client said of that.
+    `size` what the client said of that. `sources` are pictures to make them of, as data URIs.
     """
 
     model: str
@@ -166,6 +166,7 @@ class PictureRequest(Struct, frozen=True):
     aspect: str | None = None
     size: str | None = None
     dropped: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
 
 @runtime_checkable

@@ -115,9 +115,13 @@ def spoken_chat(request: SpeechRequest) -> tuple[ChatRequest, Sequence[str]]:
 def painted_chat(request: PictureRequest) -> ChatRequest:
     """The chat whose answer is a picture."""
     own = {"generationConfig": {"imageConfig": {"aspectRatio": request.aspect}}}
+    content: Any = request.prompt
+    if request.sources:
+        shown = [{"type": "image_url", "image_url": {"url": uri}} for uri in request.sources]
+        content = [*shown, {"type": "text", "text": request.prompt}]
     return ChatRequest(
         request.model,
-        [{"role": "user", "content": request.prompt}],
+        [{"role": "user", "content": content}],
         params={"modalities": ["image"]},
         extensions={"gemini": own} if request.aspect else {},
     )

@@ -12,7 +12,17 @@ from typing import Any
 import httpx
 import orjson
 
-from adapters.base import AdapterError, ErrorKind, Json, Media, NativeCall, Scope, Start, Usage
+from adapters.base import (
+    AdapterError,
+    ErrorKind,
+    Json,
+    Media,
+    NativeCall,
+    Phase,
+    Scope,
+    Start,
+    Usage,
+)
 from adapters.bounds import count, items, word
 from adapters.compatible.hearing import FORM_PATHS, HeardAnswer, to_native_hearing
 from adapters.compatible.limits import PER_MINUTE, rate_limits
@@ -102,7 +112,15 @@ def to_native_speech(request: SpeechRequest) -> NativeCall:
 
 
 def to_native_picture(request: PictureRequest) -> NativeCall:
-    """The call for one picture."""
+    """The call for one picture. Raises AdapterError where it is to be made of others."""
+    if request.sources:
+        raise AdapterError(
+            ErrorKind.UNSUPPORTED,
+            "pictures are made of words alone by this provider",
+            provider=KIND,
+            phase=Phase.BEFORE_SEND,
+            param="image",
+        )
     body: Json = {"model": request.model, "prompt": request.prompt, "n": 1}
     if request.size:
         body["size"] = request.size

@@ -24,6 +24,7 @@ from proxy.doors.gemini.embed import EmbedDoor
 from proxy.doors.gemini.local import CountedTokens, NotServed
 from proxy.doors.gemini.models import GeminiModels
 from proxy.doors.images import ImagesDoor
+from proxy.doors.images.edits import EditsDoor
 from proxy.doors.messages import CountTokens, MessagesDoor
 from proxy.doors.messages.models import AnthropicModels
 from proxy.doors.models.catalog import Catalog
@@ -131,6 +132,7 @@ DOORS: tuple[Entrance, ...] = (
     Entrance(_TRANSLATIONS, _openai("/audio/translations"), takes_form=True),
     Entrance(SpeechDoor(), _openai("/audio/speech")),
     Entrance(ImagesDoor(), _openai("/images/generations")),
+    Entrance(EditsDoor(), _openai("/images/edits"), takes_form=True),
     Entrance(OllamaChat(), ("/api/chat",), beneath=OLLAMA_NOWHERE, for_desktops=True),
     Entrance(OllamaGenerate(), ("/api/generate",), for_desktops=True),
     Entrance(OllamaEmbed(), ("/api/embed",), for_desktops=True),

@@ -27,7 +27,10 @@ class File(Struct, frozen=True):
 
 
 class Form(Struct, frozen=True):
-    """Fields in their order, which may come more than once, and files by the names of theirs."""
+    """Fields in their order, which may come more than once, and files by the names of theirs.
+
+    Those of a list (`name[]`) are numbered.
+    """
 
     fields: Sequence[tuple[str, str]]
     files: Mapping[str, File]
@@ -51,6 +54,8 @@ def parse_form(content_type: bytes, body: bytes) -> Form:
         elif name in files:
             raise _bad(f"there are two files '{name}'", name)
         else:
+            if name.endswith("[]"):
+                name = f"{name[:-2]}[{len(files)}]"
             files[name] = File(_checked(name, file_name), mime_type, data)
     return Form(fields, files)
 

@@ -124,9 +124,9 @@ FOR_DESKTOPS = (
 )
 """Where programs ask that name no content type, or that have an origin no page can have."""
 FORMS = tuple(
-    ("POST", f"{prefix}/audio/{rest}")
+    ("POST", f"{prefix}/{rest}")
     for prefix in PREFIXES
-    for rest in ("transcriptions", "translations")
+    for rest in ("audio/transcriptions", "audio/translations", "images/edits")
 )
 """Where forms with files are taken, which a page could send, too: Origin is what gives it away."""
 FORM_PATHS = {path for _, path in FORMS}

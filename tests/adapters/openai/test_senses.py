@@ -10,6 +10,7 @@ from openai.types.image_generate_params import ImageGenerateParamsNonStreaming
 from pydantic import ConfigDict, TypeAdapter, with_config
 
 from adapters.base import AdapterError, ErrorKind, Media, Start, Usage, Warn
+from adapters.openai.senses import to_native_picture
 from adapters.tasks import (
     Heard,
     Hears,
@@ -146,3 +147,11 @@ def test_the_models_are_set_else_the_houses_own_else_to_be_named() -> None:
     made = adapter(None, "desk", base_url="http://127.0.0.1:9", **desk)
     assert [made.hearing_model(translates=flag) for flag in (True, False)] == ["h", "h"]
     assert (made.speaking_model, made.painting_model) == ("s", "p")
+
+
+def test_pictures_are_made_of_words_alone() -> None:
+    asked = PictureRequest("gpt-image-1", "A hat.", sources=("data:image/png;base64,aGk=",))
+    with pytest.raises(AdapterError) as caught:
+        to_native_picture(asked)
+
+    assert (caught.value.kind, caught.value.param) == (ErrorKind.UNSUPPORTED, "image")

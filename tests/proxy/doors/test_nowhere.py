@@ -98,7 +98,7 @@ async def test_the_owner_sees_in_the_log_what_an_app_has_looked_for(
 
 
 async def test_what_is_nowhere_takes_no_file_either(client: httpx.AsyncClient) -> None:
-    for path in ("/v1/files", "/v1/images/edits", "/v1/videos", "/nothing"):
+    for path in ("/v1/files", "/v1/images/variations", "/v1/videos", "/nothing"):
         answer = await client.post(path, files={"file": ("a.txt", b"a")}, data={"model": "m"})
         assert answer.status_code == 404, path
         assert path in answer.json()["error"]["message"]

@@ -8,7 +8,9 @@ from typing import Any
 import openai
 import pytest
 
+from proxy.doors.images.edits import fields_of, sources_of
 from proxy.doors.images.read import parse_request
+from proxy.doors.multipart import Form
 from proxy.errors import ApiError
 from tests.fakes.gemini_media import PIXEL
 from tests.security.kit import Fakes
@@ -79,3 +81,49 @@ def test_a_picture_that_is_refused_says_why(client: openai.OpenAI) -> None:
         client.images.generate(model="gemini", prompt="refuse it")
 
     assert caught.value.param == "prompt"
+
+
+PICTURE = ("a.png", base64.b64decode(PIXEL))
+
+
+def test_pictures_are_made_of_others(client: openai.OpenAI, fakes: Fakes) -> None:
+    for image in (PICTURE, [PICTURE, PICTURE]):
+        found = client.images.edit(
+            model="gpt-image-1", prompt="A hat on it.", image=image, n=1, size="1024x1024"
+        )
+        assert found.data and found.data[0].b64_json
+    asked = [one for one in fakes.gemini.requests if one.path.endswith(":generateContent")]
+    said = [one.json["contents"][0]["parts"] for one in asked]
+    shown = {"inlineData": {"mimeType": "image/png", "data": PIXEL}}
+    assert said == [[*[shown] * count, {"text": "A hat on it."}] for count in (1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"image": ("a.txt", b"words")}, "image"),
+        ({"image": [PICTURE, ("a.txt", b"words")]}, "image[1]"),
+        ({"image": [PICTURE] * 17}, "image"),
+        ({"mask": PICTURE}, "mask"),
+        ({"prompt": ""}, "prompt"),
+        ({"n": 11}, "n"),
+        ({"response_format": "url"}, "response_format"),
+        ({"stream": True}, "stream"),
+    ],
+)
+def test_what_is_wrong_with_an_edit_is_named(
+    client: openai.OpenAI, fields: dict[str, Any], param: str
+) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.images.edit(**{"model": "m", "prompt": "A hat.", "image": PICTURE, **fields})
+
+    assert caught.value.param == param
+
+
+def test_an_edit_needs_a_picture() -> None:
+    with pytest.raises(ApiError) as caught:
+        list(sources_of(Form([("prompt", "A hat.")], {})))
+    assert caught.value.param == "image"
+    with pytest.raises(ApiError) as caught:
+        fields_of(Form([("n", "1"), ("n", "2")], {}))
+    assert caught.value.param == "n"
