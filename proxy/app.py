@@ -101,26 +101,22 @@ def _routes(parts: Parts, doors: Sequence[tuple[Entrance, Keeper]]) -> list[Base
         chosen=parts.chosen,
         pools=parts.pools,
     )
+    settings = parts.settings
+    team = Team(parts.team, settings.providers, settings.client_keys, storage, parts.allowances)
     return [
         *parts.doors.passages,
         *(Route(path, at, methods=one.methods) for one, at in doors for path in one.paths),
         *probe_routes(parts.life, parts.background.problems),
         *usage_routes(Ledger(storage, alerts=parts.alerts.told), metrics.text, gate),
-        *key_routes(_team(parts), gate),
+        *key_routes(team, gate),
         *kept_routes(
             parts.kept,
-            responses=Stock(parts.settings.responses_store, [parts.disk or parts.turns]),
-            cache=Stock(parts.settings.cache, parts.shelves),
+            responses=Stock(settings.responses_store, [parts.disk or parts.turns]),
+            cache=Stock(settings.cache, parts.shelves),
             gate=gate,
         ),
         *admin_routes(console, gate, doors[0][1]),
     ]
-
-
-def _team(parts: Parts) -> Team:
-    settings = parts.settings
-    knowing = (parts.storage, parts.allowances)
-    return Team(parts.team, settings.providers, settings.client_keys, *knowing)
 
 
 def _tasks(parts: Parts, stop: Callable[[str], None]) -> Sequence[Task]:

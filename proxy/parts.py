@@ -52,15 +52,34 @@ class Parts:
         self.retired = Retired(built_in_models(self.adapters), wall=clocks.wall)
         self.catalog = Catalog(self.adapters, tell=self.retired.listed, keys=self.keys)
         self.loading = Loading(self.adapters, self.background, clocks.wall)
-        knowing = (self.catalog, self.health, self.retired, self.loading)
         self.operations, self.chooser, self.pools, self.router = routing_of(
-            settings, self.keys, *knowing, redactor, clocks
+            settings,
+            self.keys,
+            self.catalog,
+            self.health,
+            self.retired,
+            self.loading,
+            redactor,
+            clocks,
         )
+        self._keep(memory, clocks)
+        self._open(redactor, clocks)
+
+    def _keep(self, memory: LruMemory, clocks: Clocks) -> None:
+        """What outlives the process, and what other servers are told."""
+        settings = self.settings
         self.setbacks = Setbacks(self.health, self.retired, self.keys)
-        saved = (self.preferences, memory, self.setbacks, price_list_of(self.adapters))
         self.team = TeamKeys(Keys(settings.client_keys))
         self.team.listen(lambda: self.preferences.allow(self.team.allowed()))
-        self.storage = Storage(settings.store_url, *saved, self.background, self.team)
+        self.storage = Storage(
+            settings.store_url,
+            self.preferences,
+            memory,
+            self.setbacks,
+            price_list_of(self.adapters),
+            self.background,
+            self.team,
+        )
         self.allowances = Allowances(
             self.team,
             self.storage,
@@ -78,28 +97,12 @@ class Parts:
             self.storage,
             self.allowances,
         )
-        self.monitors = Monitors(settings, self.adapters.values(), clocks.wall)
-        self.sources = Sources(
-            settings,
-            self.adapters,
-            self.chooser,
-            self.preferences,
-            self.storage,
-            self.monitors.recorder,
-            lists=self.catalog.lists,
-            health=self.health.snapshot,
-            presets=self.presets,
-            failed=self.background.problems,
-            keys=self.keys,
-            shared=self.replica,
-            loading=self.loading.since,
-            team=self.team,
-        )
-        self._open(redactor, clocks)
 
     def _open(self, redactor: Redactor, clocks: Clocks) -> None:
-        """What clients meet, and the owner."""
+        """What clients meet, the owner, and monitors."""
         settings, upstream = self.settings, self.upstream
+        self.monitors = Monitors(settings, self.adapters.values(), clocks.wall)
+        self.sources = self._sources()
         self.watch = watch_of(self.sources, self.catalog, self.background, redactor, clocks.wall)
         self.kept = Kept(redactor, wall=clocks.wall)
         self.alerts = alerts_of(settings, self.storage, self.health, upstream.client, clocks.wall)
@@ -136,6 +139,24 @@ class Parts:
             clock=clocks.clock,
             wall=clocks.wall,
             sleep=clocks.sleep,
+        )
+
+    def _sources(self) -> Sources:
+        return Sources(
+            self.settings,
+            self.adapters,
+            self.chooser,
+            self.preferences,
+            self.storage,
+            self.monitors.recorder,
+            lists=self.catalog.lists,
+            health=self.health.snapshot,
+            presets=self.presets,
+            failed=self.background.problems,
+            keys=self.keys,
+            shared=self.replica,
+            loading=self.loading.since,
+            team=self.team,
         )
 
     def try_again(self, provider: str) -> None:
