@@ -1,9 +1,10 @@
-"""docs/architecture.md shows the house as it is."""
+"""docs/architecture.md shows the house as it is, and every setting is told of."""
 
 from __future__ import annotations
 
 import re
 
+from proxy.settings import Settings
 from tests.test_rules import FLOORS, ROOT
 
 TEXT = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
@@ -47,3 +48,16 @@ def test_it_names_each_thing_that_is_defined() -> None:
         assert f"`{name}`" in TEXT or f".{name}`" in TEXT, name
         source = (ROOT / file).read_text(encoding="utf-8")
         assert re.search(rf"^\s*(class|def|async def) {name}\b|^{name}\b", source, re.M), name
+
+
+def test_every_setting_is_told_of() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    text = " ".join(page.read_text(encoding="utf-8") for page in pages)
+    names = [
+        str(field.validation_alias or f"POINTSMAN_{name.upper()}")
+        for name, field in Settings.model_fields.items()
+        if name != "providers"
+    ]
+
+    assert len(names) > 30
+    assert [name for name in names if not re.search(rf"\b{name}\b", text)] == []
