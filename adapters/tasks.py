@@ -10,8 +10,26 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Protocol, final, runtime_checkable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from adapters.base import MAX_TEXTS as MAX_TEXTS, ChatRequest, Json, NativeCall
+
+
+class CompletionRequest(ChatRequest, frozen=True):
+    """A prompt as the only message of a user, so that whoever can chat can answer it.
+
+    `suffix` is what comes behind the text that is wanted. Of several `prompts` each is answered by
+    itself; `messages` then hold the first.
+    """
+
+    suffix: str | None = None
+    prompts: Sequence[str] = ()
+
+
+def with_prompts(request: CompletionRequest, prompts: Sequence[str]) -> CompletionRequest:
+    """The same of other prompts."""
+    messages = [{"role": "user", "content": prompts[0]}]
+    return replace(request, messages=messages, prompts=tuple(prompts))
 
 
 class EmbeddingRequest(Struct, frozen=True):

@@ -15,7 +15,7 @@ import orjson
 from msgspec import Struct
 
 from adapters.base import ChatRequest, Json
-from adapters.completion import CompletionRequest
+from adapters.tasks import CompletionRequest
 
 DEFAULT_NUM_CTX = 4096  # the least that a server gives a model by itself
 BYTES_PER_TOKEN = 3.5  # fewer than most tokenizers make of most texts: room to spare

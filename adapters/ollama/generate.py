@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from adapters.base import ChatRequest, Json, NativeCall
-from adapters.completion import CompletionRequest
+from adapters.tasks import CompletionRequest
 
 GENERATE_PATH = "api/generate"
 OWN_WORDS = ("raw", "suffix", "template", "context")

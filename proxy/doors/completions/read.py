@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from adapters.base import Json, Thinking
-from adapters.completion import CompletionRequest
+from adapters.tasks import CompletionRequest
 from proxy.doors.checks import (
     SAMPLING,
     checked,

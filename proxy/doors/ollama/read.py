@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import asdict
 
 from adapters.base import ChatRequest, Json
-from adapters.completion import CompletionRequest
+from adapters.tasks import CompletionRequest
 from proxy.candidate import MODEL_NAME
 from proxy.doors.checks import checked, flag, json_list, json_object, string, whole
 from proxy.doors.door import Asked

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from msgspec.structs import replace
 
 from adapters.base import Adapter, Capabilities, ChatRequest, Event, Json, NativeCall
-from adapters.completion import CompletionRequest
+from adapters.tasks import CompletionRequest
 from proxy.errors import bad_request
 from proxy.routing.answers.first import until_content
 from proxy.routing.answers.jsontext import only_json

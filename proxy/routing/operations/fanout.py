@@ -19,7 +19,7 @@ from adapters.base import (
     Warn,
     has_content,
 )
-from adapters.completion import CompletionRequest, with_prompts
+from adapters.tasks import CompletionRequest, with_prompts
 from proxy.routing.operations.operation import Spent
 
 Batch = list[Event]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from adapters.base import ChatRequest
-from adapters.completion import CompletionRequest
 from adapters.tasks import (
+    CompletionRequest,
     EmbeddingRequest,
     PictureRequest,
     SpeechRequest,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from adapters.base import AdapterError, ErrorKind, Finish, Json, Reasoning, Start, Text, Usage
-from adapters.completion import CompletionRequest, with_prompts
 from adapters.ollama.adapter import OllamaAdapter, OllamaSettings
+from adapters.tasks import CompletionRequest, with_prompts
 from tests.adapters.kit import FakeUpstream, Reply
 from tests.adapters.ollama.kit import a_chat, ollama_over
 

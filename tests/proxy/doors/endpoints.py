@@ -11,10 +11,10 @@ from typing import Any
 
 from adapters import REGISTRY
 from adapters.base import Adapter, ChatRequest
-from adapters.completion import CompletionRequest
 from adapters.memory import LruMemory
 from adapters.openai.settings import OpenAISettings
 from adapters.tasks import (
+    CompletionRequest,
     Counts,
     EmbeddingRequest,
     PictureRequest,

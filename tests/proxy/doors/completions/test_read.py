@@ -8,7 +8,7 @@ import pytest
 from openai.types import completion_create_params as openai_params
 
 from adapters.base import Json, Thinking
-from adapters.completion import CompletionRequest
+from adapters.tasks import CompletionRequest
 from proxy.doors.completions.read import Parsed, parse_request
 from proxy.errors import ApiError
 

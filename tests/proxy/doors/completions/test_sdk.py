@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 
 from adapters.base import Capabilities, ErrorKind, Finish, Text, Usage
-from adapters.completion import CompletionRequest
+from adapters.tasks import CompletionRequest
 from tests.proxy.doors.exchange.kit import Build, Station
 from tests.proxy.kit import EVERYTHING, failure
 

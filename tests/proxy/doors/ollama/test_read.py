@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from adapters.base import Json, ResponseFormat, Thinking
-from adapters.completion import CompletionRequest
+from adapters.tasks import CompletionRequest
 from proxy.doors.door import Call
 from proxy.doors.ollama import OllamaChat, OllamaGenerate
 from proxy.errors import ApiError
