@@ -63,7 +63,11 @@ def run(
 
 
 class Server(uvicorn.Server):
-    """Ends in good order: what was asked is answered, then socket, database and upstream close."""
+    """Ends in good order: what was asked is answered, then socket, database and upstream close.
+
+    `stop` of the application and `end` of signals both lead to `main_loop`'s end; `reason` is why
+    the server has stopped by itself.
+    """
 
     def __init__(
         self,

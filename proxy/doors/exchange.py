@@ -33,7 +33,12 @@ Identified = Callable[[Reply, bytes], Reply]
 
 
 class Exchange:
-    """What an endpoint writes to; afterwards its `row` is what was said."""
+    """What an endpoint writes to; afterwards its `row` is what was said.
+
+    `status` is 0 until the answer has begun; `asked` is the model as the client named it. What
+    `is_local` was answered without a provider, and is no use of one. `lease` is what was held of
+    the limits of the client's key, if it has any.
+    """
 
     def __init__(self, door: Door[Any] | Desk, scope: Scope, send: Send) -> None:
         self.id: str = scope["state"]["request_id"].decode("ascii")
