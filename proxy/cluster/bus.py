@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
+import msgspec
 import orjson
+from msgspec import Struct
 
 from proxy.cluster.scripts import ADMIT, RELEASE, SETTLE
 
@@ -29,6 +31,15 @@ COUNTED_S = 40 * 86_400
 """A counter outlives the month that it counts."""
 PASSING = ("NOSCRIPT", "LOADING", "READONLY", "MASTERDOWN", "OOM", "BUSY", "CLUSTERDOWN", "MISCONF")
 """Refusals of a server that begins, changes its role, or is full."""
+
+
+class Correction(Struct, frozen=True):
+    """What a call that was counted as so much of a window comes to."""
+
+    window: str
+    call: str
+    was: int
+    comes_to: int
 
 
 class AwayError(Exception):
@@ -79,13 +90,16 @@ class Bus:
             self._turn(is_up=True)
         return self.is_up
 
-    async def admit(self, keys: Sequence[str], args: Sequence[Any]) -> list[int]:
+    async def admit(self, keys: Sequence[str], question: Sequence[Any]) -> list[int]:
         """What `ADMIT` says. Raises AwayError."""
-        return [int(value) for value in await self._run(ADMIT, keys, [*args, COUNTED_S])]
+        packed = msgspec.msgpack.encode([*question, COUNTED_S])
+        return [int(value) for value in await self._run(ADMIT, keys, [packed])]
 
-    async def settle(self, window: str, call: str, was: int, comes_to: int) -> None:
-        """Correct what a call takes of a window. Raises AwayError."""
-        await self._run(SETTLE, [f"{window}:log", f"{window}:sum"], [call, was, comes_to])
+    async def settle(self, corrections: Sequence[Correction]) -> None:
+        """Correct what calls take of windows. Raises AwayError."""
+        keys = [key for one in corrections for key in (f"{one.window}:log", f"{one.window}:sum")]
+        args = [part for one in corrections for part in (one.call, one.was, one.comes_to)]
+        await self._run(SETTLE, keys, args)
 
     async def release(self, probe: str, call: str) -> None:
         """Let others try where `call` has tried. Raises AwayError."""

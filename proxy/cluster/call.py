@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
 
+from proxy.cluster.bus import Correction
 from proxy.limits.circuit import PROBE_TAKES_S
 from proxy.limits.ticket import Ticket
 from proxy.limits.windows import Entry, Window
@@ -24,6 +25,17 @@ class Held(Struct):
     ticket: Ticket
     windows: list[tuple[str, Window, Entry, int]]
     probe: str | None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is known what it comes to."""
+        return all(one.is_over for one in self.ticket.reservations())
+
+    def corrections(self) -> Iterator[Correction]:
+        """Where it comes to something else than it was counted as."""
+        for call, window, entry, was in self.windows:
+            if entry.amount != was:
+                yield Correction(_key(self.ticket, window), call, was, entry.amount)
 
 
 class Call:
@@ -47,19 +59,18 @@ class Call:
         return bool(self._taken or self._lease or self.held[-1].probe)
 
     def question(self) -> tuple[list[str], list[Any]]:
-        """Keys and arguments of `ADMIT`."""
+        """Keys of `ADMIT`, and what it is to tell of."""
         probe = self.held[-1].probe
         sums = self._lease.sums() if self._lease else ()
         keys = [f"probe:{probe or ''}", *(one.name for one in sums)]
-        args: list[Any] = [self._name, PROBE_MS if probe else 0, len(sums)]
-        for one in sums:
-            args += [one.known, one.amount, one.most]
+        money = [(one.known, one.amount, one.most) for one in sums]
+        windows = []
         for ticket, window, entry in self._taken:
-            key = key_of(ticket, window)
+            key = _key(ticket, window)
             keys += [f"{key}:log", f"{key}:sum"]
             calls = len(ticket.reservations())
-            args += [window.limit, int(window.period_s * 1000), entry.amount, calls]
-        return keys, args
+            windows.append((window.limit, int(window.period_s * 1000), entry.amount, calls))
+        return keys, [self._name, PROBE_MS if probe else 0, money, windows]
 
     def agreed(self, answer: Sequence[int]) -> bool:
         """Whether it may be made; if not, what it held is given back.
@@ -94,8 +105,7 @@ class Call:
             self._lease.counted(None)
 
 
-def key_of(ticket: Ticket, window: Window) -> str:
-    """Where a window is counted."""
+def _key(ticket: Ticket, window: Window) -> str:
     return f"{ticket.place}:{window.name}"
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from proxy.cluster.bus import AwayError, Bus
-from proxy.cluster.call import Call, Held, key_of
+from proxy.cluster.call import Call, Held
 from proxy.cluster.news import News
 from proxy.cluster.sessions import SharedSessions
 from proxy.limits.health import Health
@@ -26,6 +26,8 @@ log = logging.getLogger("pointsman.cluster")
 
 FIRST_ANSWER_S = 5.0
 LOOK_S = 0.1
+AT_ONCE = 100
+"""So many calls are corrected in one go: nobody else is answered meanwhile."""
 HERE_S = 1.0
 
 
@@ -204,17 +206,16 @@ class Replica:
             await self._bus.tell({"by": self.id, **news})
 
     async def _settle(self, *, everything: bool = False) -> None:
-        for held in list(self._held):
+        for held in self._held:
             if held.probe and held.ticket.tries() != held.probe:
                 await self._bus.release(f"probe:{held.probe}", held.id)
                 held.probe = None
-            reservations = held.ticket.reservations()
-            if not everything and not all(one.is_over for one in reservations):
-                continue
-            for call, window, entry, was in held.windows:
-                if entry.amount != was:
-                    await self._bus.settle(key_of(held.ticket, window), call, was, entry.amount)
-            self._held.remove(held)
+        over = [one for one in self._held if everything or one.is_over]
+        corrections = [found for one in over for found in one.corrections()]
+        for at in range(0, len(corrections), AT_ONCE):
+            await self._bus.settle(corrections[at : at + AT_ONCE])
+        settled = {id(one) for one in over}
+        self._held = [one for one in self._held if id(one) not in settled]
 
     async def _quietly(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         try:
