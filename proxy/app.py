@@ -106,7 +106,7 @@ def _routes(parts: Parts, doors: Sequence[tuple[Entrance, Keeper]]) -> list[Base
     return [
         *parts.doors.passages,
         *(Route(path, at, methods=one.methods) for one, at in doors for path in one.paths),
-        *probe_routes(parts.life, parts.background.problems),
+        *probe_routes(parts.life, parts.background.problems, parts.team.door),
         *usage_routes(Ledger(storage, alerts=parts.alerts.told), metrics.text, gate),
         *key_routes(team, gate),
         *kept_routes(

@@ -190,6 +190,7 @@ class Server(uvicorn.Server):
             parts.adapters,
             lists,
             parts.admin_token,
+            needs_key=parts.team.door.needed,
         )
         threading.Thread(target=_say, args=(text,), name="banner", daemon=True).start()
 

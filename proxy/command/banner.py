@@ -29,6 +29,8 @@ async def banner(
     adapters: Mapping[str, Adapter],
     lists: Mapping[str, Sequence[Model]],
     token: SecretStr | None,
+    *,
+    needs_key: bool,
 ) -> str:
     """A few lines: base URL, the active provider, each provider's state, one curl to try.
 
@@ -54,7 +56,7 @@ async def banner(
         *(f"  {name:<{width}}  {state}" for name, state in states.items()),
         "",
         "  Try it:",
-        f"  {_curl(base_url, needs_key=bool(settings.client_keys))}",
+        f"  {_curl(base_url, needs_key=needs_key)}",
         *_token(settings, token),
         "",
     ]

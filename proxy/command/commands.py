@@ -311,12 +311,14 @@ def env(given: Given, shell: str, protocol: str | None) -> None:
     from proxy.command.terminal import export_lines
     from proxy.doors import APPS
     from proxy.doors.apps import OPENAI
+    from proxy.store.mark import Mark
 
     app = APPS.get(protocol) if protocol else OPENAI
     if app is None:
         raise click.BadParameter(f"one of {', '.join(APPS)}", param_hint="--for")
     settings = given.address()
-    for line in export_lines(shell, settings.url(), app, needs_key=bool(settings.client_keys)):
+    needs_key = bool(settings.client_keys) or Mark(settings.store_url).is_there()
+    for line in export_lines(shell, settings.url(), app, needs_key=needs_key):
         say(line)
 
 

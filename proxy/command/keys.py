@@ -142,12 +142,14 @@ def _make(settings: Settings, asked: Json) -> str:
     from proxy.console.team import made
     from proxy.store import team_keys
     from proxy.store.database import Database
+    from proxy.store.mark import Mark
 
     with closing(Database(settings.store_url)) as database:
         there = {key.name for key in database.team_keys() if key.revoked_ms is None}
         taken = {*there, *settings.client_keys}
         key, shown = made(asked, taken, settings.providers, time.time())
         database.write(partial(team_keys.save, key=key))
+    Mark(settings.store_url).leave()
     return shown
 
 

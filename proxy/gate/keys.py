@@ -21,7 +21,8 @@ class Keys:
     """Those of the settings by name, and by digest those that the owner has `made`.
 
     `needed` tells whether one must be shown. `reading` is there while those that are made are still
-    being read: it returns when they are, or could not be.
+    being read: it returns when they are, or could not be. `unread` while there are some of those
+    and nobody knows them: then none of them gets in.
     """
 
     def __init__(self, configured: Mapping[str, SecretStr] | None = None) -> None:
@@ -29,10 +30,16 @@ class Keys:
         self._made: Mapping[bytes, str] = MappingProxyType({})
         self.needed = bool(self._configured)
         self.reading: Callable[[], Awaitable[None]] | None = None
+        self.unread = False
+
+    def await_made(self) -> None:
+        """Some are made: let nobody in without, until they are known."""
+        self.unread = self.needed = True
 
     def take(self, made: Mapping[bytes, str], *, needed: bool) -> None:
         """Let in by these as well; `needed` even where none is left of those that were made."""
         self._made = made
+        self.unread = False
         self.needed = bool(self._configured) or needed
 
     def name_of(self, shown: bytes) -> str:
@@ -44,6 +51,14 @@ class Keys:
             name for name, key in self._configured.items() if hmac.compare_digest(key, known)
         ]
         name = fitting[0] if fitting else self._made.get(known)
+        if name is None and self.unread:
+            raise ApiError(
+                503,
+                "The database cannot be read, and with it the keys that may be shown:"
+                " nobody is let in by one until it can.",
+                type_="service_unavailable_error",
+                code="store_unavailable",
+            )
         if name is None:
             where = "those of POINTSMAN_API_KEYS"
             raise ApiError(

@@ -19,11 +19,12 @@ from proxy.routing.planning.preference import Preference
 from proxy.settings import SettingsError, own_folder
 from proxy.store.base import Columns, NewerSchemaError, StoreError, Tables, named, sqlite_path
 from proxy.store.database import Database
+from proxy.store.mark import Mark
 from proxy.store.preferences import Preferences, StoredPreference
 from proxy.store.prices import Price, PriceList
 from proxy.store.rows import UsageQueue, UsageRow
 from proxy.store.setbacks import Cooldown, Setbacks
-from proxy.store.team_keys import TeamKeys
+from proxy.store.team_keys import TeamKey, TeamKeys
 from proxy.store.waiting import WaitingRows
 
 log = logging.getLogger("pointsman.store")
@@ -67,6 +68,8 @@ class Storage:
         self._saved_setbacks: frozenset[Cooldown] = frozenset()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._database = Database(url)
+        self._mark = Mark(url)
+        self._team.listen(lambda: self._mark.leave() if self._team.rows else None)
         self._seen_version: object = None
         self._ticking: asyncio.Task[None] | None = None
         self._looking = asyncio.Event()
@@ -100,6 +103,8 @@ class Storage:
     def begin(self) -> None:
         """From now on nobody is let in before it is known whose keys are good."""
         self._team.door.reading = self._first_read
+        if self._mark.is_there():
+            self._team.door.await_made()
 
     async def open(self) -> None:
         """Load what was stored. Raises NewerSchemaError; `problem` tells of all else."""
@@ -190,10 +195,20 @@ class Storage:
     async def _follow(self) -> None:
         """Take over preferences and keys if another process has changed them."""
         version = await self._do(lambda database: database.version())
-        if version != self._seen_version:
+        if version != self._seen_version or not self._is_loaded:
             self._preferences.replace(await self._do(lambda database: database.preferences()))
-            self._team.replace(await self._do(lambda database: database.team_keys()))
+            self._take_keys(await self._do(lambda database: database.team_keys()))
             self._seen_version = version
+
+    def _take_keys(self, made: Sequence[TeamKey]) -> None:
+        self._team.replace(made)
+        if not made and self._mark.is_there() and not self._team.door.needed:
+            self._team.door.needed = True  # they were lost, not revoked
+            log.error(
+                "the database has none of the keys that were made: nobody is let in until there is"
+                " another (`pointsman keys add`), or %s is removed",
+                self._mark,
+            )
 
     async def flush(self) -> None:
         """Write what is in memory only. Raises StoreError."""

@@ -81,8 +81,8 @@ class TeamKeys:
 
     @property
     def has_owner(self) -> bool:
-        """Whether anybody may sign in to the page by a key and change things there."""
-        return any(key.role == OWNER for key in self.named.values())
+        """Whether somebody may sign in to the page by a key and change things, or nobody knows."""
+        return self.door.unread or any(key.role == OWNER for key in self.named.values())
 
     def of(self, shown: bytes) -> TeamKey | None:
         """The key that is shown, unless it is none or revoked."""

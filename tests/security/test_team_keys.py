@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.store.base import StoreError
 from proxy.store.storage import Storage
 from proxy.store.team_keys import TeamKey, fresh
 from tests.security.kit import (
@@ -145,3 +146,49 @@ def test_a_key_tells_nothing_of_itself_when_it_is_printed() -> None:
 
     assert isinstance(key, TeamKey)
     assert shown not in repr(key)
+
+
+def test_a_database_that_is_away_at_the_start_lets_nobody_in(
+    fakes: Fakes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: Wait
+) -> None:
+    settings = settings_for(fakes, tmp_path)
+    key, shown = fresh("anna")
+    with serving(settings) as server:
+        assert shown_at(server.port, WAYS[0], "unused").status == 200
+        server.run_in_loop(server.parts.team.add(key))
+    original = Storage._load
+
+    async def away(_self: Storage) -> None:
+        raise StoreError("the database is away")
+
+    monkeypatch.setattr("proxy.store.storage.TICK_S", 0.02)
+    monkeypatch.setattr(Storage, "_load", away)
+    with serving(settings) as server:
+        for way in WAYS:
+            for one in (shown, "unused", ""):
+                refused = shown_at(server.port, way, one)
+                assert refused.status == (529 if way[0] == "/v1/messages" else 503), way
+                assert b"The database cannot be read" in refused.body
+        ready = ask(server.port, request("GET", "/health/ready"))
+        assert ready.status == 503
+        assert "the keys" in ready.json["status"]
+        assert call(server, "GET", "/admin/api/status").status == 401
+        monkeypatch.setattr(Storage, "_load", original)
+        wait(lambda: not server.parts.team.door.unread)
+        assert shown_at(server.port, WAYS[0], shown).status == 200
+        assert shown_at(server.port, WAYS[0], "unused").status == 401
+        assert ask(server.port, request("GET", "/health/ready")).status == 200
+
+
+def test_keys_that_were_lost_with_the_database_open_no_door(fakes: Fakes, tmp_path: Path) -> None:
+    settings = settings_for(fakes, tmp_path)
+    path = Path(settings.store_url.removeprefix("sqlite:///"))
+    with serving(settings) as server:
+        call(server, "POST", "/admin/api/keys", {"name": "anna"})
+    for one in path.parent.glob(f"{path.name}*"):
+        if one.suffix != ".keys":
+            one.unlink()
+    with serving(settings) as server:
+        assert shown_at(server.port, WAYS[0], "unused").status == 401
+        made = call(server, "POST", "/admin/api/keys", {"name": "anna"}).json
+        assert shown_at(server.port, WAYS[0], made["key"]).status == 200

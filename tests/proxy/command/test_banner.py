@@ -29,7 +29,16 @@ async def line(one: ScriptedAdapter, models: Sequence[str] | None, *, default: s
         {one.name: one}, retired=retired, listed=lambda _model: (), last_resort=lambda _: None
     )
     preference = Preference(provider=one.name)
-    text = await banner(load_settings(), 8000, chooser, preference, {one.name: one}, lists, None)
+    text = await banner(
+        load_settings(),
+        8000,
+        chooser,
+        preference,
+        {one.name: one},
+        lists,
+        None,
+        needs_key=False,
+    )
     [found] = [row for row in text.splitlines() if row.startswith(f"  {one.name}  ")]
     return found.removeprefix(f"  {one.name}  ")
 

@@ -40,6 +40,14 @@ def test_env_does_not_print_the_key_that_is_needed(monkeypatch: pytest.MonkeyPat
     assert shown.splitlines()[-1].startswith("# Set OPENAI_API_KEY")
 
 
+def test_env_knows_that_keys_were_made() -> None:
+    before = run("env").stdout
+    run("keys", "add", "anna")
+
+    assert "unused" in before
+    assert run("env").stdout.splitlines()[-1].startswith("# Set OPENAI_API_KEY")
+
+
 @pytest.mark.parametrize(
     ("listening", "reached"),
     [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("::1", "[::1]"), ("localhost", "localhost")],
