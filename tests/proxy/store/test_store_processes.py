@@ -20,6 +20,7 @@ import pytest
 
 from proxy.store import storage
 from tests.fakes.gemini_rules import SKIP_SIGNATURE
+from tests.proxy.cluster.kit import wait
 from tests.proxy.store.kit import PATIENCE_S, opened
 from tests.proxy.store.postgres_kit import Cluster
 from tests.security.kit import (
@@ -272,7 +273,7 @@ def test_a_broken_file_keeps_no_server_from_its_work(
         assert provider_of(server.port) == "groq"
         assert switch(server.port, "ollama").status == 200
         assert provider_of(server.port) == "ollama"
-        assert "is broken" in server.said
+        wait(lambda: "is broken" in server.said)  # the log is written behind the answers
 
     [aside] = tmp_path.glob("*.corrupt-*")
     assert aside.read_bytes() == b"this was a database once" * 1000
