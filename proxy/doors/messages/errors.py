@@ -55,12 +55,20 @@ def _status(status: int) -> int:
 def error_object(error: ApiError) -> Json:
     """The envelope."""
     kind = TYPES.get(error.status, "api_error" if error.status >= 500 else "invalid_request_error")
-    told: Json = {"type": kind, "message": error.message}
+    told: Json = {"type": kind, "message": _message(error)}
     if error.code == NO_THREADS:
         told["details"] = {"error_code": NO_THREADS, "unsupported": []}
     return {"type": "error", "error": told}
 
 
+def _message(error: ApiError) -> str:
+    """The sentence. Agents make their talk shorter where these words tell them to."""
+    return (
+        f"{TOO_LONG}: {error.message}" if error.code == "context_length_exceeded" else error.message
+    )
+
+
+TOO_LONG = "prompt is too long"
 NO_THREADS = "thread_unsupported_request"
 
 

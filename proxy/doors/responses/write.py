@@ -268,6 +268,7 @@ class ResponseStream:
 
     def fail(self, error: ApiError) -> bytes:
         """An error, and the response as one that has failed."""
+        error = _timed(error)
         out = [] if self._number else self._begin()
         out += map(self._named, self._answer.cut())
         out.append(self._named(("error", error_members(error))))
@@ -321,6 +322,14 @@ class ResponseFold:
         for _ in self._answer.end():
             pass
         return orjson.dumps(self._answer.whole())
+
+
+def _timed(error: ApiError) -> ApiError:
+    """When to come back in words, as a stream that has begun has no header left for it."""
+    if error.status != 429 or error.retry_after_s is None:
+        return error
+    wait_s = error.retry_after_s + error.later_s
+    return error.but(message=f"{error.message.rstrip('.')}. Please try again in {wait_s:.1f}s.")
 
 
 def error_members(error: ApiError) -> Json:

@@ -242,3 +242,14 @@ def test_the_guard_speaks_the_protocol_too(build: Build) -> None:
         assert known.messages.create(**HELLO).stop_reason == "end_turn"
     with anthropic.Anthropic(base_url=station.host.base_url, auth_token="key-of-the-app") as known:
         assert known.messages.create(**HELLO).stop_reason == "end_turn"
+
+
+def test_agents_are_told_to_make_their_talk_shorter(
+    station: Station, client: anthropic.Anthropic
+) -> None:
+    for script in (station.north, station.south):
+        script.play([failure(ErrorKind.CONTEXT)])
+    with pytest.raises(anthropic.BadRequestError) as caught:
+        client.messages.create(**HELLO)
+
+    assert "prompt is too long: " in caught.value.message

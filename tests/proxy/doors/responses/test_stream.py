@@ -209,3 +209,15 @@ def test_neither_a_thought_nor_a_call_alone_is_an_answer(events: list[Event]) ->
     fold.feed(events)
 
     assert not fold.cut()
+
+
+def test_a_limit_tells_in_words_when_to_come_back() -> None:
+    stream = ResponseStream(form())
+    error = ApiError(429, "Slow down.", code="rate_limit_exceeded", retry_after_s=1.5)
+    read = Grammar(stream.fail(error))
+
+    assert read.response["error"] == {
+        "code": "rate_limit_exceeded",
+        "message": "Slow down. Please try again in 1.5s.",
+    }
+    assert read.errors[0]["message"] == read.response["error"]["message"]
