@@ -11,7 +11,6 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 
-from adapters.upstream import Upstream
 from admin.kept import kept_routes
 from admin.keys import key_routes
 from admin.routes import OWN_PATHS, admin_routes
@@ -34,7 +33,6 @@ from proxy.settings import Settings
 from proxy.store.base import NewerSchemaError
 from proxy.telemetry.metrics import Metrics
 from proxy.telemetry.probes import probe_routes
-from proxy.upstream.client import upstream_of
 
 log = logging.getLogger("pointsman")
 
@@ -44,7 +42,6 @@ Task = tuple[str, Callable[[], Coroutine[Any, Any, None]]]
 def create_app(
     settings: Settings,
     *,
-    upstream: Upstream | None = None,
     clocks: Clocks | None = None,
     stop: Callable[[str], None] = log.critical,
 ) -> Starlette:
@@ -52,7 +49,7 @@ def create_app(
 
     `stop` gets the reason where the server cannot go on.
     """
-    parts = Parts(settings, upstream or upstream_of(settings), clocks or Clocks())
+    parts = Parts(settings, clocks or Clocks())
     doors = [
         (one, Keeper(Endpoint(one.door, parts.service, takes_form=one.takes_form), parts.kept))
         for one in parts.doors.entrances

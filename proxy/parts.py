@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from adapters.memory import LruMemory
-from adapters.upstream import Upstream
 from admin.auth import Gate, admin_token
 from proxy.background import Background
 from proxy.candidate import Candidate
@@ -35,15 +34,16 @@ from proxy.store.storage import Storage
 from proxy.store.team_keys import TeamKeys
 from proxy.telemetry.alerts import alerts_of
 from proxy.telemetry.open import Monitors
+from proxy.upstream.client import upstream_of
 
 
 class Parts:
     """All that there is. None of them knows of this list."""
 
-    def __init__(self, settings: Settings, upstream: Upstream, clocks: Clocks) -> None:
+    def __init__(self, settings: Settings, clocks: Clocks) -> None:
         memory, redactor = LruMemory(), Redactor(settings.secrets())
-        self.settings, self.upstream = settings, upstream
-        self.keys = keys_of(settings, upstream, memory)
+        self.settings, self.upstream = settings, upstream_of(settings)
+        self.keys = keys_of(settings, self.upstream, memory)
         self.adapters = self.keys.adapters
         self.background, self.life, self.admission = Background(), Life(), Admission()
         self.preferences = preferences_of(settings, self.adapters)

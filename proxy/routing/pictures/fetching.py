@@ -125,9 +125,8 @@ class ImageFetcher:
         resolve: Resolve | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         timeout_s: float = TIMEOUT_S,
-        painter: Painter | None = None,
     ) -> None:
-        self.painter = painter or Painter()
+        self.painter = Painter()
         names = {_bare(name) for name in policy.split(",")} - {""}
         self._public = "off" not in names
         self._allowed = names - {"off", "public"}
