@@ -45,6 +45,23 @@ def test_a_restored_day_is_never_longer_than_a_day_can_be(clock: Clock, health: 
     assert wait_s(clock, health) == 26 * 3600
 
 
+def test_a_restored_day_that_was_told_by_a_wrong_clock_ends_within_a_day_by_each(
+    clock: Clock, health: Health
+) -> None:
+    admitted(health).failed(error(ErrorKind.QUOTA_DAY, 40))
+    clock.wall -= 2 * DAY_S  # it was two days ahead
+    again = health_with(clock)
+    again.restore(health.day_quotas())
+    assert wait_s(clock, again) == 26 * 3600
+    later = health_with(clock)
+    later.restore(again.day_quotas())
+    assert wait_s(clock, later) == 26 * 3600, "no restart prolongs it"
+    clock.wall += 26 * 3600
+    probe = admitted(later)
+    assert probe.is_probe
+    refused(later)
+
+
 def test_a_day_ends_by_the_wall_clock_when_the_machine_has_slept(
     clock: Clock, health: Health
 ) -> None:
