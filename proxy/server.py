@@ -32,6 +32,7 @@ from proxy.settings import Settings, SettingsError, own_folder
 LAST_WORDS_S = 0.5
 """What those that are cut short have for saying so; a second signal ends all within a second."""
 CHECK_S = 1.0
+LISTS_AFTER_S = 0.1
 LISTS_S = 1.0
 """For so long the first words wait for the lists of models."""
 POLL_S = 0.02
@@ -111,7 +112,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         start = self.parts.background.start
-        listing = start("asking for lists of models", self.parts.catalog.warm)
+        listing = start("asking for lists of models", self._list)
         start("preparing what no request waits for", partial(self._prepare, listing))
         self._checking = start("checking connections", self._check)
         # What was imported until here stays for good: no need to search it for garbage, now or
@@ -175,6 +176,11 @@ class Server(uvicorn.Server):
     def _stop(self, reason: str) -> None:
         self.reason = reason
         self.end()
+
+    async def _list(self) -> None:
+        """A moment later: whoever asks at once for a model that is known needs no list."""
+        await asyncio.sleep(LISTS_AFTER_S)
+        await self.parts.catalog.warm()
 
     async def _banner(self, port: int, listing: asyncio.Task[None]) -> None:
         """Say it once it is known which models there are, or when that takes too long."""
