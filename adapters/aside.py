@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
 from typing import ParamSpec, TypeVar
 
-from adapters.errors import AdapterError, ErrorKind, Phase
+from adapters.errors import ErrorKind, unsent
 from adapters.json_size import read_bytes
 
 P = ParamSpec("P")
@@ -42,11 +42,10 @@ class Steps(threading.local):
             return
         if self.most == FEW_STEPS:
             raise NotHereError
-        raise AdapterError(
+        raise unsent(
+            "",
             ErrorKind.BAD_REQUEST,
             "the schemas are too large once their references and alternatives are worked out",
-            provider="",
-            phase=Phase.BEFORE_SEND,
             param="tools",
         )
 

@@ -246,13 +246,26 @@ def _word(told: str | None) -> str | None:
     return "".join(c if c.isprintable() else " " for c in told[:MAX_WORD])
 
 
+def unsent(
+    provider: str,
+    kind: ErrorKind,
+    message: str,
+    *,
+    scope: Scope = Scope.REQUEST,
+    param: str | None = None,
+) -> AdapterError:
+    """The error of a call that is not made at all."""
+    return AdapterError(
+        kind, message, provider=provider, scope=scope, phase=Phase.BEFORE_SEND, param=param
+    )
+
+
 def no_such_model(provider: str) -> AdapterError:
     """The error of a name that no model of the provider's can have; nothing is sent."""
-    return AdapterError(
+    return unsent(
+        provider,
         ErrorKind.MODEL_MISSING,
         "there is no model of this name; /v1/models lists them",
-        provider=provider,
         scope=Scope.MODEL,
-        phase=Phase.BEFORE_SEND,
         param="model",
     )

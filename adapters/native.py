@@ -28,7 +28,7 @@ from adapters.base import (
 from adapters.bounds import COUNTED, MAX_EVENTS, OutOfBoundsError, Tally
 from adapters.broken import HTTPX_ERRORS, TOO_LARGE, transport_error
 from adapters.ceiling import Ceilings
-from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
+from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT, unsent
 from adapters.json_size import MAX_ANSWER_CONTAINERS, has_too_many_values
 from adapters.lines import LineTooLongError
 from adapters.reading import (
@@ -181,13 +181,7 @@ async def _aimed(target: Callable[[], Awaitable[Target]], provider: str) -> Targ
         return await target()
     except (*HTTPX_ERRORS, ValueError) as error:
         message = "its key or base URL cannot be used; `pointsman doctor` tells why"
-        raise AdapterError(
-            ErrorKind.NETWORK,
-            message,
-            provider=provider,
-            scope=Scope.PROVIDER,
-            phase=Phase.BEFORE_SEND,
-        ) from error
+        raise unsent(provider, ErrorKind.NETWORK, message, scope=Scope.PROVIDER) from error
 
 
 async def _send(target: Target, call: NativeCall, provider: str) -> Reply:
@@ -209,9 +203,7 @@ def _encoded(call: NativeCall, provider: str) -> bytes:
     except orjson.JSONEncodeError:
         # Arguments and schemas come as text inside the client's JSON, which no limit has looked at.
         message = "the request holds a value that is too deep or too large to be sent"
-        raise AdapterError(
-            ErrorKind.BAD_REQUEST, message, provider=provider, phase=Phase.BEFORE_SEND
-        ) from None
+        raise unsent(provider, ErrorKind.BAD_REQUEST, message) from None
 
 
 class _Stream:

@@ -51,6 +51,7 @@ from adapters.bedrock.signing import Bearer, Signature, SignedTarget, Signer
 from adapters.bounds import items
 from adapters.broken import HTTPX_ERRORS, transport_error
 from adapters.ceiling import Ceilings
+from adapters.errors import unsent
 from adapters.native import exchange
 from adapters.tasks import EmbeddingRequest
 from adapters.upstream import Target, Upstream, timeouts
@@ -176,9 +177,7 @@ class BedrockAdapter:
 
     async def _base(self) -> str:
         if reason := self.unconfigured:
-            raise AdapterError(
-                ErrorKind.AUTH, reason, provider=KIND, scope=Scope.KEY, phase=Phase.BEFORE_SEND
-            )
+            raise unsent(KIND, ErrorKind.AUTH, reason, scope=Scope.KEY)
         return self._own.base_url or endpoint(RUNTIME, await self._signer.region())
 
     async def models(self) -> list[Model]:

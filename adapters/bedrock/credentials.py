@@ -13,8 +13,9 @@ import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from adapters.base import AdapterError, ErrorKind, Phase, Scope
+from adapters.base import AdapterError, ErrorKind, Scope
 from adapters.bedrock.settings import KIND, BedrockSettings
+from adapters.errors import unsent
 
 LONGEST_S = 15.0
 RENEWED_S = 60.0
@@ -176,4 +177,4 @@ def adapter_error(error: BaseException) -> AdapterError:
 
 
 def _failure(kind: ErrorKind, message: str, scope: Scope) -> AdapterError:
-    return AdapterError(kind, message, provider=KIND, scope=scope, phase=Phase.BEFORE_SEND)
+    return unsent(KIND, kind, message, scope=scope)

@@ -7,9 +7,9 @@ import hashlib
 import re
 from urllib.parse import quote
 
-from adapters.base import AdapterError, ErrorKind, Phase
+from adapters.base import AdapterError, ErrorKind
 from adapters.bedrock.settings import KIND
-from adapters.errors import no_such_model
+from adapters.errors import no_such_model, unsent
 
 MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,2047}", re.ASCII)
 _TOOL = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
@@ -25,7 +25,7 @@ def refused(
     message: str, param: str | None, kind: ErrorKind = ErrorKind.UNSUPPORTED
 ) -> AdapterError:
     """The error of a request that cannot be put into Bedrock's words."""
-    return AdapterError(kind, message, provider=KIND, phase=Phase.BEFORE_SEND, param=param)
+    return unsent(KIND, kind, message, param=param)
 
 
 def model_path(model: str, operation: str) -> str:

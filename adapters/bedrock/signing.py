@@ -7,9 +7,10 @@ from typing import Protocol
 
 import httpx
 
-from adapters.base import AdapterError, ErrorKind, Phase, Scope
+from adapters.base import AdapterError, ErrorKind, Scope
 from adapters.bedrock.credentials import Credentials
 from adapters.bedrock.settings import KIND, BedrockSettings
+from adapters.errors import unsent
 from adapters.upstream import Reply, Target, Upstream, raw_headers
 
 SERVICE = "bedrock"
@@ -111,6 +112,4 @@ def _no_region(variable: str) -> str:
 
 
 def _unusable(message: str) -> AdapterError:
-    return AdapterError(
-        ErrorKind.AUTH, message, provider=KIND, scope=Scope.KEY, phase=Phase.BEFORE_SEND
-    )
+    return unsent(KIND, ErrorKind.AUTH, message, scope=Scope.KEY)

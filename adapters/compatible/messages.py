@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from adapters.base import AdapterError, ErrorKind, Json, Phase, is_plain
+from adapters.base import AdapterError, ErrorKind, Json, is_plain
+from adapters.errors import unsent
 
 MISSING_RESULT = "no result supplied"
 _TEXT_TYPES = ("text/", "application/json", "application/xml", "application/yaml")
@@ -192,21 +193,16 @@ def flat_text(content: object) -> str:
 
 
 def _nobody_called(param: str, taken: Taken) -> AdapterError:
-    return AdapterError(
+    return unsent(
+        taken.provider,
         ErrorKind.BAD_REQUEST,
         "no message of the assistant before this one holds the tool call",
-        provider=taken.provider,
-        phase=Phase.BEFORE_SEND,
         param=param,
     )
 
 
 def unsupported(param: str, what: str, taken: Taken) -> AdapterError:
     """The refusal of something that leaving out would make the answer wrong."""
-    return AdapterError(
-        ErrorKind.UNSUPPORTED,
-        f"{taken.says} cannot take {what}",
-        provider=taken.provider,
-        phase=Phase.BEFORE_SEND,
-        param=param,
+    return unsent(
+        taken.provider, ErrorKind.UNSUPPORTED, f"{taken.says} cannot take {what}", param=param
     )

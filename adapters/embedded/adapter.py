@@ -30,7 +30,6 @@ from adapters.base import (
     Memory,
     Model,
     NativeCall,
-    Phase,
     ProviderSettings,
     Scope,
 )
@@ -40,6 +39,7 @@ from adapters.embedded.llama_process import LlamaProcess, LoadError
 from adapters.embedded.messages import NAME
 from adapters.embedded.request import PATH, to_native
 from adapters.embedded.weights import ModelFacts, installed_weights, read_facts
+from adapters.errors import unsent
 from adapters.native import exchange
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
 
@@ -244,10 +244,4 @@ def _look_at(task: asyncio.Task[_Line]) -> None:
 
 
 def _unusable(message: str) -> AdapterError:
-    return AdapterError(
-        ErrorKind.SERVER,
-        message,
-        provider=NAME,
-        scope=Scope.PROVIDER,
-        phase=Phase.BEFORE_SEND,
-    )
+    return unsent(NAME, ErrorKind.SERVER, message, scope=Scope.PROVIDER)

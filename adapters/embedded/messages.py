@@ -12,19 +12,16 @@ from typing import Any
 
 import orjson
 
-from adapters.base import AdapterError, ErrorKind, Json, Phase
+from adapters.base import AdapterError, ErrorKind, Json
+from adapters.errors import unsent
 
 NAME = "embedded"
 
 
 def unsupported(param: str, wish: str) -> AdapterError:
     """The error for what this model cannot do but another one may."""
-    return AdapterError(
-        ErrorKind.UNSUPPORTED,
-        f"the embedded model cannot take {wish}",
-        provider=NAME,
-        phase=Phase.BEFORE_SEND,
-        param=param,
+    return unsent(
+        NAME, ErrorKind.UNSUPPORTED, f"the embedded model cannot take {wish}", param=param
     )
 
 

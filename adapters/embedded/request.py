@@ -11,17 +11,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapters.base import (
-    AdapterError,
     ChatRequest,
     ErrorKind,
     Json,
     NativeCall,
-    Phase,
     ProviderSettings,
     Scope,
 )
 from adapters.embedded.messages import NAME, to_messages, unsupported
 from adapters.embedded.weights import ModelFacts
+from adapters.errors import unsent
 
 PATH = "v1/chat/completions"
 MAX_INT32 = 2**31 - 1
@@ -65,12 +64,11 @@ def to_native(request: ChatRequest, settings: ProviderSettings, facts: ModelFact
 
 def _refuse(request: ChatRequest, settings: ProviderSettings, facts: ModelFacts) -> None:
     if request.model != settings.model:
-        raise AdapterError(
+        raise unsent(
+            NAME,
             ErrorKind.MODEL_MISSING,
             f"there is one embedded model, '{settings.model}'",
-            provider=NAME,
             scope=Scope.MODEL,
-            phase=Phase.BEFORE_SEND,
             param="model",
         )
     if request.tools and request.tool_choice != "none" and not facts.knows("tools"):
@@ -125,11 +123,10 @@ def _own(extensions: Mapping[str, Any], warnings: list[str]) -> Json:
             or not isinstance(value, int | float)
             or not low <= value <= high
         ):
-            raise AdapterError(
+            raise unsent(
+                NAME,
                 ErrorKind.BAD_REQUEST,
                 f"'{name}' must be a number from {low} to {high}",
-                provider=NAME,
-                phase=Phase.BEFORE_SEND,
                 param=name,
             )
         body[name] = int(value) if name == "top_k" else value

@@ -43,6 +43,7 @@ from adapters.base import (
 from adapters.bounds import OutOfBoundsError, count, items
 from adapters.broken import HTTPX_ERRORS, transport_error
 from adapters.ceiling import Ceilings
+from adapters.errors import unsent
 from adapters.gemini import counting, embeddings
 from adapters.gemini.amend import amended
 from adapters.gemini.answer import MISSING_SIGNATURE, GeminiAnswer
@@ -123,13 +124,7 @@ class GeminiAdapter(Senses):
     @functools.cached_property
     def _key(self) -> str:
         if self.settings.api_key is None:
-            raise AdapterError(
-                ErrorKind.AUTH,
-                self.unconfigured or "",
-                provider=NAME,
-                scope=Scope.KEY,
-                phase=Phase.BEFORE_SEND,
-            )
+            raise unsent(NAME, ErrorKind.AUTH, self.unconfigured or "", scope=Scope.KEY)
         return self.settings.api_key.get_secret_value()
 
     def capabilities(self, model: str) -> Capabilities:

@@ -13,6 +13,7 @@ import orjson
 from adapters.account import is_of_account, quoted
 from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
 from adapters.cannot import cannot
+from adapters.errors import unsent
 from adapters.gone import is_gone
 from adapters.waits import go_duration_s
 
@@ -93,7 +94,7 @@ EXACT_WAIT = re.compile(r"Please retry in ([\d.]+)s\b")
 
 def refused(message: str, param: str, kind: ErrorKind = ErrorKind.BAD_REQUEST) -> AdapterError:
     """The error of a request that cannot be put into Gemini's words."""
-    return AdapterError(kind, message, provider=NAME, phase=Phase.BEFORE_SEND, param=param)
+    return unsent(NAME, kind, message, param=param)
 
 
 def bad_response(message: str, phase: Phase = Phase.BEFORE_CONTENT) -> AdapterError:

@@ -41,7 +41,7 @@ from adapters.ceiling import Ceilings
 from adapters.compatible.dialect import CompatibleDialect
 from adapters.compatible.errors import House, error_object, refusal, text_of
 from adapters.compatible.request import without, without_schema
-from adapters.errors import BEFORE_CONTENT
+from adapters.errors import BEFORE_CONTENT, unsent
 from adapters.groq.answer import GroqReader
 from adapters.groq.audio import FORM_PATHS, SPEECH_PATH, GroqAudio
 from adapters.groq.line import Line, known, line
@@ -161,13 +161,7 @@ class GroqAdapter(GroqAudio):
     def _now(self) -> _Line:
         """The line; as far as it is known, until the SDK has told it. Raises AdapterError."""
         if self.unconfigured:
-            raise AdapterError(
-                ErrorKind.AUTH,
-                self.unconfigured,
-                provider=PROVIDER,
-                scope=Scope.KEY,
-                phase=Phase.BEFORE_SEND,
-            )
+            raise unsent(PROVIDER, ErrorKind.AUTH, self.unconfigured, scope=Scope.KEY)
         return self._line or self._known_line
 
     @cached_property

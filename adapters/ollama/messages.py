@@ -12,7 +12,8 @@ from urllib.parse import unquote_to_bytes
 import orjson
 
 from adapters.arguments import as_object
-from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope, is_plain
+from adapters.base import AdapterError, ErrorKind, Json, Scope, is_plain
+from adapters.errors import unsent
 from adapters.json_size import is_deeper_than
 from adapters.ollama.context import ModelFacts
 from adapters.ollama.errors import NAME
@@ -26,9 +27,7 @@ def refuse(
 ) -> AdapterError:
     """The error for a request that cannot be put into Ollama's language."""
     scope = Scope.MODEL if kind is ErrorKind.UNSUPPORTED else Scope.REQUEST
-    return AdapterError(
-        kind, message, provider=NAME, scope=scope, phase=Phase.BEFORE_SEND, param=param
-    )
+    return unsent(NAME, kind, message, scope=scope, param=param)
 
 
 def native_messages(messages: Sequence[Json], facts: ModelFacts, warnings: list[str]) -> list[Json]:

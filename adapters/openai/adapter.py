@@ -25,7 +25,6 @@ from adapters.base import (
     Memory,
     Model,
     NativeCall,
-    Phase,
     ProviderSettings,
     Scope,
     availability,
@@ -37,7 +36,7 @@ from adapters.compatible.dialect import CompatibleDialect
 from adapters.compatible.errors import House, refusal
 from adapters.compatible.messages import Taken
 from adapters.compatible.request import without_schema
-from adapters.errors import BEFORE_CONTENT
+from adapters.errors import BEFORE_CONTENT, unsent
 from adapters.native import exchange
 from adapters.openai.embeddings import EmbeddingAnswer, to_native_embedding
 from adapters.openai.lessons import Lessons
@@ -210,7 +209,7 @@ class OpenAIAdapter(Senses):
             raise self._failure(ErrorKind.AUTH, reason, Scope.KEY)
 
     def _failure(self, kind: ErrorKind, message: str, scope: Scope) -> AdapterError:
-        return AdapterError(kind, message, provider=KIND, scope=scope, phase=Phase.BEFORE_SEND)
+        return unsent(KIND, kind, message, scope=scope)
 
 
 class Dialect(CompatibleDialect):

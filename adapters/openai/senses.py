@@ -18,7 +18,6 @@ from adapters.base import (
     Json,
     Media,
     NativeCall,
-    Phase,
     Scope,
     Start,
     Usage,
@@ -26,6 +25,7 @@ from adapters.base import (
 from adapters.bounds import count, items, word
 from adapters.compatible.hearing import FORM_PATHS, HeardAnswer, to_native_hearing
 from adapters.compatible.limits import PER_MINUTE, rate_limits
+from adapters.errors import unsent
 from adapters.native import exchange
 from adapters.openai.settings import KIND, OpenAISettings
 from adapters.tasks import PictureRequest, SpeechRequest, Spoken, TranscriptionRequest
@@ -114,11 +114,10 @@ def to_native_speech(request: SpeechRequest) -> NativeCall:
 def to_native_picture(request: PictureRequest) -> NativeCall:
     """The call for one picture. Raises AdapterError where it is to be made of others."""
     if request.sources:
-        raise AdapterError(
+        raise unsent(
+            KIND,
             ErrorKind.UNSUPPORTED,
             "pictures are made of words alone by this provider",
-            provider=KIND,
-            phase=Phase.BEFORE_SEND,
             param="image",
         )
     body: Json = {"model": request.model, "prompt": request.prompt, "n": 1}
