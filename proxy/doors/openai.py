@@ -11,7 +11,7 @@ from msgspec import Struct
 from adapters.base import Json, Model, Start, Usage
 from adapters.json_size import has_too_many_values, is_deeper_than
 from proxy.candidate import MODEL_NAME
-from proxy.doors.sse import sse
+from proxy.doors.sse import HEADERS, WAITING, sse
 from proxy.errors import ApiError, bad_request, model_not_found
 from proxy.reply import Header, Reply
 
@@ -30,6 +30,20 @@ class OpenAIErrors:
     def cut(self, error: ApiError) -> bytes:
         """An error event, and no `[DONE]`."""
         return sse(error_object(error))
+
+
+class OpenAIStream:
+    """What all streams of OpenAI's doors have in common: how they wait, and how they fail."""
+
+    headers: Sequence[Header] = HEADERS
+
+    def wait(self) -> bytes:
+        """A comment."""
+        return WAITING
+
+    def fail(self, error: ApiError) -> bytes:
+        """An error event, and no `[DONE]`."""
+        return OpenAIErrors().cut(error)
 
 
 def parse_json(body: bytes) -> Json:

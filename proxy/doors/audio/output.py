@@ -8,9 +8,8 @@ from typing import Any
 
 from adapters.base import Usage
 from proxy.doors.door import Indivisible
-from proxy.doors.openai import OpenAIErrors
-from proxy.doors.sse import HEADERS, WAITING, sse
-from proxy.errors import ApiError
+from proxy.doors.openai import OpenAIStream
+from proxy.doors.sse import sse
 from proxy.reply import Header
 from proxy.routing.operations.speaking import Sound
 
@@ -34,10 +33,8 @@ class SpeechFold(Indivisible):
         return self._sound.data
 
 
-class SpeechStream:
+class SpeechStream(OpenAIStream):
     """The file in base64, and what it took."""
-
-    headers: Sequence[Header] = HEADERS
 
     def __init__(self) -> None:
         self._usage = Usage()
@@ -59,9 +56,3 @@ class SpeechStream:
             "total_tokens": self._usage.prompt + self._usage.completion,
         }
         return sse({"type": "speech.audio.done", "usage": usage})
-
-    def wait(self) -> bytes:
-        return WAITING
-
-    def fail(self, error: ApiError) -> bytes:
-        return OpenAIErrors().cut(error)

@@ -11,9 +11,8 @@ import orjson
 from adapters.base import Json, Usage
 from adapters.tasks import Heard
 from proxy.doors.door import Indivisible
-from proxy.doors.openai import JSON_TYPE, OpenAIErrors
-from proxy.doors.sse import HEADERS, WAITING, sse
-from proxy.errors import ApiError
+from proxy.doors.openai import JSON_TYPE, OpenAIStream
+from proxy.doors.sse import sse
 from proxy.reply import Header
 
 TEXT_TYPE: Header = (b"content-type", b"text/plain; charset=utf-8")
@@ -133,10 +132,8 @@ def _clock(at_s: float, point: str) -> str:
     return f"{hours:02}:{minutes:02}:{ms // 1000:02}{point}{ms % 1000:03}"
 
 
-class HeardStream:
+class HeardStream(OpenAIStream):
     """The same as events."""
-
-    headers: Sequence[Header] = HEADERS
 
     def __init__(self) -> None:
         self._told = _Told()
@@ -149,9 +146,3 @@ class HeardStream:
 
     def end(self) -> bytes:
         return sse({"type": "transcript.text.done", **self._told.fields()})
-
-    def wait(self) -> bytes:
-        return WAITING
-
-    def fail(self, error: ApiError) -> bytes:
-        return OpenAIErrors().cut(error)

@@ -31,9 +31,8 @@ from adapters.base import (
     Warn,
 )
 from adapters.bounds import choice_index
-from proxy.doors.openai import DONE, JSON_TYPE, Head, OpenAIErrors, usage_object
-from proxy.doors.sse import HEADERS, WAITING, sse
-from proxy.errors import ApiError
+from proxy.doors.openai import DONE, JSON_TYPE, Head, OpenAIStream, usage_object
+from proxy.doors.sse import sse
 
 _Content = Text | Reasoning | Refusal | ToolCall | Media | Annotation | Logprobs | Finish
 
@@ -117,14 +116,12 @@ def _image(media: Media) -> Json:
     return {"type": "image_url", "image_url": {"url": url}}
 
 
-class ChunkStream:
+class ChunkStream(OpenAIStream):
     """Events in, bytes of server-sent events out.
 
     Role once per choice, calls numbered over the whole stream, one id, `finish_reason` once, a
     usage chunk with no choices where it was asked for, `[DONE]` at the end.
     """
-
-    headers = HEADERS
 
     def __init__(self, head: Head, *, include_usage: bool, legacy_functions: bool) -> None:
         self._head = head
@@ -164,14 +161,6 @@ class ChunkStream:
         chunk = self._head.fields("chat.completion.chunk")
         chunk |= {"choices": [], "usage": usage_object(self._usage)}
         return sse(chunk) + DONE
-
-    def wait(self) -> bytes:
-        """A comment."""
-        return WAITING
-
-    def fail(self, error: ApiError) -> bytes:
-        """An error event, and no `[DONE]`."""
-        return OpenAIErrors().cut(error)
 
     def _content(self, event: _Content) -> Iterator[bytes]:
         index = choice_index(event.index)

@@ -26,9 +26,8 @@ from adapters.base import (
     Warn,
 )
 from adapters.bounds import choice_index
-from proxy.doors.openai import DONE, JSON_TYPE, Head, OpenAIErrors, usage_object
-from proxy.doors.sse import HEADERS, WAITING, sse
-from proxy.errors import ApiError
+from proxy.doors.openai import DONE, JSON_TYPE, Head, OpenAIStream, usage_object
+from proxy.doors.sse import sse
 
 KIND = "text_completion"
 UNSAID = (Reasoning, ToolCall, Media, Annotation)
@@ -96,10 +95,8 @@ class _Choices:
             yield index, begin
 
 
-class CompletionStream:
+class CompletionStream(OpenAIStream):
     """Events in, bytes of server-sent events out."""
-
-    headers = HEADERS
 
     def __init__(self, form: Form, *, include_usage: bool) -> None:
         self._form = form
@@ -117,14 +114,6 @@ class CompletionStream:
             return DONE
         last = self._form.head.fields(KIND) | {"choices": [], "usage": usage_object(self._usage)}
         return sse(last) + DONE
-
-    def wait(self) -> bytes:
-        """A comment."""
-        return WAITING
-
-    def fail(self, error: ApiError) -> bytes:
-        """An error event, and no `[DONE]`."""
-        return OpenAIErrors().cut(error)
 
     def _told(self, event: Event) -> Iterator[bytes]:
         match event:
