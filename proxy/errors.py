@@ -15,6 +15,8 @@ from adapters.errors import UnchangedError
 
 LONGEST_SDK_WAIT_S = 60.0
 """SDKs of this family take a longer `retry-after` for none, and would come back at once."""
+UNKNOWN_URL = "unknown_url"
+"""The code of a path where nothing is served."""
 SHORT_OUTAGE_S = 10.0
 LATER_SHARE = 0.1
 """By how much of a limit's wait its end is told later, at the most."""

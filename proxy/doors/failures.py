@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from proxy.doors import speller_of
 from proxy.doors.nowhere import LONGEST_PATH, nothing_at
-from proxy.errors import ApiError, internal_error
+from proxy.errors import UNKNOWN_URL, ApiError, internal_error
 from proxy.reply import refused
 
 log = logging.getLogger("pointsman")
@@ -33,14 +33,15 @@ async def http_error(request: Request, error: Exception) -> Response:
     path = request.scope["path"]
     if path == "/" and "text/html" in request.headers.get("accept", ""):
         return RedirectResponse("/admin", headers={"cache-control": "no-store"})
-    message = error.detail
+    message, code = error.detail, None
     if error.status_code == 404:
+        code = UNKNOWN_URL
         message = nothing_at(path, [route.path for route in request.app.routes])
     elif error.status_code == 405:
         message = f"{request.method} is not allowed at {path}."
     if error.status_code in (404, 405):  # an app that needs what is not served shows itself here
         log.info("%d %s %s", error.status_code, request.method, path[:LONGEST_PATH])
-    response = await api_error(request, ApiError(error.status_code, message))
+    response = await api_error(request, ApiError(error.status_code, message, code=code))
     response.headers.update(error.headers or {})
     return response
 

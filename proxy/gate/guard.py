@@ -18,7 +18,7 @@ from msgspec import Struct
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapters.upstream import PASSED
-from proxy.errors import ApiError, shutting_down
+from proxy.errors import UNKNOWN_URL, ApiError, shutting_down
 from proxy.gate.body import request_id
 from proxy.gate.keys import Keys, shown_key
 from proxy.gate.life import Life, Stage
@@ -172,7 +172,8 @@ class Guard:
         """Raises ApiError 404 for a path that is another one once it is decoded."""
         at = [known for known in self._paths if known.match(path)]
         if not at or at != [known for known in self._paths if known.match(raw)]:
-            raise ApiError(404, "Nothing is served at a path that is written with '%'.")
+            message = "Nothing is served at a path that is written with '%'."
+            raise ApiError(404, message, code=UNKNOWN_URL)
 
     def _check_origin(self, scope: Scope, headers: _Headers) -> str | None:
         """The configured origin that this request comes from, or None; ApiError 403 or 400."""

@@ -161,6 +161,8 @@ def _check_part(part: Json, role: str, where: str) -> None:
             check_name(answer.get("name"), f"{where}.function_response")
         case [_]:
             return
+        case [] if role == "model" and part.get("thoughtSignature"):
+            return  # clients send back so what came beside an empty text
         case _:
             raise refuse(
                 f"{where}.data: required oneof field 'data' must have one initialized field"

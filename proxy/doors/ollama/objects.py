@@ -9,7 +9,7 @@ import orjson
 
 from adapters.base import Json
 from proxy.doors.ndjson import line
-from proxy.errors import ApiError
+from proxy.errors import UNKNOWN_URL, ApiError
 from proxy.reply import Header, Reply
 
 VERSION = "0.33.0"
@@ -31,7 +31,7 @@ class OllamaErrors:
     name = "ollama"
 
     def refusal(self, error: ApiError) -> Reply:
-        if error.status in (404, 405) and error.code is None and error.param is None:
+        if error.code == UNKNOWN_URL or (error.status == 405 and error.code is None):
             return Reply(404, (TEXT_TYPE, *error.headers()), NOWHERE)
         body = orjson.dumps({"error": error_text(error)})
         return Reply(error.status, (JSON_TYPE, *error.headers()), body)

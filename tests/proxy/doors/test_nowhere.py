@@ -102,6 +102,7 @@ async def test_what_is_nowhere_takes_no_file_either(client: httpx.AsyncClient) -
         answer = await client.post(path, files={"file": ("a.txt", b"a")}, data={"model": "m"})
         assert answer.status_code == 404, path
         assert path in answer.json()["error"]["message"]
+        assert answer.json()["error"]["code"] == "unknown_url"
 
 
 async def test_a_browser_is_led_to_the_page(client: httpx.AsyncClient) -> None:
