@@ -71,6 +71,11 @@ class Remote:
         """What was used, as `proxy.console.ledger.Ledger.usage` tells it."""
         return self._ask("GET", "/admin/api/usage", query=dict(params))
 
+    def arms(self, reach: str) -> list[Json]:
+        """How the arms of a split choice compare, as `Ledger.arms` tells it."""
+        found: list[Json] = self._ask("GET", "/admin/api/arms", query={"range": reach})["arms"]
+        return found
+
     def keys(self) -> Json:
         """The keys that were made for others, as `proxy.console.team.told` shows each."""
         return self._ask("GET", "/admin/api/keys")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -31,6 +31,19 @@ HEAD = (
     "cost",
     "list price",
 )
+ARMS_HEAD = (
+    "",
+    "requests",
+    "errors",
+    "passed on",
+    "first p50",
+    "p95",
+    "tokens/s",
+    "cut short",
+    "cost",
+    "list price",
+    "found better",
+)
 
 
 @click.command()
@@ -47,7 +60,10 @@ def usage(given: Given, reach: str, by: str, wants_json: bool) -> None:
     settings = given.settings()
     params = {"range": reach, "by": by}
     with failures(), running(settings) as server:
-        told = server.usage(params) if server else asyncio.run(_read(settings, params))
+        if server:
+            told = {**server.usage(params), "arms": server.arms(params["range"])}
+        else:
+            told = asyncio.run(_read(settings, params))
     say(as_json(told) if wants_json else usage_text(told))
 
 
@@ -56,7 +72,9 @@ async def _read(settings: Settings, params: dict[str, str]) -> Json:
     from proxy.console.ledger import Ledger
 
     with LogReader(settings) as log:
-        return await Ledger(log).usage(params)
+        ledger = Ledger(log)
+        arms = await ledger.arms({"range": params["range"]})
+        return {**await ledger.usage(params), "arms": arms["arms"]}
 
 
 def usage_text(told: Json) -> str:
@@ -70,7 +88,8 @@ def usage_text(told: Json) -> str:
     rows = [HEAD, *(_line(group["name"] or "(none)", group) for group in told["groups"])]
     if len(told["groups"]) > 1:
         rows.append(_line("in all", told["total"]))
-    return printable("\n".join([head, "", *columns(rows), *_remarks(told)]))
+    told_of = [*columns(rows), *_remarks(told), *_arms(told.get("arms", ()))]
+    return printable("\n".join([head, "", *told_of]))
 
 
 def _line(name: str, group: Json) -> tuple[str, ...]:
@@ -84,6 +103,34 @@ def _line(name: str, group: Json) -> tuple[str, ...]:
         "-" if speed is None else f"{speed:,.0f}",
         *(_dollars(group[what]) for what in ("cost_nano_usd", "list_nano_usd")),
     )
+
+
+def _arms(arms: Sequence[Json]) -> Iterator[str]:
+    """How those compare among whom conversations were shared out, as the page has it."""
+    from proxy.command.terminal import columns
+
+    if arms:
+        yield from ("", "Shared out among", "")
+        yield from columns([ARMS_HEAD, *map(_arm, arms)])
+
+
+def _arm(arm: Json) -> tuple[str, ...]:
+    first = [arm[f"first_s_{part}"] for part in ("p50", "p95")]
+    speed = arm["tokens_per_s_p50"]
+    return (
+        arm["name"],
+        f"{arm['requests']:,}",
+        *(_share(arm[part], arm["requests"]) for part in ("errors", "passed_on")),
+        *("-" if value is None else f"{value:.2f} s" for value in first),
+        "-" if speed is None else f"{speed:,.0f}",
+        _share(arm["cut"], arm["answered"]),
+        *(_dollars(arm[what]) for what in ("cost_nano_usd", "list_nano_usd")),
+        f"{arm['won']:,} of {arm['judged']:,}" if arm["judged"] else "-",
+    )
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part:,} ({100 * part / whole:.0f} %)" if part else "0"
 
 
 def _dollars(nano_usd: int) -> str:

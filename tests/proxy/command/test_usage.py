@@ -68,6 +68,28 @@ def test_a_running_server_tells_what_was_used(used: Host) -> None:
     assert {group["name"] for group in told["groups"]} == {"notes", "mail"}
 
 
+def test_the_arms_of_a_split_are_compared_as_on_the_page(used: Host) -> None:
+    """Of the running server, and of its database once it is gone."""
+    assert run("use", "groq=80,gemini=20").exit_code == 0
+    with httpx.Client(base_url=used.base_url) as client:
+        for talk in range(12):
+            body = {**HELLO, "model": "any", "user": f"talk-{talk}"}
+            headers = {"x-session-id": f"talk-{talk}"}
+            answer = client.post("/v1/chat/completions", json=body, headers=headers)
+            assert answer.status_code == 200, answer.text
+        for _ in range(400):
+            arms = client.get("/admin/api/arms", params={"range": "today"}).json()["arms"]
+            if sum(arm["requests"] for arm in arms) == 12:
+                break
+    told = json.loads(run("usage", "--json").stdout)["arms"]
+    text = run("usage").stdout
+
+    assert told == arms and {arm["name"] for arm in arms} == {"groq", "gemini"}
+    head, *rows = text.split("Shared out among")[1].strip().splitlines()
+    assert head.split()[:2] == ["requests", "errors"]
+    assert [row.split()[:2] for row in rows] == [[a["name"], f"{a['requests']}"] for a in arms]
+
+
 def test_a_broken_database_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "store.db").write_bytes(b"no database at all" * 100)
 
@@ -105,3 +127,30 @@ def test_the_table_tells_sums_and_times() -> None:
     assert "about 70 tokens" in text
     assert "9 requests of models that are in no price list" in text
     assert "2 requests found no room" in text
+    assert "Shared out" not in text
+
+
+def test_an_arm_tells_what_it_failed_and_passed_on_and_won() -> None:
+    arm = {
+        "name": "far",
+        "requests": 40,
+        "errors": 2,
+        "passed_on": 4,
+        "answered": 20,
+        "cut": 5,
+        "first_s_p50": 0.25,
+        "first_s_p95": None,
+        "tokens_per_s_p50": 99.6,
+        "cost_nano_usd": 0,
+        "list_nano_usd": 0,
+        "won": 3,
+        "judged": 4,
+    }
+    told = {"since": 0, "by": "provider", "groups": [], "total": SUMS, "dropped": 0}
+    group = {"name": "far", **SUMS, **TIMES}
+    text = usage_text({**told, "groups": [group], "arms": [arm]})
+
+    assert text.splitlines()[-1].split() == [
+        *("far", "40", "2", "(5", "%)", "4", "(10", "%)", "0.25", "s", "-", "100"),
+        *("5", "(25", "%)", "$0.00", "$0.00", "3", "of", "4"),
+    ]
