@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from adapters.base import Adapter, ChatRequest
+from adapters.tasks import CompletionRequest
 from proxy.candidate import Candidate
 
 SHARE_OF_DEADLINE = 0.6
@@ -28,6 +29,7 @@ TIMES = 4.0
 SAMPLES = 20
 ENOUGH = 5
 MAX_MODELS = 512
+SPOKEN = (ChatRequest, CompletionRequest)
 LOCAL_TOKENS_A_S = 50.0
 """How quick a local model reads a prompt, at the least."""
 TOKENS_A_S = 1000.0
@@ -42,7 +44,7 @@ class Longest(Struct, frozen=True):
 
 def streamed_of(request: Any) -> ChatRequest | None:
     """The request, if it is one for a stream: all others have their first content with the last."""
-    return request if type(request) is ChatRequest and request.stream else None
+    return request if type(request) in SPOKEN and request.stream else None
 
 
 class Patience:

@@ -84,9 +84,16 @@ class Host:
 
 
 def app_over(
-    patch: Any, *classes: type[ScriptedAdapter], keys: dict[str, str] | None = None, **settings: Any
+    patch: Any,
+    *classes: type[ScriptedAdapter],
+    keys: dict[str, str] | None = None,
+    first_s: dict[str, float] | None = None,
+    **settings: Any,
 ) -> Starlette:
-    """The project's own application over scripted providers; `keys` holds their API keys."""
+    """The project's own application over scripted providers.
+
+    `keys` holds their API keys, `first_s` how long each may be without a word.
+    """
     registry = {one.name: one for one in classes}
     patch.setattr("proxy.routing.open.REGISTRY", registry)
     providers = {
@@ -94,6 +101,7 @@ def app_over(
             model=f"{name}-model",
             api_key=(keys or {}).get(name),  # type: ignore[arg-type] # pydantic makes it a secret
             rate_limit_enabled=False,
+            first_token_timeout=(first_s or {}).get(name),
         )
         for name in registry
     }

@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from adapters.base import ChatRequest
+from adapters.tasks import CompletionRequest
 from proxy.candidate import Candidate
 from proxy.routing.planning.plan import Plan
 from proxy.routing.planning.preference import Preference
@@ -120,11 +121,13 @@ class Sessions:
 def talk_of(headers: Mapping[bytes, bytes], app: str | None, request: Any) -> Talk | None:
     """What tells one conversation from another: its agent's word, else who begins it with what.
 
-    None where it is no conversation.
+    None where it is no conversation; a text to go on with is one by its agent's word alone.
     """
-    if type(request) is not ChatRequest:
+    if type(request) is not ChatRequest and type(request) is not CompletionRequest:
         return None
     told = next((headers[name] for name in SESSION_HEADERS if name in headers), None)
+    if told is None and type(request) is CompletionRequest:
+        return None
     cache_key = request.params.get("prompt_cache_key")
     if told is None and isinstance(cache_key, str):
         told = cache_key.encode("utf-8", "surrogatepass")

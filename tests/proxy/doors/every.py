@@ -53,6 +53,10 @@ def _with_most(turns: Turns, model: str) -> dict[str, Any]:
     return {**_messages(turns, model), "max_tokens": 50}
 
 
+def _prompt(turns: Turns, model: str) -> dict[str, Any]:
+    return {"model": model, "prompt": "\n".join(text for _, text in turns)}
+
+
 _GEMINI = "/v1beta/models/{model}:"
 EVERY: Sequence[Way] = (
     Way("chat", "/v1/chat/completions", _messages),
@@ -67,3 +71,8 @@ EVERY: Sequence[Way] = (
         ("generationConfig", "temperature"),
     ),
 )
+WITHOUT_TALKS: Sequence[Way] = (
+    Way("completions", "/v1/completions", _prompt),
+    Way("generate", "/api/generate", _prompt, greedy=("options", "temperature")),
+)
+"""Doors that take one text at a time."""

@@ -10,23 +10,92 @@ import httpx
 import pytest
 
 from adapters.base import ErrorKind, Finish, Start, Text, Usage
-from tests.proxy.doors.every import EVERY, Way
+from tests.proxy.doors.every import EVERY, WITHOUT_TALKS, Way
 from tests.proxy.doors.exchange.kit import Build, Station
-from tests.proxy.kit import failure
+from tests.proxy.kit import HANG, failure
 
 HELLO = [("user", "Hello.")]
 SAID = ([Start()], [Text("They spoke of boats.")], [Finish("stop"), Usage(100, 7)])
 LONG = failure(ErrorKind.CONTEXT, "north", status=400)
+OFTEN = 0.01
+WAITS = {
+    "messages": b"event: ping",
+    "ollama": b'"message":{"role":"assistant","content":""}',
+    "generate": b'"response":""',
+    "gemini": b"",  # its clients take nothing of the kind
+}
+"""What a door says while nothing is there yet; the others have a comment."""
 ALL = [
     pytest.param(way, stream, id=f"{way.name}-{'stream' if stream else 'plain'}")
     for way, stream in product(EVERY, (False, True))
 ]
+OF_ANY_KIND = [
+    *ALL,
+    *(
+        pytest.param(way, stream, id=f"{way.name}-{'stream' if stream else 'plain'}")
+        for way, stream in product(WITHOUT_TALKS, (False, True))
+    ),
+]
+STREAMS = [pytest.param(way, id=way.name) for way in (*EVERY, *WITHOUT_TALKS)]
 
 
 def _post(station: Station, way: Way, turns: Any, **more: Any) -> httpx.Response:
     headers = more.pop("headers", {})
     path, body = way.asked(turns, **more)
     return station.client.post(path, json=body, headers=headers)
+
+
+@pytest.mark.parametrize("way", STREAMS)
+def test_who_says_nothing_in_time_is_passed_over(build: Build, way: Way) -> None:
+    """A head and a role are no word; who is asked next has time of its own."""
+    station = build(first_s={"north": 0.05})
+    station.north.play(([Start()], HANG))
+    answer = _post(station, way, HELLO, stream=True)
+    assert answer.headers["x-pointsman-attempts"] == "north:timeout_first_byte,south:200"
+    assert "Hel" in answer.text  # and the rest of it
+    assert (len(station.north.requests), len(station.south.requests)) == (1, 1)
+
+
+@pytest.mark.parametrize("way", STREAMS)
+def test_a_stream_that_waits_says_so_in_the_doors_own_form(build: Build, way: Way) -> None:
+    station = build(keepalive_s=OFTEN, first_s={"north": 0.3})
+    station.north.play(([Start()], HANG))
+    answer = _post(station, way, HELLO, stream=True)
+    told = WAITS.get(way.name, b": waiting\n\n")
+    before, said, _ = answer.content.partition(b"Hel")
+    assert answer.status_code == 200 and said, answer.text
+    assert before.count(told) > 1 if told else b": waiting" not in answer.content
+    assert len(station.south.requests) == 1  # rotation went on behind it
+
+
+@pytest.mark.parametrize("way", STREAMS)
+def test_a_stream_that_waits_in_vain_ends_with_the_doors_own_error(build: Build, way: Way) -> None:
+    station = build(keepalive_s=OFTEN, deadline_s=0.3, fallback="north")
+    station.north.play(([Start()], HANG))
+    answer = _post(station, way, HELLO, stream=True)
+    if way.name == "gemini":  # nothing could be said, so that the status still can
+        assert answer.status_code in (200, 504)
+    else:
+        assert answer.status_code == 200
+    assert "error" in answer.text and "Hel" not in answer.text
+    assert way.name not in ("chat", "completions") or "[DONE]" not in answer.text
+    assert "message_stop" not in answer.text and "response.completed" not in answer.text
+
+
+@pytest.mark.parametrize(("way", "stream"), OF_ANY_KIND)
+def test_the_header_says_whether_an_answer_is_kept(build: Build, way: Way, stream: bool) -> None:
+    station = build(cache="memory")
+    for said, calls, is_kept in (
+        ("on", 1, False),
+        ("on", 1, True),
+        ("refresh", 2, False),
+        ("on", 2, True),
+        ("off", 3, False),
+    ):
+        headers = {"x-pointsman-cache": said}
+        answer = _post(station, way, HELLO, stream=stream, headers=headers)
+        assert (answer.status_code, len(station.north.requests)) == (200, calls), said
+        assert ("cached" in answer.headers.get("x-pointsman-warnings", "")) is is_kept, said
 
 
 def _talk(turns: int) -> list[tuple[str, str]]:
@@ -58,7 +127,7 @@ def test_a_talk_too_long_is_refused_with_the_sizes(build: Build, way: Way, strea
     assert len(station.north.requests) == 1
 
 
-@pytest.mark.parametrize(("way", "stream"), ALL)
+@pytest.mark.parametrize(("way", "stream"), OF_ANY_KIND)
 def test_a_kept_answer_is_the_first_one_byte_for_byte_but_ids(
     build: Build, way: Way, stream: bool
 ) -> None:
@@ -113,7 +182,18 @@ def test_a_talk_stays_where_it_went_and_the_switch_wins(
     assert _post(station, way, later, stream=stream).headers["x-pointsman-provider"] == "north"
 
 
-@pytest.mark.parametrize(("way", "stream"), ALL)
+def test_texts_to_go_on_with_stay_together_by_their_agents_word_alone(build: Build) -> None:
+    station = build()
+    station.north.play([failure(ErrorKind.SERVER, "north", status=500)])
+    way, told = WITHOUT_TALKS[0], {"headers": {"x-session-id": "s-1"}}
+    by = [
+        _post(station, way, [("user", text)], **more).headers["x-pointsman-provider"]
+        for text, more in (("One.", told), ("Two.", told), ("One.", {}))
+    ]
+    assert by == ["south", "south", "north"]
+
+
+@pytest.mark.parametrize(("way", "stream"), OF_ANY_KIND)
 def test_what_is_local_only_never_leaves(build: Build, way: Way, stream: bool) -> None:
     station = build()
     station.client.put("/api/user/preferences", json={"local_only": True}, params={"app": "notes"})
