@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import ssl
 import subprocess
@@ -22,6 +23,7 @@ from tests.proxy.routing.pictures.kit import (
     refused,
     serving,
 )
+from tests.proxy.upstream.calls import until
 
 pytestmark = pytest.mark.anyio
 
@@ -78,10 +80,15 @@ async def test_the_images_of_a_request_have_a_limit_together() -> None:
 
 
 @pytest.mark.parametrize("said", [b"", raw(content_length="1000")], ids=["nothing", "half of it"])
-async def test_a_server_that_stalls_is_left(said: bytes) -> None:
+async def test_a_server_that_stalls_is_left(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    clock = loop.time
     async with serving(said) as (port, heads):
-        fetcher = ImageFetcher("127.0.0.1", timeout_s=0.5)
-        error = await refused(fetcher, f"http://127.0.0.1:{port}/")
+        fetcher = ImageFetcher("127.0.0.1", timeout_s=4)
+        asked = asyncio.create_task(refused(fetcher, f"http://127.0.0.1:{port}/"))
+        await until(lambda: bool(heads))
+        monkeypatch.setattr(loop, "time", lambda: clock() + 4.5)
+        error = await asked
     assert "took longer" in error.message
     assert len(heads) == 1
 
