@@ -46,7 +46,7 @@ from adapters.groq.answer import GroqReader
 from adapters.groq.audio import FORM_PATHS, SPEECH_PATH, GroqAudio
 from adapters.groq.line import Line, known, line
 from adapters.groq.messages import LEAST_CONTEXT, PROVIDER, SPEECH_MODELS, TEXT_ONLY_MODELS
-from adapters.groq.request import PATH, to_native
+from adapters.groq.request import PATH, thinks, to_native
 from adapters.groq.rescue import rescued
 from adapters.native import exchange
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
@@ -112,6 +112,7 @@ class GroqAdapter(GroqAudio):
             image_types=IMAGE_TYPES,
             audio=False,
             logprobs=False,
+            thinking=thinks(model),
         )
 
     def to_native(self, request: ChatRequest) -> NativeCall:

@@ -193,6 +193,11 @@ def _efforts(model: str) -> Mapping[str, str] | None:
     return next((table for family, table in EFFORTS.items() if model.startswith(family)), None)
 
 
+def thinks(model: str) -> bool:
+    """Whether the model thinks before it answers, as far as its name tells."""
+    return model.startswith(("openai/gpt-oss", *COMPOUND_MODELS, *_FORMAT_FAMILIES))
+
+
 def _thoughts(model: str, effort: str | None, *, include: bool | None) -> Json:
     """What makes the thoughts come in a field of their own, or not at all.
 

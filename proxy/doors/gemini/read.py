@@ -32,8 +32,9 @@ KNOWN = spelled(
     *("cachedContent", "serviceTier", "pointsman"),
 )
 _PREFIX = re.compile(r"(publishers/[^/]+/)?models/")
+FOUND_NOWHERE = "is not found for API version"
 UNLISTED = (
-    "is not found for API version v1beta, or is not supported for generateContent. "
+    f"{FOUND_NOWHERE} v1beta, or is not supported for generateContent. "
     "Call ListModels to see the list of available models and their supported methods."
 )
 
@@ -49,6 +50,13 @@ class Parsed(Asked, frozen=True):
     thoughts: bool = False
     is_word: bool = False
     cites: bool = False
+
+    def told(self, error: ApiError) -> ApiError:
+        """The lack of a model in the words by which clients know it."""
+        if error.code != "model_not_found" or FOUND_NOWHERE in error.message:
+            return error
+        named = f"models/{self.request.model} {UNLISTED}"
+        return error.but(message=f"{named} ({error.message})")
 
 
 def model_name(path: str) -> str:

@@ -366,5 +366,7 @@ def test_capabilities_know_the_families() -> None:
     assert adapter.capabilities("meta-llama/llama-4-scout-17b-16e-instruct").images
     assert adapter.capabilities("maker/model-of-tomorrow").images
     assert not adapter.capabilities("meta-llama/llama-guard-4-12b").tools
+    assert not adapter.capabilities("llama-3.3-70b-versatile").thinking
+    assert adapter.capabilities("openai/gpt-oss-20b").thinking
     every = adapter.capabilities("x")
     assert (every.n, every.logprobs, every.audio, every.image_urls) == (False, False, False, True)

@@ -121,6 +121,17 @@ def test_failures_are_raised_by_the_client(client: genai.Client, station: Statio
         assert kinds >= {"type.googleapis.com/google.rpc.RetryInfo"}
 
 
+def test_the_lack_of_a_model_is_told_as_google_tells_it(
+    client: genai.Client, station: Station
+) -> None:
+    station.north.play([failure(ErrorKind.MODEL_MISSING)])
+    with pytest.raises(errors.ClientError) as caught:
+        client.models.generate_content(model="north/gone", contents="Hi")
+
+    assert (caught.value.code, caught.value.status) == (404, "NOT_FOUND")
+    assert str(caught.value.message).startswith("models/north/gone is not found for API version")
+
+
 def test_who_fails_before_the_first_word_is_passed_over(station: Station) -> None:
     station.north.play([failure(ErrorKind.SERVER)])
     response = station.client.post(STREAM, params={"alt": "sse"}, json=HELLO)
