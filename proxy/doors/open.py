@@ -74,7 +74,10 @@ def turns_of(
         return Turns(clocks.clock, now=clocks.wall, most=most), None
     turns = Turns(clocks.clock, now=clocks.wall, longest_s=LONGEST_S)
     most = settings.responses_disk_mb * 1024 * 1024
-    turns.keeper = disk = Disk(turns, storage, background, most=most)
+    shares = bool(settings.shared_url.get_secret_value())
+    turns.keeper = disk = Disk(
+        turns, storage, background, most=most, shares=shares, sleep=clocks.sleep
+    )
     return turns, disk
 
 

@@ -6,7 +6,8 @@ is brought there before it is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 import orjson
@@ -21,14 +22,31 @@ from proxy.store.base import Store, StoreError, Tables
 from proxy.store.responses import KeptRow
 
 LONGEST_S = 30 * 24 * 3600.0
+PAUSES_S = (0.05, 0.1, 0.2, 0.0)
+"""Another server writes behind its answer: what is not there yet is looked for again."""
 MAX_WAITING = 1000
 """Rows that wait for a database that cannot be written to: the oldest are given up."""
 
 
 class Disk:
-    """Writes behind what `turns` are told, and brings back what they no longer have."""
+    """Writes behind what `turns` are told, and brings back what they no longer have.
 
-    def __init__(self, turns: Turns, store: Store, background: Background, *, most: int) -> None:
+    Where other servers share the database, it is the truth: what is in memory may have been changed
+    or deleted at another, and what is not there yet may be about to be written.
+    """
+
+    def __init__(
+        self,
+        turns: Turns,
+        store: Store,
+        background: Background,
+        *,
+        most: int,
+        shares: bool = False,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._shares = shares
+        self._sleep = sleep
         self._turns = turns
         self._store = store
         self._background = background
@@ -46,6 +64,34 @@ class Disk:
 
     async def bring(self, owner: str, names: Iterable[str], items: Iterable[str] = ()) -> None:
         """Have these in memory, and all that stood before them; what is nowhere is left out."""
+        if not self._shares:
+            await self._bring(owner, names, items)
+            return
+        names = list(names)
+        await self._drop_changed(owner, names)
+        for pause_s in PAUSES_S:
+            await self._bring(owner, names, items)
+            if all(name in self._turns.shelf(owner).kept for name in names):
+                return
+            await self._sleep(pause_s)
+
+    async def _drop_changed(self, owner: str, names: Iterable[str]) -> None:
+        """Forget what others may have changed since it was read: it is read again."""
+        kept, since = self._turns.shelf(owner).kept, self._since_ms()
+        there = [name for name in names if name in kept]
+        if not there:
+            return
+        try:
+            await self._save()
+            left = await self._store.read(lambda it: _left(it, owner, there, since))
+        except StoreError:
+            return
+        with self._turns.lock:
+            for name in there:
+                if name not in left or isinstance(kept.get(name), Talk):
+                    self._turns.shelf(owner).drop(name)
+
+    async def _bring(self, owner: str, names: Iterable[str], items: Iterable[str]) -> None:
         shelf = self._turns.shelf(owner)
         wanted = [lost for name in names if (lost := _first_missing(shelf.kept, name))]
         items = [item for item in items if not shelf.has(item)]
@@ -152,6 +198,11 @@ def _first_missing(kept: Mapping[str, Turn | Talk], name: str) -> str | None:
             return wanted
         wanted = found.previous if isinstance(found, Turn) else None
     return None
+
+
+def _left(tables: Tables, owner: str, names: Iterable[str], since_ms: int) -> set[str]:
+    """Those of the names that are still there."""
+    return {name for name in names if table.find(tables, owner, name, since_ms=since_ms)}
 
 
 def _chains(

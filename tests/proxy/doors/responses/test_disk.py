@@ -13,11 +13,12 @@ import openai
 import pytest
 
 from proxy.background import Background
-from proxy.doors.responses.disk import LONGEST_S, MAX_WAITING, Disk
+from proxy.doors.responses.disk import LONGEST_S, MAX_WAITING, PAUSES_S, Disk
 from proxy.doors.responses.turns import OwnTurns, Turns, as_items
 from proxy.errors import ApiError
 from proxy.store import responses as table
 from proxy.store.base import StoreError, Tables
+from proxy.store.database import Database
 from proxy.store.responses import KeptRow
 from tests.proxy.doors.responses.kit import Clock
 from tests.proxy.kit import Script, adapter_class
@@ -173,3 +174,51 @@ async def test_a_database_that_is_full_stops_nobody_but_who_deletes() -> None:
     await turns.settled()
     assert store.written == 1
     await background.close()
+
+
+class Shared:
+    """One database that several servers use."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read(self, work: Callable[[Tables], Any]) -> Any:
+        return self._database.read(work)
+
+    async def write(self, work: Callable[[Tables], Any], *, durable: bool = True) -> Any:
+        return self._database.write(work)
+
+
+@pytest.mark.anyio
+async def test_what_one_server_keeps_changes_and_deletes_another_knows(tmp_path: Path) -> None:
+    with opened(f"sqlite:///{tmp_path}/s.db") as database:
+        one, other = (Turns(Clock(), longest_s=LONGEST_S) for _ in range(2))
+        pauses: list[float] = []
+
+        async def written(pause_s: float) -> None:
+            pauses.append(pause_s)
+            await one.settled()
+
+        for turns in (one, other):
+            given = Shared(database), Background()
+            turns.keeper = Disk(turns, *given, most=10**6, shares=True, sleep=written)
+        mine, its = one.of("ann"), other.of("ann")
+        put(mine, "r1")
+        await other.bring("ann", ["r1"])
+        assert its.turn("r1") and pauses == [PAUSES_S[0]]
+
+        talk = mine.begin({}, as_items("first"))
+        await one.settled()
+        await other.bring("ann", [talk.id])
+        mine.go_on(talk, as_items("second"))
+        await one.settled()
+        await other.bring("ann", [talk.id])
+        assert len(its.talk(talk.id).items) == 2
+
+        mine.forget("r1")
+        mine.forget(talk.id)
+        await one.settled()
+        await other.bring("ann", ["r1", talk.id])
+        assert its.turn("r1") is None
+        with pytest.raises(ApiError):
+            its.talk(talk.id)
