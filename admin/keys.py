@@ -17,17 +17,21 @@ class Team(Protocol):
 
     async def every(self) -> dict[str, Any]: ...
     async def make(self, body: bytes) -> dict[str, Any]: ...
+    async def change(self, name: str | None, body: bytes) -> dict[str, Any]: ...
     async def own(self, name: str | None) -> dict[str, Any]: ...
     async def revoke(self, name: str | None) -> dict[str, Any]: ...
 
 
 def key_routes(team: Team, gate: Gate) -> list[Route]:
-    """Look at all keys, make one, revoke one; look at one's own. All behind `gate`."""
+    """Look at all keys, make, change, revoke one; look at one's own. All behind `gate`."""
 
     async def keys(request: Request) -> Response:
         match request.method:
             case "POST":
                 return json_of(await team.make(await body_of(request)))
+            case "PATCH":
+                changed = await body_of(request)
+                return json_of(await team.change(request.query_params.get("name"), changed))
             case "DELETE":
                 return json_of(await team.revoke(request.query_params.get("name")))
         return json_of(await team.every())
@@ -36,7 +40,7 @@ def key_routes(team: Team, gate: Gate) -> list[Route]:
         who = await gate.who(request)
         return json_of(await team.own(who.name if who else None))
 
-    methods = ["GET", "POST", "DELETE"]
+    methods = ["GET", "POST", "PATCH", "DELETE"]
     return [
         Route("/admin/api/keys", answering(keys, gate), methods=methods),
         Route("/admin/api/me", answering(own, gate, members=True)),

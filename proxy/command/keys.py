@@ -90,6 +90,57 @@ def add(
 
 @keys.command()
 @click.argument("name")
+@click.option("--role", type=click.Choice(["member", "owner"]))
+@click.option("--rpm", type=int, help="Requests a minute; 0 for no limit.")
+@click.option("--tpm", type=int, help="Tokens a minute; 0 for no limit.")
+@click.option("--budget-day", type=float, metavar="USD", help="Dollars a day; 0 for no limit.")
+@click.option("--budget-month", type=float, metavar="USD", help="Dollars a month; 0 for no limit.")
+@click.option("--models", help="Models, comma-separated; * stands for any text.")
+@click.option("--providers", help="Providers, comma-separated; empty for all.")
+@click.pass_obj
+def change(
+    given: Given,
+    name: str,
+    role: str | None,
+    rpm: int | None,
+    tpm: int | None,
+    budget_day: float | None,
+    budget_month: float | None,
+    models: str | None,
+    providers: str | None,
+) -> None:
+    """Let a key do more or less. What is not named stays as it is.
+
+    Such as: pointsman keys change anna --rpm 120 --budget-month 0
+    """
+    from proxy.command.remote import running
+
+    settings = given.address()
+    numbers = {
+        "requests_per_minute": rpm,
+        "tokens_per_minute": tpm,
+        "dollars_a_day": budget_day,
+        "dollars_a_month": budget_month,
+    }
+    changes: Json = {what: told or None for what, told in numbers.items() if told is not None}
+    if role is not None:
+        changes["role"] = role
+    if models is not None:
+        changes["models"] = _listed(models)
+    if providers is not None:
+        changes["providers"] = [one.lower() for one in _listed(providers)]
+    if not changes:
+        raise click.UsageError("Say what is to change: pointsman keys change --help")
+    with failures(), running(settings) as server:
+        if server:
+            server.change_key(name, changes)
+        else:
+            _change(settings, name, changes)
+    say(f"✓ The key of {name} is changed.")
+
+
+@keys.command()
+@click.argument("name")
 @click.pass_obj
 def revoke(given: Given, name: str) -> None:
     """Let nobody in by a key any more, from the next request on."""
@@ -151,6 +202,19 @@ def _make(settings: Settings, asked: Json) -> str:
         database.write(partial(team_keys.save, key=key))
     Mark(settings.store_url).leave()
     return shown
+
+
+def _change(settings: Settings, name: str, changes: Json) -> None:
+    from msgspec.structs import replace
+
+    from proxy.console.team import CHANGEABLE, limits, live
+    from proxy.store import team_keys
+    from proxy.store.database import Database
+
+    with closing(Database(settings.store_url)) as database:
+        key = live(database.team_keys(), name)[-1]
+        changed = replace(key, **limits(changes, CHANGEABLE, settings.providers))
+        database.write(partial(team_keys.change, key=changed))
 
 
 def _revoke(settings: Settings, name: str) -> None:

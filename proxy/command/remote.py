@@ -84,6 +84,11 @@ class Remote:
         """A new key."""
         return str(self._ask("POST", "/admin/api/keys", body=orjson.dumps(asked))["key"])
 
+    def change_key(self, name: str, changes: Json) -> None:
+        """Let a key do more or less."""
+        body = orjson.dumps(changes)
+        self._ask("PATCH", "/admin/api/keys", body=body, query={"name": name})
+
     def revoke_key(self, name: str) -> None:
         """Let nobody in by the key of this name any more."""
         self._ask("DELETE", "/admin/api/keys", query={"name": name})

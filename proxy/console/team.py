@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from msgspec.structs import replace
+
 from adapters.base import Json
 from proxy.console.saving import reading, saving
 from proxy.doors.openai import parse_json
@@ -105,6 +107,17 @@ class Team:
                 await self._keys.add(key)
         return {**told(self._keys.named[key.name]), "key": shown}
 
+    async def change(self, name: str | None, body: bytes) -> Json:
+        """Let a key do more or less from the next request on; what is not told stays as it is."""
+        async with self._changing:
+            with saving("The key"):
+                await self._loaded()
+            key = live(self._keys.rows, name)[-1]
+            changed = replace(key, **limits(parse_json(body), CHANGEABLE, self._providers))
+            with saving("The key"):
+                await self._keys.change(changed)
+        return told(changed)
+
     async def revoke(self, name: str | None) -> Json:
         """Nobody gets in by the key of this name any more."""
         with saving("The end of the key"):
@@ -126,16 +139,22 @@ def made(
     asked: Json, taken: Collection[str], providers: Collection[str], now: float
 ) -> tuple[TeamKey, str]:
     """The key that is asked for: what is kept of it, and itself. Raises ApiError 400."""
-    for name in asked:
-        if name not in FIELDS:
-            there = ", ".join(FIELDS)
-            raise bad_request(f"Unknown field '{name[:MAX_NAME]}'; there are: {there}.", param=name)
+    given = limits(asked, FIELDS, providers)
     if (name := _name(asked.get("name"))) in taken:
         raise bad_request(
             f"There is a key of the name {name!r} already.", param="name", code="name_taken"
         )
     if len(taken) >= MAX_KEYS:
         raise bad_request(f"There are {MAX_KEYS} keys already: revoke one first.", param="name")
+    return fresh(name, created_ms=int(now * 1000), **given)
+
+
+def limits(asked: Json, fields: Collection[str], providers: Collection[str]) -> dict[str, Any]:
+    """What of a key's fields is told. Raises ApiError 400."""
+    for name in asked:
+        if name not in fields:
+            there = ", ".join(fields)
+            raise bad_request(f"Unknown field '{name[:MAX_NAME]}'; there are: {there}.", param=name)
     given = {field: read(asked[field], field) for field, read in _READ.items() if field in asked}
     if strange := [one for one in given.get("providers", ()) if one not in providers]:
         raise bad_request(
@@ -143,8 +162,9 @@ def made(
             param="providers",
         )
     for span in ("day", "month"):
-        given[f"{span}_nano_usd"] = given.pop(f"dollars_a_{span}", None)
-    return fresh(name, created_ms=int(now * 1000), **given)
+        if f"dollars_a_{span}" in given:
+            given[f"{span}_nano_usd"] = given.pop(f"dollars_a_{span}")
+    return given
 
 
 def told(key: TeamKey) -> Json:
@@ -218,4 +238,5 @@ _READ: Mapping[str, Callable[[Any, str], Any]] = {
     "models": _names,
     "providers": _names,
 }
-FIELDS = ("name", *_READ)
+CHANGEABLE = tuple(_READ)
+FIELDS = ("name", *CHANGEABLE)

@@ -87,7 +87,7 @@ class Server:
             self._engine = None
 
     def version(self) -> object:
-        """When each preference was changed last, and which keys there are."""
+        """When each preference was changed last, and which keys there are with what they may."""
         return self.read(lambda tables: frozenset(map(tuple, (*_changes(tables), *_keys(tables)))))
 
     def read(self, work: Callable[[Tables], T]) -> T:
@@ -108,7 +108,11 @@ def _changes(tables: Tables) -> Sequence[Sequence[Any]]:
 
 
 def _keys(tables: Tables) -> Sequence[Sequence[Any]]:
-    return tables.rows("SELECT id, revoked_ms FROM team_keys")
+    told = tables.rows(
+        "SELECT id, revoked_ms, role, requests_per_minute, tokens_per_minute, day_nano_usd,"
+        " month_nano_usd, models, providers FROM team_keys"
+    )
+    return [[*map(str, row)] for row in told]
 
 
 def _opened(url: str) -> Engine:

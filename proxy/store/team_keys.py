@@ -112,6 +112,13 @@ class TeamKeys:
             rows = await self.store.write(partial(save, key=key))
         self.replace(rows)
 
+    async def change(self, key: TeamKey) -> None:
+        """Let the key of this id be so from now on. Raises StoreError."""
+        rows = [key if one.id == key.id and one.name == key.name else one for one in self.rows]
+        if self.store is not None:
+            rows = await self.store.write(partial(change, key=key))
+        self.replace(rows)
+
     async def revoke(self, key: TeamKey, at_ms: int) -> None:
         """Let it in no more. Raises StoreError."""
         if self.store is not None:
@@ -134,9 +141,16 @@ def stored(tables: Tables) -> list[TeamKey]:
 
 def save(tables: Tables, key: TeamKey) -> list[TeamKey]:
     """Write a new row; all there are."""
-    row = asdict(key)
+    row = _row(key)
     del row["id"]
-    tables.put(TABLE, [row | {"models": list(key.models), "providers": list(key.providers)}])
+    tables.put(TABLE, [row])
+    return stored(tables)
+
+
+def change(tables: Tables, key: TeamKey) -> list[TeamKey]:
+    """Write a row anew, unless the key was revoked meanwhile; all there are."""
+    if any(one.id == key.id and one.revoked_ms is None for one in stored(tables)):
+        tables.put(TABLE, [_row(key)])
     return stored(tables)
 
 
@@ -144,6 +158,10 @@ def revoke(tables: Tables, key: TeamKey, at_ms: int) -> list[TeamKey]:
     """Note when a key was revoked; its row stays. All there are."""
     tables.run(REVOKE, {"id": key.id, "at_ms": at_ms})
     return stored(tables)
+
+
+def _row(key: TeamKey) -> dict[str, Any]:
+    return asdict(key) | {"models": list(key.models), "providers": list(key.providers)}
 
 
 def _stored(*, models: Any, providers: Any, **row: Any) -> TeamKey:

@@ -111,6 +111,28 @@ async def test_what_was_not_asked_of_anybody_is_given_back(server: Desk) -> None
     assert told(await server.ask(headers=anna)) == TOO_FAST
 
 
+async def test_a_key_that_is_in_use_may_do_more_or_less_from_the_next_request_on(
+    server: Desk,
+) -> None:
+    async def change(**limits: Any) -> int:
+        answer = await server.client.patch(KEYS, params={"name": "anna"}, json=limits)
+        return answer.status_code
+
+    anna = await made(server, requests_per_minute=1)
+    assert told(await server.ask(headers=anna)) == (200, None)
+    assert told(await server.ask(headers=anna)) == TOO_FAST
+    assert await change(requests_per_minute=2) == 200
+    assert told(await server.ask(headers=anna)) == (200, None)
+    assert told(await server.ask(headers=anna)) == TOO_FAST
+    assert await change(requests_per_minute=None, models=["no-such"]) == 200
+    assert told(await server.ask(headers=anna)) == (403, "model_not_allowed")
+    for wrong in ({"name": "bob"}, {"requests_per_minute": 0}, {"providers": ["no-such"]}):
+        assert await change(**wrong) == 400
+    await server.client.delete(KEYS, params={"name": "anna"})
+    assert await change(requests_per_minute=5) == 404
+    assert told(await server.ask(headers=anna))[0] == 401
+
+
 @pytest.mark.parametrize("span", ["day", "month"])
 async def test_money_that_is_spent_is_spent_after_a_restart_too(opening: Open, span: str) -> None:
     async with opening() as server:

@@ -48,6 +48,12 @@ def test_a_key_is_made_listed_and_revoked(
         [told] = json.loads(run("keys", "list", "--json").stdout)["keys"]
         assert told["dollars_a_day"] == 1.5
         assert told["revoked_at"] is None
+        run("keys", "change", "anna", "--rpm", "90", "--budget-day", "0", "--models", "big")
+        [changed] = json.loads(run("keys", "list", "--json").stdout)["keys"]
+        new = {"requests_per_minute": 90, "dollars_a_day": None, "models": ["big"]}
+        assert changed == told | new
+        assert "what is to change" in run("keys", "change", "anna").stderr
+        assert "no key of the name" in one_line(run("keys", "change", "bob", "--rpm", "1"), 1)
         assert "already" in one_line(run("keys", "add", "anna"), 1)
         assert "revoked" in run("keys", "revoke", "anna").stdout
         assert "There are no keys" in run("keys", "list").stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from proxy.errors import ApiError
 from proxy.store.base import sqlite_path
@@ -49,6 +50,22 @@ async def test_another_process_knows_a_key_and_its_end_by_itself(url: str) -> No
         await other.team.revoke(other.team.named["anna"], at_ms=1)
         assert other.team.of(shown.encode()) is None
         await until(lambda: one.team.of(shown.encode()) is None)
+
+
+async def test_a_change_is_kept_and_known_elsewhere_but_not_of_a_key_that_is_revoked(
+    url: str,
+) -> None:
+    key, shown = fresh("anna", **LIMITS)
+    async with running(url) as one, running(url) as other:
+        await one.team.add(key)
+        before = one.team.named["anna"]
+        await one.team.change(replace(before, tokens_per_minute=None, models=()))
+        await until(lambda: (found := other.team.of(shown.encode())) and not found.models)
+        assert other.team.named["anna"] == replace(before, tokens_per_minute=None, models=())
+
+        await other.team.revoke(other.team.named["anna"], at_ms=1)
+        await one.team.change(before)
+        assert one.team.of(shown.encode()) is None
 
 
 async def test_no_key_is_in_any_file(tmp_path: Path) -> None:
