@@ -12,6 +12,7 @@ from adapters.errors import AdapterError, ErrorKind, Scope
 
 BARRING_STATUS = frozenset({402, 403, 451})
 """No request is at fault by these; which of key and account is, the words tell."""
+CLEAR_STATUS = frozenset({401, 404, 408, 410, 413, 422, 429})
 MAX_QUOTED_CHARS = 400
 
 _CODE = re.compile(
@@ -61,12 +62,20 @@ def page_title(content: bytes) -> str | None:
     return _shown(found[1].decode("utf-8", "replace")) if found else ""
 
 
+def kind_of_page(status: int) -> ErrorKind | None:
+    """What a web page of this status means; None where the status says it, whoever speaks."""
+    if status in BARRING_STATUS:
+        return ErrorKind.ACCOUNT
+    return ErrorKind.BAD_RESPONSE if 400 <= status < 500 and status not in CLEAR_STATUS else None
+
+
 def page_refusal(provider: str, status: int, content: bytes) -> AdapterError | None:
     """The error that a web page in place of an answer means; None if it is no page."""
-    if status not in BARRING_STATUS or (title := page_title(content)) is None:
+    kind = kind_of_page(status)
+    if kind is None or (title := page_title(content)) is None:
         return None
     return AdapterError(
-        ErrorKind.ACCOUNT,
+        kind,
         told(status, "", title),
         provider=provider,
         status=status,

@@ -10,7 +10,8 @@ import re
 
 _NAME = r"(?:\s*[:=/]\s*|\s+)?(?:(?:id|name|called|named)\s+)?['\"`]?[\w./:@+-]{0,160}['\"`]?,?"
 _GONE = re.compile(
-    rf"\bmodels?\b{_NAME}\s+(?:(?:is|was|were|has been|could)\s+)?"
+    r"\bmodels?\b(?! (?:parameter|field|option|setting|argument|property))"
+    rf"{_NAME}\s+(?:(?:is|was|were|has been|could)\s+)?"
     r"(?:not found|not be found|(?:do(?:es)?\s?n[o']t|not) exist"
     r"|(?:not|no longer) (?:available|served|offered|accessible)"
     r"(?! (?:in|for) your (?:country|region|location|territory))|no longer supported"
@@ -38,4 +39,6 @@ def is_gone(message: str) -> bool:
     if _GONE.search(message):
         return True
     retired = _RETIRED.match(message)
-    return retired is not None and not _OTHER.search(retired["what"])
+    what = retired["what"] if retired else ""
+    # Nearly every model has a number in its name, and no parameter has.
+    return any(map(str.isdigit, what)) and not _OTHER.search(what)

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import orjson
 
-from adapters.account import BARRING_STATUS, is_of_account, page_title, told
+from adapters.account import is_of_account, kind_of_page, page_title, told
 from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
 from adapters.cannot import cannot
 from adapters.compatible.limits import DAY_S as ONE_DAY_S, PER_DAY, LimitHeaders
@@ -213,8 +213,8 @@ def _kind(
         status, text_of(error.get("code")), text_of(error.get("message"))
     ):
         return ErrorKind.ACCOUNT
-    if status in BARRING_STATUS and page_title(response.content) is not None:
-        return ErrorKind.ACCOUNT
+    if (of_page := kind_of_page(status)) and page_title(response.content) is not None:
+        return of_page
     if kind is ErrorKind.RATE_LIMIT and is_day_quota(error, response.headers, now, limits):
         return ErrorKind.QUOTA_DAY
     if kind is ErrorKind.OVERLOADED and _LOADING.search(text_of(error.get("message"))):
@@ -236,8 +236,9 @@ def _message(kind: ErrorKind, error: Json, response: httpx.Response, house: Hous
     if kind is ErrorKind.AUTH:
         said = f" ({house.says} says: {message})" if message else ""
         return f"the API key was refused; check {house.key_name}{said}"
-    if kind is ErrorKind.ACCOUNT:
-        return told(response.status_code, message, page_title(response.content))
+    title = page_title(response.content)
+    if kind is ErrorKind.ACCOUNT or (kind is ErrorKind.BAD_RESPONSE and title is not None):
+        return told(response.status_code, message, title)
     return message or f"status {response.status_code} without a reason"
 
 

@@ -137,6 +137,15 @@ async def test_what_a_network_between_says_in_another_form_is_not_the_keys_eithe
     assert (found.kind, found.scope) == (ErrorKind.ACCOUNT, Scope.PROVIDER)
 
 
+@pytest.mark.parametrize("status", [400, 405, 407, 421])
+async def test_a_web_page_that_refuses_is_not_the_requests_fault(status: int) -> None:
+    page = b"<html><head><title>400 Bad Request</title></head><hr>cloudflare</html>"
+    reply = Reply((page,), content_type="text/html", status=status)
+    found = await failure(GroqKit(), reply, a_request(GroqKit()))
+    assert (found.kind, found.scope) == (ErrorKind.BAD_RESPONSE, Scope.PROVIDER)
+    assert found.message.endswith(": 400 Bad Request")
+
+
 DAYS = [
     ({}, "on tokens per day (TPD): Limit 100000. Please try again in 9m38.016s.", 578.016),
     ({}, "on requests per day (RPD): Limit 1000. Please try again in 1m26.4s.", 86.4),
