@@ -10,6 +10,7 @@ from proxy.errors import ApiError, from_adapter, from_failures, pinned_broke
 from proxy.limits.health import Health
 from proxy.routing.attempts import FINAL_KINDS, Attempts
 from proxy.routing.planning.candidates import Chooser
+from proxy.routing.planning.home import STAYS
 
 
 def final_error(
@@ -32,6 +33,8 @@ def final_error(
         message = chooser.cure_of_choice(attempts.preference) + message
     if error.status == 503 and not attempts.preference.chosen and not has_answered:
         message += " " + chooser.ways_to_an_answer()
+    if error.status >= 500 and attempts.preference.local_only:
+        message += f" {STAYS}: nobody elsewhere was asked."
     return error.but(message=message)
 
 

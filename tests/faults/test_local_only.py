@@ -98,6 +98,7 @@ async def test_no_place_where_nobody_is_leads_to_a_cloud(
     for model, streamed in product(("gpt-4o", "fast", f"{HOME}/x"), (False, True)):
         seen = await world.ask(model, stream=streamed)
         assert seen.status in (502, 503, 504), (url, seen.outcome)
+        assert "by the owner's choice: nobody elsewhere was asked" in str(seen.error)
     assert _asked(world) == [0, 0]
 
 

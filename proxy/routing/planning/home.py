@@ -14,6 +14,8 @@ from proxy.routing.planning.narrow import narrowed
 OWN_ENDINGS = (".localhost", ".local", ".lan", ".internal", ".home.arpa")
 """Names that no public name server knows; nor does one know a name without any dot."""
 
+STAYS = "These requests stay on this machine and its networks, by the owner's choice"
+
 
 def is_at_home(adapter: Adapter, model: str) -> bool:
     """Whether what `model` is asked is answered in this machine or its own networks."""
@@ -39,7 +41,7 @@ def at_home(
     def refusal(names: str) -> ApiError:
         return ApiError(
             403 if pinned else 503,
-            f"These requests stay on this machine and its networks, by the owner's choice: {names}"
+            f"{STAYS}: {names}"
             f" {'is' if len(candidates) == 1 else 'are'} elsewhere, and no other provider is set"
             " up that is at home.",
             type_="permission_error" if pinned else "service_unavailable_error",
