@@ -12,7 +12,7 @@ from adapters.errors import AdapterError, ErrorKind, Scope
 
 BARRING_STATUS = frozenset({402, 403, 451})
 """No request is at fault by these; which of key and account is, the words tell."""
-CLEAR_STATUS = frozenset({401, 404, 408, 410, 413, 422, 429})
+CLEAR_STATUS = frozenset({400, 401, 404, 408, 410, 413, 422, 429})
 MAX_QUOTED_CHARS = 400
 
 _CODE = re.compile(

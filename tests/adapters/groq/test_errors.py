@@ -137,13 +137,13 @@ async def test_what_a_network_between_says_in_another_form_is_not_the_keys_eithe
     assert (found.kind, found.scope) == (ErrorKind.ACCOUNT, Scope.PROVIDER)
 
 
-@pytest.mark.parametrize("status", [400, 405, 407, 421])
+@pytest.mark.parametrize("status", [405, 406, 407, 421])
 async def test_a_web_page_that_refuses_is_not_the_requests_fault(status: int) -> None:
-    page = b"<html><head><title>400 Bad Request</title></head><hr>cloudflare</html>"
+    page = b"<html><head><title>Not allowed</title></head><hr>cloudflare</html>"
     reply = Reply((page,), content_type="text/html", status=status)
     found = await failure(GroqKit(), reply, a_request(GroqKit()))
     assert (found.kind, found.scope) == (ErrorKind.BAD_RESPONSE, Scope.PROVIDER)
-    assert found.message.endswith(": 400 Bad Request")
+    assert found.message.endswith(": Not allowed")
 
 
 DAYS = [
