@@ -57,6 +57,8 @@ MAX_TEXTS = 100
 TOOLS = "tools."
 """In `extensions`, before the kind of a tool that the provider runs, or else leaves out."""
 SEARCH = TOOLS + "web_search"
+USER = "metadata.user_id"
+"""In `extensions`: who asks, for a provider that wants to know. All others need not say a word."""
 
 # -- in ---------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from adapters.base import (
+    USER,
     ChatRequest,
     ErrorKind,
     Json,
@@ -32,7 +33,15 @@ _WEIGHTY = ("logprobs", "audio", "web_search_options")
 _FOR_OTHERS = frozenset(
     {
         *("gemini", "google", "groq", "ollama", "embedded", "openai", "pointsman", "extra_body"),
-        *("safety_settings", "thinking_config", "cached_content", "keep_alive", "think", KIND),
+        *(
+            "safety_settings",
+            "thinking_config",
+            "cached_content",
+            "keep_alive",
+            "think",
+            USER,
+            KIND,
+        ),
         *("reasoning", "include_reasoning", "reasoning_format", "num_ctx", "truncate", "shift"),
     }
 )

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapters.base import (
+    USER,
     ChatRequest,
     ErrorKind,
     Json,
@@ -130,7 +131,7 @@ def _own(extensions: Mapping[str, Any], warnings: list[str]) -> Json:
                 param=name,
             )
         body[name] = int(value) if name == "top_k" else value
-    warnings += [f"dropped={name}" for name in extensions if "." in name]
+    warnings += [f"dropped={name}" for name in extensions if "." in name and name != USER]
     if isinstance(block, Mapping) and block.keys() - _OWN.keys():
         warnings.append(f"dropped={NAME}")
     return body

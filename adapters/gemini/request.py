@@ -9,7 +9,16 @@ from typing import Any
 
 import orjson
 
-from adapters.base import SEARCH, ChatRequest, ErrorKind, Json, Memory, NativeCall, ResponseFormat
+from adapters.base import (
+    SEARCH,
+    USER,
+    ChatRequest,
+    ErrorKind,
+    Json,
+    Memory,
+    NativeCall,
+    ResponseFormat,
+)
 from adapters.gemini.amend import beside_own_tools, in_words
 from adapters.gemini.contents import ContentsTranslator, closed, sign, system_parts
 from adapters.gemini.errors import refused
@@ -40,6 +49,7 @@ OWN_BLOCK = "gemini"
 NOT_OURS = frozenset({
     "groq", "ollama", "embedded", "pointsman", "extra_body", "google", "reasoning", "think",
     "include_reasoning", "reasoning_format", "keep_alive", "num_ctx", "truncate", "shift",
+    USER,
 })  # fmt: skip
 GOOGLES = ("thinking_config", "cached_content")  # as Google's own OpenAI layer takes them
 NATIVE = (*GOOGLES, "top_k", "safety_settings")

@@ -13,6 +13,7 @@ from typing import Any
 
 from adapters.base import (
     SEARCH,
+    USER,
     ChatRequest,
     Json,
     NativeCall,
@@ -84,7 +85,7 @@ _FOR_OTHERS = frozenset(
     (
         *("gemini", "google", "extra_body", "safety_settings", "thinking_config", "cached_content"),
         *("ollama", "keep_alive", "think", "num_ctx", "truncate", "shift"),
-        *("embedded", "pointsman", PROVIDER),
+        *("embedded", "pointsman", PROVIDER, USER),
     )
 )
 _GPT_OSS_EFFORT: Mapping[str, str] = {
@@ -151,6 +152,8 @@ def _refuse_unsupported(params: Mapping[str, Any]) -> None:
 def _sampling(request: ChatRequest, settings: ProviderSettings, warnings: list[str]) -> Json:
     params = request.params
     body: Json = {name: params[name] for name in _TAKEN if name in params}
+    if (user := request.extensions.get(USER)) is not None:
+        body.setdefault("user", user)
     if settings.temperature is not None:
         body.setdefault("temperature", settings.temperature)
     if most := request.max_tokens or settings.max_tokens:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapters.base import (
+    USER,
     ChatRequest,
     ErrorKind,
     Json,
@@ -39,7 +40,7 @@ OWN_FIELDS = ("truncate", "shift")
 READ = frozenset({"stream_options", "modalities", "logprobs", "top_logprobs", *OPTIONS})
 # Ollama's own words, blocks for other providers, and what `ChatRequest` has in a field of its own.
 EXTENSIONS = frozenset({
-    "options", "format", "think", "keep_alive", *OWN_OPTIONS, *OWN_FIELDS,
+    "options", "format", "think", "keep_alive", USER, *OWN_OPTIONS, *OWN_FIELDS,
     "ollama", "groq", "gemini", "embedded", "pointsman", "google", "extra_body",
     "include_reasoning", "reasoning_format", "thinking_config",
 })  # fmt: skip

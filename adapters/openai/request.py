@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from adapters.base import ChatRequest, Json, NativeCall, ProviderSettings
+from adapters.base import USER, ChatRequest, Json, NativeCall, ProviderSettings
 from adapters.compatible.messages import Taken, to_messages, unsupported
 from adapters.compatible.request import (
     effort_of,
@@ -24,7 +24,7 @@ PATH = "/chat/completions"
 _FOR_OTHERS = frozenset(
     {
         *("gemini", "google", "groq", "ollama", "embedded", "pointsman", "extra_body", KIND),
-        *("safety_settings", "thinking_config", "cached_content", "keep_alive", "think"),
+        *("safety_settings", "thinking_config", "cached_content", "keep_alive", "think", USER),
     }
 )
 _WEIGHTY = ("logprobs", "audio", "web_search_options")

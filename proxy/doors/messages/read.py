@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from adapters.base import SEARCH, ChatRequest, Json, ResponseFormat, Thinking
+from adapters.base import SEARCH, USER, ChatRequest, Json, ResponseFormat, Thinking
 from proxy.doors.chat.read import EFFORTS
 from proxy.doors.checks import (
     Check,
@@ -65,8 +65,6 @@ def parse_request(data: Json, *, counts_only: bool = False) -> Parsed:
     output = fields.get("output_config", {})
     thinking = fields.get("thinking", {})
     params: Json = {key: fields[key] for key in ("temperature", "top_p") if key in fields}
-    if user := member(fields.get("metadata", {}), "metadata", "user_id", string):
-        params["user"] = user
     if tools.search is not None and not tools.functions:
         params["web_search_options"] = tools.search
     request = ChatRequest(
@@ -172,6 +170,8 @@ def _extensions(data: Json, fields: Json, tools: Tools, choice: Choice) -> Json:
         del unknown["mcp_servers"]
     if "top_k" in fields:
         unknown["top_k"] = fields["top_k"]
+    if user := member(fields.get("metadata", {}), "metadata", "user_id", string):
+        unknown[USER] = user
     if tools.search is not None and tools.functions and choice.mode in (None, "auto"):
         unknown[SEARCH] = tools.search  # beside functions, not every model searches
     if asks_citations(data["messages"]):

@@ -74,8 +74,8 @@ def test_the_least_that_can_be_asked() -> None:
         ("tools", [SEARCH], "params", {"web_search_options": {}}),
         ("tools", [SEARCH, TOOL], "params", {}),
         ("tools", [SEARCH, TOOL], "extensions", {"tools.web_search": {}}),
-        ("metadata", {"user_id": "user_1"}, "params", {"user": "user_1"}),
-        ("metadata", {"user_id": None}, "params", {}),
+        ("metadata", {"user_id": "user_1"}, "extensions", {"metadata.user_id": "user_1"}),
+        ("metadata", {"user_id": None}, "extensions", {}),
         (
             "tools",
             [{"type": "fetch_1", "name": "w"}],
