@@ -14,7 +14,8 @@ from tests.proxy.doors.golden.reader import NEVER, Line, Reader, entrances
 from tests.proxy.doors.golden.table import READERS, table
 
 DOCS = Path(__file__).parents[4] / "docs" / "doors.md"
-NO_TALK = {"embeddings", "gemini-embeddings", "transcriptions", "translations", "speech", "images"}
+NO_TALK = {"embeddings", "gemini-embeddings", "transcriptions", "translations"}
+NO_TALK |= {"speech", "images", "edits"}
 """Doors whose answers are no messages."""
 EACH = pytest.mark.parametrize("reader", READERS, ids=lambda one: one.door)
 
