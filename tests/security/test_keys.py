@@ -12,7 +12,7 @@ from adapters.base import PLACEHOLDER_KEYS
 from proxy.gate import keys as gate_keys
 from proxy.gate.keys import digest
 from proxy.settings import SettingsError, load_settings
-from tests.security.kit import Fakes, ask, body_of, post, request, serving, settings_for
+from tests.security.kit import Fakes, Wait, ask, body_of, post, request, serving, settings_for
 
 TOKEN = "admin-tökén"
 STATUS = "/admin/api/status"
@@ -86,8 +86,14 @@ def test_the_admin_token_is_the_bytes_it_is_made_of(fakes: Fakes, tmp_path: Path
 
 @pytest.mark.parametrize("host", ["localhost", "my.example"])
 def test_a_name_that_leads_here_from_elsewhere_makes_the_admin_page_ask_for_a_token(
-    fakes: Fakes, tmp_path: Path, capsys: pytest.CaptureFixture[str], host: str
+    fakes: Fakes, tmp_path: Path, capsys: pytest.CaptureFixture[str], wait: Wait, host: str
 ) -> None:
+    said: list[str] = []
+
+    def is_told() -> bool:
+        said.append(capsys.readouterr().out)  # it comes a moment after the start
+        return "for good): " in "".join(said)
+
     settings = settings_for(fakes, tmp_path, allowed_hosts=("my.example",), api_keys="a-key")
     with serving(settings) as server:
         for data in (
@@ -95,7 +101,8 @@ def test_a_name_that_leads_here_from_elsewhere_makes_the_admin_page_ask_for_a_to
             post(body_of(), "/admin/api/chat").replace(b"127.0.0.1", host.encode(), 1),
         ):
             assert ask(server.port, data).status == 401
-        token = capsys.readouterr().out.partition("for good): ")[2].strip()
+        wait(is_told)
+        token = "".join(said).partition("for good): ")[2].strip()
         headers = {"Authorization": f"Bearer {token}"}
         assert ask(server.port, request("GET", STATUS, host=host, headers=headers)).status == 200
     assert fakes.chats == 0
