@@ -35,8 +35,7 @@ _LIKELY = re.compile(
     r"\borgani[sz]ation|\baccount\b|\bbilling|\bpayment|\bspend|\bprepa|\bcredits?\b|\bbalance\b"
     r"|\bsubscri|\bplan\b|\bupgrade\b|\blocation|\bcountr(y|ies)\b|\bregion|\bterritor|\bnetwork\b"
     r"|\bip\b|\bvpn\b|\brestricted\b|\bsuspended\b|\bblocked\b|\bdenied access\b"
-    r"|\bterms (of|and)\b|\bverif(y|ied|ication)\b|^\W*forbidden\W*$|\brequest not allowed\b"
-    r"|\b(has not been used|disabled)\b.{0,80}\benable",
+    r"|\bterms (of|and)\b|\bverif(y|ied|ication)\b|^\W*forbidden\W*$|\brequest not allowed\b",
     re.IGNORECASE,
 )
 _TITLE = re.compile(rb"<title[^>]{0,200}>([^<]{1,400})", re.IGNORECASE)

@@ -182,15 +182,6 @@ KINDS: list[tuple[int, Json, ErrorKind, Scope]] = [
         ErrorKind.MODEL_MISSING,
         Scope.MODEL,
     ),
-    (
-        403,
-        {
-            "message": "Generative Language API has not been used in project 1 or it is disabled."
-            " Enable it by visiting the console."
-        },
-        ErrorKind.ACCOUNT,
-        Scope.PROVIDER,
-    ),
     (401, {"status": "UNAUTHENTICATED"}, ErrorKind.AUTH, Scope.KEY),
     (403, {"details": [{"reason": "SERVICE_DISABLED"}]}, ErrorKind.AUTH, Scope.KEY),
     (404, {"status": "NOT_FOUND"}, ErrorKind.MODEL_MISSING, Scope.MODEL),

@@ -18,7 +18,10 @@ ANSWERS = (
     ErrorKind.TOO_LARGE,
     ErrorKind.MALFORMED_ANSWER,
     ErrorKind.RESPONSE_TOO_LARGE,
+    ErrorKind.EMPTY,
+    ErrorKind.MISMATCH,
 )
+"""Ends after which a place is known to work, whatever the answer was worth."""
 
 
 class Clock:
