@@ -22,6 +22,8 @@ OPENAPI_KEYS = words(
     "default minimum maximum"
 )
 TYPES = words("string number integer boolean array object null")
+OBJECTS = ("properties", "$defs")
+LISTS = ("required", "enum", "anyOf", "oneOf", "prefixItems", "propertyOrdering")
 
 
 def check_json_schema(schema: Any, *, wants_object: bool = False) -> str | None:
@@ -33,7 +35,19 @@ def check_json_schema(schema: Any, *, wants_object: bool = False) -> str | None:
     return next(_problems(schema, schema), None) or _endless(schema)
 
 
+def _misshapen(schema: Json) -> str | None:
+    """A keyword whose value is none of its kind: the service reads no further then."""
+    for keys, kind in ((OBJECTS, dict), (LISTS, list)):
+        for key in keys:
+            if schema.get(key) is not None and not isinstance(schema[key], kind):
+                return f"Invalid value at '{key}'"
+    return None
+
+
 def _problems(schema: Json, root: Json) -> Iterator[str]:
+    if problem := _misshapen(schema):
+        yield problem
+        return
     yield from _own_problems(schema, root)
     for inner in children(schema):
         if isinstance(inner, dict):
@@ -101,6 +115,8 @@ def check_openapi_schema(schema: Any) -> str | None:
     for key in schema:
         if key not in OPENAPI_KEYS:
             return f'Unknown name "{key}": Cannot find field.'
+    if problem := _misshapen(schema):
+        return problem
     kind = schema.get("type")
     if kind is not None and str(kind).lower() not in TYPES:
         return f'Invalid value at type: "{kind}"'

@@ -256,6 +256,8 @@ def declared(parameters: Json) -> Json:
         declared({"type": "object", "properties": {"a": {"const": 1}}}),
         declared({"type": "object", "properties": {"a": {"$ref": "#/$defs/missing"}}}),
         declared({"type": "object", "properties": {"a": {"enum": ["x", None]}}}),
+        declared({"type": "object", "properties": True}),
+        {"tools": [{"functionDeclarations": [{"name": "f", "parameters": {"properties": 1.5}}]}]},
         declared(
             {
                 "type": "object",
