@@ -67,10 +67,10 @@ def _own_problems(schema: Json, root: Json) -> Iterator[str]:
     kinds = schema.get("type", [])
     for kind in set(kinds if isinstance(kinds, list) else [kinds]) - TYPES:
         yield f'unknown type "{kind}"'
-    for value in schema.get("enum", ()):
+    for value in schema.get("enum") or ():
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             yield "enum: only strings and numbers are allowed"
-    for name in set(schema.get("required", ())) - set(schema.get("properties", ())):
+    for name in set(schema.get("required") or ()) - set(schema.get("properties") or ()):
         yield f"required: property {name} is not defined"
 
 
@@ -122,7 +122,7 @@ def check_openapi_schema(schema: Any) -> str | None:
         return f'Invalid value at type: "{kind}"'
     if str(kind).lower() == "object" and not schema.get("properties"):
         return "properties: should be non-empty for OBJECT type"
-    if any(not isinstance(value, str) for value in schema.get("enum", ())):
+    if any(not isinstance(value, str) for value in schema.get("enum") or ()):
         return "enum: only strings are allowed"
     inner = [*(schema.get("properties") or {}).values(), *(schema.get("anyOf") or ())]
     inner += [schema["items"]] if "items" in schema else []
