@@ -108,7 +108,7 @@ def _routes(parts: Parts, doors: Sequence[tuple[Entrance, Keeper]]) -> list[Base
         *key_routes(team, gate),
         *kept_routes(
             parts.kept,
-            responses=Stock(settings.responses_store, [parts.disk or parts.turns]),
+            responses=Stock(settings.responses_store, parts.archives),
             cache=Stock(settings.cache, parts.shelves),
             gate=gate,
         ),

@@ -117,7 +117,7 @@ class Parts:
             ended=(self.storage.usage.put, *self.monitors.listeners()),
             allowances=self.allowances,
         )
-        self.turns, self.disk = turns_of(settings, self.storage, self.background, clocks)
+        self.turns, self.archives = turns_of(settings, self.storage, self.background, clocks)
         count = Counting(self.adapters, self.chooser, self.health, self.storage.preference)
         self.doors = Doors(
             settings,

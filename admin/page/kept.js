@@ -32,11 +32,11 @@ function showState({ until, requests }) {
   say(byId("keep"), isOn ? "Start the time anew" : "Keep them");
 }
 
-/** What clients may go on from by an id: on disk it outlives the server. */
+/** What clients may go on from by an id; on disk some may be left of a time when it was kept there. */
 function showResponses({ store, count, bytes }) {
-  byId("responses").hidden = store === "off" || count === 0;
-  const where = store === "disk" ? "on disk" : "in memory";
-  say(byId("responses-text"), `${count} responses and conversations are kept ${where} for clients, ${(bytes / MB).toFixed(1)} MB.`);
+  byId("responses").hidden = count === 0;
+  const where = { disk: "kept on disk", memory: "kept" }[store] ?? "still kept";
+  say(byId("responses-text"), `${count} responses and conversations are ${where} for clients, ${(bytes / MB).toFixed(1)} MB.`);
 }
 
 /** What who asks exactly the same gets again. */

@@ -67,18 +67,26 @@ class Doors:
 
 def turns_of(
     settings: Settings, storage: Storage, background: Background, clocks: Clocks
-) -> tuple[Turns, Disk | None]:
-    """What responses are kept in, and what is behind it."""
-    if settings.responses_store != "disk":
+) -> tuple[Turns, Sequence[Turns | Disk]]:
+    """What responses are kept in, and wherever some may be."""
+    is_on_disk = settings.responses_store == "disk"
+    if is_on_disk:
+        turns = Turns(clocks.clock, now=clocks.wall, longest_s=LONGEST_S)
+    else:
         most = MAX_BYTES if settings.responses_store == "memory" else 0
-        return Turns(clocks.clock, now=clocks.wall, most=most), None
-    turns = Turns(clocks.clock, now=clocks.wall, longest_s=LONGEST_S)
-    most = settings.responses_disk_mb * 1024 * 1024
-    shares = bool(settings.shared_url.get_secret_value())
-    turns.keeper = disk = Disk(
-        turns, storage, background, most=most, shares=shares, sleep=clocks.sleep
+        turns = Turns(clocks.clock, now=clocks.wall, most=most)
+    disk = Disk(
+        turns,
+        storage,
+        background,
+        most=settings.responses_disk_mb * MIB,
+        shares=bool(settings.shared_url.get_secret_value()),
+        sleep=clocks.sleep,
     )
-    return turns, disk
+    if not is_on_disk:
+        return turns, [disk, turns]
+    turns.keeper = disk
+    return turns, [disk]
 
 
 def cache_of(

@@ -25,7 +25,7 @@ from tests.proxy.kit import Script, adapter_class
 from tests.proxy.serving import Host, app_over
 from tests.proxy.store.kit import opened
 
-Serve = Callable[[], contextlib.AbstractContextManager[tuple[openai.OpenAI, Script]]]
+Serve = Callable[..., contextlib.AbstractContextManager[tuple[openai.OpenAI, Script]]]
 
 
 @pytest.fixture
@@ -33,9 +33,9 @@ def serve(host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Serve:
     """A server over one database, each time a new one."""
 
     @contextlib.contextmanager
-    def served() -> Iterator[tuple[openai.OpenAI, Script]]:
+    def served(kept: str = "disk") -> Iterator[tuple[openai.OpenAI, Script]]:
         north = adapter_class("north")
-        chosen: dict[str, Any] = {"LLM_PROVIDER": "north", "responses_store": "disk"}
+        chosen: dict[str, Any] = {"LLM_PROVIDER": "north", "responses_store": kept}
         app = app_over(monkeypatch, north, database_url=f"sqlite:///{tmp_path}/s.db", **chosen)
         url = f"{host.base_url}/v1"
         with (
@@ -106,6 +106,22 @@ def test_the_owner_sees_how_much_there_is_and_has_all_forgotten(
         assert gone.json() == {"store": "disk", "count": 0, "bytes": 0}
         with pytest.raises(openai.NotFoundError):
             sdk.responses.retrieve(first.id)
+    assert not _found(tmp_path, b"canary")
+
+
+@pytest.mark.parametrize("kept", ["memory", "off"])
+def test_what_was_kept_on_disk_can_be_forgotten_when_it_no_longer_is(
+    serve: Serve, host: Host, tmp_path: Path, kept: str
+) -> None:
+    url = f"{host.base_url}/admin/api/responses"
+    with serve() as (sdk, _):
+        sdk.responses.create(model="m", input="A canary. " * 5000)
+    with serve(kept) as (sdk, _):
+        sdk.responses.create(model="m", input="Another.")
+        in_memory = int(kept == "memory")
+        assert httpx.get(url, trust_env=False).json()["count"] == 1 + in_memory
+        gone = httpx.delete(url, trust_env=False, headers={"content-type": "application/json"})
+        assert gone.json() == {"store": kept, "count": 0, "bytes": 0}
     assert not _found(tmp_path, b"canary")
 
 
