@@ -100,6 +100,7 @@ STRICT_ROUTES = (
     ("DELETE", "/admin/api/responses"),
     ("GET", "/admin/api/keys"),
     ("POST", "/admin/api/keys"),
+    ("PATCH", "/admin/api/keys?name=none"),
     ("DELETE", "/admin/api/keys?name=none"),
     ("GET", "/admin/api/cache"),
     ("DELETE", "/admin/api/cache"),

@@ -109,6 +109,7 @@ if SOAK:
 @pytest.fixture
 def one(fakes: Fakes, tmp_path: Path) -> Iterator[Process]:
     with process(fakes, tmp_path) as running:
+        ask(running.port, request("GET", "/v1/models"))  # lists are asked for now, and no more
         for name in NAMES.values():  # what comes in with the first call is no growth
             assert ask(running.port, post(body_of(name))).status == 200
         fakes.forget()

@@ -73,7 +73,7 @@ def refused(reply: Reply) -> bool:
 
 
 def body_for(method: str) -> bytes:
-    return BODY if method in ("POST", "PUT") else b""
+    return BODY if method in ("POST", "PUT", "PATCH") else b""
 
 
 def test_the_matrix_has_every_route(server: Threaded) -> None:
@@ -173,7 +173,7 @@ def test_what_a_form_can_send_is_not_taken(
     headers = {"Content-Type": content_type} if content_type else {}
     headers |= {"Origin": origin} if origin else {}
     for method, path in ROUTES if origin else STRICT_ROUTES:
-        if method in ("POST", "PUT"):
+        if method in ("POST", "PUT", "PATCH"):
             reply = ask(server.port, request(method, path, BODY, headers=headers))
             assert refused(reply)
             is_form = path in FORM_PATHS and content_type == FORM["Content-Type"]
@@ -203,7 +203,7 @@ def test_a_link_on_this_machine_may_lead_to_the_page(server: Threaded) -> None:
 
 
 def test_no_preflight_of_another_origin_is_answered(server: Threaded, fakes: Fakes) -> None:
-    for (_, path), method in itertools.product(ROUTES, ("POST", "PUT", "DELETE")):
+    for (_, path), method in itertools.product(ROUTES, ("POST", "PUT", "PATCH", "DELETE")):
         headers = {
             "Origin": "https://evil.example",
             "Access-Control-Request-Method": method,
