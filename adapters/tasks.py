@@ -26,6 +26,10 @@ class CompletionRequest(ChatRequest, frozen=True):
     prompts: Sequence[str] = ()
 
 
+SPOKEN = (ChatRequest, CompletionRequest)
+"""What is answered in words, one after the other."""
+
+
 def with_prompts(request: CompletionRequest, prompts: Sequence[str]) -> CompletionRequest:
     """The same of other prompts."""
     messages = [{"role": "user", "content": prompts[0]}]

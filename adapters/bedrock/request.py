@@ -33,16 +33,9 @@ _WEIGHTY = ("logprobs", "audio", "web_search_options")
 _FOR_OTHERS = frozenset(
     {
         *("gemini", "google", "groq", "ollama", "embedded", "openai", "pointsman", "extra_body"),
-        *(
-            "safety_settings",
-            "thinking_config",
-            "cached_content",
-            "keep_alive",
-            "think",
-            USER,
-            KIND,
-        ),
+        *("safety_settings", "thinking_config", "cached_content", "keep_alive", "think", KIND),
         *("reasoning", "include_reasoning", "reasoning_format", "num_ctx", "truncate", "shift"),
+        USER,
     }
 )
 

@@ -18,7 +18,7 @@ import orjson
 from adapters.account import is_of_account, kind_of_page, page_title, told
 from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
 from adapters.cannot import cannot
-from adapters.compatible.limits import DAY_S as ONE_DAY_S, PER_DAY, LimitHeaders
+from adapters.compatible.limits import PER_DAY, LimitHeaders
 from adapters.gone import is_gone
 from adapters.waits import DAY_S, HOUR_S, go_duration_s, retry_after_s
 
@@ -267,7 +267,7 @@ def is_day_quota(
         waits = go_duration_s(found[1].rstrip("."), cap_s=2 * DAY_S)
     if _PER_MINUTE.search(message) or (waits is not None and waits <= LONGEST_MINUTE_WAIT_S):
         return False
-    if limits.requests_s >= ONE_DAY_S and headers.get(limits.remaining_requests) == "0":
+    if limits.is_of_a_day and headers.get(limits.remaining_requests) == "0":
         return True
     return waits is not None and waits <= DAY_S
 

@@ -28,6 +28,11 @@ class LimitHeaders(NamedTuple):
     requests_s: float
     unit: str
 
+    @property
+    def is_of_a_day(self) -> bool:
+        """Whether requests are counted by the day."""
+        return self.requests_s >= DAY_S
+
 
 def limit_headers(requests: str, tokens: str, requests_s: float, unit: str = "") -> LimitHeaders:
     """The names, by what a house puts at their end."""

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from adapters.base import AdapterError, Json, NativeCall
+from adapters.compatible.request import without
 
 KEPT = frozenset({"model", "messages", "stream", "tools"})
 """Without these a call would be another one."""
@@ -149,14 +150,10 @@ def applied(call: NativeCall, lesson: Lesson) -> NativeCall:
             nearest = _nearest(body[name], lesson.words)
             if nearest == body[name]:
                 return call
-            return _warned(call, {**body, name: nearest}, "changed=reasoning_effort")
-    rest = {key: value for key, value in body.items() if key != name}
-    return _warned(call, rest, f"dropped={name}")
-
-
-def _warned(call: NativeCall, body: Json, word: str) -> NativeCall:
-    warnings = call.warnings if word in call.warnings else (*call.warnings, word)
-    return replace(call, body=body, warnings=warnings)
+            word = "changed=reasoning_effort"
+            warnings = call.warnings if word in call.warnings else (*call.warnings, word)
+            return replace(call, body={**body, name: nearest}, warnings=warnings)
+    return without(call, name, f"dropped={name}")
 
 
 def _stripped(messages: Sequence[Json], name: str) -> list[Json]:

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from adapters.base import Adapter, ChatRequest
-from adapters.tasks import CompletionRequest
+from adapters.tasks import SPOKEN
 from proxy.candidate import Candidate
 
 SHARE_OF_DEADLINE = 0.6
@@ -29,7 +29,6 @@ TIMES = 4.0
 SAMPLES = 20
 ENOUGH = 5
 MAX_MODELS = 512
-SPOKEN = (ChatRequest, CompletionRequest)
 LOCAL_TOKENS_A_S = 50.0
 """How quick a local model reads a prompt, at the least."""
 TOKENS_A_S = 1000.0

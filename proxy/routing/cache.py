@@ -16,14 +16,13 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Struct
 
-from adapters.base import ChatRequest, RateLimits
-from adapters.tasks import CompletionRequest
+from adapters.base import RateLimits
+from adapters.tasks import SPOKEN
 from proxy.routing.answers.receipt import Receipt
 from proxy.routing.planning.preference import Preference
 from proxy.settings import Settings
 
 MIB = 1024 * 1024
-KEPT_KINDS = (ChatRequest, CompletionRequest)
 GOOD_ENDS = frozenset({"stop", "tool_calls"})
 LARGEST_SHARE = 8
 """No answer takes more than this part of the whole room."""
@@ -241,7 +240,7 @@ def key_of(
 
     That is where chance has its part in it, unless the client has `said` that it is to be.
     """
-    if type(request) not in KEPT_KINDS or said == "off":
+    if type(request) not in SPOKEN or said == "off":
         return None
     is_repeatable = request.params.get("temperature") == 0 or "seed" in request.params
     if said not in ("on", "refresh") and not is_repeatable:

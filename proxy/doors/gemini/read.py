@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from adapters.base import SEARCH, ChatRequest, Json
+from adapters.base import ChatRequest, Json
 from proxy.candidate import MODEL_NAME
 from proxy.doors.checks import string
 from proxy.doors.door import Asked, Call
@@ -18,6 +18,7 @@ from proxy.doors.gemini.fields import field, member, spelled, strange
 from proxy.doors.gemini.messages import Conversation
 from proxy.doors.gemini.tools import toolbox
 from proxy.doors.schemas import within_bounds
+from proxy.doors.search import searching
 from proxy.errors import ApiError, bad_request
 from proxy.routing.planning.candidates import ANY_MODEL
 
@@ -88,16 +89,14 @@ def parse_request(
     box = toolbox(data)
     talk = _conversation(data)
     params = config.params
-    if box.searches and not box.functions:
-        params["web_search_options"] = {}
+    search, beside = searching({} if box.searches else None, box.functions, box.choice)
+    params |= search
     if tier := member(data, "", "serviceTier", string):
         params["service_tier"] = tier.lower().removeprefix("service_tier_")
     own = _own(data, config.own, box.own, box.config)
     dropped = [*config.dropped, *(f"tools.{name}" for tool in box.own for name in tool), *talk.lost]
     dropped += [name for name in OWN if name in own]
     others = {name: data[name] for name in strange(data, KNOWN)}
-    if box.searches and box.functions and box.choice in (None, "auto"):
-        others[SEARCH] = {}  # beside functions, not every model searches
     request = ChatRequest(
         model=model,
         messages=list(talk.messages()),
@@ -111,7 +110,7 @@ def parse_request(
         response_format=config.response_format,
         thinking=config.thinking,
         params=params,
-        extensions=others | _extensions(config.top_k, own, dropped),
+        extensions=others | beside | _extensions(config.top_k, own, dropped),
     )
     if not any(message["role"] != "system" for message in request.messages):
         raise bad_request("contents is not specified", param="contents")

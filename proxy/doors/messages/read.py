@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from adapters.base import SEARCH, USER, ChatRequest, Json, ResponseFormat, Thinking
+from adapters.base import USER, ChatRequest, Json, ResponseFormat, Thinking
 from proxy.doors.chat.read import EFFORTS
 from proxy.doors.checks import (
     Check,
@@ -27,9 +27,10 @@ from proxy.doors.door import Asked
 from proxy.doors.messages.blocks import asks_citations
 from proxy.doors.messages.errors import thread_unsupported
 from proxy.doors.messages.messages import messages_of, system_of
-from proxy.doors.messages.tools import Choice, Tools, choice_of, tools_of
+from proxy.doors.messages.tools import choice_of, tools_of
 from proxy.doors.openai import check_model_name
 from proxy.doors.schemas import within_bounds
+from proxy.doors.search import searching
 from proxy.errors import bad_request
 
 CITATIONS = "messages.citations"
@@ -65,8 +66,8 @@ def parse_request(data: Json, *, counts_only: bool = False) -> Parsed:
     output = fields.get("output_config", {})
     thinking = fields.get("thinking", {})
     params: Json = {key: fields[key] for key in ("temperature", "top_p") if key in fields}
-    if tools.search is not None and not tools.functions:
-        params["web_search_options"] = tools.search
+    search, beside = searching(tools.search, tools.functions, choice.mode)
+    params |= search
     request = ChatRequest(
         model=check_model_name(name),
         messages=[*system_of(data.get("system")), *messages_of(data.get("messages"))],
@@ -80,7 +81,7 @@ def parse_request(data: Json, *, counts_only: bool = False) -> Parsed:
         response_format=_format(output.get("format") or data.get("output_format")),
         thinking=_thinking(thinking, member(output, "output_config", "effort", _effort)),
         params=params,
-        extensions=_extensions(data, fields, tools, choice),
+        extensions=_extensions(data, fields, beside, tools.dropped),
     )
     return Parsed(
         within_bounds(request),
@@ -163,7 +164,7 @@ def _format(given: Any) -> ResponseFormat | None:
             )
 
 
-def _extensions(data: Json, fields: Json, tools: Tools, choice: Choice) -> Json:
+def _extensions(data: Json, fields: Json, search: Json, dropped: list[str]) -> Json:
     """What nobody here takes: a provider names it in its warnings as it does chat's."""
     unknown = {name: data[name] for name in data if name not in _FIELDS and name not in _SILENT}
     if not unknown.get("mcp_servers", True):
@@ -172,8 +173,7 @@ def _extensions(data: Json, fields: Json, tools: Tools, choice: Choice) -> Json:
         unknown["top_k"] = fields["top_k"]
     if user := member(fields.get("metadata", {}), "metadata", "user_id", string):
         unknown[USER] = user
-    if tools.search is not None and tools.functions and choice.mode in (None, "auto"):
-        unknown[SEARCH] = tools.search  # beside functions, not every model searches
+    unknown |= search
     if asks_citations(data["messages"]):
         unknown[CITATIONS] = True
-    return unknown | {f"tools.{kind[:40]}": True for kind in tools.dropped}
+    return unknown | {f"tools.{kind[:40]}": True for kind in dropped}

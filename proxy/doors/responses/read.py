@@ -5,10 +5,10 @@ Every refusal is a 400 that names the `param`, as OpenAI's own are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from adapters.base import SEARCH, TOOLS, ChatRequest, Json, ResponseFormat, Thinking
+from adapters.base import TOOLS, ChatRequest, Json, ResponseFormat, Thinking
 from proxy.doors.chat.read import EFFORTS
 from proxy.doors.checks import (
     Check,
@@ -31,9 +31,10 @@ from proxy.doors.openai import check_model_name
 from proxy.doors.responses.items import Conversation
 from proxy.doors.responses.objects import Echo
 from proxy.doors.responses.places import NOWHERE, Places, in_own_words
-from proxy.doors.responses.tools import Choice, Toolbox, check_some_can_run, chosen
+from proxy.doors.responses.tools import Toolbox, check_some_can_run, chosen
 from proxy.doors.responses.turns import OwnTurns, as_items
 from proxy.doors.schemas import schema_format, within_bounds
+from proxy.doors.search import searching
 from proxy.errors import ApiError, bad_request
 
 SEALED = "reasoning.encrypted_content"
@@ -73,8 +74,9 @@ def parse_request(data: Json, kept: OwnTurns, *, app: str = "") -> Parsed:
         params["logprobs"] = True
     else:
         params.pop("top_logprobs", None)
-    if box.search is not None and not choice.functions:
-        params["web_search_options"] = _search_options(box.search)
+    options = None if box.search is None else _search_options(box.search)
+    search, beside = searching(options, choice.functions, choice.mode)
+    params |= search
     text = fields.get("text", {})
     if verbosity := member(text, "text", "verbosity", string):
         params["verbosity"] = verbosity
@@ -90,14 +92,20 @@ def parse_request(data: Json, kept: OwnTurns, *, app: str = "") -> Parsed:
         response_format=_format(text),
         thinking=_thinking(fields.get("reasoning", {})),
         params=params,
-        extensions=_extensions(data, box, choice),
+        extensions=_extensions(data, box.dropped, beside),
     )
-    echo = _echo(data, fields, store=kept.is_on and fields.get("store", True))
-    own = data.get("pointsman")
-    sealed = SEALED in include
-    request = within_bounds(request)
-    form = (echo, box, sealed, given, app, places)
-    return Parsed(request, request.stream, own, *form, beyond=beyond)
+    return Parsed(
+        within_bounds(request),
+        request.stream,
+        data.get("pointsman"),
+        echo=_echo(data, fields, store=kept.is_on and fields.get("store", True)),
+        box=box,
+        seals=SEALED in include,
+        given=given,
+        app=app,
+        places=places,
+        beyond=beyond,
+    )
 
 
 def _given(data: Json) -> list[Json]:
@@ -263,12 +271,11 @@ def _search_options(tool: Json) -> Json:
     return options
 
 
-def _extensions(data: Json, box: Toolbox, choice: Choice) -> Json:
+def _extensions(data: Json, dropped: Iterable[str], search: Json) -> Json:
     """What not everybody takes: a provider names it in its warnings as it does chat's."""
     unknown = {name: data[name] for name in data if name not in _FIELDS and name not in _SILENT}
-    unknown |= {f"{TOOLS}{kind[:40]}": True for kind in box.dropped}
-    if box.search is not None and choice.functions and choice.mode in (None, "auto"):
-        unknown[SEARCH] = _search_options(box.search)
+    unknown |= {f"{TOOLS}{kind[:40]}": True for kind in dropped}
+    unknown |= search
     if data.get("truncation") == "auto":
         unknown.setdefault("truncate", True)  # as Ollama calls it, which can
     return unknown

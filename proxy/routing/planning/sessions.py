@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from adapters.base import ChatRequest
-from adapters.tasks import CompletionRequest
+from adapters.tasks import SPOKEN, CompletionRequest
 from proxy.candidate import Candidate
 from proxy.routing.planning.plan import Plan
 from proxy.routing.planning.preference import Preference
@@ -123,7 +123,7 @@ def talk_of(headers: Mapping[bytes, bytes], app: str | None, request: Any) -> Ta
 
     None where it is no conversation; a text to go on with is one by its agent's word alone.
     """
-    if type(request) is not ChatRequest and type(request) is not CompletionRequest:
+    if type(request) not in SPOKEN:
         return None
     told = next((headers[name] for name in SESSION_HEADERS if name in headers), None)
     if told is None and type(request) is CompletionRequest:
