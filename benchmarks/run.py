@@ -27,7 +27,7 @@ from machine import machine
 from processes import Running, answer_so, free_port, running, send, upstream
 from report import Row, report
 from systems import System, pointsman, systems
-from traffic import LOADS, MANY, Load, job_of
+from traffic import LOADS, MANY, PLAIN_CHUNKS, Load, job_of
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,8 @@ def row_of(target: Target, load: Load, route: str, results: Sequence[Result]) ->
 def all_rows(targets: Sequence[Target], upstream_url: str, plan: Plan) -> Iterator[Row]:
     """Every load on every route, the systems by turns in each round."""
     for load in plan.loads:
-        answer_so(upstream_url, delay_ms=load.delay_ms, chunks=load.chunks or 20)
+        chunks, gap_ms = (load.chunks, 2.0) if load.chunks else (PLAIN_CHUNKS, 0.0)
+        answer_so(upstream_url, delay_ms=load.delay_ms, chunks=chunks, gap_ms=gap_ms)
         ways = [(target, route) for target in targets for route in target.system.routes]
         results: dict[tuple[int, str], list[Result]] = {}
         for _ in range(plan.rounds):

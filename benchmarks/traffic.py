@@ -9,8 +9,10 @@ from load import Job
 from systems import System
 
 SENTENCE = "Tell me about the harbour and its lights. "
-FIRST_TEXT = {False: "quick brown", True: "some words"}
-"""What the upstream's answers begin with, whole and streamed."""
+FIRST_TEXT = "some words"
+"""What the upstream's answers begin with."""
+PLAIN_CHUNKS = 4
+"""In how many pieces the upstream tells a plain answer that it is asked for as a stream."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,6 @@ def job_of(
         seconds=seconds,
         warm_s=min(0.3, seconds / 3),
         least=100 if load is ONE else 0,
-        mark=FIRST_TEXT[stream],
+        mark=FIRST_TEXT,
         pid=pid,
     )

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 
 import uvloop
 
-TEXT = "The quick brown fox jumps over the lazy dog. " * 8
+WORDS = "some words "
+TEXT = WORDS * 32
 
 
 def groq_answer() -> bytes:
@@ -52,7 +53,7 @@ def groq_chunks(count: int) -> list[bytes]:
         "choices": [{"index": 0, "delta": {}, "logprobs": None, "finish_reason": "stop"}],
         "x_groq": {"id": "req_1", "usage": usage},
     }
-    words = [chunk({"content": "some words "}) for _ in range(count)]
+    words = [chunk({"content": WORDS}) for _ in range(count)]
     # With the first word, as the others have it: what is told is the time to a first word.
     words[0] = chunk({"role": "assistant", "content": ""}) + words[0]
     return [*words, b"data: " + json.dumps(end).encode() + b"\n\ndata: [DONE]\n\n"]
@@ -74,7 +75,7 @@ def gemini_answer() -> bytes:
 
 
 def gemini_chunks(count: int) -> list[bytes]:
-    parts = [gemini_part("some words ") for _ in range(count)]
+    parts = [gemini_part(WORDS) for _ in range(count)]
     parts.append(gemini_part("end", finishReason="STOP"))
     return [b"data: " + json.dumps(part).encode() + b"\r\n\r\n" for part in parts]
 
@@ -96,7 +97,7 @@ def ollama_answer() -> bytes:
 
 def ollama_chunks(count: int) -> list[bytes]:
     done = {"done": True, "done_reason": "stop", "prompt_eval_count": 200, "eval_count": 80}
-    lines = [ollama_line("some words ") for _ in range(count)] + [ollama_line("", **done)]
+    lines = [ollama_line(WORDS) for _ in range(count)] + [ollama_line("", **done)]
     return [json.dumps(line).encode() + b"\n" for line in lines]
 
 
@@ -229,6 +230,7 @@ class Connection(asyncio.Protocol):
         gap_s = self.manner.gap_s
         kind = b"application/x-ndjson" if dialect == "ollama" else b"text/event-stream"
         head = b"HTTP/1.1 200 OK\r\ncontent-type: %s\r\ntransfer-encoding: chunked\r\n\r\n" % kind
+        await asyncio.sleep(self.manner.delay_s)
         self.transport.write(head)
         for chunk in self.manner.streams[dialect]:
             if self.transport.is_closing():
