@@ -31,6 +31,20 @@ SDKS = {
 """Top-level packages of the SDKs, and whose they are."""
 
 FLOORS: tuple[tuple[str, ...], ...] = (
+    (
+        "adapters.base",
+        "adapters.child",
+        "adapters.configured",
+        "adapters.errors",
+        "adapters.events",
+        "adapters.memory",
+        "adapters.tasks",
+        "adapters.upstream",
+    ),
+    ("adapters.wire",),
+    ("adapters.refusals", "adapters.translation"),
+    ("adapters.compatible",),
+    tuple(f"adapters.{name}" for name in REGISTRY),
     ("adapters",),
     (
         "proxy.addresses",
@@ -81,14 +95,17 @@ def test_the_sources_are_found() -> None:
 
 
 ROOMS = tuple((name, at) for at, floor in enumerate(FLOORS) for name in floor)
-GROUND = 1
+FILES = frozenset(source.module for source in SOURCES if source.path.name != "__init__.py")
 
 
 def _place(module: str) -> tuple[str, int]:
-    """The room of a module and its floor: that with the longest name that it begins with."""
+    """The room of a module and its floor: that with the longest name that it begins with.
+
+    Files that are listed by their own names are one room with the others of their floor.
+    """
     found = [place for place in ROOMS if f"{module}.".startswith(f"{place[0]}.")]
     room, floor = max(found, key=lambda place: len(place[0]))
-    return "ground" if floor == GROUND else room, floor
+    return f"floor {floor}" if room in FILES else room, floor
 
 
 def _imported() -> Iterator[tuple[str, str]]:

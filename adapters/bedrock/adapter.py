@@ -48,13 +48,13 @@ from adapters.bedrock.names import tool_name
 from adapters.bedrock.request import to_native
 from adapters.bedrock.settings import KIND, BedrockSettings
 from adapters.bedrock.signing import Bearer, Signature, SignedTarget, Signer
-from adapters.bounds import items
-from adapters.broken import HTTPX_ERRORS, transport_error
-from adapters.ceiling import Ceilings
 from adapters.errors import unsent
-from adapters.native import exchange
 from adapters.tasks import EmbeddingRequest
 from adapters.upstream import Target, Upstream, timeouts
+from adapters.wire.bounds import items
+from adapters.wire.broken import HTTPX_ERRORS, transport_error
+from adapters.wire.ceiling import Ceilings
+from adapters.wire.native import exchange
 
 RUNTIME = "bedrock-runtime"
 NOT_INSTALLED = "its signatures need botocore: install the extra `bedrock`, or set {}"

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from adapters.base import AdapterError, ErrorKind, Json, NativeCall, ResponseFormat
 from adapters.bedrock.messages import GO_ON
-from adapters.instructions import instruction
+from adapters.translation.instructions import instruction
 
 ANSWER_TOOL = "json_answer"
 AS_TOOL = "emulated=response_format"

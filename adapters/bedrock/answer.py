@@ -32,8 +32,8 @@ from adapters.bedrock.errors import bad_response, stream_failure
 from adapters.bedrock.eventstream import BrokenStreamError, Message, MessageDecoder
 from adapters.bedrock.settings import KIND
 from adapters.bedrock.thoughts import Thought, keep
-from adapters.bounds import MAX_CALLS, MAX_COUNT, count, items, word
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
+from adapters.wire.bounds import MAX_CALLS, MAX_COUNT, count, items, word
 
 FILTERED = frozenset({"guardrail_intervened", "content_filtered"})
 MALFORMED = frozenset({"malformed_model_output", "malformed_tool_use"})

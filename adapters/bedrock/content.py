@@ -8,7 +8,7 @@ from typing import Any
 
 from adapters.base import ErrorKind, Json
 from adapters.bedrock.names import refused, title
-from adapters.data_uris import Data, read_data_uri
+from adapters.translation.data_uris import Data, read_data_uri
 
 IMAGES: Mapping[str, str] = {f"image/{kind}": kind for kind in ("png", "jpeg", "gif", "webp")}
 DOCUMENTS: Mapping[str, str] = {

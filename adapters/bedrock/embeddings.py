@@ -15,10 +15,10 @@ from msgspec import Struct
 from adapters.base import AdapterError, Json, NativeCall, Start, Usage
 from adapters.bedrock.names import bare, model_path, refused
 from adapters.bedrock.settings import KIND
-from adapters.bounds import count
 from adapters.compatible.request import shown_key
 from adapters.tasks import EmbeddingRequest, Vectors
-from adapters.whole import VectorsAnswer
+from adapters.wire.bounds import count
+from adapters.wire.whole import VectorsAnswer
 
 MODEL = "amazon.titan-embed-text-v2:0"
 TITAN, COHERE = "amazon.titan-embed-text", "cohere.embed"

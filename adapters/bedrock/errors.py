@@ -13,11 +13,11 @@ from typing import Any
 import httpx
 import orjson
 
-from adapters.account import is_of_account, page_refusal, quoted
 from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
 from adapters.bedrock.settings import KIND
-from adapters.cannot import cannot
-from adapters.waits import retry_after_s
+from adapters.refusals.account import is_of_account, page_refusal, quoted
+from adapters.refusals.cannot import cannot
+from adapters.refusals.waits import retry_after_s
 
 KIND_OF_NAME: Mapping[str, ErrorKind] = {
     "AccessDeniedException": ErrorKind.AUTH,

@@ -11,11 +11,11 @@ from typing import Any
 
 import orjson
 
-from adapters.arguments import arguments_or_text
 from adapters.base import ErrorKind, Json, Memory
 from adapters.bedrock.content import Blocks, texts
 from adapters.bedrock.names import call_id, refused, tool_name
 from adapters.bedrock.thoughts import recalled
+from adapters.translation.arguments import arguments_or_text
 
 GO_ON = "Go on."
 NO_RESULT = "no result supplied"

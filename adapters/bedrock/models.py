@@ -7,7 +7,7 @@ from typing import Any
 
 from adapters.base import Json, Model
 from adapters.bedrock.names import bare
-from adapters.bounds import items, word
+from adapters.wire.bounds import items, word
 
 FOUNDATION = "/foundation-models"
 PROFILES = "/inference-profiles"

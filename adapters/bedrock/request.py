@@ -22,7 +22,7 @@ from adapters.bedrock.names import family, model_path, refused, tool_name
 from adapters.bedrock.settings import KIND
 from adapters.bedrock.thinking import NOTHING, thinking
 from adapters.compatible.request import merged, shown_key
-from adapters.instructions import instructed
+from adapters.translation.instructions import instructed
 
 MOST_TEMPERATURE = 1.0
 MAX_STOPS = 2500

@@ -25,7 +25,7 @@ from adapters.base import (
     ToolCall,
     Usage,
 )
-from adapters.bounds import (
+from adapters.wire.bounds import (
     MAX_CALLS,
     MAX_CHOICES,
     MAX_LOGPROBS,
@@ -35,7 +35,7 @@ from adapters.bounds import (
     unix_time,
     word,
 )
-from adapters.lines import ServerSentEvent
+from adapters.wire.lines import ServerSentEvent
 
 _REASONS: Mapping[str, str] = {
     "stop": "stop",

@@ -11,7 +11,7 @@ from adapters.compatible.answer import AnswerFailedError, AnswerReader, Unreadab
 from adapters.compatible.errors import House, refusal, status_of
 from adapters.compatible.limits import rate_limits
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
-from adapters.lines import ServerSentEvent, SseDecoder
+from adapters.wire.lines import ServerSentEvent, SseDecoder
 
 
 class CompatibleDialect:

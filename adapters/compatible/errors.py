@@ -15,12 +15,12 @@ from typing import Any
 import httpx
 import orjson
 
-from adapters.account import is_of_account, kind_of_page, page_title, told
 from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
-from adapters.cannot import cannot
 from adapters.compatible.limits import PER_DAY, LimitHeaders
-from adapters.gone import is_gone
-from adapters.waits import DAY_S, HOUR_S, go_duration_s, retry_after_s
+from adapters.refusals.account import is_of_account, kind_of_page, page_title, told
+from adapters.refusals.cannot import cannot
+from adapters.refusals.gone import is_gone
+from adapters.refusals.waits import DAY_S, HOUR_S, go_duration_s, retry_after_s
 
 LONGEST_MINUTE_WAIT_S = 300.0
 """No limit per minute makes anyone wait longer, so what is longer is a limit per day."""

@@ -9,10 +9,10 @@ import httpx
 import orjson
 
 from adapters.base import AdapterError, ErrorKind, Json, NativeCall, Scope
-from adapters.bounds import items, word
 from adapters.compatible.limits import PER_DAY, LimitHeaders, rate_limits
 from adapters.tasks import Heard, TranscriptionRequest, TranslationRequest
-from adapters.whole import WholeAnswer
+from adapters.wire.bounds import items, word
+from adapters.wire.whole import WholeAnswer
 
 FORM_PATHS = ("audio/transcriptions", "audio/translations")
 MAX_SEGMENTS = 20_000

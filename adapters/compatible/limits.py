@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from adapters.base import Event, RateLimits
-from adapters.waits import go_duration_s
+from adapters.refusals.waits import go_duration_s
 
 MINUTE_S = 60.0
 DAY_S = 86_400.0

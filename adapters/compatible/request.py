@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapters.base import ChatRequest, Json, NativeCall, ResponseFormat
-from adapters.instructions import instructed
+from adapters.translation.instructions import instructed
 
 _SHOWN_KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 

@@ -40,8 +40,8 @@ from adapters.embedded.messages import NAME
 from adapters.embedded.request import PATH, to_native
 from adapters.embedded.weights import ModelFacts, installed_weights, read_facts
 from adapters.errors import unsent
-from adapters.native import exchange
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
+from adapters.wire.native import exchange
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
 SMOLLM2_TEMPERATURE = 0.2

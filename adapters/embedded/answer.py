@@ -27,7 +27,9 @@ from adapters.base import (
     Usage,
     has_content,
 )
-from adapters.bounds import (
+from adapters.embedded.messages import NAME
+from adapters.refusals.waits import retry_after_s
+from adapters.wire.bounds import (
     MAX_CALLS,
     MAX_CHOICES,
     MAX_LOGPROBS,
@@ -36,9 +38,7 @@ from adapters.bounds import (
     unix_time,
     word,
 )
-from adapters.embedded.messages import NAME
-from adapters.lines import ServerSentEvent, SseDecoder
-from adapters.waits import retry_after_s
+from adapters.wire.lines import ServerSentEvent, SseDecoder
 
 MAX_MESSAGE = 300
 LOADING = "Loading model"

@@ -21,8 +21,6 @@ import orjson
 from msgspec.structs import replace
 from pydantic import Field
 
-from adapters.account import page_refusal
-from adapters.aside import LARGE_BYTES, aside
 from adapters.base import (
     AdapterError,
     Availability,
@@ -40,25 +38,27 @@ from adapters.base import (
     Usage,
     availability,
 )
-from adapters.bounds import OutOfBoundsError, count, items
-from adapters.broken import HTTPX_ERRORS, transport_error
-from adapters.ceiling import Ceilings
 from adapters.errors import unsent
 from adapters.gemini import counting, embeddings
 from adapters.gemini.amend import amended
 from adapters.gemini.answer import MISSING_SIGNATURE, GeminiAnswer
-from adapters.gemini.contents import sign
 from adapters.gemini.embeddings import EmbeddingAnswer
 from adapters.gemini.errors import NAME, api_error, bad_response, error_body
 from adapters.gemini.line import Line, known, line
+from adapters.gemini.messages import sign
 from adapters.gemini.request import Defaults, to_native
 from adapters.gemini.senses import Senses
 from adapters.gemini.thinking import thinks
 from adapters.gemini.tools import declared
-from adapters.native import exchange
+from adapters.refusals.account import page_refusal
+from adapters.refusals.waits import retry_after_s
 from adapters.tasks import EmbeddingRequest
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
-from adapters.waits import retry_after_s
+from adapters.wire.aside import LARGE_BYTES, aside
+from adapters.wire.bounds import OutOfBoundsError, count, items
+from adapters.wire.broken import HTTPX_ERRORS, transport_error
+from adapters.wire.ceiling import Ceilings
+from adapters.wire.native import exchange
 
 IMAGE_TYPES = frozenset(f"image/{kind}" for kind in ("png", "jpeg", "webp", "heic", "heif"))
 MAX_PAGES = 20

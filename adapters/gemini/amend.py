@@ -13,7 +13,7 @@ import orjson
 from msgspec.structs import replace
 
 from adapters.base import Json, NativeCall
-from adapters.gemini.contents import closed, sign
+from adapters.gemini.messages import closed, sign
 
 PENALTIES: Mapping[str, str] = {
     "frequencyPenalty": "frequency_penalty",

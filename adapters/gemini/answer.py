@@ -26,17 +26,17 @@ from adapters.base import (
     Warn,
     has_content,
 )
-from adapters.bounds import MAX_CALLS, MAX_CHOICES, MAX_ITEMS, choice_index, word
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
 from adapters.gemini.citations import citations, logprobs
-from adapters.gemini.contents import own_id_key
 from adapters.gemini.errors import NAME, api_error, bad_response
+from adapters.gemini.messages import own_id_key
 from adapters.gemini.schema import restore
 from adapters.gemini.signatures import key_of_content
 from adapters.gemini.tools import Declared
 from adapters.gemini.values import fenced, seconds, signed, usage_of
-from adapters.lines import SseDecoder
-from adapters.wav import PCM, wav
+from adapters.translation.wav import PCM, wav
+from adapters.wire.bounds import MAX_CALLS, MAX_CHOICES, MAX_ITEMS, choice_index, word
+from adapters.wire.lines import SseDecoder
 
 MISSING_SIGNATURE = "MISSING_THOUGHT_SIGNATURE"
 CUT_SHORT = frozenset({"MAX_TOKENS", "CONTINUATION"})

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from adapters.base import Annotation, Event, Json, Logprobs
-from adapters.bounds import MAX_ANNOTATIONS, MAX_LOGPROBS, items
+from adapters.wire.bounds import MAX_ANNOTATIONS, MAX_LOGPROBS, items
 
 
 def citations(grounding: Json, text: str, index: int) -> list[Event]:

@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 
 from adapters.base import NativeCall, Usage
-from adapters.bounds import count
 from adapters.gemini.errors import NAME, bad_response
-from adapters.whole import WholeAnswer
+from adapters.wire.bounds import count
+from adapters.wire.whole import WholeAnswer
 
 COUNTED = ("contents", "systemInstruction", "tools")
 """What of a chat is input."""

@@ -11,12 +11,12 @@ import msgspec
 from msgspec import Struct
 
 from adapters.base import AdapterError, Json, NativeCall, Start, Usage
-from adapters.bounds import count
 from adapters.gemini.errors import NAME
 from adapters.gemini.names import is_word, model_id
 from adapters.gemini.request import NOT_OURS, OWN_BLOCK
 from adapters.tasks import EmbeddingRequest, Vectors
-from adapters.whole import VectorsAnswer
+from adapters.wire.bounds import count
+from adapters.wire.whole import VectorsAnswer
 
 MODEL = "gemini-embedding-001"
 OWN_WORDS: Mapping[str, str] = {

@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 
-from adapters.account import is_of_account, quoted
 from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
-from adapters.cannot import cannot
 from adapters.errors import unsent
-from adapters.gone import is_gone
-from adapters.waits import go_duration_s
+from adapters.refusals.account import is_of_account, quoted
+from adapters.refusals.cannot import cannot
+from adapters.refusals.gone import is_gone
+from adapters.refusals.waits import go_duration_s
 
 NAME = "gemini"
 

@@ -20,10 +20,10 @@ from adapters.base import (
     ResponseFormat,
 )
 from adapters.gemini.amend import beside_own_tools, in_words
-from adapters.gemini.contents import ContentsTranslator, closed, sign, system_parts
+from adapters.gemini.content import PartsTranslator
 from adapters.gemini.errors import refused
+from adapters.gemini.messages import ContentsTranslator, closed, sign, system_parts
 from adapters.gemini.names import generation, is_word, model_id, version, wants_signatures
-from adapters.gemini.parts import PartsTranslator
 from adapters.gemini.schema import for_response
 from adapters.gemini.thinking import thinking_config
 from adapters.gemini.tools import may_search, tools_of

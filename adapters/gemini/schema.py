@@ -19,9 +19,8 @@ from typing import Any, TypeGuard
 
 import orjson
 
-from adapters.aside import steps
 from adapters.base import Json
-from adapters.schema_refs import (
+from adapters.translation.schema_refs import (
     A_STEP,
     MAX_DEPTH,
     MAX_KEPT_BYTES,
@@ -35,6 +34,7 @@ from adapters.schema_refs import (
     type_of,
     type_of_value,
 )
+from adapters.wire.aside import steps
 
 MAX_NOTE_CHARS = 200
 

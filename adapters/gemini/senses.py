@@ -24,7 +24,7 @@ from adapters.base import (
 from adapters.gemini import hearing
 from adapters.gemini.errors import bad_response, refused
 from adapters.tasks import PictureRequest, SpeechRequest, Spoken, TranscriptionRequest
-from adapters.wav import samples_of
+from adapters.translation.wav import samples_of
 
 SPEAKING_MODEL = "gemini-3.8-flash-tts"
 PAINTING_MODEL = "gemini-3.1-flash-image"

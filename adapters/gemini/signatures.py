@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from adapters.base import Json
-from adapters.gemini.parts import texts
+from adapters.gemini.content import texts
 
 MOST_TEXTS, MOST_CHARS = 16, 4000
 """Of what was asked: all of it would be gone through once more for each of many calls."""

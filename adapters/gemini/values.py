@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from adapters.base import Event, Json, Signature, Usage
-from adapters.bounds import count
+from adapters.wire.bounds import count
 
 
 def signed(part: Json, index: int) -> list[Event]:

@@ -35,9 +35,6 @@ from adapters.base import (
     Scope,
     availability,
 )
-from adapters.bounds import count, items, unix_time, word
-from adapters.broken import HTTPX_ERRORS, transport_error
-from adapters.ceiling import Ceilings
 from adapters.compatible.dialect import CompatibleDialect
 from adapters.compatible.errors import House, error_object, refusal, text_of
 from adapters.compatible.request import without, without_schema
@@ -48,8 +45,11 @@ from adapters.groq.line import Line, known, line
 from adapters.groq.messages import LEAST_CONTEXT, PROVIDER, SPEECH_MODELS, TEXT_ONLY_MODELS
 from adapters.groq.request import PATH, thinks, to_native
 from adapters.groq.rescue import rescued
-from adapters.native import exchange
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
+from adapters.wire.bounds import count, items, unix_time, word
+from adapters.wire.broken import HTTPX_ERRORS, transport_error
+from adapters.wire.ceiling import Ceilings
+from adapters.wire.native import exchange
 
 IMAGE_TYPES = frozenset(("image/png", "image/jpeg", "image/gif", "image/webp"))
 LIST_PATH = "openai/v1/models"

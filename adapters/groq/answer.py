@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from adapters.base import Annotation, Event, Json, Start, Usage
-from adapters.bounds import items, unix_time, word
 from adapters.compatible.answer import AnswerReader, raise_error, usage_of
+from adapters.wire.bounds import items, unix_time, word
 
 _TIERS: Mapping[str, str] = {
     "auto": "auto",

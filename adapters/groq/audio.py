@@ -18,11 +18,11 @@ from adapters.base import AdapterError, NativeCall
 from adapters.compatible import hearing
 from adapters.compatible.limits import rate_limits
 from adapters.groq.messages import PROVIDER
-from adapters.native import exchange
 from adapters.tasks import SpeechRequest, Spoken, TranscriptionRequest
+from adapters.translation.wav import samples_of
 from adapters.upstream import Target
-from adapters.wav import samples_of
-from adapters.whole import WholeAnswer
+from adapters.wire.native import exchange
+from adapters.wire.whole import WholeAnswer
 
 HEARING_MODEL = "whisper-large-v3-turbo"
 TRANSLATING_MODEL = "whisper-large-v3"

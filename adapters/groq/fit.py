@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from adapters.base import Json
-from adapters.schema_refs import inlined
+from adapters.translation.schema_refs import inlined
 
 MAX_DEPTH = 32
 _WHOLE = re.compile(r"-?(0|[1-9]\d{0,14})", re.ASCII)

@@ -29,7 +29,7 @@ from adapters.compatible.request import (
     tools_of,
 )
 from adapters.groq.messages import PROVIDER, REASONING_MODELS, TAKEN
-from adapters.instructions import instructed
+from adapters.translation.instructions import instructed
 
 PATH = "openai/v1/chat/completions"
 

@@ -33,10 +33,6 @@ from adapters.base import (
     ProviderSettings,
     Scope,
 )
-from adapters.bounds import items
-from adapters.broken import transport_error
-from adapters.ceiling import Ceilings
-from adapters.native import exchange
 from adapters.ollama import embeddings
 from adapters.ollama.answer import Answer
 from adapters.ollama.context import (
@@ -56,6 +52,10 @@ from adapters.ollama.request import CHAT_PATH, to_native
 from adapters.ollama.settings import OllamaSettings as OllamaSettings
 from adapters.tasks import EmbeddingRequest
 from adapters.upstream import HOP, Reply, Target, Upstream, raw_headers, timeouts
+from adapters.wire.bounds import items
+from adapters.wire.broken import transport_error
+from adapters.wire.ceiling import Ceilings
+from adapters.wire.native import exchange
 
 ASK_TIMEOUT_S = 1.0  # for facts that are good to have: nobody waits longer for them
 IMAGE_TYPES = frozenset(("image/png", "image/jpeg"))

@@ -31,9 +31,7 @@ from adapters.base import (
     Usage,
     Warn,
 )
-from adapters.bounds import MAX_CALLS, MAX_LOGPROBS, count, items, word
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
-from adapters.lines import NdjsonDecoder
 from adapters.ollama.context import (
     DEFAULT_NUM_CTX,
     WORTH_CHECKING_TOKENS,
@@ -43,6 +41,8 @@ from adapters.ollama.context import (
 from adapters.ollama.errors import NAME, error_text, refusal, refusal_error
 from adapters.ollama.generate import message_of
 from adapters.ollama.request import without_grammar
+from adapters.wire.bounds import MAX_CALLS, MAX_LOGPROBS, count, items, word
+from adapters.wire.lines import NdjsonDecoder
 
 LOADED_NS, MOST_NS = 250_000_000, 10**13
 """Below this a model was in memory already: to look it up takes some time as well."""

@@ -10,11 +10,11 @@ import msgspec
 from msgspec import Struct
 
 from adapters.base import AdapterError, ErrorKind, Json, NativeCall, Start, Usage
-from adapters.bounds import count, word
 from adapters.ollama.errors import NAME
 from adapters.ollama.request import EXTENSIONS
 from adapters.tasks import EmbeddingRequest, Vectors
-from adapters.whole import VectorsAnswer
+from adapters.wire.bounds import count, word
+from adapters.wire.whole import VectorsAnswer
 
 MODEL = "nomic-embed-text"
 PATH = "api/embed"

@@ -10,12 +10,12 @@ from typing import NamedTuple
 import httpx
 import orjson
 
-from adapters.account import is_of_account, page_refusal, quoted
 from adapters.base import AdapterError, ErrorKind, Phase, Scope
-from adapters.cannot import cannot
 from adapters.errors import Cannot
-from adapters.gone import is_gone
-from adapters.waits import retry_after_s
+from adapters.refusals.account import is_of_account, page_refusal, quoted
+from adapters.refusals.cannot import cannot
+from adapters.refusals.gone import is_gone
+from adapters.refusals.waits import retry_after_s
 
 NAME = "ollama"
 UNTIL_PULLED_S = 10.0

@@ -11,12 +11,12 @@ from urllib.parse import unquote_to_bytes
 
 import orjson
 
-from adapters.arguments import as_object
 from adapters.base import AdapterError, ErrorKind, Json, Scope, is_plain
 from adapters.errors import unsent
-from adapters.json_size import is_deeper_than
 from adapters.ollama.context import ModelFacts
 from adapters.ollama.errors import NAME
+from adapters.translation.arguments import as_object
+from adapters.wire.json_size import is_deeper_than
 
 MAX_ARGUMENT_DEPTH = 100  # orjson writes nothing that is nested deeper than 254
 TEXT_TYPES = ("application/json", "application/xml", "application/yaml", "application/x-yaml")

@@ -18,7 +18,6 @@ from adapters.base import (
     ProviderSettings,
     ResponseFormat,
 )
-from adapters.instructions import instructed
 from adapters.ollama.context import (
     DEFAULT_NUM_CTX,
     ModelFacts,
@@ -28,7 +27,8 @@ from adapters.ollama.context import (
     sized_num_ctx,
 )
 from adapters.ollama.messages import native_messages, refuse
-from adapters.schema_refs import inlined
+from adapters.translation.instructions import instructed
+from adapters.translation.schema_refs import inlined
 
 CHAT_PATH = "api/chat"
 OPTIONS = ("temperature", "top_p", "seed", "frequency_penalty", "presence_penalty")

@@ -29,15 +29,12 @@ from adapters.base import (
     Scope,
     availability,
 )
-from adapters.broken import HTTPX_ERRORS, transport_error
-from adapters.ceiling import Ceilings
 from adapters.compatible.answer import AnswerReader
 from adapters.compatible.dialect import CompatibleDialect
 from adapters.compatible.errors import House, refusal
 from adapters.compatible.messages import Taken
 from adapters.compatible.request import without_schema
 from adapters.errors import BEFORE_CONTENT, unsent
-from adapters.native import exchange
 from adapters.openai.embeddings import EmbeddingAnswer, to_native_embedding
 from adapters.openai.lessons import Lessons
 from adapters.openai.models import models_of
@@ -46,6 +43,9 @@ from adapters.openai.senses import Senses, content_type_of
 from adapters.openai.settings import KIND, OpenAISettings
 from adapters.tasks import EmbeddingRequest
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
+from adapters.wire.broken import HTTPX_ERRORS, transport_error
+from adapters.wire.ceiling import Ceilings
+from adapters.wire.native import exchange
 
 LIST_TIMEOUT_S = 10.0
 UNREADABLE = (AttributeError, TypeError, ValueError, KeyError)

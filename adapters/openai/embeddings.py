@@ -11,11 +11,11 @@ import msgspec
 from msgspec import Struct
 
 from adapters.base import Json, NativeCall, Start, Usage
-from adapters.bounds import count, word
 from adapters.compatible.request import shown_key
 from adapters.openai.settings import KIND
 from adapters.tasks import EmbeddingRequest, Vectors
-from adapters.whole import VectorsAnswer
+from adapters.wire.bounds import count, word
+from adapters.wire.whole import VectorsAnswer
 
 PATH = "/embeddings"
 

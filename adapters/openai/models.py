@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from adapters.base import Json, Model
-from adapters.bounds import count, items, unix_time, word
+from adapters.wire.bounds import count, items, unix_time, word
 
 _NO_CHAT = (
     *("embed", "whisper", "tts", "transcribe", "dall-e", "gpt-image", "sora", "moderation"),

@@ -22,16 +22,16 @@ from adapters.base import (
     Start,
     Usage,
 )
-from adapters.bounds import count, items, word
 from adapters.compatible.hearing import FORM_PATHS, HeardAnswer, to_native_hearing
 from adapters.compatible.limits import PER_MINUTE, rate_limits
 from adapters.errors import unsent
-from adapters.native import exchange
 from adapters.openai.settings import KIND, OpenAISettings
 from adapters.tasks import PictureRequest, SpeechRequest, Spoken, TranscriptionRequest
+from adapters.translation.wav import samples_of
 from adapters.upstream import Target
-from adapters.wav import samples_of
-from adapters.whole import WholeAnswer
+from adapters.wire.bounds import count, items, word
+from adapters.wire.native import exchange
+from adapters.wire.whole import WholeAnswer
 
 SPEECH_PATH, PICTURE_PATH = "/audio/speech", "/images/generations"
 BASE64_ALONE = ("gpt-image", "chatgpt-image")

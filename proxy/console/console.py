@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import partial
 from typing import Any
 
-from adapters.aside import ASIDE, Aside, aside, weight_of
 from adapters.base import Adapter, Json
+from adapters.wire.aside import ASIDE, Aside, aside, weight_of
 from proxy.console.change import MAX_APPS, app_row_id, changed, check_provider, preference_object
 from proxy.console.explain import explain, learn
 from proxy.console.saving import saving

@@ -12,8 +12,8 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from adapters.aside import ASIDE, LARGE_BYTES, Aside
 from adapters.base import ChatRequest
+from adapters.wire.aside import ASIDE, LARGE_BYTES, Aside
 from proxy.doors.door import Asked, Call, Desk, Door
 from proxy.doors.exchange import Exchange, log_row
 from proxy.doors.request_headers import deadline_of, fallback_of

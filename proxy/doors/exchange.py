@@ -11,7 +11,7 @@ from typing import Any
 from starlette.types import Message, Scope, Send
 
 from adapters.base import AdapterError, ErrorKind
-from adapters.native import UNREADABLE
+from adapters.wire.native import UNREADABLE
 from proxy.doors.answer_headers import receipt_headers
 from proxy.doors.door import Desk, Door, Fold, Opening, Stream
 from proxy.doors.waiting import Waiting

@@ -9,7 +9,7 @@ from functools import partial
 
 from starlette.types import Message, Receive, Scope
 
-from adapters.json_size import MAX_CONTAINERS, Values, has_too_many_values, read_bytes
+from adapters.wire.json_size import MAX_CONTAINERS, Values, has_too_many_values, read_bytes
 from proxy.errors import ApiError
 from proxy.gate.room import SMALL_BODY_BYTES, Place
 

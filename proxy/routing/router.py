@@ -18,8 +18,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from adapters.aside import aside
 from adapters.base import Adapter, AdapterError, Capabilities, ErrorKind, Finish, Warn
+from adapters.wire.aside import aside
 from proxy.background import Background
 from proxy.candidate import Candidate
 from proxy.errors import ApiError, spread

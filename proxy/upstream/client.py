@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
-from adapters.reading import Bounded
 from adapters.upstream import Upstream, timeouts
+from adapters.wire.reading import Bounded
 from proxy.settings import Settings, bypasses_proxy, proxies_of_environment
 from proxy.upstream.transport import Transport
 

@@ -12,10 +12,10 @@ import httpx
 import pytest
 
 from adapters.base import AdapterError, ErrorKind, Event, Finish, NativeCall, RateLimits, Text
-from adapters.ceiling import Ceilings
-from adapters.lines import NdjsonDecoder
-from adapters.native import exchange
 from adapters.upstream import Upstream, raw_headers, timeouts
+from adapters.wire.ceiling import Ceilings
+from adapters.wire.lines import NdjsonDecoder
+from adapters.wire.native import exchange
 
 URL = httpx.URL("https://toy.example/v1/chat?x=1")
 PLAIN = NativeCall("POST", "/chat", {"ask": "é"})

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from adapters import lines
 from adapters.base import AdapterError, Event, ToolCall
-from adapters.lines import NdjsonDecoder, SseDecoder
+from adapters.wire import lines
+from adapters.wire.lines import NdjsonDecoder, SseDecoder
 from proxy.doors.chat.write import ChunkStream, Fold
 from proxy.doors.openai import new_head
 from proxy.routing.answers.thinktags import ThinkTags

@@ -9,7 +9,7 @@ from typing import Any
 import openai
 import pytest
 
-from adapters import lines, native
+from adapters.wire import lines, native
 from tests.faults.conftest import Build
 from tests.faults.dialects import Dialect, encoded
 from tests.faults.fake import LAST_CHUNK, PAUSE, Reply, chunk, head, stream, whole

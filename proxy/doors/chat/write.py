@@ -30,7 +30,7 @@ from adapters.base import (
     Usage,
     Warn,
 )
-from adapters.bounds import choice_index
+from adapters.wire.bounds import choice_index
 from proxy.doors.openai import DONE, JSON_TYPE, Head, OpenAIStream, usage_object
 from proxy.doors.sse import sse
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import orjson
 
-from adapters.aside import aside, weight_of
 from adapters.base import ChatRequest
+from adapters.wire.aside import aside, weight_of
 from proxy.doors.checks import json_object
 from proxy.doors.door import Call
 from proxy.doors.gemini.errors import JSON_TYPE, GeminiErrors

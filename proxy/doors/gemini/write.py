@@ -13,7 +13,6 @@ from itertools import groupby
 import orjson
 from msgspec import Struct, field
 
-from adapters.arguments import arguments_object
 from adapters.base import (
     Annotation,
     Event,
@@ -29,7 +28,8 @@ from adapters.base import (
     ToolCall,
     Usage,
 )
-from adapters.bounds import choice_index
+from adapters.translation.arguments import arguments_object
+from adapters.wire.bounds import choice_index
 from proxy.doors.door import Opening
 from proxy.doors.frames import ARRAY, EVENTS
 from proxy.doors.gemini.errors import JSON_TYPE, error_object

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import orjson
 
-from adapters.aside import aside, weight_of
 from adapters.base import ChatRequest, Finish
+from adapters.wire.aside import aside, weight_of
 from proxy.doors.door import Call, Opening
 from proxy.doors.messages.errors import AnthropicErrors
 from proxy.doors.messages.objects import new_id

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 
 import orjson
 
-from adapters.arguments import arguments_or_text
 from adapters.base import (
     Annotation,
     Event,
@@ -23,6 +22,7 @@ from adapters.base import (
     ToolCall,
     Usage,
 )
+from adapters.translation.arguments import arguments_or_text
 from proxy.doors.messages.objects import SIGNATURE, new_id, shown_id, stop_members, stop_of
 
 Said = tuple[str, Json]

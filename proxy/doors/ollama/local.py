@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from adapters.aside import aside, weight_of
 from adapters.base import Adapter, Capabilities, Json
+from adapters.wire.aside import aside, weight_of
 from proxy.doors.door import Call
 from proxy.doors.models.offered import Named, Offered
 from proxy.doors.ndjson import HEADERS, line

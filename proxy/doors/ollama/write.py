@@ -13,7 +13,6 @@ from typing import Any
 import orjson
 from msgspec import Struct, field
 
-from adapters.arguments import arguments_or_text
 from adapters.base import (
     Annotation,
     Event,
@@ -31,6 +30,7 @@ from adapters.base import (
     Usage,
     Warn,
 )
+from adapters.translation.arguments import arguments_or_text
 from proxy.doors.ndjson import HEADERS, line, unbroken
 from proxy.doors.ollama.objects import JSON_TYPE, OllamaErrors, logprob, moment, nanoseconds
 from proxy.errors import ApiError

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import parse_qsl
 
-from adapters.aside import aside, weight_of
 from adapters.base import ChatRequest
+from adapters.wire.aside import aside, weight_of
 from proxy.doors.door import Call
 from proxy.doors.openai import OpenAIErrors, parse_json
 from proxy.doors.responses.listing import page, reply

@@ -17,7 +17,7 @@ import orjson
 from msgspec import Struct, field
 
 from adapters.base import Json
-from adapters.json_size import read_bytes
+from adapters.wire.json_size import read_bytes
 from proxy.doors.responses.items import REFERENCE, kind_of, not_found
 from proxy.doors.responses.objects import new_id
 from proxy.errors import ApiError, bad_request

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from adapters.base import Adapter, AdapterError, ErrorKind, NativeCall, Warn
 from adapters.tasks import Speaks, SpeechRequest, Spoken
-from adapters.wav import wav_file
+from adapters.translation.wav import wav_file
 from proxy.routing.operations.operation import Spent
 from proxy.routing.operations.single import Single
 

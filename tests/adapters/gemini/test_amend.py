@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from adapters.base import AdapterError, ErrorKind, Json, ResponseFormat, Thinking, Warn
-from adapters.gemini.contents import SKIP_SIGNATURE
+from adapters.gemini.messages import SKIP_SIGNATURE
 from tests.adapters.gemini.kit import GeminiKit, adapter, chunk
 from tests.adapters.kit import FakeUpstream, Reply, a_request, collect, json_reply
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from adapters.base import AdapterError, ErrorKind, Event, Json, ToolCall, Warn
-from adapters.gemini.contents import SKIP_SIGNATURE
+from adapters.gemini.messages import SKIP_SIGNATURE
 from adapters.memory import LruMemory
 from tests.adapters.gemini.kit import GeminiKit, adapter, called, chunk, stream_of
 from tests.adapters.kit import FakeUpstream, Reply, a_request, ask, collect, fold, json_reply

@@ -9,7 +9,7 @@ import pytest
 
 from adapters.base import AdapterError, ErrorKind, Media, Warn
 from adapters.tasks import Paints, PictureRequest, Speaks, SpeechRequest, Spoken
-from adapters.wav import wav_file
+from adapters.translation.wav import wav_file
 from tests.adapters.gemini.kit import adapter, chunk
 from tests.adapters.kit import FakeUpstream, json_reply
 

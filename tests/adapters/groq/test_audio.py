@@ -18,7 +18,7 @@ from adapters.tasks import (
     TranscriptionRequest,
     TranslationRequest,
 )
-from adapters.wav import wav_file
+from adapters.translation.wav import wav_file
 from proxy.doors.multipart import Form, parse_form
 from tests import recordings
 from tests.adapters.groq.kit import GroqKit

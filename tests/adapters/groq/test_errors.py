@@ -13,7 +13,7 @@ import pytest
 
 from adapters.base import AdapterError, ErrorCode, ErrorKind, Json, Phase, Scope
 from adapters.groq.adapter import adapter_error
-from adapters.waits import DAY_S, HOUR_S
+from adapters.refusals.waits import DAY_S, HOUR_S
 from tests.adapters.groq.kit import GroqKit
 from tests.adapters.kit import API_KEY, Reply, a_request, failure, json_reply
 

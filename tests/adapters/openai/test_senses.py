@@ -22,7 +22,7 @@ from adapters.tasks import (
     TranscriptionRequest,
     TranslationRequest,
 )
-from adapters.wav import wav_file
+from adapters.translation.wav import wav_file
 from proxy.doors.multipart import parse_form
 from tests.adapters.kit import API_KEY, FakeUpstream, Reply, json_reply
 from tests.adapters.openai.kit import adapter

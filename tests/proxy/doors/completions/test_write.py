@@ -26,7 +26,7 @@ from adapters.base import (
     Usage,
     Warn,
 )
-from adapters.bounds import MAX_CHOICES, OutOfBoundsError
+from adapters.wire.bounds import MAX_CHOICES, OutOfBoundsError
 from proxy.doors.completions.write import UNSAID, CompletionFold, CompletionStream, Form
 from proxy.doors.openai import Head
 

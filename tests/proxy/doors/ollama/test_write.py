@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from adapters.arguments import arguments_or_text
 from adapters.base import (
     Annotation,
     Event,
@@ -27,6 +26,7 @@ from adapters.base import (
     Usage,
     Warn,
 )
+from adapters.translation.arguments import arguments_or_text
 from proxy.doors.ollama.context import dialogue_of, numbers_of
 from proxy.doors.ollama.write import LineStream, ObjectFold
 from proxy.errors import ApiError

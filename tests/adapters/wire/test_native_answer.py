@@ -8,8 +8,8 @@ import gzip
 import httpx
 import pytest
 
-from adapters import native
 from adapters.base import ErrorKind, Finish, NativeCall, RateLimits, Text, Warn
+from adapters.wire import native
 from tests.adapters.native_kit import (
     END,
     JSON,

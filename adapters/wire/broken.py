@@ -8,7 +8,7 @@ from typing import TypeVar
 import httpx
 
 from adapters.base import AdapterError, ErrorKind, Phase, Scope
-from adapters.reading import TooLargeError, UnknownCodingError
+from adapters.wire.reading import TooLargeError, UnknownCodingError
 
 Failure = TypeVar("Failure", bound=BaseException)
 

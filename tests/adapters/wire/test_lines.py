@@ -8,8 +8,8 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, strategies as st
 
-from adapters import lines
-from adapters.lines import LineTooLongError, NdjsonDecoder, ServerSentEvent, SseDecoder
+from adapters.wire import lines
+from adapters.wire.lines import LineTooLongError, NdjsonDecoder, ServerSentEvent, SseDecoder
 
 # No LF and no CR: those end lines. Everything else may stand in a data line, raw.
 LINE = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=12)

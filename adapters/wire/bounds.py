@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from adapters.base import Annotation, Event, Logprobs, Media, Start, ToolCall, Usage
-from adapters.json_size import is_deeper_than
+from adapters.wire.json_size import is_deeper_than
 
 MAX_CHOICES = 128
 MAX_CALLS = 512

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 import httpx
 
 from adapters.base import AdapterError, Cannot, ErrorKind, Phase
-from adapters.cannot import cannot
 from adapters.compatible.errors import refusal
 from adapters.gemini.adapter import refusal as gemini_refusal
 from adapters.groq.adapter import house
 from adapters.ollama.errors import refusal_error
+from adapters.refusals.cannot import cannot
 
 LASTING: Mapping[str, str] = {
     "registry.ollama.ai/library/gemma3:4b does not support tools": "tools",

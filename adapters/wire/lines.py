@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from adapters.json_size import has_too_many_values
+from adapters.wire.json_size import has_too_many_values
 
 MAX_LINE_BYTES = 4 * 1024 * 1024
 MAX_LINE_VALUES = 50_000

@@ -17,7 +17,7 @@ from adapters.base import (
     ToolCall,
     Usage,
 )
-from adapters.bounds import (
+from adapters.wire.bounds import (
     MAX_ANNOTATIONS,
     MAX_CALLS,
     MAX_CHOICES,

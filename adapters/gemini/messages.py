@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 
 import orjson
 
-from adapters.arguments import as_object
 from adapters.base import Json, Memory, is_plain
+from adapters.gemini.content import PartsTranslator, texts
 from adapters.gemini.errors import refused
 from adapters.gemini.names import function_name
-from adapters.gemini.parts import PartsTranslator, texts
 from adapters.gemini.signatures import key_of_content
-from adapters.json_size import MAX_CONTAINERS, is_deeper_than, values_of
+from adapters.translation.arguments import as_object
+from adapters.wire.json_size import MAX_CONTAINERS, is_deeper_than, values_of
 
 SKIP_SIGNATURE = "skip_thought_signature_validator"  # literally, not as base64
 MAX_JSON_DEPTH = 100

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from adapters.base import Json
-from adapters.schema_refs import MAX_NODES, inlined
+from adapters.translation.schema_refs import MAX_NODES, inlined
 
 POINT: Json = {"type": "object", "properties": {"x": {"type": "number"}}, "required": ["x"]}
 

@@ -9,7 +9,7 @@ import pytest
 from google.genai import types
 
 from adapters.base import AdapterError, ErrorKind, Json
-from adapters.gemini.contents import SKIP_SIGNATURE, own_id_key
+from adapters.gemini.messages import SKIP_SIGNATURE, own_id_key
 from adapters.memory import LruMemory
 from tests.adapters.gemini.kit import native
 

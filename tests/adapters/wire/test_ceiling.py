@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from adapters.base import AdapterError, ErrorKind, Model, NativeCall
-from adapters.ceiling import WORD, Ceilings
-from adapters.native import MAX_LOWERED
+from adapters.wire.ceiling import WORD, Ceilings
+from adapters.wire.native import MAX_LOWERED
 from tests.adapters.native_kit import END, ToyDialect, Wire, answer, opened
 
 PATH = ("generationConfig", "maxOutputTokens")

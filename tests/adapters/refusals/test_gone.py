@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adapters.gone import is_gone
+from adapters.refusals.gone import is_gone
 
 GONE = (
     "The model `mixtral-8x7b-32768` has been decommissioned and is no longer supported.",

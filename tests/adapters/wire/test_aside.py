@@ -9,10 +9,10 @@ from contextvars import ContextVar
 
 import pytest
 
-from adapters.aside import ASIDE, FEW_STEPS, LARGE_BYTES, MANY_STEPS, Aside, aside, steps
 from adapters.base import AdapterError, ErrorKind, Json
 from adapters.gemini.schema import for_parameters, for_response
-from adapters.schema_refs import inlined
+from adapters.translation.schema_refs import inlined
+from adapters.wire.aside import ASIDE, FEW_STEPS, LARGE_BYTES, MANY_STEPS, Aside, aside, steps
 
 pytestmark = pytest.mark.anyio
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from adapters.base import ErrorKind, Json
-from adapters.data_uris import read_data_uri
 from adapters.gemini.errors import refused
 from adapters.gemini.names import version
+from adapters.translation.data_uris import read_data_uri
 
 AUDIO_TYPES: Mapping[str, str] = {
     "wav": "audio/wav",

@@ -13,8 +13,8 @@ from urllib.parse import unquote
 
 import orjson
 
-from adapters.aside import steps
 from adapters.base import Json
+from adapters.wire.aside import steps
 
 MAX_NODES = 1500
 MAX_DEPTH = 40

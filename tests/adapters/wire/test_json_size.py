@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from adapters.json_size import FEW, Values, has_too_many_values, read_bytes, values_of
+from adapters.wire.json_size import FEW, Values, has_too_many_values, read_bytes, values_of
 from tests.spread import ALL
 
 values: st.SearchStrategy[Any] = st.recursive(

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from adapters.base import Json
-from adapters.json_size import has_too_many_values
+from adapters.wire.json_size import has_too_many_values
 
 MAX_VALUES = 5000
 """Objects and lists in the arguments of one call: more are left the text that they are."""

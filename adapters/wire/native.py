@@ -14,7 +14,6 @@ from typing import Protocol
 import httpx
 import orjson
 
-from adapters.aside import LARGE_BYTES, aside
 from adapters.base import (
     AdapterError,
     ErrorKind,
@@ -25,13 +24,15 @@ from adapters.base import (
     Warn,
     has_content,
 )
-from adapters.bounds import COUNTED, MAX_EVENTS, OutOfBoundsError, Tally
-from adapters.broken import HTTPX_ERRORS, TOO_LARGE, transport_error
-from adapters.ceiling import Ceilings
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT, unsent
-from adapters.json_size import MAX_ANSWER_CONTAINERS, has_too_many_values
-from adapters.lines import LineTooLongError
-from adapters.reading import (
+from adapters.upstream import Headers, Reply, Target
+from adapters.wire.aside import LARGE_BYTES, aside
+from adapters.wire.bounds import COUNTED, MAX_EVENTS, OutOfBoundsError, Tally
+from adapters.wire.broken import HTTPX_ERRORS, TOO_LARGE, transport_error
+from adapters.wire.ceiling import Ceilings
+from adapters.wire.json_size import MAX_ANSWER_CONTAINERS, has_too_many_values
+from adapters.wire.lines import LineTooLongError
+from adapters.wire.reading import (
     MAX_ANSWER_BYTES,
     MAX_ERROR_BYTES,
     MAX_STREAM_BYTES,
@@ -40,7 +41,6 @@ from adapters.reading import (
     read_whole,
     unpacked,
 )
-from adapters.upstream import Headers, Reply, Target
 
 MAX_STREAM_S = 30 * 60.0
 MAX_WORDLESS_S = 5 * 60.0

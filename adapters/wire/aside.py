@@ -11,7 +11,7 @@ from contextvars import ContextVar, copy_context
 from typing import ParamSpec, TypeVar
 
 from adapters.errors import ErrorKind, unsent
-from adapters.json_size import read_bytes
+from adapters.wire.json_size import read_bytes
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from hypothesis import given, strategies as st
 
-from adapters.waits import DAY_S, HOUR_S, capped_s, go_duration_s, retry_after_s
+from adapters.refusals.waits import DAY_S, HOUR_S, capped_s, go_duration_s, retry_after_s
 
 NOW = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
 

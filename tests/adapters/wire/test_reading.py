@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from adapters import reading
 from adapters.base import ErrorKind, Phase
-from adapters.broken import transport_error
-from adapters.reading import Bounded, TooLargeError
+from adapters.wire import reading
+from adapters.wire.broken import transport_error
+from adapters.wire.reading import Bounded, TooLargeError
 
 pytestmark = pytest.mark.anyio
 MIB = 1024 * 1024

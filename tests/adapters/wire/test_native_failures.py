@@ -8,7 +8,6 @@ import ssl
 import httpx
 import pytest
 
-from adapters import lines, native
 from adapters.base import (
     AdapterError,
     ErrorKind,
@@ -20,7 +19,8 @@ from adapters.base import (
     Text,
     Warn,
 )
-from adapters.broken import transport_error
+from adapters.wire import lines, native
+from adapters.wire.broken import transport_error
 from tests.adapters.native_kit import (
     END,
     JSON,

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 
-from adapters.json_size import Values, has_too_many_values, values_of
+from adapters.wire.json_size import Values, has_too_many_values, values_of
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 MAX_STREAM_BYTES = 64 * 1024 * 1024

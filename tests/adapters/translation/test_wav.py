@@ -9,7 +9,7 @@ from base64 import b64decode, b64encode
 
 import pytest
 
-from adapters.wav import PCM, samples_of, wav, wav_file
+from adapters.translation.wav import PCM, samples_of, wav, wav_file
 
 SAMPLES = bytes(range(200))
 TEXT = b64encode(SAMPLES).decode()

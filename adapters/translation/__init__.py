@@ -1,0 +1,1 @@
+"""What several kinds of providers need to translate a request or an answer."""

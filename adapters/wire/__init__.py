@@ -1,0 +1,1 @@
+"""One exchange with a provider: bytes out, bytes in, how much of them, and events made of them."""
