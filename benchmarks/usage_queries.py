@@ -20,15 +20,15 @@ from adapters.base import Usage
 from proxy.candidate import Candidate
 from proxy.routing.answers.receipt import Receipt
 from proxy.store.database import Database
-from proxy.store.queries import (
+from proxy.store.usage.queries import (
     Filter,
     Span,
     request,
     requests,
     usage,
 )
-from proxy.store.rows import usage_row
-from proxy.store.steps import starts
+from proxy.store.usage.rows import usage_row
+from proxy.store.usage.steps import starts
 
 ROWS = 100_000
 DAYS = 30

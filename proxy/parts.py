@@ -26,12 +26,12 @@ from proxy.routing.loading import Loading
 from proxy.routing.open import keys_of, routing_of
 from proxy.routing.planning.preference import Preference, built_in_models
 from proxy.settings import Settings
-from proxy.store.allowances import Allowances
-from proxy.store.preferences import preferences_of
-from proxy.store.prices import price_list_of
-from proxy.store.setbacks import Setbacks
+from proxy.store.kept.preferences import preferences_of
+from proxy.store.kept.setbacks import Setbacks
+from proxy.store.keys.allowances import Allowances
+from proxy.store.keys.team_keys import TeamKeys
 from proxy.store.storage import Storage
-from proxy.store.team_keys import TeamKeys
+from proxy.store.usage.prices import price_list_of
 from proxy.telemetry.alerts import alerts_of
 from proxy.telemetry.open import Monitors
 from proxy.upstream.client import upstream_of

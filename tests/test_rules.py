@@ -66,6 +66,10 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("proxy.routing.operations",),
     ("proxy.routing.planning",),
     ("proxy.routing",),
+    ("proxy.store.base", "proxy.store.schema"),
+    ("proxy.store.kept", "proxy.store.usage"),
+    ("proxy.store.keys",),
+    ("proxy.store.engines",),
     ("proxy.store",),
     ("proxy.cluster",),
     ("proxy.doors", "proxy.telemetry"),
@@ -247,7 +251,7 @@ def test_only_the_writers_of_doors_spell_the_fields_of_answers() -> None:
 
 @pytest.mark.parametrize(
     ("module", "home"),
-    [("sqlmodel", "proxy/store/tables.py"), ("tenacity", "proxy/routing/pause.py")],
+    [("sqlmodel", "proxy/store/engines/tables.py"), ("tenacity", "proxy/routing/pause.py")],
 )
 def test_a_library_is_known_in_one_place(module: str, home: str) -> None:
     assert [source.name for source in SOURCES if source.imports_any_of(module)] == [home]

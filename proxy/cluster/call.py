@@ -11,7 +11,7 @@ from proxy.cluster.bus import Correction
 from proxy.limits.circuit import PROBE_TAKES_S
 from proxy.limits.ticket import Ticket
 from proxy.limits.windows import Entry, Window
-from proxy.store.lease import Lease
+from proxy.store.keys.lease import Lease
 
 PROBE_MS = 30_000
 """For so long nobody else tries, should the server that does be gone."""

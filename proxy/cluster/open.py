@@ -10,8 +10,8 @@ from proxy.limits.health import Health
 from proxy.limits.retired import Retired
 from proxy.routing.router import Router
 from proxy.settings import Settings
-from proxy.store.allowances import Allowances
-from proxy.store.preferences import Preferences
+from proxy.store.kept.preferences import Preferences
+from proxy.store.keys.allowances import Allowances
 from proxy.store.storage import Storage
 
 

@@ -19,8 +19,8 @@ from proxy.cluster.news import News
 from proxy.cluster.sessions import SharedSessions
 from proxy.limits.health import Health
 from proxy.limits.ticket import Leave, Ticket
-from proxy.store.lease import Lease
-from proxy.store.preferences import Preferences
+from proxy.store.kept.preferences import Preferences
+from proxy.store.keys.lease import Lease
 
 log = logging.getLogger("pointsman.cluster")
 

@@ -311,7 +311,7 @@ def env(given: Given, shell: str, protocol: str | None) -> None:
     from proxy.command.terminal import export_lines
     from proxy.doors import APPS
     from proxy.doors.apps import OPENAI
-    from proxy.store.mark import Mark
+    from proxy.store.keys.mark import Mark
 
     app = APPS.get(protocol) if protocol else OPENAI
     if app is None:

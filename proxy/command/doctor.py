@@ -30,7 +30,7 @@ from proxy.routing.planning.keys import ends_of, reached_by_any
 from proxy.routing.planning.preference import Preference
 from proxy.settings import Settings, SettingsError, placeholder_keys, strange_settings
 from proxy.store.base import NewerSchemaError, StoreError, sqlite_path
-from proxy.store.migrate import HEAD, unknown_schema
+from proxy.store.engines.migrate import HEAD, unknown_schema
 
 ASK_TIMEOUT_S = 4.0
 LOCK_TIMEOUT_S = 0.25

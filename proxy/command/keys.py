@@ -191,9 +191,9 @@ def _read(settings: Settings) -> Json:
 
 def _make(settings: Settings, asked: Json) -> str:
     from proxy.console.team import made
-    from proxy.store import team_keys
     from proxy.store.database import Database
-    from proxy.store.mark import Mark
+    from proxy.store.keys import team_keys
+    from proxy.store.keys.mark import Mark
 
     with closing(Database(settings.store_url)) as database:
         there = {key.name for key in database.team_keys() if key.revoked_ms is None}
@@ -208,8 +208,8 @@ def _change(settings: Settings, name: str, changes: Json) -> None:
     from msgspec.structs import replace
 
     from proxy.console.team import CHANGEABLE, limits, live
-    from proxy.store import team_keys
     from proxy.store.database import Database
+    from proxy.store.keys import team_keys
 
     with closing(Database(settings.store_url)) as database:
         key = live(database.team_keys(), name)[-1]
@@ -219,8 +219,8 @@ def _change(settings: Settings, name: str, changes: Json) -> None:
 
 def _revoke(settings: Settings, name: str) -> None:
     from proxy.console.team import live
-    from proxy.store import team_keys
     from proxy.store.database import Database
+    from proxy.store.keys import team_keys
 
     with closing(Database(settings.store_url)) as database:
         for key in live(database.team_keys(), name):

@@ -16,9 +16,9 @@ from proxy.parts import Parts
 from proxy.settings import Settings
 from proxy.store.base import NewerSchemaError, StoreError, Tables
 from proxy.store.database import Database
-from proxy.store.preferences import Preferences, StoredPreference
-from proxy.store.rows import UsageQueue
-from proxy.store.setbacks import Setbacks
+from proxy.store.kept.preferences import Preferences, StoredPreference
+from proxy.store.kept.setbacks import Setbacks
+from proxy.store.usage.rows import UsageQueue
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from proxy.command.commands import Given, failures, say
-from proxy.store.prices import NANO
+from proxy.store.usage.prices import NANO
 
 if TYPE_CHECKING:
     from adapters.base import Json

@@ -15,7 +15,7 @@ from adapters.base import Json
 from proxy.candidate import MODEL_NAME
 from proxy.errors import ApiError, bad_request
 from proxy.routing.planning.preference import Preference
-from proxy.store.preferences import DEFAULT, StoredPreference
+from proxy.store.kept.preferences import DEFAULT, StoredPreference
 
 RATE_PRESETS = ("provider", "careful", "off")
 READ_ONLY = frozenset({"id", "created_at", "updated_at", "stored"})

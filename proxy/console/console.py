@@ -22,8 +22,8 @@ from proxy.routing.operations.operation import Operations
 from proxy.routing.operations.table import OPERATIONS
 from proxy.routing.planning.pools import Pools
 from proxy.routing.planning.preference import Preference
-from proxy.store.arms import save_verdict
-from proxy.store.preferences import DEFAULT, Preferences
+from proxy.store.kept.preferences import DEFAULT, Preferences
+from proxy.store.usage.arms import save_verdict
 
 
 class Console:

@@ -15,9 +15,9 @@ import orjson
 from adapters.base import Json
 from proxy.console.saving import reading
 from proxy.errors import ApiError, bad_request
-from proxy.store.arms import arms
 from proxy.store.base import Tables
-from proxy.store.queries import (
+from proxy.store.usage.arms import arms
+from proxy.store.usage.queries import (
     GROUPS,
     OUTCOMES,
     Filter,
@@ -27,8 +27,8 @@ from proxy.store.queries import (
     requests,
     usage,
 )
-from proxy.store.rows import UsageQueue
-from proxy.store.steps import DAY_S, STEPS, begin_of, starts
+from proxy.store.usage.rows import UsageQueue
+from proxy.store.usage.steps import DAY_S, STEPS, begin_of, starts
 
 DAYS: Mapping[str, int] = {"24h": 1, "7d": 7, "30d": 30, "90d": 90}
 CALENDAR: Mapping[str, str] = {"today": "day", "month": "month"}

@@ -12,7 +12,7 @@ from proxy.limits.windows import Limits
 from proxy.providers import pooled
 from proxy.routing.planning.keys import Keys
 from proxy.settings import Settings
-from proxy.store.preferences import DEFAULT, Preferences
+from proxy.store.kept.preferences import DEFAULT, Preferences
 
 
 class Presets:

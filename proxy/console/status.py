@@ -26,9 +26,9 @@ from proxy.routing.planning.keys import Keys
 from proxy.routing.planning.plan import Plan
 from proxy.routing.planning.preference import Preference, unasked
 from proxy.settings import Settings
-from proxy.store.preferences import DEFAULT, Preferences
+from proxy.store.kept.preferences import DEFAULT, Preferences
+from proxy.store.keys.team_keys import TeamKeys
 from proxy.store.storage import Storage
-from proxy.store.team_keys import TeamKeys
 from proxy.telemetry.recorder import Recorder
 
 DAY_NAMES = frozenset({"requests a day", "requests a day, as reported"})

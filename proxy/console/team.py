@@ -15,12 +15,12 @@ from adapters.base import Json
 from proxy.console.saving import reading, saving
 from proxy.doors.openai import parse_json
 from proxy.errors import ApiError, bad_request
-from proxy.store.allowances import Allowances
-from proxy.store.prices import NANO
-from proxy.store.queries import by_app
-from proxy.store.steps import begin_of
+from proxy.store.keys.allowances import Allowances
+from proxy.store.keys.team_keys import MAX_KEYS, MAX_NAME, MEMBER, OWNER, TeamKey, TeamKeys, fresh
 from proxy.store.storage import Storage
-from proxy.store.team_keys import MAX_KEYS, MAX_NAME, MEMBER, OWNER, TeamKey, TeamKeys, fresh
+from proxy.store.usage.prices import NANO
+from proxy.store.usage.queries import by_app
+from proxy.store.usage.steps import begin_of
 
 ROLES = (MEMBER, OWNER)
 MAX_COUNT = 2**31 - 1

@@ -21,7 +21,7 @@ from proxy.background import Background
 from proxy.console.status import Sources, status_of
 from proxy.doors.models.catalog import Catalog
 from proxy.routing.planning.keys import Keys, reached_by_any
-from proxy.store.preferences import Preferences
+from proxy.store.kept.preferences import Preferences
 
 log = logging.getLogger("pointsman.watch")
 

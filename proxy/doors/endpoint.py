@@ -28,8 +28,8 @@ from proxy.routing.compact import Asks
 from proxy.routing.planning.preference import Preference
 from proxy.routing.planning.sessions import talk_of
 from proxy.routing.planning.split import drawn
-from proxy.store.allowances import Allowances
-from proxy.store.rows import UsageRow
+from proxy.store.keys.allowances import Allowances
+from proxy.store.usage.rows import UsageRow
 
 log = logging.getLogger("pointsman.request")
 

@@ -19,8 +19,8 @@ from proxy.errors import ApiError, from_adapter
 from proxy.gate.work import Work
 from proxy.reply import Header, Reply
 from proxy.routing.answers.receipt import Receipt
-from proxy.store.lease import Lease
-from proxy.store.rows import LEFT, UsageRow, usage_row
+from proxy.store.keys.lease import Lease
+from proxy.store.usage.rows import LEFT, UsageRow, usage_row
 
 log = logging.getLogger("pointsman.request")
 

@@ -26,12 +26,12 @@ from proxy.routing.compact import Asks
 from proxy.routing.counting import Count
 from proxy.routing.planning.preference import Preference
 from proxy.settings import Settings
-from proxy.store.allowances import Allowances
-from proxy.store.answers import OnDisk
-from proxy.store.preferences import Preferences
-from proxy.store.rows import UsageRow
+from proxy.store.kept.answers import OnDisk
+from proxy.store.kept.preferences import Preferences
+from proxy.store.keys.allowances import Allowances
+from proxy.store.keys.team_keys import TeamKeys
 from proxy.store.storage import Storage
-from proxy.store.team_keys import TeamKeys
+from proxy.store.usage.rows import UsageRow
 
 
 class Doors:

@@ -8,7 +8,7 @@ from typing import Any
 
 from proxy.store.base import StoreError, Tables
 from proxy.store.database import Database
-from proxy.store.tables import TABLES
+from proxy.store.engines.tables import TABLES
 
 PAGE = 1000
 

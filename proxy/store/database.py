@@ -7,14 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
-from proxy.store import preferences, request_log, setbacks, signatures, team_keys
 from proxy.store.base import Columns, Driver, StoreError, Tables, sqlite_path
-from proxy.store.migrate import TOUCH
-from proxy.store.mishaps import check_files
-from proxy.store.preferences import StoredPreference
-from proxy.store.setbacks import Cooldown
-from proxy.store.sqlite import Sqlite
-from proxy.store.team_keys import TeamKey
+from proxy.store.engines.migrate import TOUCH
+from proxy.store.engines.mishaps import check_files
+from proxy.store.engines.sqlite import Sqlite
+from proxy.store.kept import preferences, setbacks, signatures
+from proxy.store.kept.preferences import StoredPreference
+from proxy.store.kept.setbacks import Cooldown
+from proxy.store.keys import team_keys
+from proxy.store.keys.team_keys import TeamKey
+from proxy.store.usage import request_log
 
 T = TypeVar("T")
 
@@ -106,10 +108,10 @@ class Database:
             return self._driver
         if self._unloadable:
             raise StoreError(self._unloadable)
-        if "proxy.store.server" not in sys.modules:
+        if "proxy.store.engines.server" not in sys.modules:
             check_files()
         try:
-            from proxy.store.server import Server
+            from proxy.store.engines.server import Server
         except Exception as error:
             what = type(error).__name__
             self._unloadable = f"SQLModel could not be loaded ({what}): restart pointsman"

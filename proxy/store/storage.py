@@ -19,13 +19,13 @@ from proxy.routing.planning.preference import Preference
 from proxy.settings import SettingsError, own_folder
 from proxy.store.base import Columns, NewerSchemaError, StoreError, Tables, named, sqlite_path
 from proxy.store.database import Database
-from proxy.store.mark import Mark
-from proxy.store.preferences import Preferences, StoredPreference
-from proxy.store.prices import Price, PriceList
-from proxy.store.rows import UsageQueue, UsageRow
-from proxy.store.setbacks import Cooldown, Setbacks
-from proxy.store.team_keys import TeamKey, TeamKeys
-from proxy.store.waiting import WaitingRows
+from proxy.store.kept.preferences import Preferences, StoredPreference
+from proxy.store.kept.setbacks import Cooldown, Setbacks
+from proxy.store.keys.mark import Mark
+from proxy.store.keys.team_keys import TeamKey, TeamKeys
+from proxy.store.usage.prices import Price, PriceList
+from proxy.store.usage.rows import UsageQueue, UsageRow
+from proxy.store.usage.waiting import WaitingRows
 
 log = logging.getLogger("pointsman.store")
 

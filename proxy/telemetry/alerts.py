@@ -21,10 +21,10 @@ from adapters.base import Json
 from proxy.limits.health import Health
 from proxy.settings import Settings
 from proxy.store.base import StoreError
-from proxy.store.prices import NANO
-from proxy.store.queries import HOUR_MS, Span, totals
-from proxy.store.steps import begin_of
 from proxy.store.storage import Storage
+from proxy.store.usage.prices import NANO
+from proxy.store.usage.queries import HOUR_MS, Span, totals
+from proxy.store.usage.steps import begin_of
 from proxy.telemetry.webhook import post
 
 log = logging.getLogger("pointsman.alerts")

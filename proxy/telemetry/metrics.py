@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from proxy.gate.room import Room
 from proxy.limits.health import Status
-from proxy.store.prices import NANO, PriceList
-from proxy.store.rows import UsageQueue, UsageRow
+from proxy.store.usage.prices import NANO, PriceList
+from proxy.store.usage.rows import UsageQueue, UsageRow
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from adapters.base import Adapter
 from proxy.settings import Settings, SettingsError
-from proxy.store.rows import UsageRow
+from proxy.store.usage.rows import UsageRow
 from proxy.telemetry.metrics import Tally
 from proxy.telemetry.recorder import Recorder
 

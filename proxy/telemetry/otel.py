@@ -27,7 +27,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from adapters.base import Adapter
 from proxy.routing.answers.receipt import Try
-from proxy.store.rows import UsageQueue, UsageRow
+from proxy.store.usage.rows import UsageQueue, UsageRow
 
 if TYPE_CHECKING:
     from proxy.settings import Settings

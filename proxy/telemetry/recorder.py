@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from adapters.base import AdapterError, ErrorKind
 from proxy.figures import percentile, tokens_per_s
-from proxy.store.rows import UsageRow
+from proxy.store.usage.rows import UsageRow
 
 RING = 200
 MAX_APPS = 100

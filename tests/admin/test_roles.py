@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from proxy.store.prices import Price
+from proxy.store.usage.prices import Price
 from tests.admin.kit import JSON, Desk, desk
 from tests.security.routes import CHANGE, EVENTS, ROUTES
 

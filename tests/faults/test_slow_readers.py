@@ -15,7 +15,7 @@ import pytest
 
 from proxy.gate.protocol import Protocol
 from proxy.gate.work import TICK_S
-from proxy.store.rows import LEFT
+from proxy.store.usage.rows import LEFT
 from tests.faults.conftest import Build
 from tests.faults.dialects import encoded
 from tests.faults.fake import Reply, whole

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from proxy.store.preferences import StoredPreference
+from proxy.store.kept.preferences import StoredPreference
 from tests.faults.conftest import Build
 from tests.faults.dialects import DIALECTS
 from tests.faults.fake import Call, Reply, refusal

@@ -16,7 +16,7 @@ from proxy.background import LONGEST_BUSY, Background, quiet
 from proxy.command.terminal import status_text
 from proxy.console.presets import Presets
 from proxy.parts import Parts
-from proxy.store.preferences import StoredPreference
+from proxy.store.kept.preferences import StoredPreference
 from proxy.store.storage import Storage
 from proxy.telemetry.alerts import Alerts
 from tests.admin.kit import Desk, desk

@@ -13,8 +13,8 @@ from proxy import private
 from proxy.private import NotPrivateError
 from proxy.store.base import StoreError
 from proxy.store.database import Database
-from proxy.store.migrate import _back_up
-from tests.proxy.store.test_rows import row
+from proxy.store.engines.migrate import _back_up
+from tests.proxy.store.usage.test_rows import row
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="modes say nothing there")
 

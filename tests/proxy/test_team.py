@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from adapters.base import ErrorKind, Model
-from proxy.store.prices import NANO, Price
+from proxy.store.usage.prices import NANO, Price
 from tests.admin.kit import Desk, desk
 from tests.proxy.kit import HANG, ScriptedAdapter, adapter_class, failure
 

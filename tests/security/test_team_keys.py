@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from proxy.store.base import StoreError
+from proxy.store.keys.team_keys import TeamKey, fresh
 from proxy.store.storage import Storage
-from proxy.store.team_keys import TeamKey, fresh
 from tests.security.kit import (
     Fakes,
     Reply,

@@ -17,9 +17,9 @@ from proxy.background import Background
 from proxy.doors.responses.items import REFERENCE, kind_of
 from proxy.doors.responses.turns import MAX_CHAIN, MAX_HISTORY_BYTES, Talk, Turn, Turns, sized
 from proxy.errors import ApiError
-from proxy.store import responses as table
 from proxy.store.base import Store, StoreError, Tables
-from proxy.store.responses import KeptRow
+from proxy.store.kept import responses as table
+from proxy.store.kept.responses import KeptRow
 
 LONGEST_S = 30 * 24 * 3600.0
 PAUSES_S = (0.05, 0.1, 0.2, 0.0)

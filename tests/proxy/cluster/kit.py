@@ -24,7 +24,7 @@ from proxy.limits.ticket import Ticket, Wait
 from proxy.limits.windows import Limits
 from proxy.routing.planning.preference import Preference
 from proxy.routing.planning.sessions import Sessions
-from proxy.store.preferences import Preferences
+from proxy.store.kept.preferences import Preferences
 
 PATIENCE_S = 30.0
 PATIENT_S = 10.0

@@ -11,13 +11,13 @@ import pytest
 from proxy.errors import ApiError
 from proxy.limits.ticket import Ticket
 from proxy.limits.windows import Limits
-from proxy.store.allowances import Allowances
-from proxy.store.lease import Lease
-from proxy.store.prices import NANO
-from proxy.store.team_keys import TeamKeys, fresh
+from proxy.store.keys.allowances import Allowances
+from proxy.store.keys.lease import Lease
+from proxy.store.keys.team_keys import TeamKeys, fresh
+from proxy.store.usage.prices import NANO
 from tests.proxy.cluster.kit import MODEL, Member, Server, members, until
-from tests.proxy.store.test_allowances import Books
-from tests.proxy.store.test_rows import NEAR, answered, row
+from tests.proxy.store.keys.test_allowances import Books
+from tests.proxy.store.usage.test_rows import NEAR, answered, row
 
 pytestmark = pytest.mark.anyio
 

@@ -15,7 +15,7 @@ from proxy.limits.ticket import Ticket, Wait
 from proxy.limits.windows import Limits
 from proxy.routing.planning.preference import Preference
 from proxy.routing.planning.sessions import Stay, Talk
-from proxy.store.preferences import StoredPreference
+from proxy.store.kept.preferences import StoredPreference
 from tests.proxy.cluster.kit import MODEL, USUAL_S, Member, Server, members, until
 
 pytestmark = pytest.mark.anyio

@@ -12,7 +12,7 @@ import pytest
 from adapters import STANDING
 from adapters.base import Availability, ErrorKind, Model
 from proxy.store.database import Database
-from proxy.store.setbacks import GONE, Cooldown
+from proxy.store.kept.setbacks import GONE, Cooldown
 from tests.fakes import GEMINI_KEY, GROQ_KEY, GeminiFake, GroqFake, OllamaFake
 from tests.proxy.command.kit import ABSENT, BAD, GOOD, findings
 from tests.proxy.command.terminal_kit import NOWHERE, one_line, run

@@ -10,12 +10,12 @@ from proxy.store import carry
 from proxy.store.base import StoreError
 from proxy.store.carry import carry_over
 from proxy.store.database import Database
-from proxy.store.preferences import StoredPreference
-from proxy.store.tables import TABLES
+from proxy.store.engines.tables import TABLES
+from proxy.store.kept.preferences import StoredPreference
 from tests.proxy.command.terminal_kit import clean, one_line, run
 from tests.proxy.store.kit import FULL_ROW, opened
 from tests.proxy.store.postgres_kit import Cluster
-from tests.proxy.store.test_rows import row as usage_row
+from tests.proxy.store.usage.test_rows import row as usage_row
 
 NAMES = [table.name for table in TABLES.sorted_tables]
 

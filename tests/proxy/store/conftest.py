@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from proxy.store.preferences import StoredPreference
+from proxy.store.kept.preferences import StoredPreference
 from tests.proxy.store.kit import opened
-from tests.proxy.store.test_rows import row as usage_row
+from tests.proxy.store.usage.test_rows import row as usage_row
 
 
 @pytest.fixture

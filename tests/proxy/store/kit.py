@@ -14,10 +14,10 @@ from adapters.memory import LruMemory
 from proxy.limits.health import DayQuota, Health
 from proxy.routing.planning.preference import Preference
 from proxy.store.database import Database
-from proxy.store.preferences import Preferences, StoredPreference
-from proxy.store.setbacks import Setbacks
+from proxy.store.kept.preferences import Preferences, StoredPreference
+from proxy.store.kept.setbacks import Setbacks
+from proxy.store.keys.team_keys import TeamKeys
 from proxy.store.storage import Storage
-from proxy.store.team_keys import TeamKeys
 
 PATIENCE_S = 15.0
 SETTINGS = Preference(provider="near", chosen=False, fallback=("near", "far"))

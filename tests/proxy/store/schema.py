@@ -10,9 +10,9 @@ from pathlib import Path
 
 from sqlalchemy import create_engine
 
-from proxy.store.migrate import migrate
-from proxy.store.sqlite import SCHEMA
-from proxy.store.tables import TABLES
+from proxy.store.engines.migrate import migrate
+from proxy.store.engines.tables import TABLES
+from proxy.store.schema import SCHEMA
 
 
 def schema() -> str:

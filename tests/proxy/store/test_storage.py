@@ -15,10 +15,11 @@ from urllib.parse import unquote
 
 import pytest
 
-from proxy.store import mishaps, storage
+from proxy.store import storage
 from proxy.store.base import StoreError, sqlite_path
 from proxy.store.database import Database
-from proxy.store.preferences import StoredPreference
+from proxy.store.engines import mishaps
+from proxy.store.kept.preferences import StoredPreference
 from tests.proxy.store.kit import (
     FULL_ROW,
     PATIENCE_S,
@@ -31,7 +32,7 @@ from tests.proxy.store.kit import (
     usage_count,
 )
 from tests.proxy.store.postgres_kit import Cluster
-from tests.proxy.store.test_rows import row as usage_row
+from tests.proxy.store.usage.test_rows import row as usage_row
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick")]
 
@@ -206,7 +207,7 @@ async def test_what_is_no_file_is_not_waited_for(
 @pytest.fixture
 def without_library(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
     """Storage on PostgreSQL, for which SQLModel has to be loaded."""
-    monkeypatch.delitem(sys.modules, "proxy.store.server", raising=False)
+    monkeypatch.delitem(sys.modules, "proxy.store.engines.server", raising=False)
     yield prepared(cluster.url(cluster.new_database()))
 
 
@@ -222,7 +223,7 @@ async def test_while_too_many_files_are_open_the_library_waits(
         await kept.storage.open()
         with pytest.raises(StoreError, match="too many files are open"):
             await kept.switch("near")
-        assert "proxy.store.server" not in sys.modules
+        assert "proxy.store.engines.server" not in sys.modules
     await kept.switch("near")
     await kept.storage.close()
 
@@ -232,7 +233,7 @@ async def test_a_library_that_was_loaded_half_is_not_tried_again(
 ) -> None:
     kept = without_library
     with monkeypatch.context() as patch:
-        patch.setitem(sys.modules, "proxy.store.server", None)
+        patch.setitem(sys.modules, "proxy.store.engines.server", None)
         await kept.storage.open()
         with pytest.raises(StoreError, match="restart pointsman"):
             await kept.switch("near")

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from adapters.base import Usage
-from proxy.store import preferences, signatures
 from proxy.store.base import StoreError
 from proxy.store.database import Database
-from proxy.store.preferences import StoredPreference
+from proxy.store.kept import preferences, signatures
+from proxy.store.kept.preferences import StoredPreference
 from tests.proxy.store.kit import FULL_ROW, opened
-from tests.proxy.store.test_rows import NEAR, answered, row as usage_row
+from tests.proxy.store.usage.test_rows import NEAR, answered, row as usage_row
 
 LATER = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 

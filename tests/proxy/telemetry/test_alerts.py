@@ -20,14 +20,14 @@ from pydantic import SecretStr
 from adapters.base import ErrorKind, Usage
 from proxy.limits.health import DayQuota
 from proxy.limits.windows import Limits
-from proxy.store.prices import Price
+from proxy.store.usage.prices import Price
 from proxy.telemetry.alerts import LEAST_REQUESTS, Alarm, Reading
 from proxy.telemetry.webhook import post
 from tests.admin.kit import Desk, desk
 from tests.fakes.gate import Gate
 from tests.fakes.server import Answer, FakeServer, Fault, Request
 from tests.proxy.kit import failure
-from tests.proxy.store.test_rows import NEAR, answered, row, script
+from tests.proxy.store.usage.test_rows import NEAR, answered, row, script
 from tests.proxy.upstream.raw_server import always, answer, raw_server
 
 pytestmark = pytest.mark.anyio

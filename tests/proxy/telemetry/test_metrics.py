@@ -18,7 +18,7 @@ from proxy.limits.windows import Limits
 from proxy.telemetry.metrics import BOUNDS_S, Histogram, Tally
 from tests.admin.kit import Desk, desk
 from tests.proxy.kit import HANG, failure
-from tests.proxy.store.test_rows import answered, row, script
+from tests.proxy.store.usage.test_rows import answered, row, script
 
 pytestmark = pytest.mark.anyio
 

@@ -27,7 +27,7 @@ from adapters import REGISTRY
 from adapters.base import ErrorKind, Usage
 from proxy.candidate import Candidate
 from proxy.routing.answers.receipt import Receipt
-from proxy.store.rows import LEFT, UsageRow, usage_row
+from proxy.store.usage.rows import LEFT, UsageRow, usage_row
 from proxy.telemetry.otel import Telemetry, facts_of
 from tests.fakes.server import Fault, json_answer
 from tests.proxy.kit import adapter, failure

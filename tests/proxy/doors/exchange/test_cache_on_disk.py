@@ -31,8 +31,8 @@ from adapters.base import (
 from proxy.background import Background
 from proxy.routing.cache import Kept, salt_of
 from proxy.settings import Settings
-from proxy.store.answers import OnDisk, body_of, kept_of
 from proxy.store.base import StoreError
+from proxy.store.kept.answers import OnDisk, body_of, kept_of
 from tests.proxy.doors.exchange.kit import HELLO
 from tests.proxy.kit import Script, adapter_class
 from tests.proxy.serving import Host, app_over

@@ -16,10 +16,10 @@ from proxy.background import Background
 from proxy.doors.responses.disk import LONGEST_S, MAX_WAITING, PAUSES_S, Disk
 from proxy.doors.responses.turns import OwnTurns, Turns, as_items
 from proxy.errors import ApiError
-from proxy.store import responses as table
 from proxy.store.base import StoreError, Tables
 from proxy.store.database import Database
-from proxy.store.responses import KeptRow
+from proxy.store.kept import responses as table
+from proxy.store.kept.responses import KeptRow
 from tests.proxy.doors.responses.kit import Clock
 from tests.proxy.kit import Script, adapter_class
 from tests.proxy.serving import Host, app_over

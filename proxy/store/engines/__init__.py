@@ -1,0 +1,1 @@
+"""The databases themselves: SQLite's file, every other, and the tables and their history."""

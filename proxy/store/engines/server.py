@@ -1,0 +1,140 @@
+"""Every database that is no SQLite file, PostgreSQL above all: by SQLModel's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, text, update
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from proxy.store.base import BUSY_TIMEOUT_MS, Columns, StoreError, Tables
+from proxy.store.engines.migrate import migrate
+from proxy.store.engines.mishaps import told
+from proxy.store.engines.tables import TABLES
+
+T = TypeVar("T")
+
+CONNECT_TIMEOUT_S = 3
+PSYCOPG = ("postgresql://", "postgresql+psycopg")
+POOL: Mapping[str, int] = {"pool_size": 1, "max_overflow": 3}
+"""One thread uses one connection; a report beside it may take another."""
+NOTHING: Columns = {}
+
+
+class ServerTables:
+    """The tables of one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def rows(self, sql: str, values: Columns = NOTHING) -> Sequence[Sequence[Any]]:
+        """What a SELECT finds."""
+        return list(self._connection.execute(text(sql), dict(values)))
+
+    def find(self, table: str, rest: str = "", values: Columns = NOTHING) -> list[dict[str, Any]]:
+        """Whole rows of a table."""
+        kinds = {column.name: column.type for column in TABLES.tables[table].columns}
+        names = ", ".join(kinds)  # a newer version may have added others
+        query = text(f"SELECT {names} FROM {table} {rest}").columns(**kinds)  # noqa: S608 - names of our own
+        found = self._connection.execute(query, dict(values)).mappings()
+        return [{name: _in_utc(value) for name, value in row.items()} for row in found]
+
+    def put(self, table: str, rows: Sequence[Columns]) -> None:
+        """Write rows; those of a table whose keys the database gives, all in one step."""
+        into: Table = TABLES.tables[table]
+        keys = [column.name for column in into.primary_key]
+        fresh = [dict(row) for row in rows if not self._has_changed(into, keys, row)]
+        if fresh:
+            self._connection.execute(insert(into), fresh)
+
+    def run(self, sql: str, values: Columns = NOTHING) -> None:
+        """Run any other statement."""
+        self._connection.execute(text(sql), dict(values))
+
+    def _has_changed(self, table: Table, keys: Sequence[str], row: Columns) -> bool:
+        """Whether there was a row of this key, and it is this one now."""
+        if not row.keys() >= set(keys):
+            return False
+        is_it = [table.columns[key] == row[key] for key in keys]
+        done = self._connection.execute(update(table).where(*is_it).values(dict(row)))
+        return done.rowcount > 0
+
+
+def _in_utc(value: Any) -> Any:
+    """Moments come in the time zone of the server, or in none: they were written in UTC."""
+    if not isinstance(value, datetime):
+        return value
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Server:
+    """A database by its URL."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._engine: Engine | None = None
+
+    def open(self) -> None:
+        """Connect, and make the tables, or bring them to today's schema."""
+        self.read(lambda _: None)
+
+    def close(self) -> None:
+        """Close every connection."""
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+    def version(self) -> object:
+        """When each preference was changed last, and which keys there are with what they may."""
+        return self.read(lambda tables: frozenset(map(tuple, (*_changes(tables), *_keys(tables)))))
+
+    def read(self, work: Callable[[Tables], T]) -> T:
+        """What `work` makes of the tables."""
+        return self.write(work)
+
+    def write(self, work: Callable[[Tables], T], *, durable: bool = True) -> T:
+        """The same in one transaction."""
+        with told(None, also=(SQLAlchemyError,)):
+            if self._engine is None:
+                self._engine = _opened(self._url)
+            with self._engine.begin() as connection:
+                return work(ServerTables(connection))
+
+
+def _changes(tables: Tables) -> Sequence[Sequence[Any]]:
+    return tables.rows("SELECT id, updated_at FROM user_preferences")
+
+
+def _keys(tables: Tables) -> Sequence[Sequence[Any]]:
+    told = tables.rows(
+        "SELECT id, revoked_ms, role, requests_per_minute, tokens_per_minute, day_nano_usd,"
+        " month_nano_usd, models, providers FROM team_keys"
+    )
+    return [[*map(str, row)] for row in told]
+
+
+def _opened(url: str) -> Engine:
+    given: dict[str, Any] = {}
+    if url.startswith(PSYCOPG):
+        given = {"connect_args": {"connect_timeout": CONNECT_TIMEOUT_S}, **POOL}
+    try:
+        engine = create_engine(url, pool_pre_ping=True, **given)
+    except ArgumentError as error:
+        raise StoreError("POINTSMAN_DATABASE_URL is not the URL of a database") from error
+    if engine.dialect.name == "postgresql":
+        event.listen(engine, "connect", _set_up_postgresql)
+    try:
+        with engine.begin() as connection:
+            migrate(connection, TABLES)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _set_up_postgresql(connection: Any, _record: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET lock_timeout = {BUSY_TIMEOUT_MS}")
+    connection.commit()

@@ -1,0 +1,234 @@
+"""SQLite by the standard library, which must say the same as SQLModel does."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from proxy.store.base import StoreError
+from proxy.store.database import Database
+from proxy.store.engines.server import Server
+from proxy.store.engines.sqlite import UNWRITABLE, Sqlite
+from proxy.store.kept.preferences import StoredPreference
+from tests.proxy.store.kit import FULL_ROW, opened
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store é#?%41.db"
+
+
+@pytest.fixture
+def database(path: Path) -> Iterator[Database]:
+    with opened(f"sqlite:///{path.with_name('store.db')}") as database:
+        yield database
+
+
+@pytest.fixture
+def reader(database: Database, tmp_path: Path) -> Iterator[Database]:
+    with closing(looking(tmp_path / "store.db")) as reader:
+        yield reader
+
+
+def looking(path: Path) -> Database:
+    return Database(f"sqlite:///{quote(str(path))}", looks_only=True)
+
+
+def by_sqlmodel(path: Path) -> Database:
+    database = Database("sqlite://")
+    database._driver = Server(f"sqlite:///{path}")
+    return database
+
+
+def change(path: Path, sql: str) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(sql)
+
+
+@pytest.mark.parametrize("writes", ["library", "sqlmodel"])
+def test_it_reads_what_sqlmodel_reads(database: Database, tmp_path: Path, writes: str) -> None:
+    other = by_sqlmodel(tmp_path / "store.db")
+    if writes == "sqlmodel":
+        database, other = other, database
+    reader = other
+    database.save_preference(StoredPreference(provider="near"))
+    database.save_preference(FULL_ROW)
+    database.save_signatures({"call_1": "one", "call_2": "two"})
+    database.save_signatures({"call_3": "three"})
+    database.save_cooldowns([("far", "", datetime(2030, 1, 2, tzinfo=UTC), "day")])
+
+    assert reader.preferences() == database.preferences()
+    assert reader.cooldowns() == database.cooldowns()
+    assert reader.signatures(2) == database.signatures(2)
+    assert list(reader.signatures(9)) == list(database.signatures(9))
+    assert [tuple(row) for row in reader.rows("SELECT :x + 1", {"x": 1})] == [(2,)]
+    reader.close()
+
+
+@pytest.mark.parametrize("name", sorted(UNWRITABLE))
+def test_a_file_beside_which_nobody_can_write_is_read_all_the_same(
+    database: Database, reader: Database, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    database.save_preference(StoredPreference(provider="near"))
+    database.close()
+    really = Sqlite._open
+
+    def refused(self: Sqlite, how: str) -> sqlite3.Connection:
+        if how != "immutable=1":
+            error = sqlite3.OperationalError("attempt to write a readonly database")
+            error.sqlite_errorname = name
+            raise error
+        return really(self, how)
+
+    monkeypatch.setattr(Sqlite, "_open", refused)
+
+    assert [row.provider for row in reader.preferences()] == ["near"]
+
+
+def test_without_a_file_there_is_nothing_and_none_is_made(path: Path) -> None:
+    with closing(looking(path)) as reader:
+        assert reader.version() is None
+        assert (reader.preferences(), reader.signatures(9), reader.cooldowns()) == ([], {}, [])
+
+    assert not path.exists()
+
+
+def test_a_name_may_hold_anything(database: Database, path: Path, tmp_path: Path) -> None:
+    database.save_preference(FULL_ROW)
+    database.close()
+    (tmp_path / "store.db").rename(path)
+
+    with closing(looking(path)) as reader:
+        assert [row.id for row in reader.preferences()] == ["notes"]
+
+
+def test_the_version_differs_after_another_has_written(
+    database: Database, reader: Database
+) -> None:
+    before = reader.version()
+    assert before is not None
+    assert reader.version() == before
+
+    database.save_preference(FULL_ROW)
+
+    assert reader.version() != before
+
+
+def test_a_file_that_is_new_in_the_place_of_another_is_read(
+    database: Database, reader: Database, tmp_path: Path
+) -> None:
+    database.save_preference(FULL_ROW)
+    before = reader.version()
+    assert [row.id for row in reader.preferences()] == ["notes"]
+    database.close()
+    for name in ("store.db", "store.db-wal", "store.db-shm"):
+        if (tmp_path / name).exists():
+            (tmp_path / name).rename(tmp_path / f"old-{name}")
+
+    with opened(f"sqlite:///{tmp_path / 'store.db'}") as other:
+        other.save_preference(StoredPreference(provider="near"))
+        assert reader.version() != before
+        assert [row.id for row in reader.preferences()] == ["default"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no database", bytes(4096), b"SQLite format 3\0" + bytes(9000)]
+)
+def test_a_file_of_something_else_is_an_error(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+    with closing(looking(path)) as reader:
+        for read in (reader.version, reader.preferences, reader.cooldowns):
+            with pytest.raises(StoreError):
+                read()
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE user_preferences SET models = '{'",
+        "UPDATE user_preferences SET models = '[1]'",
+        "UPDATE user_preferences SET models = NULL",
+        "UPDATE user_preferences SET aliases = '[]'",
+        "UPDATE user_preferences SET fallback = '7'",
+        "UPDATE user_preferences SET updated_at = 'soon'",
+        "UPDATE user_preferences SET updated_at = x'ff'",
+        "UPDATE user_preferences SET id = CAST(x'ff' AS TEXT)",
+    ],
+)
+def test_damaged_rows_are_an_error(
+    database: Database, reader: Database, tmp_path: Path, damage: str
+) -> None:
+    database.save_preference(FULL_ROW)
+    change(tmp_path / "store.db", "PRAGMA ignore_check_constraints=ON")
+    if "NULL" in damage:
+        change(tmp_path / "store.db", "ALTER TABLE user_preferences RENAME COLUMN models TO old")
+        change(tmp_path / "store.db", "ALTER TABLE user_preferences ADD COLUMN models JSON")
+    change(tmp_path / "store.db", damage)
+
+    with pytest.raises(StoreError):
+        reader.preferences()
+
+
+def test_a_damaged_cooldown_is_an_error(
+    database: Database, reader: Database, tmp_path: Path
+) -> None:
+    database.save_cooldowns([("far", "", datetime(2030, 1, 2, tzinfo=UTC), "day")])
+    change(tmp_path / "store.db", "UPDATE cooldowns SET until = 'soon'")
+
+    with pytest.raises(StoreError):
+        reader.cooldowns()
+
+
+def test_a_locked_file_is_an_error_and_readable_afterwards(
+    database: Database, reader: Database, tmp_path: Path
+) -> None:
+    database.save_preference(FULL_ROW)
+    database.close()
+    with closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode=EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        other.execute("DELETE FROM cooldowns")
+        with pytest.raises(StoreError, match="locked"):
+            reader.preferences()
+
+    assert [row.id for row in reader.preferences()] == ["notes"]
+
+
+WHOLE_LIFE = """
+import sys
+from datetime import UTC, datetime
+from proxy.store.database import Database
+from proxy.store.kept.preferences import StoredPreference
+from tests.proxy.store.usage.test_rows import row
+
+database = Database("sqlite:///" + sys.argv[1])
+database.save_preference(StoredPreference(provider="near"))
+database.save_signatures({"call_1": "one"})
+database.save_cooldowns([("far", "", datetime.now(UTC), "day")])
+database.append([row().columns()])
+database.close()
+print(len(database.preferences()), *{name.split(".")[0] for name in sys.modules})
+"""
+
+
+def test_it_is_used_without_sqlmodel(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WHOLE_LIFE, str(tmp_path / "new.db")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    count, *loaded = done.stdout.split()
+    assert count == "1"
+    assert not {"sqlmodel", "sqlalchemy", "alembic"} & set(loaded)

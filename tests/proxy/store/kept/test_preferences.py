@@ -1,0 +1,166 @@
+"""The choice in memory: which row stands over which, and when a change takes effect."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.routing.planning.preference import Preference
+from proxy.store.base import StoreError
+from proxy.store.kept.preferences import Preferences, StoredPreference
+
+pytestmark = pytest.mark.anyio
+
+PROVIDERS = ("near", "far")
+SETTINGS = Preference(provider="near", chosen=False, fallback=PROVIDERS)
+
+
+def preferences(*rows: StoredPreference) -> Preferences:
+    made = Preferences(SETTINGS, PROVIDERS)
+    made.replace(rows)
+    return made
+
+
+class Drawer:
+    """A store that keeps nothing, or refuses."""
+
+    def __init__(self, error: StoreError | None = None) -> None:
+        self.error = error
+
+    async def save_preference(self, row: StoredPreference) -> StoredPreference:
+        if self.error:
+            raise self.error
+        return row
+
+    async def remove_preference(self, row_id: str) -> None:
+        if self.error:
+            raise self.error
+
+
+def test_the_settings_hold_without_a_row() -> None:
+    assert preferences().get(None) == preferences().get("notes") == SETTINGS
+
+
+def test_the_default_row_stands_over_the_settings() -> None:
+    chosen = preferences(StoredPreference(provider="far", fallback=("far",)))
+
+    for app in (None, "notes"):
+        assert chosen.get(app).provider == "far"
+        assert chosen.get(app).fallback == ("far",)
+
+
+def test_an_apps_row_stands_over_the_default_one() -> None:
+    chosen = preferences(
+        StoredPreference(
+            provider="far", models={"far": "big", "near": "tiny"}, aliases={"fast": {"far": "s"}}
+        ),
+        StoredPreference("notes", models={"far": "small"}, aliases={"slow": {"far": "l"}}),
+    )
+
+    notes = chosen.get("notes")
+    assert notes.provider == "far"
+    assert notes.models == {"far": "small", "near": "tiny"}
+    assert notes.aliases == {"fast": {"far": "s"}, "slow": {"far": "l"}}
+    assert chosen.get(None).models == {"far": "big", "near": "tiny"}
+    assert chosen.get("mail") == chosen.get(None)
+
+
+def test_an_empty_row_changes_nothing() -> None:
+    assert preferences(StoredPreference(), StoredPreference("notes")).get("notes") == SETTINGS
+
+
+@pytest.mark.parametrize(
+    ("rows", "chosen"),
+    [
+        ((), False),
+        ((StoredPreference(models={"far": "big"}),), False),
+        ((StoredPreference(provider="near"),), True),
+        ((StoredPreference("notes", provider="near"),), True),
+    ],
+    ids=["nothing", "a model only", "default", "app"],
+)
+def test_a_choice_is_one_when_a_provider_is_named(
+    rows: tuple[StoredPreference, ...], chosen: bool
+) -> None:
+    assert preferences(*rows).get("notes").chosen is chosen
+
+
+def test_a_choice_in_the_settings_is_a_choice() -> None:
+    made = Preferences(Preference(provider="near", chosen=True, fallback=()), PROVIDERS)
+    made.replace([StoredPreference(models={"far": "big"})])
+
+    assert made.get(None).chosen
+
+
+def test_a_provider_that_there_is_no_longer_does_not_hold() -> None:
+    chosen = preferences(
+        StoredPreference(provider="gone", fallback=("gone", "far")),
+        StoredPreference("notes", provider="far", fallback=("gone",)),
+    )
+
+    assert (chosen.get(None).provider, chosen.get(None).chosen) == ("near", False)
+    assert chosen.get(None).fallback == chosen.get("notes").fallback == ("far",)
+    assert chosen.get("notes").provider == "far"
+    assert chosen.row("default").provider == "gone"
+
+
+async def test_a_change_holds_at_once_for_all_that_look() -> None:
+    chosen = preferences(StoredPreference("notes", models={"far": "small"}))
+    assert [chosen.get(app).provider for app in (None, "notes", "mail")] == ["near"] * 3
+
+    await chosen.put(StoredPreference(provider="far"))
+
+    assert [chosen.get(app).provider for app in (None, "notes", "mail")] == ["far"] * 3
+
+
+async def test_a_removed_row_lets_the_default_one_hold() -> None:
+    chosen = preferences(StoredPreference("notes", provider="far"))
+    assert chosen.get("notes").provider == "far"
+
+    await chosen.remove("notes")
+    await chosen.remove("notes")
+
+    assert chosen.get("notes") == SETTINGS
+    assert chosen.rows() == []
+
+
+@pytest.mark.parametrize("act", ["put", "remove"])
+async def test_what_could_not_be_kept_does_not_hold(act: str) -> None:
+    chosen = preferences(StoredPreference("notes", provider="far"))
+    chosen.store = Drawer(StoreError("stuck"))
+
+    with pytest.raises(StoreError):
+        if act == "put":
+            await chosen.put(StoredPreference("notes", provider="near"))
+        else:
+            await chosen.remove("notes")
+
+    assert chosen.get("notes").provider == "far"
+
+
+async def test_whoever_watches_is_told_of_changes_only() -> None:
+    chosen = preferences(StoredPreference(provider="far"))
+    chosen.store = Drawer()
+    with chosen.watch() as changed:
+        chosen.replace([StoredPreference(provider="far")])
+        assert not changed.is_set()
+
+        await chosen.put(StoredPreference(provider="near"))
+        assert changed.is_set()
+        changed.clear()
+
+        await chosen.remove("default")
+        assert changed.is_set()
+        changed.clear()
+
+    await chosen.put(StoredPreference(provider="far"))
+    assert not changed.is_set()
+
+
+async def test_a_choice_of_one_that_is_gone_waits_and_is_told() -> None:
+    chosen = preferences(
+        StoredPreference(provider="gone"), StoredPreference("notes", fallback=["far", "lost"])
+    )
+
+    assert chosen.lost() == {"gone", "lost"}
+    assert chosen.get(None).provider != "gone"
+    assert chosen.row("default").provider == "gone"
