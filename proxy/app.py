@@ -22,9 +22,9 @@ from proxy.console.ledger import Ledger
 from proxy.console.stock import Stock
 from proxy.console.team import Team
 from proxy.doors import Entrance, for_desktops, request_at, speller_of
-from proxy.doors.endpoint import Endpoint
-from proxy.doors.failures import HANDLERS
 from proxy.doors.open import patterns_of
+from proxy.doors.serving.endpoint import Endpoint
+from proxy.doors.serving.failures import HANDLERS
 from proxy.gate.guard import Guard
 from proxy.gate.life import Stage
 from proxy.gate.shortcut import Shortcut

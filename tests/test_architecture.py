@@ -36,7 +36,7 @@ def test_it_names_each_thing_that_is_defined() -> None:
         ("Adapter", "adapters/base.py"),
         ("Door", "proxy/doors/door.py"),
         ("Desk", "proxy/doors/door.py"),
-        ("Endpoint", "proxy/doors/endpoint.py"),
+        ("Endpoint", "proxy/doors/serving/endpoint.py"),
         ("in_order", "proxy/app.py"),
         ("undo_late", "proxy/gate/work.py"),
         ("undo_left", "proxy/gate/work.py"),

@@ -13,13 +13,13 @@ from adapters.upstream import Upstream
 from proxy.background import Background
 from proxy.clocks import Clocks
 from proxy.doors import DOORS, Entrance, counting, keeping, listing, ollama
-from proxy.doors.endpoint import Service
 from proxy.doors.models.catalog import Catalog
 from proxy.doors.models.offered import Offered
 from proxy.doors.ollama.passing import passage_routes
 from proxy.doors.ollama.real import Real
 from proxy.doors.responses.disk import LONGEST_S, Disk
 from proxy.doors.responses.turns import MAX_BYTES, Turns
+from proxy.doors.serving.endpoint import Service
 from proxy.gate.room import Admission
 from proxy.routing.cache import MIB, AnswerCache, InMemory, Shelf, salt_of
 from proxy.routing.compact import Asks

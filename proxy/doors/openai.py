@@ -11,7 +11,7 @@ from msgspec import Struct
 from adapters.base import Json, Model, Start, Usage
 from adapters.wire.json_size import has_too_many_values, is_deeper_than
 from proxy.candidate import MODEL_NAME
-from proxy.doors.sse import HEADERS, WAITING, sse
+from proxy.doors.frames.sse import HEADERS, WAITING, sse
 from proxy.errors import ApiError, bad_request, model_not_found
 from proxy.reply import Header, Reply
 

@@ -22,8 +22,8 @@ from adapters.base import ChatRequest
 from proxy.doors import DOORS, keeping
 from proxy.doors.door import Call
 from proxy.doors.ollama.objects import NOWHERE
+from proxy.doors.reading.schemas import within_bounds
 from proxy.doors.responses.turns import Turns
-from proxy.doors.schemas import within_bounds
 from proxy.errors import ApiError
 from proxy.gate.guard import WRITING_METHODS
 from proxy.redact import Redactor

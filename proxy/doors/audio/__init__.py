@@ -6,7 +6,7 @@ from adapters.tasks import TranscriptionRequest
 from proxy.doors.audio.read import Parsed, parse_request
 from proxy.doors.audio.write import HeardFold, HeardStream
 from proxy.doors.door import Call, Opening
-from proxy.doors.multipart import parse_form
+from proxy.doors.frames.multipart import parse_form
 from proxy.doors.openai import OpenAIErrors
 
 

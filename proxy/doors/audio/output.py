@@ -8,8 +8,8 @@ from typing import Any
 
 from adapters.base import Usage
 from proxy.doors.door import Indivisible
+from proxy.doors.frames.sse import sse
 from proxy.doors.openai import OpenAIStream
-from proxy.doors.sse import sse
 from proxy.reply import Header
 from proxy.routing.operations.speaking import Sound
 

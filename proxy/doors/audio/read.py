@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adapters.tasks import TranscriptionRequest
-from proxy.doors.checks import out_of_range
 from proxy.doors.door import Asked
-from proxy.doors.multipart import File, Form
+from proxy.doors.frames.multipart import File, Form
 from proxy.doors.openai import check_model_name
+from proxy.doors.reading.checks import out_of_range
 from proxy.errors import ApiError, bad_request
 
 FORMATS = ("json", "text", "srt", "verbose_json", "vtt")

@@ -7,9 +7,9 @@ from typing import Any
 from adapters.base import Json
 from adapters.tasks import SpeechRequest
 from proxy.doors.audio.output import SpeechFold, SpeechStream
-from proxy.doors.checks import between, checked, out_of_range, string, wrong_type
 from proxy.doors.door import Asked, Call, Opening
 from proxy.doors.openai import OpenAIErrors, check_model_name, parse_json
+from proxy.doors.reading.checks import between, checked, out_of_range, string, wrong_type
 from proxy.errors import bad_request
 from proxy.routing.operations.speaking import ENCODERS, can_make
 

@@ -11,8 +11,8 @@ import orjson
 from adapters.base import Json, Usage
 from adapters.tasks import Heard
 from proxy.doors.door import Indivisible
+from proxy.doors.frames.sse import sse
 from proxy.doors.openai import JSON_TYPE, OpenAIStream
-from proxy.doors.sse import sse
 from proxy.reply import Header
 
 TEXT_TYPE: Header = (b"content-type", b"text/plain; charset=utf-8")

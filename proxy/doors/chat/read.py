@@ -11,7 +11,9 @@ from typing import Any
 
 from adapters.base import ChatRequest, Json, ResponseFormat, Thinking
 from proxy.doors.chat.messages import parse_messages
-from proxy.doors.checks import (
+from proxy.doors.door import Asked
+from proxy.doors.openai import check_model_name
+from proxy.doors.reading.checks import (
     SAMPLING,
     Check,
     anything,
@@ -28,9 +30,7 @@ from proxy.doors.checks import (
     strings,
     whole,
 )
-from proxy.doors.door import Asked
-from proxy.doors.openai import check_model_name
-from proxy.doors.schemas import schema_format, within_bounds
+from proxy.doors.reading.schemas import schema_format, within_bounds
 from proxy.errors import bad_request
 
 MAX_TOOLS = 128

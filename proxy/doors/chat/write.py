@@ -31,8 +31,8 @@ from adapters.base import (
     Warn,
 )
 from adapters.wire.bounds import choice_index
+from proxy.doors.frames.sse import sse
 from proxy.doors.openai import DONE, JSON_TYPE, Head, OpenAIStream, usage_object
-from proxy.doors.sse import sse
 
 _Content = Text | Reasoning | Refusal | ToolCall | Media | Annotation | Logprobs | Finish
 

@@ -10,7 +10,10 @@ from typing import Any
 
 from adapters.base import Json, Thinking
 from adapters.tasks import CompletionRequest
-from proxy.doors.checks import (
+from proxy.doors.door import Asked
+from proxy.doors.embeddings.tokens import text_of
+from proxy.doors.openai import check_model_name
+from proxy.doors.reading.checks import (
     SAMPLING,
     checked,
     choices,
@@ -26,9 +29,6 @@ from proxy.doors.checks import (
     strings,
     whole,
 )
-from proxy.doors.door import Asked
-from proxy.doors.embeddings.tokens import text_of
-from proxy.doors.openai import check_model_name
 from proxy.errors import bad_request
 
 MAX_CALLS = 16

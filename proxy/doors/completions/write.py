@@ -26,8 +26,8 @@ from adapters.base import (
     Warn,
 )
 from adapters.wire.bounds import choice_index
+from proxy.doors.frames.sse import sse
 from proxy.doors.openai import DONE, JSON_TYPE, Head, OpenAIStream, usage_object
-from proxy.doors.sse import sse
 
 KIND = "text_completion"
 UNSAID = (Reasoning, ToolCall, Media, Annotation)

@@ -7,10 +7,10 @@ from typing import Any
 
 from adapters.base import Json
 from adapters.tasks import EmbeddingRequest
-from proxy.doors.checks import checked, count, out_of_range, string, wrong_type
 from proxy.doors.door import Asked
 from proxy.doors.embeddings.tokens import text_of
 from proxy.doors.openai import check_model_name
+from proxy.doors.reading.checks import checked, count, out_of_range, string, wrong_type
 from proxy.errors import ApiError, bad_request
 
 MAX_INPUTS = 2048

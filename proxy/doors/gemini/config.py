@@ -8,9 +8,9 @@ from typing import Any
 from msgspec import Struct, field as new
 
 from adapters.base import Json, ResponseFormat, Thinking
-from proxy.doors.checks import Check, flag, json_object, out_of_range, string, strings
 from proxy.doors.gemini.fields import member, number, spelled, strange, whole, word
 from proxy.doors.gemini.schema import in_camels, json_schema
+from proxy.doors.reading.checks import Check, flag, json_object, out_of_range, string, strings
 from proxy.errors import bad_request
 
 PATH = "generationConfig"

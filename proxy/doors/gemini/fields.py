@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from adapters.base import Json
-from proxy.doors.checks import Check, out_of_range, wrong_type
+from proxy.doors.reading.checks import Check, out_of_range, wrong_type
 
 STANDARD: Mapping[int, int] = str.maketrans("-_", "+/")
 """Out of the alphabet of base64 that is for URLs."""

@@ -6,13 +6,13 @@ import orjson
 
 from adapters.base import ChatRequest
 from adapters.wire.aside import aside, weight_of
-from proxy.doors.checks import json_object
 from proxy.doors.door import Call
 from proxy.doors.gemini.errors import JSON_TYPE, GeminiErrors
 from proxy.doors.gemini.fields import member
 from proxy.doors.gemini.read import model_name, parse_request
 from proxy.doors.openai import parse_json
-from proxy.doors.tokens import guessed_tokens
+from proxy.doors.reading.checks import json_object
+from proxy.doors.reading.tokens import guessed_tokens
 from proxy.errors import ApiError
 from proxy.reply import Reply
 from proxy.routing.counting import Count, nobody_counts

@@ -15,9 +15,9 @@ import orjson
 from msgspec import Struct, field as new
 
 from adapters.base import Json
-from proxy.doors.checks import json_object, out_of_range, string, wrong_type
 from proxy.doors.gemini.fields import STANDARD, camel, field, member
 from proxy.doors.gemini.parts import content_part, fenced
+from proxy.doors.reading.checks import json_object, out_of_range, string, wrong_type
 from proxy.errors import bad_request
 
 MAX_CONTENTS = 10_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from adapters.base import Json
-from proxy.doors.checks import json_object, string
 from proxy.doors.gemini.fields import data_bytes, field, member
+from proxy.doors.reading.checks import json_object, string
 from proxy.errors import bad_request
 
 AUDIO: Mapping[str, str] = {

@@ -11,14 +11,14 @@ from typing import Any
 
 from adapters.base import ChatRequest, Json
 from proxy.candidate import MODEL_NAME
-from proxy.doors.checks import string
 from proxy.doors.door import Asked, Call
 from proxy.doors.gemini.config import config_of
 from proxy.doors.gemini.fields import field, member, spelled, strange
 from proxy.doors.gemini.messages import Conversation
 from proxy.doors.gemini.tools import toolbox
-from proxy.doors.schemas import within_bounds
-from proxy.doors.search import searching
+from proxy.doors.reading.checks import string
+from proxy.doors.reading.schemas import within_bounds
+from proxy.doors.reading.search import searching
 from proxy.errors import ApiError, bad_request
 from proxy.routing.planning.candidates import ANY_MODEL
 

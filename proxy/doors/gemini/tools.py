@@ -8,9 +8,9 @@ from typing import Any
 from msgspec import Struct, field as new
 
 from adapters.base import Json
-from proxy.doors.checks import json_object, out_of_range, string
 from proxy.doors.gemini.fields import camel, field, member, objects, word
 from proxy.doors.gemini.schema import in_camels, json_schema
+from proxy.doors.reading.checks import json_object, out_of_range, string
 from proxy.errors import bad_request
 
 MAX_FUNCTIONS = 512

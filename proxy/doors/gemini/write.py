@@ -31,7 +31,7 @@ from adapters.base import (
 from adapters.translation.arguments import arguments_object
 from adapters.wire.bounds import choice_index
 from proxy.doors.door import Opening
-from proxy.doors.frames import ARRAY, EVENTS
+from proxy.doors.frames.rows import ARRAY, EVENTS
 from proxy.doors.gemini.errors import JSON_TYPE, error_object
 from proxy.doors.gemini.output import (
     BLOCKS,

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from adapters.base import Json
 from proxy.doors.door import Asked, Call
+from proxy.doors.frames.multipart import Form, parse_form
 from proxy.doors.images import ImagesDoor
 from proxy.doors.images.read import parse_request
-from proxy.doors.multipart import Form, parse_form
 from proxy.errors import bad_request
 from proxy.routing.pictures.kinds import sniffed
 

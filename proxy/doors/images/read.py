@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from adapters.base import Json
 from adapters.tasks import PictureRequest
-from proxy.doors.checks import checked, flag, out_of_range, string, whole
 from proxy.doors.door import Asked
 from proxy.doors.openai import check_model_name
+from proxy.doors.reading.checks import checked, flag, out_of_range, string, whole
 from proxy.errors import bad_request
 
 MAX_PROMPT = 32_000

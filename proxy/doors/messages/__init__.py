@@ -7,13 +7,13 @@ import orjson
 from adapters.base import ChatRequest, Finish
 from adapters.wire.aside import aside, weight_of
 from proxy.doors.door import Call, Opening
+from proxy.doors.frames.sse import HEADERS
 from proxy.doors.messages.errors import AnthropicErrors
 from proxy.doors.messages.objects import new_id
 from proxy.doors.messages.read import Parsed, parse_request
 from proxy.doors.messages.tokens import prompt_tokens
 from proxy.doors.messages.write import Form, MessageFold, MessageStream
 from proxy.doors.openai import JSON_TYPE, parse_json
-from proxy.doors.sse import HEADERS
 from proxy.reply import Reply
 from proxy.routing.counting import Count, nobody_counts
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from adapters.base import Json
-from proxy.doors.checks import json_list, json_object, string
+from proxy.doors.reading.checks import json_list, json_object, string
 from proxy.errors import ApiError, bad_request
 
 

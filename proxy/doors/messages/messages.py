@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 
 from adapters.base import Json
-from proxy.doors.checks import json_list, json_object, string
 from proxy.doors.messages.blocks import as_note, blocks_of, part_of, parts_of, text_of
 from proxy.doors.messages.objects import own_id
+from proxy.doors.reading.checks import json_list, json_object, string
 from proxy.errors import ApiError, bad_request
 
 MAX_MESSAGES = 100_000

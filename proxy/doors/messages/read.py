@@ -11,7 +11,13 @@ from typing import Any
 
 from adapters.base import USER, ChatRequest, Json, ResponseFormat, Thinking
 from proxy.doors.chat.read import EFFORTS
-from proxy.doors.checks import (
+from proxy.doors.door import Asked
+from proxy.doors.messages.blocks import asks_citations
+from proxy.doors.messages.errors import thread_unsupported
+from proxy.doors.messages.messages import messages_of, system_of
+from proxy.doors.messages.tools import choice_of, tools_of
+from proxy.doors.openai import check_model_name
+from proxy.doors.reading.checks import (
     Check,
     between,
     count,
@@ -23,14 +29,8 @@ from proxy.doors.checks import (
     strings,
     whole,
 )
-from proxy.doors.door import Asked
-from proxy.doors.messages.blocks import asks_citations
-from proxy.doors.messages.errors import thread_unsupported
-from proxy.doors.messages.messages import messages_of, system_of
-from proxy.doors.messages.tools import choice_of, tools_of
-from proxy.doors.openai import check_model_name
-from proxy.doors.schemas import within_bounds
-from proxy.doors.search import searching
+from proxy.doors.reading.schemas import within_bounds
+from proxy.doors.reading.search import searching
 from proxy.errors import bad_request
 
 CITATIONS = "messages.citations"

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from adapters.base import Json
-from proxy.doors.checks import flag, json_list, json_object, member, string
+from proxy.doors.reading.checks import flag, json_list, json_object, member, string
 from proxy.errors import bad_request
 
 MAX_TOOLS = 2000

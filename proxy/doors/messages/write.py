@@ -11,11 +11,11 @@ import orjson
 from msgspec import Struct
 
 from adapters.base import Event, Json, Text, Usage
+from proxy.doors.frames.sse import HEADERS, named_sse
 from proxy.doors.messages.errors import AnthropicErrors
 from proxy.doors.messages.objects import message_object, usage_object
 from proxy.doors.messages.output import Answer, Block, Said
 from proxy.doors.openai import JSON_TYPE
-from proxy.doors.sse import HEADERS, named_sse
 from proxy.errors import ApiError
 from proxy.reply import Header
 

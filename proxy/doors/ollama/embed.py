@@ -11,13 +11,13 @@ import orjson
 
 from adapters.base import Json, Usage
 from adapters.tasks import EmbeddingRequest, Vectors
-from proxy.doors.checks import checked, count, flag
 from proxy.doors.door import Asked, Call, Indivisible, Opening, Stream
 from proxy.doors.ollama.messages import text_of
 from proxy.doors.ollama.objects import JSON_TYPE, OllamaErrors, nanoseconds, reply
 from proxy.doors.ollama.options import Options, keep_alive
 from proxy.doors.ollama.read import LATEST, in_own_words, model_name
 from proxy.doors.openai import parse_json
+from proxy.doors.reading.checks import checked, count, flag
 from proxy.errors import ApiError, bad_request
 from proxy.reply import Header, Reply
 

@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 
 from adapters.base import Json, is_plain
-from proxy.doors.checks import json_list, json_object
-from proxy.doors.pairing import OpenCalls
+from proxy.doors.reading.checks import json_list, json_object
+from proxy.doors.reading.pairing import OpenCalls
 from proxy.errors import ApiError, bad_request
 
 MAX_MESSAGES = 4000

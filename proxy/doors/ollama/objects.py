@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import orjson
 
 from adapters.base import Json
-from proxy.doors.ndjson import line
+from proxy.doors.frames.ndjson import line
 from proxy.errors import UNKNOWN_URL, ApiError
 from proxy.reply import Header, Reply
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapters.base import Json, ResponseFormat, Thinking
-from proxy.doors.checks import json_object
+from proxy.doors.reading.checks import json_object
 from proxy.errors import ApiError, bad_request
 
 DURATION = re.compile(r"-?(\d+|(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+)", re.ASCII)

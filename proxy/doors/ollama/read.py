@@ -10,7 +10,6 @@ from msgspec.structs import asdict
 from adapters.base import ChatRequest, Json
 from adapters.tasks import CompletionRequest
 from proxy.candidate import MODEL_NAME
-from proxy.doors.checks import checked, flag, json_list, json_object, string, whole
 from proxy.doors.door import Asked
 from proxy.doors.ollama.context import Said, dialogue_of
 from proxy.doors.ollama.messages import media_of, parse_messages, text_of
@@ -21,7 +20,8 @@ from proxy.doors.ollama.options import (
     thinking,
     unloads,
 )
-from proxy.doors.schemas import within_bounds
+from proxy.doors.reading.checks import checked, flag, json_list, json_object, string, whole
+from proxy.doors.reading.schemas import within_bounds
 from proxy.errors import ApiError, bad_request
 
 MAX_TOOLS = 128

@@ -31,7 +31,7 @@ from adapters.base import (
     Warn,
 )
 from adapters.translation.arguments import arguments_or_text
-from proxy.doors.ndjson import HEADERS, line, unbroken
+from proxy.doors.frames.ndjson import HEADERS, line, unbroken
 from proxy.doors.ollama.objects import JSON_TYPE, OllamaErrors, logprob, moment, nanoseconds
 from proxy.errors import ApiError
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from adapters.base import Json
 from proxy.doors.door import Call, Opening
+from proxy.doors.frames.sse import named_sse
 from proxy.doors.openai import DONE, OpenAIErrors, parse_json
 from proxy.doors.responses.objects import new_id
 from proxy.doors.responses.read import Parsed, parse_request
 from proxy.doors.responses.tools import Toolbox
 from proxy.doors.responses.turns import Turns, named_in, sized
 from proxy.doors.responses.write import Form, ResponseFold, ResponseStream, error_members
-from proxy.doors.sse import named_sse
 from proxy.errors import ApiError
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from adapters.base import Json
-from proxy.doors.checks import json_list, json_object
 from proxy.doors.door import Call
 from proxy.doors.openai import OpenAIErrors, parse_json
+from proxy.doors.reading.checks import json_list, json_object
 from proxy.doors.responses.items import Conversation, not_found
 from proxy.doors.responses.listing import items_list, listed, page, reply
 from proxy.doors.responses.read import metadata

@@ -11,7 +11,7 @@ import orjson
 from msgspec import Struct
 
 from adapters.base import Json
-from proxy.doors.checks import json_list, json_object, member, string, wrong_type
+from proxy.doors.reading.checks import json_list, json_object, member, string, wrong_type
 from proxy.doors.responses.tools import Toolbox, arguments_of
 from proxy.errors import ApiError, bad_request
 

@@ -10,7 +10,9 @@ from typing import Any
 
 from adapters.base import TOOLS, ChatRequest, Json, ResponseFormat, Thinking
 from proxy.doors.chat.read import EFFORTS
-from proxy.doors.checks import (
+from proxy.doors.door import Asked
+from proxy.doors.openai import check_model_name
+from proxy.doors.reading.checks import (
     Check,
     anything,
     between,
@@ -26,15 +28,13 @@ from proxy.doors.checks import (
     whole,
     wrong_type,
 )
-from proxy.doors.door import Asked
-from proxy.doors.openai import check_model_name
+from proxy.doors.reading.schemas import schema_format, within_bounds
+from proxy.doors.reading.search import searching
 from proxy.doors.responses.items import Conversation
 from proxy.doors.responses.objects import Echo
 from proxy.doors.responses.places import NOWHERE, Places, in_own_words
 from proxy.doors.responses.tools import Toolbox, check_some_can_run, chosen
 from proxy.doors.responses.turns import OwnTurns, as_items
-from proxy.doors.schemas import schema_format, within_bounds
-from proxy.doors.search import searching
 from proxy.errors import ApiError, bad_request
 
 SEALED = "reasoning.encrypted_content"

@@ -13,7 +13,7 @@ import orjson
 from msgspec import Struct, field
 
 from adapters.base import Json
-from proxy.doors.checks import (
+from proxy.doors.reading.checks import (
     flag,
     json_list,
     json_object,

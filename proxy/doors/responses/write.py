@@ -24,6 +24,7 @@ from adapters.base import (
     ToolCall,
     Usage,
 )
+from proxy.doors.frames.sse import HEADERS, WAITING, named_sse
 from proxy.doors.openai import DONE, JSON_TYPE
 from proxy.doors.responses.objects import Echo, citation, response_object
 from proxy.doors.responses.output import (
@@ -39,7 +40,6 @@ from proxy.doors.responses.output import (
     search,
 )
 from proxy.doors.responses.tools import Tool, Toolbox
-from proxy.doors.sse import HEADERS, WAITING, named_sse
 from proxy.errors import ApiError
 
 Item = Message | Thinking | Called | Whole

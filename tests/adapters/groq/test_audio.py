@@ -19,7 +19,7 @@ from adapters.tasks import (
     TranslationRequest,
 )
 from adapters.translation.wav import wav_file
-from proxy.doors.multipart import Form, parse_form
+from proxy.doors.frames.multipart import Form, parse_form
 from tests import recordings
 from tests.adapters.groq.kit import GroqKit
 from tests.adapters.kit import FakeUpstream, Reply, json_reply

@@ -23,7 +23,7 @@ from adapters.tasks import (
     TranslationRequest,
 )
 from adapters.translation.wav import wav_file
-from proxy.doors.multipart import parse_form
+from proxy.doors.frames.multipart import parse_form
 from tests.adapters.kit import API_KEY, FakeUpstream, Reply, json_reply
 from tests.adapters.openai.kit import adapter
 

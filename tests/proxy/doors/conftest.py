@@ -9,7 +9,7 @@ from typing import Any
 import openai
 import pytest
 
-from tests.proxy.doors.exchange.kit import Build, Station
+from tests.proxy.doors.serving.kit import Build, Station
 from tests.proxy.kit import adapter_class
 from tests.proxy.serving import Host, app_over
 from tests.security.kit import Fakes, Threaded, serving as served, settings_for

@@ -13,7 +13,7 @@ from adapters.base import Usage
 from adapters.tasks import Heard, TranscriptionRequest, TranslationRequest
 from proxy.doors.audio.read import parse_request
 from proxy.doors.audio.write import HeardFold, HeardStream
-from proxy.doors.multipart import File, Form
+from proxy.doors.frames.multipart import File, Form
 from proxy.errors import ApiError
 from proxy.gate import body
 from tests.security.kit import Fakes, Threaded

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from adapters.base import Capabilities, ErrorKind, Finish, Text, Usage
 from adapters.tasks import CompletionRequest
-from tests.proxy.doors.exchange.kit import Build, Station
+from tests.proxy.doors.serving.kit import Build, Station
 from tests.proxy.kit import EVERYTHING, failure
 
 ONE_AT_A_TIME = structs.replace(EVERYTHING, n=False, n_stream=False)

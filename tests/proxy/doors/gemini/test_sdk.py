@@ -12,8 +12,8 @@ from google import genai
 from google.genai import errors, types
 
 from adapters.base import ErrorKind, Finish, Reasoning, Start, Text, ToolCall, Usage
-from tests.proxy.doors.exchange.kit import Build, Station
 from tests.proxy.doors.gemini.kit import HELLO
+from tests.proxy.doors.serving.kit import Build, Station
 from tests.proxy.kit import HANG, failure
 
 CALLS: list[Any] = [

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from adapters.base import Json, Text, ToolCall
-from tests.proxy.doors.exchange.kit import LONG_S, Build, Station
+from tests.proxy.doors.serving.kit import LONG_S, Build, Station
 from tests.proxy.kit import HANG
 
 PLAIN = "/v1beta/models/gemini-x:generateContent"

@@ -8,9 +8,9 @@ from typing import Any
 import openai
 import pytest
 
+from proxy.doors.frames.multipart import Form
 from proxy.doors.images.edits import fields_of, sources_of
 from proxy.doors.images.read import parse_request
-from proxy.doors.multipart import Form
 from proxy.errors import ApiError
 from tests.fakes.gemini_media import PIXEL
 from tests.security.kit import Fakes

@@ -10,8 +10,8 @@ import pytest
 from pydantic import BaseModel
 
 from adapters.base import ErrorKind, Finish, Json, Reasoning, Text, ToolCall, Usage
-from tests.proxy.doors.exchange.kit import LONG_S, Build, Station
 from tests.proxy.doors.messages.kit import Grammar
+from tests.proxy.doors.serving.kit import LONG_S, Build, Station
 from tests.proxy.kit import failure
 
 HELLO: Any = {

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from adapters.base import Json, Reasoning, Start, Text, ToolCall
-from tests.proxy.doors.exchange.kit import LONG_S, Build, Station
 from tests.proxy.doors.messages.kit import Grammar
+from tests.proxy.doors.serving.kit import LONG_S, Build, Station
 from tests.proxy.kit import HANG
 
 URL = "/v1/messages"

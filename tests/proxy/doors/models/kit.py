@@ -13,9 +13,9 @@ from starlette.routing import Route
 
 from adapters.base import Model
 from proxy.doors import listing
-from proxy.doors.endpoint import Endpoint, Service
 from proxy.doors.models.catalog import Catalog
 from proxy.doors.models.offered import Offered
+from proxy.doors.serving.endpoint import Endpoint, Service
 from proxy.gate.guard import Guard
 from tests.proxy.kit import ScriptedAdapter
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.proxy.doors.exchange.kit import PATH, Build, Station
+from tests.proxy.doors.serving.kit import PATH, Build, Station
 
 CHAT = "/api/chat"
 BODY = b'{"model":"m","messages":[{"role":"user","content":"Hi"}],"stream":false}'

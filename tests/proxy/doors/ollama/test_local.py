@@ -10,7 +10,7 @@ import ollama
 import pytest
 
 from adapters.base import Capabilities, Model
-from tests.proxy.doors.exchange.kit import LONG_S, Build, Station
+from tests.proxy.doors.serving.kit import LONG_S, Build, Station
 
 LISTED = [
     Model("llama-3.3-70b-versatile", created=1_733_000_000, context=131_072),

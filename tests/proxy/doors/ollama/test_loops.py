@@ -11,7 +11,7 @@ import pytest
 from adapters import REGISTRY
 from proxy.app import create_app
 from proxy.settings import Settings
-from tests.proxy.doors.exchange.kit import LONG_S, PATH, Station
+from tests.proxy.doors.serving.kit import LONG_S, PATH, Station
 from tests.proxy.serving import Host
 
 HOP = "x-pointsman-hop"

@@ -11,7 +11,7 @@ import pytest
 
 from tests.fakes.gate import Gate
 from tests.fakes.server import Fault
-from tests.proxy.doors.exchange.kit import LONG_S
+from tests.proxy.doors.serving.kit import LONG_S
 from tests.security.kit import Fakes, serving, settings_for
 
 

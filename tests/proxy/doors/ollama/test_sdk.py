@@ -11,8 +11,8 @@ import pytest
 from pydantic import BaseModel
 
 from adapters.base import ErrorKind, Finish, Reasoning, Start, Text, ToolCall, Usage, Warn
-from tests.proxy.doors.exchange.kit import LONG_S, Station
 from tests.proxy.doors.ollama.kit import PNG
+from tests.proxy.doors.serving.kit import LONG_S, Station
 from tests.proxy.kit import HANG, failure
 
 CALLS: list[Any] = [

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from adapters.base import Json, Reasoning, Text, ToolCall
-from tests.proxy.doors.exchange.kit import LONG_S, Build, Station
+from tests.proxy.doors.serving.kit import LONG_S, Build, Station
 from tests.proxy.kit import HANG
 
 CHAT = "/api/chat"

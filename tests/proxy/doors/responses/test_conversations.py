@@ -10,8 +10,8 @@ import pytest
 from adapters.base import ErrorKind, Finish, Text, ToolCall
 from proxy.doors.responses.turns import MAX_BYTES, Turns
 from proxy.errors import ApiError
-from tests.proxy.doors.exchange.kit import Station
 from tests.proxy.doors.responses.kit import Clock
+from tests.proxy.doors.serving.kit import Station
 from tests.proxy.kit import failure
 
 CALL = [ToolCall(0, "weather", '{"city":"Rome"}', id="call_a"), Finish("tool_calls")]

@@ -10,8 +10,8 @@ import pytest
 from pydantic import BaseModel
 
 from adapters.base import ErrorKind, Finish, Reasoning, Start, Text, ToolCall, Usage
-from tests.proxy.doors.exchange.kit import Station, error_of
 from tests.proxy.doors.responses.kit import KEYS, Grammar
+from tests.proxy.doors.serving.kit import Station, error_of
 from tests.proxy.kit import failure
 
 WEATHER: Any = {

@@ -18,8 +18,8 @@ from proxy.doors.responses.turns import (
     as_items,
 )
 from proxy.errors import ApiError
-from tests.proxy.doors.exchange.kit import Station
 from tests.proxy.doors.responses.kit import Clock
+from tests.proxy.doors.serving.kit import Station
 from tests.proxy.kit import failure
 
 

@@ -8,6 +8,7 @@ import pytest
 from openai.types import Model as OpenAIModel
 
 from adapters.base import Event, Finish, Media, Model, Reasoning, Refusal, Text, ToolCall, Usage
+from proxy.doors.frames.sse import sse
 from proxy.doors.openai import (
     DONE,
     error_object,
@@ -16,7 +17,6 @@ from proxy.doors.openai import (
     new_head,
     usage_object,
 )
-from proxy.doors.sse import sse
 from proxy.errors import ApiError
 from tests.proxy.doors.chat.write.kit import message_of, object_of
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proxy.doors.pairing import OpenCalls
+from proxy.doors.reading.pairing import OpenCalls
 
 
 def test_an_id_decides_whatever_else_is_said() -> None:

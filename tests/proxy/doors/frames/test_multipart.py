@@ -8,7 +8,7 @@ import httpx
 import pytest
 from hypothesis import given, strategies as st
 
-from proxy.doors.multipart import MAX_HEAD_BYTES, MAX_PARTS, Form, parse_form
+from proxy.doors.frames.multipart import MAX_HEAD_BYTES, MAX_PARTS, Form, parse_form
 from proxy.errors import ApiError
 
 TYPE = b"multipart/form-data; boundary=xyz"

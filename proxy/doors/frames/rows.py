@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from proxy.doors.sse import HEADERS
+from proxy.doors.frames.sse import HEADERS
 from proxy.reply import Header
 
 

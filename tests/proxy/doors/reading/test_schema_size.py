@@ -12,8 +12,8 @@ import pytest
 from adapters.base import ChatRequest, ResponseFormat
 from adapters.gemini.schema import for_parameters, for_response
 from adapters.translation.schema_refs import inlined
-from proxy.doors.schema_size import MAX_MEMBERS, SchemaSize, SchemaTooLargeError
-from proxy.doors.schemas import within_bounds
+from proxy.doors.reading.schema_size import MAX_MEMBERS, SchemaSize, SchemaTooLargeError
+from proxy.doors.reading.schemas import within_bounds
 from proxy.errors import ApiError
 
 MAX_STEPS = 200_000

@@ -11,7 +11,7 @@ import pytest
 
 from adapters.base import Model
 from proxy.gate import body
-from tests.proxy.doors.exchange.kit import HELLO, LONG_S, PATH, Station, error_of
+from tests.proxy.doors.serving.kit import HELLO, LONG_S, PATH, Station, error_of
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from adapters.base import ErrorKind, Finish, Text, Usage
-from tests.proxy.doors.exchange.kit import HELLO, PATH, Build, Station
+from tests.proxy.doors.serving.kit import HELLO, PATH, Build, Station
 from tests.proxy.kit import HANG, failure
 
 SURE = HELLO | {"temperature": 0}

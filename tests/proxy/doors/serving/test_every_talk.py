@@ -6,9 +6,9 @@ import pytest
 
 from adapters.base import ErrorKind, Text
 from proxy.doors import Entrance
-from tests.proxy.doors.exchange.kit import LONG_S, Build, Station
 from tests.proxy.doors.golden.reader import entrances
 from tests.proxy.doors.golden.test_golden import NO_TALK
+from tests.proxy.doors.serving.kit import LONG_S, Build, Station
 from tests.proxy.doors.talks import TALKS, Talk, paths
 from tests.proxy.kit import HANG, failure
 

@@ -7,7 +7,7 @@ import logging
 import httpx
 import pytest
 
-from proxy.doors.nowhere import nothing_at
+from proxy.doors.serving.nowhere import nothing_at
 from tests.proxy.kit import adapter_class
 from tests.proxy.serving import app_over
 

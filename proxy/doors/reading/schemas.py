@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from adapters.base import ChatRequest, Json, ResponseFormat
 from adapters.wire.json_size import MAX_CONTAINERS, values_of
-from proxy.doors.checks import flag, member, string
-from proxy.doors.schema_size import SchemaSize, SchemaTooLargeError
+from proxy.doors.reading.checks import flag, member, string
+from proxy.doors.reading.schema_size import SchemaSize, SchemaTooLargeError
 from proxy.errors import bad_request
 
 

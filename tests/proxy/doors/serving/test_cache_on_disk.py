@@ -33,7 +33,7 @@ from proxy.routing.cache import Kept, salt_of
 from proxy.settings import Settings
 from proxy.store.base import StoreError
 from proxy.store.kept.answers import OnDisk, body_of, kept_of
-from tests.proxy.doors.exchange.kit import HELLO
+from tests.proxy.doors.serving.kit import HELLO
 from tests.proxy.kit import Script, adapter_class
 from tests.proxy.serving import Host, app_over
 from tests.proxy.store.kit import opened

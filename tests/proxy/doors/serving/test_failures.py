@@ -11,7 +11,7 @@ import openai
 import pytest
 
 from adapters.base import Capabilities, ErrorKind, Finish, Start, Text, Usage
-from tests.proxy.doors.exchange.kit import HELLO, PATH, STREAM, Build, Station, error_of
+from tests.proxy.doors.serving.kit import HELLO, PATH, STREAM, Build, Station, error_of
 from tests.proxy.kit import adapter_class, failure
 from tests.proxy.serving import app_over
 

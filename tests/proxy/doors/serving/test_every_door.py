@@ -12,7 +12,7 @@ import pytest
 
 from adapters.base import ErrorKind, Finish, Start, Text, Usage
 from tests.proxy.doors.every import EVERY, WITHOUT_TALKS, Way
-from tests.proxy.doors.exchange.kit import Build, Station
+from tests.proxy.doors.serving.kit import Build, Station
 from tests.proxy.kit import HANG, failure
 
 HELLO = [("user", "Hello.")]

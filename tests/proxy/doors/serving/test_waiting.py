@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from adapters.base import ErrorKind, Text
-from tests.proxy.doors.exchange.kit import HELLO, PATH, STREAM, Build, Station
+from tests.proxy.doors.serving.kit import HELLO, PATH, STREAM, Build, Station
 from tests.proxy.kit import HANG, failure
 
 OFTEN = 0.01

@@ -12,9 +12,9 @@ from starlette.types import Message, Scope, Send
 
 from adapters.base import AdapterError, ErrorKind
 from adapters.wire.native import UNREADABLE
-from proxy.doors.answer_headers import receipt_headers
 from proxy.doors.door import Desk, Door, Fold, Opening, Stream
-from proxy.doors.waiting import Waiting
+from proxy.doors.serving.answer_headers import receipt_headers
+from proxy.doors.serving.waiting import Waiting
 from proxy.errors import ApiError, from_adapter
 from proxy.gate.work import Work
 from proxy.reply import Header, Reply

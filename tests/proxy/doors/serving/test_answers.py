@@ -11,7 +11,7 @@ import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from adapters.base import Capabilities, ErrorKind, Finish, Start, Text, ToolCall, Warn
-from tests.proxy.doors.exchange.kit import HELLO, PATH, STREAM, Build, Station
+from tests.proxy.doors.serving.kit import HELLO, PATH, STREAM, Build, Station
 from tests.proxy.kit import failure
 
 # Good answers

@@ -14,7 +14,7 @@ from proxy.doors import DOORS, Entrance
 from proxy.doors.door import Asked, Call, Opening
 from proxy.errors import ApiError
 from proxy.reply import Reply
-from tests.proxy.doors.exchange.kit import Build, Station, error_of
+from tests.proxy.doors.serving.kit import Build, Station, error_of
 from tests.proxy.kit import failure
 
 LINES = ((b"content-type", b"application/x-ndjson"),)

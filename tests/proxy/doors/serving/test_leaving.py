@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from adapters.base import Capabilities, Start, Text, ToolCall
-from tests.proxy.doors.exchange.kit import HELLO, LONG_S, PATH, STREAM, Build, Station, error_of
+from tests.proxy.doors.serving.kit import HELLO, LONG_S, PATH, STREAM, Build, Station, error_of
 from tests.proxy.kit import HANG
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from adapters.base import ErrorKind
-from tests.proxy.doors.exchange.kit import HELLO, PATH
+from tests.proxy.doors.serving.kit import HELLO, PATH
 from tests.proxy.kit import adapter_class, failure
 from tests.proxy.serving import Host, app_over
 

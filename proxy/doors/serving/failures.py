@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from proxy.doors import speller_of
-from proxy.doors.nowhere import LONGEST_PATH, nothing_at
+from proxy.doors.serving.nowhere import LONGEST_PATH, nothing_at
 from proxy.errors import UNKNOWN_URL, ApiError, internal_error
 from proxy.reply import refused
 

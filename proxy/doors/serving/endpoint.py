@@ -15,8 +15,8 @@ from starlette.types import Receive, Scope, Send
 from adapters.base import ChatRequest
 from adapters.wire.aside import ASIDE, LARGE_BYTES, Aside
 from proxy.doors.door import Asked, Call, Desk, Door
-from proxy.doors.exchange import Exchange, log_row
-from proxy.doors.request_headers import deadline_of, fallback_of
+from proxy.doors.serving.exchange import Exchange, log_row
+from proxy.doors.serving.request_headers import deadline_of, fallback_of
 from proxy.errors import ApiError, internal_error
 from proxy.gate.body import ClientLeft, read_body, watch
 from proxy.gate.room import Admission, Place

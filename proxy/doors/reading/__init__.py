@@ -1,0 +1,1 @@
+"""What several doors read alike: parameters, schemas, calls, searches, sizes."""
