@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from traffic import MANY, ONE, PLAIN, WAITING
+from parts.traffic import MANY, ONE, PLAIN, WAITING
 
 GROUPS = {
     ONE.name: "1 in flight",

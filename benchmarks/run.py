@@ -21,13 +21,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from growth import growth
-from load import Result
-from machine import machine
-from processes import Running, answer_so, free_port, running, send, upstream
-from report import Row, report
-from systems import System, pointsman, systems
-from traffic import LOADS, MANY, PLAIN_CHUNKS, Load, job_of
+from parts.growth import growth
+from parts.load import Result
+from parts.machine import machine
+from parts.processes import Running, answer_so, free_port, running, send, upstream
+from parts.report import Row, report
+from parts.systems import System, pointsman, systems
+from parts.traffic import LOADS, MANY, PLAIN_CHUNKS, Load, job_of
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from load import Job, cpu_s
-from processes import Running, answer_so, free_port, running, send, upstream
-from systems import System, pointsman
-from traffic import Load, job_of
+from parts.load import Job, cpu_s
+from parts.processes import Running, answer_so, free_port, running, send, upstream
+from parts.systems import System, pointsman
+from parts.traffic import Load, job_of
 
 PLAIN = Load("answers at once", connections=32)
 

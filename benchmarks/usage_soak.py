@@ -19,10 +19,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from load import Job
-from processes import Running, free_port, running, send, upstream
-from systems import pointsman
-from traffic import PLAIN, job_of
+from parts.load import Job
+from parts.processes import Running, free_port, running, send, upstream
+from parts.systems import pointsman
+from parts.traffic import PLAIN, job_of
 
 QUEUE = 10_000
 QUEUE_MB = 30.0

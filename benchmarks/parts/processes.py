@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from load import Job, Result
+from parts.load import Job, Result
 
 HERE = Path(__file__).resolve().parent
 POLL_S = 0.002

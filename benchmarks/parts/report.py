@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from traffic import CHUNKS, LONG, ONE, PLAIN, STREAM, STREAMS, WAITING
+from parts.traffic import CHUNKS, LONG, ONE, PLAIN, STREAM, STREAMS, WAITING
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The clients: so many keep-alive connections that send one request after the other.
 
-    python benchmarks/load.py < JOB > RESULT
+    python benchmarks/parts/load.py < JOB > RESULT
 
 A process of its own, and cheap, so that it takes nothing from what it measures. The job and the
 result are JSON, with the fields of `Job` and `Result`.

@@ -1,6 +1,6 @@
 """A fake upstream that costs next to nothing: fixed answers in each provider's native form.
 
-    python benchmarks/upstream.py PORT
+    python benchmarks/parts/upstream.py PORT
 
 Paths decide the dialect (Groq, Gemini, Ollama) and whether the answer streams. How it answers from
 now on, a PUT of /manner tells: {"delay_ms": 0, "chunks": 20, "gap_ms": 2, "models": 1}.

@@ -10,11 +10,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from load import Job
-from processes import Running, answer_so, free_port, held, put, running, send, upstream
-from systems import System, pointsman
-from traffic import PLAIN, STREAM, job_of
 from usage_queries import fill
+
+from parts.load import Job
+from parts.processes import Running, answer_so, free_port, held, put, running, send, upstream
+from parts.systems import System, pointsman
+from parts.traffic import PLAIN, STREAM, job_of
 
 FOREVER_MS = 3_600_000
 WARM_S = 0.5

@@ -1,6 +1,6 @@
 """The yardstick: a bare pass-through of Starlette and httpx, as one would write it in an hour.
 
-python benchmarks/passthrough.py PORT UPSTREAM_URL
+python benchmarks/parts/passthrough.py PORT UPSTREAM_URL
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from load import Job
-from systems import System
+from parts.load import Job
+from parts.systems import System
 
 SENTENCE = "Tell me about the harbour and its lights. "
 FIRST_TEXT = "some words"
