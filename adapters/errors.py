@@ -9,6 +9,8 @@ from typing import Any, NamedTuple, Self
 
 MAX_MESSAGE = 1000
 MAX_WORD = 100
+MAX_SAID = 4000
+"""Of a refusal, for patterns to look through: there are many, and a megabyte would take seconds."""
 
 
 class ErrorCode(StrEnum):
@@ -244,6 +246,17 @@ def _word(told: str | None) -> str | None:
     if not told or (len(told) <= MAX_WORD and told.isascii() and told.isprintable()):
         return told
     return "".join(c if c.isprintable() else " " for c in told[:MAX_WORD])
+
+
+def first_words(value: Any) -> str:
+    """What a provider says of a refusal: its first words, as nobody shows or looks for more."""
+    text = value if isinstance(value, str) else ""
+    if len(text) <= MAX_SAID:
+        return text
+    words = text[:MAX_SAID].split()
+    if words and len(words[-1]) <= MAX_MESSAGE:
+        words.pop()  # it may be the begin of a key, which no mask would know
+    return " ".join(words)
 
 
 def unsent(

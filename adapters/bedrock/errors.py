@@ -15,6 +15,7 @@ import orjson
 
 from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
 from adapters.bedrock.settings import KIND
+from adapters.errors import first_words
 from adapters.refusals.account import is_of_account, page_refusal, quoted
 from adapters.refusals.cannot import cannot
 from adapters.refusals.waits import retry_after_s
@@ -128,7 +129,7 @@ def refusal(
     name = response.headers.get("x-amzn-errortype") or body.get("__type") or body.get("code")
     return failure(
         _bare(name),
-        _text(body.get("message") or body.get("Message")),
+        first_words(body.get("message") or body.get("Message")),
         status,
         told_wait_s=retry_after_s(response.headers, now or datetime.now(UTC)),
         secret=secret,
@@ -140,7 +141,7 @@ def stream_failure(name: str, payload: bytes, phase: Phase, *, secret: str = "")
     bare = name[:1].upper() + name[1:]
     body = _body(payload)
     status = _STATUS_OF_NAME.get(bare, 500)
-    message = _text(body.get("message") or body.get("originalMessage"))
+    message = first_words(body.get("message") or body.get("originalMessage"))
     return failure(_bare(bare), message, status, phase, secret=secret)
 
 
@@ -164,8 +165,8 @@ def failure(
         kind = ErrorKind.STALL
     shown = WORDS[kind]
     if message and kind not in _SILENT:
-        said = _PRINCIPAL.sub(r"\1: ***", quoted(message, secret or None))
-        shown = f"{shown}: {_ACCOUNT_ID.sub('***', said)}"
+        words = _PRINCIPAL.sub(r"\1: ***", quoted(message, secret or None))
+        shown = f"{shown}: {_ACCOUNT_ID.sub('***', words)}"
     return AdapterError(
         kind,
         shown,

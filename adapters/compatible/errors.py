@@ -17,6 +17,7 @@ import orjson
 
 from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
 from adapters.compatible.limits import PER_DAY, LimitHeaders
+from adapters.errors import first_words
 from adapters.refusals.account import is_of_account, kind_of_page, page_title, told
 from adapters.refusals.cannot import cannot
 from adapters.refusals.gone import is_gone
@@ -85,6 +86,11 @@ def error_object(content: bytes) -> Json:
     FastAPI's servers have `detail`, some have the message itself there, some no wrapping at all.
     A list of what is wrong with which field, as pydantic gives it, becomes the message.
     """
+    error = _object(content)
+    return {**error, "message": first_words(error["message"])} if "message" in error else error
+
+
+def _object(content: bytes) -> Json:
     try:
         body = orjson.loads(content)
     except orjson.JSONDecodeError:
@@ -112,8 +118,8 @@ def _listed(rows: Any) -> str | None:
     for row in rows[:MAX_FIELDS]:
         at = row.get("loc")
         place = ".".join(map(str, at)) if isinstance(at, list) else ""
-        said = text_of(row.get("msg"))
-        told.append(f"{place}: {said}" if place else said)
+        words = text_of(row.get("msg"))
+        told.append(f"{place}: {words}" if place else words)
     return "; ".join(told) or None
 
 
@@ -234,8 +240,8 @@ def _message(kind: ErrorKind, error: Json, response: httpx.Response, house: Hous
         message = message.replace(house.secret, "***")
     message = _KEY.sub("***", message)[:MAX_MESSAGE]
     if kind is ErrorKind.AUTH:
-        said = f" ({house.says} says: {message})" if message else ""
-        return f"the API key was refused; check {house.key_name}{said}"
+        words = f" ({house.says} says: {message})" if message else ""
+        return f"the API key was refused; check {house.key_name}{words}"
     title = page_title(response.content)
     if kind is ErrorKind.ACCOUNT or (kind is ErrorKind.BAD_RESPONSE and title is not None):
         return told(response.status_code, message, title)

@@ -28,6 +28,7 @@ from adapters.base import (
     has_content,
 )
 from adapters.embedded.messages import NAME
+from adapters.errors import first_words
 from adapters.refusals.waits import retry_after_s
 from adapters.wire.bounds import (
     MAX_CALLS,
@@ -208,7 +209,7 @@ def _kind(error: Json, status: int | None, body: Json) -> tuple[ErrorKind, str |
 def _message(error: Json, kind: ErrorKind, secret: str) -> str:
     if kind is ErrorKind.AUTH:
         return "the API key was refused; check EMBEDDED_API_KEY"
-    message = " ".join(_text(error.get("message")).split())
+    message = " ".join(first_words(error.get("message")).split())
     if secret:
         message = message.replace(secret, "***")
     return message[:MAX_MESSAGE] or "it gave no reason"

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import orjson
 
 from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
-from adapters.errors import unsent
+from adapters.errors import first_words, unsent
 from adapters.refusals.account import is_of_account, quoted
 from adapters.refusals.cannot import cannot
 from adapters.refusals.gone import is_gone
@@ -132,7 +132,7 @@ def api_error(
     """
     word = error["status"] if isinstance(error.get("status"), str) else None
     code = status if status and status != 200 else _status(error, word)
-    message = error["message"] if isinstance(error.get("message"), str) else ""
+    message = first_words(error.get("message"))
     details = list(_details(error))
     kind = _kind(code, word, message, details)
     lacking = None

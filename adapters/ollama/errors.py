@@ -11,7 +11,7 @@ import httpx
 import orjson
 
 from adapters.base import AdapterError, ErrorKind, Phase, Scope
-from adapters.errors import Cannot
+from adapters.errors import Cannot, first_words
 from adapters.refusals.account import is_of_account, page_refusal, quoted
 from adapters.refusals.cannot import cannot
 from adapters.refusals.gone import is_gone
@@ -86,7 +86,7 @@ def error_text(body: bytes) -> str:
         return ""
     if isinstance(error, dict):
         error = error.get("message")
-    return error if isinstance(error, str) else ""
+    return first_words(error)
 
 
 def refusal_error(
