@@ -47,9 +47,8 @@ def run_client(client: Client, base_url: str, *more: str) -> Outcomes | str:
         arguments = [base_url, json.dumps(shared)]
     else:
         arguments = [base_url]
-    done = subprocess.run(
-        [*command, *arguments, *more], cwd=folder, capture_output=True, timeout=RUN_S, check=False
-    )
+    run = [*command, *arguments, *more]
+    done = subprocess.run(run, **_kept(folder), timeout=RUN_S, check=False)
     assert done.returncode == 0, done.stderr.decode()[-3000:]
     outcomes: Outcomes = json.loads(done.stdout)
     return outcomes
@@ -86,4 +85,10 @@ def _found(command: str) -> str:
 
 
 def _set_up(command: list[str], folder: Path) -> None:
-    subprocess.run(command, cwd=folder, capture_output=True, timeout=INSTALL_S, check=True)
+    subprocess.run(command, **_kept(folder), timeout=INSTALL_S, check=True)
+
+
+def _kept(folder: Path) -> dict[str, Any]:
+    """What Python compiles of a client is kept with it, whatever holds for the sources here."""
+    environment = {n: text for n, text in os.environ.items() if n != "PYTHONDONTWRITEBYTECODE"}
+    return {"cwd": folder, "env": environment, "capture_output": True}

@@ -7,8 +7,12 @@ import pytest
 
 from tests.clients.scenarios import EMBEDDED as TEXTS, EMBEDDING_MODEL as MODEL
 from tests.clients.test_other_clients import Client, run_client
+from tests.spread import ALL
 
-pytestmark = pytest.mark.clients
+pytestmark = [
+    pytest.mark.clients,
+    pytest.mark.skipif(not ALL, reason="loads half of two frameworks: `.ci/run` tries it"),
+]
 
 CLIENT = Client(
     "embeddings_client", ("langchain-openai", "llama-index-embeddings-openai"), expected={}

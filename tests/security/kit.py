@@ -18,10 +18,13 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import uvicorn
+from click.testing import CliRunner
 
 from adapters import REGISTRY
+from proxy.__main__ import main
 from proxy.clocks import Clocks
 from proxy.server import Server
 from proxy.settings import Settings
@@ -180,19 +183,17 @@ class Process:
     folder: Path
     environment: Mapping[str, str]
 
-    def told(self, *command: str, asked: str = "") -> str:
-        """What another command of the same settings says, such as `usage`."""
-        done = subprocess.run(
-            [COMMAND, "--port", str(self.port), *command],
-            cwd=self.folder,
-            env=self.environment,
-            input=asked,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=False,
-        )
-        return done.stdout + done.stderr
+    def told(self, *command: str, asked: str = "", port: int = 0) -> str:
+        """What another command of the same settings says, such as `usage`, of what is at the port.
+
+        It runs in this process: a start takes a second, and the suite has dozens of them.
+        """
+        arguments = ["--port", str(port or self.port), *command]
+        with (
+            contextlib.chdir(self.folder),
+            mock.patch.dict(os.environ, self.environment, clear=True),
+        ):
+            return CliRunner().invoke(main, arguments, input=asked, catch_exceptions=False).output
 
     def terminate(self) -> None:
         self.popen.send_signal(signal.SIGTERM)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ import pytest
 from proxy.command.remote import running
 from proxy.proof import NONCE_HEADER, PROOF_HEADER, Identity
 from proxy.settings import Settings
-from tests.security.kit import COMMAND, Fakes, Process, ask, post, process, request, serving
+from tests.security.kit import Fakes, Process, ask, post, process, request, serving
 from tests.security.routes import FORM, FORM_PATHS, ROUTES
 from tests.security.test_guard_matrix import BODY, JSON, settings_for
 
@@ -109,16 +108,8 @@ def test_a_stranger_at_the_port_gets_no_token_and_no_prompt(real: Process) -> No
     for answering in (mirror, relay(real.port), lambda _: replayed, lambda _: b"\xff\r\n\r\n"):
         with Stranger(answering).listening() as stranger:
             for command in COMMANDS:
-                said = subprocess.run(
-                    [COMMAND, "--port", str(stranger.port), *command],
-                    cwd=real.folder,
-                    env=real.environment,
-                    input=QUESTION.encode(),
-                    capture_output=True,
-                    timeout=30,
-                    check=False,
-                )
-                assert TOKEN.encode() not in said.stdout + said.stderr
+                said = real.told(*command, asked=QUESTION, port=stranger.port)
+                assert TOKEN not in said
                 if answering is not mirror:
                     break  # what a command does with a stranger does not hang on its answer
         assert NONCE_HEADER in stranger.heard.decode("latin-1").lower()
