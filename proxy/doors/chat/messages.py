@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 from adapters.base import Json, is_plain
+from proxy.doors.chat.spellings import content_of, of_call, parted, thoughts_of
+from proxy.doors.reading.pairing import OpenCalls
 from proxy.errors import ApiError, bad_request
 
 MAX_MESSAGES = 2000
@@ -16,7 +19,9 @@ def parse_messages(value: Any) -> list[Json]:
     """The messages with roles system, user, assistant and tool only. Raises ApiError.
 
     A `function` message becomes a `tool` message that answers the last `function_call` of its
-    name; both get the same made-up id. The client's own objects stay as they are.
+    name; both get the same made-up id, as do calls that came without one and their results. What
+    a tool has shown, and a result cannot hold, is a user's message behind it. The client's own
+    objects stay as they are.
     """
     if value is None:
         raise bad_request("You must provide a messages parameter.", param="messages")
@@ -26,11 +31,50 @@ def parse_messages(value: Any) -> list[Json]:
         raise _invalid("messages", "a list of at least one message", code="empty_array")
     if len(value) > MAX_MESSAGES:
         raise _invalid("messages", f"a list of at most {MAX_MESSAGES} messages")
-    legacy_ids: dict[str, str] = {}
-    return [
-        message if _is_ready(message) else _message(i, message, legacy_ids)
-        for i, message in enumerate(value)
-    ]
+    plain = list(takewhile(_is_ready, value))  # which is all that most have
+    if len(plain) == len(value):
+        return plain
+    history = _History(plain)
+    for i, message in enumerate(value[len(plain) :], len(plain)):
+        if _is_ready(message):
+            history.add(message)
+        else:
+            _take(history, i, message)
+    return history.end()
+
+
+class _History:
+    """The messages so far, and what those that follow refer to."""
+
+    def __init__(self, messages: list[Json]) -> None:
+        self.legacy_ids: dict[str, str] = {}
+        self.calls = OpenCalls()
+        self._messages = messages
+        self._shown: list[Json] = []
+
+    def add(self, message: Json) -> None:
+        """The next message."""
+        if self._shown and message["role"] != "tool":
+            self._show()
+        if message["role"] == "user":
+            self.calls.asked()
+        self._messages.append(message)
+
+    def show(self, parts: Sequence[Json]) -> None:
+        """What the results of tools hold beside text: to be seen behind the last of them."""
+        if parts and not self._shown:
+            self._shown.append({"type": "text", "text": "What the tools have shown:"})
+        self._shown += parts
+
+    def end(self) -> list[Json]:
+        """All messages."""
+        if self._shown:
+            self._show()
+        return self._messages
+
+    def _show(self) -> None:
+        self._messages.append({"role": "user", "content": self._shown})
+        self._shown = []
 
 
 def _is_ready(message: Any) -> bool:
@@ -42,33 +86,64 @@ def _invalid(param: str, expected: str, *, code: str = "invalid_value") -> ApiEr
     return bad_request(f"'{param}' must be {expected}.", param=param, code=code)
 
 
-def _message(i: int, message: Any, legacy_ids: dict[str, str]) -> Json:
+def _take(history: _History, i: int, message: Any) -> None:
     param = f"messages[{i}]"
     if not isinstance(message, dict):
         raise _invalid(param, "an object", code="invalid_type")
     role = message.get("role")
     if not isinstance(role, str) or role not in ROLES:
         raise _invalid(f"{param}.role", "one of " + ", ".join(sorted(ROLES)))
-    content = message.get("content")
-    if type(content) is not str:
-        message = _with_plain_images(message, content)
+    if type(content := message.get("content")) is not str:
+        message = _with_content(message, role, content)
         _check_content(f"{param}.content", role, message.get("content"))
     if "name" in message and not isinstance(message["name"], str | None):
         raise _invalid(f"{param}.name", "a string", code="invalid_type")
-    if role == "assistant":
-        return _assistant(i, message, legacy_ids)
+    message = _of_role(history, i, message)
+    text, shown = parted(message)
+    history.add(text)
+    history.show(shown)
+
+
+def _with_content(message: Json, role: str, content: Any) -> Json:
+    """The message with its content as OpenAI has it."""
+    found = content_of(role, content)
+    if found is content:
+        return message
+    kept = {**message, "content": found}
+    thoughts = thoughts_of(content) if role == "assistant" else ""
+    if thoughts:
+        kept.setdefault("reasoning", thoughts)
+    return kept
+
+
+def _of_role(history: _History, i: int, message: Json) -> Json:
+    param = f"messages[{i}]"
+    if message["role"] == "assistant":
+        return _assistant(history, i, message)
     # Nobody else calls tools: there it would have no meaning, and has not been checked.
     kept: Json = message
     if "tool_calls" in message:
         kept = {name: value for name, value in message.items() if name != "tool_calls"}
-    match role:
+    match message["role"]:
         case "developer":
             return kept | {"role": "system"}
         case "tool":
-            _string(f"{param}.tool_call_id", message.get("tool_call_id"))
+            return _result(history, param, kept)
         case "function":
-            return _function_result(param, message, legacy_ids)
+            return _function_result(param, message, history.legacy_ids)
     return kept
+
+
+def _result(history: _History, param: str, message: Json) -> Json:
+    """A tool's result with the id of its call, which some clients do not keep."""
+    call_id = message.get("tool_call_id")
+    if call_id:
+        history.calls.closed(_string(f"{param}.tool_call_id", call_id))
+        return message
+    found = history.calls.answered(message.get("name"))
+    if found is None:
+        found = _string(f"{param}.tool_call_id", call_id)
+    return {**message, "tool_call_id": found}
 
 
 def _string(param: str, value: Any) -> str:
@@ -77,30 +152,19 @@ def _string(param: str, value: Any) -> str:
     return value
 
 
-def _with_plain_images(message: Json, content: Any) -> Json:
-    """Some clients write an image's address where OpenAI has an object that holds it."""
-    if not isinstance(content, list) or not any(map(_is_plain_image, content)):
-        return message
-    parts = [
-        {**part, "image_url": {"url": part["image_url"]}} if _is_plain_image(part) else part
-        for part in content
-    ]
-    return {**message, "content": parts}
-
-
-def _is_plain_image(part: Any) -> bool:
-    return isinstance(part, dict) and isinstance(part.get("image_url"), str)
-
-
 def _check_content(param: str, role: str, content: Any) -> None:
     if content is None:
         if role in ("assistant", "tool", "function"):
             return
         raise _invalid(param, "a string or a list of parts", code="invalid_type")
+    if isinstance(content, str):
+        return
     if not isinstance(content, list):
         raise _invalid(param, "a string or a list of parts", code="invalid_type")
+    # What a tool has shown will be seen in a user's message.
+    shown_by = "user" if role == "tool" else role
     for j, part in enumerate(content):
-        _check_part(f"{param}[{j}]", role, part)
+        _check_part(f"{param}[{j}]", shown_by, part)
 
 
 def _check_part(param: str, role: str, part: Any) -> None:
@@ -146,29 +210,37 @@ def _may_hold(role: str, kind: str) -> bool:
     return role == "user" or kind in ("text", "refusal")
 
 
-def _assistant(i: int, message: Json, legacy_ids: dict[str, str]) -> Json:
+def _assistant(history: _History, i: int, message: Json) -> Json:
     param = f"messages[{i}]"
     calls = message.get("tool_calls")
     if calls is not None:
         if not isinstance(calls, list):
             raise _invalid(f"{param}.tool_calls", "a list", code="invalid_type")
-        for j, call in enumerate(calls):
-            _check_call(f"{param}.tool_calls[{j}]", call)
+        calls = [
+            _call(history.calls, f"{param}.tool_calls[{j}]", call) for j, call in enumerate(calls)
+        ]
+        message = {**message, "tool_calls": calls}
     legacy = message.get("function_call")
-    if legacy is None:
+    if not legacy:
         return message
     _check_function(f"{param}.function_call", legacy)
-    call_id = legacy_ids[legacy["name"]] = f"call_legacy_{i}"
+    call_id = history.legacy_ids[legacy["name"]] = f"call_legacy_{i}"
     call = {"id": call_id, "type": "function", "function": legacy}
     kept = {name: value for name, value in message.items() if name != "function_call"}
     return kept | {"tool_calls": [*(calls or ()), call]}
 
 
-def _check_call(param: str, call: Any) -> None:
+def _call(open_calls: OpenCalls, param: str, call: Any) -> Json:
+    """One call, checked, with an id."""
+    call = of_call(call)
     if not isinstance(call, dict):
         raise _invalid(param, "an object", code="invalid_type")
-    _string(f"{param}.id", call.get("id"))
+    call_id = call.get("id") or None
+    if call_id is not None:
+        _string(f"{param}.id", call_id)
     _check_function(f"{param}.function", call.get("function"))
+    made = open_calls.called(call["function"]["name"], call_id)
+    return call if call_id is not None else {**call, "id": made}
 
 
 def _check_function(param: str, function: Any) -> None:

@@ -46,6 +46,11 @@ class OpenCalls:
         """The user has spoken: calls from before are answered only where none is newer."""
         self._era += 1
 
+    def closed(self, call_id: str) -> None:
+        """A result that names its call itself."""
+        if found := self._last(call_id):
+            found.is_answered = True
+
     def answered(self, name: str | None = None, call_id: str | None = None) -> str | None:
         """The id of the call that a result belongs to; None where no call is open."""
         found = self._last(call_id) or self._first(name) or self._first(None)

@@ -80,7 +80,8 @@ def test_a_developer_message_is_a_system_message() -> None:
         ([{"role": "user", "content": None}], "messages[0].content"),
         ([{"role": "system", "content": None}], "messages[0].content"),
         ([{"role": "user", "content": 5}], "messages[0].content"),
-        ([{"role": "user", "content": {"type": "text"}}], "messages[0].content"),
+        ([{"role": "user", "content": {"type": "text"}}], "messages[0].content[0].text"),
+        ([{"role": "user", "content": {"text": "x"}}], "messages[0].content"),
         ([{"role": "assistant", "content": True}], "messages[0].content"),
         ([{"role": "user", "content": "x", "name": 5}], "messages[0].name"),
     ],
@@ -93,10 +94,14 @@ def test_a_wrong_message_is_named_by_its_place(messages: Any, param: str) -> Non
 @pytest.mark.parametrize(
     ("part", "field"),
     [
-        ("x", ""),
+        (5, ""),
         (None, ""),
         ({}, ""),
+        ({"text": 5}, ""),
         ({"type": 5}, ""),
+        ({"type": "image"}, ".type"),
+        ({"type": "image", "source": {"type": "file", "file_id": "f"}}, ".type"),
+        ({"type": "thinking", "thinking": "a"}, ".type"),
         ({"type": "video"}, ".type"),
         ({"type": "text"}, ".text"),
         ({"type": "text", "text": None}, ".text"),
@@ -121,8 +126,8 @@ def test_a_wrong_part_is_named_by_its_place(part: Any, field: str) -> None:
 
 
 @pytest.mark.parametrize("part", [IMAGE, AUDIO, FILE], ids=lambda part: part["type"])
-@pytest.mark.parametrize("role", sorted(ROLES - {"user"}))
-def test_only_users_send_more_than_text(role: str, part: Json) -> None:
+@pytest.mark.parametrize("role", sorted(ROLES - {"user", "tool"}))
+def test_only_users_and_tools_send_more_than_text(role: str, part: Json) -> None:
     message = {"role": role, "content": [part], "tool_call_id": "c1", "name": "measure"}
 
     assert refusal([message]).param == f"messages[0].content[0].{part['type']}"
@@ -135,13 +140,12 @@ def test_only_users_send_more_than_text(role: str, part: Json) -> None:
         ({}, ""),
         ([None], "[0]"),
         ([CALL, "x"], "[1]"),
-        ([{**CALL, "id": None}], "[0].id"),
         ([{**CALL, "id": 5}], "[0].id"),
         ([{"id": "c", "type": "function"}], "[0].function"),
         ([{"id": "c", "type": "custom", "custom": {}}], "[0].function"),
         ([{**CALL, "function": {"arguments": "{}"}}], "[0].function.name"),
-        ([{**CALL, "function": {"name": "x"}}], "[0].function.arguments"),
-        ([{**CALL, "function": {"name": "x", "arguments": {}}}], "[0].function.arguments"),
+        ([{**CALL, "function": {"name": "x", "arguments": 5}}], "[0].function.arguments"),
+        ([{**CALL, "function": {"name": "x", "arguments": []}}], "[0].function.arguments"),
     ],
     ids=str,
 )
@@ -152,7 +156,7 @@ def test_a_wrong_call_is_named_by_its_place(calls: Any, field: str) -> None:
 
 
 @pytest.mark.parametrize("call_id", [None, 5, []], ids=str)
-def test_a_tool_result_names_its_call(call_id: Any) -> None:
+def test_a_tool_result_names_its_call_where_none_is_open(call_id: Any) -> None:
     message = {"role": "tool", "content": "5", "tool_call_id": call_id}
 
     assert refusal([message]).param == "messages[0].tool_call_id"
@@ -205,7 +209,10 @@ def test_a_function_call_stands_beside_tool_calls() -> None:
         ({"role": "function", "content": "5"}, "messages[0].name"),
         ({"role": "function", "content": "5", "name": 1}, "messages[0].name"),
         ({"role": "assistant", "function_call": "x"}, "messages[0].function_call"),
-        ({"role": "assistant", "function_call": {}}, "messages[0].function_call.name"),
+        (
+            {"role": "assistant", "function_call": {"arguments": ""}},
+            "messages[0].function_call.name",
+        ),
         (
             {"role": "assistant", "function_call": {"name": "x"}},
             "messages[0].function_call.arguments",
