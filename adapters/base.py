@@ -8,7 +8,7 @@ What is made for every request or chunk is a `Struct`: a frozen dataclass takes 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from msgspec import Struct
@@ -194,6 +194,7 @@ class Availability:
 
     reachable: bool
     detail: str = ""
+    error: AdapterError | None = field(default=None, compare=False)
 
 
 async def availability(provider: str, asked: Awaitable[object]) -> Availability:
@@ -201,7 +202,7 @@ async def availability(provider: str, asked: Awaitable[object]) -> Availability:
     try:
         await asked
     except AdapterError as error:
-        return Availability(reachable=False, detail=error.at(provider).message)
+        return Availability(reachable=False, detail=error.at(provider).message, error=error.but())
     return Availability(reachable=True)
 
 

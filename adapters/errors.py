@@ -11,6 +11,7 @@ MAX_MESSAGE = 1000
 MAX_WORD = 100
 MAX_SAID = 4000
 """Of a refusal, for patterns to look through: there are many, and a megabyte would take seconds."""
+FORBIDDEN = 403
 
 
 class ErrorCode(StrEnum):
@@ -271,6 +272,12 @@ def unsent(
     return AdapterError(
         kind, message, provider=provider, scope=scope, phase=Phase.BEFORE_SEND, param=param
     )
+
+
+def of_list(error: AdapterError) -> AdapterError:
+    """The refusal of a list of models: whose key may not list may be answered all the same."""
+    is_of_key = error.kind is not ErrorKind.AUTH or error.status != FORBIDDEN
+    return error if is_of_key else error.but(scope=Scope.REQUEST)
 
 
 def no_such_model(provider: str) -> AdapterError:

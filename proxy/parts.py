@@ -24,6 +24,7 @@ from proxy.routing.compact import Compacting
 from proxy.routing.counting import Counting
 from proxy.routing.loading import Loading
 from proxy.routing.open import keys_of, routing_of
+from proxy.routing.planning.any_key import AnyKey
 from proxy.routing.planning.preference import Preference, built_in_models
 from proxy.settings import Settings
 from proxy.store.kept.preferences import preferences_of
@@ -50,7 +51,8 @@ class Parts:
         self.presets = Presets(settings, self.adapters, self.preferences)
         self.health = health_of(settings, self.presets, self.keys, clocks)
         self.retired = Retired(built_in_models(self.adapters), wall=clocks.wall)
-        self.catalog = Catalog(self.adapters, tell=self.retired.listed, keys=self.keys)
+        self.any_key = AnyKey(self.keys, self.health, redactor.masked)
+        self.catalog = Catalog(self.adapters, tell=self.retired.listed, ask=self.any_key.models)
         self.loading = Loading(self.adapters, self.background, clocks.wall)
         self.operations, self.chooser, self.pools, self.router = routing_of(
             settings,
@@ -103,7 +105,14 @@ class Parts:
         settings, upstream = self.settings, self.upstream
         self.monitors = Monitors(settings, self.adapters.values(), clocks.wall)
         self.sources = self._sources()
-        self.watch = watch_of(self.sources, self.catalog, self.background, redactor, clocks.wall)
+        self.watch = watch_of(
+            self.sources,
+            self.catalog,
+            self.background,
+            redactor,
+            clocks.wall,
+            self.any_key.reached,
+        )
         self.kept = Kept(redactor, wall=clocks.wall)
         self.alerts = alerts_of(settings, self.storage, self.health, upstream.client, clocks.wall)
         self.cache, self.shelves = cache_of(settings, self.storage, self.background, clocks)
@@ -118,7 +127,7 @@ class Parts:
             allowances=self.allowances,
         )
         self.turns, self.archives = turns_of(settings, self.storage, self.background, clocks)
-        count = Counting(self.adapters, self.chooser, self.health, self.storage.preference)
+        count = Counting(self.any_key, self.chooser, self.storage.preference)
         self.doors = Doors(
             settings,
             self.adapters,

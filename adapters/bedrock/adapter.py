@@ -41,14 +41,14 @@ from adapters.bedrock.embeddings import (
     texts_at_once,
     to_native_embedding,
 )
-from adapters.bedrock.errors import bad_response, refusal
+from adapters.bedrock.errors import bad_response, is_of_key, refusal
 from adapters.bedrock.hosts import control_of, endpoint
 from adapters.bedrock.models import FOUNDATION, PROFILES, models_of
 from adapters.bedrock.names import tool_name
 from adapters.bedrock.request import to_native
 from adapters.bedrock.settings import KIND, BedrockSettings
 from adapters.bedrock.signing import Bearer, Signature, SignedTarget, Signer
-from adapters.errors import unsent
+from adapters.errors import of_list, unsent
 from adapters.tasks import EmbeddingRequest
 from adapters.upstream import Target, Upstream, timeouts
 from adapters.wire.bounds import items
@@ -218,7 +218,8 @@ class BedrockAdapter:
                 follow_redirects=False,
             )
             if response.status_code >= 300:
-                raise self._refused(response)
+                error = self._refused(response)
+                raise error if is_of_key(error.message) else of_list(error)
             page = orjson.loads(response.content)
         except (*HTTPX_ERRORS, UnicodeEncodeError) as error:
             raise transport_error(error, KIND, Phase.BEFORE_CONTENT) from error

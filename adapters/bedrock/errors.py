@@ -111,6 +111,11 @@ _ACCOUNT_ID = re.compile(r"(?<!\d)\d{12}(?!\d)")
 _PRINCIPAL = re.compile(r"\b(user|principal): arn:\S+", re.IGNORECASE)
 
 
+def is_of_key(message: str) -> bool:
+    """Whether it is the key itself that was refused, and not what it may not do."""
+    return _KEY.search(message) is not None
+
+
 def bad_response(message: str, phase: Phase = Phase.BEFORE_CONTENT) -> AdapterError:
     """The error of an answer that is not what the API promises."""
     return AdapterError(
@@ -203,7 +208,7 @@ def _kind_by_words(kind: ErrorKind, message: str, status: int) -> ErrorKind:
     if kind is ErrorKind.AUTH:
         if _CLOCK.search(message):
             return ErrorKind.ACCOUNT
-        return ErrorKind.AUTH if _KEY.search(message) else _of_account(kind, message, status)
+        return ErrorKind.AUTH if is_of_key(message) else _of_account(kind, message, status)
     return _of_account(kind, message, status)
 
 

@@ -38,7 +38,7 @@ from adapters.base import (
     Usage,
     availability,
 )
-from adapters.errors import unsent
+from adapters.errors import of_list, unsent
 from adapters.gemini import counting, embeddings
 from adapters.gemini.amend import amended
 from adapters.gemini.answer import MISSING_SIGNATURE, GeminiAnswer
@@ -269,7 +269,7 @@ class GeminiAdapter(Senses):
         except httpx.HTTPError as error:
             raise adapter_error(error, Phase.BEFORE_SEND) from error
         if response.status_code >= 300:
-            raise refusal(response, secret=self._key)
+            raise of_list(refusal(response, secret=self._key))
         try:
             page = orjson.loads(response.content)
         except orjson.JSONDecodeError as error:

@@ -38,7 +38,7 @@ from adapters.base import (
 from adapters.compatible.dialect import CompatibleDialect
 from adapters.compatible.errors import House, error_object, refusal, text_of
 from adapters.compatible.request import without, without_schema
-from adapters.errors import BEFORE_CONTENT, unsent
+from adapters.errors import BEFORE_CONTENT, of_list, unsent
 from adapters.groq.answer import GroqReader
 from adapters.groq.audio import FORM_PATHS, SPEECH_PATH, GroqAudio
 from adapters.groq.line import Line, known, line
@@ -136,7 +136,7 @@ class GroqAdapter(GroqAudio):
             url = f"{connected.url}/{LIST_PATH}"
             response = await self._upstream.fetched(url, connected.headers, self.settings.timeout)
             if response.status_code >= 300:
-                raise self.audio_refusal(response)
+                raise of_list(self.audio_refusal(response))
             models = [
                 _model(row)
                 for row in _rows(orjson.loads(response.content))

@@ -34,7 +34,7 @@ from adapters.compatible.dialect import CompatibleDialect
 from adapters.compatible.errors import House, refusal
 from adapters.compatible.messages import Taken
 from adapters.compatible.request import without_schema
-from adapters.errors import BEFORE_CONTENT, unsent
+from adapters.errors import BEFORE_CONTENT, of_list, unsent
 from adapters.openai.embeddings import EmbeddingAnswer, to_native_embedding
 from adapters.openai.lessons import Lessons
 from adapters.openai.models import models_of
@@ -164,7 +164,7 @@ class OpenAIAdapter(Senses):
             silence_s = min(LIST_TIMEOUT_S, self.settings.timeout)
             response = await self._upstream.fetched(url, self._headers, silence_s)
             if response.status_code >= 300:
-                raise refusal(self._house, response, BEFORE_CONTENT)
+                raise of_list(refusal(self._house, response, BEFORE_CONTENT))
             models = models_of(orjson.loads(response.content))
         except HTTPX_ERRORS as error:
             raise transport_error(error, KIND, BEFORE_CONTENT) from error

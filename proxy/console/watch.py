@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
+from typing import Protocol
 
 import orjson
 
@@ -20,7 +21,6 @@ from adapters.base import Adapter, Availability, Json
 from proxy.background import Background
 from proxy.console.status import Sources, status_of
 from proxy.doors.models.catalog import Catalog
-from proxy.routing.planning.keys import Keys, reached_by_any
 from proxy.store.kept.preferences import Preferences
 
 log = logging.getLogger("pointsman.watch")
@@ -33,6 +33,17 @@ ASK_CLOUD_S = 30.0
 ASK_TIMEOUT_S = 4.0
 
 
+class Reached(Protocol):
+    """Whether a provider answers; keys that it has refused are asked only `again`."""
+
+    async def __call__(self, adapter: Adapter, *, again: bool) -> Availability: ...
+
+
+async def _reached(adapter: Adapter, *, again: bool) -> Availability:
+    """By the only key there is."""
+    return await adapter.is_available()
+
+
 class Reach:
     """Whether each provider answers, asked in the background and at most every few seconds."""
 
@@ -42,10 +53,10 @@ class Reach:
         mask: Callable[[str], str] = str,
         *,
         clock: Callable[[], float] = time.monotonic,
-        keys: Keys | None = None,
+        reached: Reached = _reached,
     ) -> None:
         self._adapters = adapters
-        self._keys = keys or Keys({})
+        self._reached = reached
         self._mask = mask
         self._clock = clock
         self._asking: dict[str, asyncio.Task[Availability]] = {}
@@ -59,11 +70,11 @@ class Reach:
             every_s = ASK_LOCAL_S if adapter.local else ASK_CLOUD_S
             if adapter.unconfigured or now - self._asked_at.get(name, -every_s) < every_s:
                 continue
-            self._begin(name)
+            self._begin(name, again=False)
 
     async def ask(self, name: str) -> Availability:
-        """What `name` answers now."""
-        return await asyncio.shield(self._begin(name))
+        """What `name` answers now, also by keys that it has refused before."""
+        return await asyncio.shield(self._begin(name, again=True))
 
     async def close(self) -> None:
         """Stop asking."""
@@ -71,16 +82,16 @@ class Reach:
             task.cancel()
         await asyncio.gather(*self._asking.values(), return_exceptions=True)
 
-    def _begin(self, name: str) -> asyncio.Task[Availability]:
+    def _begin(self, name: str, *, again: bool) -> asyncio.Task[Availability]:
         if name not in self._asking or self._asking[name].done():
             self._asked_at[name] = self._clock()
-            self._asking[name] = asyncio.create_task(self._ask(name))
+            self._asking[name] = asyncio.create_task(self._ask(name, again=again))
         return self._asking[name]
 
-    async def _ask(self, name: str) -> Availability:
+    async def _ask(self, name: str, *, again: bool) -> Availability:
         try:
             async with asyncio.timeout(ASK_TIMEOUT_S):
-                answer = await reached_by_any(self._keys.all_of(self._adapters[name]))
+                answer = await self._reached(self._adapters[name], again=again)
         except TimeoutError:
             answer = Availability(False, "it does not answer in time")
         except Exception:
@@ -196,8 +207,9 @@ def watch_of(
     background: Background,
     mask: Callable[[str], str],
     wall: Callable[[], float],
+    reached: Reached,
 ) -> Watch:
     """The live feed over a server's parts; what providers say of themselves is masked."""
     facts = partial(status_of, sources, wall=wall)
-    reach = Reach(sources.adapters, mask, keys=sources.keys)
+    reach = Reach(sources.adapters, mask, reached=reached)
     return Watch(facts, reach, catalog, sources.preferences, background)

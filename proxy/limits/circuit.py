@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from adapters.base import ErrorKind
+from adapters.base import AdapterError, ErrorKind
 from proxy.limits.recent import Recent
 
 FIRST_WAIT_S = 5.0
@@ -33,6 +33,11 @@ class Said:
     message: str
     param: str | None
     upstream_code: str | None
+
+
+def said_of(error: AdapterError) -> Said:
+    """What a provider has said by an error."""
+    return Said(error.kind, error.message, error.param, error.upstream_code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +130,7 @@ class Circuit:
     """The state of one place. `probe` is the call that tries, while one does.
 
     `epoch` grows with each opening, so that the late end of a call from before it says nothing
-    about what came after.
+    about what came after. `has_answered` tells that anybody has ever got an answer there.
     """
 
     __slots__ = (
@@ -143,6 +148,7 @@ class Circuit:
         "_tried_until",
         "_wall",
         "epoch",
+        "has_answered",
         "is_open",
         "probe",
         "said",
@@ -155,6 +161,7 @@ class Circuit:
         self._account = Backoff(FIRST_ACCOUNT_WAIT_S, LONGEST_ACCOUNT_WAIT_S, 24 * 3600)
         self._outcomes = Outcomes()
         self.epoch = 0
+        self.has_answered = False
         self.probe: object | None = None
         self._close()
 
@@ -250,6 +257,7 @@ class Circuit:
 
     def answered(self, call: object, epoch: int) -> None:
         """`call` has got an answer: one that tried closes the circuit."""
+        self.has_answered = True
         if self.probe is call:
             self.probe = None
             if epoch == self.epoch:
@@ -304,6 +312,11 @@ class Circuit:
             self._told_until = until
             self._told_kind = kind
         self._open()
+
+    def refused(self, until: float, error: AdapterError) -> None:
+        """Nothing may pass before `until`, for what `error` says."""
+        self.told(until, error.kind)
+        self.said = said_of(error)
 
     def told_day(self, until: float, *, until_wall: float) -> None:
         """A day's quota is spent: nothing may pass before either clock shows its end.

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from adapters.base import ErrorKind
+from adapters.base import AdapterError, ErrorKind
 from proxy.candidate import Candidate
 from proxy.limits.circuit import Circuit, Setback
-from proxy.limits.ticket import LONGEST_DAY_S, ONE_CALL, Record, Seats, Ticket, Wait
+from proxy.limits.ticket import LONGEST_DAY_S, ONE_CALL, REFUSED_KEY_S, Record, Seats, Ticket, Wait
 from proxy.limits.windows import Gauge, Limits, Meter
 
 MAX_RECORDS = 512
@@ -174,6 +174,37 @@ class Health:
         """
         now = self._clock()
         self._begin_anew(provider, lambda circuit: _is_refused(circuit, now))
+
+    def refused_key(self, provider: str, key: int) -> str | None:
+        """In which words one of several keys was refused, if it is left out for that."""
+        if not key:
+            return None
+        circuit = self._provider(provider, key)
+        pause = circuit.pause(self._clock())
+        if pause is None or pause.kind is not ErrorKind.AUTH:
+            return None
+        return circuit.said.message if circuit.said else "the key is refused"
+
+    def is_new_key(self, provider: str, key: int) -> bool:
+        """Whether nobody knows yet if one of several keys is taken."""
+        return bool(key) and not self._provider(provider, key).has_answered
+
+    def is_trying(self, provider: str, key: int) -> bool:
+        """Whether a call is under way that will tell if a new key is taken."""
+        return self.is_new_key(provider, key) and any(
+            record.meter.calls
+            for one, record in self._records.items()
+            if (one.provider, one.key) == (provider, key)
+        )
+
+    def take_key(self, provider: str, key: int) -> None:
+        """One of several keys was taken for something that no ticket was for."""
+        if key:
+            self._provider(provider, key).has_answered = True
+
+    def refuse_key(self, provider: str, key: int, error: AdapterError) -> None:
+        """Leave out one of several keys that was refused something that no ticket was for."""
+        self._provider(provider, key).refused(self._clock() + REFUSED_KEY_S, error)
 
     def _begin_anew(self, provider: str, is_over: Callable[[Circuit], bool]) -> None:
         """New circuits in place of some; whoever is under way ends by those it was let in by."""

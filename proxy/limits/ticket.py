@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from adapters.base import AdapterError, ErrorKind, RateLimits, Scope, Usage
 from proxy.candidate import Candidate
-from proxy.limits.circuit import Circuit, Said
+from proxy.limits.circuit import Circuit, Said, said_of
 from proxy.limits.windows import Gauge, Meter, Reservation
 
 LOOK_AGAIN_S = 0.1
@@ -362,7 +362,7 @@ class Ticket:
             circuit.throttled(now, self._epochs[circuit], kind)
         else:
             return
-        circuit.said = Said(kind, error.message, error.param, error.upstream_code)
+        circuit.said = said_of(error)
 
 
 Leave = Ticket | list[Wait]

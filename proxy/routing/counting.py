@@ -7,14 +7,14 @@ doors make a guess.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
 
-from adapters.base import Adapter, AdapterError, ChatRequest
+from adapters.base import AdapterError, ChatRequest
 from adapters.tasks import Counts
 from proxy.errors import ApiError
-from proxy.limits.health import Health
+from proxy.routing.planning.any_key import AnyKey
 from proxy.routing.planning.candidates import Chooser
 from proxy.routing.planning.preference import Preference
 
@@ -30,16 +30,14 @@ class Counting:
 
     def __init__(
         self,
-        adapters: Mapping[str, Adapter],
+        keys: AnyKey,
         chooser: Chooser,
-        health: Health,
         preference: Callable[[str | None], Awaitable[Preference]],
         *,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
-        self._adapters = adapters
+        self._keys = keys
         self._chooser = chooser
-        self._health = health
         self._preference = preference
         self._timeout_s = timeout_s
 
@@ -49,15 +47,18 @@ class Counting:
             plan = self._chooser.plan(request, await self._preference(app or None))
         except ApiError:
             return None
-        first = plan.candidates[0]
-        adapter = self._adapters[first.provider]
-        if not isinstance(adapter, Counts) or self._health.wait(first) is not None:
+        first = self._keys.usable(plan.candidates[0])
+        adapter = first and self._keys.adapter(first)
+        if first is None or not isinstance(adapter, Counts):
             return None
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await adapter.count_tokens(replace(request, model=first.model))
-        except (AdapterError, TimeoutError):
-            return None
+        except AdapterError as error:
+            self._keys.refused(first, error)
+        except TimeoutError:
+            pass
+        return None
 
 
 async def nobody_counts(_request: ChatRequest, _app: str) -> int | None:

@@ -16,7 +16,16 @@ from proxy.app import create_app
 from proxy.command.terminal import status_text
 from proxy.providers import providers_of
 from proxy.settings import Settings
-from tests.fakes import GEMINI_KEY, GROQ_KEY, OPENAI_KEY, GeminiFake, GroqFake, OpenAIFake
+from tests.fakes import (
+    BEDROCK_KEY,
+    GEMINI_KEY,
+    GROQ_KEY,
+    OPENAI_KEY,
+    BedrockFake,
+    GeminiFake,
+    GroqFake,
+    OpenAIFake,
+)
 from tests.fakes.server import Answer, FakeServer, Request, json_answer
 from tests.proxy.serving import Host
 
@@ -60,23 +69,27 @@ class Keyed(FakeServer):
 
     own_key = ""
     answers: Mapping[str, Answer | None] = {}
+    lists: Mapping[str, Answer] = {}
 
     def respond(self, request: Request) -> Answer:
         headers = request.headers
         name = "x-goog-api-key" if "x-goog-api-key" in headers else "authorization"
         key = headers.get(name, "").removeprefix("Bearer ")
-        if answer := self.answers.get(key):
+        if request.method == "GET" and key in self.lists:
+            return self.lists[key]
+        answer = self.answers.get(key)
+        if answer and (request.method == "POST" or key == DEAD):
             return answer
         if key in self.answers:
             headers[name] = headers[name].replace(key, self.own_key)
         return super().respond(request)
 
-    def asked(self) -> Counter[str]:
-        """How often the model was asked, by key."""
+    def asked(self, *methods: str) -> Counter[str]:
+        """How often the model was asked, or all that `methods` are, by key."""
         keys = (
             one.headers.get("x-goog-api-key", one.headers.get("authorization", ""))
             for one in self.requests
-            if one.method == "POST"
+            if one.method in (methods or ("POST",))
         )
         return Counter(key.replace(self.own_key, GOOD).removeprefix("Bearer ") for key in keys)
 
@@ -93,6 +106,14 @@ class KeyedOpenAI(Keyed, OpenAIFake):
     own_key = OPENAI_KEY
 
 
+class KeyedBedrock(Keyed, BedrockFake):
+    own_key = BEDROCK_KEY
+
+
+def of_aws(name: str, message: str, status: int) -> Answer:
+    return json_answer({"message": message}, status, headers=(("x-amzn-errortype", name),))
+
+
 KINDS: Mapping[str, tuple[type[Keyed], Answer, Answer, Mapping[str, str]]] = {
     "groq": (KeyedGroq, json_answer(NO_KEY, 401), SPENT_DAY, {}),
     "gemini": (
@@ -107,6 +128,18 @@ KINDS: Mapping[str, tuple[type[Keyed], Answer, Answer, Mapping[str, str]]] = {
         SPENT_DAY,
         {"POINTSMAN_PROVIDERS": "work", "WORK_KIND": "openai", "WORK_MODEL": "toy-1"},
     ),
+    "openrouter": (
+        KeyedOpenAI,
+        json_answer(NO_KEY, 401),
+        SPENT_DAY,
+        {"OPENROUTER_MODEL": "toy-1"},
+    ),
+    "bedrock": (
+        KeyedBedrock,
+        of_aws("AccessDeniedException", "Authentication failed: check that the key is valid.", 403),
+        of_aws("ThrottlingException", "Too many tokens per day, please wait.", 429),
+        {"AWS_REGION": "eu-central-1"},
+    ),
 }
 
 
@@ -120,6 +153,7 @@ def house(name: str, folder: Path, **more: str) -> Iterator[tuple[Host, Keyed]]:
         environment = {
             f"{name}_API_KEY".upper(): f"{DEAD}, {SPENT},{GOOD}",
             f"{name}_BASE_URL".upper(): fake.url,
+            "BEDROCK_CONTROL_URL": fake.url,
             "OLLAMA_BASE_URL": "http://127.0.0.1:9",
             **others,
             **more,
@@ -159,6 +193,45 @@ def test_of_three_keys_one_is_dead_and_one_spent_and_no_client_knows(
         assert attempts(first) == f"{name}#1:{refusal.status},{name}#2:429,{name}#3:200"
         assert {attempts(one) for one in others} == {f"{name}#3:200"}
         assert fake.asked() == {DEAD: 1, SPENT: 1, GOOD: 7}
+        assert any(one.startswith(f"{name}/") for one in list_models(host))
+        assert fake.asked("GET", "POST")[DEAD] == 1
+
+
+def list_models(host: Host) -> list[str]:
+    rows = httpx.get(f"{host.base_url}/v1/models", timeout=30).json()["data"]
+    return [row["id"] for row in rows]
+
+
+def test_a_key_that_a_list_was_refused_is_not_asked_for_an_answer(tmp_path: Path) -> None:
+    with house("groq", tmp_path) as (host, fake):
+        list_models(host)
+        facts = [httpx.get(f"{host.base_url}/admin/api/status").json() for _ in range(2)]
+        found = [ask(host) for _ in range(2)]
+
+        assert {one.status_code for one in found} == {200}
+        assert fake.asked("GET", "POST")[DEAD] == 1
+    [groq] = [one for one in facts[1]["providers"] if one["id"] == "groq"]
+    assert groq["keys"][0]["pause"]["reason"] == "auth"
+
+
+def test_a_key_that_may_not_list_may_be_answered(tmp_path: Path) -> None:
+    with house("work", tmp_path) as (host, fake):
+        fake.answers = {DEAD: None, SPENT: None, GOOD: None}
+        fake.lists = {DEAD: json_answer({"error": {"message": "Missing scopes: models"}}, 403)}
+        listed = list_models(host)
+        found = ask(host)
+
+    assert any(one.startswith("work/") for one in listed)
+    assert attempts(found) == "work#1:200"
+
+
+def test_a_refused_key_is_asked_again_where_its_owner_asks(tmp_path: Path) -> None:
+    with house("work", tmp_path) as (host, fake):
+        ask(host)
+        tried = httpx.post(f"{host.base_url}/admin/api/test", json={"provider": "work"}).json()
+
+        assert "…dead" in tried["detail"] and tried["ok"]
+        assert fake.asked("GET", "POST")[DEAD] == 2
 
 
 def test_each_key_has_windows_of_its_own(tmp_path: Path) -> None:

@@ -6,14 +6,13 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import islice
 
 from adapters.base import Adapter, AdapterError, Model
 from adapters.tasks import Prepares
 from proxy.candidate import Candidate
 from proxy.routing.planning.candidates import ANY_MODEL
-from proxy.routing.planning.keys import Keys, models_by_any
 
 log = logging.getLogger("pointsman.models")
 
@@ -32,7 +31,8 @@ class Catalog:
     """What each provider offers: asked in parallel, with a short timeout, the last good list kept.
 
     A provider that does not answer delays nobody beyond the timeout: it keeps its old list, and
-    the answer, when it comes after all, is the new one. `tell` is called with each list that comes.
+    the answer, when it comes after all, is the new one. `tell` is called with each list that comes,
+    `ask` gets one.
     """
 
     def __init__(
@@ -41,10 +41,10 @@ class Catalog:
         *,
         tell: Callable[[str, Sequence[Model]], None] = lambda _provider, _models: None,
         clock: Callable[[], float] = time.monotonic,
-        keys: Keys | None = None,
+        ask: Callable[[Adapter], Awaitable[Sequence[Model]]] = lambda adapter: adapter.models(),
     ) -> None:
         self._adapters = adapters
-        self._keys = keys or Keys({})
+        self._list = ask
         self._tell = tell
         self._clock = clock
         # Each look at pydantic's settings takes a quarter of a microsecond.
@@ -167,8 +167,7 @@ class Catalog:
         fresh_s = RETRY_S
         try:
             async with asyncio.timeout(LONGEST_S):
-                of = self._keys.all_of(self._adapters[provider])
-                models = _kept(await models_by_any(of))
+                models = _kept(await self._list(self._adapters[provider]))
             self._lists[provider] = models
             self._names[provider] = frozenset(model.id for model in models)
             self._tell(provider, models)

@@ -9,9 +9,8 @@ from itertools import count
 
 from msgspec.structs import replace
 
-from adapters.base import Adapter, AdapterError, Availability, Model
+from adapters.base import Adapter, Availability
 from proxy.candidate import Candidate
-from proxy.limits.ticket import KEY_KINDS
 from proxy.routing.planning.plan import Plan
 
 SHOWN = 4
@@ -28,6 +27,8 @@ class Keys:
     def __init__(self, adapters: Mapping[str, Sequence[Adapter]]) -> None:
         self.adapters = {name: first for name, (first, *_) in adapters.items()}
         self.by_key = {name: tuple(all_) for name, all_ in adapters.items() if len(all_) > 1}
+        self.trying = set[tuple[str, int]]()
+        """Keys of which it is being found out whether they are taken: others go first."""
         self._turns = {
             name: count() for name, (first, *_) in self.by_key.items() if _takes_turns(first)
         }
@@ -53,8 +54,11 @@ class Keys:
             return
         many = len(self.by_key[name])
         first = next(self._turns[name]) if name in self._turns else 0
-        for at in range(first, first + many):
-            yield Candidate(name, candidate.model, at % many + 1)
+        keys = [at % many + 1 for at in range(first, first + many)]
+        if self.trying:
+            keys.sort(key=lambda key: (name, key) in self.trying)
+        for key in keys:
+            yield Candidate(name, candidate.model, key)
 
     def adapter(self, candidate: Candidate) -> Adapter:
         """Who asks by the key of `candidate`, which has one of several."""
@@ -106,21 +110,16 @@ def _takes_turns(adapter: Adapter) -> bool:
     return adapter.settings.keys == "spread"
 
 
-async def models_by_any(adapters: Sequence[Adapter]) -> list[Model]:
-    """The list of models by the first key that is not refused. Raises AdapterError."""
-    for adapter in adapters[:-1]:
-        try:
-            return await adapter.models()
-        except AdapterError as error:
-            if error.kind not in KEY_KINDS:
-                raise
-    return await adapters[-1].models()
-
-
 async def reached_by_any(adapters: Sequence[Adapter]) -> Availability:
     """Whether the provider answers by any of its keys, and by which it does not."""
     found = await asyncio.gather(*(adapter.is_available() for adapter in adapters))
-    ends = ends_of(adapters[0].settings.all_keys()) if len(found) > 1 else [""]
+    return told_by_each(found, ends_of(adapters[0].settings.all_keys()))
+
+
+def told_by_each(found: Sequence[Availability], ends: Sequence[str]) -> Availability:
+    """What several keys say together; `ends` is how they are called."""
+    if len(found) == 1:
+        return found[0]
     bad = [(end, one) for end, one in zip(ends, found, strict=True) if not one.reachable]
-    detail = "; ".join(f"key {end}: {one.detail}" if end else one.detail for end, one in bad)
+    detail = "; ".join(f"key {end}: {one.detail}" for end, one in bad)
     return Availability(len(bad) < len(found), detail)

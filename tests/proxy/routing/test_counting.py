@@ -13,8 +13,11 @@ from proxy.candidate import Candidate
 from proxy.limits.health import Health
 from proxy.limits.ticket import Ticket
 from proxy.limits.windows import Limits
+from proxy.redact import Redactor
 from proxy.routing.counting import Counting, nobody_counts
+from proxy.routing.planning.any_key import AnyKey
 from proxy.routing.planning.candidates import Chooser
+from proxy.routing.planning.keys import Keys
 from proxy.routing.planning.preference import Preference
 from tests.proxy.kit import adapter_class, failure, request
 from tests.proxy.routing.kit import Clock
@@ -46,9 +49,10 @@ class Desk:
         clock = Clock()
         self.health = Health({"north": Limits(requests_per_minute=1)}, clock=clock, wall=clock)
         chooser = Chooser(adapters, listed=lambda _: (), last_resort=lambda _: None)
-        self.count = Counting(
-            adapters, chooser, self.health, self._preference, timeout_s=self.timeout_s
+        keys = AnyKey(
+            Keys({name: [one] for name, one in adapters.items()}), self.health, Redactor(()).masked
         )
+        self.count = Counting(keys, chooser, self._preference, timeout_s=self.timeout_s)
 
     async def _preference(self, app: str | None) -> Preference:
         assert app in (None, "notes")
