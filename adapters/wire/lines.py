@@ -11,8 +11,8 @@ from msgspec import Struct
 from adapters.wire.json_size import has_too_many_values
 
 MAX_LINE_BYTES = 4 * 1024 * 1024
-MAX_LINE_VALUES = 50_000
-"""Objects and lists in a line, or the data of an event; a third of a whole answer's."""
+MAX_LINE_VALUES = 20_000
+"""Objects and lists in a line, or the data of an event; a seventh of a whole answer's."""
 
 
 class LineTooLongError(ValueError):
@@ -75,7 +75,7 @@ class SseDecoder:
         self._rest += blocks.pop() + held
         self._waiting()
         _check_values(data, blocks)
-        return [event for block in blocks if (event := _event(block))]
+        return [event for block in blocks if block and (event := _event(block))]
 
     def _waiting(self) -> list[ServerSentEvent]:
         if len(self._rest) > MAX_LINE_BYTES:

@@ -48,6 +48,8 @@ MAX_WORDLESS_S = 5 * 60.0
 
 Up to its first content the request's own deadline holds.
 """
+TURN_BYTES = 8 * 1024
+"""Of a stream's lines, read before everybody else has a turn: a few ms where they are short."""
 DRAIN_S = 1.0
 MAX_ERROR_VALUES = 20_000
 MAX_LOWERED = 2
@@ -116,28 +118,27 @@ async def exchange(
         if head := [*map(Warn, call.warnings), *dialect.head(headers)]:
             yield head
         body = _body(reply, headers, provider)
-        stream = _Stream(dialect, asyncio.get_running_loop().time)
+        most = MAX_STREAM_BYTES if call.stream else MAX_ANSWER_BYTES
+        stream = _Stream(dialect, asyncio.get_running_loop().time, most)
         if _is_whole(call, headers.get("content-type", "")):
             whole = await _read_whole(body, provider)
             yield await aside(len(whole), stream.told, dialect.whole, whole)
             return
         try:
+            data = b""
             async for data in body:
-                if events := (
-                    stream.read(data)
-                    if stream.waiting <= LARGE_BYTES
-                    else await aside(stream.waiting, stream.read, data)
-                ):
+                if len(data) > TURN_BYTES or stream.waiting > LARGE_BYTES:
+                    break
+                if events := stream.read(data):
                     yield events
+                data = b""
                 if dialect.done:
                     break
-            async with contextlib.aclosing(_tail(body, stream, dialect)) as tail:
-                async for events in tail:
+            async with contextlib.aclosing(_rest(data, body, stream, dialect)) as rest:
+                async for events in rest:
                     yield events
         except HTTPX_ERRORS as error:
             raise transport_error(error, provider, stream.phase) from error
-        if events := stream.told(dialect.end):
-            yield events
     finally:
         await reply.aclose()
 
@@ -210,15 +211,17 @@ class _Stream:
     """Reads a stream as it comes, up to its limits."""
 
     __slots__ = (
-        *("_clock", "_dialect", "_ends_at", "_quiet_since", "_size", "_tally", "phase", "waiting"),
+        *("_clock", "_dialect", "_ends_at", "_most", "_quiet_since", "_size", "_tally"),
+        *("phase", "waiting"),
     )
 
-    def __init__(self, dialect: Dialect, clock: Callable[[], float]) -> None:
+    def __init__(self, dialect: Dialect, clock: Callable[[], float], most: int) -> None:
         self.phase = BEFORE_CONTENT
         self.waiting = 0  # bytes of which nothing has come yet
         self._dialect = dialect
         self._clock = clock
         self._ends_at = clock() + MAX_STREAM_S
+        self._most = most
         self._quiet_since: float | None = None
         self._size = 0
         self._tally = Tally()
@@ -228,7 +231,7 @@ class _Stream:
         size = len(data)
         self._size += size
         now = self._clock()
-        if self._size > MAX_STREAM_BYTES or now > self._ends_at:
+        if self._size > self._most or now > self._ends_at:
             raise _too_large(self._dialect.provider)
         self.waiting += size
         if events := self.told(self._dialect.feed, data):
@@ -264,13 +267,26 @@ class _Stream:
         return events
 
 
-async def _tail(
-    body: AsyncIterator[bytes], stream: _Stream, dialect: Dialect
+async def _rest(
+    data: bytes, body: AsyncIterator[bytes], stream: _Stream, dialect: Dialect
 ) -> AsyncGenerator[list[Event], None]:
-    """What still comes of a stream that seems to be done; waited for where it goes on after all."""
-    while data := await (_soon(body) if dialect.done else anext(body, b"")):
-        if events := stream.read(data):
+    """What comes of a stream from its first large read on, or behind its end mark, to its end.
+
+    Between the parts of a read all others have a turn: it may hold very many lines, of which each
+    takes its time. What is one long line is left whole. Behind an end mark nothing is waited for.
+    """
+    while data or (data := await (_soon(body) if dialect.done else anext(body, b""))):
+        if stream.waiting > LARGE_BYTES:
+            events = await aside(stream.waiting, stream.read, data)
+            data = b""
+        else:
+            events = stream.read(data[:TURN_BYTES])
+            data = data[TURN_BYTES:]
+            await asyncio.sleep(0)
+        if events:
             yield events
+    if events := stream.told(dialect.end):
+        yield events
 
 
 async def _soon(pieces: AsyncIterator[bytes]) -> bytes:

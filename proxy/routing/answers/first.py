@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ from adapters.base import (
 )
 from proxy.gate.work import Work
 
+MANY = 1000
+"""Events that are told at once: it takes a few milliseconds."""
 SAYING = frozenset(CONTENT_EVENTS) - {Finish}
 """The events with something in them to show or to do."""
 
@@ -69,16 +72,40 @@ async def until_end(
 ) -> tuple[list[Any], AsyncGenerator[list[Any], None]]:
     """All events of an answer that goes out in one piece: what fails on its way may still rotate.
 
-    Where its time is up, those that there are; that it is comes behind them once more.
+    Where its time is up, those that there are; that it is comes behind them once more. Very many
+    stay in several batches, so that nobody has to take them all in at once.
     """
+    batches, last = [first], first
     try:
         async for batch in rest:
-            first += batch
+            if last[MANY:]:
+                last = batch
+                batches.append(last)
+            else:
+                last += batch
     except asyncio.CancelledError as late:
         if not work.is_late:
             raise
-        return first, _broken(late)
-    return first, nothing()
+        return first, _behind(batches, _broken(late))
+    return first, _behind(batches, nothing())
+
+
+def _behind(
+    batches: list[list[Any]], last: AsyncGenerator[list[Any], None]
+) -> AsyncGenerator[list[Any], None]:
+    return _in_turns(batches[1:], last) if batches[1:] else last
+
+
+async def _in_turns(
+    batches: list[list[Any]], last: AsyncGenerator[list[Any], None]
+) -> AsyncGenerator[list[Any], None]:
+    """What has been read before; everybody else has a turn between two of them."""
+    async with contextlib.aclosing(last):
+        for batch in batches:
+            yield batch
+            await asyncio.sleep(0)
+        async for batch in last:
+            yield batch
 
 
 def is_plain(request: Any) -> bool:
