@@ -1,9 +1,10 @@
-"""How long the page waits for its numbers, over a usage log of 100,000 rows.
+"""How long the page waits for its numbers, over a usage log of a million rows.
 
-    uv run benchmarks/usage_queries.py
+    uv run benchmarks/usage_queries.py [postgresql+psycopg://…]
 
-Each query is run five times through `proxy.store.database.Database`; the median is told, in ms.
-Exits with 1 if one takes longer than 200 ms.
+The database is SQLite's, in a new file, or the empty one that is named. Each query is run five
+times through `proxy.store.database.Database`; the median is told, in ms. Exits with 1 if one of the
+sums takes longer than 300 ms.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from adapters.base import Usage
 from proxy.candidate import Candidate
 from proxy.routing.answers.receipt import Receipt
+from proxy.store.base import Tables
 from proxy.store.database import Database
 from proxy.store.usage.queries import (
     Filter,
@@ -27,24 +30,35 @@ from proxy.store.usage.queries import (
     requests,
     usage,
 )
+from proxy.store.usage.request_log import TABLE
 from proxy.store.usage.rows import usage_row
 from proxy.store.usage.steps import starts
 
-ROWS = 100_000
+ROWS = 1_000_000
 DAYS = 30
-LONGEST_MS = 200
+LONGEST_MS = 300
 CANDIDATES = tuple(Candidate(f"provider-{number}", "a-model-of-its-own") for number in range(4))
 
 
-def fill(path: Path, now_s: float, rows: int = ROWS) -> None:
-    """A month of eight apps, spread evenly."""
-    chance = random.Random(1)
+def fill(path: Path, now_s: float, rows: int) -> None:
+    """A new SQLite file with a month of eight apps, spread evenly."""
     log = Database(f"sqlite:///{path}")
+    add(log, now_s, rows)
+    log.close()
+
+
+def add(log: Database, now_s: float, rows: int) -> None:
+    """The same to an empty database; more than a server would keep."""
+    chance = random.Random(1)
     for start in range(0, rows, 500):
         numbers = range(start, min(start + 500, rows))
         ages = (DAYS * 86_400 * (1 - number / rows) for number in numbers)
-        log.append([columns(chance, f"req-{start + i}", now_s - a) for i, a in enumerate(ages)])
-    log.close()
+        fresh = [columns(chance, f"req-{start + i}", now_s - a) for i, a in enumerate(ages)]
+        log.write(partial(_put, fresh), durable=False)
+
+
+def _put(fresh: Sequence[Mapping[str, object]], tables: Tables) -> None:
+    tables.put(TABLE, fresh)
 
 
 def columns(chance: random.Random, name: str, at: float) -> dict[str, object]:
@@ -72,9 +86,12 @@ def main() -> None:
     """Fill a database and time the page's queries."""
     now_s = time.time()
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "store.db"
-        fill(path, now_s)
-        database = Database(f"sqlite:///{path}")
+        url = sys.argv[1] if sys.argv[1:] else f"sqlite:///{Path(folder) / 'store.db'}"
+        database = Database(url)
+        database.open()
+        add(database, now_s, ROWS)
+        while database.sum_up():
+            pass
 
         def page(days: int, step: str, by: str) -> None:
             since_s = now_s - days * 86_400
@@ -85,16 +102,20 @@ def main() -> None:
         def listed(chosen: Filter) -> None:
             database.read(lambda log: requests(log, chosen, 50))
 
-        queries: dict[str, Callable[[], object]] = {
+        sums: dict[str, Callable[[], object]] = {
             "a day by provider": lambda: page(1, "hour", "provider"),
             "all by provider": lambda: page(DAYS + 1, "day", "provider"),
             "all by app": lambda: page(DAYS + 1, "day", "app"),
+        }
+        lists: dict[str, Callable[[], object]] = {
             "log, newest": lambda: listed(Filter()),
             "log, oldest": lambda: listed(Filter(before=100)),
             "log, nothing fits": lambda: listed(Filter(app="nobody")),
             "receipt": lambda: database.read(lambda log: request(log, "req-5")),
         }
-        slow = [name for name, run in queries.items() if timed(name, run) > LONGEST_MS]
+        slow = [name for name, run in sums.items() if timed(name, run) > LONGEST_MS]
+        for name, run in lists.items():
+            timed(name, run)
         database.close()
     sys.exit(1 if slow else 0)
 

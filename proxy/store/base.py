@@ -42,6 +42,12 @@ class Tables(Protocol):
     def run(self, sql: str, values: Columns = ...) -> None:
         """Run any other statement."""
 
+    def settled(self, table: str) -> int | None:
+        """The number of the newest row, below which no other comes any more: 0 without rows.
+
+        None where somebody else asks for it, or is writing just now.
+        """
+
 
 class Store(Protocol):
     """The database as others reach it: in a thread of its own. Both raise StoreError."""
@@ -69,7 +75,10 @@ class Driver(Protocol):
         """Something that differs after another process has changed a preference or a key."""
 
     def read(self, work: Callable[[Tables], T]) -> T:
-        """What `work` makes of the tables. It may be called twice, where the first use fails."""
+        """What `work` makes of the tables, as they are at one moment.
+
+        It may be called twice, where the first use fails.
+        """
 
     def write(self, work: Callable[[Tables], T], *, durable: bool = ...) -> T:
         """The same in one transaction; if `durable`, it is on disk when this returns."""

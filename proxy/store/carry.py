@@ -9,6 +9,7 @@ from typing import Any
 from proxy.store.base import StoreError, Tables
 from proxy.store.database import Database
 from proxy.store.engines.tables import TABLES
+from proxy.store.usage.sums import mark_at, marked
 
 PAGE = 1000
 
@@ -25,6 +26,7 @@ def _carry(source: Database, into: Tables) -> Mapping[str, int]:
     for name in names:
         for rows in _pages(source, name):
             into.put(name, rows)
+    _mark(source, into)
     counts = {name: _count(into, name) for name in names}
     for name, here in source.read(
         lambda tables: {one: _count(tables, one) for one in names}
@@ -47,6 +49,17 @@ def _pages(source: Database, name: str) -> Iterator[Sequence[Mapping[str, Any]]]
     while rows := source.read(partial(_page, name, rest, start)):
         yield [{key: row[key] for key in row if key not in given} for row in rows]
         start += len(rows)
+
+
+def _mark(source: Database, into: Tables) -> None:
+    """The rows that are in the sums have other numbers there, in the same order."""
+    if not (mark := source.read(marked)):
+        return
+    query = "SELECT COUNT(*) FROM requests WHERE id <= :mark"
+    [[count]] = source.read(lambda tables: tables.rows(query, {"mark": mark}))
+    nth = "SELECT id FROM requests ORDER BY id LIMIT 1 OFFSET :before"
+    last = into.rows(nth, {"before": count - 1}) if count else []
+    mark_at(into, last[0][0] if last else 0)
 
 
 def _page(name: str, rest: str, start: int, tables: Tables) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from proxy.store.kept.preferences import StoredPreference
 from proxy.store.kept.setbacks import Cooldown
 from proxy.store.keys import team_keys
 from proxy.store.keys.team_keys import TeamKey
-from proxy.store.usage import request_log
+from proxy.store.usage import request_log, sums
 
 T = TypeVar("T")
 
@@ -95,6 +95,10 @@ class Database:
         work = request_log.append_once if is_again else request_log.append
         # A second of the log is nothing that every commit should wait for the disk.
         self.write(partial(work, fresh=rows), durable=False)
+
+    def sum_up(self) -> bool:
+        """Add some of the usage log up; whether there may be more of it."""
+        return self.write(sums.sum_up, durable=False)
 
     def rows(self, sql: str, values: Columns) -> Sequence[Sequence[object]]:
         """What a SELECT with named parameters finds."""

@@ -1,5 +1,5 @@
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num));
-INSERT INTO "alembic_version" VALUES('0009');
+INSERT INTO "alembic_version" VALUES('0010');
 CREATE TABLE answers (
 	name VARCHAR(64) NOT NULL,
 	at_ms BIGINT NOT NULL,
@@ -82,6 +82,29 @@ CREATE TABLE team_keys (
 	created_ms BIGINT NOT NULL,
 	revoked_ms BIGINT,
 	PRIMARY KEY (id)
+);
+CREATE TABLE usage_marks (
+	name VARCHAR(16) NOT NULL,
+	up_to BIGINT NOT NULL,
+	PRIMARY KEY (name)
+);
+CREATE TABLE usage_sums (
+	kind VARCHAR(16) NOT NULL,
+	begin_ms BIGINT NOT NULL,
+	name VARCHAR(128) NOT NULL,
+	requests BIGINT NOT NULL,
+	errors BIGINT NOT NULL,
+	cancelled BIGINT NOT NULL,
+	rotated BIGINT NOT NULL,
+	prompt BIGINT NOT NULL,
+	completion BIGINT NOT NULL,
+	estimated BIGINT NOT NULL,
+	cost_nano_usd BIGINT NOT NULL,
+	list_nano_usd BIGINT NOT NULL,
+	unpriced BIGINT NOT NULL,
+	answered BIGINT NOT NULL,
+	cut BIGINT NOT NULL,
+	PRIMARY KEY (kind, begin_ms, name)
 );
 CREATE TABLE user_preferences (
 	id VARCHAR(128) DEFAULT 'default' NOT NULL,

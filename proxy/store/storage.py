@@ -30,6 +30,8 @@ from proxy.store.usage.waiting import WaitingRows
 log = logging.getLogger("pointsman.store")
 
 TICK_S = 0.5
+TICKS_A_SUM = 120
+"""The usage log is summed once a minute, and at each tick while there is more of it."""
 FIRST_READ_S = 10.0
 """The longest that a request waits for what the database holds, at the start.
 
@@ -62,6 +64,8 @@ class Storage:
         self.prices = prices or PriceList()
         self.usage = UsageQueue()
         self._doubtful = 0
+        self._until_sum = TICKS_A_SUM
+        self._is_summed = False
         self._waiting = None if self._path else WaitingRows(lambda: own_folder() / "waiting")
         self._may_wait = self._waiting is not None
         self._background = background or Background()
@@ -222,7 +226,18 @@ class Storage:
         if self._waiting is not None and self._may_wait:
             await self._do(partial(_write, self._waiting))
             self._may_wait = False
+            self._is_summed = False
         self.problem = None
+
+    async def sum_up(self) -> None:
+        """Now and then, add up what has come to the usage log since. Raises StoreError."""
+        self._until_sum -= 1
+        if self._until_sum <= 0 and not self._is_summed:
+            self._is_summed = True
+            if await self._do(lambda database: database.sum_up()):
+                self._is_summed = False
+            else:
+                self._until_sum = TICKS_A_SUM
 
     async def _flush_setbacks(self) -> None:
         """Save what stands against providers, if it is other than what is saved."""
@@ -262,6 +277,7 @@ class Storage:
 
     def _leave(self, priced: Sequence[tuple[UsageRow, Price]]) -> None:
         self._doubtful = 0
+        self._is_summed = False
         self.usage.written(len(priced))
         self.prices.count([(row.provider, price) for row, price in priced])
 
@@ -298,6 +314,7 @@ class Storage:
             try:
                 await self.flush()
                 await self._follow()
+                await self.sum_up()
             except StoreError as error:
                 if known is None:
                     log.warning("%s: nothing is saved until that is mended", error)

@@ -23,8 +23,8 @@ from proxy.settings import Settings
 from proxy.store.base import StoreError
 from proxy.store.storage import Storage
 from proxy.store.usage.prices import NANO
-from proxy.store.usage.queries import HOUR_MS, Span, totals
-from proxy.store.usage.steps import begin_of
+from proxy.store.usage.queries import Span, totals
+from proxy.store.usage.steps import HOUR_S, begin_of
 from proxy.telemetry.webhook import post
 
 log = logging.getLogger("pointsman.alerts")
@@ -165,7 +165,7 @@ class Alerts:
         until_ms = int(now.timestamp() * 1000) + 1
         found = []
         if (rate := self._thresholds.error_rate) is not None:
-            hour = Span(until_ms - HOUR_MS, until_ms)
+            hour = Span(until_ms - HOUR_S * 1000, until_ms)
             told = await self._storage.query(lambda log: totals(log, hour))
             errors, requests = told["errors"], told["requests"]
             share = errors / requests if requests >= LEAST_REQUESTS else 0.0

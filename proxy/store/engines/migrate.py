@@ -20,7 +20,7 @@ from proxy.store.engines.mishaps import check_files, told
 if TYPE_CHECKING:
     from sqlalchemy import Connection, MetaData
 
-HEAD = "0009"
+HEAD = "0010"
 HAS_VERSION = "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"
 TOUCH = "UPDATE alembic_version SET version_num = version_num"
 VERSION_TABLE = (

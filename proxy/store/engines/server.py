@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, text, update
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from proxy.store.base import BUSY_TIMEOUT_MS, Columns, StoreError, Tables
 from proxy.store.engines.migrate import migrate
@@ -21,6 +21,15 @@ PSYCOPG = ("postgresql://", "postgresql+psycopg")
 POOL: Mapping[str, int] = {"pool_size": 1, "max_overflow": 3}
 """One thread uses one connection; a report beside it may take another."""
 NOTHING: Columns = {}
+ALONE = text("SELECT pg_try_advisory_xact_lock(:lock)")
+SUMMING = 0x706F696E75
+"""The advisory lock under which PostgreSQL's usage log is summed."""
+SETTLE_MS = 20
+"""The longest that the sums wait for who is writing, and others behind them."""
+LOCKED = "55P03"
+POSTGRESQL = "postgresql"
+READING: Mapping[str, Any] = {"isolation_level": "REPEATABLE READ"}
+"""Else each statement would see another moment."""
 
 
 class ServerTables:
@@ -52,6 +61,28 @@ class ServerTables:
     def run(self, sql: str, values: Columns = NOTHING) -> None:
         """Run any other statement."""
         self._connection.execute(text(sql), dict(values))
+
+    def settled(self, table: str) -> int | None:
+        """The number of the newest row; numbers are given before they are seen by others.
+
+        So nobody may be writing for a moment, which ends with the savepoint.
+        """
+        query = text(f"SELECT MAX(id) FROM {table}")  # noqa: S608 - names of our own
+        if self._connection.dialect.name != POSTGRESQL:
+            return self._connection.execute(query).scalar_one() or 0
+        if not self._connection.execute(ALONE, {"lock": SUMMING}).scalar_one():
+            return None
+        try:
+            with self._connection.begin_nested() as moment:
+                self._connection.execute(text(f"SET LOCAL lock_timeout = {SETTLE_MS}"))
+                self._connection.execute(text(f"LOCK TABLE {table} IN SHARE MODE"))
+                newest: int = self._connection.execute(query).scalar_one() or 0
+                moment.rollback()
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) == LOCKED:
+                return None
+            raise
+        return newest
 
     def _has_changed(self, table: Table, keys: Sequence[str], row: Columns) -> bool:
         """Whether there was a row of this key, and it is this one now."""
@@ -91,16 +122,21 @@ class Server:
         return self.read(lambda tables: frozenset(map(tuple, (*_changes(tables), *_keys(tables)))))
 
     def read(self, work: Callable[[Tables], T]) -> T:
-        """What `work` makes of the tables."""
-        return self.write(work)
+        """What `work` makes of the tables, as they are at one moment."""
+        return self._use(work, READING)
 
     def write(self, work: Callable[[Tables], T], *, durable: bool = True) -> T:
         """The same in one transaction."""
+        return self._use(work, NOTHING)
+
+    def _use(self, work: Callable[[Tables], T], options: Mapping[str, Any]) -> T:
         with told(None, also=(SQLAlchemyError,)):
             if self._engine is None:
                 self._engine = _opened(self._url)
-            with self._engine.begin() as connection:
-                return work(ServerTables(connection))
+            if self._engine.dialect.name != POSTGRESQL:
+                options = NOTHING
+            with self._engine.connect().execution_options(**options) as one, one.begin():
+                return work(ServerTables(one))
 
 
 def _changes(tables: Tables) -> Sequence[Sequence[Any]]:
@@ -123,7 +159,7 @@ def _opened(url: str) -> Engine:
         engine = create_engine(url, pool_pre_ping=True, **given)
     except ArgumentError as error:
         raise StoreError("POINTSMAN_DATABASE_URL is not the URL of a database") from error
-    if engine.dialect.name == "postgresql":
+    if engine.dialect.name == POSTGRESQL:
         event.listen(engine, "connect", _set_up_postgresql)
     try:
         with engine.begin() as connection:

@@ -88,6 +88,11 @@ class SqliteTables:
         """Run any other statement."""
         self.connection.execute(sql, values)
 
+    def settled(self, table: str) -> int | None:
+        """The number of the newest row: while one process writes, no other does."""
+        [[newest]] = self.rows(f"SELECT MAX(id) FROM {table}")  # noqa: S608 - names of our own
+        return newest or 0
+
     def _turned(
         self, rows: Sequence[Columns], table: str, ways: Mapping[str, Callable[[Any], Any]]
     ) -> Sequence[Columns]:
@@ -159,7 +164,15 @@ class Sqlite:
 
     def read(self, work: Callable[[Tables], T]) -> T:
         """What `work` makes of the tables; without a file, they are empty."""
-        return self._use(work, writes=False)
+
+        def whole(tables: SqliteTables) -> T:
+            if isinstance(tables, NoTables):
+                return work(tables)
+            with tables.connection:
+                tables.run("BEGIN")
+                return work(tables)
+
+        return self._use(whole, writes=False)
 
     def write(self, work: Callable[[Tables], T], *, durable: bool = True) -> T:
         """The same in one transaction. What is not durable, only a power cut undoes."""

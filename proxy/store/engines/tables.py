@@ -106,6 +106,40 @@ class RequestRow(SQLModel, table=True):
     loading_s: float | None = None
 
 
+class UsageSumRow(SQLModel, table=True):
+    """The requests of half an hour by one of their columns, added up by `proxy.store.usage.sums`.
+
+    Without a name ('') are those that have none in that column.
+    """
+
+    __tablename__ = "usage_sums"
+
+    kind: str = Field(primary_key=True, max_length=16)
+    begin_ms: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    name: str = Field(primary_key=True, max_length=128)
+    requests: int = Field(sa_type=BigInteger)
+    errors: int = Field(sa_type=BigInteger)
+    cancelled: int = Field(sa_type=BigInteger)
+    rotated: int = Field(sa_type=BigInteger)
+    prompt: int = Field(sa_type=BigInteger)
+    completion: int = Field(sa_type=BigInteger)
+    estimated: int = Field(sa_type=BigInteger)
+    cost_nano_usd: int = Field(sa_type=BigInteger)
+    list_nano_usd: int = Field(sa_type=BigInteger)
+    unpriced: int = Field(sa_type=BigInteger)
+    answered: int = Field(sa_type=BigInteger)
+    cut: int = Field(sa_type=BigInteger)
+
+
+class UsageMarkRow(SQLModel, table=True):
+    """Up to which number the rows of the usage log are in the sums."""
+
+    __tablename__ = "usage_marks"
+
+    name: str = Field(primary_key=True, max_length=16)
+    up_to: int = Field(sa_type=BigInteger)
+
+
 class VerdictRow(SQLModel, table=True):
     """One of several answers to the same prompt, and whether the owner found it the best."""
 

@@ -23,15 +23,12 @@ from proxy.store.base import StoreError, Tables
 from proxy.store.keys.lease import Lease, Purse, Together, budgets_of, out_of_money, too_fast
 from proxy.store.keys.team_keys import TeamKey, TeamKeys
 from proxy.store.usage.prices import Price
+from proxy.store.usage.queries import by_app
 from proxy.store.usage.rows import UsageRow
 from proxy.store.usage.steps import begin_of
 
 log = logging.getLogger("pointsman.store")
 
-SPENT = (
-    "SELECT CAST(SUM(CASE WHEN billed THEN list_nano_usd ELSE 0 END) AS BIGINT) FROM requests"
-    " WHERE app = :app AND at_ms >= :since"
-)
 SETTLED_S = 2.0
 """The longest that a request waits for what those before it have cost."""
 
@@ -152,13 +149,12 @@ class Allowances:
         return there
 
     async def _logged(self, name: str, begin: int) -> int | None:
-        values = {"app": name, "since": begin * 1000}
         try:
-            [[spent]] = await self._books.query(lambda log: log.rows(SPENT, values) or [[0]])
+            used = await self._books.query(lambda log: by_app(log, begin * 1000))
         except StoreError as error:
             log.warning("%s: what was spent is not known until that is mended", error)
             return None
-        return int(spent or 0)
+        return int(used[name]["cost_nano_usd"]) if name in used else 0
 
     async def _tell(self, purse: Purse) -> None:
         if self.spend is not None and purse.is_known:

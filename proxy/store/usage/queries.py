@@ -18,31 +18,31 @@ from proxy.figures import percentile, tokens_per_s
 from proxy.store.base import Tables
 from proxy.store.schema import columns
 from proxy.store.usage.request_log import TABLE
+from proxy.store.usage.sums import FAR_MS, added_up, summed
 
-HOUR_MS = 3_600_000
 MAX_GROUPS = 50
 REST = "(the rest)"
 """The name under which all that are not among the largest are summed."""
 GROUPS: Mapping[str, str] = {"provider": "provider", "app": "app", "model": "model"}
 """What use can be told apart by: the name, and the column that it goes by."""
 
-SUMS: Mapping[str, str] = {
-    "requests": "COUNT(*)",
-    "errors": "SUM(CASE WHEN NOT cancelled AND (status >= 400 OR partial) THEN 1 ELSE 0 END)",
-    "cancelled": "SUM(CASE WHEN cancelled THEN 1 ELSE 0 END)",
-    "rotated": "SUM(CASE WHEN rotated THEN 1 ELSE 0 END)",
-    "prompt": "SUM(CASE WHEN estimated THEN 0 ELSE prompt END)",
-    "completion": "SUM(CASE WHEN estimated THEN 0 ELSE completion END)",
-    "estimated": "SUM(CASE WHEN estimated THEN prompt + completion ELSE 0 END)",
-    "cost_nano_usd": "CAST(SUM(CASE WHEN billed THEN list_nano_usd ELSE 0 END) AS BIGINT)",
-    "list_nano_usd": "CAST(SUM(list_nano_usd) AS BIGINT)",
-    "unpriced": "SUM(CASE WHEN list_nano_usd IS NULL THEN 1 ELSE 0 END)",
-}
-NOTHING = (0,) * len(SUMS)
+SHOWN = (
+    "requests",
+    "errors",
+    "cancelled",
+    "rotated",
+    "prompt",
+    "completion",
+    "estimated",
+    "cost_nano_usd",
+    "list_nano_usd",
+    "unpriced",
+)
+"""The sums that are told."""
 FIRST = ("requests", "rotated")
 RANKED = ("first_s", "total_s", "tokens_per_s")
 MAX_RANKED = 10_000
-"""Times are told of the newest so many answers: sorting a quarter of a year takes too long."""
+"""Times are told of the newest so many requests: sorting a quarter of a year takes too long."""
 
 DERIVED = ("cost_nano_usd", "tokens_per_s")
 
@@ -65,6 +65,11 @@ class Span:
         """The parameters that choose its rows."""
         return {"since": self.since_ms, "until": self.until_ms}
 
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """Where it begins and ends."""
+        return self.since_ms, self.until_ms
+
 
 IN_SPAN = "at_ms >= :since AND at_ms < :until"
 
@@ -73,78 +78,73 @@ def usage(log: Tables, span: Span, starts: Sequence[int], *, by: str) -> Json:
     """Sums over time and in all, by `by`, with the middle and the slow end of the times.
 
     `first_choices` tells of each provider how often it was the first choice, and how often another
-    answered then. `starts` are the Unix seconds at which the stretches of time begin. Each is asked
-    for by itself: sorting all rows at once takes longer, and not all days are equally long.
+    answered then. `starts` are the Unix seconds at which the stretches of time begin.
     """
-    column, named = _largest(log, span, GROUPS[by])
+    column = GROUPS[by]
+    named, names = _largest(log, span, column)
     series: dict[tuple[int, str | None], Json] = {}
     groups: dict[str | None, Json] = {}
     firsts: dict[str, Json] = {}
-    total = _sums(NOTHING)
-    ends = [*(start * 1000 for start in starts[1:]), span.until_ms]
-    for start, until_ms in zip(starts, ends, strict=True):
-        for name, first, *found in log.rows(
-            f"SELECT {column}, first_choice, {', '.join(SUMS.values())} FROM requests"  # noqa: S608
-            f" WHERE {IN_SPAN} GROUP BY 1, 2 ORDER BY 1, 2",
-            {**Span(max(start * 1000, span.since_ms), until_ms).values, **named},
-        ):
-            sums = _sums(found)
-            _add(series.setdefault((start, name), {"at": start, "name": name}), sums)
-            _add(groups.setdefault(name, {"name": name}), sums)
-            _add(total, sums)
-            if first is not None:
-                _add(firsts.setdefault(first, {}), sums, FIRST)
-    _rank(log, {**span.values, **named}, column, groups)
+    total = dict.fromkeys(SHOWN, 0)
+    bounds = [span.since_ms, *(start * 1000 for start in starts[1:]), span.until_ms]
+    begins = dict(zip(bounds, starts, strict=False))
+    for begin_ms, name, values in added_up(log, column, bounds, name=named, values=names):
+        sums, start = summed(values), begins[begin_ms]
+        _add(series.setdefault((start, name), {"at": start, "name": name}), sums)
+        _add(groups.setdefault(name, {"name": name}), sums)
+        _add(total, sums)
+    for _, first, values in added_up(log, "first_choice", span.bounds):
+        if first is not None:
+            _add(firsts.setdefault(first, {}), summed(values), FIRST)
+    _rank(log, {**span.values, **names}, column, named.format(column), groups)
     return {
         "total": total,
         "groups": sorted(groups.values(), key=lambda group: -group["requests"]),
-        "series": list(series.values()),
+        "series": [series[key] for key in sorted(series, key=_in_order)],
         "first_choices": firsts,
     }
 
 
+def _in_order(key: tuple[int, str | None]) -> tuple[int, bool, str]:
+    start, name = key
+    return start, name is not None, name or ""
+
+
 def _largest(log: Tables, span: Span, column: str) -> tuple[str, dict[str, object]]:
-    """What to group by in place of a column with too many names, and its parameters."""
-    rows = log.rows(
-        f"SELECT {column} FROM requests WHERE {IN_SPAN}"  # noqa: S608
-        f" GROUP BY 1 ORDER BY COUNT(*) DESC LIMIT {MAX_GROUPS + 1}",
-        span.values,
-    )
-    if len(rows) <= MAX_GROUPS:
-        return column, {}
-    largest = {f"name{at}": name for at, (name,) in enumerate(rows[:MAX_GROUPS]) if name}
+    """What stands for a name where there are too many, and its parameters."""
+    counts: dict[str | None, int] = defaultdict(int)
+    most = f"ORDER BY requests_sum DESC LIMIT {MAX_GROUPS + 1}"
+    for _, name, values in added_up(log, column, span.bounds, rest=most):
+        counts[name] += summed(values)["requests"]
+    if len(counts) <= MAX_GROUPS:
+        return "{}", {}
+    chosen = sorted(counts, key=lambda name: -counts[name])[:MAX_GROUPS]
+    largest: dict[str, object] = {f"name{at}": name for at, name in enumerate(chosen) if name}
     names = ", ".join(f":{at}" for at in largest)
-    is_large = f"{column} IS NULL OR {column} IN ({names})"
-    return f"CASE WHEN {is_large} THEN {column} ELSE '{REST}' END", largest
+    is_large = f"COALESCE({{0}}, '') = '' OR {{0}} IN ({names})"
+    return f"CASE WHEN {is_large} THEN {{0}} ELSE '{REST}' END", largest
 
 
 def totals(log: Tables, span: Span) -> Json:
     """The sums of all requests of `span`."""
-    rows = log.rows(
-        f"SELECT {', '.join(SUMS.values())} FROM requests WHERE {IN_SPAN}",  # noqa: S608
-        span.values,
-    )
-    return _sums(rows[0] if rows else NOTHING)
+    total = dict.fromkeys(SHOWN, 0)
+    for _, _, values in added_up(log, "provider", span.bounds):
+        _add(total, summed(values))
+    return total
 
 
 def by_app(log: Tables, since_ms: int) -> dict[str, Json]:
     """What each app has used since then: requests, tokens and nano-dollars."""
-    names = ("requests", "tokens", "cost_nano_usd")
-    sums = f"COUNT(*), SUM(prompt + completion), {SUMS['cost_nano_usd']}"
-    rows = log.rows(
-        f"SELECT app, {sums} FROM requests WHERE at_ms >= :since AND app IS NOT NULL GROUP BY 1",  # noqa: S608
-        {"since": since_ms},
-    )
-    return {
-        app: dict(zip(names, (int(one or 0) for one in used), strict=True)) for app, *used in rows
-    }
+    found: dict[str, Json] = {}
+    for _, app, values in added_up(log, "app", (since_ms, FAR_MS)):
+        if app is not None:
+            sums = summed(values)
+            sums["tokens"] = sums["prompt"] + sums["completion"] + sums["estimated"]
+            _add(found.setdefault(app, {}), sums, ("requests", "tokens", "cost_nano_usd"))
+    return found
 
 
-def _sums(values: Sequence[Any]) -> Json:
-    return {name: value or 0 for name, value in zip(SUMS, values, strict=True)}
-
-
-def _add(to: Json, entry: Json, names: Iterable[str] = SUMS) -> None:
+def _add(to: Json, entry: Mapping[str, int], names: Iterable[str] = SHOWN) -> None:
     for name in names:
         to[name] = to.get(name, 0) + entry[name]
 
@@ -153,20 +153,23 @@ def _rank(
     log: Tables,
     values: Mapping[str, object],
     column: str,
+    name: str,
     groups: Mapping[str | None, Json],
 ) -> None:
     """Add p50 and p95 of the times of whole answers, and of the speed."""
     measured: dict[str | None, list[tuple[float, float, float | None]]] = defaultdict(list)
     rows = log.rows(
-        f"SELECT {column}, first_s, total_s, completion FROM requests WHERE {IN_SPAN}"  # noqa: S608
-        " AND finish IS NOT NULL AND first_s IS NOT NULL ORDER BY at_ms DESC LIMIT :most",
-        {**values, "most": MAX_RANKED},
+        f"SELECT {name}, first_s, total_s, completion FROM"  # noqa: S608
+        f" (SELECT {column}, finish, first_s, total_s, completion FROM requests"
+        f" WHERE {IN_SPAN} ORDER BY at_ms DESC LIMIT {MAX_RANKED}) AS newest"
+        " WHERE finish IS NOT NULL AND first_s IS NOT NULL",
+        values,
     )
-    for name, first_s, total_s, completion in rows:
-        measured[name].append((first_s, total_s, tokens_per_s(first_s, total_s, completion)))
-    for name, group in groups.items():
+    for whose, first_s, total_s, completion in rows:
+        measured[whose].append((first_s, total_s, tokens_per_s(first_s, total_s, completion)))
+    for name_of, group in groups.items():
         for index, what in enumerate(RANKED):
-            found = [value for one in measured[name] if (value := one[index]) is not None]
+            found = [value for one in measured[name_of] if (value := one[index]) is not None]
             for part in (50, 95):
                 group[f"{what}_p{part}"] = _rounded(percentile(found, part / 100))
 

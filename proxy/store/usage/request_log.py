@@ -29,7 +29,7 @@ STEP = 1000
 def append(tables: Tables, fresh: Sequence[Columns]) -> None:
     """Write rows, and forget the oldest."""
     tables.put(TABLE, fresh)
-    tables.run(FORGET_OLD, _too_old(max(row["at_ms"] for row in fresh)))
+    tables.run(FORGET_OLD, too_old(max(row["at_ms"] for row in fresh)))
     [[count]] = tables.rows(COUNT)
     tables.run(FORGET_FIRST, {"excess": max(0, min(count - MAX_ROWS, STEP))})
 
@@ -41,7 +41,7 @@ def append_once(tables: Tables, fresh: Sequence[Columns]) -> None:
         append(tables, fresh)
 
 
-def _too_old(now_ms: int) -> Columns:
+def too_old(now_ms: int) -> Columns:
     """What FORGET_OLD takes; now is when the request began that began last.
 
     A clock that has just leapt ahead makes good rows look old. It is believed once the log has a

@@ -36,7 +36,7 @@ class Books:
     async def query(self, work: Callable[[Tables], Any]) -> Any:
         if self.logged is None:
             raise StoreError("the database is away")
-        return [[self.logged * NANO]]
+        return {"anna": {"cost_nano_usd": self.logged * NANO}}
 
     async def price(self, _row: UsageRow) -> Price:
         await asyncio.sleep(0)
