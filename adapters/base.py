@@ -59,6 +59,8 @@ TOOLS = "tools."
 SEARCH = TOOLS + "web_search"
 USER = "metadata.user_id"
 """In `extensions`: who asks, for a provider that wants to know. All others need not say a word."""
+MISSING_RESULT = "no result supplied"
+"""What stands for the result of a call whose history was cut short."""
 
 # -- in ---------------------------------------------------------------------------------------
 
@@ -147,6 +149,7 @@ class Capabilities(Struct, frozen=True):
     handed on to a cloud.
     `image_types` are the media types of pictures that it surely takes, None where that is unknown;
     `tries_images` tells whether it may take others.
+    `caches` tells whether a request may go on from contents that the provider keeps.
     `texts_at_once` is of how many texts one call makes vectors.
     `n` tells whether several choices can be had in one plain call, `n_stream` in one stream.
     """
@@ -165,6 +168,7 @@ class Capabilities(Struct, frozen=True):
     n_stream: bool = False
     logprobs: bool = True
     thinking: bool = True
+    caches: bool = False
     context: int | None = None
     texts_at_once: int = MAX_TEXTS
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple, Self
 
@@ -179,7 +179,8 @@ class AdapterError(UnchangedError):
 
     `status` is the upstream's HTTP status if there was one; `retry_after_s` the wait it told,
     None if it told none; `param` the name of OpenAI's parameter at fault; `upstream_code` the
-    provider's own error code or status word, `cannot` what the model was told to be unable to.
+    provider's own error code or status word, `cannot` what the model was told to be unable to,
+    `violations` what it finds wrong in which field of the request, in its own words for both.
     """
 
     def __init__(
@@ -195,6 +196,7 @@ class AdapterError(UnchangedError):
         param: str | None = None,
         upstream_code: str | None = None,
         cannot: Cannot | None = None,
+        violations: Sequence[tuple[str, str]] = (),
     ) -> None:
         self.kind = kind
         self.code = CODE_OF_KIND[kind]
@@ -207,6 +209,7 @@ class AdapterError(UnchangedError):
         self.param = _word(param)
         self.upstream_code = _word(upstream_code)
         self.cannot = cannot
+        self.violations = violations
         super().__init__(str(self))
 
     def __str__(self) -> str:

@@ -25,7 +25,8 @@ LATER_SHARE = 0.1
 class ApiError(UnchangedError):
     """An answer that is an error. `retry_after_s` and `should_retry` become headers when given.
 
-    `later_s` is added to the wait that is told, so that not all come back at the same moment.
+    `later_s` is added to the wait that is told, so that not all come back at the same moment;
+    `violations` are a provider's, by the fields of its own protocol.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class ApiError(UnchangedError):
         retry_after_s: float | None = None,
         should_retry: bool | None = None,
         close: bool = False,
+        violations: Sequence[tuple[str, str]] = (),
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -54,6 +56,7 @@ class ApiError(UnchangedError):
         self.later_s = 0.0
         self.should_retry = should_retry
         self.close = close
+        self.violations = violations
 
     def __str__(self) -> str:
         return self.message
@@ -169,6 +172,7 @@ def from_adapter(error: AdapterError, *, retry_after_s: float | None = None) -> 
         provider_code=error.code,
         retry_after_s=wait_s if status in (429, 503) else None,
         should_retry=_should_retry(status, type_, wait_s),
+        violations=error.violations,
     )
 
 

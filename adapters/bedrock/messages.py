@@ -11,14 +11,13 @@ from typing import Any
 
 import orjson
 
-from adapters.base import ErrorKind, Json, Memory
+from adapters.base import MISSING_RESULT, ErrorKind, Json, Memory
 from adapters.bedrock.content import Blocks, texts
 from adapters.bedrock.names import call_id, refused, tool_name
 from adapters.bedrock.thoughts import recalled
 from adapters.translation.arguments import arguments_or_text
 
 GO_ON = "Go on."
-NO_RESULT = "no result supplied"
 NO_OUTPUT = "(no output)"
 ABOUT_DOCUMENT = "This is a document."
 
@@ -96,7 +95,7 @@ class Conversation:
 
     def _result(self, call: Json, message: Json | None) -> list[Json]:
         """One result, as a block; as blocks of text and images where calls are text."""
-        blocks: list[Json] = [{"text": NO_RESULT}]
+        blocks: list[Json] = [{"text": MISSING_RESULT}]
         if message is None:
             self._warnings.append("emulated=tool_result")
         else:

@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from adapters.base import AdapterError, ErrorKind, Json, is_plain
+from adapters.base import MISSING_RESULT, AdapterError, ErrorKind, Json, is_plain
 from adapters.errors import unsent
 
-MISSING_RESULT = "no result supplied"
 _TEXT_TYPES = ("text/", "application/json", "application/xml", "application/yaml")
 
 

@@ -135,6 +135,7 @@ class GeminiAdapter(Senses):
             image_types=IMAGE_TYPES,
             tries_images=False,
             n=True,
+            caches=True,
             thinking=thinks(model),
         )
 

@@ -11,7 +11,7 @@ from adapters.gemini.errors import NAME, bad_response
 from adapters.wire.bounds import count
 from adapters.wire.whole import WholeAnswer
 
-COUNTED = ("contents", "systemInstruction", "tools")
+COUNTED = ("contents", "systemInstruction", "tools", "cachedContent")
 """What of a chat is input."""
 
 

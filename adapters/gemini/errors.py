@@ -87,6 +87,9 @@ QUOTED = (
     *(ErrorKind.AUTH, ErrorKind.ACCOUNT, ErrorKind.MODEL_MISSING),
     *(ErrorKind.BAD_REQUEST, ErrorKind.UNSUPPORTED, ErrorKind.CONTEXT),
 )
+MAX_VIOLATIONS = 20
+ABSENT = re.compile(r"\b(CachedContent|[Cc]ached content|the File)\b.*\bnot (found|exist)")
+"""Of what the request names: the key may do all else, and the model is there."""
 BAD_KEY = re.compile(r"API key (not valid|not found|expired|invalid|missing)", re.IGNORECASE)
 NO_QUOTA = re.compile(r"\blimit: 0(?![\d.]*[1-9])")
 EXACT_WAIT = re.compile(r"Please retry in ([\d.]+)s\b")
@@ -154,6 +157,7 @@ def api_error(
         param=_param(message) or (lacking.param if lacking else None),
         upstream_code=_reason(details) or word,
         cannot=lacking,
+        violations=tuple(_violations(details, secret)) if kind in QUOTED else (),
     )
 
 
@@ -176,11 +180,24 @@ def _details(error: Json) -> Iterator[Json]:
             yield detail
 
 
+def _violations(details: list[Json], secret: str | None) -> Iterator[tuple[str, str]]:
+    """Fields that were refused, each with the reason."""
+    for detail in details:
+        told = detail.get("fieldViolations")
+        for violation in told[:MAX_VIOLATIONS] if isinstance(told, list) else ():
+            match violation:
+                case {"description": str(why), **rest}:
+                    name = rest.get("field")
+                    yield quoted(name if isinstance(name, str) else "", secret), quoted(why, secret)
+
+
 def _kind(code: int, word: str | None, message: str, details: list[Json]) -> ErrorKind:
     reason = _reason(details) or ""
     match code:
         case 400 if reason == "API_KEY_INVALID" or BAD_KEY.match(message):
             return ErrorKind.AUTH
+        case 403 | 404 if ABSENT.search(message):
+            return ErrorKind.BAD_REQUEST
         case 400 | 403 if is_gone(message):
             return ErrorKind.MODEL_MISSING
         case 400 | 402 | 403 | 429 | 451 if _is_of_account(code, word, reason, message):

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from adapters.base import Json, Memory, is_plain
+from adapters.base import MISSING_RESULT, Json, Memory, is_plain
 from adapters.gemini.content import PartsTranslator, texts
 from adapters.gemini.errors import refused
 from adapters.gemini.names import function_name
@@ -154,7 +154,7 @@ class ContentsTranslator:
     def _result(self, call: _Call) -> list[Json]:
         if not call.result:
             self._warnings.append("changed=tool_calls_without_result")
-            return [_function_response(call, {"error": "no result supplied"})]
+            return [_function_response(call, {"error": MISSING_RESULT})]
         return call.result
 
     def _response(self, call: _Call, message: Json, at: int) -> list[Json]:

@@ -27,6 +27,7 @@ from adapters.gemini.names import generation, is_word, model_id, version, wants_
 from adapters.gemini.schema import for_response
 from adapters.gemini.thinking import thinking_config
 from adapters.gemini.tools import may_search, tools_of
+from adapters.translation.caches import CACHE, google_blocks
 
 GENERATION: Mapping[str, str] = {
     "temperature": "temperature",
@@ -51,7 +52,7 @@ NOT_OURS = frozenset({
     "include_reasoning", "reasoning_format", "keep_alive", "num_ctx", "truncate", "shift",
     USER,
 })  # fmt: skip
-GOOGLES = ("thinking_config", "cached_content")  # as Google's own OpenAI layer takes them
+GOOGLES = ("thinking_config", CACHE)  # as Google's own OpenAI layer takes them
 NATIVE = (*GOOGLES, "top_k", "safety_settings")
 NO_PREFILL = (3, 6)
 """From this version on the model's own turn may not come last."""
@@ -234,8 +235,8 @@ def _extended(body: Json, request: ChatRequest, model: str, warnings: list[str])
         config["thinkingConfig"] = _thinking(config.get("thinkingConfig", {}), thinking)
     if "safety_settings" in native:
         body["safetySettings"] = native["safety_settings"]
-    if "cached_content" in native:
-        body["cachedContent"] = native["cached_content"]
+    if CACHE in native:
+        body["cachedContent"] = native[CACHE]
     known = {*native, *NOT_OURS, OWN_BLOCK}
     if may_search(extensions, model, beside=bool(request.tools)):
         known.add(SEARCH)
@@ -273,15 +274,9 @@ def _with_own(body: Json, own: Json, model: str, warnings: list[str]) -> Json:
 
 def _native_words(extensions: Mapping[str, Any]) -> Json:
     """Gemini's own parameters, in whichever block of the body they came; the outermost counts."""
-    wrapped = extensions.get("extra_body")
-    blocks = [
-        wrapped.get("google") if isinstance(wrapped, dict) else None,
-        extensions.get("google"),
-    ]
     native: Json = {}
-    for block in blocks:
-        if isinstance(block, dict):
-            native |= {key: block[key] for key in GOOGLES if key in block}
+    for block in google_blocks(extensions):
+        native |= {key: block[key] for key in GOOGLES if key in block}
     return native | {key: extensions[key] for key in NATIVE if key in extensions}
 
 

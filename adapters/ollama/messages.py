@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 import orjson
 
-from adapters.base import AdapterError, ErrorKind, Json, Scope, is_plain
+from adapters.base import MISSING_RESULT, AdapterError, ErrorKind, Json, Scope, is_plain
 from adapters.errors import unsent
 from adapters.ollama.context import ModelFacts
 from adapters.ollama.errors import NAME
@@ -34,10 +34,13 @@ def native_messages(messages: Sequence[Json], facts: ModelFacts, warnings: list[
     """The messages in Ollama's shape; what is lost on the way is added to `warnings`."""
     names = {each["name"] for each in messages if each["role"] == "user" and each.get("name")}
     writer = _Writer(facts, warnings, shows_names=len(names) > 1)
-    native = [
-        message if is_plain(message) else writer.message(message, f"messages[{i}]")
-        for i, message in enumerate(messages)
-    ]
+    native: list[Json | None] = []
+    for i, message in enumerate(messages):
+        if writer.waiting and message["role"] != "tool":
+            native += writer.missing_results()
+        native.append(message if is_plain(message) else writer.message(message, f"messages[{i}]"))
+    if writer.waiting:
+        native += writer.missing_results()
     kept = [message for message in native if message is not None]
     if not kept:  # an empty list would only load the model
         raise refuse("there is no message to answer", "messages", ErrorKind.BAD_REQUEST)
@@ -51,6 +54,7 @@ def native_messages(messages: Sequence[Json], facts: ModelFacts, warnings: list[
 class _Writer:
     """One conversation on its way; `names` are the functions called so far, by call id.
 
+    `waiting` are the calls of the last turn that have no result yet.
     `shows_names` puts a user's name before the words: Ollama has no field for it.
     """
 
@@ -58,6 +62,7 @@ class _Writer:
     warnings: list[str]
     shows_names: bool
     names: dict[str, str] = field(default_factory=dict)
+    waiting: list[str] = field(default_factory=list)
 
     def message(self, message: Json, where: str) -> Json | None:
         """None for a turn of the assistant that says nothing: there is none to send."""
@@ -79,6 +84,15 @@ class _Writer:
                 native |= self._answered_call(message, where)
         return native
 
+    def missing_results(self) -> list[Json]:
+        """Results for the calls that have none: some templates lose the turns behind a bare one."""
+        missing, self.waiting = self.waiting, []
+        self.warnings.append("emulated=tool_result")
+        return [
+            {"role": "tool", "content": MISSING_RESULT, **self._result_of(call_id)}
+            for call_id in missing
+        ]
+
     def _add_turn(self, native: Json, message: Json) -> None:
         native["content"] = native["content"] or _text(message.get("refusal"))
         thinking = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
@@ -86,6 +100,7 @@ class _Writer:
             native["thinking"] = thinking
         if calls := message.get("tool_calls"):
             native["tool_calls"] = [self._call(call) for call in calls]
+            self.waiting = [call["id"] for call in calls]
 
     def _call(self, call: Json) -> Json:
         function = call["function"]
@@ -111,13 +126,18 @@ class _Writer:
 
     def _answered_call(self, message: Json, where: str) -> Json:
         call_id = message["tool_call_id"]
-        if not (name := self.names.get(call_id) or message.get("name")):
+        if not (self.names.get(call_id) or message.get("name")):
             raise refuse(
                 "no earlier message of the assistant holds this tool call",
                 f"{where}.tool_call_id",
                 ErrorKind.BAD_REQUEST,
             )
-        return {"tool_name": name, "tool_call_id": _call_id(call_id)}
+        if call_id in self.waiting:
+            self.waiting.remove(call_id)
+        return self._result_of(call_id, message.get("name"))
+
+    def _result_of(self, call_id: str, name: str | None = None) -> Json:
+        return {"tool_name": self.names.get(call_id) or name, "tool_call_id": _call_id(call_id)}
 
     def _content(self, content: Any, where: str) -> tuple[str, list[str]]:
         if content is None or isinstance(content, str):

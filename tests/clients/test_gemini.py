@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from tests.clients import scenarios as s
 from tests.clients.conftest import Fakes
+from tests.fakes.gemini_config import KEPT
 
 pytestmark = pytest.mark.clients
 
@@ -154,6 +155,24 @@ def test_refusals(client: genai.Client) -> None:
                 with pytest.raises(errors.ClientError) as caught:
                     list(ask(contents=s.PLAIN, **asked))  # type: ignore[operator]
                 assert (caught.value.code, caught.value.status) == told
+
+
+def test_kept_contents_are_for_google_alone(client: genai.Client, fakes: Fakes) -> None:
+    kept: Any = {"cached_content": KEPT}
+    for model in (s.MODELS["gemini"]["chat"], "any-model"):  # the preferred one is another
+        answer = client.models.generate_content(model=model, contents=s.PLAIN, config=kept)
+        assert answer.text == s.EXPECTED["plain"]
+        assert fakes.gemini.requests[-1].json["cachedContent"] == KEPT
+
+    gone: Any = {"cached_content": "cachedContents/gone"}
+    for model, config, words in (
+        (s.MODELS["groq"]["chat"], kept, "gemini could"),
+        (s.MODELS["gemini"]["chat"], gone, "CachedContent not found"),
+    ):
+        with pytest.raises(errors.ClientError, match=words) as caught:
+            client.models.generate_content(model=model, contents=s.PLAIN, config=config)
+        assert (caught.value.code, caught.value.status) == (400, "INVALID_ARGUMENT")
+    client.models.generate_content(model=s.MODELS["gemini"]["chat"], contents=s.PLAIN)
 
 
 def test_models_are_listed_and_shown(client: genai.Client) -> None:

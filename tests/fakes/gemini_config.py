@@ -10,6 +10,8 @@ from tests.fakes.gemini_schema import check_json_schema, check_openapi_schema
 from tests.fakes.model import Json
 from tests.fakes.server import RefusalError, json_answer
 
+KEPT = "cachedContents/a-book"
+"""What a client has had kept here."""
 FUNCTION_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}")
 _RANGES = {
     "temperature": (0, 2),
@@ -70,6 +72,20 @@ def check_name(name: Any, where: str) -> None:
 def declarations(body: Json) -> list[Json]:
     """The functions of a request."""
     return [d for tool in body.get("tools") or () for d in tool.get("functionDeclarations") or ()]
+
+
+def check_kept(body: Json) -> None:
+    """One name alone is known, and what was kept under it has its own tools and instructions."""
+    if (name := body.get("cachedContent")) is None:
+        return
+    if name != KEPT:
+        message = "CachedContent not found (or permission denied)"
+        raise refuse(message, status=403, word="PERMISSION_DENIED")
+    if body.keys() & {"systemInstruction", "tools", "toolConfig"}:
+        raise refuse(
+            "CachedContent can not be used with GenerateContent request setting "
+            "system_instruction, tools or tool_config."
+        )
 
 
 def check_tools(body: Json) -> None:

@@ -13,7 +13,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tests.fakes.gemini_config import Model, check_config, check_name, check_tools, refuse
+from tests.fakes.gemini_config import (
+    Model,
+    check_config,
+    check_kept,
+    check_name,
+    check_tools,
+    refuse,
+)
 from tests.fakes.model import Json, words
 from tests.fakes.server import Request
 
@@ -87,6 +94,7 @@ def parse(request: Request, model: Model) -> Json:
     _check_signatures(body["contents"], model)
     check_tools(body)
     check_config(body, model)
+    check_kept(body)
     return dict(body)
 
 

@@ -26,6 +26,7 @@ WORDS: Mapping[int, str] = {
 }
 """By status; all others are the client's fault below 500, and ours from there on."""
 FIELDS: Mapping[str, str] = {
+    "cached_content": "cachedContent",
     "max_tokens": "generationConfig.maxOutputTokens",
     "n": "generationConfig.candidateCount",
     "logprobs": "generationConfig.responseLogprobs",
@@ -78,14 +79,24 @@ def _wait_s(error: ApiError) -> float:
     return math.ceil(((error.retry_after_s or 0) + error.later_s) * 1000) / 1000
 
 
+def field_of(param: str) -> str:
+    """The field of this protocol that the neutral request's `param` came from."""
+    return "contents" if param.startswith("messages") else FIELDS.get(param, param)
+
+
+def _violations(error: ApiError) -> Iterator[Json]:
+    """What is wrong, by field: in Google's own words where it was Google who refused."""
+    for field, description in error.violations:
+        yield {**({"field": field} if field else {}), "description": description}
+    if error.param and not error.violations:
+        yield {"field": field_of(error.param), "description": error.message}
+
+
 def _details(error: ApiError) -> Iterator[Json]:
     if error.status == 401:
         yield {"@type": f"{RPC}ErrorInfo", "reason": "API_KEY_INVALID", "domain": "googleapis.com"}
-    if error.status == 400 and error.param:
-        is_said = error.param.startswith("messages")
-        field = "contents" if is_said else FIELDS.get(error.param, error.param)
-        violation = {"field": field, "description": error.message}
-        yield {"@type": f"{RPC}BadRequest", "fieldViolations": [violation]}
+    if error.status == 400 and (violations := list(_violations(error))):
+        yield {"@type": f"{RPC}BadRequest", "fieldViolations": violations}
     if error.status == 429:
         span = "Day" if error.code == "insufficient_quota" else "Minute"
         yield {

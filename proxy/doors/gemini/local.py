@@ -7,7 +7,7 @@ import orjson
 from adapters.base import ChatRequest
 from adapters.wire.aside import aside, weight_of
 from proxy.doors.door import Call
-from proxy.doors.gemini.errors import JSON_TYPE, GeminiErrors
+from proxy.doors.gemini.errors import JSON_TYPE, GeminiErrors, field_of
 from proxy.doors.gemini.fields import member
 from proxy.doors.gemini.read import model_name, parse_request
 from proxy.doors.openai import parse_json
@@ -16,6 +16,8 @@ from proxy.doors.reading.tokens import guessed_tokens
 from proxy.errors import ApiError
 from proxy.reply import Reply
 from proxy.routing.counting import Count, nobody_counts
+
+WHOLE = "generateContentRequest"
 
 
 class CountedTokens(GeminiErrors):
@@ -38,9 +40,22 @@ class CountedTokens(GeminiErrors):
 
 def _guessed(call: Call) -> tuple[ChatRequest, int]:
     data = parse_json(call.body)
-    whole = member(data, "", "generateContentRequest", json_object)
-    asked = parse_request(data if whole is None else whole, model_name(call.params["model"]))
+    whole = member(data, "", WHOLE, json_object)
+    model = model_name(call.params["model"])
+    try:
+        asked = parse_request(data if whole is None else whole, model)
+    except ApiError as error:
+        raise error if whole is None else _inside(error) from None
     return asked.request, guessed_tokens(asked.request)
+
+
+def _inside(error: ApiError) -> ApiError:
+    """The same, its field named from the top of the body."""
+    if error.status != 400 or not error.param:
+        return error
+    path = f"{WHOLE}.{field_of(error.param)}"
+    message = error.message.replace(f"'{error.param}'", f"'{path}'")
+    return error.but(param=path, message=message)
 
 
 class NotServed(GeminiErrors):

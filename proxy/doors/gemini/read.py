@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from adapters.base import ChatRequest, Json
+from adapters.translation.caches import CACHE
 from proxy.candidate import MODEL_NAME
 from proxy.doors.door import Asked, Call
 from proxy.doors.gemini.config import config_of
@@ -79,12 +80,6 @@ def parse_request(
     data: Json, model: str, *, stream: bool = False, in_array: bool = False
 ) -> Parsed:
     """The request in `data`, which is left as it is. Raises ApiError."""
-    if field(data, "cachedContent"):
-        raise bad_request(
-            "Contents cannot be cached here; send them with the request.",
-            param="cachedContent",
-            code="unsupported_parameter",
-        )
     config = config_of(data)
     box = toolbox(data)
     talk = _conversation(data)
@@ -93,6 +88,8 @@ def parse_request(
     params |= search
     if tier := member(data, "", "serviceTier", string):
         params["service_tier"] = tier.lower().removeprefix("service_tier_")
+    if cache := member(data, "", "cachedContent", string):
+        beside[CACHE] = cache
     own = _own(data, config.own, box.own, box.config)
     dropped = [*config.dropped, *(f"tools.{name}" for tool in box.own for name in tool), *talk.lost]
     dropped += [name for name in OWN if name in own]

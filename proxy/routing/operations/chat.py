@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from adapters.base import Adapter, Capabilities, ChatRequest, Event, Json, NativeCall
 from adapters.tasks import CompletionRequest
+from adapters.translation.caches import CACHE, names_cache
 from proxy.errors import bad_request
 from proxy.routing.answers.first import until_content
 from proxy.routing.answers.jsontext import only_json
@@ -26,12 +27,14 @@ class Chat:
     pin = None
 
     def needs(self, request: ChatRequest) -> Mapping[str, str]:
-        """Tools, media, and probabilities of tokens."""
+        """Tools, media, probabilities of tokens, and contents that somebody keeps."""
         needs: dict[str, str] = {}
         if request.tools and request.tool_choice != "none":
             needs["tools"] = "tools"
         if request.params.get("logprobs"):
             needs["logprobs"] = "logprobs"
+        if request.extensions and names_cache(request.extensions):
+            needs["caches"] = CACHE
         for i, message in enumerate(request.messages):
             if type(message.get("content")) is list:
                 _needs_of_parts(f"messages[{i}].content", message["content"], needs)

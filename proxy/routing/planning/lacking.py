@@ -14,6 +14,7 @@ _ABILITIES: Mapping[str, str] = {
     "audio": "hear audio",
     "files": "read files",
     "logprobs": "tell logprobs",
+    "caches": "go on from cached contents",
     "insert": "fill in between two texts",
 }
 """By the field of Capabilities."""

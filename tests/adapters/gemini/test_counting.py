@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from adapters.base import AdapterError, ChatRequest, ErrorKind
 from adapters.tasks import Counts
@@ -41,6 +42,14 @@ async def test_the_whole_request_is_counted_and_nothing_is_answered() -> None:
     assert asked["systemInstruction"] == {"parts": [{"text": "Be brief."}]}
     assert [one["name"] for one in asked["tools"][0]["functionDeclarations"]] == ["weather"]
     assert set(asked) == {"model", "contents", "systemInstruction", "tools"}
+
+
+async def test_what_is_kept_is_counted_as_well() -> None:
+    upstream = FakeUpstream(json_reply({"totalTokens": 31}))
+    able = adapter(upstream.upstream)
+    await able.count_tokens(replace(ASKED, tools=[], extensions={"cached_content": "c/1"}))
+
+    assert upstream.sent["generateContentRequest"]["cachedContent"] == "c/1"
 
 
 @pytest.mark.parametrize("body", [{}, [], {"totalTokens": "31"}, {"totalTokens": -1}, None])

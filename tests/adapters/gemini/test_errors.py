@@ -143,6 +143,18 @@ KINDS: list[tuple[int, Json, ErrorKind, Scope]] = [
         ErrorKind.BAD_REQUEST,
         Scope.REQUEST,
     ),
+    *(
+        (
+            403,
+            {"status": "PERMISSION_DENIED", "message": text},
+            ErrorKind.BAD_REQUEST,
+            Scope.REQUEST,
+        )
+        for text in (
+            "CachedContent not found (or permission denied)",
+            "You do not have permission to access the File abc or it may not exist.",
+        )
+    ),
     (
         403,
         {"status": "PERMISSION_DENIED", "message": "Your project has been denied access."},
@@ -225,6 +237,16 @@ def test_a_refused_request_is_told_in_googles_words_but_for_the_key() -> None:
         "the request was refused: Unknown name \"x\" at 'y' with key ***"
     )
     assert len(told.message) < 500
+
+
+def test_the_fields_that_google_refuses_are_kept_but_for_the_key() -> None:
+    given = [{"field": "contents[0]", "description": f"Not {API_KEY}."}, {"description": "Odd."}]
+    detail = {"fieldViolations": [*given, {"field": "x"}, None, *given * 30]}
+    told = api_error(400, {"details": [detail, {"fieldViolations": 7}]}, secret=API_KEY)
+
+    assert told.violations[:2] == (("contents[0]", "Not ***."), ("", "Odd."))
+    assert len(told.violations) < 20
+    assert api_error(500, {"details": [detail]}).violations == ()
 
 
 def test_the_upstreams_own_word_is_kept() -> None:

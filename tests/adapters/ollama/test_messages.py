@@ -117,6 +117,24 @@ def test_a_result_is_named_after_the_nearest_earlier_call() -> None:
     assert [message.get("tool_name") for message in native] == [None, "first", None, "second"]
 
 
+def test_a_call_without_a_result_gets_one_that_says_so() -> None:
+    turn = {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [_call("a", "f", "{}"), _call("b", "g", "{}")],
+    }
+    given = {"role": "tool", "tool_call_id": "b", "content": "x"}
+    request = ChatRequest(model="m", messages=[USER, turn, given, USER, turn])
+    made = to_native(request, OllamaSettings(), ModelFacts())
+
+    told = [(one["tool_name"], one["tool_call_id"], one["content"]) for one in made.body["messages"]
+            if one["role"] == "tool"]  # fmt: skip
+    missing = "no result supplied"
+    assert told == [("g", "b", "x"), ("f", "a", missing), ("f", "a", missing), ("g", "b", missing)]
+    assert [one["role"] for one in made.body["messages"]][3:5] == ["tool", "user"]
+    assert made.warnings.count("emulated=tool_result") == 1
+
+
 def test_a_result_of_no_call_is_refused_unless_it_names_its_tool() -> None:
     result = {"role": "tool", "tool_call_id": "gone", "content": "x"}
     error = refused(messages=[USER, result])

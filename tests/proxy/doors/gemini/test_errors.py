@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from adapters.base import AdapterError, ErrorKind
 from proxy.doors.gemini.errors import GeminiErrors, error_object
-from proxy.errors import ApiError
+from proxy.errors import ApiError, from_adapter
 
 
 def _details(error: ApiError) -> dict[str, Any]:
@@ -56,12 +57,27 @@ def test_what_is_wrong_is_named() -> None:
     assert _details(ApiError(500, "Bad.", param="x")) == {}
 
 
+def test_what_google_has_found_wrong_is_handed_on_by_its_fields() -> None:
+    told = AdapterError(
+        ErrorKind.BAD_REQUEST,
+        "refused",
+        provider="north",
+        violations=[("contents[0].parts[1].file_data", "No such file."), ("", "Too much.")],
+    )
+
+    assert _details(from_adapter(told))["BadRequest"]["fieldViolations"] == [
+        {"field": "contents[0].parts[1].file_data", "description": "No such file."},
+        {"description": "Too much."},
+    ]
+
+
 @pytest.mark.parametrize(
     ("param", "field"),
     [
         ("logprobs", "generationConfig.responseLogprobs"),
         ("messages[0].content[1]", "contents"),
         ("web_search_options", "tools"),
+        ("cached_content", "cachedContent"),
     ],
 )
 def test_what_a_provider_lacks_is_told_by_the_field_of_this_protocol(

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from adapters.base import Json, Thinking
+from adapters.translation.caches import CACHE
 from proxy.doors import request_at
 from proxy.doors.gemini.read import model_name, parse_request
 from proxy.doors.gemini.schema import in_camels, json_schema
@@ -186,11 +187,16 @@ def test_what_google_alone_understands_is_dropped_by_name_elsewhere() -> None:
     assert found.params == {"service_tier": "flex"}
 
 
+def test_kept_contents_are_named_to_whoever_keeps_them() -> None:
+    for spelled in ("cachedContent", "cached_content"):
+        assert asked(**{spelled: "cachedContents/1"}).extensions == {CACHE: "cachedContents/1"}
+        assert asked(**{spelled: None}).extensions == {}
+
+
 @pytest.mark.parametrize(
     ("body", "param"),
     [
-        ({"cachedContent": "cachedContents/1"}, "cachedContent"),
-        ({"cached_content": "cachedContents/1"}, "cachedContent"),
+        ({"cachedContent": {"name": "cachedContents/1"}}, "cachedContent"),
         ({"generationConfig": 1}, "generationConfig"),
         ({"generationConfig": {"temperature": 3}}, "generationConfig.temperature"),
         ({"generationConfig": {"topP": True}}, "generationConfig.topP"),

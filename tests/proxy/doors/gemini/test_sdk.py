@@ -110,6 +110,21 @@ def test_tokens_are_guessed_without_asking_anybody(client: genai.Client, station
     assert station.north.requests == []
 
 
+def test_what_is_wrong_in_a_whole_request_is_named_from_the_top(station: Station) -> None:
+    for wrong, field in (
+        ({"generationConfig": {"topP": True}}, "generationConfig.topP"),
+        ({"contents": []}, "contents"),
+    ):
+        for path, body in ((field, {**HELLO, **wrong}),
+                           (f"generateContentRequest.{field}",
+                            {"generateContentRequest": {**HELLO, **wrong}})):  # fmt: skip
+            answer = station.client.post("/v1beta/models/m:countTokens", json=body)
+            error = answer.json()["error"]
+            [violation] = error["details"][0]["fieldViolations"]
+            assert (answer.status_code, violation["field"]) == (400, path)
+            assert f"'{field}'" not in error["message"] or path == field
+
+
 def test_failures_are_raised_by_the_client(client: genai.Client, station: Station) -> None:
     for script in (station.north, station.south):
         script.play(*([[failure(ErrorKind.RATE_LIMIT)]] * 2))

@@ -304,6 +304,29 @@ def test_who_cannot_do_it_is_skipped_and_named(station: Station) -> None:
     assert plan.skipped == (Skipped(Candidate("local", "local-model"), "tools"),)
 
 
+@pytest.mark.parametrize(
+    "extensions",
+    [
+        {"cached_content": "c/1"},
+        {"google": {"cached_content": "c/1"}},
+        {"extra_body": {"google": {"cached_content": "c/1"}}},
+        {"gemini": {"cachedContent": "c/1"}},
+    ],
+)
+def test_kept_contents_are_gone_on_from_by_who_keeps_them(
+    station: Station, extensions: dict[str, Any]
+) -> None:
+    station.can("south", structs.replace(EVERYTHING, caches=True))
+    plan = station.plan_of("x", extensions=extensions)
+
+    assert [found.provider for found in plan.candidates] == ["south"]
+    assert {skip.param for skip in plan.skipped} == {"cached_content"}
+    assert len(station.plan_of("x", extensions={"cached_content": None}).candidates) == 3
+    with pytest.raises(ApiError, match="north/y cannot go on from cached contents") as caught:
+        station.plan_of("north/y", extensions=extensions)
+    assert (caught.value.status, caught.value.param) == (400, "cached_content")
+
+
 def test_where_nobody_can_the_error_names_what_and_who_could(station: Station) -> None:
     station.can("local", Capabilities(images=False))
     station.can("north", Capabilities(images=False))
