@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from msgspec import Struct, field
 
 from adapters.base import Json
@@ -80,10 +81,21 @@ def _function(path: str, tool: Json) -> Json:
     function: Json = {"name": name}
     if description := member(tool, path, "description", string):
         function["description"] = description
-    function["parameters"] = json_object(f"{path}.input_schema", tool.get("input_schema"))
+    schema = json_object(f"{path}.input_schema", tool.get("input_schema"))
+    function["parameters"] = _rooted(schema) if "$defs" in schema else schema
     if (strict := member(tool, path, "strict", flag)) is not None:
         function["strict"] = strict
     return {"type": "function", "function": function}
+
+
+def _rooted(schema: Json) -> Json:
+    """The schema; references that lack their `#`, as a client writes them, get it back."""
+    try:
+        text = orjson.dumps(schema)
+    except TypeError:  # too deep, which is told by whoever is asked
+        return schema
+    mended = text.replace(b'"$ref":"/$defs/', b'"$ref":"#/$defs/')
+    return schema if mended == text else dict(orjson.loads(mended))
 
 
 def _search_options(tool: Json) -> Json:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 
 BASE = "/v1"
 LONGEST_PATH = 200
-_CALL = re.compile(r"models/[^:]+:\w+$")
-"""Only clients of one protocol, which has a version of its own, name what to do behind a colon."""
 
 
 def nothing_at(path: str, served: Collection[str]) -> str:
@@ -17,11 +14,20 @@ def nothing_at(path: str, served: Collection[str]) -> str:
     endpoints = sorted({one for one in served if f"{BASE}/" in one and "{" not in one})
     own = [one for one in endpoints if one.startswith(BASE)]
     told = f"pointsman serves {', '.join(own[:-1])} and {own[-1]}"
-    if _CALL.search(path):
+    if _is_call(path):
         return f"There is nothing at {shown}. The base URL ends in /v1beta, or has no path."
     if _is_base_wrong(path, endpoints):
         return f"There is nothing at {shown}. The base URL ends in {BASE}, once; {told}."
     return f"{told}; {shown} is not served."
+
+
+def _is_call(path: str) -> bool:
+    """Whether a method stands behind the last colon of a model's name, which may hold some.
+
+    Only clients of one protocol, which has a version of its own, say so what to do.
+    """
+    name, _, method = path.rpartition(":")
+    return "models/" in name and method.isidentifier()
 
 
 def _is_base_wrong(path: str, endpoints: Collection[str]) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from adapters.base import ChatRequest, Json, ResponseFormat, Thinking
 from proxy.doors.messages.read import Parsed, parse_request
 from proxy.doors.messages.tokens import prompt_tokens
+from proxy.doors.messages.tools import tools_of
 from proxy.errors import ApiError
 
 HELLO: Json = {"role": "user", "content": "Hi"}
@@ -147,6 +148,24 @@ def test_thinking(thinking: Any, config: Json, expected: Thinking) -> None:
     assert asked.request.thinking == expected
     assert asked.thoughts is (expected.include is True)
     assert asked.hides_thoughts is ("display" in (thinking or {}))
+
+
+def test_references_that_lack_their_root_get_it() -> None:
+    text = 'say "$ref":"/$defs/City"'  # which is no reference
+    deep: Json = {"type": "object", "$defs": {}}
+    for _ in range(300):
+        deep = {**deep, "properties": {"a": deep}}
+    for given, expected in (("/$defs/City", "#/$defs/City"), ("#/$defs/City", "#/$defs/City")):
+        schema = {
+            "type": "object",
+            "$defs": {"City": {"type": "string", "description": text}},
+            "properties": {"city": {"$ref": given}},
+        }
+        [tool] = request(tools=[TOOL | {"input_schema": schema}]).tools
+        properties = tool["function"]["parameters"]["properties"]
+        assert properties == {"city": {"$ref": expected}}
+        assert tool["function"]["parameters"]["$defs"] == schema["$defs"]
+    assert tools_of([TOOL | {"input_schema": deep}]).functions
 
 
 @pytest.mark.parametrize(

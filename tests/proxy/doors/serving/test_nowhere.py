@@ -60,10 +60,13 @@ def test_a_wrong_base_url_is_named(path: str) -> None:
 
 
 def test_geminis_clients_are_told_of_geminis_base_url() -> None:
-    path = "/models/gemini-flash-latest:generateContent"
-    assert nothing_at(path, SERVED) == (
-        f"There is nothing at {path}. The base URL ends in /v1beta, or has no path."
-    )
+    for name in ("gemini-flash-latest", "ollama/qwen3:4b"):
+        path = f"/models/{name}:generateContent"
+        assert nothing_at(path, SERVED) == (
+            f"There is nothing at {path}. The base URL ends in /v1beta, or has no path."
+        )
+    for path in ("/models/qwen3:4b", "/v1/models/a/b:c/d", "/x:generateContent"):
+        assert "/v1beta" not in nothing_at(path, SERVED)
 
 
 def test_a_long_path_is_not_repeated_whole() -> None:
