@@ -98,7 +98,7 @@ async def count(dialect: Dialect, folder: Path, talk: Talk | None = None) -> dic
     """
     provider = Provider(dialect)
     few, many = streamed(dialect, WORDS), streamed(dialect, 2 * WORDS)
-    with logged(), _no_garbage_collection():
+    with logged(), no_garbage_collection():
         async with asyncio.timeout(60), serving(dialect, provider, folder) as server:
             client = Client(server, provider)
 
@@ -186,7 +186,7 @@ def logged() -> Iterator[None]:
 
 
 @contextmanager
-def _no_garbage_collection() -> Iterator[None]:
+def no_garbage_collection() -> Iterator[None]:
     gc.disable()
     try:
         yield

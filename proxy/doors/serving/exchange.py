@@ -108,9 +108,10 @@ class Exchange:
         return self._waiting
 
     def drop_waiting(self) -> None:
-        """Nobody waits any more."""
+        """Nobody waits any more, and what would have been said holds this no longer."""
         if self._waiting is not None:
             self._waiting.drop()
+            self._waiting = None
 
     async def stream(
         self, begin: Callable[[Opening], Stream], events: AsyncIterator[list[Any]]
