@@ -7,7 +7,7 @@ transport beneath them; the SDKs' go through `Upstream.client` as they always do
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -19,12 +19,29 @@ HOP = "x-pointsman-hop"
 PASSED: ContextVar[bytes] = ContextVar("passed", default=b"")
 """Those that the request being answered had passed before it came here."""
 
+AGAIN: ContextVar[Callable[[], float]] = ContextVar("again", default=lambda: 0.0)
+"""Counts a call that is sent once more, as the provider may; else tells the wait for its room."""
+
 CONNECT_TIMEOUT_S = 3.0
 WRITE_TIMEOUT_S = 10.0
 POOL_TIMEOUT_S = 5.0
 
 Lines = Sequence[tuple[bytes, bytes]]
 """Header lines as they stand on the wire."""
+
+
+class NoRoomError(httpx.TransportError):
+    """A call is not sent once more: a limit has no room for that before `wait_s`."""
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__("the limit has no room for a second try")
+        self.wait_s = wait_s
+
+
+def count_again() -> None:
+    """Before a call is sent once more. Raises NoRoomError where a limit forbids it."""
+    if (wait_s := AGAIN.get()()) > 0:
+        raise NoRoomError(wait_s)
 
 
 class Reply(Protocol):

@@ -8,6 +8,7 @@ from typing import TypeVar
 import httpx
 
 from adapters.base import AdapterError, ErrorKind, Phase, Scope
+from adapters.upstream import NoRoomError
 from adapters.wire.reading import TooLargeError, UnknownCodingError
 
 Failure = TypeVar("Failure", bound=BaseException)
@@ -22,6 +23,14 @@ def transport_error(error: Exception, provider: str, phase: Phase) -> AdapterErr
     Without a response's head nobody knows whether the request was read: only who could not connect
     is sure that it was not.
     """
+    if isinstance(error, NoRoomError):
+        return AdapterError(
+            ErrorKind.RATE_LIMIT,
+            str(error),
+            provider=provider,
+            scope=Scope.MODEL,
+            retry_after_s=error.wait_s,
+        )
     kind, message = _kind_of(error, phase)
     if phase is Phase.BEFORE_SEND and not isinstance(error, _UNSENT):
         phase = Phase.BEFORE_CONTENT

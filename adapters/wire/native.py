@@ -25,7 +25,7 @@ from adapters.base import (
     has_content,
 )
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT, unsent
-from adapters.upstream import Headers, Reply, Target
+from adapters.upstream import Headers, Reply, Target, count_again
 from adapters.wire.aside import LARGE_BYTES, aside
 from adapters.wire.bounds import COUNTED, MAX_EVENTS, OutOfBoundsError, Tally
 from adapters.wire.broken import HTTPX_ERRORS, TOO_LARGE, transport_error
@@ -153,7 +153,7 @@ async def _answered(
     """The good answer and the call that it answers, or the answer hidden in a refusal."""
     lowered = amended = 0
     while True:
-        reply = await _send(target, call, dialect.provider)
+        reply = await _send(target, call, dialect.provider, is_second=lowered + amended > 0)
         if reply.status < 300:
             return call, reply
         error = dialect.refusal(await _read_refusal(reply, target, dialect.provider))
@@ -185,9 +185,11 @@ async def _aimed(target: Callable[[], Awaitable[Target]], provider: str) -> Targ
         raise unsent(provider, ErrorKind.NETWORK, message, scope=Scope.PROVIDER) from error
 
 
-async def _send(target: Target, call: NativeCall, provider: str) -> Reply:
+async def _send(target: Target, call: NativeCall, provider: str, *, is_second: bool) -> Reply:
     content = _encoded(call, provider)
     try:
+        if is_second:
+            count_again()
         return await target.post(content)
     except HTTPX_ERRORS as error:
         failure = transport_error(error, provider, Phase.BEFORE_SEND)

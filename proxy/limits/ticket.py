@@ -279,6 +279,19 @@ class Ticket:
             tokens = None if end.maybe_billed else 0
             self._meter.settle(self._clock(), call, tokens=tokens, sent=end.was_sent)
 
+    def again(self) -> float:
+        """Count a call that is sent once more; else, in seconds, how long there is no room for it.
+
+        The first one may have been read, and counted, by whoever did not answer it.
+        """
+        if self.is_over:
+            return 0.0
+        now = self._clock()
+        if blocked := self._meter.blocked(now, 0):
+            return blocked[0] - now
+        self._meter.settle(now, self._meter.reserve(now, 0), tokens=0)
+        return 0.0
+
     def answered(self) -> None:
         """The first content is here: what was in doubt works again, though this call goes on."""
         if not self.is_over:

@@ -19,6 +19,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from adapters.base import Adapter, AdapterError, Capabilities, ErrorKind, Finish, Warn
+from adapters.upstream import AGAIN
 from adapters.wire.aside import aside
 from proxy.background import Background
 from proxy.candidate import Candidate
@@ -213,6 +214,7 @@ class Router:
     async def _attempt(self, attempts: Attempts) -> Answer:
         ticket = await self.permits.permit(attempts)
         log_use(ticket)
+        AGAIN.set(ticket.again)
         candidate = ticket.candidate
         began, streamed = self._clock(), streamed_of(attempts.request)
         left_s = attempts.deadline - began

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from adapters.upstream import HOP, PASSED
+from adapters.upstream import HOP, PASSED, count_again
 from proxy.upstream.connection import Connection, Origin
 from proxy.upstream.dial import Dialer
 from proxy.upstream.exchange import Exchange, Timeouts
@@ -88,6 +88,7 @@ class Transport(httpx.AsyncBaseTransport):
         except httpx.TransportError:
             if not _may_repeat(exchange, connection, outgoing):
                 raise
+            count_again()
             log.info("a kept connection to %s was dead: sent once more on another", origin.host)
             connection = await self._acquire(origin, request, timeouts)
             exchange = Exchange(connection, request, outgoing, timeouts)

@@ -215,3 +215,54 @@ async def test_row_8_a_fresh_connection_that_dies_as_well_rotates(
     assert seen.attempts == [f"{a}:broken"] + [f"{NEXT[a]}:200"] * with_b
     assert seen.outcome == ((200, None) if with_b else UPSTREAM_ERROR)
     assert len(world.a.calls) == 3  # the first, the one on the kept connection, one more
+
+
+def taken(world: World) -> int:
+    """How many requests of this minute are held to have reached the preferred provider."""
+    known = [one for one in world.parts.health.snapshot() if one.provider == world.order[0]]
+    return sum(gauge.used for one in known for gauge in one.gauges)
+
+
+@A
+@STREAMED
+async def test_row_8_what_is_sent_once_more_counts_twice(
+    build: Build, a: str, streamed: bool
+) -> None:
+    """Who reset the connection may have read the request before that."""
+    world = await build(a, limits={a: 9})
+    await world.ask()
+    world.a.rule = lambda call: Reply((), "reset") if call.number else None
+
+    for _ in range(3):
+        assert (await world.ask(stream=streamed)).attempts == [f"{a}:200"]
+
+    assert taken(world) == len(world.a.calls) == 7
+
+
+@A
+@STREAMED
+@WITH_B
+async def test_row_8_no_more_is_sent_than_a_limit_has_room_for(
+    build: Build, a: str, streamed: bool, with_b: bool
+) -> None:
+    world = await world_of(build, a, with_b, limits={a: 2})
+    await world.ask()
+    world.a.rule = lambda call: Reply((), "reset") if call.number else None
+
+    seen = await world.ask(stream=streamed)
+
+    assert len(world.a.calls) == taken(world) == 2
+    assert seen.attempts == [f"{a}:rate_limit"] + [f"{NEXT[a]}:200"] * with_b
+    assert seen.status == (200 if with_b else 429)
+    assert world.pause_s(a) == pytest.approx(60)
+
+
+async def test_row_8_room_for_a_second_try_is_waited_for(build: Build) -> None:
+    world = await build("groq", limits={"groq": 2}, max_wait_s=90)
+    await world.ask()
+    world.a.rule = lambda call: Reply((), "reset") if call.number else None
+
+    async with world.sdk(timeout=100, max_retries=0) as patient:
+        seen = await world.ask(client=patient)
+
+    assert seen.attempts == ["groq:rate_limit", "groq:200"]

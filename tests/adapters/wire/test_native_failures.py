@@ -19,6 +19,7 @@ from adapters.base import (
     Text,
     Warn,
 )
+from adapters.upstream import AGAIN
 from adapters.wire import lines, native
 from adapters.wire.broken import transport_error
 from tests.adapters.native_kit import (
@@ -173,6 +174,27 @@ async def test_a_refusal_can_be_mended_once() -> None:
     assert found == [[Warn("dropped=tools")], [Text("a")], [Finish("stop")]]
     assert wire.bodies[1] == b'{"ask":"less"}'
     assert_closed(first, second)
+
+
+@pytest.mark.parametrize(("wait_s", "sent"), [(0.0, 2), (7.5, 1)])
+async def test_what_is_mended_is_counted_before_it_goes_out(wait_s: float, sent: int) -> None:
+    wire = Wire(answer(b"no", status=400), answer(row("a"), END))
+    counted: list[float] = []
+
+    def again() -> float:
+        counted.append(wait_s)
+        return wait_s
+
+    known = AGAIN.set(again)
+    try:
+        batches = [_ async for _ in opened(wire, STREAM, ToyDialect(mended=STREAM))]
+    except AdapterError as error:
+        batches = []
+        assert (error.kind, error.retry_after_s) == (ErrorKind.RATE_LIMIT, wait_s)
+    finally:
+        AGAIN.reset(known)
+
+    assert (len(counted), len(wire.requests), bool(batches)) == (1, sent, sent == 2)
 
 
 async def test_a_second_refusal_is_final() -> None:
