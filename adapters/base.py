@@ -57,6 +57,8 @@ MAX_TEXTS = 100
 TOOLS = "tools."
 """In `extensions`, before the kind of a tool that the provider runs, or else leaves out."""
 SEARCH = TOOLS + "web_search"
+SWITCHES = frozenset({"thinking", "enable_thinking", "thinking_budget", "chat_template_kwargs"})
+"""In `extensions`: thinking as others switch it, of which `ChatRequest.thinking` is made."""
 USER = "metadata.user_id"
 """In `extensions`: who asks, for a provider that wants to know. All others need not say a word."""
 MISSING_RESULT = "no result supplied"

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from adapters.base import (
+    SWITCHES,
     USER,
     ChatRequest,
     ErrorKind,
@@ -35,7 +36,7 @@ _FOR_OTHERS = frozenset(
         *("gemini", "google", "groq", "ollama", "embedded", "openai", "pointsman", "extra_body"),
         *("safety_settings", "thinking_config", "cached_content", "keep_alive", "think", KIND),
         *("reasoning", "include_reasoning", "reasoning_format", "num_ctx", "truncate", "shift"),
-        USER,
+        *(USER, *SWITCHES),
     }
 )
 

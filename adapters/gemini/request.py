@@ -11,6 +11,7 @@ import orjson
 
 from adapters.base import (
     SEARCH,
+    SWITCHES,
     USER,
     ChatRequest,
     ErrorKind,
@@ -50,7 +51,7 @@ OWN_BLOCK = "gemini"
 NOT_OURS = frozenset({
     "groq", "ollama", "embedded", "pointsman", "extra_body", "google", "reasoning", "think",
     "include_reasoning", "reasoning_format", "keep_alive", "num_ctx", "truncate", "shift",
-    USER,
+    USER, *SWITCHES,
 })  # fmt: skip
 GOOGLES = ("thinking_config", CACHE)  # as Google's own OpenAI layer takes them
 NATIVE = (*GOOGLES, "top_k", "safety_settings")

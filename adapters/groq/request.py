@@ -13,6 +13,7 @@ from typing import Any
 
 from adapters.base import (
     SEARCH,
+    SWITCHES,
     USER,
     ChatRequest,
     Json,
@@ -85,7 +86,7 @@ _FOR_OTHERS = frozenset(
     (
         *("gemini", "google", "extra_body", "safety_settings", "thinking_config", "cached_content"),
         *("ollama", "keep_alive", "think", "num_ctx", "truncate", "shift"),
-        *("embedded", "pointsman", PROVIDER, USER),
+        *("embedded", "pointsman", PROVIDER, USER, *SWITCHES),
     )
 )
 _GPT_OSS_EFFORT: Mapping[str, str] = {

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapters.base import (
+    SWITCHES,
     USER,
     ChatRequest,
     ErrorKind,
@@ -42,7 +43,7 @@ READ = frozenset({"stream_options", "modalities", "logprobs", "top_logprobs", *O
 EXTENSIONS = frozenset({
     "options", "format", "think", "keep_alive", USER, *OWN_OPTIONS, *OWN_FIELDS,
     "ollama", "groq", "gemini", "embedded", "pointsman", "google", "extra_body",
-    "include_reasoning", "reasoning_format", "thinking_config",
+    "include_reasoning", "reasoning_format", "thinking_config", *SWITCHES,
 })  # fmt: skip
 THINK_OF_EFFORT: Mapping[str, bool | str] = {
     "none": False,

@@ -62,7 +62,7 @@ def parted(message: Json) -> tuple[Json, Sequence[Json]]:
 
 
 _SHOWN = frozenset({"image_url", "input_audio", "file"})
-_TEXTS = frozenset({"input_text", "output_text", None})
+_TEXTS = ("input_text", "output_text", None)  # a type may be anything, so this is no set
 
 
 def _are_same(parts: Sequence[Any], content: Sequence[Any]) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapters.base import USER, ChatRequest, Json, ResponseFormat, Thinking
-from proxy.doors.chat.read import EFFORTS
+from proxy.doors.chat.thinking import EFFORTS
 from proxy.doors.door import Asked
 from proxy.doors.messages.blocks import asks_citations
 from proxy.doors.messages.errors import thread_unsupported

@@ -65,6 +65,8 @@ def anything(_name: str, value: Any) -> Any:
 
 
 def integer(name: str, value: Any) -> int:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # what languages write that know one kind of number
     if isinstance(value, bool) or not isinstance(value, int):
         raise wrong_type(name, "an integer")
     return value
@@ -83,9 +85,10 @@ def between(low: float, high: float) -> Check:
 
 def whole(low: int, high: int) -> Check:
     def check(name: str, value: Any) -> int:
-        if not low <= integer(name, value) <= high:
+        number = integer(name, value)
+        if not low <= number <= high:
             raise out_of_range(name, f"between {low} and {high}")
-        return int(value)
+        return number
 
     return check
 

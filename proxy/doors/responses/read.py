@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from adapters.base import TOOLS, ChatRequest, Json, ResponseFormat, Thinking
-from proxy.doors.chat.read import EFFORTS
+from proxy.doors.chat.thinking import EFFORTS
 from proxy.doors.door import Asked
 from proxy.doors.openai import check_model_name
 from proxy.doors.reading.checks import (

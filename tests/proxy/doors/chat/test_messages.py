@@ -98,6 +98,8 @@ def test_a_wrong_message_is_named_by_its_place(messages: Any, param: str) -> Non
         (None, ""),
         ({}, ""),
         ({"text": 5}, ""),
+        ({"type": ["text"], "text": "x"}, ""),
+        ({"type": {}, "text": "x"}, ""),
         ({"type": 5}, ""),
         ({"type": "image"}, ".type"),
         ({"type": "image", "source": {"type": "file", "file_id": "f"}}, ".type"),

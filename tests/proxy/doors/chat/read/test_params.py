@@ -150,3 +150,15 @@ def test_a_schema_beside_plain_json_that_is_none_is_refused() -> None:
     error = refusal(response_format={"type": "json_object", "schema": "{}"})
 
     assert (error.status, error.param) == (400, "response_format.schema")
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+def test_minus_one_is_no_limit(name: str) -> None:
+    assert request(**{name: -1}).max_tokens is None
+
+
+def test_a_whole_number_may_be_written_as_a_fraction() -> None:
+    found = request(max_tokens=3000.0, seed=7.0, n=1.0)
+
+    assert (found.max_tokens, found.n, found.params) == (3000, 1, {"seed": 7})
+    assert type(found.max_tokens) is type(found.n) is type(found.params["seed"]) is int

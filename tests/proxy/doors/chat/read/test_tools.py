@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
 
-from adapters.base import Json
+from adapters.base import SEARCH, Json
 from tests.proxy.doors.chat.read.kit import (
     OTHER_TOOL,
     TEXT,
@@ -22,7 +23,11 @@ from tests.proxy.doors.chat.read.kit import (
     ("tool", "param"),
     [
         ({"type": "custom", "custom": {"name": "x"}}, "tools[1].type"),
-        ({"type": "web_search"}, "tools[1].type"),
+        ({"type": "custom", "name": "x"}, "tools[1].type"),
+        ({}, "tools[1].type"),
+        ({"type": 5}, "tools[1].type"),
+        ({"type": "function"}, "tools[1].type"),
+        ({"name": "x", "description": 1}, "tools[1].function.description"),
         ({"type": "function", "function": TEXT}, "tools[1].function"),
         ({"type": "function", "function": {}}, "tools[1].function.name"),
         ({"type": "function", "function": {"name": ""}}, "tools[1].function.name"),
@@ -44,6 +49,72 @@ def test_a_wrong_tool_is_named_by_its_place(tool: Json, param: str) -> None:
     assert (error.status, error.param) == (400, param)
 
 
+BODY: Json = {"type": "object", "properties": {}}
+PLAIN: Json = {"type": "function", "function": {"name": "x", "parameters": BODY}}
+
+
+@pytest.mark.parametrize(
+    ("tool", "meant"),
+    [
+        ({"type": "function", "name": "x", "parameters": BODY}, PLAIN),
+        ({"name": "x", "parameters": BODY}, PLAIN),
+        ({"name": "x", "input_schema": BODY}, PLAIN),
+        ({"type": "custom", "name": "x", "input_schema": BODY}, PLAIN),
+        ({"function": {"name": "x", "parameters": BODY}}, PLAIN),
+        (
+            {"type": "function", "name": "x", "description": "d", "strict": True},
+            {"type": "function", "function": {"name": "x", "description": "d", "strict": True}},
+        ),
+    ],
+    ids=str,
+)
+def test_a_function_in_another_apis_form_is_a_function(tool: Json, meant: Json) -> None:
+    before = copy.deepcopy(tool)
+
+    assert request(tools=[tool, OTHER_TOOL]).tools == [meant, OTHER_TOOL]
+    assert tool == before
+
+
+@pytest.mark.parametrize(
+    ("tool", "options"),
+    [
+        ({"type": "web_search"}, {}),
+        (
+            {"type": "web_search_preview", "search_context_size": "low"},
+            {"search_context_size": "low"},
+        ),
+        ({"type": "web_search_20250305", "name": "web_search"}, {}),
+        ({"type": "browser_search"}, {}),
+        ({"googleSearch": {}}, {}),
+        ({"google_search": {}}, {}),
+        (
+            {"type": "web_search", "user_location": {"type": "approximate", "country": "CH"}},
+            {"user_location": {"type": "approximate", "approximate": {"country": "CH"}}},
+        ),
+    ],
+    ids=str,
+)
+def test_a_search_is_no_function(tool: Json, options: Json) -> None:
+    alone, beside = request(tools=[tool]), request(tools=[tool, OTHER_TOOL])
+
+    assert (alone.tools, alone.params) == ([], {"web_search_options": options})
+    assert (beside.tools, beside.params) == ([OTHER_TOOL], {})
+    assert beside.extensions == {SEARCH: options}
+
+
+@pytest.mark.parametrize(
+    ("tool", "name"),
+    [
+        ({"type": "code_interpreter", "container": {}}, "tools.code_interpreter"),
+        ({"urlContext": {}}, "tools.urlContext"),
+    ],
+    ids=str,
+)
+def test_a_tool_that_nobody_runs_is_named_and_alone_refused(tool: Json, name: str) -> None:
+    assert request(tools=[tool, OTHER_TOOL]).extensions == {name: True}
+    assert refusal(tools=[tool]).param == "tools[0].type"
+
+
 def test_tools_are_handed_on_as_they_are() -> None:
     found = request(tools=[TOOL, OTHER_TOOL])
 
@@ -61,6 +132,12 @@ def test_tools_are_handed_on_as_they_are() -> None:
             {"type": "function", "function": {"name": "weigh"}},
             ("required", "weigh", [TOOL, OTHER_TOOL]),
         ),
+        ("any", ("required", None, [TOOL, OTHER_TOOL])),
+        ({"type": "any"}, ("required", None, [TOOL, OTHER_TOOL])),
+        ({"type": "auto"}, ("auto", None, [TOOL, OTHER_TOOL])),
+        ({"type": "none"}, ("none", None, [TOOL, OTHER_TOOL])),
+        ({"type": "tool", "name": "weigh"}, ("required", "weigh", [TOOL, OTHER_TOOL])),
+        ({"type": "function", "name": "weigh"}, ("required", "weigh", [TOOL, OTHER_TOOL])),
         (allowed_tools("auto", "weigh"), ("auto", None, [OTHER_TOOL])),
         (allowed_tools("required", "weigh", "absent"), ("required", None, [OTHER_TOOL])),
     ],
@@ -79,6 +156,7 @@ def test_tool_choice_in_every_form(choice: Any, expected: tuple[Any, ...]) -> No
         {"type": "function", "function": {"name": "absent"}},
         {"type": "function", "function": {}},
         {"type": "function"},
+        {"type": "function", "name": "absent"},
         {"name": "measure"},
         {"type": "allowed_tools"},
         {"type": "allowed_tools", "allowed_tools": {"mode": "auto"}},
