@@ -9,15 +9,23 @@ from collections.abc import Callable
 from typing import Any
 
 LONGEST_S = 20.0
+AT_LEISURE = """
+import gc, os, runpy, sys
+getattr(os, "nice", int)(19)  # requests are answered meanwhile
+gc.disable()  # a fifth of the time; all of it is garbage in a moment
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
 
 
-def answer_of(script: str, order: bytes) -> bytes:
+def answer_of(script: str, order: bytes, *, is_urgent: bool = False) -> bytes:
     """What the Python file `script` writes when it reads `order`; it sees installed packages only.
 
-    Waits for it. Raises OSError where no process can be had, SubprocessError where it fails.
+    Waits for it; at low priority, unless a request waits, too. Raises OSError where no process can
+    be had, SubprocessError where it fails.
     """
+    way = [script] if is_urgent else ["-c", AT_LEISURE, script]
     done = subprocess.run(  # noqa: S603 - a file of ours, by the interpreter that we run in
-        [sys.executable, "-I", script],
+        [sys.executable, "-I", *way],
         input=order,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

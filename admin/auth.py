@@ -116,11 +116,6 @@ class Gate:
         found = OWNER if self._is_pass(shown, request) else self._shown(shown)[0]
         return await self._braked(request, found) or session
 
-    async def admits(self, request: Request) -> bool:
-        """Whether this request may look and change."""
-        who = await self.who(request)
-        return who is not None and who.is_owner
-
     async def check(self, request: Request, *, members: bool = False) -> None:
         """Raise 401 without the token, and 403 for a page of another origin, allowed or not.
 

@@ -7,9 +7,7 @@ before go by what is known.
 
 from __future__ import annotations
 
-import gc
 import json
-import os
 import ssl
 import sys
 from typing import Any, NamedTuple
@@ -63,7 +61,4 @@ def of_sdk(order: dict[str, Any]) -> Line:
 
 
 if __name__ == "__main__":
-    lower_priority = getattr(os, "nice", int)  # requests are answered meanwhile
-    lower_priority(19)
-    gc.disable()  # a fifth of the time; all of it is garbage in a moment
     sys.stdout.write(json.dumps(of_sdk(json.load(sys.stdin))))

@@ -6,9 +6,7 @@ run with this file as its script, answers, and ends; requests that come before g
 
 from __future__ import annotations
 
-import gc
 import json
-import os
 import sys
 from typing import Any, NamedTuple
 
@@ -51,7 +49,4 @@ def of_sdk(order: dict[str, Any]) -> Line:
 
 
 if __name__ == "__main__":
-    lower_priority = getattr(os, "nice", int)  # requests are answered meanwhile
-    lower_priority(19)
-    gc.disable()  # all of it is garbage in a moment
     sys.stdout.write(json.dumps(of_sdk(json.load(sys.stdin))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,15 @@ def test_it_reads_the_order_and_its_answer_comes_back(tmp_path: Path) -> None:
         "import sys\nprint(sys.stdin.read().upper(), end='')\nprint('x', file=sys.stderr)"
     )
     assert answer_of(str(script), b"hello") == b"HELLO"
+
+
+def test_requests_go_first_unless_one_waits_for_it(tmp_path: Path) -> None:
+    script = tmp_path / "how.py"
+    script.write_text("import gc, os\nprint(os.nice(0), gc.isenabled(), __name__, end='')")
+    ours = os.nice(0)
+
+    assert answer_of(str(script), b"") == f"{min(19, ours + 19)} False __main__".encode()
+    assert answer_of(str(script), b"", is_urgent=True) == f"{ours} True __main__".encode()
 
 
 def test_one_that_fails_has_no_answer(tmp_path: Path) -> None:

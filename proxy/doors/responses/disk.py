@@ -78,16 +78,16 @@ class Disk:
     async def _drop_changed(self, owner: str, names: Iterable[str]) -> None:
         """Forget what others may have changed since it was read: it is read again."""
         kept, since = self._turns.shelf(owner).kept, self._since_ms()
-        there = [name for name in names if name in kept]
-        if not there:
+        old = [name for name in names if name in kept]
+        if not old:
             return
         try:
             await self._save()
-            left = await self._store.read(lambda it: _left(it, owner, there, since))
+            left = await self._store.read(lambda it: table.there(it, owner, old, since_ms=since))
         except StoreError:
             return
         with self._turns.lock:
-            for name in there:
+            for name in old:
                 if name not in left or isinstance(kept.get(name), Talk):
                     self._turns.shelf(owner).drop(name)
 
@@ -198,11 +198,6 @@ def _first_missing(kept: Mapping[str, Turn | Talk], name: str) -> str | None:
             return wanted
         wanted = found.previous if isinstance(found, Turn) else None
     return None
-
-
-def _left(tables: Tables, owner: str, names: Iterable[str], since_ms: int) -> set[str]:
-    """Those of the names that are still there."""
-    return {name for name in names if table.find(tables, owner, name, since_ms=since_ms)}
 
 
 def _chains(

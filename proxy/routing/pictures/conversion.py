@@ -8,6 +8,7 @@ import importlib.util
 from base64 import b64decode, b64encode
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from hashlib import sha256
 from subprocess import SubprocessError
 from urllib.parse import unquote_to_bytes
@@ -25,6 +26,8 @@ MAX_PICTURE_BYTES = 20 * 1024 * 1024
 MAX_AT_ONCE = 2
 MAX_KEPT_BYTES = 16 * 1024 * 1024
 HEIF = ("image/heic", "image/heif")
+IN_CHILD = partial(answer_of, is_urgent=True)
+"""A request waits for it."""
 EXTRA = "`uv run --extra images pointsman` has them converted"
 
 
@@ -55,7 +58,7 @@ class Painter:
     def __init__(
         self,
         *,
-        child: Callable[[str, bytes], bytes] = answer_of,
+        child: Callable[[str, bytes], bytes] = IN_CHILD,
         has: Callable[[str], object] = importlib.util.find_spec,
     ) -> None:
         self._child = child

@@ -68,6 +68,12 @@ def find(tables: Tables, owner: str, name: str, *, since_ms: int) -> tuple[int, 
     return None
 
 
+def there(tables: Tables, owner: str, names: Iterable[str], *, since_ms: int) -> set[str]:
+    """Those of the names that their owner has rows of."""
+    more = {"owner": owner, "since": since_ms}
+    return {name for name in names if tables.rows(f"SELECT 1 {OF_OWNER}", {"name": name, **more})}
+
+
 def holder(tables: Tables, item: str) -> str | None:
     """The name of the row that an item was last written with."""
     for [name] in tables.rows("SELECT name FROM response_items WHERE item = :item", {"item": item}):

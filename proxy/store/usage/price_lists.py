@@ -6,9 +6,7 @@ them. So a child process imports them, run with this file as its script, picks, 
 
 from __future__ import annotations
 
-import gc
 import json
-import os
 import pickle
 import sys
 from collections.abc import Collection
@@ -44,7 +42,4 @@ def picked(providers: Collection[str]) -> list[Provider]:
 
 
 if __name__ == "__main__":
-    lower_priority = getattr(os, "nice", int)  # requests are answered meanwhile
-    lower_priority(19)
-    gc.disable()  # all of it is garbage in a moment
     sys.stdout.buffer.write(pickle.dumps(picked(json.load(sys.stdin))))
