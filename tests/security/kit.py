@@ -30,6 +30,7 @@ from proxy.server import Server
 from proxy.settings import Settings
 from tests.fakes import GEMINI_KEY, GROQ_KEY, GeminiFake, GroqFake, OllamaFake
 from tests.fakes.server import FakeServer
+from tests.ports import kept_port
 from tests.transports import CHOSEN
 
 PATIENCE_S = 20.0
@@ -221,8 +222,6 @@ class Process:
 def process(fakes: Fakes, folder: Path, **settings: str) -> Iterator[Process]:
     """The installed command before the fakes."""
     folder.mkdir(parents=True, exist_ok=True)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
@@ -239,12 +238,16 @@ def process(fakes: Fakes, folder: Path, **settings: str) -> Iterator[Process]:
         **CHOSEN,
         **settings,
     }
-    command = [COMMAND, "--port", str(port)]
     with (
+        kept_port() as port,
         (folder / "stdout").open("wb") as stdout,
         (folder / "stderr").open("wb") as stderr,
         subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=stdout, stderr=stderr
+            [COMMAND, "--port", str(port)],
+            cwd=folder,
+            env=environment,
+            stdout=stdout,
+            stderr=stderr,
         ) as popen,
     ):
         one = Process(popen, port, folder, environment)

@@ -18,6 +18,7 @@ from tests.security.kit import (
     Fakes,
     Process,
     Reply,
+    Threaded,
     Wait,
     ask,
     body_of,
@@ -234,18 +235,18 @@ HOSTILE_NAMES = (
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 def test_no_hostile_name_of_a_model_reaches_a_provider(
-    one: Process, fakes: Fakes, stream: bool
+    server: Threaded, fakes: Fakes, stream: bool
 ) -> None:
     assert len(set(HOSTILE_NAMES)) >= 40
     for name in HOSTILE_NAMES:
-        reply = ask(one.port, post(body_of(name, stream=stream)))
+        reply = ask(server.port, post(body_of(name, stream=stream)))
         assert reply.status in (400, 404), (name, reply)
         assert "x-evil" not in reply.headers
         assert reply.json["error"]["param"] == "model"
     for value in (None, 1, [], {}, True):
-        assert ask(one.port, post(body_of() | {"model": value})).status == 400
+        assert ask(server.port, post(body_of() | {"model": value})).status == 400
     for name in HOSTILE_NAMES:
         if name.isascii() and name.isprintable() and not set(name) & set(" #?"):
             path = f"/v1/models/{name}"
-            assert ask(one.port, request("GET", path)).status in (400, 404, 431), name
+            assert ask(server.port, request("GET", path)).status in (400, 404, 431), name
     assert fakes.chats == 0

@@ -15,7 +15,17 @@ import pytest
 from playwright.sync_api import Browser, Page, Route
 
 from tests.browser import chromium
-from tests.security.kit import Fakes, Threaded, ask, body_of, request, serving, settings_for, sized
+from tests.security.kit import (
+    PATIENCE_S,
+    Fakes,
+    Threaded,
+    ask,
+    body_of,
+    request,
+    serving,
+    settings_for,
+    sized,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -32,12 +42,12 @@ FLAGS = (
     "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests",
 )
 ATTACK = """
-async ([url, body]) => {
+async ([url, body, patience]) => {
   const read = [];
   const said = (what) => (text) => { if (text) read.push([what, String(text).slice(0, 200)]); };
   const attempt = (what, work) => Promise.race([
     Promise.resolve().then(work).then(said(what), () => {}),
-    new Promise((late) => setTimeout(late, 3000)),
+    new Promise((late) => setTimeout(late, patience)),
   ]);
   const json = { "content-type": "application/json" };
   const plain = { "content-type": "text/plain" };
@@ -181,7 +191,7 @@ def test_no_page_of_another_origin_reads_or_causes_anything(
     url = site.format(port=server.port) if rebound else f"{target}:{server.port}"
     before = preferences(server)
     page = hostile_page(browser, site, server.port, tmp_path)
-    read = page.evaluate(ATTACK, [url, json.dumps(body_of())])
+    read = page.evaluate(ATTACK, [url, json.dumps(body_of()), PATIENCE_S * 1000])
     assert read_by_the_page(read) == []
     for frame in page.frames[1:]:
         assert "ointsman" not in frame.title()
@@ -204,7 +214,7 @@ def test_the_same_attack_works_from_the_server_s_own_page(
     page.route("**/nice-page", lambda route: route.fulfill(content_type="text/html", body="<p>"))
     url = f"http://127.0.0.1:{server.port}"
     page.goto(f"{url}/nice-page")
-    read = page.evaluate(ATTACK, [url, json.dumps(body_of())])
+    read = page.evaluate(ATTACK, [url, json.dumps(body_of()), PATIENCE_S * 1000])
     page.close()
     assert {"post /v1/chat/completions", "fetch /v1/models", "events"} <= {what for what, _ in read}
     assert fakes.chats > 0

@@ -263,19 +263,7 @@ def excerpt(text: str, secret: str) -> str:
     return text[max(0, at - 200) : at + 80]
 
 
-def test_the_database_is_its_owner_s_alone(fakes: Fakes, tmp_path: Path) -> None:
-    with process(fakes, tmp_path) as one:
-        choice = json.dumps({"default_llm_provider": "ollama"}).encode()
-        data = request("PUT", "/api/user/preferences", choice, headers=JSON)
-        assert ask(one.port, data).status == 200
-        files = list((tmp_path / "data").rglob("pointsman.db*"))
-        assert files
-        for path in files:
-            assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
-            assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700, path.parent
-
-
-def test_what_others_could_read_before_is_its_owner_s_alone_again(
+def test_the_database_is_its_owner_s_alone_whoever_could_read_it_before(
     fakes: Fakes, tmp_path: Path, wait: Wait
 ) -> None:
     folder = tmp_path / "data" / "pointsman"

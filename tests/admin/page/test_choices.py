@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from proxy.parts import Parts
-from tests.admin.conftest import Open
+from tests.admin.page.conftest import Open
 from tests.admin.page.kit import Fakes, ask, card
 from tests.proxy.serving import Host
 

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 from pydantic import SecretStr
 
 from proxy.parts import Parts
-from tests.admin.conftest import Open
+from tests.admin.page.conftest import Open
 from tests.admin.page.kit import Serve
 from tests.proxy.serving import Host
 

@@ -12,7 +12,7 @@ from adapters.base import AdapterError, ErrorKind, Scope
 from proxy.candidate import Candidate
 from proxy.limits.ticket import Ticket
 from proxy.parts import Parts
-from tests.admin.conftest import Open
+from tests.admin.page.conftest import Open
 from tests.admin.page.kit import Fakes, Serve, ask, card, radio, too_many
 from tests.proxy.serving import Host
 

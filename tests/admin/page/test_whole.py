@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from adapters import REGISTRY, STANDING
 from proxy.parts import Parts
-from tests.admin.conftest import Open
+from tests.admin.page.conftest import Open
 from tests.admin.page.kit import Fakes, Serve, ask, card, radio, too_many
 from tests.proxy.serving import Host
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import kept_port
 from tests.proxy.command.terminal_kit import one_line, run
 
 BAD = {
@@ -79,22 +80,21 @@ def test_what_cannot_be_is_told_in_a_line(case: str, monkeypatch: pytest.MonkeyP
 
 
 def test_an_address_that_is_this_server_ends_the_real_command(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    environment = {
-        **{name: value for name, value in os.environ.items() if name in ("PATH", "LANG")},
-        **DESK,
-        "DESK_BASE_URL": f"http://localhost:{port}/v1",
-        "HOME": str(tmp_path),
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", "proxy", "--port", str(port)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    with kept_port() as port:
+        environment = {
+            **{name: value for name, value in os.environ.items() if name in ("PATH", "LANG")},
+            **DESK,
+            "DESK_BASE_URL": f"http://localhost:{port}/v1",
+            "HOME": str(tmp_path),
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "proxy", "--port", str(port)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
 
     assert done.returncode == 2, done.stderr
     assert done.stderr.splitlines()[-1].endswith("leads to this server itself")

@@ -20,6 +20,7 @@ from click.testing import CliRunner, Result
 
 from adapters import STANDING
 from proxy.__main__ import EXIT_BAD_SETTING, main
+from tests.ports import kept_port
 from tests.proxy.test_settings import PREFIXES
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -145,21 +146,20 @@ def test_other_machines_are_not_let_in_without_a_key(host: str) -> None:
 
 def started(tmp_path: Path, command: str) -> subprocess.Popen[str]:
     """The server as a shell starts it with this redirection, once it answers."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OLLAMA_HOST": "127.0.0.1:1"}
-    process = subprocess.Popen(
-        ["sh", "-c", f"exec {sys.executable} -m proxy --port {port} {command}"],
-        env=environment,
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    for _ in range(1000):
-        with contextlib.suppress(httpx.TransportError):
-            if httpx.get(f"http://127.0.0.1:{port}/health/live", trust_env=False).is_success:
-                return process
-        time.sleep(0.02)
+    with kept_port() as port:
+        process = subprocess.Popen(
+            ["sh", "-c", f"exec {sys.executable} -m proxy --port {port} {command}"],
+            env=environment,
+            cwd=tmp_path,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(1000):
+            with contextlib.suppress(httpx.TransportError):
+                if httpx.get(f"http://127.0.0.1:{port}/health/live", trust_env=False).is_success:
+                    return process
+            time.sleep(0.02)
     process.kill()
     raise AssertionError(process.communicate())
 

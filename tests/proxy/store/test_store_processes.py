@@ -1,4 +1,7 @@
-"""The store under real servers: killed, two at once, started again, refused, broken, full."""
+"""The store under real servers: killed, two at once, started again, refused, broken, full.
+
+Where no process has to die, the server is a thread: a start takes a second.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,8 @@ from tests.security.kit import (
     post,
     process,
     request,
+    serving,
+    settings_for,
     sized,
 )
 
@@ -198,10 +203,8 @@ def test_a_tool_loop_goes_on_over_a_restart(fakes: Fakes, tmp_path: Path, file: 
         messages=[{"role": "user", "content": 'The weather in "Paris" and "Rome"?'}],
         tools=[TOOL],
     )
-    with process(fakes, tmp_path, POINTSMAN_DATABASE_URL=file) as server:
+    with serving(settings_for(fakes, tmp_path, database_url=file)) as server:
         first = ask(server.port, post(asked)).json["choices"][0]["message"]
-        server.terminate()
-        assert server.exit_code() == 0
     calls = [
         {"id": call["id"], "type": "function", "function": call["function"]}
         for call in first["tool_calls"]
@@ -209,7 +212,7 @@ def test_a_tool_loop_goes_on_over_a_restart(fakes: Fakes, tmp_path: Path, file: 
     results = [{"role": "tool", "tool_call_id": call["id"], "content": "Sunny."} for call in calls]
     asked["messages"] += [{"role": "assistant", "content": None, "tool_calls": calls}, *results]
 
-    with process(fakes, tmp_path, POINTSMAN_DATABASE_URL=file) as server:
+    with serving(settings_for(fakes, tmp_path, database_url=file)) as server:
         second = ask(server.port, post(asked))
 
     assert second.status == 200, second.body
@@ -230,7 +233,7 @@ def test_a_provider_that_is_no_longer_there_is_passed_over(
             ' \'{"gpt-4o": {"gone": "m"}}\', \'["gone", "ollama"]\', NULL,'
             " '2026-01-01 00:00:00', '2026-01-01 00:00:00', NULL, NULL)"
         )
-    with process(fakes, tmp_path, POINTSMAN_DATABASE_URL=file) as server:
+    with serving(settings_for(fakes, tmp_path, database_url=file)) as server:
         for model in ("default", "gpt-4o"):
             assert ask(server.port, post(body_of(model))).status == 200
         assert ask(server.port, request("GET", "/admin/api/status")).status == 200
@@ -266,14 +269,14 @@ def test_a_newer_schema_refuses_to_start(
 
 
 def test_a_broken_file_keeps_no_server_from_its_work(
-    fakes: Fakes, tmp_path: Path, path: Path, file: str
+    fakes: Fakes, tmp_path: Path, path: Path, file: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     path.write_bytes(b"this was a database once" * 1000)
-    with process(fakes, tmp_path, POINTSMAN_DATABASE_URL=file) as server:
+    with serving(settings_for(fakes, tmp_path, database_url=file)) as server:
         assert provider_of(server.port) == "groq"
         assert switch(server.port, "ollama").status == 200
         assert provider_of(server.port) == "ollama"
-        wait(lambda: "is broken" in server.said)  # the log is written behind the answers
+        wait(lambda: "is broken" in caplog.text)  # the log is written behind the answers
 
     [aside] = tmp_path.glob("*.corrupt-*")
     assert aside.read_bytes() == b"this was a database once" * 1000
@@ -317,7 +320,7 @@ def test_on_a_full_disk_a_change_is_refused_and_requests_go_on(
 ) -> None:
     with mounted(disk, "-t", "tmpfs", "-o", "size=1m,mode=0700", "none"):
         url = f"sqlite:///{disk / 'store.db'}"
-        with process(fakes, tmp_path, POINTSMAN_DATABASE_URL=url) as server:
+        with serving(settings_for(fakes, tmp_path, database_url=url)) as server:
             assert switch(server.port, "ollama").status == 200
             with contextlib.suppress(OSError), (disk / "ballast").open("wb") as ballast:
                 while True:
@@ -344,13 +347,11 @@ def change(number: int) -> bytes:
 
 def test_in_a_read_only_folder_requests_go_on(fakes: Fakes, tmp_path: Path, disk: Path) -> None:
     url = f"sqlite:///{disk / 'store.db'}"
-    with process(fakes, tmp_path, POINTSMAN_DATABASE_URL=url) as server:
+    with serving(settings_for(fakes, tmp_path, database_url=url)) as server:
         assert switch(server.port, "ollama").status == 200
-        server.terminate()
-        assert server.exit_code() == 0
     with (
         read_only(disk),
-        process(fakes, tmp_path, POINTSMAN_DATABASE_URL=url) as server,
+        serving(settings_for(fakes, tmp_path, database_url=url)) as server,
     ):
         assert provider_of(server.port) == "ollama"
         refused = switch(server.port, "gemini")

@@ -14,7 +14,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from adapters.base import ErrorKind, Start, Text
 from proxy.limits.health import DayQuota
-from tests.admin.conftest import Open
+from tests.admin.page.conftest import Open
 from tests.proxy.kit import adapter_class, failure
 from tests.proxy.serving import Host, app_over
 

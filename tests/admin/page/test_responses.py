@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.admin.conftest import Open
+from tests.admin.page.conftest import Open
 from tests.proxy.kit import adapter_class
 from tests.proxy.serving import Host, app_over
 

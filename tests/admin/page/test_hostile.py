@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from adapters.base import AdapterError, ErrorKind, Finish, Model, Text, Usage
-from tests.admin.conftest import Open
+from tests.admin.page.conftest import Open
 from tests.proxy.kit import adapter_class, failure
 from tests.proxy.serving import Host, app_over
 
