@@ -30,6 +30,13 @@ HEAVY_ROWS = 1
 """So many of one that is marked as heavy."""
 
 
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """Half as many again as there are processors: tests wait for children, browsers and answers."""
+    processors = yield
+    return processors + processors // 2
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out most of each long row of cases, unless one of them is asked for by name."""
     if ALL or any("[" in str(name) for name in config.args):
