@@ -139,7 +139,7 @@ def status_of(error: Json) -> int:
 def _kind_of_code(error: Json) -> ErrorKind | None:
     """The kind that a code tells more exactly than the status does."""
     code = text_of(error.get("code"))
-    if code in CODES_OF_ANSWERS:
+    if code in CODES_OF_ANSWERS or "failed_generation" in error:  # what the model wrote instead
         return ErrorKind.MALFORMED_ANSWER
     if code == "context_length_exceeded":
         return ErrorKind.CONTEXT

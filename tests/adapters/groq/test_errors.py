@@ -32,6 +32,7 @@ KINDS = [
     (400, {"code": "context_length_exceeded"}, ErrorKind.CONTEXT, Scope.REQUEST),
     (400, {"code": "json_validate_failed"}, ErrorKind.MALFORMED_ANSWER, Scope.REQUEST),
     (400, {"code": "tool_use_failed"}, ErrorKind.MALFORMED_ANSWER, Scope.REQUEST),
+    (400, {"code": "new", "failed_generation": ""}, ErrorKind.MALFORMED_ANSWER, Scope.REQUEST),
     (400, {"code": "property_unknown"}, ErrorKind.BAD_REQUEST, Scope.REQUEST),
     (400, {"code": 7, "param": 8}, ErrorKind.BAD_REQUEST, Scope.REQUEST),
     (400, {"message": "not supported with this model"}, ErrorKind.UNSUPPORTED, Scope.REQUEST),
