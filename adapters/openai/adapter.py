@@ -36,7 +36,7 @@ from adapters.compatible.messages import Taken
 from adapters.compatible.request import without_schema
 from adapters.errors import BEFORE_CONTENT, of_list, unsent
 from adapters.openai.embeddings import EmbeddingAnswer, to_native_embedding
-from adapters.openai.lessons import Lessons
+from adapters.openai.lessons import TWINS, Lessons
 from adapters.openai.models import models_of
 from adapters.openai.request import PATH, to_native
 from adapters.openai.senses import Senses, content_type_of
@@ -81,7 +81,7 @@ class OpenAIAdapter(Senses):
             files=profile.files,
             thoughts=lambda _model: profile.thoughts,
         )
-        self._ceilings = Ceilings(profile.max_tokens)
+        self._ceilings = Ceilings(profile.max_tokens, other=TWINS[profile.max_tokens])
         self._lessons = Lessons()
         self._is_capped = settings.max_tokens is not None
         self._first = ""  # of the models that are listed

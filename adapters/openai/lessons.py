@@ -22,7 +22,7 @@ KEPT = frozenset({"model", "messages", "stream", "tools"})
 """Without these a call would be another one."""
 MOST_LESSONS = 512
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra")
-_TWINS: Mapping[str, str] = {
+TWINS: Mapping[str, str] = {
     "max_tokens": "max_completion_tokens",
     "max_completion_tokens": "max_tokens",
 }
@@ -104,7 +104,7 @@ def lessons_of(error: AdapterError, body: Json) -> list[Lesson]:
 
 
 def _dropped(name: str, message: str, body: Json, lacks: bool) -> Lesson:
-    twin = _TWINS.get(name)
+    twin = TWINS.get(name)
     if twin and twin not in body and lacks:
         return Lesson("rename", name, (twin,))
     return Lesson("drop", name, (), lacks)

@@ -23,7 +23,7 @@ from adapters.base import (
     Usage,
 )
 from adapters.compatible.hearing import FORM_PATHS, HeardAnswer, to_native_hearing
-from adapters.compatible.limits import PER_MINUTE, rate_limits
+from adapters.compatible.limits import LimitHeaders, rate_limits
 from adapters.errors import unsent
 from adapters.openai.settings import KIND, OpenAISettings
 from adapters.tasks import PictureRequest, SpeechRequest, Spoken, TranscriptionRequest
@@ -70,20 +70,24 @@ class Senses:
 
     def hear(self, request: TranscriptionRequest) -> AsyncGenerator[list[Any], None]:
         return self._told(
-            self.to_native_hearing(request), HeardAnswer(KIND, self.refused, PER_MINUTE)
+            self.to_native_hearing(request), HeardAnswer(KIND, self.refused, self._own.of.limits)
         )
 
     def to_native_speech(self, request: SpeechRequest) -> NativeCall:
         return to_native_speech(request)
 
     def speak(self, request: SpeechRequest) -> AsyncGenerator[list[Any], None]:
-        return self._told(to_native_speech(request), SpokenAnswer(self.refused))
+        return self._told(
+            to_native_speech(request), SpokenAnswer(self.refused, self._own.of.limits)
+        )
 
     def to_native_picture(self, request: PictureRequest) -> NativeCall:
         return to_native_picture(request)
 
     def paint(self, request: PictureRequest) -> AsyncGenerator[list[Any], None]:
-        return self._told(to_native_picture(request), PictureAnswer(self.refused))
+        return self._told(
+            to_native_picture(request), PictureAnswer(self.refused, self._own.of.limits)
+        )
 
     def _told(self, call: NativeCall, answer: WholeAnswer) -> AsyncGenerator[list[Any], None]:
         async def target() -> Target:
@@ -135,8 +139,12 @@ def _dropped(names: tuple[str, ...]) -> tuple[str, ...]:
 class _Whole(WholeAnswer):
     provider = KIND
 
+    def __init__(self, refusal: Refusal, limits: LimitHeaders) -> None:
+        super().__init__(refusal)
+        self._limits = limits
+
     def head(self, headers: Mapping[str, str]) -> list[Any]:
-        return [*rate_limits(headers, PER_MINUTE)]
+        return [*rate_limits(headers, self._limits)]
 
 
 class SpokenAnswer(_Whole):

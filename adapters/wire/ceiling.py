@@ -43,11 +43,14 @@ _SPENT = re.compile(
 class Ceilings:
     """What is known of a provider's models; `path` leads to the number in the body of its calls.
 
-    `model` tells the model of a call.
+    `model` tells the model of a call; `other` is the name that some models know the number by.
     """
 
-    def __init__(self, *path: str, model: Callable[[NativeCall], str] | None = None) -> None:
+    def __init__(
+        self, *path: str, model: Callable[[NativeCall], str] | None = None, other: str = ""
+    ) -> None:
         self._path = path
+        self._other = (other,)
         self._model = model or _model
         self._most: dict[str, int] = {}
 
@@ -59,7 +62,7 @@ class Ceilings:
 
     def fitted(self, call: NativeCall) -> NativeCall:
         """The call, asking for no more than its model is known to give."""
-        most, asked = self._most.get(self._model(call)), _at(call.body, self._path)
+        most, asked = self._most.get(self._model(call)), _at(call.body, self._where(call))
         return call if most is None or asked is None or asked <= most else self._with(call, most)
 
     def amended(self, call: NativeCall, error: AdapterError) -> NativeCall | None:
@@ -67,7 +70,7 @@ class Ceilings:
 
         What one prompt leaves room for says nothing of the next; any other number is remembered.
         """
-        asked = _at(call.body, self._path)
+        asked = _at(call.body, self._where(call))
         if asked is None or error.kind not in REFUSED:
             return None
         message = error.message.replace(self._model(call), "")
@@ -85,9 +88,12 @@ class Ceilings:
         """With `most` tokens at most; None leaves that to the model."""
         return replace(
             call,
-            body=_put(call.body, self._path, most),
+            body=_put(call.body, self._where(call), most),
             warnings=(*(word for word in call.warnings if word != WORD), WORD),
         )
+
+    def _where(self, call: NativeCall) -> tuple[str, ...]:
+        return self._other if self._other[0] in call.body else self._path
 
     def _remember(self, model: str, most: int) -> None:
         if model not in self._most and len(self._most) >= MAX_KNOWN:

@@ -174,6 +174,20 @@ async def test_a_parameter_goes_under_its_other_name_where_that_is_the_one_that_
     assert len(wire.requests) == 3
 
 
+async def test_a_number_under_its_other_name_is_lowered_as_well() -> None:
+    refused = {"message": "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens'."}
+    too_many = {"message": "max_completion_tokens is too large: 99999. At most 4096 are supported."}
+    renamed, lowered = {**refused, "param": "max_tokens"}, {**too_many, "param": "max_tokens"}
+    wire = FakeUpstream(*(json_reply({"error": one}, 400) for one in (renamed, lowered)), good())
+    one = adapter(wire.upstream, "github")
+    for _ in range(2):
+        asked = ChatRequest("gpt-5", ASK, max_tokens=99_999)
+        assert await words_of(one, asked) == {"changed=max_tokens"}
+
+    assert wire.sent == {"model": "gpt-5", "messages": ASK, "max_completion_tokens": 4096}
+    assert len(wire.requests) == 4, "the second request is known to be too large"
+
+
 @pytest.mark.parametrize(
     ("wanted", "told", "sent"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from openai.types.audio.speech_create_params import SpeechCreateParams
 from openai.types.image_generate_params import ImageGenerateParamsNonStreaming
 from pydantic import ConfigDict, TypeAdapter, with_config
 
-from adapters.base import AdapterError, ErrorKind, Media, Start, Usage, Warn
+from adapters.base import AdapterError, ErrorKind, Media, RateLimits, Start, Usage, Warn
 from adapters.openai.senses import to_native_picture
 from adapters.tasks import (
     Heard,
@@ -155,3 +156,22 @@ def test_pictures_are_made_of_words_alone() -> None:
         to_native_picture(asked)
 
     assert (caught.value.kind, caught.value.param) == (ErrorKind.UNSUPPORTED, "image")
+
+
+async def test_limits_are_read_as_the_house_calls_them_here_too() -> None:
+    told = {
+        "x_ratelimit_limit_req_minute": "60",
+        "x_ratelimit_remaining_req_minute": "59",
+    }
+    named = tuple((name.replace("_", "-"), text) for name, text in told.items())
+    file = {"audio": SOUND, "file_name": "a.wav", "mime_type": "audio/wav"}
+    for reply, ask in (
+        (json_reply({"text": "Hi"}), lambda one: one.hear(TranscriptionRequest(model="m", **file))),
+        (SAID, lambda one: one.speak(SpeechRequest(model="m", text="Hi.", voice="v"))),
+        (json_reply(PAINTED), lambda one: one.paint(PictureRequest(model="m", prompt="A cat."))),
+    ):
+        able = adapter(FakeUpstream(replace(reply, headers=named)).upstream, "mistral")
+        found = [event async for batch in ask(able) for event in batch]
+
+        [limits] = [one for one in found if type(one) is RateLimits]
+        assert (limits.limit_requests, limits.remaining_requests) == (60, 59)
