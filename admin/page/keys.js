@@ -1,11 +1,11 @@
-// Keys for others: made and shown once, how much of each is used, revoked.
+// Keys for others: made and shown once, how much of each is used, changed, revoked.
 
 import { api, attempt, byId, make, money, number, say } from "./dom.js";
 
 const EVERY_MS = 3000;
 const PATH = "/admin/api/keys";
 
-/** Keep the list up to date; make and revoke. */
+/** Keep the list up to date; make, change and revoke. */
 export function useKeys() {
   const show = () => {
     if (!document.hidden) api("GET", PATH).then(showKeys, () => {});
@@ -13,8 +13,17 @@ export function useKeys() {
   const form = byId("key");
   form.addEventListener("submit", (event) => {
     event.preventDefault();
+    const { name, ...may } = asked(new FormData(form));
+    if (changing != null) {
+      attempt(async () => {
+        await api("PATCH", pathOf(name), may);
+        form.reset();
+        show();
+      }, () => `✓ The key of ${name} is changed.`);
+      return;
+    }
     attempt(async () => {
-      const made = await api("POST", PATH, asked(new FormData(form)));
+      const made = await api("POST", PATH, { name, ...may });
       say(byId("new-key-text"), made.key);
       byId("new-key").hidden = false;
       form.reset();
@@ -27,17 +36,38 @@ export function useKeys() {
     say(byId("new-key-text"), "");
     byId("new-key").hidden = true;
   });
+  form.addEventListener("reset", () => fill(form, null));
   byId("keys").addEventListener("click", ({ target }) => {
-    const name = target.dataset.revoke;
-    if (name != null) attempt(async () => (await api("DELETE", `${PATH}?name=${encodeURIComponent(name)}`), show()), () => `✓ The key of ${name} is revoked.`);
+    const { change, revoke: name } = target.dataset;
+    if (change != null) fill(form, listed.find((key) => key.name === change));
+    if (name != null) attempt(async () => (await api("DELETE", pathOf(name)), name === changing && form.reset(), show()), () => `✓ The key of ${name} is revoked.`);
   });
   setInterval(show, EVERY_MS);
   show();
 }
 
+const counts = ["requests_per_minute", "tokens_per_minute", "dollars_a_day", "dollars_a_month"];
+const lists = ["providers", "models"];
+const pathOf = (name) => `${PATH}?name=${encodeURIComponent(name)}`;
+
+let listed = [];
+let changing = null;
+
+/** Have the form change this key; null: make one. */
+function fill(form, key) {
+  changing = key?.name ?? null;
+  form.elements.name.readOnly = changing != null;
+  say(byId("key-title"), changing == null ? "Make a key" : `Change the key of ${changing}`);
+  say(byId("key-submit"), changing == null ? "Make key" : "Change key");
+  byId("key-cancel").hidden = changing == null;
+  if (changing == null) return;
+  for (const name of ["name", "role", ...counts]) form.elements[name].value = key[name] ?? "";
+  for (const name of lists) form.elements[name].value = key[name].join(", ");
+  byId("key-details").open = true;
+  form.elements.requests_per_minute.focus();
+}
+
 function asked(fields) {
-  const counts = ["requests_per_minute", "tokens_per_minute", "dollars_a_day", "dollars_a_month"];
-  const lists = ["providers", "models"];
   return {
     name: fields.get("name").trim(),
     role: fields.get("role"),
@@ -54,9 +84,13 @@ function showKeys({ keys }) {
   const state = JSON.stringify(there);
   if (state === shown) return;  // what has the focus keeps it
   shown = state;
+  listed = there;
   byId("keys").replaceChildren(...there.map((key) => make("li", { data: { key: key.name } },
     make("p", {}, make("span", { className: "name" }, key.name), make("span", { className: "muted small" }, ` …${key.ending} · ${key.role} · ${allowedText(key)}`)),
-    make("button", { type: "button", className: "second small", data: { revoke: key.name }, aria: { label: `Revoke the key of ${key.name}` } }, "Revoke"),
+    make("span", { className: "key-buttons" },
+      make("button", { type: "button", className: "second small", data: { change: key.name }, aria: { label: `Change the key of ${key.name}` } }, "Change"),
+      make("button", { type: "button", className: "second small", data: { revoke: key.name }, aria: { label: `Revoke the key of ${key.name}` } }, "Revoke"),
+    ),
     make("ul", { className: "limits" }, ...gauges(key)),
   )));
 }

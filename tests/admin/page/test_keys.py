@@ -47,6 +47,34 @@ def test_a_key_is_made_used_and_revoked(page: Page, parts: Parts, host: Host) ->
     assert answer.status_code == 401
 
 
+def test_what_a_key_may_is_changed(page: Page, parts: Parts) -> None:
+    make(page, "anna", Requests_a_minute="5", Providers="ollama")
+    row, form = page.locator("#keys li[data-key=anna]"), page.locator("#key")
+    row.get_by_role("button", name="Change the key of anna").click()
+    expect(page.locator("#key-title")).to_have_text("Change the key of anna")
+    expect(form.get_by_label("Name")).to_have_value("anna")
+    expect(form.get_by_label("Name")).to_have_js_property("readOnly", value=True)
+    expect(form.get_by_label("Requests a minute")).to_have_value("5")
+    expect(form.get_by_label("Providers")).to_have_value("ollama")
+    form.get_by_label("Requests a minute").fill("7")
+    form.get_by_label("$ a month").fill("2.5")
+    form.get_by_label("Providers").fill("")
+    form.get_by_role("button", name="Change key").click()
+
+    expect(row).to_contain_text("0 of 7 requests this minute")
+    expect(row).to_contain_text("all providers and models")
+    [key] = parts.team.rows
+    told = (key.requests_per_minute, key.tokens_per_minute, key.month_nano_usd, key.providers)
+    assert told == (7, None, 2_500_000_000, ())
+    expect(page.locator("#key-title")).to_have_text("Make a key")
+    expect(form.get_by_label("Name")).to_have_value("")
+
+    row.get_by_role("button", name="Change the key of anna").click()
+    form.get_by_role("button", name="Cancel").click()
+    expect(form.get_by_role("button", name="Make key")).to_be_visible()
+    expect(form.get_by_label("Name")).to_have_js_property("readOnly", value=False)
+
+
 def test_a_member_sees_its_own_and_nothing_else(serve: Serve, open_page: Open) -> None:
     with serve(admin_token=SecretStr(TOKEN)):
         page = open_page()
