@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from adapters.base import ProviderSettings
 from proxy.app import create_app
+from proxy.clocks import Clocks
 from proxy.settings import Settings
 from tests.proxy.kit import ScriptedAdapter
 
@@ -105,4 +106,6 @@ def app_over(
         )
         for name in registry
     }
-    return create_app(Settings(providers=providers, max_wait_s=0, **settings))
+    # Between two attempts nothing needs to be waited for here.
+    clocks = Clocks(sleep=lambda wanted_s: asyncio.sleep(min(wanted_s, 0.01)))
+    return create_app(Settings(providers=providers, max_wait_s=0, **settings), clocks=clocks)
