@@ -119,3 +119,12 @@ class Work:
         """It has ended by itself; nothing cancels it any more."""
         self._is_over = True
         self._rounds.discard(self)
+
+
+def forget(error: BaseException) -> None:
+    """Let go of where it was raised.
+
+    One that was raised in several places at once may be its own context: that circle would hold
+    all frames on its way, the request's body too, until the collector comes by.
+    """
+    error.__traceback__ = error.__context__ = None

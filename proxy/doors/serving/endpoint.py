@@ -20,7 +20,7 @@ from proxy.doors.serving.request_headers import deadline_of, fallback_of
 from proxy.errors import ApiError, internal_error
 from proxy.gate.body import ClientLeft, read_body, watch
 from proxy.gate.room import Admission, Place
-from proxy.gate.work import Rounds, Work
+from proxy.gate.work import Rounds, Work, forget
 from proxy.reply import Reply
 from proxy.routing.answers.thinktags import split_think_tags
 from proxy.routing.cache import AnswerCache, Events, key_of
@@ -74,9 +74,10 @@ class Endpoint:
         work = Work(service.rounds)
         try:
             await self._serve(scope, receive, exchange, place, work)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as cancelled:
             if not work.undo_left():
                 raise
+            forget(cancelled)
             exchange.left()
         finally:
             work.close()
