@@ -138,7 +138,7 @@ class AnswerReader:
         index: int = choice.get("index", 0)
         if index not in self._begun:
             self._begun.add(choice_index(index))
-        delta = choice["delta"] if "delta" in choice else choice["message"]
+        delta = (choice["delta"] or {}) if "delta" in choice else choice["message"]
         is_text_alone = _KEYS_OF_TEXT.issuperset(delta)
         if not is_text_alone and (
             thoughts := delta.get("reasoning") or delta.get("reasoning_content")

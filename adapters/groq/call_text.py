@@ -109,8 +109,8 @@ def _named(value: Any) -> Iterator[tuple[str, Any]]:
                 yield from _named(each)
         case {"tool_calls": [*values]}:
             yield from _named(values)
-        case {"function": {"name": str()} as function}:
-            yield from _named(function)
+        case {"function": {"name": str()} as function, **beside}:
+            yield from _named({**beside, **function})
         case {"name": str(name), **rest}:
             yield name, rest.get("arguments", rest.get("parameters", rest.get("args")))
         case _:

@@ -58,6 +58,7 @@ _KIND_OF_STATUS: Mapping[int, ErrorKind] = {
     403: ErrorKind.AUTH,
     404: ErrorKind.MODEL_MISSING,
     410: ErrorKind.MODEL_MISSING,
+    412: ErrorKind.MODEL_MISSING,  # it wants a newer Ollama
     408: ErrorKind.TIMEOUT_FIRST_BYTE,
     413: ErrorKind.TOO_LARGE,
     429: ErrorKind.RATE_LIMIT,

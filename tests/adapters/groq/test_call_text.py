@@ -31,6 +31,7 @@ FORMS = {
     "object with a type": '{"type": "function", "name": "find_train", "parameters": {}}',
     "list": '[\n  {"name": "find_train", "parameters": {}}\n]',
     "openai": '{"tool_calls": [{"id": "x", "function": {"name": "find_train", "arguments": {}}}]}',
+    "arguments beside": '{"tool_calls": [{"function": {"name": "find_train"}, "parameters": {}}]}',
     "fenced": '```json\n{"name": "find_train", "parameters": {}}\n```',
     "python tag": '<|python_tag|>{"name": "find_train", "parameters": {}}<|eom_id|>',
 }

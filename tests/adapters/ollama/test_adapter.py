@@ -197,6 +197,7 @@ REFUSALS = [
     (400, "json: cannot unmarshal", ErrorKind.BAD_REQUEST, None),
     (404, "model 'm' not found", ErrorKind.MODEL_MISSING, "model"),
     (408, "", ErrorKind.TIMEOUT_FIRST_BYTE, None),
+    (412, "the model requires a newer version of Ollama", ErrorKind.MODEL_MISSING, "model"),
     (500, "model requires more system memory", ErrorKind.SERVER, None),
     (400, {"message": "m does not support tools"}, ErrorKind.UNSUPPORTED, "tools"),
     (503, "server busy, please try again.", ErrorKind.OVERLOADED, None),

@@ -15,6 +15,7 @@ from adapters.base import (
     ChatRequest,
     ErrorKind,
     Event,
+    Finish,
     Json,
     Media,
     Reasoning,
@@ -170,6 +171,17 @@ async def test_of_counts_that_go_on_with_each_chunk_the_last_holds() -> None:
     events = await answer_of(Reply((body,), content_type="text/event-stream"), stream=True)
 
     assert [one for one in events if type(one) is Usage] == [Usage(9, 2)]
+
+
+async def test_a_chunk_whose_delta_is_null_says_nothing() -> None:
+    chunks: list[Json] = [
+        {"choices": [{"index": 0, "delta": {"content": "a"}}]},
+        {"choices": [{"index": 0, "delta": None, "finish_reason": "stop"}]},
+    ]
+    body = OpenAIKit().frame([{**HEAD, **chunk} for chunk in chunks])
+    events = await answer_of(Reply((body,), content_type="text/event-stream"), stream=True)
+
+    assert [one for one in events if type(one) in (Text, Finish)] == [Text("a"), Finish("stop")]
 
 
 def _counts(completion: int) -> Json:
