@@ -58,17 +58,17 @@ async def test_each_login_and_each_port_has_a_session_of_its_own(gate: Gate) -> 
     assert len({text.partition("=")[2] for text in (first, second, other)}) == 3
     assert first.startswith("pointsman_admin_8000=")
     assert other.startswith("pointsman_admin_9000=")
-    assert await gate.admits(asking(cookie=f"{other}; {second}"))
-    assert not await gate.admits(asking(cookie=other))
+    assert await gate.who(asking(cookie=f"{other}; {second}"))
+    assert not await gate.who(asking(cookie=other))
 
 
 async def test_a_session_ends_after_half_a_day(gate: Gate, time: Time) -> None:
     session = asking(cookie=await cookie(gate))
     time.now += SESSION_S - 1
-    assert await gate.admits(session)
+    assert await gate.who(session)
     assert gate.still_admits(session)
     time.now += 1
-    assert not await gate.admits(session)
+    assert not await gate.who(session)
     assert not gate.still_admits(session)
     assert SESSION_S == 12 * 3600
 
@@ -76,29 +76,29 @@ async def test_a_session_ends_after_half_a_day(gate: Gate, time: Time) -> None:
 async def test_a_clock_that_is_set_back_makes_no_session_longer(gate: Gate, time: Time) -> None:
     session = asking(cookie=await cookie(gate))
     time.now -= 1
-    assert not await gate.admits(session)
+    assert not await gate.who(session)
 
 
 async def test_a_session_can_be_ended_and_ends_with_the_next_login(gate: Gate) -> None:
     first = await cookie(gate)
     response = Response()
     await gate.log_out(asking(cookie=first), response)
-    assert not await gate.admits(asking(cookie=first))
+    assert not await gate.who(asking(cookie=first))
     assert "Max-Age=0" in response.headers["set-cookie"]
     second = await cookie(gate)
     await cookie(gate, old=second)
-    assert not await gate.admits(asking(cookie=second))
+    assert not await gate.who(asking(cookie=second))
 
 
 async def test_a_restart_ends_every_session(gate: Gate) -> None:
     session = asking(cookie=await cookie(gate))
-    assert not await Gate(SecretStr(TOKEN)).admits(session)
+    assert not await Gate(SecretStr(TOKEN)).who(session)
 
 
 async def test_sessions_are_bounded(gate: Gate) -> None:
     cookies = [await cookie(gate) for _ in range(MAX_SESSIONS + 1)]
-    assert not await gate.admits(asking(cookie=cookies[0]))
-    assert await gate.admits(asking(cookie=cookies[1]))
+    assert not await gate.who(asking(cookie=cookies[0]))
+    assert await gate.who(asking(cookie=cookies[1]))
 
 
 @pytest.mark.parametrize("by_header", [True, False])
@@ -107,7 +107,8 @@ async def test_wrong_tokens_are_slowed_and_then_turned_away(
 ) -> None:
     async def guess(token: str, host: str = "127.0.0.1") -> bool:
         if by_header:
-            return await gate.admits(asking(host=host, authorization=f"Bearer {token}"))
+            shown = asking(host=host, authorization=f"Bearer {token}")
+            return await gate.who(shown) is not None
         return await gate.log_in(token, asking(host=host), Response())
 
     session = asking(cookie=await cookie(gate))
@@ -118,7 +119,7 @@ async def test_wrong_tokens_are_slowed_and_then_turned_away(
     assert await guess(TOKEN)  # in its turn
     assert await guess(TOKEN, "127.0.0.2")  # whose turn it is at once
     assert time.slept[-1] == 1.0
-    assert await gate.admits(session)
+    assert await gate.who(session)
 
 
 async def test_those_at_once_are_turned_away_unheard(time: Time) -> None:
@@ -129,17 +130,17 @@ async def test_those_at_once_are_turned_away_unheard(time: Time) -> None:
     heard = 0
     for _ in range(100):
         try:
-            await gate.admits(asking(authorization="Bearer wrong"))
+            await gate.who(asking(authorization="Bearer wrong"))
             heard += 1
         except HTTPException as error:
             assert error.status_code == 429
             assert error.headers == {"retry-after": "6"}
     assert heard == FREE + LONGEST_S
     with pytest.raises(HTTPException):
-        await gate.admits(asking(authorization=f"Bearer {TOKEN}"))
-    assert not await gate.admits(asking())  # who shows nothing does not guess
+        await gate.who(asking(authorization=f"Bearer {TOKEN}"))
+    assert not await gate.who(asking())  # who shows nothing does not guess
     time.now += 100
-    assert await gate.admits(asking(authorization=f"Bearer {TOKEN}"))
+    assert await gate.who(asking(authorization=f"Bearer {TOKEN}"))
 
 
 async def test_the_addresses_that_are_remembered_are_bounded(time: Time) -> None:
@@ -152,5 +153,5 @@ async def test_the_addresses_that_are_remembered_are_bounded(time: Time) -> None
 
 async def test_right_tokens_are_never_slowed(gate: Gate, time: Time) -> None:
     for _ in range(FREE * 3):
-        assert await gate.admits(asking(authorization=f"Bearer {TOKEN}"))
+        assert await gate.who(asking(authorization=f"Bearer {TOKEN}"))
     assert time.slept == []

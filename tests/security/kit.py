@@ -196,6 +196,19 @@ class Process:
         ):
             return CliRunner().invoke(main, arguments, input=asked, catch_exceptions=False).output
 
+    def refused(self) -> str:
+        """Why the same server does not start once more: it would not end in this process."""
+        done = subprocess.run(
+            [COMMAND, "--port", str(self.port)],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        return done.stdout + done.stderr
+
     def terminate(self) -> None:
         self.popen.send_signal(signal.SIGTERM)
 

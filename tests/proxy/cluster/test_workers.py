@@ -53,7 +53,7 @@ def test_several_serve_one_socket_and_who_dies_is_started_again(
         with sqlite3.connect(path) as database:
             database.execute("UPDATE alembic_version SET version_num = '9999'")
         database.close()
-        assert one.told().count("pointsman: the database was written by a newer version") == 1
+        assert one.refused().count("pointsman: the database was written by a newer version") == 1
 
 
 def test_a_parent_that_is_killed_leaves_nobody_behind(
