@@ -255,6 +255,18 @@ def test_keys_of_one_account_share_its_limits_but_not_its_refusals(tmp_path: Pat
     assert [attempts(one) for one in found[:2]] == ["work#1:401,work#2:200", "work#2:200"]
 
 
+@pytest.mark.parametrize("name", ["groq", "gemini", "work"])
+def test_a_day_that_one_key_has_spent_is_over_for_all_of_its_account(
+    tmp_path: Path, name: str
+) -> None:
+    with house(name, tmp_path, **{f"{name}_KEYS_SHARE_LIMITS".upper(): "true"}) as (host, fake):
+        fake.answers = {DEAD: fake.answers[SPENT], SPENT: None, GOOD: None}
+        found = [ask(host).status_code for _ in range(3)]
+
+    assert found == [429, 429, 429]
+    assert fake.asked() == Counter({DEAD: 1})
+
+
 def test_keys_take_turns_only_where_that_is_asked(tmp_path: Path) -> None:
     with house("work", tmp_path, WORK_KEYS="spread") as (host, fake):
         fake.answers = {DEAD: None, SPENT: None, GOOD: None}
