@@ -24,6 +24,7 @@ from proxy.gate.room import Admission
 from proxy.routing.cache import MIB, AnswerCache, InMemory, Shelf, salt_of
 from proxy.routing.compact import Asks
 from proxy.routing.counting import Count
+from proxy.routing.planning.home import permitted_to
 from proxy.routing.planning.preference import Preference
 from proxy.settings import Settings
 from proxy.store.kept.answers import OnDisk
@@ -51,7 +52,10 @@ class Doors:
         def aliases() -> Mapping[str, Any]:
             return preferences.get(None).aliases
 
-        offered = Offered(catalog, aliases, lambda app: preferences.get(app or None).allowed)
+        def permits(app: str) -> Callable[[str, str], bool]:
+            return permitted_to(preferences.get(app or None), adapters)
+
+        offered = Offered(catalog, aliases, permits)
         real, passes = Real(adapters, upstream.client), settings.ollama_passthrough
         self.entrances: Sequence[Entrance] = (
             *DOORS,

@@ -10,9 +10,10 @@ from adapters.base import Model
 from proxy.doors.models.catalog import Catalog
 from proxy.errors import model_not_found
 from proxy.routing.planning.candidates import ANY_MODEL
-from proxy.routing.planning.narrow import Allowed
 
 OURS = "pointsman"
+Permits = Callable[[str, str], bool]
+"""Whether a provider's model may be asked."""
 
 
 class Named(Struct, frozen=True):
@@ -26,18 +27,18 @@ class Named(Struct, frozen=True):
 class Offered:
     """Over one catalog; `aliases` gives the names that the owner has made.
 
-    `allowed` tells what an app may ask: it is offered nothing else.
+    `permits` tells of an app which providers' models it may ask: it is offered nothing else.
     """
 
     def __init__(
         self,
         catalog: Catalog,
         aliases: Callable[[], Iterable[str]] = lambda: (),
-        allowed: Callable[[str], Allowed | None] = lambda _app: None,
+        permits: Callable[[str], Permits] = lambda _app: lambda _provider, _model: True,
     ) -> None:
         self._catalog = catalog
         self._aliases = aliases
-        self._allowed = allowed
+        self._permits = permits
 
     async def every(self, app: str = "") -> Sequence[Named]:
         """The names that any provider may answer, then each model that chats or makes vectors."""
@@ -52,17 +53,15 @@ class Offered:
         if entry := entries.get(name) or entries.get(f"{name}:latest"):
             return Named(name, entry.model, entry.provider)
         provider, _, rest = name.partition("/")
-        may = allowed.permits(provider, rest) if (allowed := self._allowed(app)) else True
-        if rest and may and self._catalog.is_configured(provider) and provider not in lists:
+        is_unknown = self._catalog.is_configured(provider) and provider not in lists
+        if rest and is_unknown and self._permits(app)(provider, rest):
             return Named(name, Model(rest), provider)  # nobody can tell yet
         raise model_not_found(name)
 
     async def _lists(self, app: str) -> Mapping[str, Sequence[Model]]:
-        lists = await self._catalog.refreshed()
-        if (allowed := self._allowed(app)) is None:
-            return lists
+        lists, permits = await self._catalog.refreshed(), self._permits(app)
         return {
-            provider: [model for model in models if allowed.permits(provider, model.id)]
+            provider: [model for model in models if permits(provider, model.id)]
             for provider, models in lists.items()
         }
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from adapters.base import Adapter
 from proxy.candidate import Candidate
 from proxy.errors import ApiError
 from proxy.routing.planning.narrow import narrowed
+from proxy.routing.planning.preference import Preference
 
 OWN_ENDINGS = (".localhost", ".local", ".lan", ".internal", ".home.arpa")
 """Names that no public name server knows; nor does one know a name without any dot."""
@@ -23,6 +24,19 @@ def is_at_home(adapter: Adapter, model: str) -> bool:
         return False
     url = adapter.settings.base_url
     return url is None or _is_own(urlsplit(url).hostname or "")
+
+
+def permitted_to(
+    preference: Preference, adapters: Mapping[str, Adapter]
+) -> Callable[[str, str], bool]:
+    """Whether a provider's model may be asked by whom the preference is of."""
+
+    def permits(provider: str, model: str) -> bool:
+        if preference.local_only and not is_at_home(adapters[provider], model):
+            return False
+        return preference.allowed is None or preference.allowed.permits(provider, model)
+
+    return permits
 
 
 def _is_own(host: str) -> bool:
@@ -41,9 +55,8 @@ def at_home(
     def refusal(names: str) -> ApiError:
         return ApiError(
             403 if pinned else 503,
-            f"{STAYS}: {names}"
-            f" {'is' if len(candidates) == 1 else 'are'} elsewhere, and no other provider is set"
-            " up that is at home.",
+            f"{STAYS}: {names} {'is' if len(candidates) == 1 else 'are'} elsewhere"
+            + ("." if pinned else ", and no other provider is set up that is at home."),
             type_="permission_error" if pinned else "service_unavailable_error",
             code="local_only",
             should_retry=False,

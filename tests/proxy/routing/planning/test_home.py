@@ -9,7 +9,8 @@ import pytest
 
 from adapters.base import Capabilities, ErrorKind, ProviderSettings
 from adapters.ollama.adapter import OllamaAdapter
-from proxy.routing.planning.home import is_at_home
+from proxy.routing.planning.home import is_at_home, permitted_to
+from proxy.routing.planning.narrow import Allowed
 from proxy.routing.planning.preference import Preference
 from tests.proxy.kit import adapter, adapter_class, failure
 from tests.proxy.routing.kit import NETWORK, SERVER, Station
@@ -99,3 +100,17 @@ def test_ollama_s_cloud_models_are_handed_on() -> None:
     ollama = OllamaAdapter(OllamaAdapter.Settings(), None, None)  # type: ignore[arg-type]
     for model, hands_on in (("gpt-oss:120b-cloud", True), ("x:cloud", True), ("llama3.2", False)):
         assert ollama.capabilities(model).hands_on is hands_on
+
+
+def test_who_may_ask_what_is_told_for_lists_of_models_as_well() -> None:
+    both = {"cloud": adapter("cloud"), "home": adapter("home", local=True)}
+    everything = {("cloud", "m"), ("home", "m"), ("home", "n")}
+
+    def permitted(**more: Any) -> set[tuple[str, str]]:
+        permits = permitted_to(replace(Preference("cloud", chosen=True), **more), both)
+        return {one for one in everything if permits(*one)}
+
+    assert permitted() == everything
+    assert permitted(local_only=True) == {("home", "m"), ("home", "n")}
+    assert permitted(allowed=Allowed(("m",))) == {("cloud", "m"), ("home", "m")}
+    assert permitted(local_only=True, allowed=Allowed(("m",))) == {("home", "m")}
