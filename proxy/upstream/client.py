@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from adapters.upstream import Upstream, timeouts
+from adapters.upstream import Upstream, count_again, timeouts
 from adapters.wire.reading import Bounded
 from proxy.settings import Settings, bypasses_proxy, proxies_of_environment
 from proxy.upstream.transport import Transport
@@ -83,6 +83,7 @@ class _HttpxTransport(httpx.AsyncHTTPTransport):
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
                 if way.is_new or not isinstance(request.stream, httpx.ByteStream):
                     raise
+                count_again()
 
 
 class _Way:
