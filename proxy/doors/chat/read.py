@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from adapters.base import TOOLS, ChatRequest, Json, ResponseFormat
+from adapters.base import ChatRequest, Json, ResponseFormat
 from proxy.doors.chat.messages import parse_messages
 from proxy.doors.chat.thinking import thinking
 from proxy.doors.chat.tools import choice_of, tools_of
@@ -30,7 +30,7 @@ from proxy.doors.reading.checks import (
     whole,
 )
 from proxy.doors.reading.schemas import schema_format, within_bounds
-from proxy.doors.reading.search import searching
+from proxy.doors.reading.search import left_out, searching
 from proxy.errors import bad_request
 
 
@@ -82,8 +82,7 @@ def parse_request(data: Json) -> Parsed:
 def _extensions(data: Json, dropped: Sequence[str], search: Json) -> Json:
     """What OpenAI does not define; tools that nobody here runs are among it, to be named."""
     found = {name: value for name, value in data.items() if name not in _KNOWN}
-    found |= {f"{TOOLS}{kind[:40]}": True for kind in dropped}
-    return found | search
+    return found | left_out(dropped) | search
 
 
 _PARAMS: Mapping[str, Check] = {

@@ -13,6 +13,7 @@ from msgspec import Struct, field
 
 from adapters.base import Json
 from proxy.doors.reading.checks import json_list, json_object, member, out_of_range, string
+from proxy.doors.reading.search import search_options
 from proxy.errors import ApiError, bad_request
 
 MAX_TOOLS = 128
@@ -66,7 +67,7 @@ def _take(found: Tools, param: str, tool: Any) -> None:
     if kind is None or kind in ("function", "custom"):
         raise _unsupported(f"{param}.type", kind or "")
     if string(f"{param}.type", kind).startswith(SEARCHES):
-        found.search = _search_options(tool)
+        found.search = search_options(tool)
     else:
         found.dropped.append(kind)
 
@@ -86,18 +87,6 @@ def _function_of(tool: Json) -> Json | None:
             return None
     more = {name: tool[name] for name in ("description", "strict") if name in tool}
     return {"type": "function", "function": {**function, **more}}
-
-
-def _search_options(tool: Json) -> Json:
-    """What a search is told, in the words of `web_search_options`."""
-    kept = ("search_context_size", "filters")
-    options = {name: tool[name] for name in kept if tool.get(name) is not None}
-    place = tool.get("user_location")
-    if isinstance(place, dict) and place.get("type") == "approximate":
-        there = {name: value for name, value in place.items() if name != "type"}
-        told = {"type": "approximate", "approximate": there}
-        options["user_location"] = place if "approximate" in place else told
-    return options
 
 
 def _unsupported(param: str, kind: str) -> ApiError:

@@ -30,7 +30,7 @@ from proxy.doors.reading.checks import (
     whole,
 )
 from proxy.doors.reading.schemas import within_bounds
-from proxy.doors.reading.search import searching
+from proxy.doors.reading.search import left_out, searching
 from proxy.errors import bad_request
 
 CITATIONS = "messages.citations"
@@ -176,4 +176,4 @@ def _extensions(data: Json, fields: Json, search: Json, dropped: list[str]) -> J
     unknown |= search
     if asks_citations(data["messages"]):
         unknown[CITATIONS] = True
-    return unknown | {f"tools.{kind[:40]}": True for kind in dropped}
+    return unknown | left_out(dropped)

@@ -1,10 +1,10 @@
-"""How a request asks for a search of the web, alone or beside functions of the client's. Pure."""
+"""Tools that a provider runs itself: a search of the web, and those that are left out. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from adapters.base import SEARCH, Json
+from adapters.base import SEARCH, TOOLS, Json
 
 
 def searching(
@@ -20,3 +20,20 @@ def searching(
     if not functions:
         return {"web_search_options": options}, {}
     return {}, {SEARCH: options} if mode in (None, "auto") else {}
+
+
+def search_options(tool: Json) -> Json:
+    """What OpenAI's tool for it tells a search, in the words of `web_search_options`."""
+    kept = ("search_context_size", "filters")
+    options = {name: tool[name] for name in kept if tool.get(name) is not None}
+    place = tool.get("user_location")
+    if isinstance(place, dict) and place.get("type") == "approximate":
+        there = {name: value for name, value in place.items() if name != "type"}
+        told = {"type": "approximate", "approximate": there}
+        options["user_location"] = place if "approximate" in place else told
+    return options
+
+
+def left_out(kinds: Iterable[str]) -> Json:
+    """What stands in `extensions` for tools that nobody here runs: a provider names them."""
+    return {f"{TOOLS}{kind[:40]}": True for kind in kinds}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from adapters.base import TOOLS, ChatRequest, Json, ResponseFormat, Thinking
+from adapters.base import ChatRequest, Json, ResponseFormat, Thinking
 from proxy.doors.chat.thinking import EFFORTS
 from proxy.doors.door import Asked
 from proxy.doors.openai import check_model_name
@@ -29,7 +29,7 @@ from proxy.doors.reading.checks import (
     wrong_type,
 )
 from proxy.doors.reading.schemas import schema_format, within_bounds
-from proxy.doors.reading.search import searching
+from proxy.doors.reading.search import left_out, search_options, searching
 from proxy.doors.responses.items import Conversation
 from proxy.doors.responses.objects import Echo
 from proxy.doors.responses.places import NOWHERE, Places, in_own_words
@@ -74,7 +74,7 @@ def parse_request(data: Json, kept: OwnTurns, *, app: str = "") -> Parsed:
         params["logprobs"] = True
     else:
         params.pop("top_logprobs", None)
-    options = None if box.search is None else _search_options(box.search)
+    options = None if box.search is None else search_options(box.search)
     search, beside = searching(options, choice.functions, choice.mode)
     params |= search
     text = fields.get("text", {})
@@ -260,22 +260,10 @@ def _thinking(reasoning: Json) -> Thinking:
     return Thinking(effort=effort, include=True if summary else None)
 
 
-def _search_options(tool: Json) -> Json:
-    """What a search is told, in chat's words."""
-    kept = ("search_context_size", "filters")
-    options = {name: tool[name] for name in kept if tool.get(name) is not None}
-    place = tool.get("user_location")
-    if isinstance(place, dict) and place.get("type") == "approximate":
-        there = {name: place[name] for name in place if name != "type"}
-        options["user_location"] = {"type": "approximate", "approximate": there}
-    return options
-
-
 def _extensions(data: Json, dropped: Iterable[str], search: Json) -> Json:
     """What not everybody takes: a provider names it in its warnings as it does chat's."""
     unknown = {name: data[name] for name in data if name not in _FIELDS and name not in _SILENT}
-    unknown |= {f"{TOOLS}{kind[:40]}": True for kind in dropped}
-    unknown |= search
+    unknown |= left_out(dropped) | search
     if data.get("truncation") == "auto":
         unknown.setdefault("truncate", True)  # as Ollama calls it, which can
     return unknown

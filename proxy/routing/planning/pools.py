@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from adapters.base import Adapter
 from proxy.candidate import Candidate
-from proxy.routing.planning.home import is_at_home
+from proxy.routing.planning.home import permitted_to
 from proxy.routing.planning.plan import Plan
 from proxy.routing.planning.preference import Preference
 from proxy.routing.planning.sessions import MAX_TALKS, Sessions, Talk
@@ -65,18 +65,13 @@ class Pools:
         self, one: Candidate, planned: Sequence[Candidate], preference: Preference
     ) -> Iterator[Candidate]:
         """The same model at the others of the pool, as far as it may be asked there."""
-        having = self._listed(one.model)
+        having, permits = self._listed(one.model), permitted_to(preference, self._adapters)
         for name in self.of.get(one.provider, ()):
             adapter, same = self._adapters[name], Candidate(name, one.model, one.key)
             is_alike = adapter.local == self._adapters[one.provider].local
-            may = self._may(same, preference) and not adapter.unconfigured
+            may = permits(name, one.model) and not adapter.unconfigured
             if same in planned or (name in having and is_alike and may):
                 yield same
-
-    def _may(self, one: Candidate, preference: Preference) -> bool:
-        if preference.local_only and not is_at_home(self._adapters[one.provider], one.model):
-            return False
-        return preference.allowed is None or preference.allowed.permits(one.provider, one.model)
 
     def settle(self, talk: Talk, by: Candidate, wanted: Candidate, preference: Preference) -> None:
         """A talk was answered `by` one of a pool, and is at home there; else as for any other."""
