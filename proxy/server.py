@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 import signal
 import socket
 import sys
@@ -22,12 +23,15 @@ from proxy.clocks import Clocks
 from proxy.command.banner import banner
 from proxy.doors import speller_of
 from proxy.gate.crowd import make_room
+from proxy.gate.files import CURE, LEAST_OPEN_FILES, MAX_OPEN_FILES, allow_open_files, scarcity
 from proxy.gate.life import Stage
 from proxy.gate.protocol import Protocol, speaking
 from proxy.log import configure
 from proxy.parts import Parts
 from proxy.redact import Redactor
 from proxy.settings import Settings, SettingsError, own_folder
+
+log = logging.getLogger("pointsman")
 
 LAST_WORDS_S = 0.5
 """What those that are cut short have for saying so; a second signal ends all within a second."""
@@ -36,7 +40,6 @@ LISTS_AFTER_S = 0.1
 LISTS_S = 1.0
 """For so long the first words wait for the lists of models."""
 POLL_S = 0.02
-MAX_OPEN_FILES = 65536
 
 
 def run(
@@ -49,11 +52,16 @@ def run(
     """
     redactor = Redactor(settings.secrets())
     lines = configure(redactor, level=settings.log_level, form=settings.log_format)
-    open_files = _allow_open_files()
     _leave_no_core()
     with contextlib.suppress(OSError, SettingsError):  # there is none, or it is another one's
         own_folder().chmod(0o700)
     try:
+        open_files = allow_open_files()
+        scarce = scarcity(open_files)
+        if open_files < LEAST_OPEN_FILES:
+            return f"{scarce}: {CURE}"
+        if scarce and says:
+            log.warning("%s: %s", scarce, CURE)
         server = Server(settings, parent=parent, says=says)
         server.parts.admission.fit(open_files)
         server.max_connections = open_files // 2
@@ -257,18 +265,3 @@ def _leave_no_core() -> None:
         return
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _allow_open_files() -> int:
-    """As many files as the system lets us have: each request needs one, and its provider one."""
-    try:
-        import resource
-    except ImportError:  # Windows knows no such limit
-        return MAX_OPEN_FILES
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(OSError, ValueError):  # macOS allows less than it says
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-            return wanted
-    return MAX_OPEN_FILES if soft == resource.RLIM_INFINITY else soft

@@ -22,6 +22,7 @@ from proxy.command.banner import address_of
 from proxy.command.offline import offline
 from proxy.command.remote import RemoteError, running
 from proxy.console.status import gone_text
+from proxy.gate.files import CURE, LEAST_OPEN_FILES, allow_open_files, scarcity
 from proxy.limits.successor import is_listed, successor
 from proxy.parts import Parts
 from proxy.private import NotPrivateError, check_file, check_folder
@@ -79,7 +80,7 @@ async def examine(load: Callable[[], Settings], env_file: Path) -> list[Finding]
         Finding(Mark.ABSENT, name, IN_THE_CLEAR, "give it an https:// address")
         for name in in_the_clear(settings.providers.values())
     ]
-    findings = [_env_file(env_file), *strange, _port(settings), _database(settings)]
+    findings = [_env_file(env_file), *strange, _port(settings), *_files(), _database(settings)]
     async with offline(settings) as parts:
         preference = parts.preferences.get(None)
         wanted = _wanted(parts.adapters, preference)
@@ -159,6 +160,14 @@ def _port(settings: Settings) -> Finding:
             return _good(subject, f"{port}: pointsman {server.facts()['version']} is running")
         except RemoteError as error:
             return _bad(subject, f"{port}: pointsman is running, but {error}")
+
+
+def _files() -> Iterator[Finding]:
+    """Whether fewer requests are let in than usual. A server may have another limit than we."""
+    open_files = allow_open_files()
+    if scarce := scarcity(open_files):
+        mark = Mark.BAD if open_files < LEAST_OPEN_FILES else Mark.ABSENT
+        yield Finding(mark, "open files", scarce, CURE)
 
 
 def _cannot_listen(settings: Settings) -> OSError | None:

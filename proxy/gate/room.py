@@ -16,6 +16,8 @@ SMALL_BODY_BYTES = 128 * 1024
 """Bodies up to here need no room, so that no slow sender of a large one stands in their way."""
 OTHER_FILES = 64
 """For the database, the log, and connections that are idle."""
+FILES_A_REQUEST = 3
+"""Each takes two, or waits with one."""
 MAX_WAITING = 256
 MAX_WAIT_S = 10.0
 
@@ -143,6 +145,16 @@ def _share(size: int) -> int:
     return size - size // 8
 
 
+def files_for(requests: int) -> int:
+    """How many files so many requests at once need."""
+    return requests * FILES_A_REQUEST + OTHER_FILES
+
+
+def requests_for(open_files: int) -> int:
+    """How many requests at once there are files for."""
+    return max(1, (open_files - OTHER_FILES) // FILES_A_REQUEST)
+
+
 class Admission:
     """Lets requests in as far as there is room for them."""
 
@@ -158,8 +170,8 @@ class Admission:
         self.bodies = Room(max_body_bytes, max_waiting=max_waiting, max_wait_s=max_wait_s)
 
     def fit(self, open_files: int) -> None:
-        """Let in no more than there are files for: each request takes two, or waits with one."""
-        self.requests.fit(max(1, (open_files - OTHER_FILES) // 3))
+        """Let in no more than there are files for."""
+        self.requests.fit(requests_for(open_files))
 
 
 class Place:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import OllamaFake
-from tests.proxy.command.kit import BAD, GOOD, findings
+from tests.proxy.command.kit import ABSENT, BAD, GOOD, findings
 from tests.proxy.command.terminal_kit import run, server
 from tests.proxy.serving import Host
 
@@ -147,3 +147,12 @@ def test_a_database_in_memory_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POINTSMAN_DATABASE_URL", "sqlite://")
 
     assert findings()["database"].startswith(GOOD)
+
+
+def test_a_low_limit_of_open_files_is_told_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    for files, mark in ((256, ABSENT), (12, BAD)):
+        monkeypatch.setattr("proxy.command.doctor.allow_open_files", lambda files=files: files)
+        found = findings()["open files"]
+        assert found.startswith(f"{mark} at most {files} files") and "LimitNOFILE" in found
+    monkeypatch.setattr("proxy.command.doctor.allow_open_files", lambda: 65536)
+    assert "open files" not in findings()
