@@ -67,13 +67,16 @@ class Opening(Struct, frozen=True):
 
 
 class Stream(Protocol):
-    """Writes an answer as it comes. What it returns is sent in one piece, nothing for b""."""
+    """Writes an answer as it comes. What is returned is sent in one piece, nothing for b""."""
 
     @property
     def headers(self) -> Sequence[Header]: ...
 
-    def feed(self, events: Sequence[Any]) -> bytes: ...
-    def end(self) -> bytes: ...
+    def feed(self, events: Sequence[Any]) -> bytes:
+        """What these events make, in the order of the answer."""
+
+    def end(self) -> bytes:
+        """What is told at the end alone, and the protocol's end mark."""
 
     def wait(self) -> bytes:
         """What keeps the connection alive while there is nothing to say, at any place between."""
@@ -83,7 +86,7 @@ class Stream(Protocol):
 
 
 class Fold(Protocol):
-    """Writes an answer in one piece."""
+    """Writes an answer in one piece, of the same events in the same order."""
 
     @property
     def headers(self) -> Sequence[Header]: ...
@@ -91,7 +94,10 @@ class Fold(Protocol):
     def feed(self, events: Sequence[Any]) -> None: ...
 
     def cut(self) -> bool:
-        """End where it is, for time is up; False where that would be no answer."""
+        """End where it is, for time is up; False where that would be no answer.
+
+        So it is without any text, and with a call, which may be cut in its arguments.
+        """
 
     def end(self) -> bytes: ...
 
@@ -100,8 +106,14 @@ class Indivisible:
     """The part of a fold whose answer comes as one: less of it would be none."""
 
     def cut(self) -> bool:
-        """Never."""
         return False
+
+
+class InOnePiece:
+    """The part of a door that has no streams, and whose `read` never asks for one."""
+
+    def stream(self, asked: Any, opening: Opening) -> Stream:
+        raise NotImplementedError
 
 
 A = TypeVar("A", bound=Asked)

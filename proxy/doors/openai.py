@@ -38,11 +38,9 @@ class OpenAIStream:
     headers: Sequence[Header] = HEADERS
 
     def wait(self) -> bytes:
-        """A comment."""
         return WAITING
 
     def fail(self, error: ApiError) -> bytes:
-        """An error event, and no `[DONE]`."""
         return OpenAIErrors().cut(error)
 
 
@@ -123,6 +121,15 @@ def usage_object(usage: Usage) -> Json:
     if usage.reasoning is not None:
         counts["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning}
     return counts
+
+
+def tokens_object(usage: Usage) -> Json:
+    """OpenAI's `usage` of all that is no chat."""
+    return {
+        "input_tokens": usage.prompt,
+        "output_tokens": usage.completion,
+        "total_tokens": usage.prompt + usage.completion,
+    }
 
 
 def model_object(model_id: str, model: Model) -> Json:

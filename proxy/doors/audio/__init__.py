@@ -18,14 +18,11 @@ class HearingDoor(OpenAIErrors):
         self._kind = kind
 
     def read(self, call: Call) -> Parsed:
-        """The request in a form, checked."""
         form = parse_form(call.headers.get(b"content-type", b""), call.body)
         return parse_request(form, self._kind)
 
     def stream(self, asked: Parsed, opening: Opening) -> HeardStream:
-        """Two events: a whole text at once."""
         return HeardStream()
 
     def fold(self, asked: Parsed, opening: Opening) -> HeardFold:
-        """One text, in the form that is asked for."""
         return HeardFold(asked.form, self.name, asked.request.times)

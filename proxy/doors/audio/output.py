@@ -9,7 +9,7 @@ from typing import Any
 from adapters.base import Usage
 from proxy.doors.door import Indivisible
 from proxy.doors.frames.sse import sse
-from proxy.doors.openai import OpenAIStream
+from proxy.doors.openai import OpenAIStream, tokens_object
 from proxy.reply import Header
 from proxy.routing.operations.speaking import Sound
 
@@ -50,9 +50,4 @@ class SpeechStream(OpenAIStream):
         return sent
 
     def end(self) -> bytes:
-        usage = {
-            "input_tokens": self._usage.prompt,
-            "output_tokens": self._usage.completion,
-            "total_tokens": self._usage.prompt + self._usage.completion,
-        }
-        return sse({"type": "speech.audio.done", "usage": usage})
+        return sse({"type": "speech.audio.done", "usage": tokens_object(self._usage)})

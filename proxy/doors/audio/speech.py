@@ -29,15 +29,12 @@ class SpeechDoor(OpenAIErrors):
     name = "speech"
 
     def read(self, call: Call) -> Asked:
-        """The request in a body, checked."""
         return parse_request(parse_json(call.body))
 
     def stream(self, asked: Asked, opening: Opening) -> SpeechStream:
-        """The file in an event."""
         return SpeechStream()
 
     def fold(self, asked: Asked, opening: Opening) -> SpeechFold:
-        """The file itself."""
         return SpeechFold()
 
 

@@ -12,7 +12,7 @@ from adapters.base import Json, Usage
 from adapters.tasks import Heard
 from proxy.doors.door import Indivisible
 from proxy.doors.frames.sse import sse
-from proxy.doors.openai import JSON_TYPE, OpenAIStream
+from proxy.doors.openai import JSON_TYPE, OpenAIStream, tokens_object
 from proxy.reply import Header
 
 TEXT_TYPE: Header = (b"content-type", b"text/plain; charset=utf-8")
@@ -51,9 +51,7 @@ class _Told:
         elif self.usage is not None:
             fields["usage"] = {
                 "type": "tokens",
-                "input_tokens": self.usage.prompt,
-                "output_tokens": self.usage.completion,
-                "total_tokens": self.usage.prompt + self.usage.completion,
+                **tokens_object(self.usage),
             }
         return fields
 
@@ -139,7 +137,6 @@ class HeardStream(OpenAIStream):
         self._told = _Told()
 
     def feed(self, events: Sequence[Any]) -> bytes:
-        """The text, as soon as it is there."""
         self._told.take(events)
         texts = [event.text for event in events if type(event) is Heard]
         return b"".join(sse({"type": "transcript.text.delta", "delta": text}) for text in texts)

@@ -14,17 +14,14 @@ class ChatDoor(OpenAIErrors):
     name = "chat"
 
     def read(self, call: Call) -> Parsed:
-        """The request in a body, checked."""
         return parse_request(parse_json(call.body))
 
     def stream(self, asked: Parsed, opening: Opening) -> ChunkStream:
-        """Chunks, an event each."""
         head = new_head(model=asked.request.model, now_s=opening.now_s)
         return ChunkStream(
             head, include_usage=asked.include_usage, legacy_functions=asked.legacy_functions
         )
 
     def fold(self, asked: Parsed, opening: Opening) -> Fold:
-        """One object."""
         head = new_head(model=asked.request.model, now_s=opening.now_s)
         return Fold(head, legacy_functions=asked.legacy_functions)

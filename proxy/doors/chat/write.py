@@ -134,7 +134,6 @@ class ChunkStream(OpenAIStream):
         self._tail = b'},"logprobs":null,"finish_reason":null}]' + usage + b"}\n\n"
 
     def feed(self, events: Iterable[Event]) -> bytes:
-        """The chunks that these events make, in one piece for one write."""
         out: list[bytes] = []
         for event in events:
             if type(event) is Text and (start := self._texts.get(event.index)):
@@ -155,7 +154,6 @@ class ChunkStream(OpenAIStream):
         return b"".join(out)
 
     def end(self) -> bytes:
-        """The usage chunk, if asked for, and the end mark."""
         if not (self._include_usage and self._usage):
             return DONE
         chunk = self._head.fields("chat.completion.chunk")
@@ -218,7 +216,6 @@ class Fold:
         self._usage: Usage | None = None
 
     def feed(self, events: Iterable[Event]) -> None:
-        """Take the events in, in the order of the answer."""
         for event in events:
             if type(event) is Start:
                 self._head.learn(event)
@@ -242,7 +239,6 @@ class Fold:
         return not has_call and any(message.content for message in self._messages.values())
 
     def end(self) -> bytes:
-        """The object as JSON."""
         completion = self._head.fields("chat.completion")
         completion["choices"] = [
             self._choice(index, message) for index, message in sorted(self._messages.items())

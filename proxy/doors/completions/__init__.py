@@ -14,15 +14,12 @@ class CompletionsDoor(OpenAIErrors):
     name = "completions"
 
     def read(self, call: Call) -> Parsed:
-        """The request in a body, checked."""
         return parse_request(parse_json(call.body))
 
     def stream(self, asked: Parsed, opening: Opening) -> CompletionStream:
-        """Chunks, an event each."""
         return CompletionStream(_form(asked, opening), include_usage=asked.include_usage)
 
     def fold(self, asked: Parsed, opening: Opening) -> CompletionFold:
-        """One object."""
         return CompletionFold(_form(asked, opening))
 
 

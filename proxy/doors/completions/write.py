@@ -105,11 +105,9 @@ class CompletionStream(OpenAIStream):
         self._usage: Usage | None = None
 
     def feed(self, events: Iterable[Event]) -> bytes:
-        """The chunks that these events make, in one piece for one write."""
         return b"".join([chunk for event in events for chunk in self._told(event)])
 
     def end(self) -> bytes:
-        """The usage chunk, if asked for, and the end mark."""
         if not (self._include_usage and self._usage):
             return DONE
         last = self._form.head.fields(KIND) | {"choices": [], "usage": usage_object(self._usage)}
@@ -159,7 +157,6 @@ class CompletionFold:
         self._usage: Usage | None = None
 
     def feed(self, events: Iterable[Event]) -> None:
-        """Take the events in, in the order of the answer."""
         for event in events:
             if type(event) is Start:
                 self._form.learn(event)
@@ -186,7 +183,6 @@ class CompletionFold:
         return any("".join(choice.text[1:]) for choice in self._choices.known.values())
 
     def end(self) -> bytes:
-        """The object as JSON."""
         completion = self._form.head.fields(KIND)
         completion["choices"] = [
             self._choice(index, choice) for index, choice in self._choices.known.items()

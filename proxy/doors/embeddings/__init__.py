@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from proxy.doors.door import Call, Opening, Stream
+from proxy.doors.door import Call, InOnePiece, Opening
 from proxy.doors.embeddings.read import Parsed, parse_request
 from proxy.doors.embeddings.write import EmbeddingFold
 from proxy.doors.openai import OpenAIErrors, parse_json
 
 
-class EmbeddingsDoor(OpenAIErrors):
+class EmbeddingsDoor(InOnePiece, OpenAIErrors):
     """POST /v1/embeddings."""
 
     name = "embeddings"
 
     def read(self, call: Call) -> Parsed:
-        """The request in a body, checked."""
         return parse_request(parse_json(call.body))
 
-    def stream(self, asked: Parsed, opening: Opening) -> Stream:
-        """There is none, and `read` never asks for one."""
-        raise NotImplementedError
-
     def fold(self, asked: Parsed, opening: Opening) -> EmbeddingFold:
-        """One object."""
         return EmbeddingFold(
             asked.request.model, in_base64=asked.in_base64, prompt_guess=opening.prompt_guess
         )

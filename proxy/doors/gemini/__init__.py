@@ -18,16 +18,14 @@ class GenerateDoor(GeminiErrors):
         self._stream = stream
 
     def read(self, call: Call) -> Parsed:
-        """The request in a body, checked. Without `alt=sse` a stream is one array."""
+        """The request; without `alt=sse` its stream is one array."""
         in_array = self._stream and b"alt=sse" not in call.query.split(b"&")
         data = parse_json(call.body)
         model = named_model(call, data)
         return parse_request(data, model, stream=self._stream, in_array=in_array)
 
     def stream(self, asked: Parsed, opening: Opening) -> ChunkStream:
-        """Chunks, as events or in one array."""
         return ChunkStream(asked, opening)
 
     def fold(self, asked: Parsed, opening: Opening) -> Fold:
-        """One object."""
         return Fold(asked, opening)

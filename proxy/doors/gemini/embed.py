@@ -9,7 +9,7 @@ import orjson
 
 from adapters.base import Json
 from adapters.tasks import EmbeddingRequest, Vectors
-from proxy.doors.door import Asked, Call, Indivisible, Opening, Stream
+from proxy.doors.door import Asked, Call, Indivisible, InOnePiece, Opening
 from proxy.doors.gemini.errors import JSON_TYPE, GeminiErrors
 from proxy.doors.gemini.fields import field, member, objects, whole, word
 from proxy.doors.gemini.messages import as_parts
@@ -24,7 +24,7 @@ ALIKE = ("taskType", "outputDimensionality")
 """What is said once for all texts of a request."""
 
 
-class EmbedDoor(GeminiErrors):
+class EmbedDoor(InOnePiece, GeminiErrors):
     """POST …/{model}:embedContent, or `:batchEmbedContents`."""
 
     name = "gemini-embeddings"
@@ -33,7 +33,6 @@ class EmbedDoor(GeminiErrors):
         self._several = several
 
     def read(self, call: Call) -> Asked:
-        """The texts of a body. Raises ApiError."""
         data = parse_json(call.body)
         model = named_model(call, data)
         if not self._several:
@@ -43,12 +42,7 @@ class EmbedDoor(GeminiErrors):
             raise out_of_range("requests", f"a list of 1 to {MAX_TEXTS}")
         return Asked(_request(model, requests, [f"requests[{i}]" for i in range(len(requests))]))
 
-    def stream(self, asked: Asked, opening: Opening) -> Stream:
-        """There is none, and `read` never asks for one."""
-        raise NotImplementedError
-
     def fold(self, asked: Asked, opening: Opening) -> VectorsFold:
-        """One object."""
         return VectorsFold(several=self._several)
 
 

@@ -245,7 +245,6 @@ class ChunkStream:
         self.headers = self._frame.headers
 
     def feed(self, events: Iterable[Event]) -> bytes:
-        """The chunks that these events make, in one piece for one write."""
         out: list[bytes] = []
         for event in events:
             if type(event) is Text and event.text and (ends := self._texts.get(event.index)):
@@ -260,7 +259,6 @@ class ChunkStream:
         return b"".join(out)
 
     def end(self) -> bytes:
-        """The last chunk, and the end of the frame."""
         return self._chunk(self._answer.last()) + self._frame.end
 
     def wait(self) -> bytes:
@@ -268,7 +266,6 @@ class ChunkStream:
         return b""
 
     def fail(self, error: ApiError) -> bytes:
-        """An error in place of a chunk."""
         return self._chunk(error_object(error)) + self._frame.end
 
     def _chunk(self, members: Json) -> bytes:
@@ -292,7 +289,6 @@ class Fold:
         self._texts: dict[int, list[str]] = {}
 
     def feed(self, events: Iterable[Event]) -> None:
-        """Take the events in, in the order of the answer."""
         for event in events:
             if type(event) is Text and (pieces := self._texts.get(event.index)) is not None:
                 pieces.append(event.text)  # the one path that is walked for every token
@@ -309,11 +305,9 @@ class Fold:
             self._parts[index][-1] = {"text": "".join(pieces)}
 
     def cut(self) -> bool:
-        """End here; False where there is no text, or a call that may be cut in its arguments."""
         return self._answer.end_early()
 
     def end(self) -> bytes:
-        """The object as JSON."""
         for index in list(self._texts):
             self._close(index)
         whole = self._answer.last()

@@ -28,7 +28,6 @@ class EditsDoor(ImagesDoor):
     name = "edits"
 
     def read(self, call: Call) -> Asked:
-        """The request in a form, checked."""
         form = parse_form(call.headers.get(b"content-type", b""), call.body)
         asked = parse_request(fields_of(form))
         sources = tuple(sources_of(form))

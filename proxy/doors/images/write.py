@@ -9,7 +9,7 @@ import orjson
 
 from adapters.base import Json, Media, Usage
 from proxy.doors.door import Indivisible
-from proxy.doors.openai import JSON_TYPE
+from proxy.doors.openai import JSON_TYPE, tokens_object
 from proxy.reply import Header
 
 
@@ -33,10 +33,6 @@ class PictureFold(Indivisible):
     def end(self) -> bytes:
         answer: Json = {"created": self._created, "data": self._pictures}
         if used := self._usage:
-            answer["usage"] = {
-                "input_tokens": used.prompt,
-                "input_tokens_details": {"text_tokens": used.prompt, "image_tokens": 0},
-                "output_tokens": used.completion,
-                "total_tokens": used.prompt + used.completion,
-            }
+            details = {"text_tokens": used.prompt, "image_tokens": 0}
+            answer["usage"] = tokens_object(used) | {"input_tokens_details": details}
         return orjson.dumps(answer)

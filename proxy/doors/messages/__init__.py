@@ -24,17 +24,15 @@ class MessagesDoor(AnthropicErrors):
     name = "messages"
 
     def read(self, call: Call) -> Parsed | Reply:
-        """The request in a body, checked; the answer to one that only warms a cache."""
+        """The request; the answer to one that only warms a cache."""
         data = parse_json(call.body)
         asked = parse_request(data)
         return self._nothing(asked) if data["max_tokens"] == 0 else asked
 
     def stream(self, asked: Parsed, opening: Opening) -> MessageStream:
-        """Named events, from `message_start` on."""
         return MessageStream(self._form(asked, opening.request_id))
 
     def fold(self, asked: Parsed, opening: Opening) -> MessageFold:
-        """One object."""
         return MessageFold(self._form(asked, opening.request_id))
 
     def _form(self, asked: Parsed, request_id: str) -> Form:

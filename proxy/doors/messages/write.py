@@ -63,7 +63,6 @@ class MessageStream:
         self._start_of_text = b""
 
     def feed(self, events: Iterable[Event]) -> bytes:
-        """What these events make, in one piece for one write."""
         out: list[bytes] = [] if self._has_begun else [self._begin()]
         for event in events:
             if type(event) is Text and self._text is not None and event.text and not event.index:
@@ -91,7 +90,6 @@ class MessageStream:
         return PING if self._has_begun else self._begin() + PING
 
     def fail(self, error: ApiError) -> bytes:
-        """An error event, and nothing after it."""
         start = b"" if self._has_begun else self._begin()
         return start + AnthropicErrors().cut(error)
 
@@ -124,7 +122,6 @@ class MessageFold:
         self._answer = form.answer()
 
     def feed(self, events: Iterable[Event]) -> None:
-        """Take the events in, in the order of the answer."""
         text = self._answer.open_text
         for event in events:
             if type(event) is Text and text is not None and event.text and not event.index:
@@ -134,11 +131,9 @@ class MessageFold:
             text = self._answer.open_text
 
     def cut(self) -> bool:
-        """End the text where it is; a call that has begun would not be whole."""
         return self._answer.end_early()
 
     def end(self) -> bytes:
-        """The object as JSON."""
         answer, form = self._answer, self._form
         _exhaust(answer.end())
         counts = form.counts(answer)

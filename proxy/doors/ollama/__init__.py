@@ -31,7 +31,7 @@ class _Door(OllamaErrors):
         self._clock = clock
 
     def read(self, call: Call) -> Parsed | Reply:
-        """The request in a body, checked; where nothing is asked, that a model is loaded."""
+        """The request; where nothing is asked, that a model is loaded."""
         began_s = self._clock()
         asked = replace(self._parse(parse_json(call.body)), began_s=began_s)
         if not asked.only:
@@ -41,11 +41,9 @@ class _Door(OllamaErrors):
         return reply(loaded | {"done": True, "done_reason": asked.only})
 
     def stream(self, asked: Parsed, opening: Opening) -> LineStream:
-        """Lines of JSON."""
         return LineStream(self._form(asked, opening))
 
     def fold(self, asked: Parsed, opening: Opening) -> ObjectFold:
-        """One object."""
         return ObjectFold(self._form(asked, opening))
 
     def _form(self, asked: Parsed, opening: Opening) -> Form:

@@ -11,7 +11,7 @@ import orjson
 
 from adapters.base import Json, Usage
 from adapters.tasks import EmbeddingRequest, Vectors
-from proxy.doors.door import Asked, Call, Indivisible, Opening, Stream
+from proxy.doors.door import Asked, Call, Indivisible, InOnePiece, Opening
 from proxy.doors.ollama.messages import text_of
 from proxy.doors.ollama.objects import JSON_TYPE, OllamaErrors, nanoseconds, reply
 from proxy.doors.ollama.options import Options, keep_alive
@@ -32,11 +32,10 @@ class Parsed(Asked, frozen=True):
     is_one: bool = False
 
     def told(self, error: ApiError) -> ApiError:
-        """The failure in Ollama's words."""
         return in_own_words(error, self.name)
 
 
-class OllamaEmbed(OllamaErrors):
+class OllamaEmbed(InOnePiece, OllamaErrors):
     """POST /api/embed, and where `is_one`, POST /api/embeddings."""
 
     def __init__(
@@ -46,7 +45,7 @@ class OllamaEmbed(OllamaErrors):
         self._clock = clock
 
     def read(self, call: Call) -> Parsed | Reply:
-        """The request in a body, checked; no vectors of no texts."""
+        """The request; no vectors of no texts."""
         began_s, data = self._clock(), parse_json(call.body)
         name = model_name(data.get("model"))
         texts = [text_of("", "prompt", data)] if self._is_one else _texts(data.get("input"))
@@ -62,12 +61,7 @@ class OllamaEmbed(OllamaErrors):
             return reply({"embedding": []} if self._is_one else {"model": name, "embeddings": []})
         return Parsed(request, False, data.get("pointsman"), name, began_s, self._is_one)
 
-    def stream(self, asked: Parsed, opening: Opening) -> Stream:
-        """There is none, and `read` never asks for one."""
-        raise NotImplementedError
-
     def fold(self, asked: Parsed, opening: Opening) -> VectorFold:
-        """One object."""
         return VectorFold(asked, self._clock, opening.prompt_guess)
 
 

@@ -151,7 +151,6 @@ class Answer:
         return last
 
     def created_at(self) -> str:
-        """The hour."""
         return moment(self.form.now_s + self.form.clock() - self._opened_s)
 
     def _add(self, event: ToolCall) -> None:
@@ -185,7 +184,6 @@ class LineStream:
         self._before, self._after = _around(self._shaped({"content": ""}))
 
     def feed(self, events: Iterable[Event]) -> bytes:
-        """The lines that these events make, in one piece for one write."""
         self._answer.begin()
         out: list[bytes] = []
         for event in events:
@@ -233,17 +231,14 @@ class ObjectFold:
         self._said: dict[str, list[Any]] = {}
 
     def feed(self, events: Iterable[Event]) -> None:
-        """Take the events in, in the order of the answer."""
         for event in events:
             self._take(self._answer.take(event))
 
     def cut(self) -> bool:
-        """End here; False where there is no text, or a call that may be cut in its arguments."""
         self._answer.reason = self._answer.reason or "length"
         return bool(self._answer.texts) and not self._answer.has_call()
 
     def end(self) -> bytes:
-        """The object as JSON."""
         self._take(self._answer.calls())
         said: Json = {
             name: "".join(pieces) if isinstance(pieces[0], str) else pieces

@@ -6,37 +6,26 @@ from adapters.base import Json
 from proxy.doors.door import Call, Opening
 from proxy.doors.frames.sse import named_sse
 from proxy.doors.openai import DONE, OpenAIErrors, parse_json
+from proxy.doors.responses.local import Keeping
 from proxy.doors.responses.objects import new_id
 from proxy.doors.responses.read import Parsed, parse_request
 from proxy.doors.responses.tools import Toolbox
-from proxy.doors.responses.turns import Turns, named_in, sized
+from proxy.doors.responses.turns import sized
 from proxy.doors.responses.write import Form, ResponseFold, ResponseStream, error_members
 from proxy.errors import ApiError
 
 
-class ResponsesDoor(OpenAIErrors):
+class ResponsesDoor(Keeping, OpenAIErrors):
     """POST /v1/responses."""
 
-    name = "responses"
-
-    def __init__(self, kept: Turns) -> None:
-        self._kept = kept
-        self.prepare = self._prepare if kept.keeper is not None else None
-
-    async def _prepare(self, call: Call) -> None:
-        await self._kept.bring(call.app, *named_in(call.body))
-
     def read(self, call: Call) -> Parsed:
-        """The request in a body, checked."""
         kept = self._kept.of(call.app)
         return parse_request(parse_json(call.body), kept, app=call.app)
 
     def stream(self, asked: Parsed, opening: Opening) -> ResponseStream:
-        """Named events, from `response.created` on."""
         return ResponseStream(self._form(asked, opening))
 
     def fold(self, asked: Parsed, opening: Opening) -> ResponseFold:
-        """One object."""
         return ResponseFold(self._form(asked, opening))
 
     def cut(self, error: ApiError) -> bytes:

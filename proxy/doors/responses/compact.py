@@ -9,14 +9,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from adapters.base import Event, Json, Text, Usage
-from proxy.doors.door import Call, Opening
+from proxy.doors.door import Call, InOnePiece, Opening
 from proxy.doors.openai import JSON_TYPE, OpenAIErrors, parse_json
 from proxy.doors.responses.items import Thought, kind_of, sealed
 from proxy.doors.responses.listing import listed
+from proxy.doors.responses.local import Keeping
 from proxy.doors.responses.objects import new_id, usage_object
 from proxy.doors.responses.read import Parsed, parse_request
-from proxy.doors.responses.turns import Turns, named_in
-from proxy.doors.responses.write import ResponseStream
 from proxy.reply import Header
 
 TAKEN = ("model", "input", "previous_response_id", "instructions", "service_tier", "pointsman")
@@ -28,17 +27,8 @@ ASKED = (
 BEFORE = "What was said before, in short:\n\n"
 
 
-class CompactDoor(OpenAIErrors):
+class CompactDoor(InOnePiece, Keeping, OpenAIErrors):
     """POST /v1/responses/compact."""
-
-    name = "responses"
-
-    def __init__(self, kept: Turns) -> None:
-        self._kept = kept
-        self.prepare = self._prepare if kept.keeper is not None else None
-
-    async def _prepare(self, call: Call) -> None:
-        await self._kept.bring(call.app, *named_in(call.body))
 
     def read(self, call: Call) -> Parsed:
         """What the conversation has, and behind it that it be summarized."""
@@ -51,12 +41,7 @@ class CompactDoor(OpenAIErrors):
         messages = [*asked.request.messages, {"role": "user", "content": ASKED}]
         return replace(asked, request=replace(asked.request, messages=messages))
 
-    def stream(self, asked: Parsed, opening: Opening) -> ResponseStream:
-        """Never asked for: `stream` is no parameter of this."""
-        raise NotImplementedError
-
     def fold(self, asked: Parsed, opening: Opening) -> CompactFold:
-        """One object."""
         return CompactFold(asked.given, int(opening.now_s))
 
 
@@ -73,7 +58,6 @@ class CompactFold(Struct):
         return (JSON_TYPE,)
 
     def feed(self, events: Iterable[Event]) -> None:
-        """Take the events in."""
         for event in events:
             if type(event) is Text:
                 self.text += event.text
@@ -85,7 +69,6 @@ class CompactFold(Struct):
         return False
 
     def end(self) -> bytes:
-        """The object as JSON."""
         said = [listed(item) for item in self.given if _is_users(item)]
         summary = {
             "id": new_id("cmp"),

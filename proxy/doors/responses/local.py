@@ -17,6 +17,19 @@ from proxy.routing.counting import Count, nobody_counts
 from proxy.routing.operations.chat import CHAT
 
 
+class Keeping:
+    """The part of a door that goes on from what is kept; brings it from the disk where it is."""
+
+    name = "responses"
+
+    def __init__(self, kept: Turns) -> None:
+        self._kept = kept
+        self.prepare = self._prepare if kept.keeper is not None else None
+
+    async def _prepare(self, call: Call) -> None:
+        await self._kept.bring(call.app, *named_in(call.body))
+
+
 class _Desk(OpenAIErrors):
     """A desk of the door of Responses."""
 

@@ -237,7 +237,6 @@ class ResponseStream:
         self._start_of_text = b""
 
     def feed(self, events: Iterable[Event]) -> bytes:
-        """What these events make, in one piece for one write."""
         out: list[bytes] = []
         for event in events:
             if type(event) is Text and self._text is not None and event.text:
@@ -263,7 +262,6 @@ class ResponseStream:
         return b"".join(out) + DONE
 
     def wait(self) -> bytes:
-        """A comment."""
         return WAITING
 
     def fail(self, error: ApiError) -> bytes:
@@ -308,17 +306,14 @@ class ResponseFold:
         self._answer = Answer(form)
 
     def feed(self, events: Iterable[Event]) -> None:
-        """Take the events in, in the order of the answer."""
         for event in events:
             for _ in self._answer.take(event):
                 pass
 
     def cut(self) -> bool:
-        """End the text where it is; a call that has begun would not be whole."""
         return self._answer.end_early()
 
     def end(self) -> bytes:
-        """The object as JSON."""
         for _ in self._answer.end():
             pass
         return orjson.dumps(self._answer.whole())
