@@ -9,6 +9,11 @@ from msgspec import Struct
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}", re.ASCII)
 
 
+def is_model_name(text: str) -> bool:
+    """Whether a model may be called so: never what would lead elsewhere as a part of a URL."""
+    return bool(MODEL_NAME.fullmatch(text)) and ".." not in text and "//" not in text
+
+
 class Candidate(Struct, frozen=True):
     """A provider and the model of it that would answer.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -29,6 +30,15 @@ def arguments_or_text(text: str) -> Json:
     """The same; what cannot be read is kept under a key of its own."""
     found = arguments_object(text)
     return {"_raw": text} if found is None else found
+
+
+def are_whole(pieces: Sequence[str]) -> bool:
+    """Whether the pieces of a call's arguments are complete JSON by now."""
+    try:
+        orjson.loads("".join(pieces))
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def as_object(value: Any) -> Json:

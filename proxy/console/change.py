@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from adapters.base import Json
-from proxy.candidate import MODEL_NAME
+from proxy.candidate import is_model_name
 from proxy.errors import ApiError, bad_request
 from proxy.routing.planning.preference import Preference
 from proxy.store.kept.preferences import DEFAULT, StoredPreference
@@ -180,7 +180,7 @@ def _models(
 def _model(value: Any, param: str) -> str:
     if not isinstance(value, str):
         raise _invalid(param, "the name of a model", code="invalid_type")
-    if not MODEL_NAME.fullmatch(value) or ".." in value or "//" in value:
+    if not is_model_name(value):
         raise _invalid(param, "a name that a model can have")
     return value
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
+from urllib.parse import parse_qsl
 
 from msgspec import Struct
 
@@ -29,6 +30,10 @@ class Call(Struct, frozen=True):
     headers: Mapping[bytes, bytes] = {}
     app: str = ""
     request_id: bytes = b""
+
+    def parameters(self) -> Mapping[str, str]:
+        """Those of the query; the last of a name wins."""
+        return dict(parse_qsl(self.query.decode("latin-1")))
 
 
 class _Weight(Struct, frozen=True, kw_only=True):

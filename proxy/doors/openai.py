@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from adapters.base import Json, Model, Start, Usage
 from adapters.wire.json_size import has_too_many_values, is_deeper_than
-from proxy.candidate import MODEL_NAME
+from proxy.candidate import is_model_name
 from proxy.doors.frames.sse import HEADERS, WAITING, sse
 from proxy.errors import ApiError, bad_request, model_not_found
 from proxy.reply import Header, Reply
@@ -61,12 +61,12 @@ def parse_json(body: bytes) -> Json:
 
 
 def check_model_name(model: object) -> str:
-    """The name if it can be a model's; 404 otherwise, so that it never becomes part of a URL."""
+    """The name if it can be a model's. Raises ApiError, 404 for any other."""
     if model is None:
         raise bad_request("You must provide a model parameter.", param="model")
     if not isinstance(model, str):
         raise bad_request("'model' must be a string.", param="model", code="invalid_type")
-    if not MODEL_NAME.fullmatch(model) or ".." in model or "//" in model:
+    if not is_model_name(model):
         raise model_not_found(model)
     return model
 

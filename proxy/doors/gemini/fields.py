@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from adapters.base import Json
-from proxy.doors.reading.checks import Check, out_of_range, wrong_type
+from proxy.doors.reading.checks import Check, between, out_of_range, wrong_type
 
 STANDARD: Mapping[int, int] = str.maketrans("-_", "+/")
 """Out of the alphabet of base64 that is for URLs."""
@@ -72,31 +72,24 @@ def word(name: str, value: Any) -> str:
 
 
 def number(low: float, high: float) -> Check:
-    """A number of this range."""
-
-    def check(name: str, value: Any) -> float:
-        found = _number(value)
-        if found is None:
-            raise wrong_type(name, "a number")
-        if not low <= found <= high:
-            raise out_of_range(name, f"between {low:g} and {high:g}")
-        return found
-
-    return check
+    return between(low, high, _any_number)
 
 
 def whole(low: int, high: int) -> Check:
-    """An integer of this range."""
+    return between(low, high, _integer)
 
-    def check(name: str, value: Any) -> int:
-        found = _number(value)
-        if found is None or found != found // 1:
-            raise wrong_type(name, "an integer")
-        if not low <= found <= high:
-            raise out_of_range(name, f"between {low} and {high}")
-        return int(found)
 
-    return check
+def _any_number(name: str, value: Any) -> float:
+    if (found := _number(value)) is None:
+        raise wrong_type(name, "a number")
+    return found
+
+
+def _integer(name: str, value: Any) -> int:
+    found = _number(value)
+    if found is None or found != found // 1:
+        raise wrong_type(name, "an integer")
+    return int(found)
 
 
 def _number(value: Any) -> float | None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
-from urllib.parse import parse_qsl
+from collections.abc import Mapping, Sequence
 
 import orjson
 
@@ -26,7 +25,7 @@ class GeminiModels(GeminiErrors):
     """Pages, told by where the next one begins."""
 
     def every(self, found: Sequence[Named], call: Call) -> bytes:
-        query = dict(parse_qsl(call.query.decode("latin-1")))
+        query = call.parameters()
         size, start = _size(query), _start(query)
         page: Json = {"models": [_entry(one) for one in found[start : start + size]]}
         if start + size < len(found):
@@ -37,7 +36,7 @@ class GeminiModels(GeminiErrors):
         return orjson.dumps(_entry(found))
 
 
-def _size(query: dict[str, str]) -> int:
+def _size(query: Mapping[str, str]) -> int:
     """The size of a page; above the most it is the most, as Gemini has it."""
     word = query.get("pageSize") or query.get("page_size") or "0"
     if not (word.isascii() and word.isdigit() and len(word) < 10):
@@ -45,7 +44,7 @@ def _size(query: dict[str, str]) -> int:
     return min(int(word), MAX_PAGE) or DEFAULT_PAGE
 
 
-def _start(query: dict[str, str]) -> int:
+def _start(query: Mapping[str, str]) -> int:
     token = query.get("pageToken") or query.get("page_token")
     if not token:
         return 0

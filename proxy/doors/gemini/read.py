@@ -11,7 +11,7 @@ from typing import Any
 
 from adapters.base import ChatRequest, Json
 from adapters.translation.caches import CACHE
-from proxy.candidate import MODEL_NAME
+from proxy.candidate import is_model_name
 from proxy.doors.door import Asked, Call
 from proxy.doors.gemini.config import config_of
 from proxy.doors.gemini.fields import field, member, spelled, strange
@@ -65,7 +65,7 @@ def model_name(path: str) -> str:
     """The name of the model in a path. Raises ApiError 404 for what could not be one."""
     found = _PREFIX.match(path)
     name = path[found.end() :] if found else path
-    if not MODEL_NAME.fullmatch(name) or ".." in name or "//" in name:
+    if not is_model_name(name):
         shown = name[:128] if name.isprintable() else "(unprintable)"
         raise ApiError(404, f"models/{shown} {UNLISTED}", code="model_not_found", param="model")
     return name

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from urllib.parse import parse_qsl
 
 import orjson
 
@@ -24,7 +23,7 @@ class AnthropicModels(AnthropicErrors):
 
     def every(self, found: Sequence[Named], call: Call) -> bytes:
         found = [one for one in found if one.model.chat]
-        page, has_more = _page(found, dict(parse_qsl(call.query.decode("latin-1"))))
+        page, has_more = _page(found, call.parameters())
         return orjson.dumps(
             {
                 "data": [_entry(one) for one in page],
@@ -38,7 +37,7 @@ class AnthropicModels(AnthropicErrors):
         return orjson.dumps(_entry(found))
 
 
-def _page(found: Sequence[Named], query: dict[str, str]) -> tuple[Sequence[Named], bool]:
+def _page(found: Sequence[Named], query: Mapping[str, str]) -> tuple[Sequence[Named], bool]:
     """The page that the query asks for, and whether there is more in its direction."""
     word = query.get("limit", str(DEFAULT_PAGE))
     limit = int(word) if word.isascii() and word.isdigit() and len(word) < 5 else 0

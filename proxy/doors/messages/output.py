@@ -9,8 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-import orjson
-
 from adapters.base import (
     Annotation,
     Event,
@@ -22,7 +20,7 @@ from adapters.base import (
     ToolCall,
     Usage,
 )
-from adapters.translation.arguments import arguments_or_text
+from adapters.translation.arguments import are_whole, arguments_or_text
 from proxy.doors.messages.objects import SIGNATURE, new_id, shown_id, stop_members, stop_of
 
 Said = tuple[str, Json]
@@ -64,15 +62,6 @@ class Block:
         if self.kind == "thinking":
             yield self.delta("signature_delta", "signature", SIGNATURE)
         yield "content_block_stop", {"index": self.index}
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the arguments of a call are complete JSON by now."""
-        try:
-            orjson.loads("".join(self.pieces))
-        except orjson.JSONDecodeError:
-            return False
-        return True
 
     def whole(self) -> Json:
         """The block as it stands in the object."""
@@ -209,7 +198,7 @@ class Answer:
             if call.key == self._key:
                 yield from opened.say(call.arguments)
                 return
-            if not opened.is_whole:
+            if not are_whole(opened.pieces):
                 self._waiting.setdefault(call.key, []).append(call)
                 return
         if self._waiting:

@@ -20,20 +20,18 @@ from proxy.reply import Reply
 class _Door(OllamaErrors):
     """One endpoint of two; `wall` tells the hour, `clock` how long something took."""
 
+    parse: Callable[[Json], Parsed]
+
     def __init__(
-        self,
-        parse: Callable[[Json], Parsed],
-        wall: Callable[[], float],
-        clock: Callable[[], float],
+        self, wall: Callable[[], float] = time.time, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._parse = parse
         self._wall = wall
         self._clock = clock
 
     def read(self, call: Call) -> Parsed | Reply:
         """The request; where nothing is asked, that a model is loaded."""
         began_s = self._clock()
-        asked = replace(self._parse(parse_json(call.body)), began_s=began_s)
+        asked = replace(self.parse(parse_json(call.body)), began_s=began_s)
         if not asked.only:
             return asked
         form = self._form(asked, Opening("", self._wall()))
@@ -67,16 +65,10 @@ class _Door(OllamaErrors):
 class OllamaChat(_Door):
     """POST /api/chat."""
 
-    def __init__(
-        self, wall: Callable[[], float] = time.time, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        super().__init__(parse_chat, wall, clock)
+    parse = staticmethod(parse_chat)
 
 
 class OllamaGenerate(_Door):
     """POST /api/generate."""
 
-    def __init__(
-        self, wall: Callable[[], float] = time.time, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        super().__init__(parse_generate, wall, clock)
+    parse = staticmethod(parse_generate)

@@ -9,7 +9,7 @@ from msgspec.structs import asdict
 
 from adapters.base import ChatRequest, Json
 from adapters.tasks import CompletionRequest
-from proxy.candidate import MODEL_NAME
+from proxy.candidate import is_model_name
 from proxy.doors.door import Asked
 from proxy.doors.ollama.context import Said, dialogue_of
 from proxy.doors.ollama.messages import media_of, parse_messages, text_of
@@ -90,8 +90,7 @@ def model_name(value: Any) -> str:
         raise bad_request("model is required", param="model")
     if not isinstance(value, str):
         raise bad_request("'model' must be a string.", param="model", code="invalid_type")
-    plain = value.removesuffix(LATEST)
-    if not MODEL_NAME.fullmatch(plain) or ".." in plain or "//" in plain:
+    if not is_model_name(value.removesuffix(LATEST)):
         raise no_model(value)
     return value
 

@@ -72,25 +72,26 @@ def integer(name: str, value: Any) -> int:
     return value
 
 
-def between(low: float, high: float) -> Check:
-    def check(name: str, value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise wrong_type(name, "a number")
-        if not low <= value <= high:
-            raise out_of_range(name, f"between {low:g} and {high:g}")
-        return value
+def number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise wrong_type(name, "a number")
+    return value
+
+
+def between(low: float, high: float, read: Check = number) -> Check:
+    """A number of this range, as `read` gives it."""
+
+    def check(name: str, value: Any) -> Any:
+        found = read(name, value)
+        if not low <= found <= high:
+            raise out_of_range(name, f"between {low} and {high}")
+        return found
 
     return check
 
 
 def whole(low: int, high: int) -> Check:
-    def check(name: str, value: Any) -> int:
-        number = integer(name, value)
-        if not low <= number <= high:
-            raise out_of_range(name, f"between {low} and {high}")
-        return number
-
-    return check
+    return between(low, high, integer)
 
 
 count = whole(1, 2**31 - 1)

@@ -76,7 +76,7 @@ class ConversationItems(_Desk):
         """A page of what was said, or what is added to it."""
         talk = await self._talk(call)
         if call.method != "POST":
-            return reply(page(talk.items.values(), call.query))
+            return reply(page(talk.items.values(), call.parameters()))
         items = _items(parse_json(call.body).get("items"))
         if not items:
             raise bad_request("You must provide 'items'.", param="items")

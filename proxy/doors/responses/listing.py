@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from urllib.parse import parse_qsl
+from collections.abc import Iterable, Mapping
 
 import orjson
 
@@ -16,9 +15,8 @@ from proxy.reply import Reply
 MAX_PAGE = 100
 
 
-def page(items: Iterable[Json], query: bytes) -> Json:
+def page(items: Iterable[Json], asked: Mapping[str, str]) -> Json:
     """The page of `items` that a query asks for, the newest first unless told otherwise."""
-    asked = dict(parse_qsl(query.decode("latin-1")))
     found = list(items)
     if asked.get("order", "desc") != "asc":
         found.reverse()

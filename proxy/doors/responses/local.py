@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl
-
 from adapters.base import ChatRequest
 from adapters.wire.aside import aside, weight_of
 from proxy.doors.door import Call
@@ -73,7 +71,7 @@ class KeptResponse(_Desk):
         """The response, or that it is gone."""
         response = (await self._turn(call)).response
         if call.method != "DELETE":
-            if dict(parse_qsl(call.query.decode("latin-1"))).get("stream") == "true":
+            if call.parameters().get("stream") == "true":
                 raise made_at_once("Its stream cannot be played again", param="stream")
             return reply(response)
         self._kept.of(call.app).forget(response["id"])
@@ -102,4 +100,4 @@ class InputItems(_Desk):
         """A page of what a response was asked, the newest first unless told otherwise."""
         turn = await self._turn(call)
         before = self._kept.of(call.app).history(turn.previous) if turn.previous else []
-        return reply(page([*before, *turn.given], call.query))
+        return reply(page([*before, *turn.given], call.parameters()))

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-import orjson
 from msgspec import Struct, field
 
 from adapters.base import Json, Logprobs, Media, Reasoning, Refusal, Text, ToolCall
+from adapters.translation.arguments import are_whole
 from proxy.doors.responses.items import Thought, sealed
 from proxy.doors.responses.objects import new_id
 from proxy.doors.responses.tools import Tool, call_fields
@@ -166,12 +166,7 @@ class Called:
 
     @property
     def is_whole(self) -> bool:
-        """Whether its arguments are complete JSON by now."""
-        try:
-            orjson.loads("".join(self._pieces))
-        except orjson.JSONDecodeError:
-            return False
-        return True
+        return are_whole(self._pieces)
 
     def begin(self) -> Iterator[Said]:
         yield _added(self.index, self._object(IN_PROGRESS, self._empty()))
