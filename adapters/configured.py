@@ -79,7 +79,6 @@ class ProviderSettings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _apart(cls, values: Any) -> Any:
-        """Each key by itself, where several are given."""
         told = values.get("api_key") if isinstance(values, Mapping) else None
         text = told.get_secret_value() if isinstance(told, SecretStr) else told
         if not isinstance(text, str) or "," not in text:
@@ -96,7 +95,6 @@ class ProviderSettings(BaseModel):
     @field_validator("api_key")
     @classmethod
     def _placeholder_is_no_key(cls, key: SecretStr | None) -> SecretStr | None:
-        """The examples' `your_key_here` means that nobody has set a key yet."""
         if key is None or is_placeholder(key.get_secret_value()):
             return None
         return SecretStr(key.get_secret_value().strip())
@@ -157,7 +155,6 @@ class ProviderSettings(BaseModel):
 
     @property
     def address(self) -> str | None:
-        """Where the provider is."""
         return self.base_url or self.public_url
 
     def at_home(self) -> ProviderSettings | None:

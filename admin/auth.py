@@ -157,7 +157,6 @@ class Gate:
         return True
 
     async def log_out(self, request: Request, response: Response) -> None:
-        """End the session, at all servers and in the browser."""
         await self._end(_session(request))
         response.delete_cookie(_cookie(request), path="/", httponly=True, samesite="strict")
 

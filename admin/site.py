@@ -54,7 +54,6 @@ def page(name: str, *, status: int = 200) -> Response:
 
 
 def asset(name: str) -> Response:
-    """A script, the style, or the icon. Raises 404."""
     if name not in ASSETS:
         raise HTTPException(404)
     return Response(_file(name), headers=HEADERS, media_type=TYPES[name.rpartition(".")[2]])

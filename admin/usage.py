@@ -29,7 +29,6 @@ class Ledger(Protocol):
 
 
 def usage_routes(ledger: Ledger, metrics: Callable[[], bytes], gate: Gate) -> list[Route]:
-    """All of them, behind `gate`."""
     api = _Api(ledger, metrics)
     return [
         Route(path, _guarded(endpoint, gate))

@@ -31,7 +31,6 @@ class Background:
         return task
 
     async def close(self) -> None:
-        """Cancel what still runs, and wait for its end."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

@@ -62,7 +62,6 @@ class ApiError(UnchangedError):
         return self.message
 
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """The headers that belong to this error."""
         headers: list[tuple[bytes, bytes]] = []
         if self.retry_after_s is not None:
             wait_s = max(self.retry_after_s, 0.001)

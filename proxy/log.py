@@ -184,7 +184,6 @@ class AsJson:
         self._stamps = _Stamps("%Y-%m-%dT%H:%M:%S", time.gmtime)
 
     def __call__(self, record: logging.LogRecord) -> str:
-        """The line."""
         entry: Json = {
             "time": f"{self._stamps.of(record)}Z",
             "level": record.levelname.lower(),

@@ -21,7 +21,6 @@ class Reply(Struct, frozen=True):
     body: bytes
 
     def head(self) -> list[Header]:
-        """The headers, and the length of the body among them."""
         return [*self.headers, (b"content-length", b"%d" % len(self.body))]
 
 

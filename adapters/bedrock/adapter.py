@@ -206,7 +206,6 @@ class BedrockAdapter:
         return rows
 
     async def _list(self, path: str, **query: str) -> Json:
-        """One page of a list."""
         try:
             url = httpx.URL(f"{self._own.control_url or control_of(await self._base())}{path}")
             url = url.copy_merge_params(query) if query else url
@@ -264,5 +263,4 @@ class _Answer(ConverseAnswer):
 
 
 def _model_of(call: NativeCall) -> str:
-    """The model that a call's path leads to."""
     return call.path.split("/")[2]

@@ -42,7 +42,6 @@ class Credentials:
         self._searched_at = 0.0
 
     async def identity(self) -> Identity:
-        """Raises AdapterError."""
         known = self._identity
         if known is None or self._expires_within(LAST_MINUTES_S):
             return await self._awaited()

@@ -49,7 +49,6 @@ class MessageDecoder:
         return not self._rest
 
     def feed(self, data: bytes) -> list[Message]:
-        """The messages that `data` completes. Raises BrokenStreamError."""
         self._rest += data
         if len(self._rest) < self._awaited:
             return []

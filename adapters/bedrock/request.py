@@ -95,7 +95,6 @@ def _tool(function: Json) -> Json:
 
 
 def _bounds(request: ChatRequest, settings: ProviderSettings, warnings: list[str]) -> Json:
-    """`inferenceConfig`."""
     config: Json = {}
     if most := request.max_tokens or settings.max_tokens:
         config["maxTokens"] = most

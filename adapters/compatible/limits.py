@@ -69,7 +69,6 @@ def rate_limits(headers: Mapping[str, str], names: LimitHeaders = PER_DAY) -> li
 
 
 def _number(text: str | None) -> int | None:
-    """A count in a header."""
     if text is None or not text.isdecimal() or not text.isascii() or len(text) >= 16:
         return None
     return int(text)

@@ -162,7 +162,6 @@ class EmbeddedAdapter:
         return task is not None and task.done() and _usable(task)
 
     async def load(self, model: str) -> None:
-        """Start its process."""
         await self._connected()
 
     async def close(self) -> None:

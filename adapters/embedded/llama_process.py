@@ -52,7 +52,6 @@ class LlamaProcess:
         return self._process.pid
 
     async def close(self) -> None:
-        """End the process, whatever it is doing."""
         await self.transport.aclose()
         await _stop(self._process)
 

@@ -63,7 +63,6 @@ def _with_calls(text: str, calls: Sequence[Json]) -> Json:
 
 
 def _function(function: Json) -> Json:
-    """Name and arguments; llama.cpp refuses arguments that are no JSON object."""
     arguments = function.get("arguments") or "{}"
     try:
         readable = isinstance(orjson.loads(arguments), dict)

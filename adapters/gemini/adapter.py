@@ -257,7 +257,6 @@ class GeminiAdapter(Senses):
         return await availability(self.name, self._list(pageSize="1"))
 
     async def _list(self, **query: str) -> Json:
-        """One page of the list of models."""
         connected = self._now()
         url = httpx.URL(f"{connected.base}/{self._defaults.api_version}/models", params=query)
         try:

@@ -370,7 +370,6 @@ def _error(kind: ErrorKind, message: str, phase: Phase) -> AdapterError:
 
 
 def _model(row: Json) -> Model:
-    """A row of the list."""
     name = row.get("model") or row["name"]
     embeds = _only_embeds(name, (row.get("details") or {}).get("family"))
     changed = row.get("modified_at")

@@ -61,7 +61,6 @@ class OpenAISettings(ProviderSettings):
 
     @cached_property
     def of(self) -> Profile:
-        """The profile."""
         return profile_of(self.profile or self.name or KIND, self.base_url)
 
     @property

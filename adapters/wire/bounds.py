@@ -40,12 +40,10 @@ def choice_index(value: Any) -> int:
 
 
 def count(value: Any) -> int | None:
-    """A number of tokens, None for what can be none."""
     return value if type(value) is int and 0 <= value <= MAX_COUNT else None
 
 
 def unix_time(value: Any) -> int | None:
-    """Unix seconds, None for what can be none."""
     return value if type(value) is int and 0 <= value <= MAX_TIME_S else None
 
 

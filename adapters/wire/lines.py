@@ -42,7 +42,6 @@ class SseDecoder:
         self._started = False
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
-        """The events that `data` completes. Raises LineTooLongError."""
         # What nearly every read of a stream is, one event of one line, is spared the rest.
         if self._started and not self._rest and data.startswith(b"data: "):
             # `find`, as `in` and `count` take ten times as long for one byte.
@@ -123,7 +122,6 @@ class NdjsonDecoder:
         self._rest = bytearray()
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The lines that `data` completes. Raises LineTooLongError."""
         # What nearly every read of a stream is, one line, is spared the rest.
         end = data.find(b"\n")
         if not self._rest and 0 < end == len(data) - 1 and not data.isspace():

@@ -151,5 +151,4 @@ class Bounded(httpx.AsyncBaseTransport):
         return bytes(await read_whole(pieces, MAX_SMALL_BYTES, MAX_SMALL_VALUES))
 
     async def aclose(self) -> None:
-        """Close the transport beneath."""
         await self._transport.aclose()

@@ -69,14 +69,12 @@ class Bus:
         self._client, self._patient = await asyncio.to_thread(_clients, self._url)
 
     async def close(self) -> None:
-        """Close all connections."""
         for client in (self._client, self._patient):
             if client is not None:
                 with contextlib.suppress(Exception):
                     await client.aclose()
 
     async def ping(self) -> bool:
-        """Whether it answers in time; calls are made again from then on."""
         try:
             if self.is_up:
                 await _soon(self._client.ping(), self._patience_s * 4)
@@ -113,18 +111,15 @@ class Bus:
         return int(total)
 
     async def keep(self, key: str, value: bytes, for_s: float) -> None:
-        """Keep a value for so long. Raises AwayError."""
         await self._ask("SET", PREFIX + key, value, "PX", max(1, int(for_s * 1000)))
 
     async def kept(self, key: str) -> tuple[bytes, float] | None:
-        """A value that is kept, and for how many seconds still. Raises AwayError."""
         value, left_ms = await asyncio.gather(
             self._ask("GET", PREFIX + key), self._ask("PTTL", PREFIX + key)
         )
         return None if value is None else (bytes(value), max(0, int(left_ms)) / 1000)
 
     async def forget(self, key: str) -> None:
-        """Forget a value. Raises AwayError."""
         await self._ask("DEL", PREFIX + key)
 
     async def tell(self, news: object) -> None:
@@ -132,18 +127,15 @@ class Bus:
         await self._ask("XADD", NEWS, "MAXLEN", "~", KEPT_NEWS, "*", "news", orjson.dumps(news))
 
     async def here(self, replica: str) -> int:
-        """Say that this server lives, and hear how many do. Raises AwayError."""
         now_ms = await self.now_ms()
         await self._ask("ZADD", REPLICAS, now_ms, replica)
         await self._ask("ZREMRANGEBYSCORE", REPLICAS, "-inf", now_ms - int(SEEN_S * 1000))
         return int(await self._ask("ZCARD", REPLICAS))
 
     async def gone(self, replica: str) -> None:
-        """Say that this server leaves. Raises AwayError."""
         await self._ask("ZREM", REPLICAS, replica)
 
     async def now_ms(self) -> int:
-        """The server's wall clock. Raises AwayError."""
         seconds, micros = await self._ask("TIME")
         return int(seconds) * 1000 + int(micros) // 1000
 

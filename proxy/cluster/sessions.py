@@ -31,7 +31,6 @@ class SharedSessions:
         self._news.ended = forget
 
     async def end(self, session: str) -> None:
-        """End it everywhere."""
         self._news.log_out(session)
         with contextlib.suppress(AwayError):
             await self._bus.forget(f"session:{session}")

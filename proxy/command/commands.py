@@ -28,7 +28,6 @@ class Stop(click.ClickException):
     exit_code = EXIT_BAD_SETTING
 
     def show(self, file: IO[str] | None = None) -> None:
-        """Print the line to stderr."""
         click.echo(f"pointsman: {self.message}", file=file, err=True)
 
 
@@ -48,7 +47,6 @@ class Given:
     workers: str | None = None
 
     def load(self) -> Settings:
-        """The settings. Raises SettingsError."""
         from proxy.settings import load_settings
 
         return load_settings(self.env_file, host=self.host, port=self.port, workers=self.workers)

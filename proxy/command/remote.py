@@ -43,7 +43,6 @@ class Remote:
         self._client = client
 
     def change(self, app: str | None, change: Json) -> None:
-        """Store a change of a preference; it holds for the next request when this returns."""
         query = {} if app is None else {"app": app}
         self._ask("PUT", "/api/user/preferences", body=orjson.dumps(change), query=query)
 
@@ -52,7 +51,6 @@ class Remote:
         return self._ask("GET", "/admin/api/status")
 
     def status(self) -> Json:
-        """The facts after each provider that is set up has been asked whether it answers."""
         facts = self.facts()
         unasked = [
             provider["id"]
@@ -77,20 +75,16 @@ class Remote:
         return found
 
     def keys(self) -> Json:
-        """The keys that were made for others, as `proxy.console.team.told` shows each."""
         return self._ask("GET", "/admin/api/keys")
 
     def make_key(self, asked: Json) -> str:
-        """A new key."""
         return str(self._ask("POST", "/admin/api/keys", body=orjson.dumps(asked))["key"])
 
     def change_key(self, name: str, changes: Json) -> None:
-        """Let a key do more or less."""
         body = orjson.dumps(changes)
         self._ask("PATCH", "/admin/api/keys", body=body, query={"name": name})
 
     def revoke_key(self, name: str) -> None:
-        """Let nobody in by the key of this name any more."""
         self._ask("DELETE", "/admin/api/keys", query={"name": name})
 
     def _ask(

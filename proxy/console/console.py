@@ -89,7 +89,6 @@ class Console:
         return await self.preference(app)
 
     async def forget(self, app: str | None) -> Json:
-        """Remove an app's row, so that the user's own choice holds for it."""
         row_id = app_row_id(app)
         if row_id == DEFAULT:
             raise bad_request("Name the app whose choice is to be removed: ?app=…", param="app")

@@ -36,11 +36,9 @@ class Talk:
     cut: bool = False
 
     def hear(self, message: Message) -> None:
-        """Add a piece of the request."""
         self.request = self._longer(self.request, message)
 
     def say(self, message: Message) -> None:
-        """Add a piece of the answer."""
         self.answer = self._longer(self.answer, message)
 
     def _longer(self, said: bytes, message: Message) -> bytes:
@@ -52,7 +50,6 @@ class Talk:
 
     @property
     def size(self) -> int:
-        """Bytes."""
         return len(self.request) + len(self.answer)
 
 
@@ -90,7 +87,6 @@ class Kept:
         return self.state()
 
     def forget(self) -> Json:
-        """Keep nothing any more, and nothing of what was kept."""
         if self.until is not None:
             log.warning("prompts and answers are no longer kept; %d forgotten", len(self._talks))
         self._cancel()
@@ -138,7 +134,6 @@ class Keeper:
         self._kept = kept
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Answer a request."""
         if self._kept.until is None or not self._kept.is_on:
             return self._app(scope, receive, send)
         return self._keeping(scope, receive, send)

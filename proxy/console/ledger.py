@@ -84,7 +84,6 @@ class Ledger:
         }
 
     async def arms(self, params: Params) -> Json:
-        """How the arms of a split choice compare in `range`."""
         reach = _word(params, "range", RANGES) or "today"
         span = span_of(reach, self._wall())
         return {"range": reach, "arms": await self._read(lambda log: arms(log, span))}

@@ -31,7 +31,6 @@ class Presets:
         return self._preferences.row(DEFAULT).rate_preset or self._default
 
     def limits(self) -> Mapping[str, Limits]:
-        """Of each provider, by the current preset."""
         preset = self.current
         return {
             name: limits_of(adapter.settings, preset) for name, adapter in self._adapters.items()

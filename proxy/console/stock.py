@@ -33,7 +33,6 @@ class Stock:
         return {"store": self._where, "count": count, "bytes": size}
 
     async def forget(self) -> dict[str, Any]:
-        """Forget all, for good. Raises ApiError."""
         with or_say("Not all of it is forgotten"):
             for place in self._places:
                 await place.clear()

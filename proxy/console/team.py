@@ -56,7 +56,6 @@ class Team:
         self._changing = asyncio.Lock()
 
     async def every(self) -> Json:
-        """All keys, also those that are revoked; the newest first."""
         with reading("The keys"):
             await self._loaded()
             used = await self._used()

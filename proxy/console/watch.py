@@ -77,7 +77,6 @@ class Reach:
         return await asyncio.shield(self._begin(name, again=True))
 
     async def close(self) -> None:
-        """Stop asking."""
         for task in self._asking.values():
             task.cancel()
         await asyncio.gather(*self._asking.values(), return_exceptions=True)

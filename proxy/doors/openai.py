@@ -133,7 +133,6 @@ def tokens_object(usage: Usage) -> Json:
 
 
 def model_object(model_id: str, model: Model) -> Json:
-    """One entry of `/v1/models`."""
     entry: Json = {
         "id": model_id,
         "object": "model",
@@ -146,7 +145,6 @@ def model_object(model_id: str, model: Model) -> Json:
 
 
 def models_object(entries: Sequence[Json]) -> bytes:
-    """The answer of `/v1/models`."""
     return orjson.dumps({"object": "list", "data": entries})
 
 

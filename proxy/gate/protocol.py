@@ -350,7 +350,6 @@ class Protocol(HttpToolsProtocol):
         self._linger()
 
     def _hang_up(self) -> None:
-        """Close after an answer."""
         if self._waits in (_HEAD, _BODY):
             self._linger()
         else:

@@ -215,7 +215,6 @@ class Place:
         self._entered = await self._admission.requests.take(1, self._client)
 
     def leave(self) -> None:
-        """Give everything back."""
         if self._entered:
             self._admission.requests.give_back(self._entered, self._client)
         if self.held:

@@ -15,7 +15,6 @@ class Shortcut:
         self._posts = posts
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Pass the request on."""
         app = self._app
         if scope["type"] == "http" and scope["method"] == "POST":
             app = self._posts.get(scope["path"], app)

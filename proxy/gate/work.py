@@ -27,7 +27,6 @@ class Rounds:
             self._next = work.loop.call_later(TICK_S, self._go, work.loop)
 
     def discard(self, work: Work) -> None:
-        """Forget it."""
         self._works.discard(work)
 
     def _go(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -103,12 +103,10 @@ class Outcomes:
         self._streak = 0
 
     def succeeded(self, now: float) -> None:
-        """Count a call that ended well now."""
         self._calls.add(now)
         self._streak = 0
 
     def failed(self, now: float) -> None:
-        """Count a call that failed now."""
         self._calls.add(now)
         self._failures.add(now)
         self._streak += 1
@@ -120,7 +118,6 @@ class Outcomes:
         return self._streak >= STREAK or is_half
 
     def clear(self) -> None:
-        """Forget them all."""
         self._calls.clear()
         self._failures.clear()
         self._streak = 0

@@ -29,7 +29,6 @@ class Recent:
         self._count = 0
 
     def add(self, now: float) -> None:
-        """Count one that happens now."""
         parts = self._parts
         if parts and now - parts[-1].at < self._part_s:
             parts[-1].count += 1
@@ -44,7 +43,6 @@ class Recent:
         return self._count
 
     def clear(self) -> None:
-        """Forget them all."""
         self._parts.clear()
         self._count = 0
 

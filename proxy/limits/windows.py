@@ -68,7 +68,6 @@ class Window:
         self._total = 0
 
     def used(self, now: float) -> int:
-        """What was taken in the period that ends now."""
         entries = self._entries
         gone = now - self.period_s
         while entries and entries[0].at <= gone:

@@ -23,7 +23,6 @@ class RetryBudget:
         self._retries = Recent(WINDOW_S)
 
     def request(self) -> None:
-        """Count a request."""
         self._requests.add(self._clock())
 
     def spend(self) -> bool:

@@ -71,7 +71,6 @@ class InMemory:
         self._kept: OrderedDict[bytes, tuple[Kept, int, float]] = OrderedDict()
 
     async def get(self, key: bytes) -> Kept | None:
-        """The answer, unless its time is over."""
         if key not in self._kept:
             return None
         kept, _, until = self._kept[key]
@@ -82,7 +81,6 @@ class InMemory:
         return kept
 
     def put(self, key: bytes, kept: Kept) -> None:
-        """Keep it, unless it takes too much of the room."""
         size = len(msgspec.msgpack.encode(kept.batches))
         if size > self.room // LARGEST_SHARE:
             return
@@ -93,11 +91,9 @@ class InMemory:
             self._drop(next(iter(self._kept)))
 
     async def amount(self) -> tuple[int, int]:
-        """How many there are, and of how many bytes."""
         return len(self._kept), self.size
 
     async def clear(self) -> None:
-        """Forget all."""
         self._kept.clear()
         self.size = 0
 

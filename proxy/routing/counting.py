@@ -42,7 +42,6 @@ class Counting:
         self._timeout_s = timeout_s
 
     async def __call__(self, request: ChatRequest, app: str) -> int | None:
-        """The count."""
         try:
             plan = self._chooser.plan(request, await self._preference(app or None))
         except ApiError:

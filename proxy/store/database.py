@@ -34,24 +34,19 @@ class Database:
         self._unloadable = ""
 
     def open(self) -> None:
-        """Make the tables; without it, they are made when something is written."""
         self._opened().open()
 
     def close(self) -> None:
-        """Close every connection. The next use connects anew."""
         if self._driver is not None:
             self._driver.close()
 
     def read(self, work: Callable[[Tables], T]) -> T:
-        """What `work` makes of the tables."""
         return self._opened().read(work)
 
     def write(self, work: Callable[[Tables], T], *, durable: bool = True) -> T:
-        """The same in one transaction; if `durable`, it is on disk when this returns."""
         return self._opened().write(work, durable=durable)
 
     def version(self) -> object:
-        """Something that differs after another process has changed a preference."""
         return self._opened().version()
 
     def touch(self) -> None:

@@ -34,7 +34,6 @@ class Histogram:
     sum_s: float = 0.0
 
     def add(self, time_s: float) -> None:
-        """Count a time."""
         self.counts[bisect_left(BOUNDS_S, time_s)] += 1
         self.sum_s += time_s
 
@@ -61,7 +60,6 @@ class Tally:
         self.total: defaultdict[str, Histogram] = defaultdict(Histogram)
 
     def add(self, row: UsageRow) -> None:
-        """Count a request that has ended."""
         provider = row.provider or NOBODY
         self.requests[provider, str(row.status), row.receipt.door] += 1
         for one in row.receipt.tries:

@@ -123,7 +123,6 @@ class Recorder:
         return self._apps
 
     def failure(self, provider: str) -> Failure | None:
-        """The last failure, None if there was none."""
         record = self._records.get(provider)
         return record.failure if record else None
 

@@ -194,7 +194,6 @@ class Exchange(httpx.AsyncByteStream):
     # -- bytes in -----------------------------------------------------------------------------
 
     def feed(self, data: bytes) -> None:
-        """Take what a network read brought."""
         parser = self._parser
         if parser is None:
             return

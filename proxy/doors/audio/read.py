@@ -31,7 +31,6 @@ class Parsed(Asked, frozen=True):
 
 
 def parse_request(form: Form, kind: type[TranscriptionRequest]) -> Parsed:
-    """The request in `form`. Raises ApiError."""
     file = _file(form)
     model = check_model_name(_one(form, "model"))
     wanted = _one(form, "response_format") or "json"

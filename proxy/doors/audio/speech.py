@@ -39,7 +39,6 @@ class SpeechDoor(OpenAIErrors):
 
 
 def parse_request(data: Json) -> Asked:
-    """The request in `data`. Raises ApiError."""
     data = {name: value for name, value in data.items() if value is not None}
     model = check_model_name(data.get("model"))
     if (text := checked(data, "input", string)) is None:

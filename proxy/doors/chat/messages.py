@@ -53,7 +53,6 @@ class _History:
         self._shown: list[Json] = []
 
     def add(self, message: Json) -> None:
-        """The next message."""
         if self._shown and message["role"] != "tool":
             self._show()
         if message["role"] == "user":
@@ -67,7 +66,6 @@ class _History:
         self._shown += parts
 
     def end(self) -> list[Json]:
-        """All messages."""
         if self._shown:
             self._show()
         return self._messages
@@ -105,7 +103,6 @@ def _take(history: _History, i: int, message: Any) -> None:
 
 
 def _with_content(message: Json, role: str, content: Any) -> Json:
-    """The message with its content as OpenAI has it."""
     found = content_of(role, content)
     if found is content:
         return message

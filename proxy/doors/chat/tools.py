@@ -36,7 +36,6 @@ _WORDS_OF_TOOLS = frozenset({"tools", "functions", "function_call"})
 
 
 def tools_of(data: Json) -> Tools:
-    """The tools, checked. Raises ApiError."""
     if data.keys().isdisjoint(_WORDS_OF_TOOLS):
         return Tools()
     legacy = "tools" not in data and ("functions" in data or "function_call" in data)

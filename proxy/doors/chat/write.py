@@ -232,7 +232,6 @@ class Fold:
                 _take(message, event)
 
     def cut(self) -> bool:
-        """End here; False where there is no text, or a call that may be cut in its arguments."""
         for message in self._messages.values():
             message.finish_reason = message.finish_reason or "length"
         has_call = any(message.calls for message in self._messages.values())

@@ -47,7 +47,6 @@ class Form(Struct, frozen=True):
         self.head.learn(replace(start, id=None, service_tier=None))
 
     def begin(self, index: int) -> str:
-        """The text that a choice begins with."""
         return self.echo[index // self.choices] if self.echo else ""
 
 
@@ -76,7 +75,6 @@ class _Choice(Struct):
         return told
 
     def finish(self, reason: str) -> None:
-        """End it, once."""
         self.finish_reason = self.finish_reason or (reason if reason in REASONS else "stop")
 
 
@@ -177,7 +175,6 @@ class CompletionFold:
                 self._choices.known[index].text.append(text)
 
     def cut(self) -> bool:
-        """End here; False where there is no text."""
         for choice in self._choices.known.values():
             choice.finish("length")
         return any("".join(choice.text[1:]) for choice in self._choices.known.values())

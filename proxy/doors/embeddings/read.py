@@ -31,7 +31,6 @@ class Parsed(Asked, frozen=True):
 
 
 def parse_request(data: Json) -> Parsed:
-    """The request in `data`. Raises ApiError."""
     data = {name: value for name, value in data.items() if value is not None}
     model = check_model_name(data.get("model"))
     form = checked(data, "encoding_format", string) or "float"

@@ -25,7 +25,6 @@ _BREAKS: Mapping[bytes, bytes] = {
 
 
 def line(payload: Json) -> bytes:
-    """One line that holds `payload`."""
     return unbroken(orjson.dumps(payload)) + b"\n"
 
 

@@ -20,7 +20,6 @@ WAITING = b": waiting\n\n"
 
 
 def sse(payload: Json) -> bytes:
-    """One event that holds `payload` as JSON."""
     return b"data: " + orjson.dumps(payload) + b"\n\n"
 
 

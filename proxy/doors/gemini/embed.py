@@ -100,7 +100,6 @@ class VectorsFold(Indivisible):
                 self._vectors += event.values
 
     def end(self) -> bytes:
-        """All vectors, in the order of their texts; one stands alone."""
         found = [{"values": vector} for vector in self._vectors]
         told: Json = {"embeddings": found} if self._several else {"embedding": found[0]}
         return orjson.dumps(told)

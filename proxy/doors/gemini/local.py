@@ -29,7 +29,6 @@ class CountedTokens(GeminiErrors):
         self._count = count
 
     async def answer(self, call: Call) -> Reply:
-        """The count of contents, or of a whole request."""
         request, guess = await aside(weight_of(call.body), _guessed, call)
         told = await self._count(request, call.app)
         count = guess if told is None else told

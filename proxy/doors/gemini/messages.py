@@ -119,7 +119,6 @@ class Conversation:
         said.is_plain = said.is_plain and not said.ids
 
     def _saying(self) -> _Said:
-        """The model's turn, begun if it is not."""
         if self._said is None:
             turn = _Turn({})
             self._turns.append(turn)
@@ -309,7 +308,6 @@ def _content(texts: list[str]) -> Any:
 
 
 def _native(part: Json, signature: str | None) -> Json:
-    """The part in one spelling."""
     native = {camel(key): value for key, value in part.items()}
     for key in ("inlineData", "fileData"):
         if isinstance(value := native.get(key), dict):

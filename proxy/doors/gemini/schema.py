@@ -84,7 +84,6 @@ def _ordered(properties: Json, schema: Json) -> Json:
 
 
 def _or_null(schema: Json) -> Json:
-    """The schema, or null."""
     if isinstance(values := schema.get("enum"), list):
         schema = {**schema, "enum": [*values, None]}
     match schema.get("type"):

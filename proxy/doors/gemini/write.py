@@ -300,7 +300,6 @@ class Fold:
                     self._texts[index] = [event.text]
 
     def _close(self, index: int) -> None:
-        """The text that was open is whole."""
         if pieces := self._texts.pop(index, None):
             self._parts[index][-1] = {"text": "".join(pieces)}
 

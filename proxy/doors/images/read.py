@@ -30,7 +30,6 @@ ASPECTS: Mapping[str, float] = {
 
 
 def parse_request(data: Json) -> Asked:
-    """The request in `data`. Raises ApiError."""
     data = {name: value for name, value in data.items() if value is not None}
     model = check_model_name(data.get("model", "default"))
     if not (prompt := checked(data, "prompt", string)):

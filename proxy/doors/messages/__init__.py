@@ -47,7 +47,6 @@ class MessagesDoor(AnthropicErrors):
         )
 
     def _nothing(self, asked: Parsed) -> Reply:
-        """An answer of no tokens."""
         form = self._form(asked, "")
         cut = [Finish("length")]
         if asked.stream:

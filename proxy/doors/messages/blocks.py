@@ -70,7 +70,6 @@ def as_note(block: Json) -> str:
 
 
 def text_of(parts: Sequence[Json]) -> str:
-    """The texts of some parts."""
     return "\n".join(part["text"] for part in parts if part["type"] == "text")
 
 

@@ -44,7 +44,6 @@ class AnthropicErrors:
         return Reply(reply.status, (*reply.headers, (b"request-id", request_id)), body)
 
     def cut(self, error: ApiError) -> bytes:
-        """An event of its own, and nothing after it."""
         return b"event: error\ndata: %b\n\n" % orjson.dumps(error_object(error))
 
 
@@ -53,7 +52,6 @@ def _status(status: int) -> int:
 
 
 def error_object(error: ApiError) -> Json:
-    """The envelope."""
     kind = TYPES.get(error.status, "api_error" if error.status >= 500 else "invalid_request_error")
     told: Json = {"type": kind, "message": _message(error)}
     if error.code == NO_THREADS:

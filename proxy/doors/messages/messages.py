@@ -61,7 +61,6 @@ class _Talk:
         self._called: set[str] = set()
 
     def take(self, path: str, message: Json) -> None:
-        """Take in one message."""
         role, content = message.get("role"), message.get("content")
         if role not in ROLES:
             raise bad_request(f"'{path}.role' must be 'user' or 'assistant'.", param=f"{path}.role")

@@ -43,18 +43,15 @@ class Block:
         return "content_block_start", {"index": self.index, "content_block": block}
 
     def delta(self, kind: str, name: str, value: object) -> Said:
-        """A piece of any kind."""
         delta = {"type": kind, name: value}
         return "content_block_delta", {"index": self.index, "delta": delta}
 
     def say(self, piece: str) -> Iterator[Said]:
-        """A piece of the block's own kind."""
         if piece:
             self.pieces.append(piece)
             yield self.delta(_DELTAS[self.kind], _PIECES[self.kind], piece)
 
     def cite(self, citation: Json) -> Said:
-        """A source of the text."""
         self._citations.append(citation)
         return self.delta("citations_delta", "citation", citation)
 
@@ -64,7 +61,6 @@ class Block:
         yield "content_block_stop", {"index": self.index}
 
     def whole(self) -> Json:
-        """The block as it stands in the object."""
         said = "".join(self.pieces)
         block: Json = {"type": self.kind, **self._begun}
         block[self._field] = arguments_or_text(said) if self.kind == "tool_use" else said
@@ -142,7 +138,6 @@ class Answer:
             yield from self._search()
 
     def stop(self) -> Json:
-        """What tells of the end."""
         stop = stop_of(self._reason, has_calls=bool(self._called))
         return stop_members(stop, "".join(self._refusal))
 

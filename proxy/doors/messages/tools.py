@@ -38,7 +38,6 @@ class Choice(Struct, frozen=True):
 
 
 def tools_of(value: Any) -> Tools:
-    """The tools, checked. Raises ApiError."""
     tools = Tools()
     given = json_list("tools", value)
     if len(given) > MAX_TOOLS:
@@ -115,7 +114,6 @@ def _search_options(tool: Json) -> Json:
 
 
 def choice_of(value: Any, tools: Tools) -> Choice:
-    """The choice among `tools`. Raises ApiError."""
     if value is None:
         return Choice()
     choice = json_object("tool_choice", value)

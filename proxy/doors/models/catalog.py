@@ -147,7 +147,6 @@ class Catalog:
                 log.warning("%s could not be prepared: %s", provider, type(error).__name__)
 
     async def close(self) -> None:
-        """Stop asking."""
         asking = list(self._asking.values())
         for task in asking:
             task.cancel()

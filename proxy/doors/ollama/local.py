@@ -78,7 +78,6 @@ class Models:
         return list(_plainly(found))
 
     async def single(self, name: str, app: str) -> Named:
-        """One of them by its name. Raises ApiError 404."""
         for spelling in dict.fromkeys((name, name.removesuffix(LATEST))):
             try:
                 return await self._offered.single(spelling, app)
@@ -94,7 +93,6 @@ class Models:
         return ["completion", *(word for word, own in ABILITIES.items() if getattr(can, own))]
 
     def context(self, one: Named) -> int:
-        """How many tokens it takes."""
         can = self._can(one)
         return one.model.context or (can and can.context) or UNKNOWN_CONTEXT
 

@@ -66,7 +66,6 @@ class _Talk:
         self.messages.append(message)
 
     def take(self, path: str, message: Json) -> None:
-        """Any message. Raises ApiError."""
         role = ROLES.get(str(message.get("role") or "").lower(), "user")
         text = text_of(path, "content", message)
         seen = media_of(f"{path}.images", message.get("images"))

@@ -51,7 +51,6 @@ def error_text(error: ApiError) -> str:
 
 
 def reply(value: Json, *headers: Header) -> Reply:
-    """An object as an answer."""
     return Reply(200, (JSON_TYPE, *headers), orjson.dumps(value))
 
 

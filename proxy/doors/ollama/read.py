@@ -44,12 +44,10 @@ class Parsed(Asked, frozen=True):
     said: Sequence[Said] | None = None
 
     def told(self, error: ApiError) -> ApiError:
-        """The failure in Ollama's words."""
         return in_own_words(error, self.name)
 
 
 def parse_chat(data: Json) -> Parsed:
-    """What `/api/chat` is asked. Raises ApiError."""
     name = model_name(data.get("model"))
     messages = parse_messages(data.get("messages"))
     request = _request(data, name, messages, tools=_tools(data.get("tools")))
@@ -57,7 +55,6 @@ def parse_chat(data: Json) -> Parsed:
 
 
 def parse_generate(data: Json) -> Parsed:
-    """What `/api/generate` is asked. Raises ApiError."""
     name = model_name(data.get("model"))
     prompt, system = text_of("", "prompt", data), text_of("", "system", data)
     media = media_of("images", data.get("images"))

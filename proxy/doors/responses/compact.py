@@ -65,7 +65,6 @@ class CompactFold(Struct):
                 self.usage = event
 
     def cut(self) -> bool:
-        """Half a summary is none."""
         return False
 
     def end(self) -> bytes:

@@ -38,7 +38,6 @@ class NewConversation(_Desk):
     """POST /v1/conversations."""
 
     async def answer(self, call: Call) -> Reply:
-        """A conversation that may begin with what was said before."""
         own = self._own(call)
         data = parse_json(call.body) if call.body.strip() else {}
         items = _items(data.get("items"))
@@ -54,7 +53,6 @@ class KeptConversation(_Desk):
     """GET, POST and DELETE /v1/conversations/{conversation_id}."""
 
     async def answer(self, call: Call) -> Reply:
-        """The conversation, with other pairs of metadata, or that it is gone."""
         talk = await self._talk(call)
         if call.method == "DELETE":
             self._own(call).forget(talk.id)
@@ -73,7 +71,6 @@ class ConversationItems(_Desk):
     """GET and POST /v1/conversations/{conversation_id}/items."""
 
     async def answer(self, call: Call) -> Reply:
-        """A page of what was said, or what is added to it."""
         talk = await self._talk(call)
         if call.method != "POST":
             return reply(page(talk.items.values(), call.parameters()))
@@ -88,7 +85,6 @@ class ConversationItem(_Desk):
     """GET and DELETE /v1/conversations/{conversation_id}/items/{item_id}."""
 
     async def answer(self, call: Call) -> Reply:
-        """The item; where it is deleted, the conversation without it."""
         talk, name = await self._talk(call), call.params["item_id"]
         if name not in talk.items:
             raise not_found(name)

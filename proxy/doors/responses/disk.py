@@ -55,11 +55,9 @@ class Disk:
         self._is_saving = False
 
     def kept(self, owner: str, one: Turn | Talk) -> None:
-        """Write it soon."""
         self._put(_name(one), row_of(owner, one, int(self._turns.now() * 1000)))
 
     def gone(self, name: str) -> None:
-        """Delete it soon."""
         self._put(name, None)
 
     async def bring(self, owner: str, names: Iterable[str], items: Iterable[str] = ()) -> None:
@@ -178,7 +176,6 @@ def row_of(owner: str, one: Turn | Talk, at_ms: int) -> KeptRow:
 
 
 def kept_of(name: str, body: str, at: float) -> Turn | Talk:
-    """What was written of it."""
     told: Json = orjson.loads(body)
     if "items" in told:
         items = {item["id"]: item for item in told["items"]}

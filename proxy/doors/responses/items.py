@@ -105,7 +105,6 @@ class Conversation:
         self._show()
 
     def say(self, role: str, content: str | list[Json]) -> None:
-        """A message of its own."""
         self.messages.append({"role": role, "content": content})
 
     def _take(self, path: str, item: Json) -> None:
@@ -251,7 +250,6 @@ class Conversation:
 
 
 def text_of(parts: Sequence[Json]) -> str:
-    """The texts of a message's parts."""
     found = (part.get("text") or part.get("refusal") for part in parts)
     return "\n".join(text for text in found if text)
 
@@ -300,7 +298,6 @@ def _without_content(path: str, kind: str, part: Json) -> ApiError:
 
 
 def not_found(name: str) -> ApiError:
-    """404 for an item that is not kept."""
     return ApiError(
         404,
         f"Item with id '{name[:80]}' not found. Items are not persisted when `store` is set to"

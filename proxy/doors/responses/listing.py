@@ -32,7 +32,6 @@ def page(items: Iterable[Json], asked: Mapping[str, str]) -> Json:
 
 
 def items_list(items: Iterable[Json], *, has_more: bool = False) -> Json:
-    """The object `list`."""
     data = [listed(item) for item in items]
     return {
         "object": "list",

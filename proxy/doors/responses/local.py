@@ -68,7 +68,6 @@ class KeptResponse(_Desk):
     """GET and DELETE /v1/responses/{response_id}."""
 
     async def answer(self, call: Call) -> Reply:
-        """The response, or that it is gone."""
         response = (await self._turn(call)).response
         if call.method != "DELETE":
             if call.parameters().get("stream") == "true":
@@ -83,7 +82,6 @@ class Cancelled(_Desk):
     """POST /v1/responses/{response_id}/cancel."""
 
     async def answer(self, call: Call) -> Reply:
-        """That there is nothing to be cancelled."""
         await self._turn(call)
         raise made_at_once("It cannot be cancelled")
 

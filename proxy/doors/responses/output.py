@@ -52,7 +52,6 @@ class Message:
         yield _added(self.index, self._object(IN_PROGRESS, []))
 
     def say(self, event: Text | Refusal) -> Iterator[Said]:
-        """A piece of a part."""
         kind, name = ("output_text", "text") if type(event) is Text else ("refusal", "refusal")
         if not self.parts or self.parts[-1]["type"] != kind:
             yield from self._end_part()
@@ -69,7 +68,6 @@ class Message:
         yield f"response.{kind}.delta", delta
 
     def annotate(self, annotation: Json) -> Iterator[Said]:
-        """A citation of the text."""
         if not self.parts or self.parts[-1]["type"] != "output_text":
             yield from self.say(Text(""))
         found = self.parts[-1]["annotations"]
@@ -80,7 +78,6 @@ class Message:
         )
 
     def weigh(self, event: Logprobs) -> None:
-        """Probabilities of the text's tokens."""
         if self.parts and self.parts[-1]["type"] == "output_text":
             self.parts[-1]["logprobs"].extend(event.content)
 
@@ -126,7 +123,6 @@ class Thinking:
         yield _added(self.index, {"id": self.id, "type": "reasoning", "summary": []})
 
     def say(self, event: Reasoning) -> Iterator[Said]:
-        """A piece of a thought."""
         if not self._pieces:
             part = {"type": "summary_text", "text": ""}
             yield "response.reasoning_summary_part.added", {**self._place, "part": part}
@@ -237,7 +233,6 @@ class Whole(Struct):
 
 
 def picture(index: int, media: Media) -> Whole:
-    """An image of the answer."""
     form = media.mime_type.partition("/")[2]
     item = {"id": new_id("ig"), "type": "image_generation_call", "result": media.data}
     return Whole(index, {**item, "output_format": form})

@@ -52,7 +52,6 @@ class Parsed(Asked, frozen=True):
     places: Places = NOWHERE
 
     def told(self, error: ApiError) -> ApiError:
-        """The failure with the place of this door's that it is about."""
         return in_own_words(error, self.places)
 
 
@@ -109,7 +108,6 @@ def parse_request(data: Json, kept: OwnTurns, *, app: str = "") -> Parsed:
 
 
 def _given(data: Json) -> list[Json]:
-    """The `input` as items."""
     match data.get("input"):
         case str() | list() as given:
             for i, item in enumerate(given if isinstance(given, list) else ()):

@@ -185,17 +185,14 @@ class Turns:
         return sum(len(one.kept) for one in shelves), sum(one.size for one in shelves)
 
     async def bring(self, owner: str, names: Iterable[str], items: Iterable[str] = ()) -> None:
-        """Have these in memory, if they are kept somewhere else."""
         if self.keeper is not None:
             await self.keeper.bring(owner, names, items)
 
     async def settled(self) -> None:
-        """Return once what was deleted is gone everywhere. Raises ApiError."""
         if self.keeper is not None:
             await self.keeper.save()
 
     async def close(self) -> None:
-        """Write what is not written yet."""
         with contextlib.suppress(ApiError):  # who keeps them has told of it
             await self.settled()
 
@@ -220,11 +217,9 @@ class OwnTurns(Struct, frozen=True):
 
     @property
     def is_on(self) -> bool:
-        """Whether anything is kept at all."""
         return self.all.most > 0
 
     def put(self, previous: str | None, given: Sequence[Json], response: Json, size: int) -> None:
-        """Keep a turn, if there is room for it."""
         self.all.add(self.owner, Turn(previous, given, response, size, self.all.clock()))
 
     def turn(self, response_id: str) -> Turn | None:
@@ -233,7 +228,6 @@ class OwnTurns(Struct, frozen=True):
         return found if isinstance(found, Turn) else None
 
     def begin(self, metadata: Json, items: Iterable[Json]) -> Talk:
-        """A new conversation."""
         talk = Talk(new_id("conv"), int(self.all.now()), self.all.clock(), metadata)
         talk.size = len(orjson.dumps(metadata))
         self.go_on(talk, items)
@@ -249,11 +243,9 @@ class OwnTurns(Struct, frozen=True):
         return found
 
     def go_on(self, talk: Talk, items: Iterable[Json]) -> None:
-        """Add to a conversation."""
         self.all.add_to(self.owner, talk, items)
 
     def take_out(self, talk: Talk, item_id: str) -> None:
-        """Delete an item of a conversation."""
         self.all.take_out(self.owner, talk, item_id)
 
     def go_on_if_kept(self, name: str, items: Iterable[Json]) -> None:
@@ -262,7 +254,6 @@ class OwnTurns(Struct, frozen=True):
             self.go_on(talk, items)
 
     def forget(self, name: str) -> bool:
-        """Delete a turn and its items, or a conversation; False where there is none."""
         return self.all.forget(self.owner, name)
 
     def _kept(self, name: str) -> Turn | Talk | None:
@@ -366,7 +357,6 @@ def _history_too_large(param: str) -> ApiError:
 
 
 def previous_not_found(name: str) -> ApiError:
-    """400 for a response that is not kept, or no longer."""
     return bad_request(
         f"Previous response with id '{name[:80]}' not found.",
         param="previous_response_id",
@@ -375,11 +365,9 @@ def previous_not_found(name: str) -> ApiError:
 
 
 def talk_not_found(name: str) -> ApiError:
-    """404 for a conversation that is not kept."""
     message = f"Conversation with id '{name[:80]}' not found."
     return ApiError(404, message, param="conversation")
 
 
 def response_not_found(name: str) -> ApiError:
-    """404 for the same where it is asked for by its path."""
     return ApiError(404, f"Response with id '{name[:80]}' not found.")

@@ -75,7 +75,6 @@ class Answer:
         self._cited: dict[str, None] = {}
 
     def take(self, event: Event) -> Iterator[Said]:
-        """What a stream says of an event."""
         match event:
             case Text(text) | Refusal(text):
                 if text:
@@ -162,7 +161,6 @@ class Answer:
         yield from self._end(INCOMPLETE)
 
     def _message(self) -> Generator[Said, None, Message]:
-        """The open message, begun if it is not."""
         message = self._open
         if not isinstance(message, Message):
             message = Message(self._count)
@@ -170,7 +168,6 @@ class Answer:
         return message
 
     def _thinking(self) -> Generator[Said, None, Thinking]:
-        """The open thought, begun if it is not."""
         thinking = self._open
         if not isinstance(thinking, Thinking):
             thinking = Thinking(self._count, seals=self._form.seals)
@@ -201,7 +198,6 @@ class Answer:
         return begun
 
     def _flush(self) -> Iterator[Said]:
-        """The calls that have waited for others."""
         waiting, self._waiting = self._waiting, {}
         for first, *more in waiting.values():
             begun = yield from self._begin_call(first)

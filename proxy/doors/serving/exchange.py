@@ -83,7 +83,6 @@ class Exchange:
             self.receipt.warn("cut=deadline")
 
     async def single(self, fold: Fold) -> None:
-        """Send the answer in one piece."""
         try:
             body = fold.end()
         except UNREADABLE as error:
@@ -160,7 +159,6 @@ class Exchange:
             await self._send_body(self._stream.fail(error), more=False)
 
     async def reply(self, reply: Reply) -> None:
-        """Send an answer that is there as a whole."""
         if self._identified is not None:
             reply = self._identified(reply, self.id.encode())
         await self._start(reply.status, reply.head())
@@ -181,7 +179,6 @@ class Exchange:
         self._is_over = not more
 
     def row(self) -> UsageRow:
-        """What is kept of the request, now that it has ended."""
         return usage_row(
             self.receipt,
             request_id=self.id,

@@ -110,7 +110,6 @@ class Receipt(Struct):
             self.warn(f"maybe_billed={candidate.provider}")
 
     def warn(self, word: str) -> None:
-        """Add a warning, once."""
         if word not in self.warnings:
             self.warnings.append(word)
 

@@ -39,11 +39,9 @@ class ServerTables:
         self._connection = connection
 
     def rows(self, sql: str, values: Columns = NOTHING) -> Sequence[Sequence[Any]]:
-        """What a SELECT finds."""
         return list(self._connection.execute(text(sql), dict(values)))
 
     def find(self, table: str, rest: str = "", values: Columns = NOTHING) -> list[dict[str, Any]]:
-        """Whole rows of a table."""
         kinds = {column.name: column.type for column in TABLES.tables[table].columns}
         names = ", ".join(kinds)  # a newer version may have added others
         query = text(f"SELECT {names} FROM {table} {rest}").columns(**kinds)  # noqa: S608 - names of our own
@@ -59,7 +57,6 @@ class ServerTables:
             self._connection.execute(insert(into), fresh)
 
     def run(self, sql: str, values: Columns = NOTHING) -> None:
-        """Run any other statement."""
         self._connection.execute(text(sql), dict(values))
 
     def settled(self, table: str) -> int | None:
@@ -108,11 +105,9 @@ class Server:
         self._engine: Engine | None = None
 
     def open(self) -> None:
-        """Connect, and make the tables, or bring them to today's schema."""
         self.read(lambda _: None)
 
     def close(self) -> None:
-        """Close every connection."""
         if self._engine is not None:
             self._engine.dispose()
             self._engine = None
@@ -122,11 +117,9 @@ class Server:
         return self.read(lambda tables: frozenset(map(tuple, (*_changes(tables), *_keys(tables)))))
 
     def read(self, work: Callable[[Tables], T]) -> T:
-        """What `work` makes of the tables, as they are at one moment."""
         return self._use(work, READING)
 
     def write(self, work: Callable[[Tables], T], *, durable: bool = True) -> T:
-        """The same in one transaction."""
         return self._use(work, NOTHING)
 
     def _use(self, work: Callable[[Tables], T], options: Mapping[str, Any]) -> T:

@@ -60,11 +60,9 @@ class SqliteTables:
         self._columns: dict[str, Mapping[str, str]] = {}
 
     def rows(self, sql: str, values: Columns = NOTHING) -> list[tuple[Any, ...]]:
-        """What a SELECT finds."""
         return self.connection.execute(sql, values).fetchall()
 
     def find(self, table: str, rest: str = "", values: Columns = NOTHING) -> list[dict[str, Any]]:
-        """Whole rows of a table."""
         found = self.connection.execute(f"SELECT * FROM {table} {rest}", values)  # noqa: S608 - names of our own
         names = [one[0] for one in found.description]
         rows = [dict(zip(names, row, strict=True)) for row in found]
@@ -85,7 +83,6 @@ class SqliteTables:
             self.connection.executemany(_insert(table, rows[0], 1), rest)
 
     def run(self, sql: str, values: Columns = NOTHING) -> None:
-        """Run any other statement."""
         self.connection.execute(sql, values)
 
     def settled(self, table: str) -> int | None:
@@ -115,13 +112,11 @@ class NoTables(SqliteTables):
     def __init__(self) -> None: ...
 
     def rows(self, _sql: str, _values: Columns = NOTHING) -> list[tuple[Any, ...]]:
-        """Nothing."""
         return []
 
     def find(
         self, _table: str, _rest: str = "", _values: Columns = NOTHING
     ) -> list[dict[str, Any]]:
-        """Nothing."""
         return []
 
 
@@ -147,7 +142,6 @@ class Sqlite:
         self._connections = 0
 
     def open(self) -> None:
-        """Make the file, or bring it to today's schema."""
         self.write(lambda _: None)
 
     def close(self) -> None:
@@ -158,7 +152,6 @@ class Sqlite:
             self._is_durable = None
 
     def version(self) -> object:
-        """Something that differs after another connection has written; None without a file."""
         found = self.read(lambda tables: tables.rows("PRAGMA data_version"))
         return (self._connections, found[0][0]) if found else None
 

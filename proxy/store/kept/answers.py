@@ -63,7 +63,6 @@ class OnDisk:
         return None
 
     def put(self, key: bytes, kept: Kept) -> None:
-        """Keep it, unless it takes too much of the room."""
         self._fresh[key] = kept
         if not self._is_saving:
             self._is_saving = True
@@ -95,11 +94,9 @@ class OnDisk:
         await self._store.write(work, durable=False)
 
     async def amount(self) -> tuple[int, int]:
-        """How many there are, and of how many characters. Raises StoreError."""
         return await self._store.read(amount)
 
     async def clear(self) -> None:
-        """Forget all, for good. Raises StoreError."""
         self._fresh.clear()
         await self._store.write(lambda tables: tables.run("DELETE FROM answers"))
 
@@ -125,7 +122,6 @@ def save(tables: Tables, *, row: Mapping[str, Any], since_ms: int, most: int) ->
 
 
 def amount(tables: Tables) -> tuple[int, int]:
-    """How many rows there are, and of how many characters."""
     for count, size in tables.rows(AMOUNT):
         return int(count), int(size)
     return 0, 0  # there is no file yet

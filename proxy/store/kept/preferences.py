@@ -81,7 +81,6 @@ class Preferences:
         return self._rows.get(row_id) or StoredPreference(row_id)
 
     def rows(self) -> list[StoredPreference]:
-        """Every stored row."""
         return list(self._rows.values())
 
     def lost(self) -> set[str]:
@@ -102,7 +101,6 @@ class Preferences:
         return row
 
     async def remove(self, row_id: str) -> None:
-        """Forget an app's row. Raises StoreError."""
         if self.store is not None:
             await self.store.remove_preference(row_id)
         self.replace([row for row in self.rows() if row.id != row_id])
@@ -182,7 +180,6 @@ def save(tables: Tables, row: StoredPreference) -> StoredPreference:
 
 
 def remove(tables: Tables, row_id: str) -> None:
-    """Forget a row."""
     tables.run("DELETE FROM user_preferences WHERE id = :id", {"id": row_id})
 
 

@@ -89,13 +89,11 @@ def delete(tables: Tables, names: Iterable[str]) -> None:
 
 
 def clear(tables: Tables) -> None:
-    """Forget all."""
     tables.run("DELETE FROM responses")
     tables.run("DELETE FROM response_items")
 
 
 def amount(tables: Tables) -> tuple[int, int]:
-    """How many rows there are, and of how many characters."""
     for count, size in tables.rows(AMOUNT):
         return int(count), int(size)
     return 0, 0  # there is no file yet

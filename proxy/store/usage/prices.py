@@ -80,7 +80,6 @@ class PriceList:
         return Price(_nano_usd(prices, tokens) if prices else None, self._billed[provider])
 
     def count(self, prices: Sequence[tuple[str | None, Price]]) -> None:
-        """Add prices by provider to the sums."""
         for provider, price in prices:
             if provider is not None and provider in self._billed:
                 self.listed[provider] += price.list_nano_usd or 0

@@ -27,7 +27,6 @@ STEP = 1000
 
 
 def append(tables: Tables, fresh: Sequence[Columns]) -> None:
-    """Write rows, and forget the oldest."""
     tables.put(TABLE, fresh)
     tables.run(FORGET_OLD, too_old(max(row["at_ms"] for row in fresh)))
     [[count]] = tables.rows(COUNT)

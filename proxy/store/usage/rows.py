@@ -74,7 +74,6 @@ class UsageRow(Struct, frozen=True):
         return self.provider is not None and self.provider != self.first_choice
 
     def columns(self, price: Price = FREE) -> dict[str, object]:
-        """The row as the table has it."""
         tokens = self.tokens
         return {
             "request_id": self.request_id,
@@ -124,7 +123,6 @@ def usage_row(
     bytes_out: int,
     is_retry: bool = False,
 ) -> UsageRow:
-    """The row of a request that ends now."""
     considered, first_s = receipt.considered, receipt.first_s
     loading_s = receipt.usage.loading_s if receipt.usage else 0
     if loading_s := loading_s or receipt.loading_s:
