@@ -6,7 +6,6 @@ With one of Bedrock's API keys nothing of botocore is needed.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import AsyncGenerator
 from functools import cached_property, partial
 from importlib.util import find_spec
@@ -54,7 +53,7 @@ from adapters.upstream import Target, Upstream, timeouts
 from adapters.wire.bounds import items
 from adapters.wire.broken import HTTPX_ERRORS, transport_error
 from adapters.wire.ceiling import Ceilings
-from adapters.wire.native import exchange
+from adapters.wire.native import exchange, or_else
 
 RUNTIME = "bedrock-runtime"
 NOT_INSTALLED = "its signatures need botocore: install the extra `bedrock`, or set {}"
@@ -114,38 +113,22 @@ class BedrockAdapter:
         return self._ceilings.fitted(call) if request.max_tokens or self._is_capped else call
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
-        return self._chat(request, self.to_native(request))
-
-    async def _chat(
-        self, request: ChatRequest, call: NativeCall
-    ) -> AsyncGenerator[list[Event], None]:
-        """The answer; asked for once more where the model can give it in another way alone."""
-        try:
-            async with contextlib.aclosing(self._exchange(request, call)) as batches:
-                async for batch in batches:
-                    yield batch
-        except AdapterError as error:
-            other = self._other_way(request, call, error)
-            if other is None:
-                raise
-        else:
-            return
-        async with contextlib.aclosing(self._exchange(request, other)) as batches:
-            async for batch in batches:
-                yield batch
+        call = self.to_native(request)
+        return or_else(self._exchange(request, call), partial(self._other_way, request, call))
 
     def _other_way(
         self, request: ChatRequest, call: NativeCall, error: AdapterError
-    ) -> NativeCall | None:
-        """The call in one piece, or with a schema in words: what is left after another refusal."""
+    ) -> AsyncGenerator[list[Event], None] | None:
+        """In one piece, or with a schema in words: what is left after another refusal."""
         wanted = request.response_format
         if error.status != 400 or error.phase is Phase.AFTER_CONTENT:
             return None
         if request.stream and NO_STREAM in error.message:
             whole = self.to_native(replace(request, stream=False))
-            return replace(whole, warnings=(*whole.warnings, "emulated=stream"))
+            call = replace(whole, warnings=(*whole.warnings, "emulated=stream"))
+            return self._exchange(request, call)
         if wanted and wanted.schema and NO_CHOICE in error.message:
-            return in_words(call, wanted)
+            return self._exchange(request, in_words(call, wanted))
         return None
 
     def _exchange(

@@ -5,18 +5,18 @@ Source: AWS's "Inference request parameters": Titan Embeddings Text, Cohere Embe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import httpx
 import msgspec
 from msgspec import Struct
 
-from adapters.base import AdapterError, Json, NativeCall, Start, Usage
+from adapters.base import AdapterError, Json, NativeCall
 from adapters.bedrock.names import bare, model_path, refused
 from adapters.bedrock.settings import KIND
 from adapters.compatible.request import shown_key
-from adapters.tasks import EmbeddingRequest, Vectors
+from adapters.tasks import EmbeddingRequest
 from adapters.wire.bounds import count
 from adapters.wire.whole import VectorsAnswer
 
@@ -112,17 +112,11 @@ class EmbeddingAnswer(VectorsAnswer):
         self._counted = int(told) if told.isascii() and told.isdecimal() else None
         return []
 
-    def whole(self, body: bytes) -> list[Any]:
-        try:
-            answer = msgspec.json.decode(body, type=_Answer)
-        except ValueError:
-            raise self.no_vectors() from None
+    def vectors_of(self, body: bytes) -> tuple[Sequence[Sequence[float]], str | None, int | None]:
+        answer = msgspec.json.decode(body, type=_Answer)
         found = answer.embeddings
         vectors = found.vectors if isinstance(found, _ByType) else found or []
         if answer.embedding is not None:
             vectors = [answer.embedding]
-        self.check(vectors)
         tokens = count(answer.inputTextTokenCount)
-        tokens = self._counted if tokens is None else tokens
-        told = [] if tokens is None else [Usage(prompt=tokens)]
-        return [Start(model=self._request.model), Vectors(vectors), *told]
+        return vectors, self._request.model, self._counted if tokens is None else tokens

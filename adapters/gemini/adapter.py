@@ -58,7 +58,7 @@ from adapters.wire.aside import LARGE_BYTES, aside
 from adapters.wire.bounds import OutOfBoundsError, count, items
 from adapters.wire.broken import HTTPX_ERRORS, transport_error
 from adapters.wire.ceiling import Ceilings
-from adapters.wire.native import exchange
+from adapters.wire.native import exchange, or_else
 
 IMAGE_TYPES = frozenset(f"image/{kind}" for kind in ("png", "jpeg", "webp", "heic", "heif"))
 MAX_PAGES = 20
@@ -146,30 +146,21 @@ class GeminiAdapter(Senses):
     def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
         call = self.to_native(request)
         if any("tool_calls" in message for message in request.messages):
-            return self._chat_about_calls(request, call)
+            return or_else(self._exchange(request, call), partial(self._signed, request, call))
         return self._exchange(request, call)
 
-    async def _chat_about_calls(
-        self, request: ChatRequest, call: NativeCall
-    ) -> AsyncGenerator[list[Event], None]:
-        """The answer; asked for once more where the signatures of earlier calls were missing."""
-        try:
-            async with contextlib.aclosing(self._exchange(request, call)) as batches:
-                async for batch in batches:
-                    yield batch
-        except AdapterError as error:
-            if error.upstream_code != MISSING_SIGNATURE or error.phase is Phase.AFTER_CONTENT:
-                raise
-            signed = sign(call.body["contents"])
-            if signed == call.body["contents"]:
-                raise
-        else:
-            return
+    def _signed(
+        self, request: ChatRequest, call: NativeCall, error: AdapterError
+    ) -> AsyncGenerator[list[Event], None] | None:
+        """The same once more where the signatures of earlier calls were missing."""
+        if error.upstream_code != MISSING_SIGNATURE or error.phase is Phase.AFTER_CONTENT:
+            return None
+        signed = sign(call.body["contents"])
+        if signed == call.body["contents"]:
+            return None
         body = {**call.body, "contents": signed}
         call = replace(call, body=body, warnings=("emulated=thought_signature",))
-        async with contextlib.aclosing(self._exchange(request, call)) as batches:
-            async for batch in batches:
-                yield batch
+        return self._exchange(request, call)
 
     def _exchange(
         self, request: ChatRequest, call: NativeCall

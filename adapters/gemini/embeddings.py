@@ -10,11 +10,11 @@ import httpx
 import msgspec
 from msgspec import Struct
 
-from adapters.base import AdapterError, Json, NativeCall, Start, Usage
+from adapters.base import AdapterError, Json, NativeCall
 from adapters.gemini.errors import NAME
 from adapters.gemini.names import is_word, model_id
 from adapters.gemini.request import NOT_OURS, OWN_BLOCK
-from adapters.tasks import EmbeddingRequest, Vectors
+from adapters.tasks import EmbeddingRequest
 from adapters.wire.bounds import count
 from adapters.wire.whole import VectorsAnswer
 
@@ -75,20 +75,14 @@ class EmbeddingAnswer(VectorsAnswer):
         super().__init__(request, refusal)
         self._is_cut = "outputDimensionality" in call.body["requests"][0]
 
-    def whole(self, body: bytes) -> list[Any]:
-        try:
-            answer = msgspec.json.decode(body, type=_Answer)
-        except ValueError:
-            raise self.no_vectors() from None
+    def vectors_of(self, body: bytes) -> tuple[Sequence[Sequence[float]], str | None, int | None]:
+        answer = msgspec.json.decode(body, type=_Answer)
         vectors: Sequence[Sequence[float]] = [one.values for one in answer.embeddings]
-        self.check(vectors)
         if self._is_cut:
             vectors = [_unit(vector) for vector in vectors]
-        events: list[Any] = [Start(model=self._request.model), Vectors(vectors)]
-        match answer.usageMetadata:
-            case {"promptTokenCount": told} if (tokens := count(told)) is not None:
-                events.append(Usage(prompt=tokens))
-        return events
+        told = answer.usageMetadata
+        tokens = told.get("promptTokenCount") if isinstance(told, dict) else None
+        return vectors, self._request.model, count(tokens)
 
 
 def _unit(vector: Sequence[float]) -> Sequence[float]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import httpx
 import msgspec
 from msgspec import Struct
 
-from adapters.base import AdapterError, ErrorKind, Json, NativeCall, Start, Usage
+from adapters.base import AdapterError, ErrorKind, Json, NativeCall
 from adapters.ollama.errors import NAME
 from adapters.ollama.request import EXTENSIONS
-from adapters.tasks import EmbeddingRequest, Vectors
+from adapters.tasks import EmbeddingRequest
 from adapters.wire.bounds import count, word
 from adapters.wire.whole import VectorsAnswer
 
@@ -52,16 +52,9 @@ class EmbeddingAnswer(VectorsAnswer):
     ) -> None:
         super().__init__(request, lambda response: _of_texts(refusal(response)))
 
-    def whole(self, body: bytes) -> list[Any]:
-        try:
-            answer = msgspec.json.decode(body, type=_Answer)
-        except ValueError:
-            raise self.no_vectors() from None
-        self.check(answer.embeddings)
-        events: list[Any] = [Start(model=word(answer.model)), Vectors(answer.embeddings)]
-        if (tokens := count(answer.prompt_eval_count)) is not None:
-            events.append(Usage(prompt=tokens))
-        return events
+    def vectors_of(self, body: bytes) -> tuple[Sequence[Sequence[float]], str | None, int | None]:
+        answer = msgspec.json.decode(body, type=_Answer)
+        return answer.embeddings, word(answer.model), count(answer.prompt_eval_count)
 
 
 def _of_texts(error: AdapterError) -> AdapterError:

@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from adapters.base import Json, NativeCall, Start, Usage
+from adapters.base import Json, NativeCall
 from adapters.compatible.request import shown_key
 from adapters.openai.settings import KIND
-from adapters.tasks import EmbeddingRequest, Vectors
+from adapters.tasks import EmbeddingRequest
 from adapters.wire.bounds import count, word
 from adapters.wire.whole import VectorsAnswer
 
@@ -49,18 +49,11 @@ class EmbeddingAnswer(VectorsAnswer):
 
     provider = KIND
 
-    def whole(self, body: bytes) -> list[Any]:
-        try:
-            answer = msgspec.json.decode(body, type=_Answer)
-            vectors = [_vector(row.embedding) for row in _in_order(answer.data)]
-        except ValueError:
-            raise self.no_vectors() from None
-        self.check(vectors)
-        events: list[Any] = [Start(model=word(answer.model)), Vectors(vectors)]
+    def vectors_of(self, body: bytes) -> tuple[Sequence[Sequence[float]], str | None, int | None]:
+        answer = msgspec.json.decode(body, type=_Answer)
+        vectors = [_vector(row.embedding) for row in _in_order(answer.data)]
         told = answer.usage if isinstance(answer.usage, dict) else {}
-        if (tokens := count(told.get("prompt_tokens"))) is not None:
-            events.append(Usage(prompt=tokens))
-        return events
+        return vectors, word(answer.model), count(told.get("prompt_tokens"))
 
 
 def _in_order(rows: Sequence[_Row]) -> Sequence[_Row]:

@@ -170,6 +170,26 @@ async def _answered(
         call = mended
 
 
+async def or_else(
+    first: AsyncGenerator[list[Event], None],
+    other: Callable[[AdapterError], AsyncGenerator[list[Event], None] | None],
+) -> AsyncGenerator[list[Event], None]:
+    """The answer, or where it fails what `other` makes of its error, if that is anything."""
+    try:
+        async with contextlib.aclosing(first) as batches:
+            async for batch in batches:
+                yield batch
+    except AdapterError as error:
+        second = other(error)
+        if second is None:
+            raise
+    else:
+        return
+    async with contextlib.aclosing(second) as batches:
+        async for batch in batches:
+            yield batch
+
+
 def _is_whole(call: NativeCall, content_type: str) -> bool:
     """Some gateways answer a plain call with a stream, which folds to the same message."""
     if content_type.startswith("application/json"):

@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
-from adapters.base import AdapterError, ErrorKind, NativeCall, Phase, Scope
-from adapters.tasks import EmbeddingRequest
+from adapters.base import AdapterError, ErrorKind, NativeCall, Phase, Scope, Start, Usage
+from adapters.tasks import EmbeddingRequest, Vectors
 
 MAX_DIMENSIONS = 65_536
 
@@ -50,11 +50,20 @@ class VectorsAnswer(WholeAnswer):
         super().__init__(refusal)
         self._request = request
 
-    def no_vectors(self) -> AdapterError:
-        """The error of an answer that is none."""
-        return self._not_promised("the answer holds no vectors")
+    def vectors_of(self, body: bytes) -> tuple[Sequence[Sequence[float]], str | None, int | None]:
+        """The vectors, the model, and how many tokens it took. Raises ValueError."""
+        raise NotImplementedError
 
-    def check(self, vectors: Sequence[Sequence[float]]) -> None:
+    def whole(self, body: bytes) -> list[Any]:
+        try:
+            vectors, model, tokens = self.vectors_of(body)
+        except ValueError:
+            raise self._not_promised("the answer holds no vectors") from None
+        self._check(vectors)
+        told = [] if tokens is None else [Usage(prompt=tokens)]
+        return [Start(model=model), Vectors(vectors), *told]
+
+    def _check(self, vectors: Sequence[Sequence[float]]) -> None:
         """Raises AdapterError where they are not as many, or as long, as was asked."""
         sizes = {len(vector) for vector in vectors}
         is_each = len(vectors) == len(self._request.texts) and len(sizes) == 1
