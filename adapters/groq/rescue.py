@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 
 from adapters.base import Event, Finish, Json, ToolCall, Warn
+from adapters.groq.argument_types import fitted
 from adapters.groq.call_text import read_calls
-from adapters.groq.fit import fitted
 
 
 def rescued(text: str, body: Json) -> list[Event]:

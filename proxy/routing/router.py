@@ -50,7 +50,7 @@ from proxy.routing.planning.pools import Pools
 from proxy.routing.planning.preference import Preference
 from proxy.routing.planning.sessions import Sessions, Talk
 from proxy.routing.planning.split import arm_of
-from proxy.routing.strict import refuse_drops
+from proxy.routing.strict_params import refuse_drops
 
 log = logging.getLogger("pointsman.router")
 
