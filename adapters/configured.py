@@ -40,7 +40,7 @@ class ProviderSettings(BaseModel):
 
     A provider is one of a kind (`REGISTRY`) under a name, empty where it bears its kind's.
     `timeout` is the number of seconds without a byte after which an upstream counts as stalled,
-    `first_token_timeout` without content at a stream's begin (None: by the model's own times).
+    `first_token_timeout` without content at a stream's start (None: by the model's own times).
     `temperature` and `max_tokens` stand in for requests that give none.
     `billed` tells that the user pays for what is used, which is on a free tier otherwise.
     Several keys, with commas between them, are asked in their order or by turns (`keys`); those of

@@ -259,7 +259,7 @@ def first_words(value: Any) -> str:
         return text
     words = text[:MAX_SAID].split()
     if words and len(words[-1]) <= MAX_MESSAGE:
-        words.pop()  # it may be the begin of a key, which no mask would know
+        words.pop()  # it may be the start of a key, which no mask would know
     return " ".join(words)
 
 

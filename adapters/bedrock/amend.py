@@ -108,7 +108,7 @@ def in_words(call: NativeCall, wanted: ResponseFormat) -> NativeCall:
 
 
 def told_by_user(body: Json) -> Json:
-    """What the system says, at the begin of what the user does."""
+    """What the system says, before what the user says first."""
     first, *rest = body["messages"]
     kept = {key: value for key, value in body.items() if key != "system"}
     said = {**first, "content": [*body["system"], *first["content"]]}

@@ -69,7 +69,7 @@ def _size(data: bytes, at: int) -> int:
         return 0
     total, headers, crc = _PRELUDE.unpack_from(data, at)
     if crc32(data[at : at + 8]) != crc:
-        raise BrokenStreamError("the checksum of a message's begin is wrong")
+        raise BrokenStreamError("the checksum of a message's start is wrong")
     payload = total - headers - _OVERHEAD
     if headers > MAX_HEADER_BYTES or not 0 <= payload <= MAX_PAYLOAD_BYTES:
         raise BrokenStreamError("a message is of no size that it could have")

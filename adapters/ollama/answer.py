@@ -167,7 +167,7 @@ class Answer:
             message = message_of(chunk)
         if not self._started and message is not None:
             self._started = True
-            events.append(Start(model=self._model_name(chunk), created=unix_time(chunk)))
+            events.append(Start(model=word(chunk.get("model")), created=unix_time(chunk)))
         if message:
             if type(message) is not dict:
                 raise _MalformedError
@@ -241,9 +241,6 @@ class Answer:
         if self._num_ctx and prompt + completion > self._num_ctx:
             return True
         return self._least_prompt >= WORTH_CHECKING_TOKENS and 0 < prompt < self._least_prompt
-
-    def _model_name(self, chunk: Json) -> str | None:
-        return word(chunk.get("model"))
 
     def _error_in_answer(self, chunk: Json) -> AdapterError:
         text = error_text(orjson.dumps(chunk))

@@ -82,7 +82,10 @@ class Compacting:
         older, rest = _parted(request, room - int(room * SHARE_OF_SUMMARY))
         if not older:
             raise met
-        left_s = partial(_left_s, self._clock, ends_at)
+
+        def left_s() -> float:
+            return max(ends_at - self._clock(), 0.001)
+
         summary = await self._summary(
             older, room, who, partial(ask, fallback=False), receipt, left_s
         )
@@ -125,10 +128,6 @@ class Compacting:
 
 Asks = Router | Compacting
 """Who is asked for answers."""
-
-
-def _left_s(clock: Callable[[], float], ends_at: float) -> float:
-    return max(ends_at - clock(), 0.001)
 
 
 async def _text_of(answer: Answer) -> str:

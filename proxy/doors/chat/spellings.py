@@ -1,12 +1,13 @@
 """What apps write into a chat's messages where OpenAI has a form of its own: made that form. Pure.
 
-Meant are the words of MCP, Anthropic, LangChain, Ollama and the Responses API, which histories
+These are the words of MCP, Anthropic, LangChain, Ollama and the Responses API, which histories
 carry from one provider's SDK into another's. What has no such word is left for the checks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import is_
 from typing import Any
 
 import orjson
@@ -66,11 +67,7 @@ _TEXTS = ("input_text", "output_text", None)  # a type may be anything, so this 
 
 
 def _are_same(parts: Sequence[Any], content: Sequence[Any]) -> bool:
-    return len(parts) == len(content) and all(map(_is, parts, content))
-
-
-def _is(one: Any, other: Any) -> bool:
-    return one is other
+    return len(parts) == len(content) and all(map(is_, parts, content))
 
 
 def _is_thought(role: str, part: Any) -> bool:

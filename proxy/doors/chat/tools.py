@@ -1,6 +1,6 @@
 """The tools of a request and the choice among them, in OpenAI's form and in those of others. Pure.
 
-Besides OpenAI's there are meant the forms of the Responses API, which editors send here, too, of
+Besides OpenAI's, these are the forms of the Responses API, which editors send here, too, of
 Anthropic, of Google, and OpenAI's older functions.
 """
 

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct, field as new
 
 from adapters.base import Json, ResponseFormat, Thinking
-from proxy.doors.gemini.fields import member, number, spelled, strange, whole, word
+from proxy.doors.gemini.fields import field, member, number, spelled, strange, whole, word
 from proxy.doors.gemini.schema import in_camels, json_schema
 from proxy.doors.reading.checks import Check, flag, json_object, out_of_range, string, strings
 from proxy.errors import bad_request
@@ -80,15 +80,11 @@ def config_of(body: Json) -> Config:
     _set_format(found, given)
     _set_modalities(found, given)
     for name in OWN:
-        if (value := member(given, PATH, name, _as_it_is)) is not None:
+        if (value := field(given, name)) is not None:
             found.own[name] = value
             found.dropped.append(f"{PATH}.{name}")
     found.dropped += [f"{PATH}.{name}" for name in strange(given, KNOWN)]
     return found
-
-
-def _as_it_is(_name: str, value: Any) -> Any:
-    return value
 
 
 def _top_k(name: str, value: Any) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -125,7 +124,8 @@ def choice_of(value: Any, tools: Tools) -> Choice:
         case {"type": "none"}:
             return Choice("none" if tools.functions else None)
         case {"type": "any"}:
-            _check_any("tool_choice", tools.names)
+            if not tools.names:
+                raise bad_request("'tool_choice' needs 'tools'.", param="tool_choice")
             return Choice("required" if tools.functions else None, None, parallel)
         case {"type": "tool", "name": str(name)}:
             if name not in tools.names:
@@ -139,8 +139,3 @@ def choice_of(value: Any, tools: Tools) -> Choice:
                 "'tool_choice' must be of type 'auto', 'any', 'tool' with a 'name', or 'none'.",
                 param="tool_choice",
             )
-
-
-def _check_any(param: str, names: Sequence[str] | set[str]) -> None:
-    if not names:
-        raise bad_request(f"'{param}' needs 'tools'.", param=param)

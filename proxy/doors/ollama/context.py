@@ -32,7 +32,7 @@ def numbers_of(dialogue: Sequence[Said]) -> list[int] | None:
 
 def dialogue_of(numbers: Sequence[int]) -> list[Said] | None:
     """What was said, if the numbers are ours."""
-    if len(numbers) > MAX_BYTES + len(MARK) or bytes(map(_byte, numbers[: len(MARK)])) != MARK:
+    if len(numbers) > MAX_BYTES + len(MARK) or list(numbers[: len(MARK)]) != list(MARK):
         return None
     try:
         reader = zlib.decompressobj()
@@ -50,7 +50,3 @@ def dialogue_of(numbers: Sequence[int]) -> list[Said] | None:
             case _:
                 return None
     return found
-
-
-def _byte(number: int) -> int:
-    return number if 0 <= number < 256 else 255

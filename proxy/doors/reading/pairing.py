@@ -1,6 +1,6 @@
 """Which call the result of a tool answers, where clients drop ids: by id, by name, by place. Pure.
 
-The ids that are made up count from the conversation's begin: as it grows, they stay what they were.
+Ids that are made up count from the conversation's start: as it grows, they stay what they were.
 """
 
 from __future__ import annotations

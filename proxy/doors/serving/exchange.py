@@ -144,7 +144,7 @@ class Exchange:
         )
 
     def left(self) -> None:
-        """The client has hung up: of no matter, if it had its answer by then."""
+        """The client has hung up: that does not matter if it had its whole answer by then."""
         if not self._is_over:
             self.status = LEFT
 

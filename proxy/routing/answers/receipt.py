@@ -15,7 +15,7 @@ class Try(Struct, frozen=True):
     """One attempt. `outcome` is a status, or the kind of failure where there was none.
 
     `reason` is the kind of failure, None for an answer; `message` is for the owner's eyes, in none
-    of the provider's words, and is not stored. Seconds count from the request's begin; `waited_s`
+    of the provider's words, and is not stored. Seconds count from the request's start; `waited_s`
     is what was waited just before. `maybe_billed` is a failure after which the provider may have
     done the work all the same. `key` as in `Candidate`.
     """
@@ -83,7 +83,7 @@ class Receipt(Struct):
         return last.ended_s if last and last.reason is None else None
 
     def elapsed_s(self) -> float:
-        """Seconds since the request's begin."""
+        """Seconds since the request's start."""
         return self.clock() - self.began_s
 
     def tried(self, candidate: Candidate, outcome: str | int, error: AdapterError | None) -> None:

@@ -28,7 +28,7 @@ LEFT = 499
 
 
 class UsageRow(Struct, frozen=True):
-    """How one request ended. `at` is its begin in Unix seconds; `asked` the model it named.
+    """How one request ended. `at` is its start in Unix seconds; `asked` the model it named.
 
     `provider` and `model` are who was asked last, `first_choice` whose turn it was. `first_s` and
     `total_s` are the seconds to the first content and to the end, without the `loading_s` that a

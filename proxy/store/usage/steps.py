@@ -8,7 +8,7 @@ from datetime import datetime
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
 STEPS: Mapping[str, int] = {"hour": HOUR_S, "day": 36 * HOUR_S, "month": 32 * DAY_S}
-"""Each step, and seconds that lead from its begin into the next one, whatever the clocks do."""
+"""Each step, and seconds that lead from its start into the next one, whatever the clocks do."""
 
 
 def starts(since: float, until: float, step: str) -> list[int]:

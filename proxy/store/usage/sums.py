@@ -161,7 +161,7 @@ class Stretch:
 
     @property
     def inner(self) -> tuple[int, int]:
-        """The whole half hours; the end is not above the begin where there are none."""
+        """The whole half hours; the end is not above the start where there are none."""
         return -(-self.begin_ms // STEP_MS) * STEP_MS, self.end_ms // STEP_MS * STEP_MS
 
     @property
@@ -174,7 +174,7 @@ class Stretch:
 
 
 Found = tuple[int, str | None, list[int]]
-"""The begin of a stretch, a name, and its sums in the order of `SUMS`."""
+"""The start of a stretch, a name, and its sums in the order of `SUMS`."""
 
 
 def added_up(
