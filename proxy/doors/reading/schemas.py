@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from adapters.base import ChatRequest, Json, ResponseFormat
+from adapters.contents import Messages, found_in
 from adapters.wire.json_size import MAX_CONTAINERS, values_of
 from proxy.doors.reading.checks import flag, member, string
 from proxy.doors.reading.schema_size import SchemaSize, SchemaTooLargeError
@@ -23,14 +26,25 @@ def schema_format(path: str, given: Json) -> ResponseFormat:
 
 FEW_CHARS = 64 * 1024
 """Of the arguments of all calls: fewer hold too few values to be counted."""
+MAX_PARTS = 10_000
+MAX_MEDIA = 4000
+"""Pictures and the like: the most that any provider takes is 3,600."""
 
 
 def within_bounds(request: ChatRequest) -> ChatRequest:
-    """The request as it is. Raises ApiError 400 that names the schema that is too large.
+    """The request, with what its messages hold. Raises ApiError 400 for what is too much of it.
 
-    So are the arguments of calls, texts here that adapters read.
+    So it does for the arguments of calls, texts here that adapters read, and names the schema that
+    is too large.
     """
     _check_arguments(request.messages)
+    contents = found_in(request.messages)
+    if contents.parts > MAX_PARTS or sum(map(len, contents.media.values())) > MAX_MEDIA:
+        raise bad_request(
+            f"The messages hold more than {MAX_PARTS} parts, or {MAX_MEDIA} that are no text.",
+            param="messages",
+            code="invalid_value",
+        )
     param = "tools"
     size = SchemaSize()
     try:
@@ -44,7 +58,7 @@ def within_bounds(request: ChatRequest) -> ChatRequest:
         raise bad_request(
             f"The schema in '{param}' is too large: {error}.", param=param, code="schema_too_large"
         ) from None
-    return request
+    return replace(request, messages=Messages(request.messages, contents))
 
 
 def _check_arguments(messages: Sequence[Json]) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 
 from msgspec.structs import replace
 
-from adapters.base import Adapter, Capabilities, ChatRequest, Event, Json, NativeCall
+from adapters.base import Adapter, Capabilities, ChatRequest, Event, NativeCall
+from adapters.contents import contents_of
 from adapters.tasks import CompletionRequest
 from adapters.translation.caches import CACHE, names_cache
 from proxy.errors import bad_request
@@ -15,7 +16,7 @@ from proxy.routing.answers.first import until_content
 from proxy.routing.answers.jsontext import only_json
 from proxy.routing.operations.fanout import fan_out
 from proxy.routing.operations.operation import Spent
-from proxy.routing.pictures.conversion import Album, fitted, has_parts
+from proxy.routing.pictures.conversion import Album, fitted
 from proxy.routing.pictures.fetching import ImageFetcher, ImageFetchError
 
 
@@ -35,21 +36,14 @@ class Chat:
             needs["logprobs"] = "logprobs"
         if request.extensions and names_cache(request.extensions):
             needs["caches"] = CACHE
-        for i, message in enumerate(request.messages):
-            if type(message.get("content")) is list:
-                _needs_of_parts(f"messages[{i}].content", message["content"], needs)
+        for kind, places in contents_of(request.messages).media.items():
+            at, place = places[0]
+            needs[NEED_OF_PART[kind]] = f"messages[{at}].content[{place}]"
         return needs
 
     def tokens(self, request: ChatRequest) -> tuple[int, int]:
         """At four characters each."""
-        characters = 0
-        for message in request.messages:
-            content = message.get("content")
-            if isinstance(content, str):
-                characters += len(content)
-            elif content:
-                characters += sum(len(part.get("text") or "") for part in content)
-        return math.ceil(characters / 4), request.max_tokens or 0
+        return math.ceil(contents_of(request.messages).characters / 4), request.max_tokens or 0
 
     def may_take_more(self, request: ChatRequest) -> bool:
         """Several choices."""
@@ -69,7 +63,7 @@ class Chat:
     ) -> ChatRequest:
         """Images come as bytes where they must, and as a kind that is taken."""
         messages = request.messages
-        if not has_parts(messages):
+        if not contents_of(messages).media:
             return request
         take = not adapter.capabilities(request.model).image_urls
         try:
@@ -121,12 +115,6 @@ class Complete(Chat):
 
 NEED_OF_PART: Mapping[str, str] = {"image_url": "images", "input_audio": "audio", "file": "files"}
 """By the type of a part: the field of Capabilities."""
-
-
-def _needs_of_parts(param: str, parts: Sequence[Json], needs: dict[str, str]) -> None:
-    for j, part in enumerate(parts):
-        if need := NEED_OF_PART.get(part["type"]):
-            needs.setdefault(need, f"{param}[{j}]")
 
 
 CHAT = Chat()

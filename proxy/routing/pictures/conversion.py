@@ -7,7 +7,7 @@ import binascii
 import importlib.util
 from base64 import b64decode, b64encode
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from hashlib import sha256
 from subprocess import SubprocessError
@@ -17,6 +17,7 @@ from msgspec import Struct, field
 
 from adapters.base import Adapter, AdapterError, ErrorKind, Json, Phase, Scope
 from adapters.child import answer_of
+from adapters.contents import contents_of
 from proxy.routing.pictures import repaint
 from proxy.routing.pictures.kinds import kind_of, sniffed
 
@@ -100,14 +101,6 @@ class Painter:
         )
 
 
-def has_parts(messages: Sequence[Json]) -> bool:
-    """Whether any content is more than a text."""
-    for message in messages:  # noqa: SIM110 - a generator would cost every request three calls more
-        if type(message.get("content")) is list:
-            return True
-    return False
-
-
 async def fitted(
     messages: Sequence[Json], adapter: Adapter, model: str, album: Album, painter: Painter
 ) -> Sequence[Json]:
@@ -117,7 +110,8 @@ async def fitted(
     """
     can = adapter.capabilities(model)
     changed: dict[tuple[int, int], str] = {}
-    for at, place, url in _pictures(messages):
+    for at, place in contents_of(messages).media.get("image_url", ()):
+        url = messages[at]["content"][place]["image_url"]["url"]
         kind = kind_of(url)
         if kind is None or not kind.startswith("image/"):  # some send a PDF so
             continue
@@ -156,15 +150,6 @@ def _refused(adapter: Adapter, kind: str, param: str, *, is_known: bool) -> Adap
         phase=Phase.BEFORE_SEND,
         param=param,
     )
-
-
-def _pictures(messages: Sequence[Json]) -> Iterator[tuple[int, int, str]]:
-    """Where a picture is: index of the message, index of the part, address."""
-    for at, message in enumerate(messages):
-        if type(content := message.get("content")) is list:
-            for place, part in enumerate(content):
-                if part["type"] == "image_url":
-                    yield at, place, part["image_url"]["url"]
 
 
 def _told(url: str, kind: str) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from msgspec import Struct
 
 from adapters.base import Json
+from adapters.contents import contents_of
 
 MAX_NAME = 128
 PDF = b"%PDF-"
@@ -41,18 +42,17 @@ class Remote(Struct, frozen=True):
 
 def remote_parts(messages: Sequence[Json], *, images: bool) -> Iterator[Remote]:
     """The files by URL, and the `images` if they are to come as bytes as well."""
-    for at, message in enumerate(messages):
-        content = message.get("content")
-        if not isinstance(content, list):
-            continue
-        for place, part in enumerate(content):
-            match part:
-                case {"type": "file", "file": {"file_url": str(url)}}:
-                    yield Remote(at, place, url.strip(), True)
-                case {"type": "image_url", "image_url": {"url": str(url)}} if images:
-                    url = url.strip()
-                    if url[:6].lower().startswith(("http:", "https:")):
-                        yield Remote(at, place, url, False)
+    media = contents_of(messages).media
+    for at, place in media.get("file", ()):
+        match messages[at]["content"][place]:
+            case {"file": {"file_url": str(url)}}:
+                yield Remote(at, place, url.strip(), True)
+    for at, place in media.get("image_url", ()) if images else ():
+        match messages[at]["content"][place]:
+            case {"image_url": {"url": str(url)}}:
+                url = url.strip()
+                if url[:6].lower().startswith(("http:", "https:")):
+                    yield Remote(at, place, url, False)
 
 
 def replaced(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
 import orjson
 
 from adapters.base import ChatRequest, Json
+from adapters.contents import contents_of
 from proxy.limits.unable import SCHEMA
 from proxy.routing.operations.chat import NEED_OF_PART
 from proxy.routing.pictures.kinds import kind_of
@@ -26,10 +27,11 @@ def demands(request: Any) -> Mapping[str, int]:
         found["logprobs"] = 1
     if schemas := _schemas(request):
         found[SCHEMA + sha256(schemas).hexdigest()[:16]] = 1
-    for message in request.messages:
-        if type(content := message.get("content")) is list:
-            for part in content:
-                _count(part, found)
+    messages = request.messages
+    for kind, places in contents_of(messages).media.items():
+        found[NEED_OF_PART[kind]] = len(places)
+        if kind == "image_url":
+            _measure([messages[at]["content"][place] for at, place in places], found)
     return found
 
 
@@ -43,11 +45,9 @@ def _schemas(request: ChatRequest) -> bytes:
         return b""
 
 
-def _count(part: Json, found: Counter[str]) -> None:
-    if what := NEED_OF_PART.get(part["type"]):
-        found[what] += 1
-    if what == "images":
-        url = part["image_url"]["url"]
+def _measure(pictures: Sequence[Json], found: Counter[str]) -> None:
+    for picture in pictures:
+        url = picture["image_url"]["url"]
         found["image_size"] = max(found["image_size"], len(url))
         if kind := kind_of(url):
             found[kind] += 1

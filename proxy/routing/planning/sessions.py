@@ -23,6 +23,9 @@ WELL_S = 300.0
 """For so long the preferred one must not have failed anybody, before a talk comes back to it."""
 MAX_TALKS = 4096
 MAX_ID = 256
+MAX_TEXT = 16 * 1024
+MAX_PARTS = 64
+"""Of a message that begins a talk, at either end, where it is longer."""
 
 SESSION_HEADERS = (
     *(b"x-session-id", b"session-id", b"session_id", b"x-claude-code-session-id"),
@@ -148,8 +151,15 @@ def _beginning(request: ChatRequest) -> Iterator[str]:
     for message in request.messages:
         content = message.get("content")
         if isinstance(content, str):
-            yield content
+            yield _ends(content, MAX_TEXT)
         else:
-            yield from (part.get("text") or "" for part in content or ())
+            yield from (
+                _ends(part.get("text") or "", MAX_TEXT) for part in _ends(content or (), MAX_PARTS)
+            )
         if message["role"] == "user":
             return
+
+
+def _ends(whole: Any, most: int) -> Any:
+    """The first and the last of what is longer than twice as much."""
+    return whole if len(whole) <= 2 * most else whole[:most] + whole[-most:]

@@ -8,7 +8,15 @@ import pytest
 
 from proxy.candidate import Candidate
 from proxy.routing.planning.preference import Preference
-from proxy.routing.planning.sessions import MAX_TALKS, WELL_S, Sessions, Talk, talk_of
+from proxy.routing.planning.sessions import (
+    MAX_PARTS,
+    MAX_TALKS,
+    MAX_TEXT,
+    WELL_S,
+    Sessions,
+    Talk,
+    talk_of,
+)
 from tests.proxy.kit import failure, request
 from tests.proxy.routing.kit import NETWORK, SERVER, Build, Station
 
@@ -121,3 +129,22 @@ def test_parts_of_a_message_count_as_its_text() -> None:
     one = request(messages=[{"role": "user", "content": parts}])
     other = request(messages=[{"role": "user", "content": [{"type": "text", "text": "No."}]}])
     assert talk_of({}, None, one) != talk_of({}, None, other)
+
+
+def test_of_a_beginning_without_end_its_ends_are_looked_at() -> None:
+    document = "x" * 10 * MAX_TEXT
+    parts = [{"type": "text", "text": "x"}] * 10 * MAX_PARTS
+    for alike in (
+        (f"{document}A{document}", f"{document}B{document}"),
+        ([*parts, {"type": "text", "text": "A"}, *parts], [*parts, {"type": "text"}, *parts]),
+    ):
+        assert len({_talk_about(content) for content in alike}) == 1
+    for others in (
+        (f"{document}A", f"{document}B", f"A{document}"),
+        ([*parts, {"type": "text", "text": "A"}], [{"type": "text", "text": "A"}, *parts]),
+    ):
+        assert len({_talk_about(content) for content in others}) == len(others)
+
+
+def _talk_about(content: object) -> Talk | None:
+    return talk_of({}, None, request(messages=[{"role": "user", "content": content}]))
