@@ -1,4 +1,4 @@
-"""What else than a chat may be asked of an adapter: a neutral request and a small protocol each.
+"""What may be asked of an adapter besides a chat: a neutral request and a small protocol each.
 
 An adapter fulfils those that its provider can do, by a method and the pure conversion behind it.
 Beside the events of `base`, the answers hold one of their own.

@@ -1,4 +1,4 @@
-"""What time is told by; tests hand in their own."""
+"""The clocks that the server goes by; tests hand in their own."""
 
 from __future__ import annotations
 

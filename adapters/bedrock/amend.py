@@ -1,4 +1,4 @@
-"""A call that a model refuses, without what it says that it does not take. Pure.
+"""A call that a model has refused -> the same without what it does not take. Pure.
 
 Which model takes what changes more often than any list here; Bedrock names the field at fault.
 """

@@ -1,4 +1,4 @@
-"""Bytes of `application/vnd.amazon.eventstream` -> messages, each checked before it is read. Pure.
+"""Bytes of `application/vnd.amazon.eventstream` -> messages, each checked first. No I/O.
 
 A message is its length, that of its headers, a CRC of both, the headers, the payload, and a CRC of
 all before. Source: smithy.io/2.0/aws/amazon-eventstream.html; the bounds are those of AWS's SDK.

@@ -1,4 +1,4 @@
-"""OpenAI's chat completions -> events. Pure.
+"""OpenAI's chat completions -> events. No I/O.
 
 A plain answer and a chunk of a stream differ in one name (`message`, `delta`), so that both are
 read by the same lines.

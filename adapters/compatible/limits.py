@@ -1,4 +1,4 @@
-"""What the headers of an answer tell of a house's limits. Pure."""
+"""What the headers of an answer say of a provider's limits. Pure."""
 
 from __future__ import annotations
 

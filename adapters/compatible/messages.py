@@ -1,4 +1,4 @@
-"""OpenAI's messages -> those that a house takes who speaks like OpenAI. Pure."""
+"""OpenAI's messages -> those that a provider takes which speaks as OpenAI does. Pure."""
 
 from __future__ import annotations
 

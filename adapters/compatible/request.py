@@ -1,4 +1,4 @@
-"""Pieces of a body as all write them who speak like OpenAI, and second tries. Pure."""
+"""What bodies have in common for all who speak as OpenAI does, and second tries. Pure."""
 
 from __future__ import annotations
 

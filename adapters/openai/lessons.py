@@ -1,4 +1,4 @@
-"""What a refusal teaches about a model: which parameters it takes not, or takes in another way.
+"""What a refusal teaches about a model: which parameters it does not take, or not in that way.
 
 Which model of which house takes what changes more often than any list, so that each refusal is read
 for what it names, and what was learnt goes along with every later call of that model. Pure.

@@ -1,4 +1,4 @@
-"""A provider that is this server itself: whoever asked it would be asked for ever."""
+"""A provider that is this server itself: a request to it would never end."""
 
 from __future__ import annotations
 

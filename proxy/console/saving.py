@@ -1,4 +1,4 @@
-"""What the owner is told where the database cannot be read, or written to."""
+"""What the owner is told where the database cannot be read or written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many files may be open: each connection is one. What are too few is said, with the cure."""
+"""How many files may be open: each connection is one. Says where they are too few, and the cure."""
 
 from __future__ import annotations
 

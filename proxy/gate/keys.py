@@ -1,4 +1,4 @@
-"""The keys that let clients in: how they are shown, and whose they are. Pure."""
+"""The keys that let clients in: how they are shown, and whose they are. No I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether calls may go to one place: by the wait it told, and by a guess from its failures. Pure.
+"""Whether calls may go to one place: by the wait it told, and by a guess from its failures. No I/O.
 
 Closed, calls pass. Open, none does, up to the end of the told or the guessed wait. Then it is half
 open: one call at a time may try, and its success closes the circuit.

@@ -1,4 +1,4 @@
-"""How long a provider has for the first content of a stream, before another is asked. Pure."""
+"""How long a provider has for the first content of a stream, before another is asked. No I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many there were lately: a sliding window that stays small however many come. Pure."""
+"""How many there were lately: a sliding window that stays small however many come. No I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The models that their providers say are gone, and who is asked in their place. Pure.
+"""The models that their providers say are gone, and who is asked in their place. No I/O.
 
 A list of models that lacks the built-in default is enough to pass it over, since nobody has chosen
 it. Of a model that somebody has set, its provider must have said that it is gone.

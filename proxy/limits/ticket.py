@@ -1,4 +1,4 @@
-"""Leave to call a provider: what stands before it, and what its end teaches. Pure."""
+"""Leave to call a provider: what stands before it, and what its end teaches. No I/O."""
 
 from __future__ import annotations
 

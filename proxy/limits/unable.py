@@ -1,4 +1,4 @@
-"""What models have said that they cannot do, so that requests go to those that can. Pure.
+"""What models have said that they cannot do, so that requests go to those that can. No I/O.
 
 It moves a model back and bars it from nothing: who is left alone is asked all the same.
 """

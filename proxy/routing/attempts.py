@@ -1,4 +1,4 @@
-"""One request's way through its candidates: who is next, what may follow a failure. Pure."""
+"""One request's way through its candidates: who is next, what may follow a failure. No I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A talk that is longer than the window has its older turns summarised, where its owner allows it.
+"""A conversation longer than the window has its older turns summarised, if its owner allows it.
 
 Who answers summarises: nobody else gets to see it. The instructions, the newest user's turn and all
 behind it stay word for word; as parts are made at users' turns alone, no call loses its result.

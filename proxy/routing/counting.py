@@ -1,4 +1,4 @@
-"""How many tokens a conversation is, by the word of who would answer it, where that costs nothing.
+"""How many tokens a conversation is, as the provider counts that would answer it, if it does.
 
 No limit is drawn on and nobody else is asked: where the first in the order cannot tell at once,
 doors make a guess.

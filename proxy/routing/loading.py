@@ -1,4 +1,4 @@
-"""Which models are on their way into memory now: nothing is wrong with who is being loaded."""
+"""Which models are being loaded into memory now: to wait for one is no failure of its provider."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What apps write into a chat's messages where OpenAI has a form of its own: made that form. Pure.
+"""Content and calls of messages that apps write in other forms -> OpenAI's form. Pure.
 
 These are the words of MCP, Anthropic, LangChain, Ollama and the Responses API, which histories
 carry from one provider's SDK into another's. What has no such word is left for the checks.

@@ -1,4 +1,4 @@
-"""OpenAI's wire format for answers: chunks, and the folded object. Pure.
+"""OpenAI's wire format for answers: chunks, and the folded object. No I/O.
 
 Adapters know nothing of it. Stream and single object are made from the same events by the same
 `Choice` state, so that what a client reads does not depend on which of the two it asked for.

@@ -1,4 +1,4 @@
-"""The wire format of completions: chunks, and the one object, from the same `_Choice`. Pure."""
+"""The wire format of completions: chunks, and the one object, from the same `_Choice`. No I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens of `cl100k_base` back to text: some clients count them, and then send them as they are.
+"""Tokens of `cl100k_base` -> text: some clients send tokens, and no provider takes any.
 
 `cl100k.xz` is OpenAI's table, as tiktoken gives it (MIT): the length of each token in a byte, and
 then all their bytes. It is read when the first tokens come.

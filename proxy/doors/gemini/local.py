@@ -1,4 +1,4 @@
-"""What is told without an answer: how many tokens, and what there is not. Pure."""
+"""What needs no answer of a model: how many tokens a request is, and what is not served here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gemini's wire format for answers: chunks, and the one object. Pure.
+"""Gemini's wire format for answers: chunks, and the one object. No I/O.
 
 Both come of one `Answer`. Calls are held back to the end: clients answer those of the last chunk,
 and keep every chunk as a turn of its own, so that they belong together.

@@ -1,4 +1,4 @@
-"""Events of an answer -> the blocks of a message, and what a stream says of each. Pure.
+"""Events of an answer -> the blocks of a message, and what a stream says of each. No I/O.
 
 One block after the other, each begun, filled and ended: what a stream has said of a block is what
 stands in the message at its end, for both are made here.

@@ -1,4 +1,4 @@
-"""About how many tokens a request has, as nobody is asked for it. Pure."""
+"""An estimate of how many tokens a request is, as Anthropic's clients are told it. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Anthropic's wire format for answers: the stream's events, and the one message. Pure.
+"""Anthropic's wire format for answers: the stream's events, and the one message. No I/O.
 
 Both come of one `Answer`, which is fed the events; the object takes no notice of what is streamed.
 """

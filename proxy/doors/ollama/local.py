@@ -1,4 +1,4 @@
-"""What is asked beside answers: who is there, which models, and to change what is not ours."""
+"""What needs no answer of a model: who is there, which models, and changes, which are refused."""
 
 from __future__ import annotations
 

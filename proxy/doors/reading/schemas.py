@@ -1,4 +1,4 @@
-"""The JSON of a request that is worked on later: schemas, and how large it may be. Pure."""
+"""Schemas and arguments in a request, which are worked on later: how large they may be. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""About how many tokens a conversation is, where nobody is asked for the truth. Pure."""
+"""An estimate of how many tokens a conversation is, where no provider counts them. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conversations that are kept by ids of their own: answered without a provider. Pure."""
+"""Conversations that are kept by ids of their own: answered without a provider. No I/O."""
 
 from __future__ import annotations
 

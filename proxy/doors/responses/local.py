@@ -1,4 +1,4 @@
-"""What is asked of responses that are kept, and of none: answered without a provider. Pure."""
+"""What is asked of responses that are kept, and of none: answered without a provider. No I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events of an answer -> the items of a response, and what a stream says of each. Pure.
+"""Events of an answer -> the items of a response, and what a stream says of each. No I/O.
 
 One item after the other, each announced, filled and ended: what a stream has said of an item is
 what stands in the response at its end, for both are made here.

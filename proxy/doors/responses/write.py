@@ -1,4 +1,4 @@
-"""Responses' wire format for answers: the stream's events, and the one object. Pure.
+"""Responses' wire format for answers: the stream's events, and the one object. No I/O.
 
 Both come of one `Answer`, which is fed the events; the object takes no notice of what is streamed.
 """

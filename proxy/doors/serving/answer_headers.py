@@ -1,4 +1,4 @@
-"""What an answer's headers tell of its way."""
+"""The headers `x-pointsman-…` of an answer: who gave it, after whom, and what to know of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way of a request through a door: HTTP in, HTTP out, whatever the protocol."""
+"""What takes the requests at a door, whatever its protocol, and has each answered."""
 
 from __future__ import annotations
 

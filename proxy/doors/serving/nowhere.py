@@ -1,4 +1,4 @@
-"""What is said where nothing is served: what is, and whether the base URL is at fault. Pure."""
+"""What a client is told where nothing is served: what is, and if its base URL is wrong. Pure."""
 
 from __future__ import annotations
 

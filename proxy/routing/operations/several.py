@@ -1,4 +1,4 @@
-"""Several calls of one request, none of whose answers is told before all are there."""
+"""Several calls of one request, whose answers are handed on once all are there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What costs nothing and answers nobody is asked by whichever key is not refused."""
+"""Lists, counts and checks, which cost nothing, are asked by whichever key is not refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What narrows the choice of candidates, by whatever way they came to be ones. Pure."""
+"""Narrows candidates to those that may be asked, however they were chosen. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a conversation stays after it had to change its provider. Pure; clocks are injected.
+"""Where a conversation stays after it had to change its provider. No I/O; clocks are injected.
 
 Models that alternate within one talk answer in two voices, and find no prompt of it in a cache.
 """
