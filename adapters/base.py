@@ -177,7 +177,7 @@ class Capabilities(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One row of a provider's list of models; `created` in Unix seconds, 0 if not told.
+    """One row of a provider's list of models; `created` in Unix seconds, 0 if not stated.
 
     `chat` is False where it is known that the model answers no chat, `free` where it is known that
     whoever has set up nothing but the provider has to pay for it, `embeds` that it makes vectors.
@@ -224,7 +224,7 @@ class Loads(Protocol):
     """An adapter whose models are loaded on demand."""
 
     async def is_loaded(self, model: str) -> bool | None:
-        """Whether the model is in memory; None where nobody can tell."""
+        """Whether the model is in memory; None where nobody knows."""
 
     async def load(self, model: str) -> None:
         """Return once it is. Raises AdapterError."""
@@ -232,7 +232,7 @@ class Loads(Protocol):
 
 @runtime_checkable
 class Learns(Protocol):
-    """An adapter whose server tells what a model can do."""
+    """An adapter whose server says what a model can do."""
 
     async def learn(self, request: ChatRequest) -> None:
         """Ask, where that decides about the request and is not known yet."""

@@ -37,7 +37,7 @@ def answer_of(script: str, order: bytes, *, is_urgent: bool = False) -> bytes:
 
 
 def told_by_sdk(sdk: str, script: str, order: dict[str, Any], here: Callable[..., Any]) -> Any:
-    """What `script` tells of `order` in JSON, without `sdk` being loaded into this process for it.
+    """`script`'s answer to `order` in JSON, without `sdk` being loaded into this process for it.
 
     `here` tells the same in this process: where the SDK is loaded anyway, where no child can be
     had, and where the SDK refuses, which is to be raised here. Raises what `here` does.

@@ -1,4 +1,4 @@
-"""What an adapter raises: one error type, and how finely it tells what went wrong."""
+"""What an adapter raises: one error type, and how finely it says what went wrong."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ OUR_WORDS_KINDS = UNSENT_KINDS | {
     ErrorKind.EMPTY,
     ErrorKind.RESPONSE_TOO_LARGE,
 }
-"""What no provider tells: where it has given no status either, the message is ours."""
+"""What no provider says: where it has given no status either, the message is ours."""
 
 GISTS: Mapping[ErrorKind, str] = {
     ErrorKind.RATE_LIMIT: "a limit is reached",

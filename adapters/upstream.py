@@ -20,7 +20,7 @@ PASSED: ContextVar[bytes] = ContextVar("passed", default=b"")
 """Those that the request being answered had passed before it came here."""
 
 AGAIN: ContextVar[Callable[[], float]] = ContextVar("again", default=lambda: 0.0)
-"""Counts a call that is sent once more, as the provider may; else tells the wait for its room."""
+"""Counts a call that is sent once more, as the provider may; else gives the wait for its room."""
 
 CONNECT_TIMEOUT_S = 3.0
 WRITE_TIMEOUT_S = 10.0

@@ -19,7 +19,7 @@ UNKNOWN_URL = "unknown_url"
 """The code of a path where nothing is served."""
 SHORT_OUTAGE_S = 10.0
 LATER_SHARE = 0.1
-"""By how much of a limit's wait its end is told later, at the most."""
+"""By how much of a limit's wait clients are told to come later, at the most."""
 
 
 class ApiError(UnchangedError):

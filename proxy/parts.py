@@ -68,7 +68,7 @@ class Parts:
         self._open(redactor, clocks)
 
     def _keep(self, memory: LruMemory, clocks: Clocks) -> None:
-        """What outlives the process, and what other servers are told."""
+        """What outlives the process, and what goes to other servers."""
         settings = self.settings
         self.setbacks = Setbacks(self.health, self.retired, self.keys)
         self.team = TeamKeys(Keys(settings.client_keys))

@@ -14,7 +14,7 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 class NotPrivateError(OSError):
-    """Others could have put the file there, or could do so now; the text tells the cure."""
+    """Others could have put the file there, or could do so now; the text names the cure."""
 
 
 def make_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""A whole answer, and how a protocol tells of a failure: all that the gate knows of protocols."""
+"""A whole answer, and how a protocol reports a failure: all that the gate knows of protocols."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Reply(Struct, frozen=True):
 
 
 class Speller(Protocol):
-    """How one protocol tells of a failure. Pure."""
+    """How one protocol reports a failure. Pure."""
 
     def refusal(self, error: ApiError) -> Reply:
         """The answer that an error is."""

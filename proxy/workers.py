@@ -168,7 +168,7 @@ def _gone() -> Iterator[tuple[int, int]]:
 
 
 class Signals:
-    """What this process is told, to be waited for."""
+    """The signals that this process gets, to be waited for."""
 
     def __init__(self) -> None:
         self._reader, self._writer = socket.socketpair()

@@ -92,7 +92,7 @@ def _audio(data: str, kind: Any, param: str) -> Json:
 
 
 def _file_data(text: str, name: str, param: str) -> Data:
-    """A data URI, or bare base64 whose type the file's name tells (PDF if it tells none)."""
+    """A data URI, or bare base64 whose type the file's name shows (PDF if it shows none)."""
     if not text:
         raise refused("a file must come as file_data", f"{param}.file_id")
     if found := read_data_uri(text):

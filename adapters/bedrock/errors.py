@@ -198,7 +198,7 @@ def _kind(name: str, message: str, status: int) -> ErrorKind:
 
 
 def _kind_by_words(kind: ErrorKind, message: str, status: int) -> ErrorKind:
-    """Bedrock has one name for many things: what is missing, and for whom, only the text tells."""
+    """Bedrock has one name for many things: what is missing, and for whom, only the text says."""
     if _NO_MODEL.search(message):
         return ErrorKind.MODEL_MISSING
     if kind is ErrorKind.BAD_REQUEST and _CONTEXT.search(message):

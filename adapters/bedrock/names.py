@@ -51,7 +51,7 @@ def family(model: str) -> str:
 
 @functools.lru_cache(maxsize=256)
 def version(model: str) -> tuple[int, int] | None:
-    """(4, 5) of `claude-sonnet-4-5-20250929`; None where the name tells none."""
+    """(4, 5) of `claude-sonnet-4-5-20250929`; None where the name shows none."""
     found = next((one for one in _VERSION.finditer(bare(model)) if len(one[1]) < 3), None)
     return (int(found[1]), int(found[2] or 0)) if found else None
 

@@ -69,7 +69,7 @@ class AnswerFailedError(Exception):
 
 
 class AnswerReader:
-    """Reads one answer; keeps what only the whole of it tells.
+    """Reads one answer; keeps what only the whole of it shows.
 
     A house that says more than OpenAI does, in a field called `own`, has a reader of its own.
     """

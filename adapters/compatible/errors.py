@@ -1,4 +1,4 @@
-"""What the body and headers of a refusal tell, as OpenAI and those who speak like it write them.
+"""What the body and headers of a refusal say, as OpenAI and those who speak like it write them.
 
 Sources: console.groq.com/docs/errors and /rate-limits; platform.openai.com/docs/guides/error-codes;
 refusals as people have reported them. Pure.
@@ -137,7 +137,7 @@ def status_of(error: Json) -> int:
 
 
 def _kind_of_code(error: Json) -> ErrorKind | None:
-    """The kind that a code tells more exactly than the status does."""
+    """The kind that a code shows more exactly than the status does."""
     code = text_of(error.get("code"))
     if code in CODES_OF_ANSWERS or "failed_generation" in error:  # what the model wrote instead
         return ErrorKind.MALFORMED_ANSWER
@@ -167,7 +167,7 @@ class House:
 
 
 def kind_of_status(status: int) -> ErrorKind:
-    """What a refusal means, unless its body tells it better."""
+    """What a refusal means, unless its body says it better."""
     other = ErrorKind.SERVER if status >= 500 else ErrorKind.BAD_REQUEST
     return KIND_OF_STATUS.get(status, other)
 
@@ -249,7 +249,7 @@ def _message(kind: ErrorKind, error: Json, response: httpx.Response, house: Hous
 
 
 def _param(error: Json) -> str | None:
-    """OpenAI's name of the parameter at fault: as told, or as the text quotes it."""
+    """OpenAI's name of the parameter at fault: as stated, or as the text quotes it."""
     param = text_of(error.get("param"))
     message = text_of(error.get("message"))
     if not param and ("response_format" in message or "response format" in message):

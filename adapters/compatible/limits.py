@@ -50,7 +50,7 @@ PER_MINUTE = limit_headers("requests", "tokens", MINUTE_S)
 
 
 def rate_limits(headers: Mapping[str, str], names: LimitHeaders = PER_DAY) -> list[Event]:
-    """The limits that the headers of an answer tell, if they do."""
+    """The limits that the headers of an answer state, if they do."""
     requests = headers.get(names.limit_requests)
     tokens = headers.get(names.limit_tokens)
     if requests is None and tokens is None:

@@ -1,4 +1,4 @@
-"""The weights: where the installed ones lie, and what a GGUF file tells of its model."""
+"""The weights: where the installed ones lie, and what a GGUF file says of its model."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def installed_weights() -> Path | None:
 
 
 def read_facts(path: Path) -> ModelFacts:
-    """What the header of a GGUF file tells; nothing where it cannot be read."""
+    """What the header of a GGUF file says; nothing where it cannot be read."""
     try:
         with (
             path.open("rb") as file,

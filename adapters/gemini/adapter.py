@@ -277,7 +277,7 @@ class _Answer(GeminiAnswer):
     """The whole of Gemini's `Dialect`: the reading, and what a refusal means."""
 
     def head(self, headers: Mapping[str, str]) -> list[Event]:
-        """Gemini's headers tell nothing that is not in the body."""
+        """Gemini's headers say nothing that is not in the body."""
         return []
 
     def refusal(self, response: httpx.Response) -> AdapterError:

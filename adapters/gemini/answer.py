@@ -339,7 +339,7 @@ class GeminiAnswer:
         return events
 
     def _ending(self, candidate: _Candidate) -> list[Event]:
-        """How a choice ends in OpenAI's words. `STOP` says nothing of calls: they tell."""
+        """How a choice ends in OpenAI's words. `STOP` says nothing of calls."""
         reason, index = candidate.finish, candidate.index
         ended = Finish("tool_calls" if candidate.calls else "stop", index)
         if not reason:

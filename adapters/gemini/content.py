@@ -110,7 +110,7 @@ def _audio(audio: Json, param: str) -> Json:
 
 
 def _file_data(data: str, filename: str, param: str) -> Json:
-    """A data URI, or bare base64 whose type the file's name tells (PDF if it tells none)."""
+    """A data URI, or bare base64 whose type the file's name shows (PDF if it shows none)."""
     if data.startswith("data:"):
         inline = inline_data(data, f"{param}.file_data")
     else:

@@ -247,7 +247,7 @@ def _is_for_a_day(message: str, details: list[Json]) -> bool:
 
 
 def _wait_s(kind: ErrorKind, message: str, details: list[Json], now: datetime) -> float | None:
-    """Seconds to wait, None if not told.
+    """Seconds to wait, None if not stated.
 
     A day's quota comes back at midnight, Pacific time; the RetryInfo beside it tells of a minute.
     """

@@ -34,7 +34,7 @@ ALONE = "Answer with the text alone; with nothing at all where nobody speaks."
 
 
 def asked(request: TranscriptionRequest) -> ChatRequest:
-    """The chat. Raises AdapterError for what Gemini cannot tell or take."""
+    """The chat. Raises AdapterError for what Gemini cannot give or take."""
     if request.times:
         raise refused("Gemini tells no times", "response_format", ErrorKind.UNSUPPORTED)
     kind = FORMATS.get(request.file_name.rpartition(".")[2].lower())

@@ -28,7 +28,7 @@ def model_id(model: str) -> str:
 
 @functools.lru_cache(maxsize=256)
 def version(model: str) -> tuple[int, int] | None:
-    """(2, 5) of `gemini-2.5-flash`; None where the name tells none (`gemini-flash-latest`)."""
+    """(2, 5) of `gemini-2.5-flash`; None where the name shows none (`gemini-flash-latest`)."""
     found = VERSION.search(model)
     return (int(found[1]), int(found[2] or 0)) if found else None
 

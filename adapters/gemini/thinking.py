@@ -47,7 +47,7 @@ BUDGETS_OF_FAMILY: Sequence[tuple[str, int, int, int]] = (
 
 
 def thinks(model: str) -> bool:
-    """Whether the model can think; True also where its name tells no version."""
+    """Whether the model can think; True also where its name shows no version."""
     if "gemma" in model or "embedding" in model:
         return False
     known = version(model)

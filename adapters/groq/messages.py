@@ -1,4 +1,4 @@
-"""What Groq's models take and what their names tell."""
+"""What Groq's models take and what their names show."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TEXT_ONLY_MODELS = (
 """Families known to see no images; of every other model Groq knows best."""
 
 SPEECH_MODELS = ("whisper", "-tts", "orpheus")
-"""Parts of the names of models that answer no chat; the list has no field that tells them."""
+"""Parts of the names of models that answer no chat; the list has no field that marks them."""
 LEAST_CONTEXT = 1024
 """Whatever takes less than this judges or transcribes."""
 REASONING_MODELS = ("openai/gpt-oss", "qwen", "deepseek")

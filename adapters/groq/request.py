@@ -198,7 +198,7 @@ def _efforts(model: str) -> Mapping[str, str] | None:
 
 
 def thinks(model: str) -> bool:
-    """Whether the model thinks before it answers, as far as its name tells."""
+    """Whether the model thinks before it answers, as far as its name shows."""
     return model.startswith(("openai/gpt-oss", *COMPOUND_MODELS, *_FORMAT_FAMILIES))
 
 

@@ -231,7 +231,7 @@ class OllamaAdapter:
         return Availability(False, refused.at(self.name).message)
 
     async def is_loaded(self, model: str) -> bool | None:
-        """Whether the server has the model in memory; None where it does not tell."""
+        """Whether the server has the model in memory; None where it does not say."""
         if self.capabilities(model).hands_on:
             return None
         try:
@@ -297,7 +297,7 @@ class OllamaAdapter:
         return _Line(found.url, found.headers, chat, embed, generate)
 
     async def _ask(self, model: str, facts: ModelFacts) -> None:
-        """Learn what the model can do. A server that does not tell leaves it unknown."""
+        """Learn what the model can do. A server that does not say leaves it unknown."""
         try:
             async with asyncio.timeout(ASK_TIMEOUT_S):
                 shown = await self._told("POST", SHOW_PATH, ASK_TIMEOUT_S, model=model)

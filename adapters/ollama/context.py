@@ -30,7 +30,7 @@ WORTH_CHECKING_TOKENS = 2048
 
 @dataclass(slots=True)
 class ModelFacts:
-    """What is known of one model; None where nobody has told yet.
+    """What is known of one model; None where nobody has said yet.
 
     `asked` is True once the server has answered `/api/show`, whatever it said. `num_ctx` is the
     largest context the model has been loaded with: asking for less would load it anew.

@@ -11,7 +11,7 @@ import re
 from adapters.errors import AdapterError, ErrorKind, Scope
 
 BARRING_STATUS = frozenset({402, 403, 451})
-"""No request is at fault by these; which of key and account is, the words tell."""
+"""No request is at fault by these; which of key and account is, the words say."""
 CLEAR_STATUS = frozenset({400, 401, 404, 408, 410, 413, 422, 429})
 MAX_QUOTED_CHARS = 400
 

@@ -241,7 +241,7 @@ def merged(base: Json, extra: Json) -> Json:
 
 
 def type_of(flat: Json) -> str | None:
-    """The one type of a schema: as it says, or as its other keywords tell."""
+    """The one type of a schema: as it says, or as its other keywords imply."""
     kind = flat.get("type")
     if isinstance(kind, str) and kind.lower() in TYPES:
         return kind.lower()

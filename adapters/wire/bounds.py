@@ -1,4 +1,4 @@
-"""How much an answer may hold: the one place where what a provider tells is counted. Pure.
+"""How much an answer may hold: the one place where what a provider sends is counted. Pure.
 
 Readers take indexes, counts, words and lists through here; `Tally` adds up one whole answer.
 """
@@ -29,7 +29,7 @@ MAX_DEPTH = 64
 
 
 class OutOfBoundsError(ValueError):
-    """More than an answer can mean, or of a kind that nobody could be told."""
+    """More than an answer can mean, or of a kind that could not be handed on."""
 
 
 def choice_index(value: Any) -> int:

@@ -55,7 +55,7 @@ class Ceilings:
         self._most: dict[str, int] = {}
 
     def listed(self, models: Iterable[Model]) -> None:
-        """Take over what a list of models tells."""
+        """Take over what a list of models says."""
         for model in models:
             if model.most_output:
                 self._remember(model.id, model.most_output)

@@ -70,7 +70,7 @@ class Dialect(Protocol):
     provider: str
 
     def head(self, headers: Mapping[str, str]) -> list[Event]:
-        """What the headers of a good answer tell (rate limits), before any of its body."""
+        """What the headers of a good answer say (rate limits), before any of its body."""
 
     def whole(self, body: bytes) -> list[Event]:
         """The events of an answer that came in one piece. Raises AdapterError."""

@@ -140,7 +140,7 @@ class Bus:
         return int(seconds) * 1000 + int(micros) // 1000
 
     async def news(self, after: str) -> AsyncIterator[tuple[str, Any]]:
-        """What is told from `after` on, each with its place; ends when Valkey is away."""
+        """The news from `after` on, each with its place; ends when Valkey is away."""
         while self.is_up:
             asking = self._patient.xread({NEWS: after}, count=256, block=BLOCK_MS)
             try:
@@ -204,7 +204,7 @@ class Bus:
 
 
 async def _soon(call: Any, longest_s: float) -> Any:
-    """The answer to a call. Raises AwayError where it comes too late, or tells of a bad state.
+    """The answer to a call. Raises AwayError where it comes too late, or reports a bad state.
 
     That this program was busy itself is not held against the other side: what is there by now
     counts, however late it is looked at.
@@ -225,7 +225,7 @@ async def _soon(call: Any, longest_s: float) -> Any:
 
 
 def _away(error: Exception) -> Exception:
-    """AwayError, or the error itself where it tells of a mistake of this program's."""
+    """AwayError, or the error itself where it shows a mistake of this program's."""
     from valkey.exceptions import ResponseError, ValkeyError
 
     if isinstance(error, AwayError):

@@ -59,7 +59,7 @@ class Call:
         return bool(self._taken or self._lease or self.held[-1].probe)
 
     def question(self) -> tuple[list[str], list[Any]]:
-        """Keys of `ADMIT`, and what it is to tell of."""
+        """Keys of `ADMIT`, and its question."""
         probe = self.held[-1].probe
         sums = self._lease.sums() if self._lease else ()
         keys = [f"probe:{probe or ''}", *(one.name for one in sums)]

@@ -22,7 +22,7 @@ from proxy.routing.planning.sessions import Sessions, Stay
 
 MAX_SIGNATURE = 64 * 1024
 MAX_WAITING = 1024
-"""So much is kept to be told while Valkey is away; the oldest is given up."""
+"""So much is kept for later while Valkey is away; the oldest is given up."""
 Told = dict[str, Any]
 
 
@@ -64,7 +64,7 @@ class News:
         self._waiting.append({"of": "logged out", "session": session})
 
     def fresh(self) -> Iterator[Told]:
-        """What is new; each counts as told when the next is asked for, and else is new still."""
+        """What is new; each counts as sent when the next is asked for, and else is new still."""
         while self._waiting:
             yield self._waiting[0]
             self._waiting.popleft()
@@ -77,7 +77,7 @@ class News:
         self._gone = gone
 
     def heard(self, news: Told, age_s: float) -> None:
-        """Take over what another server told so long ago; what cannot be read is passed over."""
+        """Take over what another server said so long ago; what cannot be read is passed over."""
         try:
             self._take_over(news, age_s)
         except (KeyError, TypeError, ValueError, msgspec.MsgspecError):

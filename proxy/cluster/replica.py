@@ -179,7 +179,7 @@ class Replica:
                 self._news.choose()
 
     async def _hearing(self) -> None:
-        """Take over what others tell, from the first that is kept, and from where it broke off."""
+        """Take over what others say, from the first that is kept, and from where it broke off."""
         while True:
             if self._bus.is_up:
                 now_ms = await self._quietly(self._bus.now_ms)

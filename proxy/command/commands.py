@@ -23,7 +23,7 @@ EXIT_BAD_SETTING = 2
 
 
 class Stop(click.ClickException):
-    """The end of a command that was not given what it needs, told in one line."""
+    """The end of a command that was not given what it needs, said in one line."""
 
     exit_code = EXIT_BAD_SETTING
 
@@ -79,7 +79,7 @@ class Given:
             click.echo(f"pointsman: {name} {IN_THE_CLEAR}", err=True)
 
     def address(self) -> Settings:
-        """The settings if they tell where a server is to be found, or the end of the command."""
+        """The settings if they say where a server is to be found, or the end of the command."""
         settings = self.settings()
         if settings.port == 0:
             raise Stop("with port 0 the system chooses a port: name the server's with --port")
@@ -334,7 +334,7 @@ def _facts(settings: Settings, server: Remote | None) -> Json:
 
 
 def _change(settings: Settings, server: Remote | None, app: str | None, change: Json) -> str:
-    """Change a preference; what is told of where it holds."""
+    """Change a preference; the words that say where it holds."""
     if server is not None:
         server.change(app, change)
         return f"The server at {settings.url()} has it by now."

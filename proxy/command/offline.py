@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 @asynccontextmanager
 async def offline(settings: Settings) -> AsyncIterator[Parts]:
-    """The parts of a server that listens nowhere; `storage.problem` tells what was unreadable."""
+    """The parts of a server that listens nowhere; `storage.problem` says what was unreadable."""
     parts: Parts = create_app(settings).state.parts
     async with in_order(parts):
         try:

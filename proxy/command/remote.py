@@ -62,15 +62,15 @@ class Remote:
         return self.facts() if unasked else facts
 
     def explain(self, body: bytes, door: str) -> Json:
-        """What becomes of the request in `body`, as `proxy/console/explain.py` tells it."""
+        """What becomes of the request in `body`, as `proxy/console/explain.py` gives it."""
         return self._ask("POST", "/admin/api/explain", body=body, query={"door": door})
 
     def usage(self, params: Mapping[str, str]) -> Json:
-        """What was used, as `proxy.console.ledger.Ledger.usage` tells it."""
+        """What was used, as `proxy.console.ledger.Ledger.usage` gives it."""
         return self._ask("GET", "/admin/api/usage", query=dict(params))
 
     def arms(self, reach: str) -> list[Json]:
-        """How the arms of a split choice compare, as `Ledger.arms` tells it."""
+        """How the arms of a split choice compare, as `Ledger.arms` gives it."""
         found: list[Json] = self._ask("GET", "/admin/api/arms", query={"range": reach})["arms"]
         return found
 

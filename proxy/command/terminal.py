@@ -152,7 +152,7 @@ def _time(moment: float, now: datetime) -> str:
 
 
 def explain_text(told: Json) -> str:
-    """The plan of a request and what each provider would get, as `console/explain.py` tells it."""
+    """The plan of a request and what each provider would get, as `console/explain.py` gives it."""
     plan = told["plan"]
     goes_to = plan["goes_to"]
     target = f"{goes_to['provider']}/{goes_to['model']}" if goes_to else "nobody now"

@@ -140,7 +140,7 @@ def span_of(reach: str, now: float) -> Span:
 
 
 def filter_of(params: Params) -> Filter:
-    """The filter that a URL's query tells. Raises ApiError 400."""
+    """The filter that a URL's query asks for. Raises ApiError 400."""
     rotated = _word(params, "rotated", ("true", "false"))
     return Filter(
         app=params.get("app"),

@@ -96,7 +96,7 @@ class Team:
         }
 
     async def make(self, body: bytes) -> Json:
-        """A new key, told here and never again."""
+        """A new key, shown here and never again."""
         async with self._changing:
             with saving("The key"):
                 await self._loaded()
@@ -107,7 +107,7 @@ class Team:
         return {**told(self._keys.named[key.name]), "key": shown}
 
     async def change(self, name: str | None, body: bytes) -> Json:
-        """Let a key do more or less from the next request on; what is not told stays as it is."""
+        """Let a key do more or less from the next request on; what is not named stays as it is."""
         async with self._changing:
             with saving("The key"):
                 await self._loaded()
@@ -149,7 +149,7 @@ def made(
 
 
 def limits(asked: Json, fields: Collection[str], providers: Collection[str]) -> dict[str, Any]:
-    """What of a key's fields is told. Raises ApiError 400."""
+    """The fields of a key that are given. Raises ApiError 400."""
     for name in asked:
         if name not in fields:
             there = ", ".join(fields)

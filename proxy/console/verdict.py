@@ -15,7 +15,7 @@ Verdict = Sequence[tuple[Candidate, bool]]
 
 
 def verdict_of(told: Json, providers: Collection[str]) -> Verdict:
-    """The verdict that a body tells: `answers`, and the place of the `better` one among them.
+    """The verdict in a body: `answers`, and the place of the `better` one among them.
 
     Raises ApiError 400.
     """

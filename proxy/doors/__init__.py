@@ -76,7 +76,7 @@ class Entrance:
         return plain if "POST" in self.methods else ()
 
     def speaks_at(self, path: str) -> bool:
-        """Whether a failure at `path` is told in the words of this door."""
+        """Whether a failure at `path` is put in the words of this door."""
         return self.is_at(path) or self.is_near(path)
 
     def is_near(self, path: str) -> bool:
@@ -149,7 +149,7 @@ _TALK = "/conversations/{conversation_id}"
 
 
 def counting(count: Count = nobody_counts) -> tuple[Entrance, ...]:
-    """The doors that tell how many tokens a request is."""
+    """The doors that count the tokens of a request."""
     return (
         Entrance(CountTokens(count), ("/v1/messages/count_tokens",)),
         Entrance(CountedTokens(count), _gemini("countTokens")),
@@ -182,7 +182,7 @@ _FORMS: Mapping[bytes, Form] = {
 
 
 def listing(offered: Offered) -> tuple[Entrance, ...]:
-    """The doors that tell which models there are."""
+    """The doors that list the models."""
     desk = ModelsDesk(offered, _FORMS)
     beta = ModelsDesk(offered, {}, _GEMINI_MODELS)
     return (
@@ -200,7 +200,7 @@ def ollama(
     *,
     passes: bool = False,
 ) -> tuple[Entrance, ...]:
-    """Ollama's desks, over the same lists; `real` tells of itself what it has.
+    """Ollama's desks, over the same lists; `real` answers for its own models.
 
     What would change a machine is no desk's where it `passes` to the real server.
     """
@@ -231,11 +231,11 @@ _STILL = (
     *ollama(Offered(Catalog({})), {}),
     _UNSERVED,
 )
-"""What tells of a path in the words of its door needs no state."""
+"""To find the door of a path needs no state."""
 
 
 def speller_of(path: str, headers: Mapping[bytes, bytes] = NO_HEADERS) -> Speller:
-    """Who tells of a failure at `path`: its door, else the protocol that the headers are of."""
+    """Who words a failure at `path`: its door, else the protocol that the headers are of."""
     doors = (*DOORS, *_STILL)
     there = (one.door for one in doors if one.is_at(path))
     near = (one.door for one in doors if one.is_near(path))
@@ -250,7 +250,7 @@ def for_desktops(path: str) -> bool:
 
 
 def request_at(where: str, body: bytes, entrances: Iterable[Entrance] = (*DOORS, *_STILL)) -> Any:
-    """What `body` asks at a door, told by its name or by a path of it. Raises ApiError."""
+    """What `body` asks at a door, given by its name or by a path of it. Raises ApiError."""
     asking = [one for one in entrances if hasattr(one.door, "stream")]
     for one in asking:
         if where == one.door.name:

@@ -81,7 +81,7 @@ class Stream(Protocol):
         """What these events make, in the order of the answer."""
 
     def end(self) -> bytes:
-        """What is told at the end alone, and the protocol's end mark."""
+        """What comes at the end alone, and the protocol's end mark."""
 
     def wait(self) -> bytes:
         """What keeps the connection alive while there is nothing to say, at any place between."""
@@ -142,4 +142,4 @@ class Desk(Speller, Protocol):
     name: str
 
     async def answer(self, call: Call) -> Reply:
-        """What is told. Raises ApiError."""
+        """The reply. Raises ApiError."""

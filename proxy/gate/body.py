@@ -24,7 +24,7 @@ COPIES = 3
 """How often a body is in memory, which the room's size has in it already."""
 
 WATCH = "pointsman.watch"
-"""The ASGI extension by which our own server tells that a client has left. Its function `watch`
+"""The ASGI extension by which our own server says that a client has left. Its function `watch`
 takes what to call then, or None to end that. Without it, a task has to wait for the message."""
 
 
@@ -132,7 +132,7 @@ def _too_large(most: int) -> ApiError:
 
 
 def _check_headers(headers: Mapping[bytes, bytes], most: int) -> int:
-    """The size that the headers tell, else the largest that may be."""
+    """The size that the headers state, else the largest that may be."""
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise ApiError(415, "The body must not be compressed.", code="unsupported_encoding")
     length = headers.get(b"content-length", b"")

@@ -1,4 +1,4 @@
-"""Whether calls may go to one place: by the wait it told, and by a guess from its failures. No I/O.
+"""Whether calls may go to a place: by the wait it stated, and by a guess from failures. No I/O.
 
 Closed, calls pass. Open, none does, up to the end of the told or the guessed wait. Then it is half
 open: one call at a time may try, and its success closes the circuit.
@@ -233,7 +233,7 @@ class Circuit:
         return self._day_until_wall if now < self._day_until else None
 
     def may_try_early(self, now: float) -> bool:
-        """Whether a call may try although the guessed wait is not over (and no told one runs)."""
+        """Whether a call may try although the guessed wait is not over (and no stated one runs)."""
         return (
             self._told_until <= now < self._guess_until
             and self.day_ends_at(now) is None
@@ -295,7 +295,7 @@ class Circuit:
         self._outcomes.clear()
 
     def throttled(self, now: float, epoch: int, kind: ErrorKind) -> None:
-        """It was refused for a while, and no wait was told: it doubles, once an opening.
+        """It was refused for a while, and no wait was stated: it doubles, once an opening.
 
         5 s to 60 s where too much was asked; a minute to an hour where it is the account.
         """

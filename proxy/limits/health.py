@@ -190,7 +190,7 @@ class Health:
         return bool(key) and not self._provider(provider, key).has_answered
 
     def is_trying(self, provider: str, key: int) -> bool:
-        """Whether a call is under way that will tell if a new key is taken."""
+        """Whether a call is under way that will show whether a new key is accepted."""
         return self.is_new_key(provider, key) and any(
             record.meter.calls
             for one, record in self._records.items()

@@ -14,7 +14,7 @@ from adapters.base import AdapterError, Model
 from proxy.limits.successor import is_listed, successor
 
 KEPT_S = 7 * 24 * 3600.0
-"""After a week a model is tried again, in case it was gone for another reason than told."""
+"""After a week a model is tried again, in case it was gone for another reason than stated."""
 MAX_GONE = 64
 MAX_WORDS = 300
 

@@ -50,7 +50,7 @@ DEFAULT_WAIT_S: Mapping[ErrorKind, float] = {
     ErrorKind.MODEL_MISSING: 600,
     ErrorKind.QUOTA_DAY: 3600,
 }
-"""Waits that count as told, of failures that told none."""
+"""Waits that count as stated, of failures that stated none."""
 
 WIDE_KINDS = frozenset({ErrorKind.AUTH, ErrorKind.TLS})
 """Failures that concern a whole provider, whatever their scope says."""

@@ -119,7 +119,7 @@ class Window:
 
 
 class Bucket:
-    """A limit as the provider tells it: what remains, refilled evenly all the time.
+    """A limit as the provider reports it: what remains, refilled evenly all the time.
 
     `reset` is the time to a full bucket, so that a call waits for its own need only.
     """

@@ -43,7 +43,7 @@ TOLD_KINDS = frozenset({ErrorKind.RATE_LIMIT, ErrorKind.OVERLOADED, ErrorKind.LO
 
 
 NO_PAUSE_KINDS = TOLD_KINDS | {ErrorKind.MISMATCH, ErrorKind.EMPTY}
-"""Failures after which nothing is guessed: a wait was told, or only chance was at fault."""
+"""Failures after which nothing is guessed: a wait was stated, or only chance was at fault."""
 MAX_MISMATCHES = 2
 
 
@@ -119,7 +119,7 @@ class Attempts(Struct):
         ]
 
     def eligible(self) -> Sequence[Candidate]:
-        """Who may be asked next; those that have told a wait may come back after it."""
+        """Who may be asked next; those that have stated a wait may come back after it."""
         if not self.failures:
             return self.plan.candidates
         untried = self.untried()

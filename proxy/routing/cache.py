@@ -162,7 +162,7 @@ class AnswerCache:
 
 
 class _Replay:
-    """What is kept, told again. Nobody is asked and nothing is used, so that nothing is counted."""
+    """What is kept, given again. Nobody is asked and nothing used, so nothing is counted."""
 
     def __init__(self, kept: Kept, receipt: Receipt) -> None:
         self._batches = iter(kept.batches)

@@ -22,7 +22,7 @@ TIMEOUT_S = 3.0
 """Clients ask before each turn."""
 
 Count = Callable[[ChatRequest, str], Awaitable[int | None]]
-"""Of a request of an app; None where nobody can tell."""
+"""The tokens of an app's request; None where nobody counts them."""
 
 
 class Counting:

@@ -107,7 +107,7 @@ class Permits:
         return ticket
 
     def _soonest_worth_waiting(self, waits: Sequence[Wait], attempts: Attempts) -> Wait:
-        """The told wait that ends first, if that is soon enough; a guess is not waited for."""
+        """The stated wait that ends first, if that is soon enough; a guess is not waited for."""
         now = self._clock()
         latest = min(now + attempts.max_wait_s, attempts.deadline)
         told = [wait for wait in waits if wait.told and wait.at <= latest]

@@ -111,7 +111,7 @@ class Storage:
             self._team.door.await_made()
 
     async def open(self) -> None:
-        """Load what was stored. Raises NewerSchemaError; `problem` tells of all else."""
+        """Load what was stored. Raises NewerSchemaError; `problem` states all else."""
         self._preferences.store = self._team.store = self
         try:
             await self._load()

@@ -33,7 +33,7 @@ LOOK_S = 10.0
 REARM = 0.75
 """Below this part of its threshold, a value that crossed it may cross it again."""
 LEAST_REQUESTS = 20
-"""Of fewer requests an hour no error rate is told."""
+"""With fewer requests an hour there is no error rate."""
 MAX_KEPT = 20
 A_DAY = "requests a day"
 
@@ -42,7 +42,7 @@ Send = Callable[[Json], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """From where on to tell, None for never.
+    """From where on to alert, None for never.
 
     `day_quota` is a share of a provider's requests a day, `error_rate` one of the last hour's
     requests, `cost_usd` what today may cost.
@@ -65,13 +65,13 @@ class Reading:
 
 
 class Alarm:
-    """Knows what was told, so that a crossing is told once a day until the value has fallen."""
+    """Knows what was sent, so that a crossing is sent once a day until the value has fallen."""
 
     def __init__(self) -> None:
         self._told: dict[tuple[str, str | None], date] = {}
 
     def crossed(self, readings: Sequence[Reading], today: date) -> list[Reading]:
-        """The readings that are above their threshold and were not yet told."""
+        """The readings that are above their threshold and were not yet sent."""
         return [reading for reading in readings if self._is_news(reading, today)]
 
     def _is_news(self, reading: Reading, today: date) -> bool:
@@ -86,7 +86,7 @@ class Alarm:
 
 
 class Alerts:
-    """Looks at the values and tells of crossings: in the log, on the page, by `send`."""
+    """Looks at the values and reports crossings: in the log, on the page, by `send`."""
 
     def __init__(
         self,
@@ -196,7 +196,7 @@ def alerts_of(
     client: httpx.AsyncClient,
     wall: Callable[[], float],
 ) -> Alerts:
-    """What the settings ask to be told of, and where; `client` is what a webhook is told by."""
+    """The alerts that the settings ask for; `client` is what a webhook is called by."""
     url = settings.alert_webhook
     return Alerts(
         Thresholds(settings.alert_day_quota, settings.alert_error_rate, settings.alert_cost_usd),

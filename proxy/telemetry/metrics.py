@@ -79,7 +79,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Metrics:
-    """All that is told: what was counted, and what is so at the moment.
+    """All metrics: what was counted, and what is so at the moment.
 
     `in_use` gives the model that is in use at each provider, `sharing` whether what is shared with
     other servers is at hand, and how many they are; None where there are no others.

@@ -127,7 +127,7 @@ class Recorder:
         return record.failure if record else None
 
     def speed(self, provider: str) -> Speed:
-        """What the last answers tell; reckoned anew only after another one."""
+        """What the last answers show; computed again only after another one."""
         record = self._records.get(provider)
         if record is None:
             return Speed()

@@ -87,7 +87,7 @@ class _HttpxTransport(httpx.AsyncHTTPTransport):
 
 
 class _Way:
-    """What httpcore tells of a request on its way: whether a connection was opened for it.
+    """What httpcore reports of a request on its way: whether a connection was opened for it.
 
     A proxy's answer to CONNECT is part of connecting; httpcore gives it the time of an answer.
     """

@@ -87,7 +87,7 @@ def _parts(mark: bytes, body: bytes) -> Iterator[tuple[bytes, memoryview]]:
 
 
 def _described(head: bytes) -> tuple[str, str | None, str]:
-    """What a part's head tells: the field's name, the file's (None for no file), its type."""
+    """What a part's head says: the field's name, the file's (None for no file), its type."""
     try:
         lines = head.decode().strip().split("\r\n")
     except UnicodeDecodeError:

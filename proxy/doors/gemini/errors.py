@@ -1,4 +1,4 @@
-"""How Gemini's protocol tells of a failure: google.rpc.Status, with its details. Pure."""
+"""How Gemini's protocol reports a failure: google.rpc.Status, with its details. Pure."""
 
 from __future__ import annotations
 

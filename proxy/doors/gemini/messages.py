@@ -79,7 +79,7 @@ class Conversation:
                 yield from turn.results
 
     def system(self, instruction: Any, path: str) -> None:
-        """What the model is told before all: a text, a part, or a content."""
+        """What the model is told before anything else: a text, a part, or a content."""
         if isinstance(instruction, str):
             instruction = {"parts": [{"text": instruction}]}
         if isinstance(instruction, list):
@@ -279,7 +279,7 @@ def _json(value: Any) -> str:
 
 
 def _plain(content: Any) -> str | None:
-    """The text of a content that is nothing but that, told without a pattern, which takes long."""
+    """The text of a content that is nothing but that; patterns would take longer."""
     if type(content) is not dict or content.get("role") not in ("user", MODEL):
         return None
     parts = content.get("parts")

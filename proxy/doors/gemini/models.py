@@ -22,7 +22,7 @@ UNKNOWN_LIMIT = 8192
 
 
 class GeminiModels(GeminiErrors):
-    """Pages, told by where the next one begins."""
+    """Pages, each naming where the next one begins."""
 
     def every(self, found: Sequence[Named], call: Call) -> bytes:
         query = call.parameters()

@@ -76,7 +76,7 @@ def _keyword(name: str, value: Any) -> Any:
 
 
 def _ordered(properties: Json, schema: Json) -> Json:
-    """The properties in the order that is told, those it does not name behind."""
+    """The properties in the order that is given, those it does not name behind."""
     order = schema.get("propertyOrdering") or schema.get("property_ordering")
     named = [name for name in order if isinstance(name, str)] if isinstance(order, list) else []
     return {name: properties[name] for name in dict.fromkeys([*named, *properties])

@@ -1,4 +1,4 @@
-"""OpenAI's edits of pictures: some in a form, and words that tell what becomes of them."""
+"""OpenAI's edits of pictures: some in a form, and words that say what becomes of them."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def part_of(path: str, block: Json) -> list[Json]:
 
 
 def asks_citations(messages: Sequence[Json]) -> bool:
-    """Whether places in a document are to be told, which only Claude can."""
+    """Whether places in a document are to be cited, which only Claude can."""
     for message in messages:
         content = message.get("content")
         for block in content if isinstance(content, list) else ():

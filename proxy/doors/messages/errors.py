@@ -1,4 +1,4 @@
-"""How Anthropic's protocol tells of a failure. Pure."""
+"""How Anthropic's protocol reports a failure. Pure."""
 
 from __future__ import annotations
 

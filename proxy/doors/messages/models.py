@@ -19,7 +19,7 @@ LAST_S = 253_402_300_799
 
 
 class AnthropicModels(AnthropicErrors):
-    """Pages, told by the ids at their ends."""
+    """Pages, each naming the ids at its ends."""
 
     def every(self, found: Sequence[Named], call: Call) -> bytes:
         found = [one for one in found if one.model.chat]

@@ -44,7 +44,7 @@ def shown_id(call_id: str | None) -> str:
 
 
 def own_id(shown: str) -> str:
-    """The provider's own id of a call, as far as `shown` tells it."""
+    """The provider's own id of a call, as far as `shown` holds it."""
     if not shown.startswith(_HIDDEN):
         return shown
     hidden = shown.removeprefix(_HIDDEN)
@@ -56,14 +56,14 @@ def own_id(shown: str) -> str:
 
 
 def stop_of(reason: str | None, *, has_calls: bool) -> str:
-    """`stop_reason`. Which of the stop sequences has matched is told by nobody."""
+    """`stop_reason`. Which of the stop sequences has matched nobody says."""
     if reason in (None, "stop") and has_calls:
         return "tool_use"
     return STOPS.get(reason or "stop", "end_turn")
 
 
 def stop_members(stop: str, refusal: str) -> Json:
-    """What tells of the end, in the object as in a stream."""
+    """The members that state the end, in the object as in a stream."""
     members: Json = {"stop_reason": stop, "stop_sequence": None}
     if stop == "refusal":
         explanation = refusal or None

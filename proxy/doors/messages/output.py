@@ -143,7 +143,7 @@ class Answer:
 
     @property
     def searched(self) -> int:
-        """How often the web was searched, as far as anybody told."""
+        """How often the web was searched, as far as anybody said."""
         return 1 if self._found else 0
 
     @property
@@ -220,7 +220,7 @@ class Answer:
                     yield self.open_text.cite(_citation(url, title))
 
     def _search(self) -> Iterator[Said]:
-        """That the web was searched, which only the citations tell: the call, and what it found."""
+        """That the web was searched, which only the citations show: the call, and what it found."""
         call_id = new_id("srvtoolu")
         called: Json = {"id": call_id, "name": "web_search", "input": {}}
         yield from self._begin("server_tool_use", "input", called)

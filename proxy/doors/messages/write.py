@@ -40,7 +40,7 @@ class Form(Struct, frozen=True):
         )
 
     def counts(self, answer: Answer) -> Json:
-        """The counts at the end, guessed where the provider tells none."""
+        """The counts at the end, guessed where the provider states none."""
         usage = answer.usage or Usage(self.prompt_guess, answer.guess)
         return usage_object(usage, answer.searched)
 

@@ -1,1 +1,1 @@
-"""What models there are, and the desks that tell it."""
+"""What models there are, and the desks that list them."""

@@ -92,7 +92,7 @@ class Catalog:
             self._slow |= first & self._asking.keys()
 
     async def windows(self, candidates: Sequence[Candidate]) -> Mapping[Candidate, int]:
-        """How many tokens each takes, of those where that is known or a list now tells it."""
+        """How many tokens each takes, of those where that is known or a list now says it."""
         known = self._windows(candidates)
         if len(known) < len(candidates):
             await self.refreshed()

@@ -30,7 +30,7 @@ class Form(Speller, Protocol):
 
 
 class OpenAIForm(OpenAIErrors):
-    """OpenAI's, in which every entry tells its window, too."""
+    """OpenAI's, in which every entry states its window, too."""
 
     def every(self, found: Sequence[Named], call: Call) -> bytes:
         return models_object([model_object(one.name, one.model) for one in found])

@@ -18,7 +18,7 @@ from proxy.reply import Reply
 
 
 class _Door(OllamaErrors):
-    """One endpoint of two; `wall` tells the hour, `clock` how long something took."""
+    """One endpoint of two; `wall` is Unix time, `clock` measures how long something took."""
 
     parse: Callable[[Json], Parsed]
 

@@ -118,7 +118,7 @@ def _texts(given: Any) -> list[str]:
 
 
 def _extensions(data: Json) -> Json:
-    """What a real server alone is told as it came."""
+    """What goes to a real server alone, as it came."""
     options = Options(data.get("options")).given
     own: Json = {"options": options} if options else {}
     if (told := keep_alive(data.get("keep_alive"))) is not None:

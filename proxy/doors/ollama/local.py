@@ -25,7 +25,7 @@ PAGE = b"/admin"
 OURS_MARK = (b"x-pointsman", b"1")
 """Tells that this is no real server, to who would take it for one."""
 UNKNOWN_DAY_S = 1_735_689_600.0
-"""2025-01-01, for models of which nobody tells their age."""
+"""2025-01-01, for models whose age nobody states."""
 UNKNOWN_CONTEXT = 32_768
 ABILITIES: Mapping[str, str] = {
     "tools": "tools",
@@ -133,7 +133,7 @@ class Tags(_ModelDesk):
     """GET /api/tags."""
 
     async def answer(self, call: Call) -> Reply:
-        """The list; what a real server tells of its own models is told so."""
+        """The list, with a real server's own words for its own models."""
         models = self._models
         named, own = await asyncio.gather(models.every(call.app), models.real.tags())
         rows = []
@@ -209,7 +209,7 @@ class Pull(_ModelDesk):
 
 
 class Unchanged(OllamaErrors):
-    """What would change a machine, or tell of it."""
+    """What would change a machine, or reveal something of it."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -229,7 +229,7 @@ def unchanged(what: str) -> ApiError:
 
 
 def details(one: Named) -> Json:
-    """What a real server tells of a file; here what the name says."""
+    """What a real server knows of a file; here what the name says."""
     family = re.split(r"[-:.@0-9]", one.model.id.rpartition("/")[2].lower())[0] or "model"
     size = _SIZE.search(one.model.id)
     return {
@@ -243,7 +243,7 @@ def details(one: Named) -> Json:
 
 
 def parameter_count(name: str) -> int:
-    """By its name; 0 where that does not tell."""
+    """By its name; 0 where that does not say."""
     size = _SIZE.search(name)
     return int(float(size[1]) * 1e9) if size else 0
 

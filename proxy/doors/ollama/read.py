@@ -99,7 +99,7 @@ def no_model(name: str) -> ApiError:
 
 
 def in_own_words(error: ApiError, name: str) -> ApiError:
-    """The lack of a model is told by its name: that is how clients know it."""
+    """A missing model is named: that is how clients recognise the error."""
     if error.code != "model_not_found":
         return error
     return error.but(message=f"{no_model(name).message}: {error.message}")
@@ -142,7 +142,7 @@ def _request(
 
 
 def _extensions(data: Json, options: Options, native: Mapping[str, Any]) -> Json:
-    """What only some providers know, and what a real server alone is told as it came."""
+    """What only some providers know, and what goes to a real server alone, as it came."""
     found: Json = dict(options.others)
     if (value := data.get("keep_alive")) is not None:
         found["keep_alive"] = keep_alive(value)

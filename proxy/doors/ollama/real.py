@@ -49,7 +49,7 @@ class Real:
         return {str(row.get("model") or row.get("name")): row for row in rows}
 
     def headers(self) -> list[tuple[str, str]]:
-        """Those by which it lets us in, and that tell whom this request has passed."""
+        """Those by which it lets us in, and that say whom this request has passed."""
         passed = PASSED.get().decode()
         return [*self._headers.items(), *([(HOP, passed)] if passed else [])]
 

@@ -105,7 +105,7 @@ class Answer:
     def _note(
         self, event: ToolCall | Usage | Start | RateLimits | Annotation | Signature | Warn
     ) -> None:
-        """What is told later, or not at all: for citations and signatures there is no place."""
+        """What is said later, or not at all: for citations and signatures there is no place."""
         if type(event) is ToolCall:
             self._add(event)
         elif type(event) is Usage:
@@ -197,7 +197,7 @@ class LineStream:
         return b"".join(out)
 
     def end(self) -> bytes:
-        """The calls that no end was told of, and the last line."""
+        """The calls that had no end, and the last line."""
         lines = [line(self._shaped(said)) for said in self._answer.calls()]
         last = shaped(self._form, {}, created_at=self._answer.created_at()) | self._answer.end()
         return b"".join([*lines, line(last)])

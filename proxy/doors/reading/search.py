@@ -23,7 +23,7 @@ def searching(
 
 
 def search_options(tool: Json) -> Json:
-    """What OpenAI's tool for it tells a search, in the words of `web_search_options`."""
+    """The options of OpenAI's search tool, in the words of `web_search_options`."""
     kept = ("search_context_size", "filters")
     options = {name: tool[name] for name in kept if tool.get(name) is not None}
     place = tool.get("user_location")

@@ -11,7 +11,7 @@ from adapters.base import ChatRequest, Json
 CHARACTERS = 4
 """That a token has, in the middle."""
 MEDIUM = 258
-"""What a picture takes at the providers that tell it."""
+"""What a picture takes at the providers that document it."""
 
 
 def guessed_tokens(request: ChatRequest) -> int:

@@ -45,7 +45,7 @@ class Message:
         return bool(self.parts) and self.parts[-1]["type"] == "output_text"
 
     def add(self, text: str) -> None:
-        """A further piece of a text that is open, of which the stream tells by itself."""
+        """A further piece of a text that is open, which the stream says by itself."""
         self._pieces.append(text)
 
     def begin(self) -> Iterator[Said]:
@@ -168,7 +168,7 @@ class Called:
         yield _added(self.index, self._object(IN_PROGRESS, self._empty()))
 
     def say(self, arguments: str) -> Iterator[Said]:
-        """A piece of its arguments; those of other tools than functions are told as a whole."""
+        """A piece of its arguments; those of other tools than functions come as a whole."""
         if arguments:
             self._pieces.append(arguments)
             if self._tool.kind == "function":
@@ -239,7 +239,7 @@ def picture(index: int, media: Media) -> Whole:
 
 
 def search(index: int, urls: Iterable[str]) -> Whole:
-    """That the web was searched, and what was found; only the citations tell."""
+    """That the web was searched, and what was found; only the citations show it."""
     sources = [{"type": "url", "url": url} for url in urls]
     action = {"type": "search", "query": "", "queries": [], "sources": sources}
     return Whole(index, {"id": new_id("ws"), "type": "web_search_call", "action": action})

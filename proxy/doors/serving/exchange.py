@@ -29,7 +29,7 @@ LINE_OF_ERROR = f"{LINE} error=%(error)s"
 
 MAX_TRACEPARENT = 128
 Identified = Callable[[Reply, bytes], Reply]
-"""How a door tells a request's id in a place of its own."""
+"""How a door puts a request's id in a place of its own."""
 
 
 class Exchange:
@@ -115,7 +115,7 @@ class Exchange:
     async def stream(
         self, begin: Callable[[Opening], Stream], events: AsyncIterator[list[Any]]
     ) -> None:
-        """Send the answer as it comes; how a failure on the way is told is the door's matter."""
+        """Send the answer as it comes; how a failure on the way is put is the door's matter."""
         if self._waiting is not None:
             await self._waiting.over()
         stream = self._stream = self._stream or begin(self.opening())
@@ -135,7 +135,7 @@ class Exchange:
         await self._send_body(stream.end(), more=False)
 
     def _unreadable(self, error: Exception) -> AdapterError:
-        """The error of an answer that cannot be told in the protocol's words."""
+        """The error of an answer that cannot be put in the protocol's words."""
         log.warning("%s: the answer cannot be told: %s", self.id, type(error))
         return AdapterError(
             ErrorKind.BAD_RESPONSE,

@@ -1,1 +1,1 @@
-"""An answer on its way to the client: where it begins, what is mended in it, what is told of it."""
+"""An answer on its way to the client: where it begins, what is mended and what is noted of it."""

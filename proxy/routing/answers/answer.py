@@ -54,7 +54,7 @@ class Answer:
         return batch
 
     def _failed(self, met: AdapterError) -> AdapterError:
-        """The failure as it is raised, and told to who keeps count.
+        """The failure as it is raised, and counted.
 
         No frame that it is raised through may hold it: all that was read so far would live on in
         that circle until the garbage collector comes by.

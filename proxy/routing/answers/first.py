@@ -19,7 +19,7 @@ from adapters.base import (
 from proxy.gate.work import Work
 
 MANY = 1000
-"""Events that are told at once: it takes a few milliseconds."""
+"""Events that are handed on at once: it takes a few milliseconds."""
 SAYING = frozenset(CONTENT_EVENTS) - {Finish}
 """The events with something in them to show or to do."""
 

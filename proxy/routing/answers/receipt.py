@@ -1,4 +1,4 @@
-"""What happened to a request on its way: told by the answer's headers, kept in the usage log."""
+"""What happened to a request on its way: for the answer's headers and the usage log."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Receipt(Struct):
 
     @property
     def attempts(self) -> list[str]:
-        """Every attempt as the answer's headers tell it: `groq:429`."""
+        """Every attempt as the answer's headers have it: `groq:429`."""
         return [
             f"{one.provider}#{one.key}:{one.outcome}"
             if one.key

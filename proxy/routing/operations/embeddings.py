@@ -70,7 +70,7 @@ class Embeddings(Single[EmbeddingRequest]):
     async def first(
         self, events: AsyncGenerator[list[Any], None], provider: str
     ) -> tuple[list[Any], AsyncGenerator[list[Any], None]]:
-        """Nothing is told before all of it is there."""
+        """Nothing is handed on before all of it is there."""
         first, rest = await super().first(events, provider)
         async for batch in rest:
             first += batch

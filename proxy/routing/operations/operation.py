@@ -1,4 +1,4 @@
-"""The contract of an operation: what one kind of request has of its own, told from the others.
+"""The contract of an operation: what sets one kind of request apart from the others.
 
 Plan, limits, health and receipts are the same for all. Here stands which model does it, what it
 needs of that, how much it takes, and which method of an adapter is called.

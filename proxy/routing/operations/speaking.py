@@ -34,7 +34,7 @@ class Sound(Struct, frozen=True):
 
 
 class Speaking(Single[SpeechRequest]):
-    """All of it is there before any of it is told: a file has its length at its start."""
+    """All of it is there before any of it is handed on: a file has its length at its start."""
 
     name = "speech"
     begins = Sound

@@ -1,1 +1,1 @@
-"""Pictures and files that a request brings or names: fetched, told by kind, converted."""
+"""Pictures and files that a request brings or names: fetched, their kind found out, converted."""

@@ -1,4 +1,4 @@
-"""Pictures in a form that the model takes: their type told truly, other kinds repainted."""
+"""Pictures in a form that the model takes: their type stated truly, other kinds repainted."""
 
 from __future__ import annotations
 

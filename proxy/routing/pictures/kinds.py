@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
 HEAD_CHARS = 128
-"""Of a picture's base64, enough to tell its kind."""
+"""Of a picture's base64, enough to recognise its kind."""
 _BEGINNINGS: Mapping[bytes, str] = {
     b"\x89PNG\r\n\x1a\n": "image/png",
     b"\xff\xd8\xff": "image/jpeg",

@@ -21,7 +21,7 @@ log = logging.getLogger("pointsman.keys")
 
 LOOK_S = 0.05
 LOOKS = 40
-"""So often, and so far apart, is looked whether a request under way has told of its key."""
+"""So often, and so far apart, it is looked if a request under way shows its key to be good."""
 
 
 class AnyKey:

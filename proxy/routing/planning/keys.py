@@ -83,7 +83,7 @@ class Keys:
         return ends_of(keys)
 
     def place(self, provider: str, key: int) -> str:
-        """A name for a key that holds for as long as there is the key, and does not tell it."""
+        """A name for a key that holds for as long as there is the key, and does not reveal it."""
         if not key:
             return provider
         secret = self.by_key[provider][0].settings.all_keys()[key - 1]

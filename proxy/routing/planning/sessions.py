@@ -31,7 +31,7 @@ SESSION_HEADERS = (
     *(b"x-session-id", b"session-id", b"session_id", b"x-claude-code-session-id"),
     *(b"x-session-affinity", b"x-conversation-id", b"thread-id"),
 )
-"""By which agents tell what belongs together."""
+"""By which agents say what belongs together."""
 
 
 class Talk(Struct, frozen=True):

@@ -34,7 +34,7 @@ def connection_to(path: Path, how: str) -> sqlite3.Connection:
 
 
 def file_id(path: Path) -> int | None:
-    """What tells a file from another one that took its place; None without a file."""
+    """What distinguishes a file from another one that took its place; None without a file."""
     try:
         return path.stat().st_ino
     except FileNotFoundError:

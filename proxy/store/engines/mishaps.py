@@ -62,7 +62,7 @@ _SAID: Mapping[str, str] = {
 
 
 def _why(said: str) -> str:
-    """What kept a database server from being reached, of which no name or address is told."""
+    """What kept a database server from being reached, without any name or address."""
     return next((f": {_SAID[word]}" for word in _SAID if word in said.lower()), "")
 
 

@@ -174,7 +174,7 @@ class KeptItemRow(SQLModel, table=True):
 
 
 class TeamKeyRow(SQLModel, table=True):
-    """A key that the owner has made, as `proxy.store.keys.team_keys.TeamKey` tells of it."""
+    """A key that the owner has made, as `proxy.store.keys.team_keys.TeamKey` has it."""
 
     __tablename__ = "team_keys"
 

@@ -50,7 +50,7 @@ class OnDisk:
         self._wall = wall
 
     async def get(self, key: bytes) -> Kept | None:
-        """The answer; None also where the database cannot be read, which tells of it itself."""
+        """The answer; None also where the database cannot be read, which reports it itself."""
         if key in self._fresh:
             return self._fresh[key]
         since_ms = int((self._wall() - self._ttl_s) * 1000)

@@ -31,12 +31,12 @@ class Purse(Struct):
     is_known: bool = True
 
     def take_untold(self) -> tuple[int, int]:
-        """What is told now, and what is known beside it."""
+        """What is reported now, and what is known beside it."""
         untold, self.untold = self.untold, 0
         return untold, self.nano_usd - untold
 
     def told(self, amount: int, total: int | None) -> None:
-        """So much was told, and came to that; None where nobody has heard it."""
+        """So much was reported, and came to that; None where nobody has heard it."""
         if total is None:
             self.untold += amount
         else:

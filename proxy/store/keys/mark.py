@@ -37,7 +37,7 @@ class Mark:
             return False
 
     def leave(self) -> None:
-        """Keys are made. A folder that cannot be written to is told of, and no more."""
+        """Keys are made. A folder that cannot be written to is logged, and no more."""
         if self.is_there():
             return
         try:

@@ -29,7 +29,7 @@ TOLD: Mapping[str, str] = {
     "cost_nano_usd": "cost_nano_usd",
     "list_nano_usd": "list_nano_usd",
 }
-"""What is told of an arm, by what of its sums."""
+"""What is shown of an arm, by what of its sums."""
 
 
 def arms(log: Tables, span: Span) -> list[Json]:

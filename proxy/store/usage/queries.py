@@ -24,7 +24,7 @@ MAX_GROUPS = 50
 REST = "(the rest)"
 """The name under which all that are not among the largest are summed."""
 GROUPS: Mapping[str, str] = {"provider": "provider", "app": "app", "model": "model"}
-"""What use can be told apart by: the name, and the column that it goes by."""
+"""What use can be grouped by: the name, and the column that it goes by."""
 
 SHOWN = (
     "requests",
@@ -38,17 +38,17 @@ SHOWN = (
     "list_nano_usd",
     "unpriced",
 )
-"""The sums that are told."""
+"""The sums that are shown."""
 FIRST = ("requests", "rotated")
 RANKED = ("first_s", "total_s", "tokens_per_s")
 MAX_RANKED = 10_000
-"""Times are told of the newest so many requests: sorting a quarter of a year takes too long."""
+"""Times are computed of the newest so many requests: sorting a quarter of a year takes too long."""
 
 DERIVED = ("cost_nano_usd", "tokens_per_s")
 
 
 def names() -> list[str]:
-    """What is told of a request, in order: all columns but its story, and what comes of them."""
+    """What is shown of a request, in order: all columns but its story, and what comes of them."""
     own = [name for name in columns(TABLE) if name not in ("id", "at_ms", "story")]
     return ["id", "at", *own, *DERIVED]
 

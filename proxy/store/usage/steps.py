@@ -1,4 +1,4 @@
-"""The stretches that use is told of over time: hours, days and months of the server's calendar."""
+"""The stretches of time that use is summed by: hours, days and months of the server's calendar."""
 
 from __future__ import annotations
 

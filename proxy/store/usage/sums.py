@@ -66,7 +66,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
     "first_choice": SUMS,
     "arm": {**SUMS, **OF_ARMS},
 }
-"""What the log is told apart by, which are columns of it, and what is summed of each."""
+"""What the log is grouped by, which are columns of it, and what is summed of each."""
 
 OLDEST = f"SELECT MIN(begin_ms), MAX(begin_ms) FROM {TABLE} WHERE kind = 'provider'"  # noqa: S608
 HAS_SETTLED = (
