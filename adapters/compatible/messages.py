@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from adapters.base import MISSING_RESULT, AdapterError, ErrorKind, Json, is_plain
 from adapters.errors import unsent
+from adapters.translation.data_uris import plain_image
 
 _TEXT_TYPES = ("text/", "application/json", "application/xml", "application/yaml")
 
@@ -139,7 +140,8 @@ def _part(part: Json, param: str, model: str, taken: Taken) -> Json:
         case {"type": "image_url", "image_url": {"url": str(url)} as image}:
             if not taken.sees(model):
                 raise unsupported(param, "an image with this model", taken)
-            return {"type": "image_url", "image_url": {"url": url, **_detail(image.get("detail"))}}
+            shown = {"url": plain_image(url), **_detail(image.get("detail"))}
+            return {"type": "image_url", "image_url": shown}
         case {"type": "file", "file": dict(file)}:
             return _file(file, param, taken)
         case {"type": "input_audio", "input_audio": dict(audio)} if taken.audio:

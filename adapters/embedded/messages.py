@@ -7,12 +7,12 @@ where the template has no place for them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
-from adapters.base import AdapterError, ErrorKind, Json
+from adapters.base import MISSING_RESULT, AdapterError, ErrorKind, Json
 from adapters.errors import unsent
 
 NAME = "embedded"
@@ -25,31 +25,46 @@ def unsupported(param: str, wish: str) -> AdapterError:
     )
 
 
-def to_messages(messages: Sequence[Json], *, with_calls: bool) -> list[Json]:
-    """Messages with llama.cpp's keys only; raises AdapterError for all content but text."""
-    names = {
-        call.get("id"): call["function"]["name"]
-        for message in messages
-        for call in message.get("tool_calls") or ()
-    }
-    native = []
-    for i, message in enumerate(messages):
+def to_messages(messages: Sequence[Json], warnings: list[str], *, with_calls: bool) -> list[Json]:
+    """Messages with llama.cpp's keys only, a result behind each call.
+
+    Raises AdapterError for all content but text.
+    """
+    names: dict[str, str] = {}
+    waiting: list[str] = []
+    result_of = _result if with_calls else _told_result
+    native: list[Json] = []
+    for i, message in enumerate([*messages, _END]):
+        if waiting and message["role"] != "tool":
+            native += [result_of(each, names, MISSING_RESULT) for each in waiting]
+            warnings.append("emulated=tool_result")
+            waiting = []
         text = _text(message.get("content"), f"messages[{i}].content")
-        match message["role"], with_calls:
-            case "assistant", True:
-                native.append(_with_calls(text, message.get("tool_calls") or ()))
-            case "assistant", False:
-                native.append(_said(text, message.get("tool_calls") or ()))
-            case "tool", True:
+        match message["role"]:
+            case "assistant":
+                calls = message.get("tool_calls") or ()
+                waiting = [call["id"] for call in calls]
+                names |= {call["id"]: call["function"]["name"] for call in calls}
+                native.append(_with_calls(text, calls) if with_calls else _said(text, calls))
+            case "tool":
                 call_id = message["tool_call_id"]
-                named = {"name": names[call_id]} if call_id in names else {}
-                native.append({"role": "tool", "tool_call_id": call_id, **named, "content": text})
-            case "tool", False:
-                name = names.get(message["tool_call_id"], "the tool")
-                native.append({"role": "user", "content": f"Result of {name}: {text}"})
-            case role, _:
+                waiting = [each for each in waiting if each != call_id]
+                native.append(result_of(call_id, names, text))
+            case role:
                 native.append({"role": role, "content": text})
-    return native
+    return native[:-1]
+
+
+_END: Json = {"role": "user"}
+
+
+def _result(call_id: str, names: Mapping[str, str], text: str) -> Json:
+    named = {"name": names[call_id]} if call_id in names else {}
+    return {"role": "tool", "tool_call_id": call_id, **named, "content": text}
+
+
+def _told_result(call_id: str, names: Mapping[str, str], text: str) -> Json:
+    return {"role": "user", "content": f"Result of {names.get(call_id, 'the tool')}: {text}"}
 
 
 def _with_calls(text: str, calls: Sequence[Json]) -> Json:

@@ -47,9 +47,10 @@ def to_native(request: ChatRequest, settings: ProviderSettings, facts: ModelFact
     _refuse(request, settings, facts)
     warnings: list[str] = []
     tools = _tools(request, warnings)
+    messages = to_messages(request.messages, warnings, with_calls=facts.knows("tool_calls"))
     body: Json = {
         "model": request.model,
-        "messages": to_messages(request.messages, with_calls=facts.knows("tool_calls")),
+        "messages": messages,
         "stream": True,
         "stream_options": {"include_usage": True},
         "return_progress": True,

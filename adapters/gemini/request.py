@@ -229,8 +229,11 @@ def _extended(body: Json, request: ChatRequest, model: str, warnings: list[str])
     """The body with what the client wrote in Gemini's own words; its block has the last say."""
     extensions = request.extensions
     native = _native_words(extensions)
-    if "top_k" in native:
-        body["generationConfig"]["topK"] = native["top_k"]
+    top_k = native.get("top_k")
+    if isinstance(top_k, int) and top_k < 1:  # all words, as others say it; here it is an error
+        warnings.append("dropped=top_k")
+    elif top_k is not None:
+        body["generationConfig"]["topK"] = top_k
     if isinstance(thinking := native.get("thinking_config"), dict):
         config = body["generationConfig"]
         config["thinkingConfig"] = _thinking(config.get("thinkingConfig", {}), thinking)

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.base import SEARCH, ChatRequest, Json
+from adapters.base import SEARCH, ChatRequest, ErrorKind, Json
 from adapters.gemini.amend import beside_own_tools
 from adapters.gemini.errors import refused
 from adapters.gemini.names import function_name, generation, is_word
 from adapters.gemini.schema import Translation, for_parameters
 
+MAX_TOOLS = 512
 MODES: Mapping[str, str] = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 
 
@@ -29,6 +30,8 @@ class Declared:
 
 def declared(request: ChatRequest) -> dict[str, Declared]:
     """The request's functions by the name that Gemini knows them by."""
+    if len(request.tools) > MAX_TOOLS:
+        raise refused(f"Gemini takes at most {MAX_TOOLS} functions", "tools", ErrorKind.UNSUPPORTED)
     functions: dict[str, Declared] = {}
     for at, tool in enumerate(request.tools):
         function = tool["function"]

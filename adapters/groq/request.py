@@ -43,6 +43,7 @@ SCHEMA_MODELS = (
 )
 COMPOUND_MODELS = ("compound", "groq/compound")
 MAX_STOPS = 4
+MAX_TOOLS = 128
 
 # Groq's own models bear its name, which looks like our prefix and is gone by the time we see it.
 _OWN_MODELS: Mapping[str, str] = {
@@ -121,6 +122,8 @@ def to_native(request: ChatRequest, settings: ProviderSettings) -> NativeCall:
     if ends_open and request.model.startswith(REASONING_MODELS):
         warnings.append("emulated=prefill")  # they think before they go on with anything
     body |= _sampling(request, settings, warnings)
+    if len(request.tools) > MAX_TOOLS:
+        raise unsupported("tools", f"more than {MAX_TOOLS} tools", TAKEN)
     if request.tools:
         body |= tools_of(request)
     body |= _thinking(request, warnings)

@@ -16,6 +16,7 @@ from adapters.errors import unsent
 from adapters.ollama.context import ModelFacts
 from adapters.ollama.errors import NAME
 from adapters.translation.arguments import as_object
+from adapters.translation.data_uris import plain_base64
 from adapters.wire.json_size import is_deeper_than
 
 MAX_ARGUMENT_DEPTH = 100  # orjson writes nothing that is nested deeper than 254
@@ -214,8 +215,7 @@ def _data_uri(uri: str, at: str) -> tuple[str, bytes]:
 
 
 def _decoded(data: str, at: str) -> bytes:
-    compact = "".join(data.split()).rstrip("=").replace("-", "+").replace("_", "/")
     try:
-        return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
+        return base64.b64decode(plain_base64(data), validate=True)
     except (binascii.Error, ValueError):
         raise refuse("this is not base64", at, ErrorKind.BAD_REQUEST) from None

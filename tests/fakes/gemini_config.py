@@ -90,6 +90,8 @@ def check_kept(body: Json) -> None:
 
 def check_tools(body: Json) -> None:
     names: list[str] = []
+    if len(declarations(body)) > 512:
+        raise refuse("* tools[0].function_declarations: At most 512 can be specified.\n")
     for i, declaration in enumerate(declarations(body)):
         where = f"tools[0].function_declarations[{i}]"
         check_name(declaration.get("name"), where)

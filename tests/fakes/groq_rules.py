@@ -77,6 +77,8 @@ def parse(request: Request) -> Json:
     model = _check_model(body)
     _check_numbers(body)
     _check_messages(body["messages"], model)
+    if len(body.get("tools") or ()) > 128:
+        raise refuse("'tools' : maximum number of items is 128")
     _check_tools(body, model)
     _check_format(body, model)
     _check_reasoning(body, model)

@@ -20,8 +20,8 @@ def parse_messages(value: Any) -> list[Json]:
 
     A `function` message becomes a `tool` message that answers the last `function_call` of its
     name; both get the same made-up id, as do calls that came without one and their results. What
-    a tool has shown, and a result cannot hold, is a user's message behind it. The client's own
-    objects stay as they are.
+    a tool has shown, and a result cannot hold, is a user's message behind it, as is a result that
+    nothing before it has called for. The client's own objects stay as they are.
     """
     if value is None:
         raise bad_request("You must provide a messages parameter.", param="messages")
@@ -65,6 +65,12 @@ class _History:
             self._shown.append({"type": "text", "text": "What the tools have shown:"})
         self._shown += parts
 
+    def tell(self, name: str | None, result: Any) -> None:
+        """A result whose call was cut off, with the beginning of the talk: told by the user."""
+        self._shown.append({"type": "text", "text": f"Result of {name or 'a tool'}:"})
+        is_parts = isinstance(result, list)
+        self._shown += result if is_parts else [{"type": "text", "text": result or ""}]
+
     def end(self) -> list[Json]:
         if self._shown:
             self._show()
@@ -96,8 +102,12 @@ def _take(history: _History, i: int, message: Any) -> None:
         _check_content(f"{param}.content", role, message.get("content"))
     if "name" in message and not isinstance(message["name"], str | None):
         raise _invalid(f"{param}.name", "a string", code="invalid_type")
+    name = message.get("name")
     message = _of_role(history, i, message)
     text, shown = parted(message)
+    if message["role"] == "tool" and not history.calls.holds(message["tool_call_id"]):
+        history.tell(name, message["content"])
+        return
     history.add(text)
     history.show(shown)
 
@@ -127,7 +137,7 @@ def _of_role(history: _History, i: int, message: Json) -> Json:
         case "tool":
             return _result(history, param, kept)
         case "function":
-            return _function_result(param, message, history.legacy_ids)
+            return _function_result(history, param, message)
     return kept
 
 
@@ -221,7 +231,8 @@ def _assistant(history: _History, i: int, message: Json) -> Json:
     if not legacy:
         return message
     _check_function(f"{param}.function_call", legacy)
-    call_id = history.legacy_ids[legacy["name"]] = f"call_legacy_{i}"
+    call_id = history.calls.called(legacy["name"], f"call_legacy_{i}")
+    history.legacy_ids[legacy["name"]] = call_id
     call = {"id": call_id, "type": "function", "function": legacy}
     kept = {name: value for name, value in message.items() if name != "function_call"}
     return kept | {"tool_calls": [*(calls or ()), call]}
@@ -247,7 +258,8 @@ def _check_function(param: str, function: Any) -> None:
     _string(f"{param}.arguments", function.get("arguments"))
 
 
-def _function_result(param: str, message: Json, legacy_ids: Mapping[str, str]) -> Json:
+def _function_result(history: _History, param: str, message: Json) -> Json:
     name = _string(f"{param}.name", message.get("name"))
-    call_id = legacy_ids.get(name, f"call_legacy_{name}")
+    call_id = history.legacy_ids.get(name, "")
+    history.calls.closed(call_id)
     return {"role": "tool", "tool_call_id": call_id, "content": message.get("content") or ""}

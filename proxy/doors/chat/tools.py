@@ -12,11 +12,17 @@ from typing import Any
 from msgspec import Struct, field
 
 from adapters.base import Json
-from proxy.doors.reading.checks import json_list, json_object, member, out_of_range, string
+from proxy.doors.reading.checks import (
+    MAX_TOOLS,
+    json_list,
+    json_object,
+    member,
+    out_of_range,
+    string,
+)
 from proxy.doors.reading.search import search_options
 from proxy.errors import ApiError, bad_request
 
-MAX_TOOLS = 128
 SEARCHES = ("web_search", "google_search", "googleSearch", "browser_search")
 
 

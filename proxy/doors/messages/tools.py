@@ -9,10 +9,9 @@ import orjson
 from msgspec import Struct, field
 
 from adapters.base import Json
-from proxy.doors.reading.checks import flag, json_list, json_object, member, string
+from proxy.doors.reading.checks import MAX_TOOLS, flag, json_list, json_object, member, string
 from proxy.errors import bad_request
 
-MAX_TOOLS = 2000
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}", re.ASCII)
 SEARCH = "web_search"
 CLIENTS = ("bash_", "text_editor_", "memory_", "computer_", "browser_")

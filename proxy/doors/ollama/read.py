@@ -20,11 +20,18 @@ from proxy.doors.ollama.options import (
     thinking,
     unloads,
 )
-from proxy.doors.reading.checks import checked, flag, json_list, json_object, string, whole
+from proxy.doors.reading.checks import (
+    MAX_TOOLS,
+    checked,
+    flag,
+    json_list,
+    json_object,
+    string,
+    whole,
+)
 from proxy.doors.reading.schemas import within_bounds
 from proxy.errors import ApiError, bad_request
 
-MAX_TOOLS = 128
 MAX_CONTEXT = 1024 * 1024
 LATEST = ":latest"
 LOAD, UNLOAD = "load", "unload"

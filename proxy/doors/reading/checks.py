@@ -10,6 +10,9 @@ from proxy.errors import ApiError, bad_request
 
 Check = Callable[[str, Any], Any]
 MAX_CHOICES = 4
+MAX_TOOLS = 2000
+MAX_STOPS = 256
+"""More of both than OpenAI takes: it is each provider that has a bound of its own."""
 
 
 def checked(data: Mapping[str, Any], name: str, check: Check) -> Any:
@@ -110,10 +113,10 @@ SAMPLING: Mapping[str, Check] = {
 
 
 def stops(value: Any) -> tuple[str, ...]:
-    """OpenAI's `stop`: a string or up to four."""
+    """OpenAI's `stop`: a string or several."""
     if value is None:
         return ()
     found = [value] if isinstance(value, str) else strings("stop", value)
-    if len(found) > 4:
-        raise out_of_range("stop", "at most 4 strings")
+    if len(found) > MAX_STOPS:
+        raise out_of_range("stop", f"at most {MAX_STOPS} strings")
     return tuple(filter(None, found))  # an empty one would stop everywhere

@@ -46,6 +46,10 @@ class OpenCalls:
         """The user has spoken: calls from before are answered only where none is newer."""
         self._era += 1
 
+    def holds(self, call_id: str) -> bool:
+        """Whether any call before has this id, answered or not."""
+        return call_id in self._by_id
+
     def closed(self, call_id: str) -> None:
         """A result that names its call itself."""
         if found := self._last(call_id):

@@ -14,6 +14,7 @@ from msgspec import Struct, field
 
 from adapters.base import Json
 from proxy.doors.reading.checks import (
+    MAX_TOOLS,
     flag,
     json_list,
     json_object,
@@ -24,7 +25,6 @@ from proxy.doors.reading.checks import (
 )
 from proxy.errors import ApiError, bad_request
 
-MAX_TOOLS = 128
 MAX_NAME = 64
 SEARCH = ("web_search", "web_search_preview")
 

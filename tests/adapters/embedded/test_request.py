@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from adapters.base import (
+    MISSING_RESULT,
     AdapterError,
     ChatRequest,
     ErrorKind,
@@ -256,7 +257,7 @@ HISTORY: list[Json] = [
 def test_messages_keep_the_keys_that_templates_know() -> None:
     function = {"name": "steer", "arguments": '{"to":"left"}'}
     call = {"id": "c1", "type": "function", "function": function}
-    assert to_messages(HISTORY, with_calls=True) == [
+    assert to_messages(HISTORY, [], with_calls=True) == [
         {"role": "system", "content": "a\nb"},
         {"role": "user", "content": "Steer."},
         {"role": "assistant", "content": "", "tool_calls": [call]},
@@ -267,7 +268,7 @@ def test_messages_keep_the_keys_that_templates_know() -> None:
 
 
 def test_calls_become_text_for_a_template_that_knows_none() -> None:
-    assert to_messages(HISTORY, with_calls=False)[2:] == [
+    assert to_messages(HISTORY, [], with_calls=False)[2:] == [
         {"role": "assistant", "content": 'steer({"to":"left"})'},
         {"role": "user", "content": "Result of steer: Done."},
         {"role": "user", "content": "Result of the tool: Hm."},
@@ -282,8 +283,20 @@ def test_calls_become_text_for_a_template_that_knows_none() -> None:
 def test_arguments_are_always_an_object(arguments: str, sent: str) -> None:
     call = {**CALL, "function": {"name": "steer", "arguments": arguments}}
     message: Json = {"role": "assistant", "content": "", "tool_calls": [call]}
-    (native_message,) = to_messages([message], with_calls=True)
+    native_message, _ = to_messages([message], [], with_calls=True)
     assert native_message["tool_calls"][0]["function"]["arguments"] == sent
+
+
+def test_a_call_without_a_result_gets_one_that_says_so() -> None:
+    turn: Json = {"role": "assistant", "tool_calls": [CALL, {**CALL, "id": "c2"}]}
+    answered: Json = {"role": "tool", "tool_call_id": "c2", "content": "Done."}
+    after: Json = {"role": "user", "content": "And?"}
+    missing = {"role": "tool", "tool_call_id": "c1", "name": "steer", "content": MISSING_RESULT}
+    for history, rest in (([turn, answered, after], [after]), ([turn, answered], [])):
+        warnings: list[str] = []
+        found = to_messages(history, warnings, with_calls=True)
+        assert found[2:] == [missing, *rest]
+        assert warnings == ["emulated=tool_result"]
 
 
 # Weights and settings

@@ -183,6 +183,8 @@ ROWS: dict[str, tuple[Json, Json, tuple[str, ...]]] = {
         ("dropped=moderation",),
     ),
     "top_k": ({"extensions": {"top_k": 5}}, generation(topK=5), ()),
+    "top_k 0": ({"extensions": {"top_k": 0}}, {}, ("dropped=top_k",)),
+    "top_k -1": ({"extensions": {"top_k": -1}}, {}, ("dropped=top_k",)),
     "safety_settings": (
         {
             "extensions": {
@@ -304,6 +306,10 @@ UNSUPPORTED = {
         "moderation",
     ),
     "several choices in a stream": ({"n": 2, "stream": True}, "n"),
+    "too many functions": (
+        {"tools": [{"type": "function", "function": {"name": f"f{i}"}} for i in range(513)]},
+        "tools",
+    ),
 }
 
 

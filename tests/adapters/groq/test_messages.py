@@ -169,6 +169,10 @@ def test_a_signature_on_an_id_is_cut_off_on_both_sides() -> None:
         ({"url": PIXEL, "detail": "original"}, {"url": PIXEL, "detail": "high"}),
         ({"url": PIXEL, "detail": None}, {"url": PIXEL}),
         ({"url": PIXEL, "detail": ["?"]}, {"url": PIXEL}),
+        (
+            {"url": "DATA:image/PNG;charset=x;BASE64,-_\r\n A"},
+            {"url": "data:image/png;base64,+/A="},
+        ),
     ],
 )
 def test_an_image_goes_as_it_is(image: Json, native: Json) -> None:

@@ -274,6 +274,7 @@ REFUSED = {
     "moderation, input": params(moderation={"policy": {"input": {"mode": "block"}}}),
     "moderation, output": params(moderation={"policy": {"output": {"mode": "block"}}}),
     "web_search_options": params(web_search_options={}),
+    "tools": {"tools": [TOOL] * 129},
 }
 
 

@@ -43,14 +43,36 @@ def refusal(messages: Any) -> ApiError:
         {"role": "assistant", "content": [TEXT, {"type": "refusal", "refusal": "No."}]},
         {"role": "assistant", "content": "x", "function_call": None, "tool_calls": None},
         {"role": "assistant", "content": "x", "reasoning_content": "y", "annotations": []},
-        {"role": "tool", "tool_call_id": "c1", "content": "5"},
-        {"role": "tool", "tool_call_id": "c1", "content": [TEXT]},
-        {"role": "tool", "tool_call_id": "c1", "content": None},
     ],
     ids=lambda message: str(message)[:60],
 )
 def test_a_message_of_todays_roles_is_handed_on_as_it_is(message: Json) -> None:
     assert parse_messages([message]) == [message]
+
+
+def test_a_result_is_handed_on_as_it_is_behind_its_call() -> None:
+    turn = {"role": "assistant", "content": None, "tool_calls": [CALL]}
+    for content in ("5", [TEXT], None):
+        result = {"role": "tool", "tool_call_id": "c1", "content": content}
+        assert parse_messages([turn, result, result]) == [turn, result, result]
+
+
+def test_a_result_whose_call_was_cut_off_is_told_by_the_user() -> None:
+    lost = {"role": "tool", "tool_call_id": "gone", "name": "measure", "content": "5"}
+    shown = {"role": "tool", "tool_call_id": "gone", "content": [TEXT, IMAGE]}
+    turn = {"role": "assistant", "content": None, "tool_calls": [CALL]}
+    result = {"role": "tool", "tool_call_id": "c1", "content": "7"}
+
+    first, call, answer, last = parse_messages([lost, turn, shown, result])
+
+    assert (call, answer) == (turn, result)
+    told = [first, last]
+    assert [one["role"] for one in told] == ["user", "user"]
+    texts = ["Result of measure:", "5"], ["Result of a tool:", "Hello."]
+    assert [
+        [part["text"] for part in one["content"] if part["type"] == "text"] for one in told
+    ] == list(texts)
+    assert last["content"][-1] == IMAGE
 
 
 def test_a_developer_message_is_a_system_message() -> None:
@@ -193,10 +215,11 @@ def test_each_function_result_answers_the_last_call_of_its_name() -> None:
     assert history == before
 
 
-def test_a_function_result_without_a_call_is_an_orphan_of_its_own() -> None:
-    [result] = parse_messages([function_result("measure", None)])
+def test_a_function_result_without_a_call_is_told_by_the_user() -> None:
+    [result] = parse_messages([function_result("measure", "7")])
 
-    assert result == {"role": "tool", "tool_call_id": "call_legacy_measure", "content": ""}
+    assert result["role"] == "user"
+    assert [part["text"] for part in result["content"]] == ["Result of measure:", "7"]
 
 
 def test_a_function_call_stands_beside_tool_calls() -> None:

@@ -98,7 +98,8 @@ def test_what_a_history_says_of_its_thoughts_stands_over_their_parts() -> None:
     ids=str,
 )
 def test_what_a_tool_gave_is_a_text(given: Any, meant: Any) -> None:
-    assert told(result(content=given))["content"] == meant
+    turn = {"role": "assistant", "tool_calls": [CALL]}
+    assert parse_messages([turn, result(content=given)])[1]["content"] == meant
 
 
 def test_what_tools_have_shown_is_seen_behind_the_last_of_their_results() -> None:

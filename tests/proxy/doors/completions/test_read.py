@@ -10,6 +10,7 @@ from openai.types import completion_create_params as openai_params
 from adapters.base import Json, Thinking
 from adapters.tasks import CompletionRequest
 from proxy.doors.completions.read import Parsed, parse_request
+from proxy.doors.reading.checks import MAX_STOPS
 from proxy.errors import ApiError
 
 
@@ -127,7 +128,7 @@ def test_nothing_that_openai_takes_is_unknown() -> None:
         ("max_tokens", 0, "invalid_value"),
         ("suffix", 1, "invalid_type"),
         ("echo", "yes", "invalid_type"),
-        ("stop", ["a"] * 5, "invalid_value"),
+        ("stop", ["a"] * (MAX_STOPS + 1), "invalid_value"),
         ("temperature", 3, "invalid_value"),
         ("stream_options", [], "invalid_type"),
         ("model", None, None),

@@ -9,6 +9,7 @@ import pytest
 from adapters.base import Json
 from proxy.doors.chat import read as parse
 from proxy.doors.chat.read import parse_request
+from proxy.doors.reading.checks import MAX_STOPS, MAX_TOOLS
 from proxy.errors import ApiError
 from tests.proxy.doors.chat.read.kit import (
     LIST,
@@ -38,7 +39,7 @@ WRONG: dict[str, tuple[Any, ...]] = {
     "temperature": (*NOT_NUMBER, -0.1, 2.1, 1e300),
     "top_p": (*NOT_NUMBER, -0.1, 1.1),
     "n": (*NOT_INTEGER, 0, -1, 5, 2**70),
-    "stop": (NUMBER, True, OBJECT, [1], ["a", None], list("abcde")),
+    "stop": (NUMBER, True, OBJECT, [1], ["a", None], ["a"] * (MAX_STOPS + 1)),
     "seed": (*NOT_INTEGER, 2**63, -(2**63) - 1),
     "frequency_penalty": (*NOT_NUMBER, -2.1, 2.1),
     "presence_penalty": (*NOT_NUMBER, -2.1, 2.1),
@@ -46,7 +47,7 @@ WRONG: dict[str, tuple[Any, ...]] = {
     "logprobs": NOT_FLAG,
     "top_logprobs": (*NOT_INTEGER, -1, 21),
     "response_format": (TEXT, NUMBER, True, LIST, {}, {"type": "xml"}),
-    "tools": (*NOT_LIST, [TEXT], [{}], [TOOL] * 129, [{"type": "function"}]),
+    "tools": (*NOT_LIST, [TEXT], [{}], [TOOL] * (MAX_TOOLS + 1), [{"type": "function"}]),
     "tool_choice": (NUMBER, True, LIST, {}, "any", "required"),
     "parallel_tool_calls": NOT_FLAG,
     "functions": (*NOT_LIST, [TEXT], [{}], [TOOL]),
