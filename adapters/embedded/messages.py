@@ -34,7 +34,8 @@ def to_messages(messages: Sequence[Json], warnings: list[str], *, with_calls: bo
     waiting: list[str] = []
     result_of = _result if with_calls else _told_result
     native: list[Json] = []
-    for i, message in enumerate([*messages, _END]):
+    end: Json = {"role": "user"}  # so that the last calls, too, have something behind them
+    for i, message in enumerate([*messages, end]):
         if waiting and message["role"] != "tool":
             native += [result_of(each, names, MISSING_RESULT) for each in waiting]
             warnings.append("emulated=tool_result")
@@ -53,9 +54,6 @@ def to_messages(messages: Sequence[Json], warnings: list[str], *, with_calls: bo
             case role:
                 native.append({"role": role, "content": text})
     return native[:-1]
-
-
-_END: Json = {"role": "user"}
 
 
 def _result(call_id: str, names: Mapping[str, str], text: str) -> Json:
