@@ -43,12 +43,12 @@ from adapters.bedrock.embeddings import (
 from adapters.bedrock.errors import bad_response, is_of_key, refusal
 from adapters.bedrock.hosts import control_of, endpoint
 from adapters.bedrock.models import FOUNDATION, PROFILES, models_of
-from adapters.bedrock.names import tool_name
 from adapters.bedrock.request import to_native
 from adapters.bedrock.settings import KIND, BedrockSettings
 from adapters.bedrock.signing import Bearer, Signature, SignedTarget, Signer
 from adapters.errors import of_list, unsent
 from adapters.tasks import EmbeddingRequest
+from adapters.translation.functions import renamed
 from adapters.upstream import Target, Upstream, timeouts
 from adapters.wire.bounds import items
 from adapters.wire.broken import HTTPX_ERRORS, transport_error
@@ -137,7 +137,7 @@ class BedrockAdapter:
         answer = _Answer(
             self._signer,
             request.model,
-            {tool_name(name): name for name in (t["function"]["name"] for t in request.tools)},
+            renamed(request.tools),
             self._memory,
             first_call_only=request.parallel_tool_calls is False,
             shows_thoughts=request.thinking.include is not False,

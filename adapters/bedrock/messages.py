@@ -13,9 +13,10 @@ import orjson
 
 from adapters.base import MISSING_RESULT, ErrorKind, Json, Memory
 from adapters.bedrock.content import Blocks, texts
-from adapters.bedrock.names import call_id, refused, tool_name
+from adapters.bedrock.names import call_id, refused
 from adapters.bedrock.thoughts import recalled
 from adapters.translation.arguments import arguments_or_text
+from adapters.translation.functions import function_name
 
 GO_ON = "Go on."
 NO_OUTPUT = "(no output)"
@@ -143,7 +144,7 @@ def _called(call: Json) -> Json:
     return {
         "toolUse": {
             "toolUseId": call_id(call["id"]),
-            "name": tool_name(function["name"]),
+            "name": function_name(function["name"]),
             "input": arguments_or_text(function.get("arguments") or ""),
         }
     }

@@ -12,9 +12,7 @@ from adapters.bedrock.settings import KIND
 from adapters.errors import no_such_model, unsent
 
 MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,2047}", re.ASCII)
-_TOOL = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _CALL = re.compile(r"[A-Za-z0-9_.:-]{1,64}", re.ASCII)
-_STRANGE = re.compile(r"[^A-Za-z0-9_-]", re.ASCII)
 _AREA = re.compile(r"^(?:[a-z]{2}|us-gov|apac|global)\.")
 _VERSION = re.compile(r"-(\d+)(?:-(\d{1,2}))?(?!\d)")
 _UNTITLED = re.compile(r"[^A-Za-z0-9()\[\]-]+", re.ASCII)
@@ -54,14 +52,6 @@ def version(model: str) -> tuple[int, int] | None:
     """(4, 5) of `claude-sonnet-4-5-20250929`; None where the name shows none."""
     found = next((one for one in _VERSION.finditer(bare(model)) if len(one[1]) < 3), None)
     return (int(found[1]), int(found[2] or 0)) if found else None
-
-
-def tool_name(name: str) -> str:
-    """The name itself where Bedrock takes it, else one that it takes and that no other gets."""
-    if _TOOL.fullmatch(name):
-        return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return f"{_STRANGE.sub('_', name)[:50]}_{digest}"
 
 
 def call_id(name: str) -> str:

@@ -19,10 +19,11 @@ from adapters.base import (
     ResponseFormat,
 )
 from adapters.bedrock.messages import Conversation, has_calls, is_unsigned, system_blocks
-from adapters.bedrock.names import family, model_path, refused, tool_name
+from adapters.bedrock.names import family, model_path, refused
 from adapters.bedrock.settings import KIND
 from adapters.bedrock.thinking import NOTHING, thinking
 from adapters.compatible.request import merged, shown_key
+from adapters.translation.functions import function_name
 from adapters.translation.instructions import instructed
 
 MOST_TEMPERATURE = 1.0
@@ -75,7 +76,7 @@ def to_native(request: ChatRequest, settings: ProviderSettings, memory: Memory) 
 def _tools(request: ChatRequest, warnings: list[str]) -> Json:
     config: Json = {"tools": [_tool(tool["function"]) for tool in request.tools]}
     if request.forced_tool is not None:
-        config["toolChoice"] = {"tool": {"name": tool_name(request.forced_tool)}}
+        config["toolChoice"] = {"tool": {"name": function_name(request.forced_tool)}}
     elif request.tool_choice in ("auto", "required"):
         config["toolChoice"] = {"any" if request.tool_choice == "required" else "auto": {}}
     if request.parallel_tool_calls is False:
@@ -85,7 +86,7 @@ def _tools(request: ChatRequest, warnings: list[str]) -> Json:
 
 def _tool(function: Json) -> Json:
     parameters = function.get("parameters") or {"type": "object", "properties": {}}
-    spec: Json = {"name": tool_name(function["name"])}
+    spec: Json = {"name": function_name(function["name"])}
     if description := function.get("description"):
         spec["description"] = description
     spec["inputSchema"] = {"json": parameters}

@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 from adapters.base import MISSING_RESULT, AdapterError, ErrorKind, Json, is_plain
 from adapters.errors import unsent
 from adapters.translation.data_uris import plain_image
+from adapters.translation.functions import function_name
 
 _TEXT_TYPES = ("text/", "application/json", "application/xml", "application/yaml")
 
@@ -102,7 +103,10 @@ def _call(call: Json) -> Json:
     return {
         "id": _call_id(call["id"]),
         "type": "function",
-        "function": {"name": function["name"], "arguments": function["arguments"] or "{}"},
+        "function": {
+            "name": function_name(function["name"]),
+            "arguments": function["arguments"] or "{}",
+        },
     }
 
 

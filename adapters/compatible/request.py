@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapters.base import ChatRequest, Json, NativeCall, ResponseFormat
+from adapters.translation.functions import function_name
 from adapters.translation.instructions import instructed
 
 _SHOWN_KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
@@ -21,7 +22,10 @@ def tools_of(request: ChatRequest) -> Json:
     """The tools, and which of them is to be called."""
     body: Json = {"tools": [_tool(tool["function"]) for tool in request.tools]}
     if request.forced_tool is not None:
-        body["tool_choice"] = {"type": "function", "function": {"name": request.forced_tool}}
+        body["tool_choice"] = {
+            "type": "function",
+            "function": {"name": function_name(request.forced_tool)},
+        }
     elif request.tool_choice is not None:
         body["tool_choice"] = request.tool_choice
     if request.parallel_tool_calls is not None:
@@ -32,7 +36,7 @@ def tools_of(request: ChatRequest) -> Json:
 def _tool(function: Json) -> Json:
     names = ("name", "description", "parameters", "strict")
     kept = {name: function[name] for name in names if function.get(name) is not None}
-    return {"type": "function", "function": kept}
+    return {"type": "function", "function": kept | {"name": function_name(function["name"])}}
 
 
 def effort_of(budget_tokens: int | None) -> str | None:

@@ -45,6 +45,7 @@ from adapters.groq.line import Line, known, line
 from adapters.groq.messages import LEAST_CONTEXT, PROVIDER, SPEECH_MODELS, TEXT_ONLY_MODELS
 from adapters.groq.request import PATH, thinks, to_native
 from adapters.groq.rescue import rescued
+from adapters.translation.functions import with_own_names
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
 from adapters.wire.bounds import count, items, unix_time, word
 from adapters.wire.broken import HTTPX_ERRORS, transport_error
@@ -122,7 +123,9 @@ class GroqAdapter(GroqAudio):
     def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
         call = self.to_native(request)
         target = self._line.target if self._line else self._aimed
-        return exchange(target, call, GroqDialect(call, self._house, GroqReader()), self._ceilings)
+        dialect = GroqDialect(call, self._house, GroqReader())
+        answer = exchange(target, call, dialect, self._ceilings)
+        return with_own_names(answer, request.tools) if request.tools else answer
 
     async def audio_target(self, path: str) -> Target:
         return self._now().audio[path]

@@ -42,6 +42,7 @@ from adapters.openai.request import PATH, to_native
 from adapters.openai.senses import Senses, content_type_of
 from adapters.openai.settings import KIND, OpenAISettings
 from adapters.tasks import EmbeddingRequest
+from adapters.translation.functions import with_own_names
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
 from adapters.wire.broken import HTTPX_ERRORS, transport_error
 from adapters.wire.ceiling import Ceilings
@@ -119,7 +120,8 @@ class OpenAIAdapter(Senses):
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
         call = self.to_native(request)
-        return self._exchange(call) if request.model else self._with_a_model(call)
+        answer = self._exchange(call) if request.model else self._with_a_model(call)
+        return with_own_names(answer, request.tools) if request.tools else answer
 
     def _exchange(self, call: NativeCall) -> AsyncGenerator[list[Event], None]:
         dialect = Dialect(call, self._house, AnswerReader(), self._lessons)

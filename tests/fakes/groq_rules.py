@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -213,6 +214,13 @@ def _check_calls(message: Json, where: str) -> set[str]:
     return {call["id"] for call in calls}
 
 
+def _check_function(function: Json, where: str) -> None:
+    if set(function) - {"name", "description", "parameters", "strict"}:
+        raise refuse(f"{where}' : a property is unsupported")
+    if not re.fullmatch("[a-zA-Z0-9_-]{1,64}", function["name"]):
+        raise refuse(f"{where}.name' : value does not match the pattern")
+
+
 def _check_tools(body: Json, model: Model) -> None:
     tools = body.get("tools") or []
     if tools and not model.tools:
@@ -223,8 +231,7 @@ def _check_tools(body: Json, model: Model) -> None:
         function = tool.get("function")
         if set(tool) - {"type", "function"} or not isinstance(function, dict):
             raise refuse(f"'tools.{i}' : a property is unsupported")
-        if set(function) - {"name", "description", "parameters", "strict"}:
-            raise refuse(f"'tools.{i}.function' : a property is unsupported")
+        _check_function(function, f"'tools.{i}.function")
         if function.get("parameters", {}).get("type", "object") != "object":
             raise refuse(f"invalid JSON schema for tool {function['name']}: must be an object")
     names = [tool["function"]["name"] for tool in tools if "function" in tool]
