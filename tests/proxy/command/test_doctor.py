@@ -13,6 +13,7 @@ from adapters import STANDING
 from adapters.base import Availability, ErrorKind, Model
 from proxy.store.database import Database
 from proxy.store.kept.setbacks import GONE, Cooldown
+from tests.adapters.embedded.model import needs_the_extra
 from tests.fakes import GEMINI_KEY, GROQ_KEY, GeminiFake, GroqFake, OllamaFake
 from tests.proxy.command.kit import ABSENT, BAD, GOOD, findings
 from tests.proxy.command.terminal_kit import NOWHERE, one_line, run
@@ -299,6 +300,7 @@ def test_a_misspelt_setting_is_named_with_the_one_that_is_meant(
     )
 
 
+@needs_the_extra
 def test_weights_that_are_not_there_have_a_cure_of_their_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
