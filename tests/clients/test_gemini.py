@@ -162,7 +162,8 @@ def test_kept_contents_are_for_google_alone(client: genai.Client, fakes: Fakes) 
     for model in (s.MODELS["gemini"]["chat"], "any-model"):  # the preferred one is another
         answer = client.models.generate_content(model=model, contents=s.PLAIN, config=kept)
         assert answer.text == s.EXPECTED["plain"]
-        assert fakes.gemini.requests[-1].json["cachedContent"] == KEPT
+        sent = [told for told in fakes.gemini.requests if told.method == "POST"][-1]
+        assert sent.json["cachedContent"] == KEPT
 
     gone: Any = {"cached_content": "cachedContents/gone"}
     for model, config, words in (

