@@ -153,6 +153,7 @@ class Gate:
             path="/",
             httponly=True,
             samesite="strict",
+            secure=request.headers.get("origin", "").startswith("https://"),
         )
         return True
 

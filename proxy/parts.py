@@ -52,7 +52,9 @@ class Parts:
         self.health = health_of(settings, self.presets, self.keys, clocks)
         self.retired = Retired(built_in_models(self.adapters), wall=clocks.wall)
         self.any_key = AnyKey(self.keys, self.health, redactor.masked)
-        self.catalog = Catalog(self.adapters, tell=self.retired.listed, ask=self.any_key.models)
+        self.catalog = Catalog(
+            self.adapters, tell=self.retired.listed, ask=self.any_key.models, mask=redactor
+        )
         self.loading = Loading(self.adapters, self.background, clocks.wall)
         self.operations, self.chooser, self.pools, self.router = routing_of(
             settings,

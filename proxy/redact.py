@@ -23,6 +23,9 @@ SHORTEST_SECRET = 4
 """A shorter one would be found in any text, and is no secret."""
 LONG_SECRET = 12
 """What a shorter one becomes in other dresses may stand in any text."""
+SHORTEST_BEGIN = 6
+"""Fewer characters of a secret may stand anywhere."""
+LONGEST_ESCAPE = len("&#x0000ff;")
 
 E = TypeVar("E", bound=AdapterError)
 Mask = Callable[[str], str]
@@ -55,10 +58,11 @@ class Redactor:
             {secret for secret in secrets if len(secret) >= SHORTEST_SECRET}, key=len, reverse=True
         )
         self._signs = {form.lower() for secret in self._known for form in _forms(secret)}
+        self._begins = {sign[:SHORTEST_BEGIN] for sign in self._signs if len(sign) > LONG_SECRET}
 
     def __call__(self, text: str) -> str:
         """The text with nothing in it that is a key or looks like one."""
-        if self._holds_one(text):
+        if _holds(text, self._signs):
             text = self._pattern.sub(MASK, text)
         for words, pattern, mask in _PATTERNS:
             if any(word in text for word in words):
@@ -67,13 +71,29 @@ class Redactor:
 
     def masked(self, error: E) -> E:
         """The error with whatever may be the provider's own words masked."""
-        code = error.upstream_code
-        return error.but(message=self(error.message), upstream_code=code and self(code))
+        code, param = error.upstream_code, error.param
+        return error.but(
+            message=self.cut(error.message),
+            upstream_code=code and self.cut(code),
+            param=param and self.cut(param),
+            violations=[(self(field), self(said)) for field, said in error.violations],
+        )
+
+    def cut(self, text: str) -> str:
+        """A text that may have been cut, masked: its end may be the begin of a secret."""
+        text = self(text)
+        if not _holds(text, self._begins):
+            return text
+        from_ = max(0, len(text) - LONGEST_ESCAPE * max(map(len, self._signs)))
+        plain, places = _spelled(text, from_)
+        begins = [_length(plain, sign) for sign in self._signs if len(sign) > LONG_SECRET]
+        longest = max(begins, default=0)
+        return f"{text[: places[len(plain) - longest]]}{MASK}" if longest else text
 
     def start(self, said: Start) -> Start:
         """What a provider says about itself, masked."""
         words = said.id, said.model, said.system_fingerprint, said.service_tier, said.request_id
-        if not self._holds_one(f"{words}"):
+        if not _holds(f"{words}", self._signs):
             return said
         name, model, fingerprint, tier, request = (word and self(word) for word in words)
         return replace(
@@ -85,16 +105,6 @@ class Redactor:
             request_id=request,
         )
 
-    def _holds_one(self, text: str) -> bool:
-        low = text.lower()
-        for sign in self._signs:
-            if sign in low:
-                return True
-        if "%" not in low and "&#" not in low and "\\" not in low:
-            return False
-        plain = _ESCAPE.sub(_unescaped, low)
-        return any(sign in plain for sign in self._signs)
-
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         """All secrets in all their forms; made when it is needed first."""
@@ -105,11 +115,44 @@ class Redactor:
 _ESCAPE = re.compile(
     r"%([0-9a-f]{2})|\\{1,4}u([0-9a-f]{4})|&#x0{0,4}([0-9a-f]{1,5});|&#0{0,4}([0-9]{1,6});"
 )
+_CHARACTER = re.compile(f"{_ESCAPE.pattern}|.", re.IGNORECASE | re.DOTALL)
+_HALF_ESCAPE = re.compile(
+    r"(?:%[0-9a-f]?|\\{1,4}u?[0-9a-f]{0,3}|&#?x?[0-9a-f]{0,9})?[)\]}\"'.…]{0,4}\Z", re.IGNORECASE
+)
+
+
+def _holds(text: str, signs: Iterable[str]) -> bool:
+    low = text.lower()
+    for sign in signs:
+        if sign in low:
+            return True
+    if "%" not in low and "&#" not in low and "\\" not in low:
+        return False
+    plain = _ESCAPE.sub(_unescaped, low)
+    return any(sign in plain for sign in signs)
 
 
 def _unescaped(escape: re.Match[str]) -> str:
     *hexes, decimal = escape.groups()
     return chr(int(decimal) if decimal else int(next(filter(None, hexes)), 16)).lower()
+
+
+def _spelled(text: str, from_: int) -> tuple[str, list[int]]:
+    """What a text means character by character, and where each stands in it.
+
+    Without what is half an escape, or closes what the text was put into.
+    """
+    half = _HALF_ESCAPE.search(text, from_)
+    found = list(_CHARACTER.finditer(text, from_, half.start() if half else len(text)))
+    plain = (_unescaped(one) if any(one.groups()) else one[0].lower() for one in found)
+    return "".join(char[:1] for char in plain), [one.start() for one in found]
+
+
+def _length(plain: str, sign: str) -> int:
+    """How much of a secret's begin a text ends with; 0 where that is next to nothing."""
+    longest = min(len(sign), len(plain))
+    lengths = range(longest, SHORTEST_BEGIN - 1, -1)
+    return next((length for length in lengths if plain.endswith(sign[:length])), 0)
 
 
 def _forms(secret: str) -> Iterator[str]:

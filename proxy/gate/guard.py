@@ -32,7 +32,9 @@ LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 HOST_OF_CONTAINERS = frozenset(
     {"host.docker.internal", "gateway.docker.internal", "host.containers.internal"}
 )
-"""What Docker and Podman call this machine inside of containers: no name that anybody can own."""
+"""What Docker and Podman call this machine inside of containers. Elsewhere who answers for names
+on a network may give them to a page of theirs first, so that no page may use them.
+"""
 WRITING_METHODS = frozenset({"POST", "PUT", "PATCH"})
 """Those with a body; a DELETE no page can send without asking first, which it is refused."""
 ONCE = frozenset(
@@ -97,7 +99,7 @@ class Guard:
         self._speller_of = speller_of
         self._life = life or Life()
         self._hosts_seen: set[str] = set()  # and found allowed, whatever the port
-        self._hosts = LOCAL_NAMES | HOST_OF_CONTAINERS | {host.lower() for host in hosts}
+        self._hosts = LOCAL_NAMES | {host.lower() for host in hosts}
         self._origins = frozenset(origin.lower().rstrip("/") for origin in origins if origin)
         self._own_paths = frozenset(own_paths)
         self._form_paths = frozenset(form_paths)
@@ -180,7 +182,7 @@ class Guard:
         if b"host" not in headers.values:
             raise ApiError(400, "A request must have exactly one Host header.", close=True)
         host = headers.values[b"host"].decode("latin-1").lower()
-        if host not in self._hosts_seen and not self._is_allowed_host(host, scope):
+        if host not in self._hosts_seen and not self._is_allowed_host(host, scope, headers):
             raise ApiError(
                 403,
                 "This host name is not allowed. POINTSMAN_ALLOWED_HOSTS adds names.",
@@ -204,7 +206,7 @@ class Guard:
             )
         return None
 
-    def _is_allowed_host(self, host: str, scope: Scope) -> bool:
+    def _is_allowed_host(self, host: str, scope: Scope, headers: _Headers) -> bool:
         if not _HOST.fullmatch(host):
             return False
         name = host if host.endswith("]") else host.rpartition(":")[0] or host
@@ -212,6 +214,8 @@ class Guard:
             if len(self._hosts_seen) < MAX_HOSTS_SEEN:
                 self._hosts_seen.add(host)
             return True
+        if name in HOST_OF_CONTAINERS:
+            return b"origin" not in headers.values and not self._is_own(scope["path"])
         # Bound to a network's address (which needs keys), that address is a name for it too.
         address = (scope.get("server") or ("", 0))[0]
         return self._keys.needed and name.strip("[]") == address

@@ -184,6 +184,7 @@ async def test_signing_in_sets_a_cookie_that_is_not_the_token(locked: Desk) -> N
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
     assert TOKEN not in cookie
+    assert "Secure" not in cookie
     inside = await locked.client.get("/admin")
     assert inside.status_code == 200
     assert "LLM Provider" in inside.text

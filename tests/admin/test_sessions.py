@@ -155,3 +155,10 @@ async def test_right_tokens_are_never_slowed(gate: Gate, time: Time) -> None:
     for _ in range(FREE * 3):
         assert await gate.who(asking(authorization=f"Bearer {TOKEN}"))
     assert time.slept == []
+
+
+async def test_a_cookie_that_was_got_over_tls_goes_over_nothing_else(gate: Gate) -> None:
+    for origin, is_secure in (("https://llm.example", True), ("http://localhost:8000", False)):
+        response = Response()
+        assert await gate.log_in(TOKEN, asking(origin=origin), response)
+        assert ("Secure" in response.headers["set-cookie"]) is is_secure

@@ -320,5 +320,9 @@ def test_the_names_that_containers_have_for_this_machine_are_its_own(server: Thr
     for name in ("host.docker.internal", "gateway.docker.internal", "host.containers.internal"):
         for host in (name, f"{name}:8000", name.upper()):
             assert ask(server.port, request("GET", "/v1/models", host=host)).status == 200
+            own = {"Origin": f"http://{host}"}
+            for path, headers in (("/v1/models", own), ("/admin", {}), ("/admin/api/status", {})):
+                reply = ask(server.port, request("GET", path, host=host, headers=headers))
+                assert (reply.status, reply.code) == (403, "host_not_allowed")
     for name in ("docker.internal", "a.host.docker.internal", "x.internal", "x.local", "internal"):
         assert ask(server.port, request("GET", "/v1/models", host=name)).status == 403

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.errors import AdapterError, ErrorKind
 from proxy.log import AsText, Lines
 from proxy.redact import Redactor
 from tests.fakes import GEMINI_KEY, GROQ_KEY
@@ -346,3 +347,41 @@ def test_passwords_in_addresses_are_secrets_too(fakes: Fakes, tmp_path: Path) ->
 def test_masks_a_key_that_begins_as_another_does() -> None:
     redactor = Redactor(["abcdef", "abcdefghij"])
     assert redactor("abcdefghij abcdef") == "*** ***"
+
+
+def test_whatever_a_provider_says_in_an_error_is_masked() -> None:
+    error = AdapterError(
+        ErrorKind.BAD_REQUEST,
+        f"of {LONG_KEY}",
+        provider="groq",
+        param=f"x-{LONG_KEY}",
+        upstream_code=LONG_KEY[::-1],
+        violations=[(f"a.{LONG_KEY}", f"is {LONG_KEY}")],
+    )
+    masked = Redactor([LONG_KEY]).masked(error)
+    assert (masked.message, masked.param, masked.upstream_code) == ("of ***", "x-***", "***")
+    assert list(masked.violations) == [("a.***", "is ***")]
+
+
+def test_half_a_key_where_a_text_was_cut_is_masked() -> None:
+    mask = Redactor(["another-long-secret", LONG_KEY])
+    for dress in (
+        LONG_KEY,
+        LONG_KEY.upper(),
+        LONG_KEY[::-1],
+        base64.b64encode(LONG_KEY.encode()).decode(),
+        "".join(f"&#{ord(one)};" for one in LONG_KEY),
+        "".join(f"%{ord(one):02X}" for one in LONG_KEY),
+    ):
+        for length in range(len(dress) // 2, len(dress)):
+            for end in ("", ")"):
+                assert mask.cut(f"(it says: {dress[:length]}{end}").startswith("(it says: ***")
+    for text in (
+        "it says: gsk_",
+        f"{LONG_KEY[:9]} is too short",
+        "",
+        "%",
+        "&#",
+        "ends (as usual).",
+    ):
+        assert mask.cut(text) == text

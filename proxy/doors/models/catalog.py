@@ -12,6 +12,7 @@ from itertools import islice
 from adapters.base import Adapter, AdapterError, Model
 from adapters.tasks import Prepares
 from proxy.candidate import Candidate
+from proxy.redact import Mask
 from proxy.routing.planning.candidates import ANY_MODEL
 
 log = logging.getLogger("pointsman.models")
@@ -32,7 +33,7 @@ class Catalog:
 
     A provider that does not answer delays nobody beyond the timeout: it keeps its old list, and
     the answer, when it comes after all, is the new one. `tell` is called with each list that comes,
-    `ask` gets one.
+    `ask` gets one; what `mask` would mask is no name of a model.
     """
 
     def __init__(
@@ -42,9 +43,11 @@ class Catalog:
         tell: Callable[[str, Sequence[Model]], None] = lambda _provider, _models: None,
         clock: Callable[[], float] = time.monotonic,
         ask: Callable[[Adapter], Awaitable[Sequence[Model]]] = lambda adapter: adapter.models(),
+        mask: Mask = str,
     ) -> None:
         self._adapters = adapters
         self._list = ask
+        self._mask = mask
         self._tell = tell
         self._clock = clock
         # Each look at pydantic's settings takes a quarter of a microsecond.
@@ -166,7 +169,7 @@ class Catalog:
         fresh_s = RETRY_S
         try:
             async with asyncio.timeout(LONGEST_S):
-                models = _kept(await self._list(self._adapters[provider]))
+                models = self._kept(await self._list(self._adapters[provider]))
             self._lists[provider] = models
             self._names[provider] = frozenset(model.id for model in models)
             self._tell(provider, models)
@@ -181,8 +184,13 @@ class Catalog:
             self._fresh_until[provider] = self._clock() + fresh_s
             del self._asking[provider]
 
+    def _kept(self, models: Sequence[Model]) -> Sequence[Model]:
+        """The models of a list that anybody could ask for, and be told of."""
+        named = (model for model in models if 0 < len(model.id) <= MAX_NAME)
+        told = (model for model in named if self._mask(words := _words(model)) == words)
+        return list(islice(told, MAX_MODELS))
 
-def _kept(models: Sequence[Model]) -> Sequence[Model]:
-    """The models of a list that anybody could ask for."""
-    named = (model for model in models if 0 < len(model.id) <= MAX_NAME)
-    return list(islice(named, MAX_MODELS))
+
+def _words(model: Model) -> str:
+    """All that a provider says in words of a model."""
+    return f"{model.id} {model.owned_by}"

@@ -12,6 +12,8 @@ import pytest
 from adapters.base import Availability, Capabilities, ErrorKind, Model
 from proxy.candidate import Candidate
 from proxy.doors.models import catalog as models
+from proxy.doors.models.catalog import Catalog
+from proxy.redact import Redactor
 from proxy.routing.planning.candidates import ANY_MODEL
 from tests.proxy.doors.models.kit import Station
 from tests.proxy.kit import HANG, adapter, failure
@@ -240,3 +242,12 @@ async def test_of_one_provider_alone_a_fresh_list_is_asked(station: Station) -> 
     await station.catalog.relist("south")
 
     assert station.calls() == [0, 1]
+
+
+async def test_a_model_that_is_called_like_a_key_is_not_told_of(station: Station) -> None:
+    listed = [Model("a"), Model("of-secret-key-123"), Model("b", owned_by="secret-key-123")]
+    station.lists("north", listed)
+    catalog = Catalog(station.adapters, mask=Redactor(["secret-key-123"]))
+    lists = await catalog.refreshed()
+
+    assert [model.id for model in lists["north"]] == ["a"]
