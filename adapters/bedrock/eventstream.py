@@ -1,7 +1,7 @@
 """Bytes of `application/vnd.amazon.eventstream` -> messages, each checked first. No I/O.
 
 A message is its length, that of its headers, a CRC of both, the headers, the payload, and a CRC of
-all before. Source: smithy.io/2.0/aws/amazon-eventstream.html; the bounds are those of AWS's SDK.
+all before. Source: smithy.io/2.0/aws/amazon-eventstream.html; the other bounds are AWS's SDK's.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from zlib import crc32
 from msgspec import Struct
 
 MAX_HEADER_BYTES = 128 * 1024
-MAX_PAYLOAD_BYTES = 24 * 1024 * 1024
+MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
+"""A third of what AWS's SDK takes: a piece of an answer is far smaller."""
 MAX_HEADERS = 256
 
 _PRELUDE = struct.Struct("!III")

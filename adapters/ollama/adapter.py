@@ -52,6 +52,7 @@ from adapters.ollama.request import CHAT_PATH, to_native
 from adapters.ollama.settings import OllamaSettings as OllamaSettings
 from adapters.tasks import EmbeddingRequest
 from adapters.upstream import HOP, Reply, Target, Upstream, raw_headers, timeouts
+from adapters.wire.aside import LARGE_BYTES, aside
 from adapters.wire.bounds import items
 from adapters.wire.broken import transport_error
 from adapters.wire.ceiling import Ceilings
@@ -161,7 +162,8 @@ class OllamaAdapter:
     ) -> AsyncGenerator[list[Event], None]:
         """A chat for which is asked first what the model can do."""
         await self._ask(request.model, facts)
-        async with contextlib.aclosing(self._exchange(request, prompt, facts)) as batches:
+        told = await aside(LARGE_BYTES + 1, self._exchange, request, prompt, facts)
+        async with contextlib.aclosing(told) as batches:
             async for batch in batches:
                 yield batch
 

@@ -32,6 +32,7 @@ from adapters.wire.broken import HTTPX_ERRORS, TOO_LARGE, transport_error
 from adapters.wire.ceiling import Ceilings
 from adapters.wire.json_size import MAX_ANSWER_CONTAINERS, has_too_many_values
 from adapters.wire.lines import LineTooLongError
+from adapters.wire.portions import portions
 from adapters.wire.reading import (
     MAX_ANSWER_BYTES,
     MAX_ERROR_BYTES,
@@ -108,7 +109,6 @@ async def exchange(
     when the generator is: close it, and the provider stops.
     """
     provider = dialect.provider
-    target = await _aimed(target, provider) if callable(target) else target
     call, reply = await _answered(target, call, dialect, ceilings, most_mended)
     if isinstance(reply, list):
         yield [*map(Warn, call.warnings), *reply]
@@ -120,22 +120,22 @@ async def exchange(
         body = _body(reply, headers, provider)
         most = MAX_STREAM_BYTES if call.stream else MAX_ANSWER_BYTES
         stream = _Stream(dialect, asyncio.get_running_loop().time, most)
-        if _is_whole(call, headers.get("content-type", "")):
-            whole = await _read_whole(body, provider)
-            yield await aside(len(whole), stream.told, dialect.whole, whole)
-            return
         try:
             data = b""
-            async for data in body:
-                if len(data) > TURN_BYTES or stream.waiting > LARGE_BYTES:
-                    break
-                if events := stream.read(data):
-                    yield events
-                data = b""
-                if dialect.done:
-                    break
-            async with contextlib.aclosing(_rest(data, body, stream, dialect)) as rest:
-                async for events in rest:
+            if _is_whole(call, headers.get("content-type", "")):
+                rest = _whole(body, stream, dialect)
+            else:
+                async for data in body:
+                    if len(data) > TURN_BYTES or stream.waiting > LARGE_BYTES:
+                        break
+                    if events := stream.read(data):
+                        yield events
+                    data = b""
+                    if dialect.done:
+                        break
+                rest = _rest(data, body, stream, dialect)
+            async with contextlib.aclosing(rest) as batches:
+                async for events in batches:
                     yield events
         except HTTPX_ERRORS as error:
             raise transport_error(error, provider, stream.phase) from error
@@ -144,13 +144,14 @@ async def exchange(
 
 
 async def _answered(
-    target: Target,
+    target: Target | Callable[[], Awaitable[Target]],
     call: NativeCall,
     dialect: Dialect,
     ceilings: Ceilings | None,
     most_mended: int,
 ) -> tuple[NativeCall, Reply | list[Event]]:
     """The good answer and the call that it answers, or the answer hidden in a refusal."""
+    target = await _aimed(target, dialect.provider) if callable(target) else target
     lowered = amended = 0
     while True:
         reply = await _send(target, call, dialect.provider, is_second=lowered + amended > 0)
@@ -289,6 +290,17 @@ class _Stream:
         return events
 
 
+async def _whole(
+    body: AsyncIterator[bytes], stream: _Stream, dialect: Dialect
+) -> AsyncGenerator[list[Event], None]:
+    """What a plain answer brings."""
+    whole = await _read_whole(body, dialect.provider)
+    size, events = len(whole), await aside(len(whole), stream.told, dialect.whole, whole)
+    del whole
+    async for portion in _portioned(size, events):
+        yield portion
+
+
 async def _rest(
     data: bytes, body: AsyncIterator[bytes], stream: _Stream, dialect: Dialect
 ) -> AsyncGenerator[list[Event], None]:
@@ -299,16 +311,28 @@ async def _rest(
     """
     while data or (data := await (_soon(body) if dialect.done else anext(body, b""))):
         if stream.waiting > LARGE_BYTES:
-            events = await aside(stream.waiting, stream.read, data)
+            size = stream.waiting
+            async for portion in _portioned(size, await aside(size, stream.read, data)):
+                yield portion
             data = b""
         else:
             events = stream.read(data[:TURN_BYTES])
             data = data[TURN_BYTES:]
             await asyncio.sleep(0)
-        if events:
-            yield events
+            if events:
+                yield events
     if events := stream.told(dialect.end):
         yield events
+
+
+async def _portioned(size: int, events: list[Event]) -> AsyncIterator[list[Event]]:
+    """What was read of so many bytes; others have a turn between what is much of it."""
+    if size <= LARGE_BYTES:
+        yield events
+        return
+    for portion in portions(events):
+        yield portion
+        await asyncio.sleep(0)
 
 
 async def _soon(pieces: AsyncIterator[bytes]) -> bytes:

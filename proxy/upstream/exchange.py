@@ -18,6 +18,11 @@ from proxy.upstream.outgoing import Outgoing, chunk
 
 MAX_HEAD_BYTES = 32 * 1024
 MAX_HEADERS = 100
+MAX_INTERIM = 100
+"""Heads of 1xx before the response: a server that is slow sends one every few seconds."""
+SLICE_BYTES = 64 * 1024
+MAX_PIECES = 4000
+"""Chunks in so much of what a large read brings."""
 
 Timeouts = Mapping[str, float | None]
 """httpx's `connect`, `read`, `write`, `pool` in seconds; None or absent is without end."""
@@ -60,7 +65,7 @@ class Exchange(httpx.AsyncByteStream):
         self._read_timeout_s = timeouts.get("read")
         self._write_timeout_s = timeouts.get("write")
         self._pieces: list[bytes] = []
-        self._quiet = 0
+        self._quiet = self._interim = 0
         self._chunked = False
         self._waiter: asyncio.Future[None] | None = None
         self._parser: HttpResponseParser | None = HttpResponseParser(self)
@@ -202,9 +207,13 @@ class Exchange(httpx.AsyncByteStream):
             # llhttp reads RTSP and ICE too, and skips blank lines.
             self._refuse("the response does not begin with HTTP/")
             return
-        self._quiet += len(data)
+        size = len(data)
+        self._quiet += size
         try:
-            parser.feed_data(data)
+            if size <= SLICE_BYTES:
+                parser.feed_data(data)
+            else:
+                self._feed_slices(parser, data)
         except HttpParserError as error:
             self.reusable = False
             if not self.complete and self.error is None:
@@ -216,6 +225,16 @@ class Exchange(httpx.AsyncByteStream):
         if self.complete:
             self._parser = None  # it holds our methods: a cycle that only the collector would end
         self.wake()
+
+    def _feed_slices(self, parser: HttpResponseParser, data: bytes) -> None:
+        """Parse a large read; what is in chunks of a few bytes would take far too long."""
+        for at in range(0, len(data), SLICE_BYTES):
+            before = len(self._pieces)
+            parser.feed_data(data[at : at + SLICE_BYTES])
+            if len(self._pieces) - before > MAX_PIECES:
+                self._refuse("a body in chunks of a few bytes")
+            if self.error is not None:
+                return
 
     def end(self, error: Exception | None) -> None:
         """Take that the connection is gone: closed by the peer, or broken by `error`."""
@@ -273,6 +292,10 @@ class Exchange(httpx.AsyncByteStream):
         version = parser.get_http_version()
         self._check_head(status, version)
         if status < 200:
+            self._interim += 1
+            if self._interim > MAX_INTERIM:
+                self._refuse(f"more than {MAX_INTERIM} interim responses")
+                raise _RefusedError
             self.headers = []
             self.reason = b""
             self._chunked = False

@@ -11,6 +11,7 @@ from typing import Any
 from starlette.types import Message, Scope, Send
 
 from adapters.base import AdapterError, ErrorKind
+from adapters.wire.aside import aside
 from adapters.wire.native import UNREADABLE
 from proxy.doors.door import Desk, Door, Fold, Opening, Stream
 from proxy.doors.serving.answer_headers import receipt_headers
@@ -28,6 +29,8 @@ LINE = "%(request_id)s %(status)d %(provider)s/%(model)s %(ms).0f ms attempts=%(
 LINE_OF_ERROR = f"{LINE} error=%(error)s"
 
 MAX_TRACEPARENT = 128
+EVENT_BYTES = 512
+"""That an event of an answer counts for beside its text, where it is told in one piece."""
 Identified = Callable[[Reply, bytes], Reply]
 """How a door puts a request's id in a place of its own."""
 
@@ -50,6 +53,7 @@ class Exchange:
         self.is_local = False
         self.bytes_in = 0
         self._bytes_out = 0
+        self._many = 0
         self._is_over = False
         self.headers: Mapping[bytes, bytes] = scope["state"]["headers"]
         if parent := self.headers.get(b"traceparent"):
@@ -71,6 +75,7 @@ class Exchange:
         """Read the whole answer, or as much of it as there is when its time is up."""
         try:
             async for batch in events:
+                self._many += len(batch)
                 try:
                     fold.feed(batch)
                 except UNREADABLE as error:
@@ -84,7 +89,7 @@ class Exchange:
 
     async def single(self, fold: Fold) -> None:
         try:
-            body = fold.end()
+            body = await aside(self._many * EVENT_BYTES + self.receipt.written, fold.end)
         except UNREADABLE as error:
             raise from_adapter(self._unreadable(error)) from None
         await self.reply(Reply(200, fold.headers, body))

@@ -101,8 +101,8 @@ async def _in_turns(
 ) -> AsyncGenerator[list[Any], None]:
     """What has been read before; everybody else has a turn between two of them."""
     async with contextlib.aclosing(last):
-        for batch in batches:
-            yield batch
+        while batches:
+            yield batches.pop(0)  # to let go of all of them at once would take its time, too
             await asyncio.sleep(0)
         async for batch in last:
             yield batch

@@ -9,13 +9,15 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from adapters.base import AdapterError, ErrorKind, Text
+from adapters.base import AdapterError, ErrorKind, NativeCall, Text
 from adapters.wire import native, reading
 from adapters.wire.aside import ASIDE, Aside
+from adapters.wire.portions import LONG
 from tests.adapters.bedrock.kit import BedrockKit
 from tests.adapters.kit import FakeUpstream, Kit, Reply, a_request, collect
 from tests.adapters.native_kit import (
     END,
+    JSON,
     NDJSON,
     PLAIN,
     STREAM,
@@ -117,3 +119,16 @@ async def test_a_stream_in_a_plain_answer_s_place_holds_no_more_than_one() -> No
     assert len(await batches_of(answer(*pieces, END), call=STREAM)) > len(pieces)
     error, _ = await failure_of(answer(*pieces, END), call=PLAIN)
     assert error.kind is ErrorKind.RESPONSE_TOO_LARGE
+
+
+@pytest.mark.parametrize("call", [PLAIN, STREAM], ids=["plain", "stream"])
+async def test_a_large_plain_answer_is_told_bit_by_bit(call: NativeCall) -> None:
+    text = "a" * 20 * LONG
+    turns = Turns()
+    with turns.counted():
+        batches = await batches_of(answer(row(text), END, headers=JSON), call=call)
+
+    texts = [event.text for batch in batches for event in batch if type(event) is Text]
+    assert "".join(texts) == text
+    assert max(map(len, texts)) == LONG
+    assert turns.count >= len(texts)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, strategies as st
 
 from proxy.upstream.connection import Connection, Origin
-from proxy.upstream.exchange import Exchange
+from proxy.upstream.exchange import MAX_INTERIM, Exchange
 from proxy.upstream.outgoing import encode
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -131,3 +131,26 @@ def test_no_bytes_do_more_harm_than_a_protocol_error(noise: bytes, head: bytes) 
         assert result["error"] in (None, httpx.RemoteProtocolError)
 
     asyncio.run(check())
+
+
+EVENT = b"30\r\n" + b"x" * 48 + b"\r\n"
+INTERIM = b"HTTP/1.1 103 Early\r\nlink: x\r\n\r\n"
+LENGTH = OK + b"content-length: 2\r\n\r\nhi"
+
+
+@pytest.mark.parametrize(
+    ("response", "body"),
+    [
+        (CHUNKED + b"1\r\na\r\n" * 40_000 + b"0\r\n\r\n", None),
+        (CHUNKED + EVENT * 4000 + b"1\r\na\r\n" * 40_000, None),
+        (CHUNKED + EVENT * 4500 + b"0\r\n\r\n", b"x" * 48 * 4500),
+        (INTERIM * (MAX_INTERIM + 1) + LENGTH, None),
+        (INTERIM * MAX_INTERIM + LENGTH, b"hi"),
+    ],
+    ids=["small", "small behind others", "as events are", "too many interim", "interim"],
+)
+def test_one_read_that_takes_long_to_parse_is_refused(response: bytes, body: bytes | None) -> None:
+    result = asyncio.run(_receive([response]))
+
+    assert (result["error"] is httpx.RemoteProtocolError) == (body is None)
+    assert body is None or result["body"] == body

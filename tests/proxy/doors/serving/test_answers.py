@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from adapters.base import Capabilities, ErrorKind, Finish, Start, Text, ToolCall, Warn
+from proxy.doors.chat.write import Fold
 from tests.proxy.doors.serving.kit import HELLO, PATH, STREAM, Build, Station
 from tests.proxy.kit import failure
 
@@ -145,3 +147,22 @@ def test_the_log_tells_the_way_and_no_word_of_the_talk(
     assert "mine-1 200 south/toy-1" in lines[0] and "attempts=north:429,south:200" in lines[0]
     own = [record.getMessage() for record in caplog.records if record.name.startswith("pointsman")]
     assert not any(word in line for line in own for word in ("4711", "Hello", "k-secret"))
+
+
+@pytest.mark.parametrize("count", [1, 200])
+def test_a_large_plain_answer_is_put_together_in_a_thread(
+    station: Station, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    where: list[str] = []
+    end = Fold.end
+
+    def watched(fold: Fold) -> bytes:
+        where.append(threading.current_thread().name.partition("_")[0])
+        return end(fold)
+
+    monkeypatch.setattr(Fold, "end", watched)
+    piece = "a" * (1024 if count > 1 else 10)
+    station.north.play([[Text(piece)], *[[Text(piece)]] * (count - 1), [Finish("stop")]])
+
+    assert station.post().json()["choices"][0]["message"]["content"] == piece * count
+    assert [name == "large" for name in where] == [count > 1]
