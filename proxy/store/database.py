@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
@@ -91,9 +92,13 @@ class Database:
         # A second of the log is nothing that every commit should wait for the disk.
         self.write(partial(work, fresh=rows), durable=False)
 
-    def sum_up(self) -> bool:
+    def price(self, late: Sequence[Columns]) -> None:
+        """Give rows their price that were written without one."""
+        self.write(partial(request_log.price, late=late), durable=False)
+
+    def sum_up(self, wall: Callable[[], float] = time.time) -> bool:
         """Add some of the usage log up; whether there may be more of it."""
-        return self.write(sums.sum_up, durable=False)
+        return self.write(partial(sums.sum_up, now=wall()), durable=False)
 
     def rows(self, sql: str, values: Columns) -> Sequence[Sequence[object]]:
         """What a SELECT with named parameters finds."""

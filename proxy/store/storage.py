@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -24,7 +25,7 @@ from proxy.store.kept.setbacks import Cooldown, Setbacks
 from proxy.store.keys.mark import Mark
 from proxy.store.keys.team_keys import TeamKey, TeamKeys
 from proxy.store.usage.prices import Price, PriceList
-from proxy.store.usage.rows import UsageQueue, UsageRow
+from proxy.store.usage.rows import MAX_QUEUED, UsageQueue, UsageRow
 from proxy.store.usage.waiting import WaitingRows
 
 log = logging.getLogger("pointsman.store")
@@ -64,6 +65,8 @@ class Storage:
         self.prices = prices or PriceList()
         self.usage = UsageQueue()
         self._doubtful = 0
+        self._late: deque[UsageRow] = deque(maxlen=MAX_QUEUED)
+        self._listing: asyncio.Task[object] | None = None
         self._until_sum = TICKS_A_SUM
         self._is_summed = False
         self._waiting = None if self._path else WaitingRows(lambda: own_folder() / "waiting")
@@ -137,6 +140,7 @@ class Storage:
             await asyncio.gather(self._ticking, return_exceptions=True)
             try:
                 await self.flush()
+                await self._price_late(waits=True)
             except StoreError as error:
                 if not await self._set_aside():
                     log.warning("%s: the last second is lost", error)
@@ -167,8 +171,17 @@ class Storage:
 
     async def price(self, row: UsageRow) -> Price:
         """What a request has cost."""
+        if self.prices.at_once(row.provider, row.model, row.tokens, row.at).is_late:
+            await asyncio.shield(self._listed())
         [(_, price)] = await self._in_thread(partial(self._priced, [row]))
         return price
+
+    def _listed(self) -> asyncio.Task[object]:
+        """Ends when the price lists are there, for which no row waits."""
+        if self._listing is None:
+            load = partial(asyncio.to_thread, self.prices.load)
+            self._listing = self._background.start("reading the price lists", load)
+        return self._listing
 
     def look(self) -> None:
         """Another process has changed the preferences just now: take them over at once."""
@@ -227,6 +240,7 @@ class Storage:
             await self._do(partial(_write, self._waiting))
             self._may_wait = False
             self._is_summed = False
+        await self._price_late()
         self.problem = None
 
     async def sum_up(self) -> None:
@@ -275,14 +289,36 @@ class Storage:
         self._leave(priced)
         return len(fresh)
 
+    async def _price_late(self, *, waits: bool = False) -> None:
+        """Give a price to rows that were written before the lists were there."""
+        if self._late and not self.prices.is_loaded:
+            listing = self._listed()
+            if waits:
+                await listing
+        if self._late and self.prices.is_loaded:
+            await self._do(self._price_batch)
+
+    def _price_batch(self, database: Database) -> None:
+        late = list(self._late)
+        priced = self._priced(late)
+        database.price([row.columns(price) for row, price in priced])
+        for _ in late:
+            self._late.popleft()
+        self._is_summed = False
+        self._count(priced)
+
     def _leave(self, priced: Sequence[tuple[UsageRow, Price]]) -> None:
         self._doubtful = 0
         self._is_summed = False
         self.usage.written(len(priced))
+        self._late += [row for row, price in priced if price.is_late]
+        self._count([one for one in priced if not one[1].is_late])
+
+    def _count(self, priced: Sequence[tuple[UsageRow, Price]]) -> None:
         self.prices.count([(row.provider, price) for row, price in priced])
 
     def _priced(self, rows: Sequence[UsageRow]) -> list[tuple[UsageRow, Price]]:
-        price = self.prices.price
+        price = self.prices.at_once
         return [(row, price(row.provider, row.model, row.tokens, row.at)) for row in rows]
 
     async def _set_aside(self) -> bool:

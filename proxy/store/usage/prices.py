@@ -1,11 +1,12 @@
 """What requests cost by their providers' price lists, as `genai-prices` has them; no network.
 
-The lists take half a second and 2 MB, so they are loaded when the first request that has a price is
-written, in the store's thread. Amounts are whole nano-dollars (US).
+The lists take half a second and 2 MB, so they are loaded once a request has been made that has a
+price, where no row waits for them. Amounts are whole nano-dollars (US).
 """
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,10 +41,14 @@ class Tokens(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """The list price, None if nobody knows it, and whether the user pays it."""
+    """The list price, None if nobody knows it, and whether the user pays it.
+
+    One that `is_late` is to be known once the lists are there.
+    """
 
     list_nano_usd: int | None = 0
     billed: bool = False
+    is_late: bool = False
 
     @property
     def cost_nano_usd(self) -> int | None:
@@ -55,8 +60,8 @@ class PriceList:
     """The prices of the providers in `billed`, which tells whether the user pays them.
 
     All others are free. `ids` are the lists' own names of those that are called otherwise here.
-    Used from one thread at a time, but for the sums: `listed` and `charged` are the nano-dollars by
-    provider since the start.
+    Used from one thread at a time, but for `load` and the sums: `listed` and `charged` are the
+    nano-dollars by provider since the start.
     """
 
     def __init__(
@@ -65,9 +70,22 @@ class PriceList:
         self._billed = billed or {}
         self._ids = ids or {}
         self._lists: DataSnapshot | None = None
+        self._loading = threading.Lock()
         self._models: dict[tuple[str, str], ModelInfo | None] = {}
         self.listed: Counter[str] = Counter()
         self.charged: Counter[str] = Counter()
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the lists are there."""
+        return self._lists is not None
+
+    def load(self) -> DataSnapshot:
+        """The lists, read by whoever asks first."""
+        with self._loading:
+            if self._lists is None:
+                self._lists = price_lists({self._ids.get(name, name) for name in self._billed})
+            return self._lists
 
     def price(self, provider: str | None, model: str | None, tokens: Tokens, at: float) -> Price:
         """What `tokens` of a model cost at the Unix second `at`."""
@@ -78,6 +96,13 @@ class PriceList:
         found = self._model(provider, model or "")
         prices = found and found.get_prices(datetime.fromtimestamp(at, UTC))
         return Price(_nano_usd(prices, tokens) if prices else None, self._billed[provider])
+
+    def at_once(self, provider: str | None, model: str | None, tokens: Tokens, at: float) -> Price:
+        """The same without waiting for the lists: late, where it takes them."""
+        takes_lists = provider in self._billed and (tokens.prompt or tokens.completion)
+        if takes_lists and self._lists is None:
+            return Price(None, self._billed[provider or ""], is_late=True)
+        return self.price(provider, model, tokens, at)
 
     def count(self, prices: Sequence[tuple[str | None, Price]]) -> None:
         for provider, price in prices:
@@ -93,11 +118,9 @@ class PriceList:
         return self._models[provider, model]
 
     def _look_up(self, provider: str, model: str) -> ModelInfo | None:
-        if self._lists is None:
-            self._lists = price_lists({self._ids.get(name, name) for name in self._billed})
+        listed = self._ids.get(provider, provider)
         try:
-            listed = self._ids.get(provider, provider)
-            return self._lists.find_provider_model(model, None, listed, None)[1]
+            return self.load().find_provider_model(model, None, listed, None)[1]
         except LookupError:
             return None
 

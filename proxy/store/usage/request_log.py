@@ -18,6 +18,10 @@ FORGET_FIRST = (
     "DELETE FROM requests WHERE id IN (SELECT id FROM requests ORDER BY id LIMIT :excess)"
 )
 IS_THERE = "SELECT 1 FROM requests WHERE at_ms = :at_ms AND request_id = :id LIMIT 1"
+PRICE = (
+    "UPDATE requests SET list_nano_usd = :nano_usd WHERE at_ms = :at_ms AND request_id = :id"
+    " AND id > COALESCE((SELECT up_to FROM usage_marks WHERE name = 'summed'), 0)"
+)
 
 MAX_ROWS = 100_000
 DAY_MS = 86_400_000
@@ -38,6 +42,13 @@ def append_once(tables: Tables, fresh: Sequence[Columns]) -> None:
     first = {"at_ms": fresh[0]["at_ms"], "id": fresh[0]["request_id"]}
     if not tables.rows(IS_THERE, first):
         append(tables, fresh)
+
+
+def price(tables: Tables, late: Sequence[Columns]) -> None:
+    """Give rows their price that were written before it was known, and are not in the sums yet."""
+    for row in late:
+        values = {"at_ms": row["at_ms"], "id": row["request_id"]}
+        tables.run(PRICE, {**values, "nano_usd": row["list_nano_usd"]})
 
 
 def too_old(now_ms: int) -> Columns:

@@ -23,6 +23,8 @@ FAR_MS = STEP_MS * 10**9
 """A moment after all others."""
 BATCH = 2000
 """The most rows that are summed at once, so that no write takes long."""
+PRICED_MS = 60_000
+"""For so long a row that has no price may still get one."""
 FORGET_STEPS = 10
 MAX_SUMS = 500_000
 
@@ -79,18 +81,26 @@ FORGET = (
 )
 
 
-def sum_up(tables: Tables) -> bool:
+NEXT = f"""
+SELECT MAX(id), MIN(CASE WHEN list_nano_usd IS NULL AND end_ms > :since THEN id END)
+FROM (SELECT id, list_nano_usd, at_ms + total_s * 1000 AS end_ms FROM {LOG}
+WHERE id > :mark AND id <= :newest ORDER BY id LIMIT :most) AS fresh
+"""  # noqa: S608
+"""The last row of those that are summed next, and the first that may still get a price."""
+
+
+def sum_up(tables: Tables, now: float) -> bool:
     """Sum rows that are not in the sums yet; whether there may be more."""
     newest = tables.settled(LOG)
     if newest is None:
         return True
     mark = marked(tables)
-    [[last]] = tables.rows(
-        f"SELECT MAX(id) FROM (SELECT id FROM {LOG} WHERE id > :mark AND id <= :newest"  # noqa: S608
-        f" ORDER BY id LIMIT {BATCH}) AS fresh",
-        {"mark": mark, "newest": newest},
-    ) or [[None]]
-    if last is None:
+    span = {"mark": mark, "newest": newest, "most": BATCH}
+    since = int(now * 1000) - PRICED_MS
+    [[last, unpriced]] = tables.rows(NEXT, {**span, "since": since}) or [[None, None]]
+    if unpriced is not None:
+        newest = last = unpriced - 1
+    if last is None or last <= mark:
         return False
     for kind in KINDS:
         tables.run(_adding(kind), {"mark": mark, "last": last})

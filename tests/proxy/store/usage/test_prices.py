@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,14 @@ from genai_prices.data_snapshot import get_snapshot
 
 from adapters import REGISTRY, STANDING
 from adapters.base import Finish, Start, Text, Usage
+from proxy.candidate import Candidate
+from proxy.store.usage import prices
+from proxy.store.usage.price_lists import price_lists
 from proxy.store.usage.prices import Price, PriceList, Tokens
 from tests.admin.kit import Desk, desk
 from tests.proxy.kit import adapter_class
-from tests.proxy.store.usage.test_rows import rows_of
+from tests.proxy.store.kit import opened, running
+from tests.proxy.store.usage.test_rows import answered, row, rows_of
 from tests.proxy.telemetry.test_metrics import scraped
 
 pytestmark = pytest.mark.anyio
@@ -146,6 +151,7 @@ async def owner(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterato
 
 async def asked(owner: Desk, folder: Path) -> dict[str, Any]:
     """The row of a request that was asked now."""
+    owner.parts.storage.prices.load()
     await owner.ask()
     await owner.parts.storage.flush()
     return rows_of(owner, folder)[-1]
@@ -155,6 +161,40 @@ async def test_a_row_holds_the_list_price(owner: Desk, tmp_path: Path) -> None:
     kept = await asked(owner, tmp_path)
 
     assert (kept["list_nano_usd"], kept["billed"]) == (669_000, 0)
+
+
+async def test_no_row_waits_for_the_lists(
+    owner: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage, may_load = owner.parts.storage, threading.Event()
+
+    def late(providers: Collection[str]) -> Any:
+        assert may_load.wait(20)
+        return price_lists(providers)
+
+    monkeypatch.setattr(prices, "price_lists", late)
+    try:
+        await owner.ask()
+        await storage.flush()
+        assert rows_of(owner, tmp_path)[-1]["list_nano_usd"] is None
+        await storage.flush()  # they are still being read
+    finally:
+        may_load.set()
+    await storage._listed()
+    assert storage.prices.listed == {}
+    await storage.flush()
+
+    assert rows_of(owner, tmp_path)[-1]["list_nano_usd"] == 669_000
+    assert storage.prices.listed == {"groq": 669_000}
+
+
+async def test_who_is_told_to_end_writes_the_price_of_every_row(url: str) -> None:
+    async with running(url) as kept:
+        kept.storage.prices = PriceList({"groq": True})
+        told = answered(Candidate("groq", MODEL), usage=Usage(1000, 100))
+        kept.storage.usage.put(row(told, at=AT))
+    with opened(url) as database:
+        assert database.rows("SELECT list_nano_usd FROM requests", {}) == [(669_000,)]
 
 
 async def test_costs_are_told_over_http(owner: Desk, tmp_path: Path) -> None:

@@ -117,6 +117,23 @@ def test_rows_that_come_late_are_counted_once(database: Database) -> None:
     assert [_asked(database, starts) for starts in STARTS] == late
 
 
+def test_a_row_that_may_still_get_a_price_is_summed_after_that(database: Database) -> None:
+    def told(at: float, price: Price) -> dict[str, object]:
+        return row(answered(NEAR), request_id=f"req-{at}", at=at).columns(price)
+
+    def mark() -> int:
+        database.sum_up(lambda: NOW)
+        return database.read(marked)
+
+    known, unknown = Price(7, billed=True), Price(None, billed=True)
+    database.append([told(NOW - 300, unknown), told(NOW - 1, known), told(NOW, unknown)])
+    assert mark() == 2
+    database.price([told(NOW, known), told(NOW - 300, known)])
+    assert mark() == 3
+    found = database.read(lambda log: totals(log, Span(0, int(NOW * 1000) + 1)))
+    assert (found["list_nano_usd"], found["unpriced"]) == (14, 1)  # what is summed stays
+
+
 def test_sums_outlive_their_rows(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     _fill(database, 100, until=NOW - 3600)
     _sum_up(database)
