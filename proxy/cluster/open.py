@@ -12,7 +12,7 @@ from proxy.routing.router import Router
 from proxy.settings import Settings
 from proxy.store.kept.preferences import Preferences
 from proxy.store.keys.allowances import Allowances
-from proxy.store.storage import Storage
+from proxy.store.storage import LOOK_S, Storage
 
 
 def replica_of(
@@ -31,6 +31,7 @@ def replica_of(
         return None
     news = News(health, retired, router.sessions, memory, storage.look)
     replica = Replica(Bus(url, settings.shared_patience_s), health, news, preferences)
+    storage.look_s = LOOK_S
     replica.sharing.append(allowances.health)
     router.permits.agree = allowances.together = replica.agree
     allowances.spend = replica.spend

@@ -55,6 +55,7 @@ class Replica:
         self._place = "0"
         self._servers = 1
         self._tried = asyncio.Event()
+        self._one_tells = asyncio.Lock()
         self.problem: str | None = None
         bus.turned = self._turned
 
@@ -171,12 +172,13 @@ class Replica:
             health.share(servers)
 
     async def _choosing(self) -> None:
-        """Tell that the owner has chosen; the database has the truth, the news only hurries."""
+        """Tell at once that the owner has chosen; the database has the truth, the news hurries."""
         with self._preferences.watch() as changed:
             while True:
                 await changed.wait()
                 changed.clear()
                 self._news.choose()
+                await self._quietly(self._tell)
 
     async def _hearing(self) -> None:
         """Take over what others say, from the first that is kept, and from where it broke off."""
@@ -202,8 +204,9 @@ class Replica:
                 await self._quietly(self._settle)
 
     async def _tell(self) -> None:
-        for news in self._news.fresh():
-            await self._bus.tell({"by": self.id, **news})
+        async with self._one_tells:
+            for news in self._news.fresh():
+                await self._bus.tell({"by": self.id, **news})
 
     async def _settle(self, *, everything: bool = False) -> None:
         for held in self._held:

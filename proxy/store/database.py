@@ -47,8 +47,12 @@ class Database:
     def write(self, work: Callable[[Tables], T], *, durable: bool = True) -> T:
         return self._opened().write(work, durable=durable)
 
-    def version(self) -> object:
-        return self._opened().version()
+    def changed(
+        self, seen: object
+    ) -> tuple[object, Sequence[StoredPreference], Sequence[TeamKey]] | None:
+        """The preferences and keys, and their version, if that is another than was seen."""
+        version = self._opened().version()
+        return None if version == seen else (version, self.preferences(), self.team_keys())
 
     def touch(self) -> None:
         """Write something that changes nothing: this returns when writing is possible."""

@@ -31,6 +31,8 @@ from proxy.store.usage.waiting import WaitingRows
 log = logging.getLogger("pointsman.store")
 
 TICK_S = 0.5
+LOOK_S = 0.2
+"""So often one of several servers looks whether the owner has chosen at another."""
 TICKS_A_SUM = 120
 """The usage log is summed once a minute, and at each tick while there is more of it."""
 FIRST_READ_S = 10.0
@@ -78,8 +80,9 @@ class Storage:
         self._mark = Mark(url)
         self._team.listen(lambda: self._mark.leave() if self._team.rows else None)
         self._seen_version: object = None
-        self._ticking: asyncio.Task[None] | None = None
-        self._looking = asyncio.Event()
+        self._beside: list[asyncio.Task[None]] = []
+        self._told = asyncio.Event()
+        self.look_s = None if self._path else LOOK_S
         self._is_loaded = False
         self._may_answer = asyncio.Event()
         self.problem: str | None = None
@@ -131,13 +134,15 @@ class Storage:
         self._go_on()
 
     def _go_on(self) -> None:
-        self._ticking = self._background.start("saving", self._tick)
+        start = self._background.start
+        self._beside = [start("saving", self._tick), start("looking", self._look)]
 
     async def close(self) -> None:
         """Save what is still in memory only, and close."""
-        if self._ticking is not None:
-            self._ticking.cancel()
-            await asyncio.gather(self._ticking, return_exceptions=True)
+        if self._beside:
+            for task in self._beside:
+                task.cancel()
+            await asyncio.gather(*self._beside, return_exceptions=True)
             try:
                 await self.flush()
                 await self._price_late(waits=True)
@@ -185,7 +190,7 @@ class Storage:
 
     def look(self) -> None:
         """Another process has changed the preferences just now: take them over at once."""
-        self._looking.set()
+        self._told.set()
 
     async def _do(self, work: Callable[[Database], T]) -> T:
         try:
@@ -211,11 +216,11 @@ class Storage:
 
     async def _follow(self) -> None:
         """Take over preferences and keys if another process has changed them."""
-        version = await self._do(lambda database: database.version())
-        if version != self._seen_version or not self._is_loaded:
-            self._preferences.replace(await self._do(lambda database: database.preferences()))
-            self._take_keys(await self._do(lambda database: database.team_keys()))
-            self._seen_version = version
+        seen = self._seen_version if self._is_loaded else object()
+        if changed := await self._do(lambda database: database.changed(seen)):
+            self._seen_version, rows, made = changed
+            self._preferences.replace(rows)
+            self._take_keys(made)
 
     def _take_keys(self, made: Sequence[TeamKey]) -> None:
         self._team.replace(made)
@@ -340,12 +345,20 @@ class Storage:
                 return
             self._leave(priced)
 
-    async def _tick(self) -> None:
+    async def _look(self) -> None:
+        """Beside what is saved, so that nobody goes by an old choice while that takes long."""
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(TICK_S):
-                    await self._looking.wait()
-            self._looking.clear()
+                async with asyncio.timeout(self.look_s):
+                    await self._told.wait()
+            self._told.clear()
+            if self.problem is None:  # or it is looked at with the next tick
+                with contextlib.suppress(StoreError):
+                    await self._follow()
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
             known = self.problem
             try:
                 await self.flush()

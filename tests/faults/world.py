@@ -198,7 +198,7 @@ class World:
         self._server = uvicorn.Server(config)
         self._server.lifespan = config.lifespan_class(config)
         await self._server.startup([listener])
-        await until(lambda: self.parts.storage._ticking is not None)
+        await until(lambda: self.parts.storage._beside)
         self.client = self.sdk(max_retries=0)
         self._baseline = self.tasks()
 

@@ -10,6 +10,7 @@ import pytest
 
 from adapters.base import AdapterError, ErrorKind, Model, Scope, Usage
 from proxy.candidate import Candidate
+from proxy.cluster import replica
 from proxy.limits.health import Place
 from proxy.limits.ticket import Ticket, Wait
 from proxy.limits.windows import Limits
@@ -144,6 +145,13 @@ async def test_they_tell_each_other_what_they_learn(valkey: Server) -> None:
         one.retired.answered("groq", "llama")
         await until(lambda: not other.sessions.stays)
         await until(lambda: not other.retired.is_gone("groq", "llama"))
+
+
+async def test_a_choice_is_told_at_once(valkey: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replica, "LOOK_S", 3600)
+    async with members(valkey.url, 2) as (one, other):
+        await one.preferences.put(StoredPreference("default", provider="groq"))
+        await until(lambda: other.looked)
 
 
 async def test_what_nobody_of_us_would_say_is_passed_over(valkey: Server) -> None:

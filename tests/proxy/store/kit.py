@@ -85,10 +85,16 @@ def kept(url: str) -> Kept:
 @contextlib.asynccontextmanager
 async def running(url: str) -> AsyncIterator[Kept]:
     """Storage at work, as in a server's process."""
-    one = kept(url)
+    async with open_(one := kept(url)):
+        yield one
+
+
+@contextlib.asynccontextmanager
+async def open_(one: Kept) -> AsyncIterator[None]:
+    """The same that was made before."""
     await one.storage.open()
     try:
-        yield one
+        yield
     finally:
         await one.storage.close()
 

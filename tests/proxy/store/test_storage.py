@@ -26,6 +26,7 @@ from tests.proxy.store.kit import (
     Kept,
     kept as prepared,
     names,
+    open_,
     opened,
     running,
     until,
@@ -142,6 +143,25 @@ async def test_a_switch_in_one_process_is_seen_by_the_others(url: str) -> None:
         for kept, provider in ((one, "far"), (two, "near"), (three, "far")):
             await kept.switch(provider)
             await until(lambda p=provider: {k.provider for k in (one, two, three)} == {p})
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+async def test_a_switch_is_seen_while_saving_takes_its_time(
+    url: str, monkeypatch: pytest.MonkeyPatch, is_told: bool
+) -> None:
+    async def never(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    one, two = prepared(url), prepared(url)
+    two.storage.look_s = None if is_told else 0.01
+    async with open_(one), open_(two):
+        with monkeypatch.context() as patched:
+            patched.setattr(two.storage, "flush", never)
+            for provider in ("far", "near", "far"):
+                await one.switch(provider)
+                if is_told:
+                    two.storage.look()
+                await until(lambda p=provider: two.provider == p)
 
 
 async def test_changes_of_several_processes_all_stand(url: str) -> None:
