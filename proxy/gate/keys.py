@@ -79,7 +79,10 @@ def shown_key(scope: Scope, headers: Mapping[bytes, bytes]) -> bytes:
         if key := headers.get(name):
             return key
     query = scope["query_string"]
-    return dict(parse_qsl(query)).get(b"key", b"") if b"key=" in query else b""
+    if b"key=" not in query:
+        return b""
+    told = parse_qsl(query.decode("latin-1"), encoding="latin-1")  # of bytes it takes ASCII alone
+    return dict(told).get("key", "").encode("latin-1")
 
 
 def digest(key: bytes) -> bytes:

@@ -288,6 +288,8 @@ def test_authorisation_goes_by_the_route_that_answers(fakes: Fakes, tmp_path: Pa
         shown_in_query = f"{CHAT}?alt=sse&key=client-key-of-the-tests"
         assert ask(server.port, post(body_of(), shown_in_query)).status == 200
         assert ask(server.port, post(body_of(), f"{CHAT}?monkey=x&key=wrong")).status == 401
+        for key in ("%C3%A4", "%FF%00", "%E2%80%AE", "%", "%zz", "&key", "=", "a%20b+c"):
+            assert ask(server.port, post(body_of(), f"{CHAT}?key={key}")).status == 401, key
 
 
 @pytest.mark.parametrize(
