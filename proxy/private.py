@@ -42,11 +42,13 @@ def _check_one(folder: Path, found: os.stat_result, *, may_be_shared: bool) -> N
     is_others = found.st_mode & stat.S_IWGRP and found.st_gid not in (0, os.getegid())
     if not (is_others or found.st_mode & stat.S_IWOTH):
         return
-    if may_be_shared and found.st_mode & stat.S_ISVTX:
+    is_sticky = found.st_mode & stat.S_ISVTX
+    if may_be_shared and is_sticky:
         return
-    raise NotPrivateError(
-        f"the folder {folder} may be written by others: `chmod go-w {folder}`, or choose another"
-    )
+    cure = f"`chmod go-w {folder}`, or choose another"
+    if is_sticky:
+        cure = f"choose one of your own in it (or, where it is yours alone, `chmod go-w {folder}`)"
+    raise NotPrivateError(f"the folder {folder} may be written by others: {cure}")
 
 
 def check_file(path: Path) -> bool:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from proxy import private
-from proxy.settings import own_folder
+from proxy.settings import SettingsError, own_folder
 
 NONCE_HEADER = "x-pointsman-nonce"
 PROOF_HEADER = "x-pointsman-proof"
@@ -41,6 +41,15 @@ class Identity:
         """What a command of this user shows to the server at `address`."""
         return self._signed("command", "", address)
 
+    def trouble(self) -> str | None:
+        """Why this user's commands and servers cannot know each other, or None."""
+        try:
+            if private.check_file(self._folder() / "secret"):
+                self._kept()
+        except (OSError, SettingsError) as error:
+            return str(error)
+        return None
+
     def _signed(self, who: str, nonce: str, address: Address) -> str | None:
         secret = self._secret()
         if secret is None:
@@ -51,14 +60,19 @@ class Identity:
 
     def _secret(self) -> bytes | None:
         """The secret, made where there is none; None where none can be kept."""
-        path = self._folder() / "secret"
-        with contextlib.suppress(OSError):
-            if not private.check_file(path):
-                _make(path)
-            private.check_folder(path.parent)
-            found = private.read(path, SECRET_BYTES)
-            return found if len(found) == SECRET_BYTES else None
+        with contextlib.suppress(OSError, SettingsError):
+            return self._kept()
         return None
+
+    def _kept(self) -> bytes:
+        path = self._folder() / "secret"
+        if not private.check_file(path):
+            _make(path)
+        private.check_folder(path.parent)
+        found = private.read(path, SECRET_BYTES)
+        if len(found) != SECRET_BYTES:
+            raise private.NotPrivateError(f"{path} holds no secret: remove it")
+        return found
 
 
 def _make(path: Path) -> None:

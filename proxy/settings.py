@@ -314,6 +314,8 @@ def load_settings(env_file: Path | None = None, **given: Any) -> Settings:
         raise SettingsError("; ".join([*lines, *wrong])) from None
     if wrong:
         raise SettingsError("; ".join(wrong))
+    if not settings.database_url:
+        own_folder()
     return settings
 
 

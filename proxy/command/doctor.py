@@ -26,6 +26,7 @@ from proxy.gate.files import CURE, LEAST_OPEN_FILES, allow_open_files, scarcity
 from proxy.limits.successor import is_listed, successor
 from proxy.parts import Parts
 from proxy.private import NotPrivateError, check_file, check_folder
+from proxy.proof import Identity
 from proxy.providers import IN_THE_CLEAR, in_the_clear, same_keys
 from proxy.routing.planning.keys import ends_of, reached_by_any
 from proxy.routing.planning.preference import Preference
@@ -80,7 +81,14 @@ async def examine(load: Callable[[], Settings], env_file: Path) -> list[Finding]
         Finding(Mark.ABSENT, name, IN_THE_CLEAR, "give it an https:// address")
         for name in in_the_clear(settings.providers.values())
     ]
-    findings = [_env_file(env_file), *strange, _port(settings), *_files(), _database(settings)]
+    findings = [
+        _env_file(env_file),
+        *strange,
+        _port(settings),
+        *_files(),
+        *_commands(),
+        _database(settings),
+    ]
     async with offline(settings) as parts:
         preference = parts.preferences.get(None)
         wanted = _wanted(parts.adapters, preference)
@@ -168,6 +176,12 @@ def _files() -> Iterator[Finding]:
     if scarce := scarcity(open_files):
         mark = Mark.BAD if open_files < LEAST_OPEN_FILES else Mark.ABSENT
         yield Finding(mark, "open files", scarce, CURE)
+
+
+def _commands() -> Iterator[Finding]:
+    if reason := Identity().trouble():
+        text = f"cannot tell a server of yours from a stranger's: {reason}"
+        yield Finding(Mark.ABSENT, "commands", text)
 
 
 def _cannot_listen(settings: Settings) -> OSError | None:

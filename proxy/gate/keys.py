@@ -81,8 +81,9 @@ def shown_key(scope: Scope, headers: Mapping[bytes, bytes]) -> bytes:
     query = scope["query_string"]
     if b"key=" not in query:
         return b""
-    told = parse_qsl(query.decode("latin-1"), encoding="latin-1")  # of bytes it takes ASCII alone
-    return dict(told).get("key", "").encode("latin-1")
+    # Of bytes it takes ASCII alone.
+    told: dict[str, str] = dict(parse_qsl(query.decode("latin-1"), encoding="latin-1"))
+    return told.get("key", "").encode("latin-1")
 
 
 def digest(key: bytes) -> bytes:

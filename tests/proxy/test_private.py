@@ -102,6 +102,8 @@ def test_a_folder_above_it_counts_too_unless_nobody_can_take_away_what_is_anothe
         private.check_folder(folder)
     (tmp_path / "above").chmod(0o1777)
     private.check_folder(folder)
+    with pytest.raises(NotPrivateError, match="choose one of your own in it"):
+        private.check_folder(tmp_path / "above")
 
 
 def test_a_folder_of_another_group_is_others(

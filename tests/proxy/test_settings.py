@@ -380,3 +380,15 @@ def test_every_setting_has_a_row_here() -> None:
         "providers",
     }
     assert set(module.Settings.model_fields) == own
+
+
+def test_without_a_home_a_database_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere(_name: str) -> None:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("platformdirs.user_data_path", nowhere)
+    monkeypatch.delenv("POINTSMAN_DATABASE_URL", raising=False)
+    with pytest.raises(SettingsError, match="set HOME"):
+        load_settings()
+    monkeypatch.setenv("POINTSMAN_DATABASE_URL", "sqlite:////x/y.db")
+    assert load_settings().store_url == "sqlite:////x/y.db"

@@ -15,7 +15,7 @@ import pytest
 
 from proxy.command.remote import running
 from proxy.proof import NONCE_HEADER, PROOF_HEADER, Identity
-from proxy.settings import Settings
+from proxy.settings import Settings, SettingsError
 from tests.security.kit import Fakes, Process, ask, post, process, request, serving
 from tests.security.routes import FORM, FORM_PATHS, ROUTES
 from tests.security.test_guard_matrix import BODY, JSON, settings_for
@@ -119,6 +119,30 @@ def test_a_stranger_at_the_port_gets_no_token_and_no_prompt(real: Process) -> No
 
 def test_the_owner_s_commands_know_the_owner_s_server(real: Process) -> None:
     assert json.loads(real.told("status", "--json"))["running"] is True
+
+
+def test_where_no_secret_can_be_kept_nobody_is_known_and_the_reason_is_told(
+    tmp_path: Path,
+) -> None:
+    for name in ("linked", "shown", "short"):
+        (tmp_path / name).mkdir(mode=0o700)
+    (tmp_path / "linked" / "secret").symlink_to(tmp_path / "short" / "secret")
+    (tmp_path / "shown" / "secret").touch(0o644)
+    (tmp_path / "short" / "secret").touch(0o600)
+
+    def nowhere() -> Path:
+        raise SettingsError("there is no home folder")
+
+    for folder, reason in (
+        (lambda: tmp_path / "linked", "is a link"),
+        (lambda: tmp_path / "shown", "this user's alone"),
+        (lambda: tmp_path / "short", "holds no secret"),
+        (nowhere, "no home"),
+    ):
+        who = Identity(folder)
+        assert who.passport(("127.0.0.1", 1)) is who.proof("a" * 32, ("127.0.0.1", 1)) is None
+        assert reason in (who.trouble() or "")
+    assert Identity(lambda: tmp_path / "own").trouble() is None
 
 
 def test_the_proof_is_of_one_nonce_at_one_address_for_one_user(tmp_path: Path) -> None:

@@ -156,3 +156,11 @@ def test_a_low_limit_of_open_files_is_told_with_its_cure(monkeypatch: pytest.Mon
         assert found.startswith(f"{mark} at most {files} files") and "LimitNOFILE" in found
     monkeypatch.setattr("proxy.command.doctor.allow_open_files", lambda: 65536)
     assert "open files" not in findings()
+
+
+def test_why_a_command_takes_the_owner_s_server_for_a_stranger_s(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert "commands" not in findings()
+    monkeypatch.setattr("proxy.proof.Identity.trouble", lambda _self: "secret is a link")
+    assert findings()["commands"].endswith("secret is a link")
