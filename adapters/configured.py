@@ -120,7 +120,7 @@ class ProviderSettings(BaseModel):
         return {}
 
     def secrets(self) -> list[str]:
-        """All that nobody may see, in the clear."""
+        """All secrets, in the clear."""
         values = [getattr(self, name) for name in type(self).model_fields]
         return [
             one.get_secret_value()

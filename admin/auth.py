@@ -64,7 +64,7 @@ Passport = Callable[[tuple[str, int]], str | None]
 
 
 def admin_token(configured: SecretStr, *, is_published: bool) -> SecretStr | None:
-    """The token that must be shown, made anew where one is needed and none is set; or None."""
+    """The token that must be shown, made up where one is needed and none is set; or None."""
     if configured.get_secret_value():
         return configured
     return SecretStr(secrets.token_urlsafe(32)) if is_published else None

@@ -75,7 +75,7 @@ def _with(call: NativeCall, body: Json, warning: str) -> NativeCall:
 
 
 def without_choice(body: Json) -> Json:
-    """Of tools one of which must be called only that one is left, where it is named."""
+    """Where a certain tool must be called, the others are left out; no choice is demanded."""
     config = body["toolConfig"]
     tools = config["tools"]
     if named := config["toolChoice"].get("tool"):

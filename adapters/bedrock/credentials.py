@@ -50,7 +50,7 @@ class Credentials:
         return known
 
     def forget(self) -> None:
-        """Look again, as AWS has refused what was found: somebody may have logged in anew."""
+        """Look again, as AWS has refused what was found: somebody may have logged in again."""
         self._found = self._identity = None
 
     def _expires_within(self, seconds: float | None) -> bool:

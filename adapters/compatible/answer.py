@@ -127,7 +127,7 @@ class AnswerReader:
             self._take_usage(chunk, events)
 
     def _take_usage(self, chunk: Json, events: list[Event]) -> None:
-        """Some count on with every chunk: the last count holds."""
+        """Some providers count on with every chunk: the last count holds."""
         if usage := self._usage(chunk):
             self._last_usage = usage
             if self.complete:

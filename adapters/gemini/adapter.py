@@ -196,7 +196,7 @@ class GeminiAdapter(Senses):
         return self._now().target(call.path)
 
     async def prepare(self) -> None:
-        """Ask the SDK for the line, which takes a second, so that it is not for the loop."""
+        """Ask the SDK for the line, in a thread: it takes a second."""
         async with self._line_lock:
             if self._line is None and not self.unconfigured:
                 self._line = await asyncio.to_thread(self._connect)

@@ -157,7 +157,7 @@ class GroqAdapter(GroqAudio):
         """Nothing to close: the connections belong to whoever gave them."""
 
     async def prepare(self) -> None:
-        """Ask the SDK for the line, which takes a while, so that it is not for the loop."""
+        """Ask the SDK for the line, in a thread: it takes a while."""
         async with self._line_lock:
             if self._line is None and not self.unconfigured:
                 self._line = await asyncio.to_thread(self._connect)

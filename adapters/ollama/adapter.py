@@ -275,7 +275,7 @@ class OllamaAdapter:
         return self._facts[model]
 
     async def prepare(self) -> None:
-        """Ask the SDK for the line, which takes a while, so that it is not for the loop."""
+        """Ask the SDK for the line, in a thread: it takes a while."""
         async with self._line_lock:
             if self._line is None:
                 self._line = await asyncio.to_thread(self._connect)

@@ -36,7 +36,7 @@ class Steps(threading.local):
     most: float = math.inf
 
     def take(self, many: int = 1) -> None:
-        """Before it is done. Raises NotHereError on the loop, elsewhere AdapterError."""
+        """Count steps before they are done. Raises NotHereError on the loop, else AdapterError."""
         self.taken += many
         if self.taken <= self.most:
             return
@@ -78,12 +78,12 @@ ASIDE: ContextVar[Aside | None] = ContextVar("aside", default=None)
 
 
 def weight_of(text: bytes) -> int:
-    """About how many bytes are worked on when it is read: many values are as slow as a long one."""
+    """What it costs to read, in bytes of plain text: many small values are slow as well."""
     return len(text) if len(text) > LARGE_BYTES else read_bytes(text)
 
 
 def steps() -> Steps:
-    """Those of whom works now: without end where no request is answered."""
+    """Those of the request at work now; no limit where none is."""
     thread = ASIDE.get()
     return Steps() if thread is None else thread.steps
 

@@ -66,7 +66,7 @@ def items(value: Any, most: int = MAX_ITEMS) -> Sequence[Any]:
 
 
 class Tally:
-    """What one answer has brought so far, but for its text, which is bounded by its bytes."""
+    """What one answer has brought so far, except its text, which is bounded by its bytes."""
 
     __slots__ = ("_annotations", "_calls", "_logprobs", "_media")
 

@@ -27,7 +27,7 @@ Told = dict[str, Any]
 
 
 class News:
-    """`chosen` is called when the owner has chosen anew at another server, `ended` with a session
+    """`chosen` is called when the owner has chosen again at another server, `ended` with a session
     of the admin page that was ended there.
     """
 
@@ -56,7 +56,7 @@ class News:
         self._waiting.append({"of": "joined"})
 
     def choose(self) -> None:
-        """The owner has chosen anew here."""
+        """The owner has chosen again here."""
         self._waiting.append({"of": "choice"})
 
     def log_out(self, session: str) -> None:

@@ -22,7 +22,7 @@ STATES: Mapping[bool | None, str] = {True: "ready", False: "not reachable", None
 
 
 def printable(text: str) -> str:
-    """The text with nothing in it that a terminal would act on, but for the ends of lines."""
+    """The text with nothing in it that a terminal would act on, except the ends of lines."""
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 

@@ -33,7 +33,7 @@ BODY_S = 10.0
 LEAST_BODY_BYTES = 10_000
 """What must come of a body in each `BODY_S`: 1 kB/s. A smaller one is there long before."""
 LONGEST_BODY_S = 240.0
-"""The longest that a whole body may take, but for the time that we do not read it."""
+"""The longest that a whole body may take, except for the time that we do not read it."""
 IDLE_S = 15.0
 STUCK_S = 30.0
 """The longest that a client may leave what was written to it unread."""

@@ -141,7 +141,7 @@ class Room:
 
 
 def _share(size: int) -> int:
-    """What one client may have of so many: never all, but for where there are very few."""
+    """What one client may have of so many: never all, unless there are very few."""
     return size - size // 8
 
 

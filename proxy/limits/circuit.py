@@ -60,7 +60,7 @@ class Setback:
 
 
 class Backoff:
-    """Waits that double, and begin anew when `forget_s` have passed since the end of the last."""
+    """Waits that double, and begin again when `forget_s` have passed since the end of the last."""
 
     __slots__ = ("_first_s", "_forget_s", "_longest_s", "_until", "_wait_s")
 
@@ -76,7 +76,7 @@ class Backoff:
         self.clear()
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Begin again."""
         self._wait_s = 0.0
         self._until = -math.inf
 

@@ -132,7 +132,7 @@ class Attempts(Struct):
         return [*untried, *(c for c in self.again() if last[c].kind in TOLD_KINDS)]
 
     def before(self, chosen: Candidate) -> Iterator[Candidate]:
-        """The candidates whose turn it was, but for something that stood in their way."""
+        """The candidates whose turn it was, had nothing stood in their way."""
         return takewhile(lambda candidate: candidate != chosen, self.eligible())
 
     def may_go_on(self, error: BaseException) -> bool:

@@ -1,4 +1,4 @@
-"""How much may be tried again: a share of what is asked, lest retries become a storm. No I/O.
+"""How much may be tried again: a share of what is asked, or retries would become a storm. No I/O.
 
 Going on to a healthy provider needs no budget: it adds no load to the one that failed.
 """

@@ -187,7 +187,7 @@ class Router:
     def _calls(
         self, operation: Operation[Any], request: Any, plan: Plan
     ) -> Mapping[Candidate, int]:
-        """Of those candidates that need more than one."""
+        """How many calls at once, for the candidates that need more than one."""
         calls = {c: operation.calls(request, self._can(c)) for c in plan.candidates}
         return {c: count for c, count in calls.items() if count > 1}
 

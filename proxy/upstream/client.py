@@ -69,7 +69,7 @@ class _HttpxTransport(httpx.AsyncHTTPTransport):
         super().__init__(limits=limits, proxy=proxy)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The response; a request whose body is bytes goes out anew until it gets a connection of
+        """The response; a request whose body is bytes goes out again until it gets a connection of
         its own, as long as nothing came back over a kept one.
         """
         while True:

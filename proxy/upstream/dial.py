@@ -144,7 +144,7 @@ async def _attempt(address: Address) -> socket.socket:
 
 
 async def _connect(sock: socket.socket, place: Any) -> None:
-    """Connect to a numeric address. Not the loop's `sock_connect`: uvloop's looks it up anew."""
+    """Connect to a numeric address. Not the loop's `sock_connect`: uvloop's looks it up again."""
     loop = asyncio.get_running_loop()
     if sys.platform == "win32":  # whose loop cannot watch a socket for writing
         await loop.sock_connect(sock, place)

@@ -43,7 +43,7 @@ class Form(Struct, frozen=True):
     choices: int = 1
 
     def learn(self, start: Start) -> None:
-        """Take over what the provider says of itself, but for what belongs to chats."""
+        """Take over what the provider says of itself, except what belongs to chats."""
         self.head.learn(replace(start, id=None, service_tier=None))
 
     def begin(self, index: int) -> str:

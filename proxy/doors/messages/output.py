@@ -24,7 +24,7 @@ from adapters.translation.arguments import are_whole, arguments_or_text
 from proxy.doors.messages.objects import SIGNATURE, new_id, shown_id, stop_members, stop_of
 
 Said = tuple[str, Json]
-"""A type of event, and its members but for `type`."""
+"""A type of event, and its members except `type`."""
 
 
 class Block:

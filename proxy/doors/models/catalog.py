@@ -113,7 +113,7 @@ class Catalog:
         return found
 
     async def refreshed(self) -> Mapping[str, Sequence[Model]]:
-        """The lists, asked for anew where they are not fresh."""
+        """The lists, asked for again where they are not fresh."""
         if asking := self._refresh():
             await asyncio.wait(asking.values(), timeout=TIMEOUT_S)
         return self._lists

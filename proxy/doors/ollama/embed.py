@@ -1,4 +1,4 @@
-"""`/api/embed`, and the older `/api/embeddings`: texts in, vectors out. Pure but for the clock."""
+"""`/api/embed`, and the older `/api/embeddings`: texts in, vectors out. No I/O but a clock."""
 
 from __future__ import annotations
 

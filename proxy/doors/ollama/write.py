@@ -1,4 +1,4 @@
-"""Ollama's wire format for answers: lines of JSON, and the one object. Pure but for the clock.
+"""Ollama's wire format for answers: lines of JSON, and the one object. Pure except for the clock.
 
 Both are made of what one `Answer` says of the same events.
 """

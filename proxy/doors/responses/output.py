@@ -17,7 +17,7 @@ from proxy.doors.responses.objects import new_id
 from proxy.doors.responses.tools import Tool, call_fields
 
 Said = tuple[str, Json]
-"""A type of event, and its members but for `type` and `sequence_number`."""
+"""A type of event, and its members except `type` and `sequence_number`."""
 
 COMPLETED, INCOMPLETE, IN_PROGRESS = "completed", "incomplete", "in_progress"
 

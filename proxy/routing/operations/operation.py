@@ -34,7 +34,7 @@ class Pin(Struct, frozen=True):
 
 
 class Operation(Protocol[R]):
-    """`R` is a `Struct` that has a `model`. Pure, but for `prepared` and `events`."""
+    """`R` is a `Struct` that has a `model`. Pure, except for `prepared` and `events`."""
 
     @property
     def name(self) -> str:

@@ -14,7 +14,7 @@ R = TypeVar("R")
 
 
 class Single(Generic[R]):
-    """An `Operation` but for who can do it and how; `begins` is what commits its answer."""
+    """An `Operation`, except for who can do it and how; `begins` is what commits its answer."""
 
     name: str
     pin: Any = None

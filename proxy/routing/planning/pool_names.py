@@ -1,4 +1,4 @@
-"""A pool's name before a model's: whoever of it has the model, and nobody else. Pure."""
+"""A pool's name before a model's: any member that has the model, and nobody else. Pure."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class Sessions:
         self._ill_at[provider] = self._clock()
 
     def forget(self) -> None:
-        """The owner has chosen anew, be it the same: nobody stays where he went."""
+        """The owner has chosen again, even if the same: no conversation stays where it went."""
         self.stays.clear()
         self._ill_at.clear()
 

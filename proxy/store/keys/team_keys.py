@@ -148,7 +148,7 @@ def save(tables: Tables, key: TeamKey) -> list[TeamKey]:
 
 
 def change(tables: Tables, key: TeamKey) -> list[TeamKey]:
-    """Write a row anew, unless the key was revoked meanwhile; all there are."""
+    """Write a row again, unless the key was revoked meanwhile; all there are."""
     if any(one.id == key.id and one.revoked_ms is None for one in stored(tables)):
         tables.put(TABLE, [_row(key)])
     return stored(tables)

@@ -34,7 +34,7 @@ def price_lists(providers: Collection[str]) -> DataSnapshot:
 
 
 def picked(providers: Collection[str]) -> list[Provider]:
-    """The lists of `providers`, but for those that have none."""
+    """The lists of those `providers` that have one."""
     from genai_prices.data_snapshot import find_provider_by_id, get_snapshot
 
     known = get_snapshot().providers
