@@ -1,7 +1,8 @@
 """The schema's history, applied at the start: one transaction, and a copy of the file before it.
 
 A new database gets today's tables as they are; Alembic knows the way there from every released
-schema. One that it does not know is a newer version's, which this one must not touch.
+schema. One that it does not know is a newer version's, which this one must not touch. There is no
+way down: the copy is the way back.
 """
 
 from __future__ import annotations

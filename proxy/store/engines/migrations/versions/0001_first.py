@@ -38,9 +38,3 @@ def upgrade() -> None:
         sa.Column("until", moment, nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
     )
-
-
-def downgrade() -> None:
-    """Drop them again."""
-    for table in ("cooldowns", "signatures", "user_preferences"):
-        op.drop_table(table)

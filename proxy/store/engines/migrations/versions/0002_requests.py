@@ -43,8 +43,3 @@ def upgrade() -> None:
         sa.Column("cost", sa.Float, nullable=False),
         sa.Column("list_price", sa.Float),
     )
-
-
-def downgrade() -> None:
-    """Drop it again."""
-    op.drop_table("requests")

@@ -16,12 +16,3 @@ def upgrade() -> None:
     op.add_column("requests", sa.Column("list_nano_usd", sa.BigInteger))
     billed = sa.Column("billed", sa.Boolean, nullable=False, server_default=sa.false())
     op.add_column("requests", billed)
-
-
-def downgrade() -> None:
-    """Put them back."""
-    for column in ("list_nano_usd", "billed"):
-        op.drop_column("requests", column)
-    cost = sa.Column("cost", sa.Float, nullable=False, server_default="0")
-    op.add_column("requests", cost)
-    op.add_column("requests", sa.Column("list_price", sa.Float))

@@ -12,8 +12,3 @@ down_revision = "0003"
 def upgrade() -> None:
     """Add it; nobody has said so yet."""
     op.add_column("user_preferences", sa.Column("local_only", sa.Boolean))
-
-
-def downgrade() -> None:
-    """Forget it."""
-    op.drop_column("user_preferences", "local_only")

@@ -21,10 +21,3 @@ def upgrade() -> None:
         sa.Column("model", sa.String(128), nullable=False),
         sa.Column("won", sa.Boolean, nullable=False),
     )
-
-
-def downgrade() -> None:
-    """Forget it."""
-    op.drop_table("verdicts")
-    op.drop_column("requests", "arm")
-    op.drop_column("user_preferences", "split")

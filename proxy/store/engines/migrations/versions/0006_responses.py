@@ -24,9 +24,3 @@ def upgrade() -> None:
         sa.Column("item", sa.String(128), primary_key=True),
         sa.Column("name", sa.String(128), nullable=False, index=True),
     )
-
-
-def downgrade() -> None:
-    """Forget it."""
-    op.drop_table("response_items")
-    op.drop_table("responses")

@@ -12,8 +12,3 @@ down_revision = "0006"
 def upgrade() -> None:
     """Add it; nobody has measured it before."""
     op.add_column("requests", sa.Column("loading_s", sa.Float))
-
-
-def downgrade() -> None:
-    """Forget it."""
-    op.drop_column("requests", "loading_s")

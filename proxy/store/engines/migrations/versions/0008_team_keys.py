@@ -27,8 +27,3 @@ def upgrade() -> None:
         sa.Column("created_ms", sa.BigInteger, nullable=False),
         sa.Column("revoked_ms", sa.BigInteger),
     )
-
-
-def downgrade() -> None:
-    """Forget them all."""
-    op.drop_table("team_keys")

@@ -19,8 +19,3 @@ def upgrade() -> None:
         sa.Column("body", sa.Text, nullable=False),
     )
     op.create_index("ix_answers_at_ms_size", "answers", ["at_ms", "size"])
-
-
-def downgrade() -> None:
-    """Forget it."""
-    op.drop_table("answers")

@@ -38,9 +38,3 @@ def upgrade() -> None:
         sa.Column("name", sa.String(16), primary_key=True),
         sa.Column("up_to", sa.BigInteger, nullable=False),
     )
-
-
-def downgrade() -> None:
-    """Forget the sums: the rows are still there."""
-    op.drop_table("usage_marks")
-    op.drop_table("usage_sums")
