@@ -39,7 +39,7 @@ class Held(Struct):
 
 
 class Call:
-    """One that the `ticket` is leave for; `lease` is what a key lets in that all must agree to."""
+    """One that the `ticket` permits; `lease` is what a key lets in that all must agree to."""
 
     def __init__(self, name: str, ticket: Ticket, lease: Lease | None) -> None:
         self._name = name

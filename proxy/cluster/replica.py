@@ -1,4 +1,4 @@
-"""One of several servers: asks the others' leave, tells them what it meets, hears what they did.
+"""One of several servers: asks the others before a call, tells them what it meets, hears theirs.
 
 Calls are counted together before they are made: one round trip, none where a provider has no limit.
 What they teach is looked at ten times a second and told: nothing of it lies on a request's way.
@@ -18,7 +18,7 @@ from proxy.cluster.call import Call, Held
 from proxy.cluster.news import News
 from proxy.cluster.sessions import SharedSessions
 from proxy.limits.health import Health
-from proxy.limits.ticket import Leave, Ticket
+from proxy.limits.ticket import Permit, Ticket
 from proxy.store.kept.preferences import Preferences
 from proxy.store.keys.lease import Lease
 
@@ -63,18 +63,18 @@ class Replica:
         """Whether Valkey is at hand, and how many servers there were last, this one among them."""
         return self._bus.is_up, self._servers
 
-    async def agree(self, admit: Callable[[], Leave], lease: Lease | None = None) -> Leave:
-        """The leave that `admit` gives and the others give as well, or what stands before it.
+    async def agree(self, admit: Callable[[], Permit], lease: Lease | None = None) -> Permit:
+        """The permit that `admit` gives and the others give as well, or what stands before it.
 
         They have to agree to the `lease`, too. Raises ApiError 429 where they do not.
         """
-        leave = admit()
-        while isinstance(leave, Ticket) and not await self._admits(leave, lease):
-            leave = admit()
-        return leave
+        permit = admit()
+        while isinstance(permit, Ticket) and not await self._admits(permit, lease):
+            permit = admit()
+        return permit
 
     async def _admits(self, ticket: Ticket, lease: Lease | None) -> bool:
-        """Whether all agree to the call that this is leave for; if not it was given back.
+        """Whether all agree to the call that this is a permit for; if not it was given back.
 
         While Valkey is away this server's own count stands, held to its share of each limit.
         """
@@ -88,7 +88,7 @@ class Replica:
         except AwayError:
             call.unheard()
             self._held += call.held  # should it have been heard it is given back
-            return False  # leave of its own share is what it needs now
+            return False  # a permit of its own share is what it needs now
         except BaseException:
             ticket.unused()
             self._held += call.held

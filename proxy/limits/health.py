@@ -87,7 +87,7 @@ class Health:
                 self._provider(name, key)
 
     def admit(self, candidate: Candidate, tokens: int = 0, calls: int = 1) -> Ticket | Wait:
-        """Leave to call `candidate` now, or when to ask again; a call uses about `tokens`."""
+        """Permission to call `candidate` now, or when to ask again; a call uses about `tokens`."""
         now = self._clock()
         record = self._record(candidate, now)
         return record.wait(now, tokens, calls) or self._ticket(record, tokens, now, calls)
@@ -103,7 +103,7 @@ class Health:
         tokens: int = 0,
         calls: Mapping[Candidate, int] = ONE_CALL,
     ) -> Ticket | list[Wait]:
-        """Leave to call the first candidate that may be called; else all waits, soonest first.
+        """Permission to call the first candidate that may be called; else all waits, soonest first.
 
         `calls` holds how many calls at once it takes, where it takes more than one.
 
@@ -112,10 +112,10 @@ class Health:
         """
         waits: list[Wait] = []
         for candidate in candidates:
-            leave = self.admit(candidate, tokens, calls.get(candidate, 1))
-            if isinstance(leave, Ticket):
-                return leave
-            waits.append(leave)
+            permit = self.admit(candidate, tokens, calls.get(candidate, 1))
+            if isinstance(permit, Ticket):
+                return permit
+            waits.append(permit)
         waits.sort(key=lambda wait: wait.at)
         now = self._clock()
         for wait in waits:

@@ -1,4 +1,4 @@
-"""Leave to call a provider: what stands before it, and what its end teaches. No I/O."""
+"""Permission to call a provider: what stands before it, and what its end teaches. No I/O."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ class Record:
 
 
 class Ticket:
-    """Leave to make a call, or several at once that are tried as one: each holds its own share.
+    """A permit for a call, or for several at once that are tried as one: each holds its own share.
 
     Its end must be told, once; what is told after that is ignored.
     """
@@ -378,9 +378,9 @@ class Ticket:
         circuit.said = said_of(error)
 
 
-Leave = Ticket | list[Wait]
-Agree = Callable[[Callable[[], Leave]], Awaitable[Leave]]
-"""The leave that is given here, where other servers give it as well."""
+Permit = Ticket | list[Wait]
+Agree = Callable[[Callable[[], Permit]], Awaitable[Permit]]
+"""The permit that is given here, where other servers give it as well."""
 
 
 def _named(candidate: Candidate) -> str:

@@ -14,7 +14,7 @@ from proxy.routing.answers.receipt import Receipt
 
 
 class Answer:
-    """The events of an answer, from its first content on; `ticket` is the leave that it came by.
+    """The events of an answer, from its first content on; `ticket` is the permit that it came by.
 
     An object, not a generator: one that was never begun could not be closed.
     """

@@ -87,10 +87,10 @@ class Allowances:
         if key.requests_per_minute is None and key.tokens_per_minute is None:
             return Lease(key, None, budgets, self.together)
         tokens = 0 if key.tokens_per_minute is None else self._weigh(request)
-        leave = self.health.admit_first([_place(key)], tokens)
-        if isinstance(leave, list):
-            raise too_fast(key, leave[0].gauge, leave[0].at - self._clock())
-        return Lease(key, leave, budgets, self.together)
+        permit = self.health.admit_first([_place(key)], tokens)
+        if isinstance(permit, list):
+            raise too_fast(key, permit[0].gauge, permit[0].at - self._clock())
+        return Lease(key, permit, budgets, self.together)
 
     def settle(self, lease: Lease, row: UsageRow) -> None:
         """The request has ended: what it was let in for becomes what it took."""

@@ -12,7 +12,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from proxy.errors import ApiError
-from proxy.limits.ticket import Agree, Leave, Ticket
+from proxy.limits.ticket import Agree, Permit, Ticket
 from proxy.limits.windows import Gauge
 from proxy.store.keys.team_keys import TeamKey
 from proxy.store.usage.prices import NANO
@@ -73,7 +73,7 @@ class Lease:
 
     @property
     def agree(self) -> Agree | None:
-        """How leave for a call is asked for where all have to agree to this request as well."""
+        """How a permit for a call is asked for where all have to agree to this request as well."""
         if self._together is None or self.agrees:
             return None
         return partial(self._together, lease=self)
@@ -110,8 +110,10 @@ class Lease:
 class Together(Protocol):
     """How all servers agree."""
 
-    def __call__(self, admit: Callable[[], Leave], lease: Lease | None = None) -> Awaitable[Leave]:
-        """Leave for a call, and for the lease it is made by."""
+    def __call__(
+        self, admit: Callable[[], Permit], lease: Lease | None = None
+    ) -> Awaitable[Permit]:
+        """A permit for a call, and for the lease it is made by."""
 
 
 def budgets_of(key: TeamKey) -> Mapping[str, int]:

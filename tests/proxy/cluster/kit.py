@@ -100,11 +100,11 @@ class Member:
         self.looked += 1
 
     async def ask(self, tokens: int = 10, candidate: Candidate = MODEL) -> Ticket | list[Wait]:
-        """Leave for a call, or what stands before it."""
+        """A permit for a call, or what stands before it."""
         return await self.replica.agree(lambda: self.health.admit_first([candidate], tokens))
 
     async def asked(self, tokens: int = 10) -> Ticket:
-        """Leave for a call, which is to be had."""
+        """A permit for a call, which is to be had."""
         leave = await self.ask(tokens)
         assert isinstance(leave, Ticket)
         return leave
