@@ -136,7 +136,7 @@ def _tasks(parts: Parts, stop: Callable[[str], None]) -> Sequence[Task]:
 
 @asynccontextmanager
 async def in_order(parts: Parts, tasks: Sequence[Task] = ()) -> AsyncIterator[None]:
-    """The life of all parts: from the first line to the last it begins, and so back it ends.
+    """The life of all parts: they begin from the first line to the last, and end in reverse.
 
     What stands on others is closed before them, whatever fails on the way. A command that only
     looks begins no `tasks`.

@@ -72,7 +72,7 @@ async def until_end(
 ) -> tuple[list[Any], AsyncGenerator[list[Any], None]]:
     """All events of an answer that goes out in one piece: what fails on its way may still rotate.
 
-    Where its time is up, those that there are; that it is comes behind them once more. Very many
+    Where its time is up, those that are there, and the cancellation again behind them. Very many
     stay in several batches, so that nobody has to take them all in at once.
     """
     batches, last = [first], first

@@ -33,8 +33,8 @@ class PoolNames:
         model_for: Callable[[str], str | None],
         listed: Callable[[str], Sequence[str]],
     ) -> tuple[Candidate, ...]:
-        """Those that a name means: who has the model, else all of the pool; none if it is no
-        pool's. Raises ApiError 404, 400, or 503.
+        """The members that a name means: those that have the model, else all of the pool; none if
+        it is no pool's name. Raises ApiError 404, 400, or 503.
 
         `model_for` tells what a provider answers with where only the pool is named.
         """

@@ -19,7 +19,7 @@ SIDE_FILES = ("-wal", "-shm")
 
 
 def connection_to(path: Path, how: str) -> sqlite3.Connection:
-    """`how` is a parameter of SQLite's URLs.
+    """A connection to the file; `how` is a parameter of SQLite's URLs.
 
     Who may write throws away what stands beside a broken file and is not in it yet, so that a file
     is looked at by one who may not (`mode=ro`) first.

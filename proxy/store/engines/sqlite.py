@@ -69,10 +69,10 @@ class SqliteTables:
         return list(map(dict, self._turned(rows, table, _READ)))
 
     def put(self, table: str, rows: Sequence[Columns]) -> None:
-        """Write rows, many in one step: after each, the interpreter goes from thread to thread.
+        """Write rows, many in one statement: between two, other threads get the interpreter.
 
-        The rest go one by one. Each other number of rows would be another statement, of 100 KB, and
-        all are kept.
+        What is left over goes row by row: a statement for each count of rows would be kept, too,
+        at 100 KB each.
         """
         rows = self._turned(rows, table, _WRITTEN)
         whole = len(rows) - len(rows) % AT_ONCE

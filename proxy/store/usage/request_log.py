@@ -52,7 +52,7 @@ def price(tables: Tables, late: Sequence[Columns]) -> None:
 
 
 def too_old(now_ms: int) -> Columns:
-    """What FORGET_OLD takes; now is when the request began that began last.
+    """The parameters of FORGET_OLD; `now_ms` is when the newest request began.
 
     A clock that has just leapt ahead makes good rows look old. It is believed once the log has a
     row of the month before it that is more than a day old by it.
