@@ -44,8 +44,8 @@ from adapters.groq.audio import FORM_PATHS, SPEECH_PATH, GroqAudio
 from adapters.groq.line import Line, known, line
 from adapters.groq.messages import LEAST_CONTEXT, PROVIDER, SPEECH_MODELS, TEXT_ONLY_MODELS
 from adapters.groq.request import PATH, thinks, to_native
-from adapters.groq.rescue import rescued
 from adapters.translation.functions import with_own_names
+from adapters.translation.rescue import rescued
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
 from adapters.wire.bounds import count, items, unix_time, word
 from adapters.wire.broken import HTTPX_ERRORS, transport_error
@@ -248,7 +248,9 @@ class GroqDialect(CompatibleDialect):
         return None
 
     def _rescue(self) -> list[Event]:
-        return rescued(self._failed_generation, self._call.body)
+        body = self._call.body
+        one = body.get("parallel_tool_calls") is False
+        return rescued(self._failed_generation, body.get("tools") or (), one=one)
 
     def _hidden(self, error: Json) -> list[Event]:
         """Groq's calls come to nothing now and then, and lie in the error as text."""

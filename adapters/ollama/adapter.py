@@ -51,6 +51,7 @@ from adapters.ollama.line import Line, known, line
 from adapters.ollama.request import CHAT_PATH, to_native
 from adapters.ollama.settings import OllamaSettings as OllamaSettings
 from adapters.tasks import EmbeddingRequest
+from adapters.translation.rescue import with_written_calls
 from adapters.upstream import HOP, Reply, Target, Upstream, raw_headers, timeouts
 from adapters.wire.aside import LARGE_BYTES, aside
 from adapters.wire.bounds import items
@@ -179,7 +180,8 @@ class OllamaAdapter:
         answer = Answer(request, call, facts, prompt, own_size=own_size, secret=self._secret)
         line = self._line or self._known_line
         target = line.target if call.path == CHAT_PATH else line.generate
-        return exchange(target, call, answer, self._ceilings)
+        events = exchange(target, call, answer, self._ceilings)
+        return with_written_calls(events, request) if call.body.get("tools") else events
 
     def to_native_embedding(self, request: EmbeddingRequest) -> NativeCall:
         return embeddings.to_native(request, self._own.keep_alive)

@@ -43,6 +43,7 @@ from adapters.openai.senses import Senses, content_type_of
 from adapters.openai.settings import KIND, OpenAISettings
 from adapters.tasks import EmbeddingRequest
 from adapters.translation.functions import with_own_names
+from adapters.translation.rescue import with_written_calls
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
 from adapters.wire.broken import HTTPX_ERRORS, transport_error
 from adapters.wire.ceiling import Ceilings
@@ -121,7 +122,11 @@ class OpenAIAdapter(Senses):
     def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
         call = self.to_native(request)
         answer = self._exchange(call) if request.model else self._with_a_model(call)
-        return with_own_names(answer, request.tools) if request.tools else answer
+        if not request.tools:
+            return answer
+        if self._profile.local and request.n == 1:  # whose models are not always understood
+            answer = with_written_calls(answer, request)
+        return with_own_names(answer, request.tools)
 
     def _exchange(self, call: NativeCall) -> AsyncGenerator[list[Event], None]:
         dialect = Dialect(call, self._house, AnswerReader(), self._lessons)

@@ -23,6 +23,13 @@ _FENCE = re.compile(r"```(?:json)?(.*?)```", re.DOTALL)
 _SPECIAL = re.compile(r"<\|(?:python_tag|eom_id|eot_id|im_end)\|>")
 _TOOL_CALL = re.compile(r"<tool_call>(.*?)(?:</tool_call>|\Z)", re.DOTALL)
 _BETWEEN = re.compile(r"[\s;,]*")
+_HARMONY = re.compile(r"to=([\w.-]{1,128})[^<]{0,64}(?:<\|constrain\|>[^<]{0,16})?<\|message\|>")
+_KIMI = re.compile(
+    r"<\|tool_call_begin\|>\s*([\w.-]{1,128})(?::\d+)?\s*<\|tool_call_argument_begin\|>"
+)
+_MISTRAL = re.compile(r"\[TOOL_CALLS\]\s*(?:([\w.-]{1,128})(?:\[ARGS\])?)?")
+_SPACES = ("functions.", "default_api.")
+"""Under which some models know all tools."""
 
 
 class WrittenCall(NamedTuple):
@@ -44,7 +51,16 @@ def read_calls(text: str, offered: Collection[str]) -> list[WrittenCall]:
         calls = [_call(name, arguments) for name, arguments in _written(text.strip())]
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         return []
+    calls = [WrittenCall(_plain(call.name, offered), call.arguments) for call in calls]
     return calls if all(call.name in offered for call in calls) else []
+
+
+def _plain(name: str, offered: Collection[str]) -> str:
+    """The name without the marks and the space of names that a model writes around it."""
+    if name in offered:
+        return name
+    name = name.partition("<|")[0]
+    return next((name.removeprefix(one) for one in _SPACES if name.startswith(one)), name)
 
 
 def _call(name: str, arguments: Any) -> WrittenCall:
@@ -62,7 +78,10 @@ def _written(text: str) -> Iterator[tuple[str, Any]]:
     if "<function" in text:
         return _tagged(text)
     if "<tool_call>" in text:
-        return _objects("\n".join(map(str.strip, _TOOL_CALL.findall(text))))
+        return _in_tags(map(str.strip, _TOOL_CALL.findall(text)))
+    for form in (_HARMONY, _KIMI, _MISTRAL):
+        if marks := list(form.finditer(text)):
+            return _marked(text, marks)
     text = _SPECIAL.sub("", text).strip()
     if fenced := _FENCE.fullmatch(text):
         text = fenced[1].strip()
@@ -80,12 +99,45 @@ def _tagged(text: str) -> Iterator[tuple[str, Any]]:
         raise _Unreadable
     for tag in found:
         rest = text[tag.end() : tag.end() + 2]
-        if rest.startswith("{"):
+        if text.startswith("<parameter=", tag.end()):
+            yield tag[1], _parameters(text[tag.end() :].partition("</function>")[0])
+        elif rest.startswith("{"):
             yield tag[1], _value_at(text, tag.end())[0]
         elif rest in ("", "/>", "</"):
             yield tag[1], {}
         else:
             raise _Unreadable
+
+
+def _parameters(text: str) -> dict[str, str]:
+    """`<parameter=name>value</parameter>`, as Qwen's coders write arguments."""
+    found = (part.partition(">") for part in text.split("<parameter=")[1:])
+    return {name: value.partition("</parameter>")[0].strip("\n") for name, _, value in found}
+
+
+def _in_tags(texts: Iterator[str]) -> Iterator[tuple[str, Any]]:
+    """What stands in `<tool_call>`: an object, or GLM's name and tagged arguments."""
+    for text in texts:
+        name, *pairs = text.split("<arg_key>")
+        if not pairs and name.startswith(("{", "[")):
+            yield from _objects(name)
+        else:
+            found = (pair.partition("</arg_key>") for pair in pairs)
+            yield name.strip(), {key: _arg_value(rest) for key, _, rest in found}
+
+
+def _arg_value(text: str) -> str:
+    return text.partition("<arg_value>")[2].partition("</arg_value>")[0]
+
+
+def _marked(text: str, marks: list[re.Match[str]]) -> Iterator[tuple[str, Any]]:
+    """Arguments behind marks that name the function; without a name it is in the object."""
+    for mark in marks:
+        value, _ = _value_at(text, _between(text, mark.end()))
+        if mark[1]:
+            yield mark[1], value
+        else:
+            yield from _named(value)
 
 
 def _objects(text: str) -> Iterator[tuple[str, Any]]:
@@ -111,10 +163,17 @@ def _named(value: Any) -> Iterator[tuple[str, Any]]:
             yield from _named(values)
         case {"function": {"name": str()} as function, **beside}:
             yield from _named({**beside, **function})
-        case {"name": str(name), **rest}:
-            yield name, rest.get("arguments", rest.get("parameters", rest.get("args")))
+        case {"name": str(name), **rest} | {"function": str(name), **rest}:
+            yield name, _arguments(rest)
+        case {"tool": str(name), **rest} | {"tool_name": str(name), **rest}:
+            yield name, _arguments(rest)
         case _:
             raise _Unreadable
+
+
+def _arguments(said: dict[str, Any]) -> Any:
+    words = ("arguments", "parameters", "args", "input")
+    return next((said[word] for word in words if word in said), None)
 
 
 def _pythonic(text: str) -> Iterator[tuple[str, Any]]:
@@ -123,7 +182,8 @@ def _pythonic(text: str) -> Iterator[tuple[str, Any]]:
         tree = ast.parse(text, mode="eval").body
     for node in tree.elts if isinstance(tree, ast.List) else [tree]:
         match node:
-            case ast.Call(func=ast.Name(id=name), args=[], keywords=keywords):
+            case ast.Call(func=func, args=[], keywords=keywords):
+                name = ast.unparse(func).removesuffix(".call")
                 yield name, {_keyword(each): ast.literal_eval(each.value) for each in keywords}
             case _:
                 raise _Unreadable

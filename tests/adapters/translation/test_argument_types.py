@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from adapters.groq.argument_types import MAX_DEPTH, fitted
+from adapters.translation.argument_types import MAX_DEPTH, fitted
 
 INT, NUM, BOOL, TEXT = ({"type": kind} for kind in ("integer", "number", "boolean", "string"))
 LIST, THING = {"type": "array", "items": INT}, {"type": "object", "properties": {"n": INT}}

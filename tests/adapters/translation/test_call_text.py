@@ -7,7 +7,7 @@ import json
 import pytest
 from hypothesis import given, strategies as st
 
-from adapters.groq.call_text import MAX_TEXT, read_calls
+from adapters.translation.call_text import MAX_TEXT, read_calls
 
 OFFERED = ("find_train", "buy", "ring-bell")
 TRIP = {"to": "Łódź", "seats": 2}
@@ -33,6 +33,14 @@ FORMS = {
     "openai": '{"tool_calls": [{"id": "x", "function": {"name": "find_train", "arguments": {}}}]}',
     "arguments beside": '{"tool_calls": [{"function": {"name": "find_train"}, "parameters": {}}]}',
     "fenced": '```json\n{"name": "find_train", "parameters": {}}\n```',
+    "harmony": "<|channel|>commentary to=functions.find_train <|constrain|>json<|message|>{}",
+    "kimi": "<|tool_call_begin|>functions.find_train:0<|tool_call_argument_begin|>{}",
+    "mistral": "[TOOL_CALLS]find_train[ARGS]{}",
+    "mistral, older": '[TOOL_CALLS] [{"name": "find_train", "arguments": {}}]',
+    "a name with its space": '{"name": "functions.find_train", "arguments": {}}',
+    "a name with a mark": '{"name": "find_train<|channel|>commentary", "arguments": {}}',
+    "function and args": '{"function": "find_train", "args": {}}',
+    "tool": '{"tool": "find_train", "input": {}}',
     "python tag": '<|python_tag|>{"name": "find_train", "parameters": {}}<|eom_id|>',
 }
 
@@ -43,6 +51,21 @@ def test_reads_every_known_form(form: str) -> None:
     [call] = read_calls(head + TRIP_TEXT + tail, OFFERED)
     assert call.name == "find_train"
     assert json.loads(call.arguments) == TRIP
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<function=buy>\n<parameter=to>\nŁódź\n</parameter>\n<parameter=n>2</parameter>\n</function>",
+        "<tool_call>buy\n<arg_key>to</arg_key>\n<arg_value>Łódź</arg_value>"
+        "<arg_key>n</arg_key><arg_value>2</arg_value></tool_call>",
+        '<|python_tag|>buy.call(to="Łódź", n="2")',
+        'default_api.buy(to="Łódź", n="2")',
+    ],
+)
+def test_reads_arguments_that_are_no_json(text: str) -> None:
+    [call] = read_calls(text, OFFERED)
+    assert (call.name, json.loads(call.arguments)) == ("buy", {"to": "Łódź", "n": "2"})
 
 
 def test_reads_arguments_that_are_json_in_a_string() -> None:

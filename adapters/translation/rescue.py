@@ -1,0 +1,118 @@
+"""Calls of tools that a model wrote as text, which nobody before us has read -> calls."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+import orjson
+
+from adapters.base import ChatRequest, Event, Finish, Json, Text, ToolCall, Warn
+from adapters.translation.call_text import MAX_TEXT, read_calls
+from adapters.translation.argument_types import fitted
+
+MARKS = ("<tool_call>", "<function=", "<|python_tag|>", "[TOOL_CALLS]", "<|channel|>commentary to=")
+"""With one of these a call begins, wherever it stands."""
+_OBJECT = re.compile(r"\s*(?:```\w{0,8}\s*)?\[?\s*\{\s*\"([^\"]{0,32})\"")
+_NO_OBJECT_YET = re.compile(r"\s*(?:`{1,3}\w{0,8}\s*)?\[?\s*(?:\{\s*(?:\"[^\"]{0,32})?)?")
+_KEYS = frozenset({"name", "function", "type", "tool", "tool_name", "tool_calls", "arguments"})
+"""What the first key of an object may be that is nothing but a call."""
+
+
+def rescued(text: str, tools: Sequence[Json], *, one: bool = False) -> list[Event]:
+    """The calls in the text and the end of the answer; none where it cannot be read as calls."""
+    functions = [tool.get("function", {}) for tool in tools]
+    schemas = {function.get("name"): function.get("parameters") for function in functions}
+    calls = read_calls(text, schemas)[: 1 if one else None]
+    if not calls:
+        return []
+    told = [(call.name, _fitted(call.arguments, schemas[call.name])) for call in calls]
+    return [
+        *(ToolCall(key=i, name=name, arguments=text) for i, (name, text) in enumerate(told)),
+        Finish("tool_calls"),
+        Warn("rescued=tool_calls"),
+        *([Warn("changed=tool_calls.arguments")] if told != calls else []),
+    ]
+
+
+def _fitted(arguments: str, schema: Any) -> str:
+    if not isinstance(schema, dict):
+        return arguments
+    return orjson.dumps(fitted(orjson.loads(arguments), schema)).decode()
+
+
+class _Talk:
+    """The text of one answer as it comes; what may be a call is held back to its end."""
+
+    def __init__(self, request: ChatRequest) -> None:
+        self._request = request
+        self._held = ""
+        self._at_start = True
+        self._is_call = False
+        self._has_calls = False
+
+    def read(self, event: Event, out: list[Event]) -> None:
+        """Append what is certain by now."""
+        if type(event) is Text:
+            self._held += event.text
+            if text := self._certain():
+                out.append(Text(text))
+        elif type(event) is Finish:
+            out += self._ended(event)
+        else:
+            self._has_calls |= type(event) is ToolCall
+            out.append(event)
+
+    def _certain(self) -> str:
+        """The text that can be no call, taken out of what is held."""
+        if self._is_call:
+            return "" if len(self._held) <= MAX_TEXT else self._all()
+        if self._at_start:
+            found = _OBJECT.match(self._held)
+            self._is_call = found is not None and found[1] in _KEYS
+            if self._is_call or _NO_OBJECT_YET.fullmatch(self._held):
+                return ""
+            self._at_start = False
+        found_at = [at for mark in MARKS if (at := self._held.find(mark)) >= 0]
+        self._is_call = bool(found_at)
+        at = len(self._held) - max(_overlap(self._held, mark) for mark in MARKS)
+        at = min(found_at, default=at)
+        certain, self._held = self._held[:at], self._held[at:]
+        return certain
+
+    def _all(self) -> str:
+        """All that is held, which is too long for a call."""
+        self._is_call = self._at_start = False
+        text, self._held = self._held, ""
+        return text
+
+    def _ended(self, finish: Finish) -> list[Event]:
+        is_call = self._is_call
+        held = self._all()
+        if is_call and finish.reason == "stop" and not self._has_calls:
+            one = self._request.parallel_tool_calls is False
+            if events := rescued(held, self._request.tools, one=one):
+                return events
+        return [Text(held), finish] if held else [finish]
+
+
+def _overlap(text: str, mark: str) -> int:
+    """How many characters at the end of `text` may be the beginning of `mark`."""
+    sizes = range(min(len(mark) - 1, len(text)), 0, -1)
+    return next((size for size in sizes if mark.startswith(text[-size:])), 0)
+
+
+async def with_written_calls(
+    answer: AsyncGenerator[list[Event], None], request: ChatRequest
+) -> AsyncGenerator[list[Event], None]:
+    """The same events of one choice, with calls for the text that means some."""
+    talk = _Talk(request)
+    async with contextlib.aclosing(answer) as batches:
+        async for batch in batches:
+            out: list[Event] = []
+            for event in batch:
+                talk.read(event, out)
+            if out:
+                yield out
