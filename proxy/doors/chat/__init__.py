@@ -19,9 +19,12 @@ class ChatDoor(OpenAIErrors):
     def stream(self, asked: Parsed, opening: Opening) -> ChunkStream:
         head = new_head(model=asked.request.model, now_s=opening.now_s)
         return ChunkStream(
-            head, include_usage=asked.include_usage, legacy_functions=asked.legacy_functions
+            head,
+            include_usage=asked.include_usage,
+            legacy_functions=asked.legacy_functions,
+            custom=asked.custom,
         )
 
     def fold(self, asked: Parsed, opening: Opening) -> Fold:
         head = new_head(model=asked.request.model, now_s=opening.now_s)
-        return Fold(head, legacy_functions=asked.legacy_functions)
+        return Fold(head, legacy_functions=asked.legacy_functions, custom=asked.custom)

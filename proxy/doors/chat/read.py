@@ -39,6 +39,7 @@ class Parsed(Asked, frozen=True):
 
     include_usage: bool = False
     legacy_functions: bool = False
+    custom: Sequence[str] = ()
 
 
 def parse_request(data: Json) -> Parsed:
@@ -76,7 +77,8 @@ def parse_request(data: Json) -> Parsed:
     )
     own = request.extensions.get("pointsman") if request.extensions else None
     request = within_bounds(request)
-    return Parsed(request, request.stream, own, request.stream and include_usage, tools.legacy)
+    include_usage = request.stream and include_usage
+    return Parsed(request, request.stream, own, include_usage, tools.legacy, tools.custom)
 
 
 def _extensions(data: Json, dropped: Sequence[str], search: Json) -> Json:

@@ -20,6 +20,7 @@ from proxy.doors.reading.checks import (
     out_of_range,
     string,
 )
+from proxy.doors.reading.custom import custom_function
 from proxy.doors.reading.search import search_options
 from proxy.errors import ApiError, bad_request
 
@@ -29,10 +30,12 @@ SEARCHES = ("web_search", "google_search", "googleSearch", "browser_search")
 class Tools(Struct):
     """`functions` can be called, `dropped` names what nobody here runs; `search` the web or not.
 
-    `legacy` where they came as the older `functions`.
+    `custom` are the names of functions that stand for a custom tool; `legacy` where they came as
+    the older `functions`.
     """
 
     functions: list[Json] = field(default_factory=list)
+    custom: list[str] = field(default_factory=list)
     search: Json | None = None
     dropped: list[str] = field(default_factory=list)
     legacy: bool = False
@@ -68,6 +71,12 @@ def _take(found: Tools, param: str, tool: Any) -> None:
         _check_function(param if found.legacy else f"{param}.function", function)
         found.functions.append(function)
         return
+    if (custom := _custom_of(tool)) is not None:
+        name = string(f"{param}.name", custom.get("name"))
+        function = {"name": name, **custom_function(param, custom)}
+        found.functions.append({"type": "function", "function": function})
+        found.custom.append(name)
+        return
     kind = tool.get("type", next(iter(tool), None))  # Google's have no type, but a key of its name
     if kind is None or kind in ("function", "custom"):
         raise _unsupported(f"{param}.type", kind or "")
@@ -75,6 +84,16 @@ def _take(found: Tools, param: str, tool: Any) -> None:
         found.search = search_options(tool)
     else:
         found.dropped.append(kind)
+
+
+def _custom_of(tool: Json) -> Json | None:
+    """What a custom tool is, which editors send here as the Responses API has it, too."""
+    match tool:
+        case {"type": "custom", "custom": dict(custom)} if "name" in custom:
+            return dict(custom)
+        case {"type": "custom", "name": str()}:
+            return tool
+    return None
 
 
 def _function_of(tool: Json) -> Json | None:
@@ -127,14 +146,12 @@ def choice_of(data: Json, tools: list[Json]) -> tuple[str | None, str | None, li
             choice = mode
         case {"type": "function", "function": {"name": str(name)}}:
             choice, forced = "required", name
-        case {"type": "function" | "tool", "name": str(name)}:
+        case {"type": "custom", "custom": {"name": str(name)}}:
+            choice, forced = "required", name
+        case {"type": "function" | "tool" | "custom", "name": str(name)}:
             choice, forced = "required", name
         case {"name": str(name)} if param == "function_call":
             choice, forced = "required", name
-        case {"type": "custom"}:
-            raise bad_request(
-                "Custom tools cannot be used.", param=param, code="unsupported_parameter"
-            )
     if choice not in ("auto", "none", "required"):
         raise out_of_range(param, "'auto', 'none', 'required' or a function of 'tools'")
     if choice == "required":
@@ -155,7 +172,7 @@ def _in_a_word(choice: Any) -> Any:
 
 def _tool_name(tool: Any) -> Any:
     match tool:
-        case {"function": {"name": str(name)}}:
+        case {"function": {"name": str(name)}} | {"custom": {"name": str(name)}}:
             return name
         case _:
             return None

@@ -31,6 +31,7 @@ from adapters.base import (
     Warn,
 )
 from adapters.wire.bounds import choice_index
+from proxy.doors.chat.output import CustomCalls
 from proxy.doors.frames.sse import sse
 from proxy.doors.openai import DONE, JSON_TYPE, Head, OpenAIStream, usage_object
 
@@ -48,12 +49,13 @@ class _Calls(Struct):
         if number is not None:
             return {"index": number, "function": {"arguments": call.arguments}}
         self.numbers[call.key] = number = len(self.numbers)
+        extra = call.extra or {}
+        function = {"name": call.name, "arguments": call.arguments}
         return {
             "index": number,
             "id": call.id or f"call_{secrets.token_hex(12)}",
-            "type": "function",
-            "function": {"name": call.name, "arguments": call.arguments},
-            **(call.extra or {}),
+            **({} if "custom" in extra else {"type": "function", "function": function}),
+            **extra,
         }
 
 
@@ -123,8 +125,16 @@ class ChunkStream(OpenAIStream):
     usage chunk with no choices where it was asked for, `[DONE]` at the end.
     """
 
-    def __init__(self, head: Head, *, include_usage: bool, legacy_functions: bool) -> None:
+    def __init__(
+        self,
+        head: Head,
+        *,
+        include_usage: bool,
+        legacy_functions: bool,
+        custom: Sequence[str] = (),
+    ) -> None:
         self._head = head
+        self._custom = CustomCalls(custom) if custom else None
         self._include_usage = include_usage
         self._legacy_functions = legacy_functions
         self._choices: dict[int, _Choice] = {}
@@ -135,6 +145,8 @@ class ChunkStream(OpenAIStream):
 
     def feed(self, events: Iterable[Event]) -> bytes:
         out: list[bytes] = []
+        if self._custom:
+            events = self._custom.read(events)
         for event in events:
             if type(event) is Text and (start := self._texts.get(event.index)):
                 # The one path that is walked for every token: no dict is built here.
@@ -209,13 +221,16 @@ class Fold:
 
     headers = (JSON_TYPE,)
 
-    def __init__(self, head: Head, *, legacy_functions: bool) -> None:
+    def __init__(self, head: Head, *, legacy_functions: bool, custom: Sequence[str] = ()) -> None:
         self._head = head
+        self._custom = CustomCalls(custom) if custom else None
         self._legacy_functions = legacy_functions
         self._messages: dict[int, _Message] = {}
         self._usage: Usage | None = None
 
     def feed(self, events: Iterable[Event]) -> None:
+        if self._custom:
+            events = self._custom.read(events)
         for event in events:
             if type(event) is Start:
                 self._head.learn(event)
@@ -257,7 +272,8 @@ class Fold:
     def _message_object(self, folded: _Message) -> Json:
         text = "".join(folded.content)
         for key, pieces in folded.arguments.items():
-            folded.calls[key]["function"]["arguments"] = "".join(pieces)
+            if function := folded.calls[key].get("function"):
+                function["arguments"] = "".join(pieces)
         has_other = folded.calls or folded.refusal or folded.lists or folded.audio
         message: Json = {
             "role": "assistant",

@@ -23,6 +23,7 @@ from proxy.doors.reading.checks import (
     string,
     wrong_type,
 )
+from proxy.doors.reading.custom import custom_function, input_of
 from proxy.errors import ApiError, bad_request
 
 MAX_NAME = 64
@@ -97,7 +98,7 @@ class Toolbox(Struct):
                 "strict": member(given, path, "strict", flag),
             }
         elif tool.kind == "custom":
-            body = _custom(path, given)
+            body = custom_function(path, given)
         else:
             body = dict(_EMULATED[tool.kind])
         kept = {name: value for name, value in body.items() if value is not None}
@@ -118,20 +119,6 @@ def _flat(namespace: str | None, name: str) -> str:
         return whole
     mark = hashlib.sha256(whole.encode()).hexdigest()[:8]
     return f"{whole[: MAX_NAME - 9]}_{mark}"
-
-
-def _custom(path: str, tool: Json) -> Json:
-    """A function of one text; what its text must be like is said in words."""
-    words = [tool.get("description") or "", "The argument 'input' is the tool's whole input."]
-    form = member(tool, path, "format", json_object) or {}
-    if form.get("type") == "grammar":
-        definition = string(f"{path}.format.definition", form.get("definition"))
-        syntax = string(f"{path}.format.syntax", form.get("syntax", "lark"))
-        words.append(f"It must match this {syntax} grammar:\n{definition}")
-    return {
-        "description": "\n\n".join(filter(None, words)),
-        "parameters": _object({"input": _STRING}, "input"),
-    }
 
 
 def _object(properties: Mapping[str, Any], *required: str) -> Json:
@@ -265,7 +252,7 @@ def call_fields(tool: Tool, arguments: str) -> Json:
         case "function":
             return {"name": tool.name, "arguments": arguments or "{}"}
         case "custom":
-            return {"name": tool.name, "input": _input_of(arguments)}
+            return {"name": tool.name, "input": input_of(arguments)}
         case "apply_patch":
             return {"operation": _object_of(arguments)}
         case "local_shell":
@@ -281,9 +268,3 @@ def _object_of(arguments: str) -> Json:
     except orjson.JSONDecodeError:
         return {}
     return value if isinstance(value, dict) else {}
-
-
-def _input_of(arguments: str) -> str:
-    """The text of a custom tool; what is no JSON is taken as the text itself."""
-    text = _object_of(arguments).get("input")
-    return text if isinstance(text, str) else arguments

@@ -22,8 +22,12 @@ from tests.proxy.doors.chat.read.kit import (
 @pytest.mark.parametrize(
     ("tool", "param"),
     [
-        ({"type": "custom", "custom": {"name": "x"}}, "tools[1].type"),
-        ({"type": "custom", "name": "x"}, "tools[1].type"),
+        ({"type": "custom"}, "tools[1].type"),
+        ({"type": "custom", "custom": {"name": 1}}, "tools[1].type"),
+        (
+            {"type": "custom", "name": "x", "format": {"type": "grammar"}},
+            "tools[1].format.definition",
+        ),
         ({}, "tools[1].type"),
         ({"type": 5}, "tools[1].type"),
         ({"type": "function"}, "tools[1].type"),
@@ -51,6 +55,19 @@ def test_a_wrong_tool_is_named_by_its_place(tool: Json, param: str) -> None:
 
 BODY: Json = {"type": "object", "properties": {}}
 PLAIN: Json = {"type": "function", "function": {"name": "x", "parameters": BODY}}
+
+
+def test_a_custom_tool_is_a_function_of_one_text_in_either_form() -> None:
+    grammar = {"syntax": "lark", "definition": "start: /.+/"}
+    flat = {"type": "custom", "name": "x", "format": {"type": "grammar", **grammar}}
+    inner = {"name": "x", "format": {"type": "grammar", "grammar": grammar}}
+    for tool in (flat, {"type": "custom", "custom": inner}):
+        found = parsed(tools=[tool, TOOL], tool_choice=tool | {"format": None})
+        function = found.request.tools[0]["function"]
+        assert (function["name"], list(found.custom)) == ("x", ["x"])
+        assert function["parameters"]["required"] == ["input"]
+        assert "start: /.+/" in function["description"]
+        assert (found.request.tool_choice, found.request.forced_tool) == ("required", "x")
 
 
 @pytest.mark.parametrize(
