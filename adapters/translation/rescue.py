@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 
 from adapters.base import ChatRequest, Event, Finish, Json, Text, ToolCall, Warn
-from adapters.translation.call_text import MAX_TEXT, read_calls
 from adapters.translation.argument_types import fitted
+from adapters.translation.call_text import MAX_TEXT, read_calls
 
 MARKS = ("<tool_call>", "<function=", "<|python_tag|>", "[TOOL_CALLS]", "<|channel|>commentary to=")
 """With one of these a call begins, wherever it stands."""

@@ -23,7 +23,7 @@ from tests.proxy.doors.chat.read.kit import (
     ("tool", "param"),
     [
         ({"type": "custom"}, "tools[1].type"),
-        ({"type": "custom", "custom": {"name": 1}}, "tools[1].type"),
+        ({"type": "custom", "custom": {"name": 1}}, "tools[1].name"),
         (
             {"type": "custom", "name": "x", "format": {"type": "grammar"}},
             "tools[1].format.definition",
