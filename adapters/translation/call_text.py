@@ -10,7 +10,7 @@ import ast
 import json
 import re
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple, NoReturn
 
 import orjson
@@ -171,7 +171,7 @@ def _named(value: Any) -> Iterator[tuple[str, Any]]:
             raise _Unreadable
 
 
-def _arguments(said: dict[str, Any]) -> Any:
+def _arguments(said: Mapping[Any, Any]) -> Any:
     words = ("arguments", "parameters", "args", "input")
     return next((said[word] for word in words if word in said), None)
 
