@@ -46,6 +46,8 @@ def parse_request(data: Json) -> Parsed:
     """The request in `data`, which is left as it is. Raises ApiError."""
     data = {name: value for name, value in data.items() if value is not None}
     model = check_model_name(data.get("model"))
+    if "input" in data and "messages" not in data:
+        raise bad_request("'input' is for /v1/responses: here go 'messages'.", param="messages")
     messages = parse_messages(data.get("messages"))
     tools = tools_of(data)
     choice, forced, functions = choice_of(data, tools.functions)
@@ -78,7 +80,7 @@ def parse_request(data: Json) -> Parsed:
     own = request.extensions.get("pointsman") if request.extensions else None
     request = within_bounds(request)
     include_usage = request.stream and include_usage
-    return Parsed(request, request.stream, own, include_usage, tools.legacy, tools.custom)
+    return Parsed(request, request.stream, own, include_usage, tools.legacy, tuple(tools.custom))
 
 
 def _extensions(data: Json, dropped: Sequence[str], search: Json) -> Json:

@@ -265,7 +265,7 @@ def part_of(path: str, part: Any) -> Json:
             detail = part.get("detail")
             image = {"url": url, "detail": detail} if isinstance(detail, str) else {"url": url}
             return {"type": "image_url", "image_url": image}
-        case {"type": "input_image", "image_url": {"url": str(url)}}:
+        case {"type": "input_image" | "image_url", "image_url": {"url": str(url)}}:
             return {"type": "image_url", "image_url": {"url": url}}
         case {"type": "input_file", "file_data": str(data)}:
             name = part.get("filename")

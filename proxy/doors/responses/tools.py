@@ -72,6 +72,8 @@ class Toolbox(Struct):
 
     def _take(self, path: str, tool: Json, namespace: str | None) -> None:
         kind = string(f"{path}.type", tool.get("type"))
+        if kind == "function" and isinstance(inner := tool.get("function"), dict):
+            tool = inner  # as chats have it
         if kind == "namespace" and namespace is None:
             name = _name(path, tool)
             for i, inner in enumerate(json_list(f"{path}.tools", tool.get("tools", []))):
@@ -178,6 +180,8 @@ def chosen(value: Any, box: Toolbox) -> Choice:
         case {"type": "function" | "custom" as kind, "name": str(name)}:
             namespace = value.get("namespace")
             return _forced(box.function_of(kind, name, namespace), box)
+        case {"type": "function", "function": {"name": str(name)}}:
+            return _forced(box.function_of("function", name), box)
         case {"type": "local_shell" | "shell" | "apply_patch" as kind}:
             return _forced(kind, box)
         case {"type": str(kind)} if kind.startswith(SEARCH) and box.search is not None:
@@ -232,6 +236,8 @@ def arguments_of(item: Json) -> str:
     match item:
         case {"type": "function_call", "arguments": str(arguments)}:
             return arguments
+        case {"type": "function_call", "arguments": dict(arguments)}:
+            return _json(arguments)
         case {"type": "custom_tool_call", "input": str(text)}:
             return _json({"input": text})
         case {"type": "apply_patch_call", "operation": dict(operation)}:

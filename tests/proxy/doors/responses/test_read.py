@@ -187,6 +187,7 @@ CHOICES: Mapping[str, tuple[Any, tuple[str | None, str | None]]] = {
     "none": ("none", ("none", None)),
     "required": ("required", ("required", None)),
     "one": ({"type": "function", "name": "f"}, ("required", "f")),
+    "one, as chats have it": ({"type": "function", "function": {"name": "f"}}, ("required", "f")),
     "custom": ({"type": "custom", "name": "c"}, ("required", "c")),
     "shell": ({"type": "shell"}, ("required", "shell")),
     "some": (
@@ -204,6 +205,21 @@ def test_a_choice_of_tools_is_kept(name: str) -> None:
 
     assert (request.tool_choice, request.forced_tool) == expected
     assert len(request.tools) == (1 if name == "some" else 3)
+
+
+def test_what_chats_have_in_another_form_is_understood() -> None:
+    function = {name: value for name, value in TOOL.items() if name != "type"}
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+    call = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": {"x": 1}}
+    output = {"type": "function_call_output", "call_id": "c1", "output": "ok"}
+    request = parsed(
+        input=[{"role": "user", "content": [picture]}, call, output],
+        tools=[{"type": "function", "function": function}],
+    ).request
+
+    assert request.tools == parsed(tools=[TOOL]).request.tools
+    assert request.messages[0]["content"] == [picture]
+    assert request.messages[1]["tool_calls"][0]["function"]["arguments"] == '{"x":1}'
 
 
 def test_a_grammar_is_said_in_words() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from adapters.base import ChatRequest, Json, ResponseFormat
-from proxy.doors.chat.read import Parsed
+from proxy.doors.chat.read import Parsed, parse_request
+from proxy.errors import ApiError
 from tests.proxy.doors.chat.read.kit import SCHEMA, USER, parsed, refusal, request
 
 
@@ -163,3 +164,9 @@ def test_a_whole_number_may_be_written_as_a_fraction() -> None:
 
     assert (found.max_tokens, found.n, found.params) == (3000, 1, {"seed": 7})
     assert type(found.max_tokens) is type(found.n) is type(found.params["seed"]) is int
+
+
+def test_what_belongs_to_another_address_is_sent_there() -> None:
+    with pytest.raises(ApiError, match="/v1/responses") as caught:
+        parse_request({"model": "zoo", "input": "Hello."})
+    assert caught.value.param == "messages"
