@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import gc
+import os
+import sys
 from collections import defaultdict
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+if sys.dont_write_bytecode:
+    # Each process that a test starts would compile all there is, which takes it a second.
+    sys.dont_write_bytecode = False
+    sys.pycache_prefix = str(Path(__file__).parents[1] / ".pytest_cache" / "pycache")
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Loaded once; else each server of the tests would ask a process of its own for the prices, or
 # where Ollama's calls go.
