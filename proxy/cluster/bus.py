@@ -99,6 +99,11 @@ class Bus:
         args = [part for one in corrections for part in (one.call, one.was, one.comes_to)]
         await self._run(SETTLE, keys, args)
 
+    async def used(self, windows: Sequence[str]) -> list[int]:
+        """How much of windows all use. Raises AwayError."""
+        found = await self._ask("MGET", *(f"{PREFIX}{window}:sum" for window in windows))
+        return [int(value or 0) for value in found]
+
     async def release(self, probe: str, call: str) -> None:
         """Let others try where `call` has tried. Raises AwayError."""
         await self._run(RELEASE, [probe], [call])

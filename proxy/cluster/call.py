@@ -15,6 +15,8 @@ from proxy.store.keys.lease import Lease
 
 PROBE_MS = 30_000
 """For so long nobody else tries, should the server that does be gone."""
+LOOK_MS = 100
+"""So often it is looked what others have given back, and what is new here."""
 TRIED, SPENT = -1, -2
 
 
@@ -38,6 +40,22 @@ class Held(Struct):
                 yield Correction(_key(self.ticket, window), call, was, entry.amount)
 
 
+class Full(Struct):
+    """A limit that others use up; `others` stands for what they use, for so many `looks`."""
+
+    key: str
+    window: Window
+    others: Entry
+    looks: int
+
+    def joined(self, before: Full | None) -> Full:
+        """This one for both."""
+        if before is not None and before.others.counted:
+            self.window.correct(self.others, self.others.amount + before.others.amount)
+            self.window.correct(before.others, 0)
+        return self
+
+
 class Call:
     """One that the `ticket` permits; `lease` is what a key lets in that all must agree to."""
 
@@ -52,6 +70,7 @@ class Call:
             for window, entry in one.reservations()[0].taken()
         ]
         self.held = [_held(name, one) for one in tickets]
+        self.full: Full | None = None
 
     @property
     def asks(self) -> bool:
@@ -86,13 +105,14 @@ class Call:
                 lease.agrees = True
             return True
         if stands == TRIED:
-            self._ticket.held_back(None, PROBE_TAKES_S)
+            self._ticket.tried_elsewhere(PROBE_TAKES_S)
             return False
         if lease and stands == SPENT:
             self._ticket.unused()
             raise lease.spent()
         ticket, window, _ = self._taken[stands - 1]
-        ticket.held_back(window.name, wait_ms / 1000)
+        others = ticket.held_back(window, wait_ms / 1000)
+        self.full = Full(_key(ticket, window), window, others, wait_ms // LOOK_MS)
         if lease and ticket is not self._ticket:
             self._ticket.unused()
             raise lease.used_up(window.name, wait_ms / 1000)

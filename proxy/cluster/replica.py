@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from proxy.cluster.bus import AwayError, Bus
-from proxy.cluster.call import Call, Held
+from proxy.cluster.call import LOOK_MS, Call, Full, Held
 from proxy.cluster.news import News
 from proxy.cluster.sessions import SharedSessions
 from proxy.limits.health import Health
@@ -25,7 +25,7 @@ from proxy.store.keys.lease import Lease
 log = logging.getLogger("pointsman.cluster")
 
 FIRST_ANSWER_S = 5.0
-LOOK_S = 0.1
+LOOK_S = LOOK_MS / 1000
 AT_ONCE = 100
 """So many calls are corrected in one go: nobody else is answered meanwhile."""
 HERE_S = 1.0
@@ -52,6 +52,7 @@ class Replica:
         self._sleep = sleep
         self._numbers = itertools.count()
         self._held: list[Held] = []
+        self._full: dict[str, Full] = {}
         self._place = "0"
         self._servers = 1
         self._tried = asyncio.Event()
@@ -93,8 +94,12 @@ class Replica:
             ticket.unused()
             self._held += call.held
             raise
-        if not call.agreed(answer):
-            return False
+        try:
+            if not call.agreed(answer):
+                return False
+        finally:
+            if full := call.full:
+                self._full[full.key] = full.joined(self._full.get(full.key))
         self._held += call.held
         return True
 
@@ -202,6 +207,7 @@ class Replica:
             if self._bus.is_up:
                 await self._quietly(self._tell)
                 await self._quietly(self._settle)
+                await self._quietly(self._lessen)
 
     async def _tell(self) -> None:
         async with self._one_tells:
@@ -219,6 +225,17 @@ class Replica:
             await self._bus.settle(corrections[at : at + AT_ONCE])
         settled = {id(one) for one in over}
         self._held = [one for one in self._held if id(one) not in settled]
+
+    async def _lessen(self) -> None:
+        """What others have given back of a limit that was full is free here, too."""
+        full = list(self._full.values())
+        if full:
+            used = await self._bus.used([one.key for one in full])
+            for one, amount in zip(full, used, strict=True):
+                one.looks -= 1
+                one.window.lessen(one.others, amount)
+                if one.looks <= 0 and self._full.get(one.key) is one:
+                    del self._full[one.key]
 
     async def _quietly(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         try:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from adapters.base import AdapterError, ErrorKind, RateLimits, Scope, Usage
 from proxy.candidate import Candidate
 from proxy.limits.circuit import Circuit, Said, said_of
-from proxy.limits.windows import Gauge, Meter, Reservation
+from proxy.limits.windows import Entry, Gauge, Meter, Reservation, Window
 
 LOOK_AGAIN_S = 0.1
 LONGEST_TOLD_S = 3600.0
@@ -246,15 +246,17 @@ class Ticket:
             return str(self.candidate)
         return _named(self.candidate) if record.own.probe is self else None
 
-    def held_back(self, window: str | None, for_s: float) -> None:
-        """Not used after all: others have taken what there was of a limit, or try here now."""
-        now = self._clock()
+    def held_back(self, window: Window, for_s: float) -> Entry:
+        """Not used after all: others have taken what there was of a limit."""
         self.unused()
-        if window is not None:
-            self._meter.fill(window, now, now + for_s)
-            return
+        now = self._clock()
+        return window.fill(now, now + for_s)
+
+    def tried_elsewhere(self, for_s: float) -> None:
+        """Not used after all: others try here now."""
+        self.unused()
         for circuit in self._epochs:
-            circuit.tried_elsewhere(now + for_s)
+            circuit.tried_elsewhere(self._clock() + for_s)
 
     def gauges(self) -> Sequence[Gauge]:
         """How full each limit is, with this call in it."""

@@ -99,13 +99,21 @@ class Window:
         self._total += entry.amount
         return entry
 
-    def fill(self, now: float, until: float) -> None:
-        """Others have taken the rest: nothing is free before `until`."""
+    def fill(self, now: float, until: float) -> Entry:
+        """Others have taken the rest, which this entry stands for: nothing is free before then."""
         taken = self.limit - self.used(now)
-        if taken > 0:
-            self._entries.append(Entry(until - self.period_s, taken))
+        entry = Entry(until - self.period_s, taken if taken > 0 else 0)
+        if entry.amount:
+            self._entries.append(entry)
             self._entries = deque(sorted(self._entries, key=lambda entry: entry.at))
-            self._total += taken
+            self._total += entry.amount
+        return entry
+
+    def lessen(self, others: Entry, used: int) -> None:
+        """All together use so much now: `others` stands for no more than is left of that."""
+        left = used - (self._total - others.amount)
+        if left < others.amount:
+            self.correct(others, left if left > 0 else 0)
 
     def gauge(self, now: float) -> Gauge:
         """How full it is."""
@@ -247,12 +255,6 @@ class Meter:
         )
         tokens = windows(("tokens a minute", limits.tokens_per_minute, MINUTE_S))
         self._tokens = next(tokens, None)
-
-    def fill(self, name: str, now: float, until: float) -> None:
-        """Others have taken the rest of this limit: nothing of it is free before `until`."""
-        for window in (*self._requests, self._tokens):
-            if window and window.name == name:
-                window.fill(now, until)
 
     def outgrown(self, tokens: int, calls: int) -> Window | None:
         """The limit that so many calls of `tokens` at once pass even where nothing is taken yet."""

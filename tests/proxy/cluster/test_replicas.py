@@ -61,6 +61,19 @@ async def test_what_was_not_used_is_given_back(valkey: Server) -> None:
             assert str(waits(await third.ask(tokens=200)).gauge) == "6000/6000 tokens a minute"
 
 
+async def test_what_is_given_back_is_free_for_who_was_turned_away(valkey: Server) -> None:
+    async with members(valkey.url, 2) as (one, other):
+        large = await one.asked(tokens=5000)
+        for _ in range(2):
+            assert str(waits(await other.ask(tokens=2000)).gauge) == "6000/6000 tokens a minute"
+        await until(lambda: other.health.wait(MODEL, 900) is None)  # as much as is left now
+        assert other.health.wait(MODEL, 2000)
+        large.succeeded(Usage(prompt=300, completion=200))
+        await until(lambda: other.health.wait(MODEL, 2000) is None)
+        assert isinstance(await other.ask(tokens=2000), Ticket)
+        assert not isinstance(await other.ask(tokens=4000), Ticket)
+
+
 async def test_what_a_key_spends_is_counted_by_all_and_begins_at_what_is_known(
     valkey: Server,
 ) -> None:
