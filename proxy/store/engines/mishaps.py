@@ -69,6 +69,7 @@ def _why(said: str) -> str:
 _WORDS: Mapping[tuple[str, ...], str] = {
     ("SQLITE_BUSY", "SQLITE_LOCKED", "55P03"): "{} is locked by another program",
     ("SQLITE_FULL", "ENOSPC", "53100"): "the disk with {} is full",
+    ("SQLITE_IOERR", "EIO"): "{} cannot be read or written: its disk is full, or damaged",
     ("SQLITE_READONLY", "EROFS", "25006"): "{} is read-only",
     ("SQLITE_CORRUPT", "SQLITE_NOTADB"): "{} is broken",
     ("EEXIST", "ENOTDIR"): "{} cannot be used: a file stands where its folder should be",
