@@ -15,10 +15,12 @@ from adapters.translation.call_text import MAX_TEXT, read_calls
 
 MARKS = ("<tool_call>", "<function=", "<|python_tag|>", "[TOOL_CALLS]", "<|channel|>commentary to=")
 """With one of these a call begins, wherever it stands."""
-_OBJECT = re.compile(r"\s*(?:```\w{0,8}\s*)?\[?\s*\{\s*\"([^\"]{0,32})\"")
-_NO_OBJECT_YET = re.compile(r"\s*(?:`{1,3}\w{0,8}\s*)?\[?\s*(?:\{\s*(?:\"[^\"]{0,32})?)?")
+_OBJECT = re.compile(r"(?:```\w{0,8}\s*)?\[?\s*\{\s*\"([^\"]{0,32})\"")
+_NO_OBJECT_YET = re.compile(r"(?:`{1,3}\w{0,8}\s*)?\[?\s*(?:\{\s*(?:\"[^\"]{0,32})?)?")
 _KEYS = frozenset({"name", "function", "type", "tool", "tool_name", "tool_calls", "arguments"})
 """What the first key of an object may be that is nothing but a call."""
+MAX_START, MAX_HELD = 80, 1024
+"""Where that key stands at the latest, and how much is held back, blanks and all, to see it."""
 
 
 def rescued(text: str, tools: Sequence[Json], *, one: bool = False) -> list[Event]:
@@ -70,9 +72,11 @@ class _Talk:
         if self._is_call:
             return "" if len(self._held) <= MAX_TEXT else self._all()
         if self._at_start:
-            found = _OBJECT.match(self._held)
+            start = self._held.lstrip()[:MAX_START]
+            found = _OBJECT.match(start)
             self._is_call = found is not None and found[1] in _KEYS
-            if self._is_call or _NO_OBJECT_YET.fullmatch(self._held):
+            is_open = len(self._held) < MAX_HELD and _NO_OBJECT_YET.fullmatch(start)
+            if self._is_call or is_open:
                 return ""
             self._at_start = False
         found_at = [at for mark in MARKS if (at := self._held.find(mark)) >= 0]

@@ -64,6 +64,12 @@ async def test_any_other_text_comes_as_it_is(text: str) -> None:
         assert rest == [Finish("stop"), Usage(1, 1)]
 
 
+async def test_blanks_without_end_are_not_held_back() -> None:
+    for begin in ("", "{", "```json\n["):
+        pieces = [begin, *[" "] * 5000]
+        assert await read(pieces) == ("".join(pieces), [], [Finish("stop"), Usage(1, 1)])
+
+
 async def test_text_beside_a_call_or_cut_off_is_no_call() -> None:
     for reason, more in (("length", ()), ("tool_calls", (ToolCall(0, "buy", "{}"),))):
         found, calls, rest = await read([BARE], reason, *more)
