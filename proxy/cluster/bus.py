@@ -13,7 +13,7 @@ import msgspec
 import orjson
 from msgspec import Struct
 
-from proxy.cluster.scripts import ADMIT, RELEASE, SETTLE
+from proxy.cluster.scripts import ADMIT, COUNT, RELEASE, SETTLE
 
 log = logging.getLogger("pointsman.cluster")
 
@@ -40,6 +40,16 @@ class Correction(Struct, frozen=True):
     call: str
     was: int
     comes_to: int
+
+
+class Taken(Struct, frozen=True):
+    """What a call takes of a window since so long."""
+
+    window: str
+    call: str
+    amount: int
+    age_ms: int
+    period_ms: int
 
 
 class AwayError(Exception):
@@ -79,7 +89,7 @@ class Bus:
             if self.is_up:
                 await _soon(self._client.ping(), self._patience_s * 4)
                 return True
-            for script in (ADMIT, SETTLE, RELEASE):
+            for script in (ADMIT, SETTLE, RELEASE, COUNT):
                 asking = self._client.script_load(script)
                 self._scripts[script] = await _soon(asking, self._patience_s * 4)
         except AwayError:
@@ -98,6 +108,12 @@ class Bus:
         keys = [key for one in corrections for key in (f"{one.window}:log", f"{one.window}:sum")]
         args = [part for one in corrections for part in (one.call, one.was, one.comes_to)]
         await self._run(SETTLE, keys, args)
+
+    async def count(self, taken: Sequence[Taken]) -> None:
+        """Count calls that nobody was asked about. Raises AwayError."""
+        keys = [key for one in taken for key in (f"{one.window}:log", f"{one.window}:sum")]
+        args = [v for one in taken for v in (one.call, one.amount, one.age_ms, one.period_ms)]
+        await self._run(COUNT, keys, args)
 
     async def used(self, windows: Sequence[str]) -> list[int]:
         """How much of windows all use. Raises AwayError."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from proxy.cluster.bus import Correction
+from proxy.cluster.bus import Correction, Taken
 from proxy.limits.circuit import PROBE_TAKES_S
 from proxy.limits.ticket import Ticket
 from proxy.limits.windows import Entry, Window
@@ -38,6 +38,16 @@ class Held(Struct):
         for call, window, entry, was in self.windows:
             if entry.amount != was:
                 yield Correction(_key(self.ticket, window), call, was, entry.amount)
+
+    def taken(self, now: float) -> Iterator[Taken]:
+        """What it takes by now, which is what it counts as from now on."""
+        self.windows = [(call, window, one, one.amount) for call, window, one, _ in self.windows]
+        for call, window, entry, amount in self.windows:
+            left_s = window.period_s - (now - entry.at)
+            if amount > 0 and left_s > 0:
+                period_ms = int(window.period_s * 1000)
+                age_ms = period_ms - int(left_s * 1000)
+                yield Taken(_key(self.ticket, window), call, amount, age_ms, period_ms)
 
 
 class Full(Struct):

@@ -10,6 +10,8 @@ import asyncio
 import itertools
 import logging
 import secrets
+import time
+from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -28,6 +30,8 @@ FIRST_ANSWER_S = 5.0
 LOOK_S = LOOK_MS / 1000
 AT_ONCE = 100
 """So many calls are corrected in one go: nobody else is answered meanwhile."""
+MAX_UNTOLD = 4096
+"""So many of the last calls that were let in without the others are told to them later."""
 HERE_S = 1.0
 
 
@@ -41,6 +45,7 @@ class Replica:
         news: News,
         preferences: Preferences,
         *,
+        clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Any] = asyncio.sleep,
     ) -> None:
         self.id = secrets.token_hex(4)
@@ -49,9 +54,11 @@ class Replica:
         self._news = news
         self._preferences = preferences
         self.sessions = SharedSessions(bus, news)
+        self._clock = clock
         self._sleep = sleep
         self._numbers = itertools.count()
         self._held: list[Held] = []
+        self._untold: deque[Held] = deque(maxlen=MAX_UNTOLD)
         self._full: dict[str, Full] = {}
         self._place = "0"
         self._servers = 1
@@ -82,7 +89,10 @@ class Replica:
         if not self._tried.is_set():
             await self._first_answer(ticket)
         call = Call(f"{self.id}-{next(self._numbers)}", ticket, lease)
-        if not self._bus.is_up or not call.asks:
+        if not call.asks:
+            return True
+        if not self._bus.is_up:
+            self._untold += call.held
             return True
         try:
             answer = await self._bus.admit(*call.question())
@@ -205,6 +215,7 @@ class Replica:
         while True:
             await self._sleep(LOOK_S)
             if self._bus.is_up:
+                await self._quietly(self._count_up)
                 await self._quietly(self._tell)
                 await self._quietly(self._settle)
                 await self._quietly(self._lessen)
@@ -225,6 +236,14 @@ class Replica:
             await self._bus.settle(corrections[at : at + AT_ONCE])
         settled = {id(one) for one in over}
         self._held = [one for one in self._held if id(one) not in settled]
+
+    async def _count_up(self) -> None:
+        """Have all count what was let in here while Valkey was away."""
+        while some := list(itertools.islice(self._untold, AT_ONCE)):
+            now = self._clock()
+            await self._bus.count([taken for one in some for taken in one.taken(now)])
+            for _ in some:
+                self._held.append(self._untold.popleft())
 
     async def _lessen(self) -> None:
         """What others have given back of a limit that was full is free here, too."""

@@ -83,6 +83,23 @@ return 0
 """
 """KEYS: of each call log and sum. ARGV: of each its name, what it counted as, what it comes to."""
 
+COUNT = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+for i = 1, #ARGV / 4 do
+  local log, sum = KEYS[2 * i - 1], KEYS[2 * i]
+  local call, amount, age, period = unpack(ARGV, 4 * i - 3, 4 * i)
+  if redis.call('ZADD', log, 'NX', now - age, amount .. ':' .. call) == 1 then
+    redis.call('INCRBY', sum, amount)
+    redis.call('PEXPIRE', log, period)
+    redis.call('PEXPIRE', sum, period)
+  end
+end
+return 0
+"""
+"""KEYS: of each call log and sum. ARGV: of each its name, what it takes, for how many milliseconds
+it has counted, and the window's period."""
+
 RELEASE = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0

@@ -19,6 +19,7 @@ from proxy.routing.planning.sessions import Stay, Talk
 from proxy.store.kept.preferences import StoredPreference
 from tests.proxy.cluster.kit import MODEL, USUAL_S, Member, Server, members, until
 
+NAMES = ("requests a minute", "tokens a minute")
 pytestmark = pytest.mark.anyio
 
 
@@ -200,6 +201,28 @@ async def test_while_valkey_hangs_each_keeps_to_its_share(valkey: Server) -> Non
         valkey.tell(signal.SIGCONT)
         for member in all_:
             await until(lambda member=member: member.replica.problem is None)
+
+
+async def test_what_was_let_in_meanwhile_counts_for_all_once_valkey_is_back(
+    valkey: Server,
+) -> None:
+    async with members(valkey.url, 2) as all_:
+        one, other = all_
+        valkey.stop()
+        for member in all_:
+            await until(lambda member=member: member.replica.problem)
+        for member in all_:
+            leaves = [await member.ask(tokens=200) for _ in range(20)]
+            tickets = [leave for leave in leaves if isinstance(leave, Ticket)]
+            assert len(tickets) == 15
+            for ticket in tickets[1:]:
+                ticket.succeeded(Usage(prompt=100, completion=50))
+            tickets[0].unused()
+        valkey.start()
+        await until(lambda: one.replica.problem is None and other.replica.problem is None)
+        await until(lambda: not any(m.replica._untold or m.replica._held for m in all_))
+        assert await one.bus.used([f"{MODEL}:{name}" for name in NAMES]) == [28, 28 * 150]
+        assert sum([isinstance(await member.ask(), Ticket) for member in all_ * 10]) == 2
 
 
 async def test_a_valkey_that_went_and_came_back_empty_is_used_again(valkey: Server) -> None:
