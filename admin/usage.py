@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from importlib import import_module
 from typing import Any, Protocol
 
 import orjson
@@ -13,6 +15,7 @@ from starlette.routing import Route
 from admin.auth import Gate
 from admin.site import HEADERS
 
+LIBRARY = "prometheus_client"
 TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 Params = Mapping[str, str]
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -50,6 +53,7 @@ class _Api:
         self._metrics = metrics
 
     async def metrics(self, _request: Request) -> Response:
+        await asyncio.to_thread(import_module, LIBRARY)  # the first time it takes too long
         return Response(self._metrics(), headers={**HEADERS, "content-type": TEXT_FORMAT})
 
     async def usage(self, request: Request) -> Response:

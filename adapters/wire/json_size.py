@@ -11,7 +11,9 @@ MAX_ANSWER_CONTAINERS = 150_000
 """Probabilities of many tokens are as many."""
 KEYS_OF_CONTAINER = 2
 """How many keys there may be, by how many containers: no two alike, they are slow to read."""
-MAX_ITEMS = 2_000_000
+MAX_ITEMS = 500_000
+MAX_ANSWER_ITEMS = 2_000_000
+"""Vectors are lists of very many numbers."""
 BYTES_OF_CONTAINER = 240
 BYTES_OF_ITEM = 32
 FEW = 10_000
@@ -58,7 +60,7 @@ class Values:
 
     def are_more_than(self, most: int) -> bool:
         """Whether there are more containers than that, or as much else."""
-        return self.weight > most or self.items > MAX_ITEMS
+        return self.weight > most or self.items > _items(most)
 
     @property
     def weight(self) -> int:
@@ -83,7 +85,7 @@ def has_too_many_values(text: bytes | bytearray, *, most: int = MAX_CONTAINERS) 
     """Whether a text would be far larger, and slow, once it is read."""
     if len(text) <= most:
         return False
-    is_bare = text.count(b",") <= MAX_ITEMS and text.count(b":") <= KEYS_OF_CONTAINER * most
+    is_bare = text.count(b",") <= _items(most) and text.count(b":") <= KEYS_OF_CONTAINER * most
     if is_bare and _containers(text) <= most:
         return False
     return values_of(text).are_more_than(most)
@@ -94,6 +96,10 @@ def read_bytes(text: bytes) -> int:
     if (containers := _containers(text)) > FEW:
         return len(text) + values_of(text).bytes
     return len(text) + containers * BYTES_OF_CONTAINER + text.count(b",") * BYTES_OF_ITEM
+
+
+def _items(containers: int) -> int:
+    return MAX_ITEMS if containers <= MAX_CONTAINERS else MAX_ANSWER_ITEMS
 
 
 def _containers(text: bytes | bytearray) -> int:

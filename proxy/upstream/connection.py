@@ -115,7 +115,7 @@ class Connection(asyncio.Protocol):
         if self._is_closed:
             self._end_exchange(self._loss)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Send `data`; nothing happens on a closed connection, the exchange knows already."""
         if not self._is_closed:
             self._transport.write(data)

@@ -80,7 +80,10 @@ class Exchange(httpx.AsyncByteStream):
             if outgoing.body is None:
                 await self._send_stream()
             elif not self._is_answered:
-                self._connection.write(outgoing.head + outgoing.body)
+                if len(outgoing.body) > SLICE_BYTES:
+                    await self._send_slices(outgoing.body)
+                else:
+                    self._connection.write(outgoing.head + outgoing.body)
                 if self._connection.writing_paused:
                     await self._drained()
             self.sending = False
@@ -89,6 +92,16 @@ class Exchange(httpx.AsyncByteStream):
         except BaseException:
             self._drop()
             raise
+
+    async def _send_slices(self, body: bytes) -> None:
+        """Send a large body: of all at once, the transport would keep a copy."""
+        self._connection.write(self._outgoing.head)
+        view = memoryview(body)
+        for at in range(0, len(body), SLICE_BYTES):
+            if self._is_answered:
+                return
+            self._connection.write(view[at : at + SLICE_BYTES])
+            await self._drained()
 
     async def _send_stream(self) -> None:
         left = self._outgoing.length

@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from adapters.wire.json_size import FEW, Values, has_too_many_values, read_bytes, values_of
+from adapters.wire.json_size import (
+    FEW,
+    MAX_ANSWER_CONTAINERS,
+    MAX_CONTAINERS,
+    MAX_ITEMS,
+    Values,
+    has_too_many_values,
+    read_bytes,
+    values_of,
+)
 from tests.spread import ALL
 
 values: st.SearchStrategy[Any] = st.recursive(
@@ -74,3 +83,11 @@ def test_very_many_keys_are_too_many_as_well() -> None:
     assert not has_too_many_values(many, most=13)
     assert not has_too_many_values(json.dumps({"text": ":" * 1000}).encode(), most=10)
     assert values_of(many).are_more_than(12)
+
+
+def test_only_an_answer_may_hold_as_many_items_as_vectors_have() -> None:
+    for items, is_too_many in ((MAX_ITEMS, False), (MAX_ITEMS + 1, True)):
+        text = b"[" + b"1," * items + b"1]"
+        assert has_too_many_values(text) is is_too_many
+        assert values_of(text).are_more_than(MAX_CONTAINERS) is is_too_many
+        assert not has_too_many_values(text, most=MAX_ANSWER_CONTAINERS)

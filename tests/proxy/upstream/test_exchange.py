@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from proxy.upstream.connection import HIGH_WATER_BYTES
+from proxy.upstream.connection import HIGH_WATER_BYTES, Connection
 from proxy.upstream.transport import Transport
 from tests.proxy.upstream.calls import fetch, outcome, pieces_of, request
 from tests.proxy.upstream.raw_server import Peer, always, answer, once, raw_server
@@ -128,6 +128,30 @@ async def test_reading_pauses_while_nobody_takes_the_body(transport: Transport) 
 
 
 # -- sending ----------------------------------------------------------------------------------
+
+
+async def test_a_large_body_leaves_whole_and_no_copy_of_it_is_kept(transport: Transport) -> None:
+    body = bytes(range(256)) * 40_000
+    waiting: list[int] = []
+    got: list[bytes] = []
+
+    async def script(peer: Peer) -> None:
+        got.append(await peer.request())
+        await peer.send(answer(b"hi"))
+        await peer.until_closed()
+
+    class Watched(Connection):
+        def write(self, data: bytes | memoryview) -> None:
+            super().write(data)
+            waiting.append(self._transport.get_write_buffer_size())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("proxy.upstream.pool.Connection", Watched)
+        async with raw_server(script) as server:
+            result = await fetch(transport, request(server.url, content=body))
+
+    assert (result.body, got[0][-len(body) :] == body) == (b"hi", True)
+    assert max(waiting) < 4 * HIGH_WATER_BYTES
 
 
 async def test_head_and_body_leave_in_one_segment(transport: Transport) -> None:
