@@ -92,6 +92,8 @@ class Bus:
             for script in (ADMIT, SETTLE, RELEASE, COUNT):
                 asking = self._client.script_load(script)
                 self._scripts[script] = await _soon(asking, self._patience_s * 4)
+            writing = self._client.set(f"{PREFIX}written", 1, px=1000)
+            await _soon(writing, self._patience_s * 4)
         except AwayError:
             self._turn(is_up=False)
         else:
@@ -195,7 +197,10 @@ class Bus:
             self._asking = asyncio.create_task(self._round())
         found = await answer
         if isinstance(found, Exception):
-            raise _away(found) from found
+            error = _away(found)
+            if isinstance(error, AwayError):
+                self._turn(is_up=False, why=error)
+            raise error from found
         return found
 
     async def _round(self) -> None:

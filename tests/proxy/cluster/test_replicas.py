@@ -203,6 +203,32 @@ async def test_while_valkey_hangs_each_keeps_to_its_share(valkey: Server) -> Non
             await until(lambda member=member: member.replica.problem is None)
 
 
+async def test_a_valkey_that_takes_nothing_is_one_that_is_away(valkey: Server) -> None:
+    async def tell(*command: object) -> None:
+        await one.bus._client.execute_command(*command)
+
+    def turned() -> None:
+        turns.append(one.bus.is_up)
+        one.replica._turned()
+
+    states = {
+        ("CONFIG", "SET", "maxmemory", 1): ("CONFIG", "SET", "maxmemory", 0),
+        ("REPLICAOF", "127.0.0.1", 1): ("REPLICAOF", "NO", "ONE"),
+        ("SCRIPT", "FLUSH"): ("PING",),
+    }
+    turns: list[bool] = []
+    async with members(valkey.url, 1) as (one,):
+        for begin, end in states.items():
+            one.bus.turned = turned
+            await until(lambda: one.bus.is_up)
+            turns.clear()
+            await tell(*begin)
+            async with asyncio.timeout(20):
+                assert isinstance(await one.ask(), Ticket)
+            await until(lambda: False in turns)
+            await tell(*end)
+
+
 async def test_what_was_let_in_meanwhile_counts_for_all_once_valkey_is_back(
     valkey: Server,
 ) -> None:
