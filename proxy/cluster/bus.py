@@ -29,8 +29,11 @@ SEEN_S = 10.0
 """For so long after its last word another server counts as one that shares."""
 COUNTED_S = 40 * 86_400
 """A counter outlives the month that it counts."""
-PASSING = ("NOSCRIPT", "LOADING", "READONLY", "MASTERDOWN", "OOM", "BUSY", "CLUSTERDOWN", "MISCONF")
-"""Refusals of a server that begins, changes its role, or is full."""
+PASSING = (
+    *("NOSCRIPT", "LOADING", "READONLY", "MASTERDOWN", "OOM", "BUSY", "CLUSTERDOWN", "MISCONF"),
+    "Protocol error: unauthenticated",
+)
+"""Refusals of a server that begins, changes its role or password, or is full."""
 
 
 class Correction(Struct, frozen=True):

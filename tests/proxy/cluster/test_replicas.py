@@ -7,6 +7,7 @@ import signal
 import time
 
 import pytest
+import valkey as library
 
 from adapters.base import AdapterError, ErrorKind, Model, Scope, Usage
 from proxy.candidate import Candidate
@@ -201,6 +202,16 @@ async def test_while_valkey_hangs_each_keeps_to_its_share(valkey: Server) -> Non
         valkey.tell(signal.SIGCONT)
         for member in all_:
             await until(lambda member=member: member.replica.problem is None)
+
+
+async def test_a_password_that_was_changed_fails_no_request(valkey: Server) -> None:
+    async with members(valkey.url, 1) as (one,):
+        with library.Valkey.from_url(valkey.url) as owner:
+            owner.config_set("requirepass", "new")
+            owner.client_kill_filter(_type="normal", skipme=True)
+            leaves = await asyncio.gather(*(one.ask() for _ in range(8)))
+        assert all(isinstance(leave, Ticket) for leave in leaves)
+        await until(lambda: one.replica.problem)
 
 
 async def test_a_valkey_that_takes_nothing_is_one_that_is_away(valkey: Server) -> None:
