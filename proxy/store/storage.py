@@ -145,7 +145,9 @@ class Storage:
             await asyncio.gather(*self._beside, return_exceptions=True)
             try:
                 await self.flush()
-                await self._price_late(waits=True)
+                if self._late:
+                    await asyncio.to_thread(self.prices.load)
+                    await self._do(self._price_batch)
             except StoreError as error:
                 if not await self._set_aside():
                     log.warning("%s: the last second is lost", error)
@@ -245,7 +247,6 @@ class Storage:
             await self._do(partial(_write, self._waiting))
             self._may_wait = False
             self._is_summed = False
-        await self._price_late()
         self.problem = None
 
     async def sum_up(self) -> None:
@@ -294,14 +295,12 @@ class Storage:
         self._leave(priced)
         return len(fresh)
 
-    async def _price_late(self, *, waits: bool = False) -> None:
+    async def _price_late(self) -> None:
         """Give a price to rows that were written before the lists were there."""
-        if self._late and not self.prices.is_loaded:
-            listing = self._listed()
-            if waits:
-                await listing
         if self._late and self.prices.is_loaded:
             await self._do(self._price_batch)
+        elif self._late:
+            self._listed()
 
     def _price_batch(self, database: Database) -> None:
         late = list(self._late)
@@ -362,6 +361,7 @@ class Storage:
             known = self.problem
             try:
                 await self.flush()
+                await self._price_late()
                 await self._follow()
                 await self.sum_up()
             except StoreError as error:

@@ -106,6 +106,13 @@ async def until(holds: Callable[[], object]) -> None:
             await asyncio.sleep(0.01)
 
 
+def version(database: Database) -> object:
+    """What differs once somebody has changed preferences or keys; None where there is no file."""
+    found = database.changed(object())
+    assert found is not None
+    return found[0]
+
+
 def usage_count(path: Path) -> int:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         count: int = connection.execute("SELECT COUNT(*) FROM requests").fetchone()[0]

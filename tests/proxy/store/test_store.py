@@ -17,7 +17,7 @@ from proxy.store.base import StoreError
 from proxy.store.database import Database
 from proxy.store.kept import preferences, signatures
 from proxy.store.kept.preferences import StoredPreference
-from tests.proxy.store.kit import FULL_ROW, opened
+from tests.proxy.store.kit import FULL_ROW, opened, version
 from tests.proxy.store.usage.test_rows import NEAR, answered, row as usage_row
 
 LATER = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -79,8 +79,8 @@ def test_a_change_keeps_the_time_of_the_beginning(database: Database) -> None:
 def test_the_version_tells_of_every_change(database: Database, url: str, change: str) -> None:
     for row_id in ("default", "notes"):
         database.save_preference(StoredPreference(row_id, provider="near"))
-    before = database.version()
-    assert database.version() == before
+    before = version(database)
+    assert version(database) == before
 
     with opened(url) as other:
         if change == "removed":
@@ -88,7 +88,7 @@ def test_the_version_tells_of_every_change(database: Database, url: str, change:
         else:
             row_id = "mail" if change == "new" else "default"
             other.save_preference(StoredPreference(row_id, provider="far"))
-    assert database.version() != before
+    assert version(database) != before
 
 
 def test_the_version_tells_of_a_change_by_a_clock_that_is_behind(
@@ -96,7 +96,7 @@ def test_the_version_tells_of_a_change_by_a_clock_that_is_behind(
 ) -> None:
     database.save_preference(StoredPreference("notes", provider="near"))
     database.save_preference(StoredPreference(provider="near"))
-    before = database.version()
+    before = version(database)
 
     class Slow(datetime):
         @classmethod
@@ -106,7 +106,7 @@ def test_the_version_tells_of_a_change_by_a_clock_that_is_behind(
     monkeypatch.setattr(preferences, "datetime", Slow)
     with opened(url) as other:
         other.save_preference(StoredPreference("notes", provider="far"))
-    assert database.version() != before
+    assert version(database) != before
 
 
 # Signatures and cooldowns

@@ -44,8 +44,9 @@ async def test_rows_that_come_meanwhile_are_in_files_and_outlive_the_process(
         for number in range(700):
             killed.storage.usage.put(named(number))
         await until(lambda: not killed.storage.usage)
-        assert killed.storage._ticking is not None
-        killed.storage._ticking.cancel()
+        assert killed.storage._beside
+        for task in killed.storage._beside:
+            task.cancel()
         assert len(list((own_folder / "waiting").iterdir())) >= 2
     finally:
         cluster.start()

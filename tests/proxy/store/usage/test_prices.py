@@ -182,7 +182,7 @@ async def test_no_row_waits_for_the_lists(
         may_load.set()
     await storage._listed()
     assert storage.prices.listed == {}
-    await storage.flush()
+    await storage._price_late()
 
     assert rows_of(owner, tmp_path)[-1]["list_nano_usd"] == 669_000
     assert storage.prices.listed == {"groq": 669_000}
@@ -193,6 +193,8 @@ async def test_who_is_told_to_end_writes_the_price_of_every_row(url: str) -> Non
         kept.storage.prices = PriceList({"groq": True})
         told = answered(Candidate("groq", MODEL), usage=Usage(1000, 100))
         kept.storage.usage.put(row(told, at=AT))
+        kept.storage._listed()
+        await kept.storage._background.close()  # as a server does before
     with opened(url) as database:
         assert database.rows("SELECT list_nano_usd FROM requests", {}) == [(669_000,)]
 
