@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import click
 
 from proxy.command.commands import Given, failures, say
-from proxy.store.usage.prices import NANO
+from proxy.store.usage.prices import dollars
 
 if TYPE_CHECKING:
     from adapters.base import Json
@@ -101,7 +100,7 @@ def _line(name: str, group: Json) -> tuple[str, ...]:
         *(f"{count:,}" for count in counts),
         *("-" if value is None else f"{value:.2f} s" for value in times),
         "-" if speed is None else f"{speed:,.0f}",
-        *(_dollars(group[what]) for what in ("cost_nano_usd", "list_nano_usd")),
+        *(dollars(group[what]) for what in ("cost_nano_usd", "list_nano_usd")),
     )
 
 
@@ -124,19 +123,13 @@ def _arm(arm: Json) -> tuple[str, ...]:
         *("-" if value is None else f"{value:.2f} s" for value in first),
         "-" if speed is None else f"{speed:,.0f}",
         _share(arm["cut"], arm["answered"]),
-        *(_dollars(arm[what]) for what in ("cost_nano_usd", "list_nano_usd")),
+        *(dollars(arm[what]) for what in ("cost_nano_usd", "list_nano_usd")),
         f"{arm['won']:,} of {arm['judged']:,}" if arm["judged"] else "-",
     )
 
 
 def _share(part: int, whole: int) -> str:
     return f"{part:,} ({100 * part / whole:.0f} %)" if part else "0"
-
-
-def _dollars(nano_usd: int) -> str:
-    """Two digits that count below ten cents, else cents."""
-    usd = nano_usd / NANO
-    return f"${usd:,.2f}" if usd >= 0.1 or not usd else f"${Decimal(f'{usd:.2g}'):f}"
 
 
 def _remarks(told: Json) -> Iterator[str]:

@@ -15,7 +15,7 @@ from proxy.errors import ApiError
 from proxy.limits.ticket import Agree, Permit, Ticket
 from proxy.limits.windows import Gauge
 from proxy.store.keys.team_keys import TeamKey
-from proxy.store.usage.prices import NANO
+from proxy.store.usage.prices import dollars
 
 
 class Purse(Struct):
@@ -139,8 +139,8 @@ def out_of_money(key: TeamKey, step: str, spent: int, most: int) -> ApiError:
     """What it is told that has spent what it may."""
     return ApiError(
         429,
-        f"You exceeded your current quota: the key {key.name!r} may spend ${most / NANO:,.2f} a"
-        f" {step} and has spent ${spent / NANO:,.2f}. The next {step} brings more, or the owner.",
+        f"You exceeded your current quota: the key {key.name!r} may spend {dollars(most)} a"
+        f" {step} and has spent {dollars(spent)}. The next {step} brings more, or the owner.",
         type_="insufficient_quota",
         code="insufficient_quota",
         should_retry=False,

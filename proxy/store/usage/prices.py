@@ -29,6 +29,12 @@ NANO = 1_000_000_000
 MAX_MODELS = 256
 
 
+def dollars(nano_usd: int) -> str:
+    """For people: two digits that count below ten cents, else cents."""
+    usd = nano_usd / NANO
+    return f"${usd:,.2f}" if usd >= 0.1 or not usd else f"${Decimal(f'{usd:.2g}'):f}"
+
+
 class Tokens(Struct, frozen=True):
     """What a request took; `estimated` where the provider did not say it."""
 
