@@ -86,7 +86,7 @@ class Head(Struct):
         self.created = start.created or self.created
         self.model = start.model or self.model
         self.system_fingerprint = start.system_fingerprint
-        self.service_tier = start.service_tier
+        self.service_tier = start.service_tier or self.service_tier
 
     def fields(self, kind: str) -> Json:
         """The first members of a chunk or of the single object."""
@@ -105,8 +105,11 @@ class Head(Struct):
 
 
 def new_head(*, model: str, now_s: float) -> Head:
-    """A head for an answer whose provider may give no time of its own; an id is made if needed."""
-    return Head(id="", created=int(now_s), model=model)
+    """A head for an answer whose provider may give no time of its own; an id is made if needed.
+
+    OpenAI and Groq always tell a tier, and some of their clients fail without.
+    """
+    return Head(id="", created=int(now_s), model=model, service_tier="default")
 
 
 def usage_object(usage: Usage) -> Json:

@@ -45,6 +45,7 @@ async def _left(dialect: Dialect, folder: Path) -> dict[str, list[str]]:
     return left
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", DIALECTS)
 def test_nothing_is_left_of_a_request_once_it_is_answered(name: str, tmp_path: Path) -> None:
     left = asyncio.run(_left(DIALECTS[name], tmp_path))

@@ -44,6 +44,7 @@ async def test_row_15_odd_characters_come_through_byte_by_byte(
     assert (await world.ask(stream=streamed)).text == ODD
 
 
+@pytest.mark.heavy
 @A
 async def test_row_15_a_stream_cut_anywhere_gives_the_same_text(build: Build, a: str) -> None:
     world = await build(a)

@@ -116,6 +116,7 @@ async def test_row_35_what_comes_back_is_found_again(build: Build) -> None:
 # 36: flapping
 
 
+@pytest.mark.heavy
 @STREAMED
 async def test_row_36_a_flapping_provider_is_felt_by_nobody(build: Build, streamed: bool) -> None:
     world = await build("groq", "gemini")

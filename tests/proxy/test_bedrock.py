@@ -87,6 +87,7 @@ def asked(text: Any) -> list[Any]:
     return [{"role": "user", "content": text}]
 
 
+@pytest.mark.heavy
 @both
 def test_vectors_are_made(house: tuple[Host, GroqFake, BedrockFake]) -> None:
     """By Titan text after text, by Cohere 96 at once; as many calls as that takes are counted."""

@@ -42,6 +42,7 @@ def ended(server: Process) -> Process:
     return server
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("ollama", ["there", "away"])
 def test_an_idle_server_has_loaded_nothing_large(fakes: Fakes, tmp_path: Path, ollama: str) -> None:
     host = {} if ollama == "there" else {"OLLAMA_HOST": "127.0.0.1:1"}
@@ -50,6 +51,7 @@ def test_an_idle_server_has_loaded_nothing_large(fakes: Fakes, tmp_path: Path, o
         assert large_ones(ended(server)) == OF_TRANSPORT
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("provider", "expected"),
     [

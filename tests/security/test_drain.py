@@ -105,6 +105,7 @@ def test_with_nothing_to_do_it_ends_at_once(one: Process) -> None:
         assert idle.recv(1) == b""
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal_ends_it_with_an_error_for_everyone(
     fakes: Fakes, one: Process, wait: Wait, number: int

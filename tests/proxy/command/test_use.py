@@ -123,6 +123,7 @@ def test_a_name_that_no_model_has_changes_nothing(
     assert facts()["preference"]["default_llm_provider"] == "ollama"
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("is_running", [False, True], ids=["stored", "running"])
 @pytest.mark.parametrize("arguments", [(), ("--app", "notes"), ("--model", "m")])
 def test_who_is_not_set_up_is_refused_with_the_cure(
