@@ -20,6 +20,8 @@ from proxy.store.keys.team_keys import TeamKey
 from proxy.store.usage import request_log, sums
 
 T = TypeVar("T")
+Changed = tuple[object, Sequence[StoredPreference], Sequence[TeamKey]]
+"""A version of the preferences and keys, and what they are."""
 
 
 class Database:
@@ -47,9 +49,7 @@ class Database:
     def write(self, work: Callable[[Tables], T], *, durable: bool = True) -> T:
         return self._opened().write(work, durable=durable)
 
-    def changed(
-        self, seen: object
-    ) -> tuple[object, Sequence[StoredPreference], Sequence[TeamKey]] | None:
+    def changed(self, seen: object) -> Changed | None:
         """The preferences and keys, and their version, if that is another than was seen."""
         version = self._opened().version()
         return None if version == seen else (version, self.preferences(), self.team_keys())

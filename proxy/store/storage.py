@@ -19,7 +19,7 @@ from proxy.background import Background
 from proxy.routing.planning.preference import Preference
 from proxy.settings import SettingsError, own_folder
 from proxy.store.base import Columns, NewerSchemaError, StoreError, Tables, named, sqlite_path
-from proxy.store.database import Database
+from proxy.store.database import Changed, Database
 from proxy.store.kept.preferences import Preferences, StoredPreference
 from proxy.store.kept.setbacks import Cooldown, Setbacks
 from proxy.store.keys.mark import Mark
@@ -218,8 +218,13 @@ class Storage:
 
     async def _follow(self) -> None:
         """Take over preferences and keys if another process has changed them."""
-        seen = self._seen_version if self._is_loaded else object()
-        if changed := await self._do(lambda database: database.changed(seen)):
+        self._take_over(await self._do(self._changed))
+
+    def _changed(self, database: Database) -> Changed | None:
+        return database.changed(self._seen_version if self._is_loaded else object())
+
+    def _take_over(self, changed: Changed | None) -> None:
+        if changed:
             self._seen_version, rows, made = changed
             self._preferences.replace(rows)
             self._take_keys(made)
@@ -351,9 +356,9 @@ class Storage:
                 async with asyncio.timeout(self.look_s):
                     await self._told.wait()
             self._told.clear()
-            if self.problem is None:  # or it is looked at with the next tick
-                with contextlib.suppress(StoreError):
-                    await self._follow()
+            if self.problem is None:
+                with contextlib.suppress(StoreError):  # which the next tick meets, and says
+                    self._take_over(await self._in_thread(partial(self._changed, self._database)))
 
     async def _tick(self) -> None:
         while True:

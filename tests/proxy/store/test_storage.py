@@ -164,6 +164,27 @@ async def test_a_switch_is_seen_while_saving_takes_its_time(
                 await until(lambda p=provider: two.provider == p)
 
 
+async def test_who_looks_for_choices_leaves_it_to_saving_to_say_what_is_wrong(
+    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    looks = 0
+
+    def fails(*_: object) -> None:
+        nonlocal looks
+        looks += 1
+        raise StoreError("it is gone")
+
+    one = prepared(url)
+    one.storage.look_s = 0.001
+    async with open_(one):
+        with monkeypatch.context() as patched:
+            patched.setattr(Database, "changed", fails)
+            patched.setattr(Database, "touch", fails)
+            await until(lambda: looks > 3 and one.storage.problem)
+            await until(lambda: "nothing is saved until that is mended" in caplog.text)
+    assert caplog.text.count("nothing is saved") == 1
+
+
 async def test_changes_of_several_processes_all_stand(url: str) -> None:
     async with running(url) as one, running(url) as two:
         rows = [StoredPreference(f"app{number}", provider="far") for number in range(20)]
