@@ -181,7 +181,9 @@ class OllamaAdapter:
         line = self._line or self._known_line
         target = line.target if call.path == CHAT_PATH else line.generate
         events = exchange(target, call, answer, self._ceilings)
-        return with_written_calls(events, request) if call.body.get("tools") else events
+        if not (tools := call.body.get("tools")):
+            return events
+        return with_written_calls(events, tools, one=request.parallel_tool_calls is False)
 
     def to_native_embedding(self, request: EmbeddingRequest) -> NativeCall:
         return embeddings.to_native(request, self._own.keep_alive)

@@ -125,7 +125,8 @@ class OpenAIAdapter(Senses):
         if not request.tools:
             return answer
         if self._profile.local and request.n == 1:  # whose models are not always understood
-            answer = with_written_calls(answer, request)
+            one = request.parallel_tool_calls is False
+            answer = with_written_calls(answer, call.body.get("tools") or (), one=one)
         return with_own_names(answer, request.tools)
 
     def _exchange(self, call: NativeCall) -> AsyncGenerator[list[Event], None]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from adapters.base import ChatRequest, Event, Finish, Json, Text, ToolCall, Warn
+from adapters.base import Event, Finish, Json, Text, ToolCall, Warn
 from adapters.translation.argument_types import fitted
 from adapters.translation.call_text import MAX_TEXT, read_calls
 
@@ -48,8 +48,9 @@ def _fitted(arguments: str, schema: Any) -> str:
 class _Talk:
     """The text of one answer as it comes; what may be a call is held back to its end."""
 
-    def __init__(self, request: ChatRequest) -> None:
-        self._request = request
+    def __init__(self, tools: Sequence[Json], *, one: bool) -> None:
+        self._tools = tools
+        self._one = one
         self._held = ""
         self._at_start = True
         self._is_call = False
@@ -95,10 +96,9 @@ class _Talk:
     def _ended(self, finish: Finish) -> list[Event]:
         is_call = self._is_call
         held = self._all()
-        if is_call and finish.reason == "stop" and not self._has_calls:
-            one = self._request.parallel_tool_calls is False
-            if events := rescued(held, self._request.tools, one=one):
-                return events
+        may_call = is_call and finish.reason == "stop" and not self._has_calls
+        if may_call and (events := rescued(held, self._tools, one=self._one)):
+            return events
         return [Text(held), finish] if held else [finish]
 
 
@@ -109,10 +109,13 @@ def _overlap(text: str, mark: str) -> int:
 
 
 async def with_written_calls(
-    answer: AsyncGenerator[list[Event], None], request: ChatRequest
+    answer: AsyncGenerator[list[Event], None], tools: Sequence[Json], *, one: bool
 ) -> AsyncGenerator[list[Event], None]:
-    """The same events of one choice, with calls for the text that means some."""
-    talk = _Talk(request)
+    """The same events of one choice, with calls for the text that means some.
+
+    `tools` are those that the model was shown; of its calls, `one` is enough where it says so.
+    """
+    talk = _Talk(tools, one=one)
     async with contextlib.aclosing(answer) as batches:
         async for batch in batches:
             out: list[Event] = []

@@ -25,6 +25,7 @@ from adapters.base import (
 from adapters.openai.profiles import PRESETS, is_home
 from adapters.openai.settings import OpenAISettings, base_url_of
 from adapters.tasks import EmbeddingRequest, Vectors
+from adapters.translation.functions import function_name
 from tests import recordings
 from tests.adapters.kit import API_KEY, FakeUpstream, Reply, collect, fold, json_reply
 from tests.adapters.openai.kit import ASK, HEAD, OpenAIKit, adapter, settings
@@ -159,6 +160,17 @@ async def test_pictures_and_counts_are_read() -> None:
 
     assert Media("image/png", "QQ==") in events
     assert Usage(5, 2, cached=3) in events
+
+
+async def test_a_call_that_is_written_at_home_is_one_also_by_a_name_made_fit() -> None:
+    tool = {"type": "function", "function": {"name": "house.light", "parameters": {}}}
+    written = json.dumps({"name": function_name("house.light"), "arguments": {"on": True}})
+    reply = json_reply(whole({"content": f"<tool_call>{written}</tool_call>"}))
+
+    [call] = fold(await answer_of(reply, name="lmstudio", tools=(tool,))).calls
+    assert call == ("house.light", {"on": True})
+    there = fold(await answer_of(reply, tools=(tool,)))
+    assert not there.calls and "tool_call" in there.text
 
 
 async def test_of_counts_that_go_on_with_each_chunk_the_last_holds() -> None:

@@ -6,27 +6,27 @@ from collections.abc import AsyncGenerator, Iterable
 
 import pytest
 
-from adapters.base import ChatRequest, Event, Finish, Json, Text, ToolCall, Usage, Warn
+from adapters.base import Event, Finish, Json, Text, ToolCall, Usage, Warn
 from adapters.translation.call_text import MAX_TEXT
 from adapters.translation.rescue import with_written_calls
 
 pytestmark = pytest.mark.anyio
 PARAMETERS: Json = {"type": "object", "properties": {"n": {"type": "integer"}}}
 TOOL: Json = {"type": "function", "function": {"name": "buy", "parameters": PARAMETERS}}
-REQUEST = ChatRequest(model="m", messages=(), tools=(TOOL,))
+TOOLS = (TOOL,)
 BARE = '{"name": "buy", "arguments": {"n": 2}}'
 TAGGED = "<tool_call>\n" + BARE + "\n</tool_call>"
 
 
 async def read(
-    pieces: Iterable[str], reason: str = "stop", *more: Event, request: ChatRequest = REQUEST
+    pieces: Iterable[str], reason: str = "stop", *more: Event
 ) -> tuple[str, list[ToolCall], list[Event]]:
     async def answer() -> AsyncGenerator[list[Event], None]:
         for piece in pieces:
             yield [Text(piece)]
         yield [*more, Finish(reason), Usage(1, 1)]
 
-    events = [e async for batch in with_written_calls(answer(), request) for e in batch]
+    events = [e async for batch in with_written_calls(answer(), TOOLS, one=False) for e in batch]
     text = "".join(e.text for e in events if isinstance(e, Text))
     rest = [e for e in events if not isinstance(e, Text | ToolCall)]
     return text, [e for e in events if isinstance(e, ToolCall)], rest
@@ -82,6 +82,6 @@ async def test_plain_words_are_not_held_back() -> None:
         yield [Text("Let me see")]
         raise AssertionError("asked for more before it gave what it had")
 
-    events = with_written_calls(answer(), REQUEST)
+    events = with_written_calls(answer(), TOOLS, one=False)
     assert await anext(events) == [Text("Let me see")]
     await events.aclose()
