@@ -208,8 +208,6 @@ async def _aimed(target: Callable[[], Awaitable[Target]], provider: str) -> Targ
 
 async def _send(target: Target, call: NativeCall, provider: str, *, is_second: bool) -> Reply:
     content = _encoded(call, provider)
-    if len(content) > LARGE_BYTES:
-        await asyncio.sleep(0)  # others have a turn, that took a while
     try:
         if is_second:
             count_again()

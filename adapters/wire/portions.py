@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from adapters.base import Event, Reasoning, Text, ToolCall
 
 MANY = 1000
+"""Events that are handed on at once: it takes a few milliseconds."""
 LONG = 64 * 1024
 """Characters of one text."""
 

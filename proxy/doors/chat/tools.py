@@ -144,9 +144,10 @@ def choice_of(data: Json, tools: list[Json]) -> tuple[str | None, str | None, li
             names = {_tool_name(tool) for tool in allowed}
             tools = [tool for tool in tools if tool["function"]["name"] in names]
             choice = mode
-        case {"type": "function", "function": {"name": str(name)}}:
-            choice, forced = "required", name
-        case {"type": "custom", "custom": {"name": str(name)}}:
+        case {"type": "function", "function": {"name": str(name)}} | {
+            "type": "custom",
+            "custom": {"name": str(name)},
+        }:
             choice, forced = "required", name
         case {"type": "function" | "tool" | "custom", "name": str(name)}:
             choice, forced = "required", name

@@ -16,10 +16,9 @@ from adapters.base import (
     Finish,
     Usage,
 )
+from adapters.wire.portions import MANY
 from proxy.gate.work import Work
 
-MANY = 1000
-"""Events that are handed on at once: it takes a few milliseconds."""
 SAYING = frozenset(CONTENT_EVENTS) - {Finish}
 """The events with something in them to show or to do."""
 

@@ -19,11 +19,11 @@ from adapters.base import (
     ResponseFormat,
     Thinking,
 )
-from adapters.embedded.adapter import DEFAULT_MODEL, EmbeddedAdapter, EmbeddedSettings
+from adapters.embedded.adapter import DEFAULT_MODEL, EmbeddedSettings
 from adapters.embedded.messages import to_messages
 from adapters.embedded.request import to_native
-from adapters.embedded.weights import ModelFacts, installed_weights, read_facts
-from tests.adapters.kit import DictMemory, FakeUpstream
+from adapters.embedded.weights import ModelFacts, read_facts
+from tests.adapters.embedded.model import an_adapter, needs_the_extra
 
 SETTINGS = EmbeddedSettings(base_url="http://llama:8080")
 PLAIN = ModelFacts(template="{{ messages }}", context=2048)
@@ -336,13 +336,8 @@ def test_a_file_tells_about_its_model(tmp_path: Path, content: bytes, facts: Mod
     assert read_facts(path) == facts
 
 
-def an_adapter(**settings: Any) -> EmbeddedAdapter:
-    return EmbeddedAdapter(EmbeddedSettings(**settings), FakeUpstream().upstream, DictMemory())
-
-
+@needs_the_extra
 def test_the_installed_model_can_neither_call_nor_think() -> None:
-    if installed_weights() is None:
-        pytest.skip("needs the extra: uv sync --extra embedded")
     capabilities = an_adapter().capabilities(DEFAULT_MODEL)
     assert not (capabilities.tools or capabilities.thinking or capabilities.images)
     assert capabilities.context == 4096

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from adapters.base import AdapterError, ErrorKind, Event, Text
+from adapters.wire.portions import MANY
 from proxy.gate.work import Rounds, Work
-from proxy.routing.answers.first import MANY, until_end
+from proxy.routing.answers.first import until_end
 
 pytestmark = pytest.mark.anyio
 
