@@ -11,12 +11,14 @@ from typing import Any
 
 import orjson
 
-from adapters.base import MISSING_RESULT, ErrorKind, Json, Memory
+from adapters.base import Json, Memory
 from adapters.bedrock.content import Blocks, texts
-from adapters.bedrock.names import call_id, refused
+from adapters.bedrock.names import call_id
+from adapters.bedrock.settings import KIND
 from adapters.bedrock.thoughts import recalled
 from adapters.translation.arguments import arguments_or_text
 from adapters.translation.functions import function_name
+from adapters.translation.results import paired
 
 GO_ON = "Go on."
 NO_OUTPUT = "(no output)"
@@ -41,9 +43,8 @@ class Conversation:
     def turns(self, messages: Sequence[Json]) -> list[Json]:
         """The turns. Raises AdapterError for what they cannot say."""
         turns: list[Json] = []
-        results = self._results(messages)
         names = {m.get("name") for m in messages if m["role"] == "user"} - {None}
-        for at, message in enumerate(messages):
+        for at, message in paired(messages, KIND, self._warnings):
             if message["role"] == "user":
                 blocks = self._blocks.of(message.get("content"), at)
                 if message.get("name"):
@@ -52,7 +53,8 @@ class Conversation:
                 _add(turns, "user", _named(blocks, message.get("name"), len(names) > 1))
             elif message["role"] == "assistant":
                 _add(turns, "assistant", self._said(message, at))
-                _add(turns, "user", results.get(at, []))
+            elif message["role"] == "tool":
+                _add(turns, "user", self._result(message, at))
         if not turns or turns[0]["role"] != "user":
             turns.insert(0, {"role": "user", "content": [{"text": GO_ON}]})
             self._warnings.append("changed=messages")
@@ -71,42 +73,16 @@ class Conversation:
         thoughts = recalled(self._memory, [call["id"] for call in calls], self._model)
         return [*thoughts, *blocks, *map(_called, calls)]
 
-    def _results(self, messages: Sequence[Json]) -> dict[int, list[Json]]:
-        """The results of each message's calls, every one with the nearest call before it."""
-        calls: dict[int, dict[str, Json]] = {}
-        by_id: dict[str, tuple[int, Json]] = {}
-        found: dict[str, Json] = {}
-        for at, message in enumerate(messages):
-            if message["role"] == "assistant" and (made := message.get("tool_calls")):
-                calls[at] = {f"{at}:{call['id']}": call for call in made}
-                by_id |= {call["id"]: (at, call) for call in made}
-            elif message["role"] == "tool":
-                if message["tool_call_id"] not in by_id:
-                    raise refused(
-                        "no tool call before this message has this id",
-                        f"messages[{at}].tool_call_id",
-                        ErrorKind.BAD_REQUEST,
-                    )
-                where, call = by_id[message["tool_call_id"]]
-                found[f"{where}:{call['id']}"] = {**message, "at": at}
-        return {
-            at: [b for key, call in made.items() for b in self._result(call, found.get(key))]
-            for at, made in calls.items()
-        }
-
-    def _result(self, call: Json, message: Json | None) -> list[Json]:
+    def _result(self, message: Json, at: int) -> list[Json]:
         """One result, as a block; as blocks of text and images where calls are text."""
-        blocks: list[Json] = [{"text": MISSING_RESULT}]
-        if message is None:
-            self._warnings.append("emulated=tool_result")
-        else:
-            blocks = self._blocks.of(message.get("content"), message["at"])
+        blocks = self._blocks.of(message.get("content"), at)
         if self._calls_are_text:
             said = "\n".join(block["text"] for block in blocks if "text" in block)
             others = [block for block in blocks if "text" not in block]
-            return [{"text": f"[{call['function']['name']} gave: {said}]"}, *others]
-        result = {"toolUseId": call_id(call["id"]), "content": blocks or [{"text": NO_OUTPUT}]}
-        if message is not None and message.get("is_error") is True:
+            return [{"text": f"[{message['name']} gave: {said}]"}, *others]
+        name = call_id(message["tool_call_id"])
+        result = {"toolUseId": name, "content": blocks or [{"text": NO_OUTPUT}]}
+        if message.get("is_error") is True:
             result["status"] = "error"
         return [{"toolResult": result}]
 

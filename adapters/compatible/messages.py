@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from adapters.base import MISSING_RESULT, AdapterError, ErrorKind, Json, is_plain
+from adapters.base import AdapterError, ErrorKind, Json, is_plain
 from adapters.errors import unsent
 from adapters.translation.data_uris import plain_image
 from adapters.translation.functions import function_name
+from adapters.translation.results import own_id, paired
 
 _TEXT_TYPES = ("text/", "application/json", "application/xml", "application/yaml")
 
@@ -38,29 +39,21 @@ def to_messages(
 ) -> list[Json]:
     """Messages with the keys that are taken only, each call followed by a result for it.
 
-    Raises AdapterError for what is not taken and cannot be left out (UNSUPPORTED, and where), and
-    for a result that nothing has called for (BAD_REQUEST).
+    Raises AdapterError as `paired` does, and for what is not taken and cannot be left out
+    (UNSUPPORTED, and where).
     """
     names = {each["name"] for each in messages if each["role"] == "user" and each.get("name")}
     native: list[Json] = []
-    waiting: list[str] = []
-    called: set[str] = set()
-    for i, message in enumerate(messages):
-        if waiting and message["role"] != "tool":
-            waiting = _close(native, waiting, warnings)
+    for i, message in paired(messages, taken.provider, warnings):
         if is_plain(message):  # which is everybody's shape
             native.append(message)
             continue
         match message["role"]:
             case "assistant":
-                waiting = _add_assistant(native, message, taken.thoughts(model))
-                called.update(waiting)
+                if said := _assistant(message, taken.thoughts(model)):
+                    native.append(said)
             case "tool":
-                result = _tool_result(message)
-                if result["tool_call_id"] not in called:
-                    raise _nobody_called(f"messages[{i}].tool_call_id", taken)
-                native.append(result)
-                waiting = [call for call in waiting if call != result["tool_call_id"]]
+                native.append(_tool_result(message))
             case "user":
                 native.append(_user(message, i, model, taken, is_shown=len(names) > 1))
             case _:
@@ -68,24 +61,15 @@ def to_messages(
         if message.get("name") and message["role"] != "tool" and not taken.names:
             shown = message["role"] == "user" and len(names) > 1
             warnings.append("changed=messages.name" if shown else "dropped=messages.name")
-    _close(native, waiting, warnings)
     return native
 
 
-def _close(native: list[Json], waiting: list[str], warnings: list[str]) -> list[str]:
-    """Give a result to the calls that have none, as a history cut short has."""
-    for call in waiting:
-        native.append({"role": "tool", "tool_call_id": call, "content": MISSING_RESULT})
-        warnings.append("emulated=tool_result")
-    return []
-
-
-def _add_assistant(native: list[Json], message: Json, field: str | None) -> list[str]:
-    """Append the message unless it is empty; gives the ids of its calls."""
+def _assistant(message: Json, field: str | None) -> Json | None:
+    """None for one that says nothing."""
     content = flat_text(message.get("content")) or flat_text(message.get("refusal"))
     calls = [_call(call) for call in message.get("tool_calls") or ()]
     if not content and not calls:
-        return []
+        return None
     result: Json = {"role": "assistant"}
     if content:
         result["content"] = content
@@ -94,14 +78,13 @@ def _add_assistant(native: list[Json], message: Json, field: str | None) -> list
         result[field] = thoughts
     if calls:
         result["tool_calls"] = calls
-    native.append(result)
-    return [call["id"] for call in calls]
+    return result
 
 
 def _call(call: Json) -> Json:
     function = call["function"]
     return {
-        "id": _call_id(call["id"]),
+        "id": own_id(call["id"]),
         "type": "function",
         "function": {
             "name": function_name(function["name"]),
@@ -110,15 +93,10 @@ def _call(call: Json) -> Json:
     }
 
 
-def _call_id(call_id: str) -> str:
-    """The id without a thought signature that another gateway has hung on to it."""
-    return call_id.partition("__sig__")[0] or call_id
-
-
 def _tool_result(message: Json) -> Json:
     return {
         "role": "tool",
-        "tool_call_id": _call_id(message["tool_call_id"]),
+        "tool_call_id": own_id(message["tool_call_id"]),
         "content": flat_text(message.get("content")),
     }
 
@@ -195,15 +173,6 @@ def flat_text(content: object) -> str:
             return "\n".join(texts)
         case _:
             return ""
-
-
-def _nobody_called(param: str, taken: Taken) -> AdapterError:
-    return unsent(
-        taken.provider,
-        ErrorKind.BAD_REQUEST,
-        "no message of the assistant before this one holds the tool call",
-        param=param,
-    )
 
 
 def unsupported(param: str, what: str, taken: Taken) -> AdapterError:

@@ -7,13 +7,14 @@ where the template has no place for them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
-from adapters.base import MISSING_RESULT, AdapterError, ErrorKind, Json
+from adapters.base import AdapterError, ErrorKind, Json
 from adapters.errors import unsent
+from adapters.translation.results import paired
 
 NAME = "embedded"
 
@@ -28,41 +29,29 @@ def unsupported(param: str, wish: str) -> AdapterError:
 def to_messages(messages: Sequence[Json], warnings: list[str], *, with_calls: bool) -> list[Json]:
     """Messages with llama.cpp's keys only, a result behind each call.
 
-    Raises AdapterError for all content but text.
+    Raises AdapterError as `paired` does, and for all content but text.
     """
-    names: dict[str, str] = {}
-    waiting: list[str] = []
-    result_of = _result if with_calls else _told_result
     native: list[Json] = []
-    end: Json = {"role": "user"}  # so that the last calls, too, have something behind them
-    for i, message in enumerate([*messages, end]):
-        if waiting and message["role"] != "tool":
-            native += [result_of(each, names, MISSING_RESULT) for each in waiting]
-            warnings.append("emulated=tool_result")
-            waiting = []
+    for i, message in paired(messages, NAME, warnings):
         text = _text(message.get("content"), f"messages[{i}].content")
         match message["role"]:
             case "assistant":
                 calls = message.get("tool_calls") or ()
-                waiting = [call["id"] for call in calls]
-                names |= {call["id"]: call["function"]["name"] for call in calls}
                 native.append(_with_calls(text, calls) if with_calls else _said(text, calls))
             case "tool":
-                call_id = message["tool_call_id"]
-                waiting = [each for each in waiting if each != call_id]
-                native.append(result_of(call_id, names, text))
+                native.append((_result if with_calls else _told_result)(message, text))
             case role:
                 native.append({"role": role, "content": text})
-    return native[:-1]
+    return native
 
 
-def _result(call_id: str, names: Mapping[str, str], text: str) -> Json:
-    named = {"name": names[call_id]} if call_id in names else {}
-    return {"role": "tool", "tool_call_id": call_id, **named, "content": text}
+def _result(message: Json, text: str) -> Json:
+    call_id, name = message["tool_call_id"], message["name"]
+    return {"role": "tool", "tool_call_id": call_id, "name": name, "content": text}
 
 
-def _told_result(call_id: str, names: Mapping[str, str], text: str) -> Json:
-    return {"role": "user", "content": f"Result of {names.get(call_id, 'the tool')}: {text}"}
+def _told_result(message: Json, text: str) -> Json:
+    return {"role": "user", "content": f"Result of {message['name']}: {text}"}
 
 
 def _with_calls(text: str, calls: Sequence[Json]) -> Json:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import orjson
 
-from adapters.base import MISSING_RESULT, Json, Memory, is_plain
+from adapters.base import Json, Memory, is_plain
 from adapters.gemini.content import PartsTranslator, texts
-from adapters.gemini.errors import refused
+from adapters.gemini.errors import NAME
 from adapters.gemini.names import function_name
 from adapters.gemini.signatures import key_of_content
 from adapters.translation.arguments import as_object
+from adapters.translation.results import paired
 from adapters.wire.json_size import MAX_CONTAINERS, is_deeper_than, values_of
 
 SKIP_SIGNATURE = "skip_thought_signature_validator"  # literally, not as base64
@@ -22,15 +22,6 @@ FEW_CHARS = 1000
 GO_ON = "Go on."
 
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class _Call:
-    """A function call of the history, its place in it, and the parts of its result."""
-
-    name: str
-    own_id: str | None
-    result: list[Json] = field(default_factory=list)
 
 
 def own_id_key(call_id: str) -> str:
@@ -65,47 +56,25 @@ class ContentsTranslator:
         and from 3.6 on takes no text behind them.
         """
         turns: list[Json] = []
-        calls = self._calls(messages)
+        shown: list[Json] = []
         names = {message.get("name") for message in messages if message["role"] == "user"} - {None}
         shows_names = len(names) > 1
-        for at, message in enumerate(messages):
+        for at, message in paired(messages, NAME, self._warnings):
             role = message["role"]
+            if role == "tool":
+                shown += self._add_result(turns, message, at)
+                continue
+            _add(turns, "user", shown)
+            shown = []
             if role == "user":
                 parts = self._parts.parts(message.get("content"), at)
                 _add(turns, "user", _named(parts, message.get("name")) if shows_names else parts)
             elif role == "assistant":
                 _add(turns, "model", self._said(message, messages[:at]))
-                if at in calls:
-                    parts = [part for call in calls[at] for part in self._result(call)]
-                    turns.append({"role": "user", "parts": list(filter(_is_result, parts))})
-                    _add(turns, "user", [part for part in parts if not _is_result(part)])
+        _add(turns, "user", shown)
         if not turns or turns[0]["role"] != "user":
             turns.insert(0, {"role": "user", "parts": [{"text": " "}]})
         return turns
-
-    def _calls(self, messages: Sequence[Json]) -> dict[int, list[_Call]]:
-        """The calls of messages that hold any, every result with the nearest call before it."""
-        calls: dict[int, list[_Call]] = {}
-        by_id: dict[str, _Call] = {}
-        for at, message in enumerate(messages):
-            role = message["role"]
-            if role == "assistant" and (made := message.get("tool_calls")):
-                calls[at] = []
-                for call in made:
-                    known = self._memory.get(own_id_key(call["id"])) is not None
-                    by_id[call["id"]] = _Call(
-                        function_name(call["function"]["name"]), call["id"] if known else None
-                    )
-                    calls[at].append(by_id[call["id"]])
-            elif role == "tool":
-                call = by_id.get(message["tool_call_id"])
-                if call is None:
-                    raise refused(
-                        "no tool call before this message has this id",
-                        f"messages[{at}].tool_call_id",
-                    )
-                call.result = self._response(call, message, at)
-        return calls
 
     def _said(self, message: Json, before: Sequence[Json]) -> list[Json]:
         if is_plain(message):
@@ -151,22 +120,21 @@ class ContentsTranslator:
             return {"_raw": text}
         return as_object(value)
 
-    def _result(self, call: _Call) -> list[Json]:
-        if not call.result:
-            self._warnings.append("changed=tool_calls_without_result")
-            return [_function_response(call, {"error": MISSING_RESULT})]
-        return call.result
-
-    def _response(self, call: _Call, message: Json, at: int) -> list[Json]:
-        """The result as one functionResponse; images and files in it follow as parts."""
+    def _add_result(self, turns: list[Json], message: Json, at: int) -> list[Json]:
+        """Add a functionResponse to those of its turn; gives the images and files in the result."""
         content = message.get("content")
         text = "".join(texts(content))
         value = _google(message, "response", dict) or self._read(text)
         response = value if isinstance(value, dict) and not _has_ref(value) else {"output": text}
         if message.get("is_error") is True:
             response = {"error": text}
-        others = [part for part in self._parts.parts(content, at) if "text" not in part]
-        return [_function_response(call, response), *others]
+        named: Json = {"name": function_name(message["name"]), "response": response}
+        if self._memory.get(own_id_key(message["tool_call_id"])) is not None:
+            named["id"] = message["tool_call_id"]
+        if turns[-1]["role"] != "user":
+            turns.append({"role": "user", "parts": []})
+        turns[-1]["parts"].append({"functionResponse": named})
+        return [part for part in self._parts.parts(content, at) if "text" not in part]
 
     def _read(self, text: str) -> Any:
         """What a result holds; beyond so many values of all of them, they stay the texts they are.
@@ -185,13 +153,6 @@ def _is_result(part: Json) -> bool:
 def closed(contents: list[Json]) -> list[Json]:
     """The same turns with one of the user's behind them, which some models want to come last."""
     return [*contents, {"role": "user", "parts": [{"text": GO_ON}]}]
-
-
-def _function_response(call: _Call, response: Json) -> Json:
-    named: Json = {"name": call.name, "response": response}
-    if call.own_id is not None:
-        named["id"] = call.own_id
-    return {"functionResponse": named}
 
 
 def sign(contents: list[Json], *, anew: bool = False) -> list[Json]:

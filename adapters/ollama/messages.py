@@ -5,18 +5,19 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import orjson
 
-from adapters.base import MISSING_RESULT, AdapterError, ErrorKind, Json, Scope, is_plain
+from adapters.base import AdapterError, ErrorKind, Json, Scope, is_plain
 from adapters.errors import unsent
 from adapters.ollama.context import ModelFacts
 from adapters.ollama.errors import NAME
 from adapters.translation.arguments import as_object
 from adapters.translation.data_uris import plain_base64
+from adapters.translation.results import own_id, paired
 from adapters.wire.json_size import is_deeper_than
 
 MAX_ARGUMENT_DEPTH = 100  # orjson writes nothing that is nested deeper than 254
@@ -35,13 +36,10 @@ def native_messages(messages: Sequence[Json], facts: ModelFacts, warnings: list[
     """The messages in Ollama's shape; what is lost on the way is added to `warnings`."""
     names = {each["name"] for each in messages if each["role"] == "user" and each.get("name")}
     writer = _Writer(facts, warnings, shows_names=len(names) > 1)
-    native: list[Json | None] = []
-    for i, message in enumerate(messages):
-        if writer.waiting and message["role"] != "tool":
-            native += writer.missing_results()
-        native.append(message if is_plain(message) else writer.message(message, f"messages[{i}]"))
-    if writer.waiting:
-        native += writer.missing_results()
+    native = [
+        message if is_plain(message) else writer.message(message, f"messages[{i}]")
+        for i, message in paired(messages, NAME, warnings)
+    ]
     kept = [message for message in native if message is not None]
     if not kept:  # an empty list would only load the model
         raise refuse("there is no message to answer", "messages", ErrorKind.BAD_REQUEST)
@@ -53,17 +51,14 @@ def native_messages(messages: Sequence[Json], facts: ModelFacts, warnings: list[
 
 @dataclass(slots=True)
 class _Writer:
-    """One conversation on its way; `names` are the functions called so far, by call id.
+    """One conversation on its way.
 
-    `waiting` are the calls of the last turn that have no result yet.
     `shows_names` puts a user's name before the words: Ollama has no field for it.
     """
 
     facts: ModelFacts
     warnings: list[str]
     shows_names: bool
-    names: dict[str, str] = field(default_factory=dict)
-    waiting: list[str] = field(default_factory=list)
 
     def message(self, message: Json, where: str) -> Json | None:
         """None for a turn of the assistant that says nothing: there is none to send."""
@@ -82,17 +77,9 @@ class _Writer:
                 self._add_turn(native, message)
                 return native if len(native) > 2 or native["content"] else None
             case "tool":
-                native |= self._answered_call(message, where)
+                native["tool_name"] = message["name"]
+                native["tool_call_id"] = own_id(message["tool_call_id"])
         return native
-
-    def missing_results(self) -> list[Json]:
-        """Results for the calls that have none: some templates lose the turns behind a bare one."""
-        missing, self.waiting = self.waiting, []
-        self.warnings.append("emulated=tool_result")
-        return [
-            {"role": "tool", "content": MISSING_RESULT, **self._result_of(call_id)}
-            for call_id in missing
-        ]
 
     def _add_turn(self, native: Json, message: Json) -> None:
         native["content"] = native["content"] or _text(message.get("refusal"))
@@ -101,14 +88,12 @@ class _Writer:
             native["thinking"] = thinking
         if calls := message.get("tool_calls"):
             native["tool_calls"] = [self._call(call) for call in calls]
-            self.waiting = [call["id"] for call in calls]
 
     def _call(self, call: Json) -> Json:
         function = call["function"]
-        self.names[call["id"]] = function["name"]
         arguments = self._arguments(function.get("arguments"))
         return {
-            "id": _call_id(call["id"]),
+            "id": own_id(call["id"]),
             "function": {"name": function["name"], "arguments": arguments},
         }
 
@@ -124,21 +109,6 @@ class _Writer:
             self.warnings.append("changed=tool_calls.arguments")
             return {"_raw": text}
         return as_object(value)
-
-    def _answered_call(self, message: Json, where: str) -> Json:
-        call_id = message["tool_call_id"]
-        if not (self.names.get(call_id) or message.get("name")):
-            raise refuse(
-                "no earlier message of the assistant holds this tool call",
-                f"{where}.tool_call_id",
-                ErrorKind.BAD_REQUEST,
-            )
-        if call_id in self.waiting:
-            self.waiting.remove(call_id)
-        return self._result_of(call_id, message.get("name"))
-
-    def _result_of(self, call_id: str, name: str | None = None) -> Json:
-        return {"tool_name": self.names.get(call_id) or name, "tool_call_id": _call_id(call_id)}
 
     def _content(self, content: Any, where: str) -> tuple[str, list[str]]:
         if content is None or isinstance(content, str):
@@ -175,11 +145,6 @@ class _Writer:
             raise refuse("the model is not known to hear audio", at)
         # The server takes any medium in `images` and looks at its first bytes.
         return base64.b64encode(_decoded(audio["data"], f"{at}.input_audio.data")).decode("ascii")
-
-
-def _call_id(call_id: str) -> str:
-    """The id without a thought signature that another gateway has hung on to it."""
-    return call_id.partition("__sig__")[0] or call_id
 
 
 def _text_file(file: Mapping[str, Any], at: str) -> str:

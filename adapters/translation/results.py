@@ -1,0 +1,66 @@
+"""Calls of tools and their results, put together before a provider's own words are found. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from adapters.base import MISSING_RESULT, ErrorKind, Json
+from adapters.errors import unsent
+
+
+class Placed(NamedTuple):
+    """A message, and its place in the request, by which errors name it."""
+
+    at: int
+    message: Json
+
+
+def paired(messages: Sequence[Json], provider: str, warnings: list[str]) -> list[Placed]:
+    """The messages, with one result behind each call, in the order of the calls.
+
+    A result belongs to the nearest call of its id before it, wherever it stood; of several the last
+    counts. Each has the `name` of its function. A call without any gets one that says so, as an
+    error. Raises AdapterError (BAD_REQUEST) for a result that nothing has called for.
+    """
+    placed: list[Placed] = []
+    results: dict[str, int] = {}
+    missing: set[int] = set()
+    for at, message in enumerate(messages):
+        if message["role"] == "tool":
+            if (where := results.get(message["tool_call_id"])) is None:
+                raise unsent(
+                    provider,
+                    ErrorKind.BAD_REQUEST,
+                    "no message of the assistant before this one holds the tool call",
+                    param=f"messages[{at}].tool_call_id",
+                )
+            named = {**message, "name": placed[where].message["name"]}
+            placed[where] = Placed(at, named)
+            missing.discard(where)
+            continue
+        placed.append(Placed(at, message))
+        if "tool_calls" not in message:
+            continue
+        for call in message["tool_calls"] or ():
+            results[call["id"]] = len(placed)
+            missing.add(len(placed))
+            placed.append(Placed(at, _made_up(call)))
+    if missing:
+        warnings.append("emulated=tool_result")
+    return placed
+
+
+def _made_up(call: Json) -> Json:
+    return {
+        "role": "tool",
+        "tool_call_id": call["id"],
+        "name": call["function"]["name"],
+        "content": MISSING_RESULT,
+        "is_error": True,
+    }
+
+
+def own_id(call_id: str) -> str:
+    """The id of a call without a thought's signature that another gateway has hung on to it."""
+    return call_id.partition("__sig__")[0] or call_id
