@@ -34,7 +34,7 @@ _USUAL = settings.get_profile(settings.get_current_profile_name())
 settings.register_profile("untimed", _USUAL, deadline=None, max_examples=100 if ALL else 25)
 settings.load_profile("untimed")
 
-ROWS = 3
+ROWS = 2
 """So many cases of one test are tried by hand; `.ci/run` tries all."""
 HEAVY_ROWS = 1
 """So many of one that is marked as heavy."""

@@ -12,12 +12,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.clients import scenarios
+from tests.spread import ALL
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 INSTALL_S = 180
 RUN_S = 120
+
+INSTALLED = [
+    pytest.mark.clients,
+    pytest.mark.skipif(not ALL, reason="installs other projects' clients: `.ci/run` tries them"),
+]
+"""The marks of what needs clients that are installed first."""
 
 Outcomes = dict[str, dict[str, Any]]
 

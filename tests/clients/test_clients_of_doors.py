@@ -13,9 +13,9 @@ import pytest
 from tests.clients import scenarios
 from tests.clients.conftest import FailingServer
 from tests.clients.failing import models_of
-from tests.clients.runner import Client, run_client
+from tests.clients.runner import INSTALLED, Client, run_client
 
-pytestmark = pytest.mark.clients
+pytestmark = INSTALLED
 
 TOOLS = scenarios.EXPECTED["tools"]
 TEXTS = ("plain", "stream", "unicode", "image", "tools", "structured", "reasoning")

@@ -5,14 +5,10 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from tests.clients.runner import INSTALLED, Client, run_client
 from tests.clients.scenarios import EMBEDDED as TEXTS, EMBEDDING_MODEL as MODEL
-from tests.clients.test_other_clients import Client, run_client
-from tests.spread import ALL
 
-pytestmark = [
-    pytest.mark.clients,
-    pytest.mark.skipif(not ALL, reason="loads half of two frameworks: `.ci/run` tries it"),
-]
+pytestmark = INSTALLED
 
 CLIENT = Client(
     "embeddings_client", ("langchain-openai", "llama-index-embeddings-openai"), expected={}

@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from tests.clients import openai_client, responses_client, scenarios
-from tests.clients.runner import Client, run_client
+from tests.clients.runner import INSTALLED, Client, run_client
 
-pytestmark = pytest.mark.clients
+pytestmark = INSTALLED
 
 TOOLS = scenarios.EXPECTED["tools"]
 TEXTS = ("plain", "stream", "unicode", "image", "tools", "structured")

@@ -37,7 +37,7 @@ def test_several_serve_one_socket_and_who_dies_is_started_again(
     more = {"POINTSMAN_WORKERS": str(COUNT), "POINTSMAN_SHARED_URL": valkey.url}
     with process(fakes, tmp_path, **more) as one:
         assert all(ask(one.port, GOOD).status == 200 for _ in range(8))
-        wait(lambda: len(children(one)) == COUNT)
+        wait(lambda: len(children(one)) == COUNT and "switch  " in one.said)
         before = children(one)
         killed = min(before)
         os.kill(killed, signal.SIGKILL)
