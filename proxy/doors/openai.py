@@ -18,6 +18,10 @@ from proxy.reply import Header, Reply
 MAX_DEPTH = 128
 JSON_TYPE: Header = (b"content-type", b"application/json; charset=utf-8")
 DONE = b"data: [DONE]\n\n"
+EXTENDED = "/openai/v1/"
+EXTENSION = "x_groq"
+"""What answers beneath that path say beyond OpenAI's, whoever made them: the clients that have it
+as their base path read a stream's counts there alone, and no transcript without an id there."""
 
 
 class OpenAIErrors:
@@ -124,6 +128,11 @@ def usage_object(usage: Usage) -> Json:
     if usage.reasoning is not None:
         counts["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning}
     return counts
+
+
+def extension(request_id: str, usage: Usage | None = None) -> Json:
+    """The field by which clients of `EXTENDED` know the request and, in a stream, its counts."""
+    return {EXTENSION: {"id": request_id, **({"usage": usage_object(usage)} if usage else {})}}
 
 
 def tokens_object(usage: Usage) -> Json:

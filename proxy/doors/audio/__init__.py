@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from adapters.tasks import TranscriptionRequest
 from proxy.doors.audio.read import Parsed, parse_request
 from proxy.doors.audio.write import HeardFold, HeardStream
 from proxy.doors.door import Call, Opening
 from proxy.doors.frames.multipart import parse_form
-from proxy.doors.openai import OpenAIErrors
+from proxy.doors.openai import EXTENDED, OpenAIErrors, extension
 
 
 class HearingDoor(OpenAIErrors):
@@ -19,10 +21,12 @@ class HearingDoor(OpenAIErrors):
 
     def read(self, call: Call) -> Parsed:
         form = parse_form(call.headers.get(b"content-type", b""), call.body)
-        return parse_request(form, self._kind)
+        asked = parse_request(form, self._kind)
+        return replace(asked, is_extended=True) if call.path.startswith(EXTENDED) else asked
 
     def stream(self, asked: Parsed, opening: Opening) -> HeardStream:
         return HeardStream()
 
     def fold(self, asked: Parsed, opening: Opening) -> HeardFold:
-        return HeardFold(asked.form, self.name, asked.request.times)
+        more = extension(opening.request_id) if asked.is_extended else {}
+        return HeardFold(asked.form, self.name, asked.request.times, more)

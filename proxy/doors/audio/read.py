@@ -28,6 +28,7 @@ class Parsed(Asked, frozen=True):
     """A request, and the form of its answer."""
 
     form: str = "json"
+    is_extended: bool = False
 
 
 def parse_request(form: Form, kind: type[TranscriptionRequest]) -> Parsed:

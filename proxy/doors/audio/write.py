@@ -57,12 +57,13 @@ class _Told:
 
 
 class HeardFold(Indivisible):
-    """One text in a form."""
+    """One text in a form; `more` are fields beside those of JSON."""
 
-    def __init__(self, form: str, name: str, times: Sequence[str]) -> None:
+    def __init__(self, form: str, name: str, times: Sequence[str], more: Json) -> None:
         self._form = form
         self._name = name
         self._times = times
+        self._more = more
         self._told = _Told()
 
     @property
@@ -82,9 +83,9 @@ class HeardFold(Indivisible):
             case "vtt":
                 return "".join(_vtt(heard)).encode()
             case "verbose_json":
-                return orjson.dumps(self._verbose())
+                return orjson.dumps(self._verbose() | self._more)
             case _:
-                return orjson.dumps(self._told.fields())
+                return orjson.dumps(self._told.fields() | self._more)
 
     def _verbose(self) -> Json:
         heard = self._told.heard

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from proxy.doors.chat.read import Parsed, parse_request
 from proxy.doors.chat.write import ChunkStream, Fold
 from proxy.doors.door import Call, Opening
-from proxy.doors.openai import OpenAIErrors, new_head, parse_json
+from proxy.doors.openai import EXTENDED, OpenAIErrors, new_head, parse_json
 
 
 class ChatDoor(OpenAIErrors):
@@ -14,7 +16,8 @@ class ChatDoor(OpenAIErrors):
     name = "chat"
 
     def read(self, call: Call) -> Parsed:
-        return parse_request(parse_json(call.body))
+        asked = parse_request(parse_json(call.body))
+        return replace(asked, is_extended=True) if call.path.startswith(EXTENDED) else asked
 
     def stream(self, asked: Parsed, opening: Opening) -> ChunkStream:
         head = new_head(model=asked.request.model, now_s=opening.now_s)
@@ -23,6 +26,7 @@ class ChatDoor(OpenAIErrors):
             include_usage=asked.include_usage,
             legacy_functions=asked.legacy_functions,
             custom=asked.custom,
+            extended_by=opening.request_id if asked.is_extended else None,
         )
 
     def fold(self, asked: Parsed, opening: Opening) -> Fold:

@@ -40,6 +40,7 @@ class Parsed(Asked, frozen=True):
     include_usage: bool = False
     legacy_functions: bool = False
     custom: Sequence[str] = ()
+    is_extended: bool = False
 
 
 def parse_request(data: Json) -> Parsed:

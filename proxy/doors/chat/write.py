@@ -33,7 +33,7 @@ from adapters.base import (
 from adapters.wire.bounds import choice_index
 from proxy.doors.chat.output import CustomCalls
 from proxy.doors.frames.sse import sse
-from proxy.doors.openai import DONE, JSON_TYPE, Head, OpenAIStream, usage_object
+from proxy.doors.openai import DONE, JSON_TYPE, Head, OpenAIStream, extension, usage_object
 
 _Content = Text | Reasoning | Refusal | ToolCall | Media | Annotation | Logprobs | Finish
 
@@ -122,7 +122,8 @@ class ChunkStream(OpenAIStream):
     """Events in, bytes of server-sent events out.
 
     Role once per choice, calls numbered over the whole stream, one id, `finish_reason` once, a
-    usage chunk with no choices where it was asked for, `[DONE]` at the end.
+    usage chunk with no choices where it was asked for, `[DONE]` at the end. With `extended_by`, an
+    id of the request, the last chunk of a choice waits for the counts, and bears both.
     """
 
     def __init__(
@@ -132,9 +133,12 @@ class ChunkStream(OpenAIStream):
         include_usage: bool,
         legacy_functions: bool,
         custom: Sequence[str] = (),
+        extended_by: str | None = None,
     ) -> None:
         self._head = head
         self._custom = CustomCalls(custom) if custom else None
+        self._extended_by = extended_by
+        self._held: Json | None = None
         self._include_usage = include_usage
         self._legacy_functions = legacy_functions
         self._choices: dict[int, _Choice] = {}
@@ -166,11 +170,14 @@ class ChunkStream(OpenAIStream):
         return b"".join(out)
 
     def end(self) -> bytes:
+        last = b""
+        if self._held and self._extended_by is not None:
+            last = sse(self._held | extension(self._extended_by, self._usage))
         if not (self._include_usage and self._usage):
-            return DONE
+            return last + DONE
         chunk = self._head.fields("chat.completion.chunk")
         chunk |= {"choices": [], "usage": usage_object(self._usage)}
-        return sse(chunk) + DONE
+        return last + sse(chunk) + DONE
 
     def _content(self, event: _Content) -> Iterator[bytes]:
         index = choice_index(event.index)
@@ -178,24 +185,32 @@ class ChunkStream(OpenAIStream):
         for new in range(len(self._choices), index + 1):
             self._choices[new] = _Choice(self._legacy_functions)
             self._texts[new] = self._start_of_text(new)
-            yield self._chunk(new, {"role": "assistant", "content": ""})
+            yield sse(self._chunk(new, {"role": "assistant", "content": ""}))
         choice = self._choices[index]
         if type(event) is Finish:
             if not choice.finished:
                 choice.finished = True
                 reason = _finish_reason(event.reason, legacy_functions=self._legacy_functions)
-                yield self._chunk(index, {}, finish_reason=reason)
+                yield self._finish(index, reason)
         elif type(event) is Logprobs:
-            yield self._chunk(index, {}, logprobs={"content": event.content, "refusal": None})
+            told = {"content": event.content, "refusal": None}
+            yield sse(self._chunk(index, {}, logprobs=told))
         elif (delta := choice.delta(event)) is not None:
-            yield self._chunk(index, delta)
+            yield sse(self._chunk(index, delta))
 
-    def _chunk(self, index: int, delta: Json, **changed: object) -> bytes:
+    def _finish(self, index: int, reason: str) -> bytes:
+        chunk = self._chunk(index, {}, finish_reason=reason)
+        if self._extended_by is None:
+            return sse(chunk)
+        held, self._held = self._held, chunk
+        return sse(held) if held else b""
+
+    def _chunk(self, index: int, delta: Json, **changed: object) -> Json:
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}
         chunk = self._head.fields("chat.completion.chunk") | {"choices": [choice | changed]}
         if self._include_usage:
             chunk["usage"] = None
-        return sse(chunk)
+        return chunk
 
     def _start_of_text(self, index: int) -> bytes:
         head = orjson.dumps(self._head.fields("chat.completion.chunk"))

@@ -11,9 +11,12 @@ import pytest
 
 from adapters.base import Usage
 from adapters.tasks import Heard, TranscriptionRequest, TranslationRequest
+from proxy.doors.audio import HearingDoor
 from proxy.doors.audio.read import parse_request
-from proxy.doors.audio.write import HeardFold, HeardStream
+from proxy.doors.audio.write import HeardStream
+from proxy.doors.door import Call, Opening
 from proxy.doors.frames.multipart import File, Form
+from proxy.doors.openai import EXTENSION
 from proxy.errors import ApiError
 from proxy.gate import body
 from tests.security.kit import Fakes, Threaded
@@ -36,8 +39,17 @@ def form(*fields: tuple[str, str], data: bytes = b"x", name: str = "file") -> Fo
     return Form([("model", "whisper-1"), *fields], {name: file} if name else {})
 
 
-def folded(wanted: str, *times: str) -> bytes:
-    fold = HeardFold(wanted, "transcriptions", times)
+def folded(wanted: str, *times: str, path: str = "/v1/audio/transcriptions") -> bytes:
+    door = HearingDoor("transcriptions", TranscriptionRequest)
+    fields = {"model": "m", "response_format": wanted}
+    asked = httpx.Request(
+        "POST",
+        "http://localhost",
+        data=fields | ({"timestamp_granularities[]": times} if times else {}),
+        files={"file": FILE},
+    )
+    headers = {b"content-type": asked.headers["content-type"].encode()}
+    fold = door.fold(door.read(Call(asked.read(), path=path, headers=headers)), Opening("req_1", 0))
     fold.feed([HEARD])
     return fold.end()
 
@@ -125,6 +137,13 @@ def test_the_verbose_form_has_every_key_of_a_segment() -> None:
         *("avg_logprob", "compression_ratio", "no_speech_prob"),
     }
     assert "words" not in json.loads(folded("verbose_json", "segment"))
+
+
+def test_the_request_is_named_where_the_base_path_has_a_field_for_it() -> None:
+    for wanted in ("json", "verbose_json"):
+        plain = json.loads(folded(wanted))
+        told = json.loads(folded(wanted, path="/openai/v1/audio/transcriptions"))
+        assert told == plain | {EXTENSION: {"id": "req_1"}} != plain
 
 
 def test_what_it_took_is_told_in_seconds_or_tokens() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from openai.types.chat import ChatCompletionChunk
 
 from adapters.base import (
     Event,
@@ -16,7 +17,10 @@ from adapters.base import (
     Usage,
     Warn,
 )
+from proxy.doors.chat import ChatDoor
 from proxy.doors.chat.write import ChunkStream
+from proxy.doors.door import Call, Opening
+from proxy.doors.openai import EXTENSION
 from tests.proxy.doors.chat.write.kit import (
     AWKWARD,
     chunks_of,
@@ -24,6 +28,7 @@ from tests.proxy.doors.chat.write.kit import (
     head,
     message_of,
     object_of,
+    payloads,
 )
 
 
@@ -57,6 +62,23 @@ def test_usage_comes_last_and_alone_where_it_is_asked_for() -> None:
 
 def test_usage_is_nowhere_where_it_is_not_asked_for() -> None:
     assert not any("usage" in chunk for chunk in chunks_of([Text("a"), Finish("stop"), Usage(1)]))
+
+
+def test_the_last_chunk_bears_id_and_counts_where_the_base_path_has_a_field_for_them() -> None:
+    body = b'{"model": "m", "stream": true, "messages": [{"role": "user", "content": "Hi"}]}'
+    said: list[Event] = [Text("a"), Finish("stop"), Text("b", 1), Finish("stop", 1), Usage(3, 2)]
+    for path, known in (("/openai/v1/chat/completions", True), ("/v1/chat/completions", False)):
+        door = ChatDoor()
+        stream = door.stream(door.read(Call(body, path=path)), Opening("req_1", 0.0))
+        found = payloads(stream.feed(said) + stream.end())
+
+        assert [ChatCompletionChunk.model_validate(chunk).choices[0].index for chunk in found]
+        ends = [chunk for chunk in found if chunk["choices"][0]["finish_reason"]]
+        assert len(ends) == 2
+        assert [chunk for chunk in found if EXTENSION in chunk] == ends[1:] * known
+        if known:
+            counts = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+            assert ends[1][EXTENSION] == {"id": "req_1", "usage": counts}
 
 
 def test_an_answer_without_content_still_tells_its_role_and_end() -> None:
