@@ -161,7 +161,10 @@ class Replica:
                 await self._quietly(self._count)
             if self._bus.is_up and not was:
                 self._news.join()
-                log.info("Valkey answers: limits are kept by %d servers together", self._servers)
+                log.info(
+                    "Valkey answers: limits are kept by all servers together (now %d)",
+                    self._servers,
+                )
             if not self._tried.is_set():
                 self._turned()
                 self._tried.set()

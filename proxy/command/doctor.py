@@ -28,11 +28,12 @@ from proxy.parts import Parts
 from proxy.private import NotPrivateError, check_file, check_folder
 from proxy.proof import Identity
 from proxy.providers import IN_THE_CLEAR, in_the_clear, same_keys
-from proxy.routing.planning.keys import ends_of, reached_by_any
+from proxy.routing.planning.keys import ends_of, told_by_each
 from proxy.routing.planning.preference import Preference
 from proxy.settings import Settings, SettingsError, placeholder_keys, strange_settings
 from proxy.store.base import NewerSchemaError, StoreError, sqlite_path
 from proxy.store.engines.migrate import HEAD, unknown_schema
+from proxy.store.kept import preferences
 
 ASK_TIMEOUT_S = 4.0
 LOCK_TIMEOUT_S = 0.25
@@ -212,7 +213,7 @@ def _other_database(settings: Settings) -> Finding:
 
     with closing(Database(settings.store_url)) as database:
         database.open()
-        database.preferences()
+        database.read(preferences.stored)
     return _good("database", f"opens, schema {HEAD}")
 
 
@@ -340,9 +341,10 @@ def _key(subject: str, variable: str, key: str) -> Finding:
 async def _reach(by_key: Sequence[Adapter]) -> Availability:
     try:
         async with asyncio.timeout(ASK_TIMEOUT_S):
-            return await reached_by_any(by_key)
+            found = await asyncio.gather(*(adapter.is_available() for adapter in by_key))
     except TimeoutError:
         return Availability(False, "no answer in time")
+    return told_by_each(found, ends_of(by_key[0].settings.all_keys()))
 
 
 def _pulls(adapter: Adapter) -> bool:

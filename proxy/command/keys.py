@@ -184,9 +184,10 @@ def _listed(text: str) -> list[str]:
 def _read(settings: Settings) -> Json:
     from proxy.console.team import told
     from proxy.store.database import Database
+    from proxy.store.keys import team_keys
 
     with closing(Database(settings.store_url, looks_only=True)) as database:
-        return {"keys": [told(key) for key in reversed(database.team_keys())]}
+        return {"keys": [told(key) for key in reversed(database.read(team_keys.stored))]}
 
 
 def _make(settings: Settings, asked: Json) -> str:
@@ -196,7 +197,7 @@ def _make(settings: Settings, asked: Json) -> str:
     from proxy.store.keys.mark import Mark
 
     with closing(Database(settings.store_url)) as database:
-        there = {key.name for key in database.team_keys() if key.revoked_ms is None}
+        there = {key.name for key in database.read(team_keys.stored) if key.revoked_ms is None}
         taken = {*there, *settings.client_keys}
         key, shown = made(asked, taken, settings.providers, time.time())
         database.write(partial(team_keys.save, key=key))
@@ -212,7 +213,7 @@ def _change(settings: Settings, name: str, changes: Json) -> None:
     from proxy.store.keys import team_keys
 
     with closing(Database(settings.store_url)) as database:
-        key = live(database.team_keys(), name)[-1]
+        key = live(database.read(team_keys.stored), name)[-1]
         changed = replace(key, **limits(changes, CHANGEABLE, settings.providers))
         database.write(partial(team_keys.change, key=changed))
 
@@ -223,5 +224,5 @@ def _revoke(settings: Settings, name: str) -> None:
     from proxy.store.keys import team_keys
 
     with closing(Database(settings.store_url)) as database:
-        for key in live(database.team_keys(), name):
+        for key in live(database.read(team_keys.stored), name):
             database.write(partial(team_keys.revoke, key=key, at_ms=int(time.time() * 1000)))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from typing import Self, TypeVar
 
 from adapters.base import Json
@@ -16,8 +17,8 @@ from proxy.parts import Parts
 from proxy.settings import Settings
 from proxy.store.base import NewerSchemaError, StoreError, Tables
 from proxy.store.database import Database
-from proxy.store.kept.preferences import Preferences, StoredPreference
-from proxy.store.kept.setbacks import Setbacks
+from proxy.store.kept import preferences, setbacks
+from proxy.store.kept.preferences import StoredPreference
 from proxy.store.usage.rows import UsageQueue
 
 T = TypeVar("T")
@@ -29,7 +30,7 @@ async def offline(settings: Settings) -> AsyncIterator[Parts]:
     parts: Parts = create_app(settings).state.parts
     async with in_order(parts):
         try:
-            _load(settings.store_url, parts.preferences, parts.setbacks)
+            _load(settings.store_url, parts)
         except (StoreError, NewerSchemaError) as error:
             parts.storage.problem = str(error)
         yield parts
@@ -39,9 +40,9 @@ def keep(settings: Settings, app: str | None, change: Json) -> None:
     """Write a change into the database. Raises StoreError, NewerSchemaError and ApiError."""
     row_id = app_row_id(app)
     with closing(Database(settings.store_url)) as database:
-        rows = {row.id: row for row in database.preferences()}
+        rows = {row.id: row for row in database.read(preferences.stored)}
         row = rows.get(row_id) or StoredPreference(row_id)
-        database.save_preference(changed(row, change, settings.providers))
+        database.write(partial(preferences.save, row=changed(row, change, settings.providers)))
 
 
 class LogReader:
@@ -62,8 +63,8 @@ class LogReader:
         return self._database.read(work)
 
 
-def _load(url: str, preferences: Preferences, setbacks: Setbacks) -> None:
+def _load(url: str, parts: Parts) -> None:
     # Read as it is: whoever only looks should neither migrate a file nor move a broken one aside.
     with closing(Database(url, looks_only=True)) as database:
-        preferences.replace(database.preferences())
-        setbacks.restore(database.cooldowns())
+        parts.preferences.replace(database.read(preferences.stored))
+        parts.setbacks.restore(database.read(setbacks.saved))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -12,9 +12,8 @@ from proxy.store.base import Columns, Driver, StoreError, Tables, sqlite_path
 from proxy.store.engines.migrate import TOUCH
 from proxy.store.engines.mishaps import check_files
 from proxy.store.engines.sqlite import Sqlite
-from proxy.store.kept import preferences, setbacks, signatures
+from proxy.store.kept import preferences
 from proxy.store.kept.preferences import StoredPreference
-from proxy.store.kept.setbacks import Cooldown
 from proxy.store.keys import team_keys
 from proxy.store.keys.team_keys import TeamKey
 from proxy.store.usage import request_log, sums
@@ -25,9 +24,10 @@ Changed = tuple[object, Sequence[StoredPreference], Sequence[TeamKey]]
 
 
 class Database:
-    """The one way in. Every method blocks, and raises StoreError or NewerSchemaError.
+    """The one way in, for the functions of each matter.
 
-    Who `looks_only` leaves a SQLite file as it is, whatever that is.
+    Every method blocks, and raises StoreError or NewerSchemaError. Who `looks_only` leaves a SQLite
+    file as it is, whatever that is.
     """
 
     def __init__(self, url: str, *, looks_only: bool = False) -> None:
@@ -52,43 +52,13 @@ class Database:
     def changed(self, seen: object) -> Changed | None:
         """The preferences and keys, and their version, if that is another than was seen."""
         version = self._opened().version()
-        return None if version == seen else (version, self.preferences(), self.team_keys())
+        if version == seen:
+            return None
+        return version, self.read(preferences.stored), self.read(team_keys.stored)
 
     def touch(self) -> None:
         """Write something that changes nothing: this returns when writing is possible."""
         self.write(lambda tables: tables.run(TOUCH))
-
-    def preferences(self) -> list[StoredPreference]:
-        """Every row of the preference table."""
-        return self.read(preferences.stored)
-
-    def save_preference(self, row: StoredPreference) -> StoredPreference:
-        """Write a row, keeping when it was created; it is on disk when this returns."""
-        return self.write(partial(preferences.save, row=row))
-
-    def remove_preference(self, row_id: str) -> None:
-        """Forget a row."""
-        self.write(partial(preferences.remove, row_id=row_id))
-
-    def team_keys(self) -> list[TeamKey]:
-        """Every key that was ever made."""
-        return self.read(team_keys.stored)
-
-    def signatures(self, most: int) -> dict[str, str]:
-        """The newest signatures by call id, oldest first."""
-        return self.read(partial(signatures.newest, most=most))
-
-    def save_signatures(self, fresh: Mapping[str, str]) -> None:
-        """Write signatures, and forget the oldest."""
-        self.write(partial(signatures.save, fresh=fresh))
-
-    def cooldowns(self) -> list[Cooldown]:
-        """Each cooldown that was saved."""
-        return self.read(setbacks.saved)
-
-    def save_cooldowns(self, fresh: Sequence[Cooldown], gone: Sequence[Cooldown] = ()) -> None:
-        """Forget those that are gone and write the others; what another process says stays."""
-        self.write(partial(setbacks.save, fresh=fresh, gone=gone))
 
     def append(self, rows: Sequence[Columns], *, is_again: bool = False) -> None:
         """Write rows of the usage log, and forget the oldest; `is_again` may have been written."""

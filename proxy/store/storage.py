@@ -20,7 +20,8 @@ from proxy.routing.planning.preference import Preference
 from proxy.settings import SettingsError, own_folder
 from proxy.store.base import Columns, NewerSchemaError, StoreError, Tables, named, sqlite_path
 from proxy.store.database import Changed, Database
-from proxy.store.kept.preferences import Preferences, StoredPreference
+from proxy.store.kept import setbacks, signatures
+from proxy.store.kept.preferences import Preferences
 from proxy.store.kept.setbacks import Cooldown, Setbacks
 from proxy.store.keys.mark import Mark
 from proxy.store.keys.team_keys import TeamKey, TeamKeys
@@ -53,8 +54,8 @@ class Storage:
         self,
         url: str,
         preferences: Preferences,
-        signatures: LruMemory,
-        setbacks: Setbacks,
+        memory: LruMemory,
+        against: Setbacks,
         prices: PriceList | None = None,
         background: Background | None = None,
         team: TeamKeys | None = None,
@@ -62,8 +63,8 @@ class Storage:
         self._team = team or TeamKeys()
         self._path = sqlite_path(url)
         self._preferences = preferences
-        self._signatures = signatures
-        self._setbacks = setbacks
+        self._signatures = memory
+        self._setbacks = against
         self.prices = prices or PriceList()
         self.usage = UsageQueue()
         self._doubtful = 0
@@ -82,6 +83,7 @@ class Storage:
         self._seen_version: object = None
         self._beside: list[asyncio.Task[None]] = []
         self._told = asyncio.Event()
+        self._has_looked = False
         self.look_s = None if self._path else LOOK_S
         self._is_loaded = False
         self._may_answer = asyncio.Event()
@@ -156,14 +158,6 @@ class Storage:
         self._thread.submit(self._database.close)
         self._thread.shutdown(wait=True)
 
-    async def save_preference(self, row: StoredPreference) -> StoredPreference:
-        """Written for good when this returns. Raises StoreError."""
-        return await self._do(lambda database: database.save_preference(row))
-
-    async def remove_preference(self, row_id: str) -> None:
-        """Gone for good when this returns. Raises StoreError."""
-        await self._do(lambda database: database.remove_preference(row_id))
-
     async def read(self, work: Callable[[Tables], T]) -> T:
         """What `work` makes of the tables, in the store's thread. Raises StoreError."""
         return await self._do(lambda database: database.read(work))
@@ -210,8 +204,8 @@ class Storage:
             raise StoreError(str(error)) from error  # too late to refuse to start
 
     async def _load(self) -> None:
-        self._signatures.fill(await self._do(lambda database: database.signatures(MAX_SIGNATURES)))
-        self._saved_setbacks = frozenset(await self._do(lambda database: database.cooldowns()))
+        self._signatures.fill(await self.read(partial(signatures.newest, most=MAX_SIGNATURES)))
+        self._saved_setbacks = frozenset(await self.read(setbacks.saved))
         self._setbacks.restore(self._saved_setbacks)
         await self._follow()
         self._is_loaded = True
@@ -270,7 +264,7 @@ class Storage:
         if rows == self._saved_setbacks:
             return
         fresh, gone = rows - self._saved_setbacks, self._saved_setbacks - rows
-        await self._do(lambda database: database.save_cooldowns(list(fresh), list(gone)))
+        await self.write(partial(setbacks.save, fresh=fresh, gone=gone))
         self._saved_setbacks = rows
 
     async def _flush_signatures(self) -> None:
@@ -278,7 +272,7 @@ class Storage:
         if not fresh:
             return
         try:
-            await self._do(lambda database: database.save_signatures(fresh))
+            await self.write(partial(signatures.save, fresh=fresh))
         except StoreError:
             self._signatures.give_back(fresh)
             raise
@@ -359,6 +353,7 @@ class Storage:
             if self.problem is None:
                 with contextlib.suppress(StoreError):  # which the next tick meets, and says
                     self._take_over(await self._in_thread(partial(self._changed, self._database)))
+                    self._has_looked = True
 
     async def _tick(self) -> None:
         while True:
@@ -367,7 +362,9 @@ class Storage:
             try:
                 await self.flush()
                 await self._price_late()
-                await self._follow()
+                if not self._has_looked:  # or it would have been said that the database is away
+                    await self._follow()
+                self._has_looked = False
                 await self.sum_up()
             except StoreError as error:
                 if known is None:

@@ -228,10 +228,7 @@ async def test_what_could_not_be_stored_is_said_and_does_not_hold(
     owner: Desk, cause: Exception, status: int
 ) -> None:
     class Broken:
-        async def save_preference(self, row: object) -> Any:
-            raise StoreError("the drawer is stuck") from cause
-
-        async def remove_preference(self, row_id: str) -> None:
+        async def write(self, work: object) -> Any:
             raise StoreError("the drawer is stuck") from cause
 
     owner.parts.preferences.store = Broken()

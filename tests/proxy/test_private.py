@@ -14,6 +14,7 @@ from proxy.private import NotPrivateError
 from proxy.store.base import StoreError
 from proxy.store.database import Database
 from proxy.store.engines.migrate import _back_up
+from proxy.store.kept import preferences
 from tests.proxy.store.usage.test_rows import row
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="modes say nothing there")
@@ -30,7 +31,7 @@ def use(path: Path, how: str) -> None:
             case "log":
                 database.append([row().columns()])
             case "reader":
-                database.preferences()
+                database.read(preferences.stored)
             case "writer":
                 database.open()
 

@@ -7,8 +7,6 @@ Pure.
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -18,44 +16,26 @@ from adapters.base import Json
 from proxy.doors.gemini.fields import STANDARD, camel, field, member
 from proxy.doors.gemini.parts import content_part, fenced
 from proxy.doors.reading.checks import json_object, out_of_range, string, wrong_type
+from proxy.doors.reading.pairing import OpenCalls
 from proxy.errors import bad_request
 
 MAX_CONTENTS = 10_000
-FAR_TURNS = 32
-"""Among how many of the last turns with calls a result without an id finds its own."""
 SKIP_SIGNATURE = "skip_thought_signature_validator"
 MODEL = "model"
 USERS = (None, "", "user", "function", "tool")
 """Who else speaks. Results of functions once had roles of their own."""
 
 
-class _Call(Struct):
-    """A call that a model has made."""
-
-    id: str
-    name: str
-    is_answered: bool = False
-
-
-class _Turn(Struct):
-    """A message, and the results of its calls."""
-
-    message: Json
-    results: list[Json] = new(default_factory=list)
-
-
 class _Said(Struct):
     """What a model has said in one turn, so far. `natives` are its parts as they came.
 
-    `open` are its calls by name, and all of them under None; what has been answered leaves it when
-    that is noticed. `is_plain` is False where other providers could not be told all of it.
+    `is_plain` is False where other providers could not be told all of it.
     """
 
-    turn: _Turn
+    calls: list[Json] = new(default_factory=list)
+    ids: set[str] = new(default_factory=set)
     texts: list[str] = new(default_factory=list)
     thoughts: list[str] = new(default_factory=list)
-    ids: set[str] = new(default_factory=set)
-    open: dict[str | None, deque[_Call]] = new(default_factory=dict)
     natives: list[Json] = new(default_factory=list)
     is_plain: bool = True
 
@@ -65,18 +45,15 @@ class Conversation:
 
     def __init__(self) -> None:
         self.lost: dict[str, bool] = {}
-        self._turns: list[_Turn] = []
+        self._messages: list[Json] = []
         self._said: _Said | None = None
-        self._calling: list[_Said] = []
-        self._by_id: dict[str, tuple[_Call, _Turn]] = {}
+        self._open = OpenCalls()
+        self._names: dict[str, str] = {}
 
-    def messages(self) -> Iterator[Json]:
-        """All that was said, results at once behind what has called for them."""
+    def messages(self) -> list[Json]:
+        """All that was said."""
         self._close()
-        for turn in self._turns:
-            if turn.message:
-                yield turn.message
-                yield from turn.results
+        return self._messages
 
     def system(self, instruction: Any, path: str) -> None:
         """What the model is told before anything else: a text, a part, or a content."""
@@ -89,7 +66,7 @@ class Conversation:
         texts = [text for i, part in enumerate(parts)
                  if (text := member(part, f"{path}.parts[{i}]", "text", string))]  # fmt: skip
         if texts:
-            self._turns.append(_Turn({"role": "system", "content": _content(texts)}))
+            self._messages.append({"role": "system", "content": _content(texts)})
 
     def add(self, contents: Any, path: str = "contents") -> None:
         """The turns. Raises ApiError."""
@@ -111,18 +88,17 @@ class Conversation:
         """One text of either side, as nearly all are."""
         if role != MODEL:
             self._close()
-            self._turns.append(_Turn({"role": "user", "content": text}))
+            self._messages.append({"role": "user", "content": text})
             return
         said = self._saying()
         said.texts.append(text)
         said.natives.append({"text": text})
-        said.is_plain = said.is_plain and not said.ids
+        said.is_plain = said.is_plain and not said.calls
 
     def _saying(self) -> _Said:
         if self._said is None:
-            turn = _Turn({})
-            self._turns.append(turn)
-            self._said = _Said(turn)
+            self._said = _Said()
+            self._open.asked()
         return self._said
 
     def _add(self, content: Json, at: int, path: str) -> None:
@@ -144,9 +120,7 @@ class Conversation:
                 told.append(one)
         if told:
             is_text = len(told) == 1 and told[0]["type"] == "text"
-            self._turns.append(
-                _Turn({"role": "user", "content": told[0]["text"] if is_text else told})
-            )
+            self._messages.append({"role": "user", "content": told[0]["text"] if is_text else told})
 
     # -- what the model said --------------------------------------------------------------------
 
@@ -162,7 +136,7 @@ class Conversation:
             text = ""
         elif text:
             said.texts.append(text)
-            if said.ids:
+            if said.calls:
                 said.is_plain = False  # where it stood is lost to others
         elif text := fenced(part):
             said.texts.append(text)
@@ -195,39 +169,41 @@ class Conversation:
         }
         if signature := _signature(part, path):
             entry["extra_content"] = {"google": {"thought_signature": signature}}
-        call = _Call(call_id, name)
+        said.calls.append(entry)
         said.ids.add(call_id)
-        for key in (name, None):
-            said.open.setdefault(key, deque()).append(call)
         said.natives.append({"functionCall": {}})
-        said.turn.message.setdefault("tool_calls", []).append(entry)
-        self._by_id[call_id] = call, said.turn
+        self._names[self._open.called(name, call_id)] = name
 
     def _close(self) -> None:
         """The model's turn is over, and becomes a message if anything was said in it."""
         said, self._said = self._said, None
         if said is None:
             return
-        message = said.turn.message
         text = "".join(said.texts)
-        if not (text or message or said.thoughts or not said.is_plain):
+        if not (text or said.calls or said.thoughts or not said.is_plain):
             return
-        said.turn.message = {"role": "assistant", "content": text or None, **message}
+        message: Json = {"role": "assistant", "content": text or None}
+        if said.calls:
+            message["tool_calls"] = said.calls
         if thoughts := "".join(said.thoughts):
-            said.turn.message["reasoning"] = thoughts
+            message["reasoning"] = thoughts
         if not said.is_plain:
-            said.turn.message["extra_content"] = {"google": {"parts": said.natives}}
-        if said.ids:
-            self._calling = [*self._calling[1 - FAR_TURNS :], said]
+            message["extra_content"] = {"google": {"parts": said.natives}}
+        self._messages.append(message)
 
     # -- what functions gave --------------------------------------------------------------------
 
     def _result(self, response: Json, path: str) -> None:
         name = member(response, path, "name", string) or ""
-        call, turn = self._called(name, member(response, path, "id", string), path)
-        call.is_answered = True
+        call_id = self._open.answered(name, member(response, path, "id", string))
+        if call_id is None:
+            raise bad_request(
+                "Please ensure that function response turn comes immediately after a function call "
+                "turn, and that the number of its parts is equal to that of the calls.",
+                param=path,
+            )
         given = field(response, "response")
-        content: Any = result_text(given, call.name)
+        content: Any = result_text(given, self._names[call_id])
         media = [
             one
             for i, part in enumerate(as_parts(response, path))
@@ -235,27 +211,10 @@ class Conversation:
         ]
         if media:
             content = [{"type": "text", "text": content}, *media]
-        message: Json = {"role": "tool", "tool_call_id": call.id, "content": content}
+        message: Json = {"role": "tool", "tool_call_id": call_id, "content": content}
         if isinstance(given, dict):
             message["extra_content"] = {"google": {"response": given}}
-        turn.results.append(message)
-
-    def _called(self, name: str, call_id: str | None, path: str) -> tuple[_Call, _Turn]:
-        """The call that has this id; else the first of its name that is open; else the first."""
-        if call_id and (found := self._by_id.get(call_id)) and not found[0].is_answered:
-            return found
-        for wanted in (name, None):
-            for said in reversed(self._calling):
-                waiting = said.open.get(wanted) or deque()
-                while waiting and waiting[0].is_answered:
-                    waiting.popleft()
-                if waiting:
-                    return waiting[0], said.turn
-        raise bad_request(
-            "Please ensure that function response turn comes immediately after a function call "
-            "turn, and that the number of its parts is equal to that of the calls.",
-            param=path,
-        )
+        self._messages.append(message)
 
 
 def result_text(response: Any, name: str) -> str:

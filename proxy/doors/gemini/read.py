@@ -96,7 +96,7 @@ def parse_request(
     others = {name: data[name] for name in strange(data, KNOWN)}
     request = ChatRequest(
         model=model,
-        messages=list(talk.messages()),
+        messages=talk.messages(),
         stream=stream,
         max_tokens=config.max_tokens,
         stop=config.stop,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from itertools import count
@@ -108,12 +107,6 @@ def ends_of(keys: Sequence[str]) -> Sequence[str]:
 
 def _takes_turns(adapter: Adapter) -> bool:
     return adapter.settings.keys == "spread"
-
-
-async def reached_by_any(adapters: Sequence[Adapter]) -> Availability:
-    """Whether the provider answers by any of its keys, and by which it does not."""
-    found = await asyncio.gather(*(adapter.is_available() for adapter in adapters))
-    return told_by_each(found, ends_of(adapters[0].settings.all_keys()))
 
 
 def told_by_each(found: Sequence[Availability], ends: Sequence[str]) -> Availability:

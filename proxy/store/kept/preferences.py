@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 from proxy.routing.planning.narrow import Allowed
 from proxy.routing.planning.preference import Preference
 from proxy.settings import Settings
-from proxy.store.base import Tables
+from proxy.store.base import Store, Tables
 
 DEFAULT = "default"
 TABLE = "user_preferences"
@@ -38,16 +39,6 @@ class StoredPreference:
     updated_at: datetime | None = None
 
 
-class PreferenceStore(Protocol):
-    """Where preferences outlive the process. Both raise StoreError and nothing else."""
-
-    async def save_preference(self, row: StoredPreference) -> StoredPreference:
-        """The row as it was written, for good when this returns."""
-
-    async def remove_preference(self, row_id: str) -> None:
-        """Gone for good when this returns."""
-
-
 class Preferences:
     """All rows in memory; `get` merges an app's row over the default one over the settings.
 
@@ -61,7 +52,7 @@ class Preferences:
         self._merged: dict[str | None, Preference] = {}
         self._allowed: Mapping[str, Allowed] = {}
         self._watchers: set[asyncio.Event] = set()
-        self.store: PreferenceStore | None = None
+        self.store: Store | None = None
 
     def get(self, app: str | None) -> Preference:
         """What holds for an app's requests; the user's own choice for an app without a row."""
@@ -96,13 +87,13 @@ class Preferences:
     async def put(self, row: StoredPreference) -> StoredPreference:
         """Save a row, and only then let it take effect. Raises StoreError."""
         if self.store is not None:
-            row = await self.store.save_preference(row)
+            row = await self.store.write(partial(save, row=row))
         self.replace([*(old for old in self.rows() if old.id != row.id), row])
         return row
 
     async def remove(self, row_id: str) -> None:
         if self.store is not None:
-            await self.store.remove_preference(row_id)
+            await self.store.write(partial(remove, row_id=row_id))
         self.replace([row for row in self.rows() if row.id != row_id])
 
     def replace(self, rows: Sequence[StoredPreference]) -> None:

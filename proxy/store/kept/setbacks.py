@@ -72,7 +72,7 @@ def saved(tables: Tables) -> list[Cooldown]:
     return [Cooldown(**row) for row in tables.find(TABLE)]
 
 
-def save(tables: Tables, fresh: Iterable[Cooldown], gone: Iterable[Cooldown]) -> None:
+def save(tables: Tables, fresh: Iterable[Cooldown], gone: Iterable[Cooldown] = ()) -> None:
     """Forget those that are gone and write the others; what another process says stays."""
     for provider, model, until, _ in gone:
         key = {"provider": provider, "model": model}

@@ -90,7 +90,7 @@ WHERE id > :mark AND id <= :newest ORDER BY id LIMIT :most) AS fresh
 
 
 def sum_up(tables: Tables, now: float) -> bool:
-    """Sum rows that are not in the sums yet; whether there may be more."""
+    """Sum rows that are not summed yet, and forget after the last; whether there may be more."""
     newest = tables.settled(LOG)
     if newest is None:
         return True
@@ -105,8 +105,10 @@ def sum_up(tables: Tables, now: float) -> bool:
     for kind in KINDS:
         tables.run(_adding(kind), {"mark": mark, "last": last})
     mark_at(tables, last)
+    if last < newest:
+        return True
     _forget(tables)
-    return bool(last < newest)
+    return False
 
 
 def marked(tables: Tables) -> int:

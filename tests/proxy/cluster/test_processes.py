@@ -11,6 +11,7 @@ from pathlib import Path
 import valkey as library
 
 from proxy.cluster.bus import REPLICAS
+from proxy.store.kept import preferences
 from tests.admin.kit import PREFERENCES
 from tests.proxy.cluster.kit import Server, wait
 from tests.proxy.cluster.test_workers import children
@@ -65,7 +66,7 @@ def test_they_hold_to_one_limit_and_what_was_acknowledged_outlives_them(
         for pid in (one.popen.pid, *pids):
             os.kill(pid, signal.SIGKILL)
         with opened(url) as database:
-            [row] = database.preferences()
+            [row] = database.read(preferences.stored)
             assert row.models == {"groq": "llama-3.3-70b-versatile"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from adapters import STANDING
 from adapters.base import Availability, ErrorKind, Model
 from proxy.store.database import Database
+from proxy.store.kept import setbacks
 from proxy.store.kept.setbacks import GONE, Cooldown
 from tests.adapters.embedded.model import needs_the_extra
 from tests.fakes import GEMINI_KEY, GROQ_KEY, GeminiFake, GroqFake, OllamaFake
@@ -271,7 +273,11 @@ def test_who_answers_in_place_of_a_model_that_is_gone_is_told_by_the_list(
     until = datetime.now(UTC) + timedelta(hours=1)
     monkeypatch.setenv("POINTSMAN_DATABASE_URL", f"sqlite:///{tmp_path}/gone.db")
     with closing(Database(f"sqlite:///{tmp_path}/gone.db")) as database:
-        database.save_cooldowns([Cooldown("toy", "llama3-8b", until, f"{GONE}no such model")])
+        database.write(
+            partial(
+                setbacks.save, fresh=[Cooldown("toy", "llama3-8b", until, f"{GONE}no such model")]
+            )
+        )
     monkeypatch.setenv("TOY_MODEL", "llama3-8b")
     scripted(monkeypatch, "toy")["toy"].script.listed = [Model("toy-model"), Model("llama4-9b")]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from proxy.store.base import StoreError
 from proxy.store.carry import carry_over
 from proxy.store.database import Database
 from proxy.store.engines.tables import TABLES
+from proxy.store.kept import preferences, signatures
 from proxy.store.kept.preferences import StoredPreference
 from tests.proxy.command.terminal_kit import clean, one_line, run
 from tests.proxy.store.kit import FULL_ROW, opened
@@ -22,9 +24,9 @@ NAMES = [table.name for table in TABLES.sorted_tables]
 
 def fill(url: str, rows: int) -> None:
     with opened(url) as database:
-        database.save_preference(FULL_ROW)
-        database.save_preference(StoredPreference("default", provider="near"))
-        database.save_signatures({"call_1": "signature"})
+        database.write(partial(preferences.save, row=FULL_ROW))
+        database.write(partial(preferences.save, row=StoredPreference("default", provider="near")))
+        database.write(partial(signatures.save, fresh={"call_1": "signature"}))
         database.append([usage_row(request_id=f"req-{n}").columns() for n in range(rows)])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,7 @@ import pytest
 from adapters import STANDING
 from adapters.base import ErrorKind
 from proxy.store.database import Database
+from proxy.store.kept import setbacks
 from tests.fakes import GeminiFake, GroqFake, OllamaFake
 from tests.proxy.command.kit import ASK, facts, refused_for
 from tests.proxy.command.terminal_kit import run, server
@@ -89,7 +91,9 @@ def test_a_spent_days_quota_is_known_without_a_server(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/store.db")
     database.open()
     until = datetime.now(UTC) + timedelta(hours=20)
-    database.save_cooldowns([("gemini", "gemini-flash-latest", until, "quota_day")])
+    database.write(
+        partial(setbacks.save, fresh=[("gemini", "gemini-flash-latest", until, "quota_day")])
+    )
     database.close()
 
     [pause] = [one["pause"] for one in facts()["providers"] if one["id"] == "gemini"]

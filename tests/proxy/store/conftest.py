@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from proxy.store.kept import preferences, signatures
 from proxy.store.kept.preferences import StoredPreference
 from tests.proxy.store.kit import opened
 from tests.proxy.store.usage.test_rows import row as usage_row
@@ -21,8 +23,8 @@ def file(path: Path) -> str:
     """The URL of a SQLite file that holds a choice, a signature, a cooldown and a usage row."""
     url = f"sqlite:///{path}"
     with opened(url) as database:
-        database.save_preference(StoredPreference(provider="far"))
-        database.save_signatures({"call_1": "signature"})
+        database.write(partial(preferences.save, row=StoredPreference(provider="far")))
+        database.write(partial(signatures.save, fresh={"call_1": "signature"}))
         database.append([usage_row().columns()])
     return url
 

@@ -10,15 +10,17 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 
 from proxy.store import storage
-from proxy.store.base import StoreError, sqlite_path
+from proxy.store.base import StoreError, Tables, sqlite_path
 from proxy.store.database import Database
 from proxy.store.engines import mishaps
+from proxy.store.kept import preferences, setbacks, signatures
 from proxy.store.kept.preferences import StoredPreference
 from tests.proxy.store.kit import (
     FULL_ROW,
@@ -208,13 +210,13 @@ async def test_who_waits_for_a_database_that_does_not_answer_goes_on(
     file: str, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = threading.Event()
-    signatures = Database.signatures
+    newest = signatures.newest
 
-    def late(database: Database, most: int) -> dict[str, str]:
+    def late(tables: Tables, most: int) -> dict[str, str]:
         answers.wait(PATIENCE_S)
-        return signatures(database, most)
+        return newest(tables, most)
 
-    monkeypatch.setattr(Database, "signatures", late)
+    monkeypatch.setattr(signatures, "newest", late)
     monkeypatch.setattr(storage, "FIRST_READ_S", 0.05)
     kept = prepared(file)
     opening = asyncio.create_task(kept.storage.open())
@@ -306,8 +308,8 @@ async def test_while_the_file_is_locked_requests_go_on(file: str, path: Path) ->
 
     assert usage_count(path) == 2
     with opened(file) as database:
-        assert set(database.signatures(9)) == {"call_1", "call_2"}
-        assert [row.provider for row in database.preferences()] == ["near"]
+        assert set(database.read(partial(signatures.newest, most=9))) == {"call_1", "call_2"}
+        assert [row.provider for row in database.read(preferences.stored)] == ["near"]
 
 
 async def test_a_lock_at_the_start_keeps_nothing_back_for_good(file: str, path: Path) -> None:
@@ -329,7 +331,7 @@ async def test_a_lock_at_the_start_keeps_nothing_back_for_good(file: str, path: 
         await second_run.__aexit__(None, None, None)
 
     with opened(file) as database:
-        assert {(row[0], row[1]) for row in database.cooldowns()} == second.spent
+        assert {(row[0], row[1]) for row in database.read(setbacks.saved)} == second.spent
 
 
 # Full
@@ -358,4 +360,4 @@ async def test_on_a_full_disk_requests_go_on(file: str, path: Path) -> None:
         await until(lambda: kept.storage.problem is None)
 
     with opened(file) as database:
-        assert [row.models for row in database.preferences()] == [big.models]
+        assert [row.models for row in database.read(preferences.stored)] == [big.models]

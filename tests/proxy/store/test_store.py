@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from adapters.base import Usage
 from proxy.store.base import StoreError
 from proxy.store.database import Database
-from proxy.store.kept import preferences, signatures
+from proxy.store.kept import preferences, setbacks, signatures
 from proxy.store.kept.preferences import StoredPreference
 from tests.proxy.store.kit import FULL_ROW, opened, version
 from tests.proxy.store.usage.test_rows import NEAR, answered, row as usage_row
@@ -35,7 +36,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def rows_of(database: Database) -> dict[str, StoredPreference]:
-    return {row.id: row for row in database.preferences()}
+    return {row.id: row for row in database.read(preferences.stored)}
 
 
 # Preferences
@@ -49,25 +50,25 @@ def rows_of(database: Database) -> dict[str, StoredPreference]:
 def test_a_row_comes_back_as_it_was_written(
     database: Database, url: str, row: StoredPreference
 ) -> None:
-    saved = database.save_preference(row)
+    saved = database.write(partial(preferences.save, row=row))
 
     assert replace(saved, created_at=None, updated_at=None) == row
     with opened(url) as other:
-        assert other.preferences() == [saved]
+        assert other.read(preferences.stored) == [saved]
 
 
 def test_each_app_has_a_row_of_its_own(database: Database) -> None:
-    database.save_preference(StoredPreference(provider="near"))
-    database.save_preference(FULL_ROW)
-    database.remove_preference("default")
-    database.remove_preference("never there")
+    database.write(partial(preferences.save, row=StoredPreference(provider="near")))
+    database.write(partial(preferences.save, row=FULL_ROW))
+    database.write(partial(preferences.remove, row_id="default"))
+    database.write(partial(preferences.remove, row_id="never there"))
 
     assert list(rows_of(database)) == ["notes"]
 
 
 def test_a_change_keeps_the_time_of_the_beginning(database: Database) -> None:
-    first = database.save_preference(StoredPreference(provider="near"))
-    second = database.save_preference(StoredPreference(provider="far"))
+    first = database.write(partial(preferences.save, row=StoredPreference(provider="near")))
+    second = database.write(partial(preferences.save, row=StoredPreference(provider="far")))
 
     assert first.created_at and first.updated_at and second.updated_at
     assert second.created_at == first.created_at
@@ -78,24 +79,24 @@ def test_a_change_keeps_the_time_of_the_beginning(database: Database) -> None:
 @pytest.mark.parametrize("change", ["new", "changed", "removed"])
 def test_the_version_tells_of_every_change(database: Database, url: str, change: str) -> None:
     for row_id in ("default", "notes"):
-        database.save_preference(StoredPreference(row_id, provider="near"))
+        database.write(partial(preferences.save, row=StoredPreference(row_id, provider="near")))
     before = version(database)
     assert version(database) == before
 
     with opened(url) as other:
         if change == "removed":
-            other.remove_preference("default")
+            other.write(partial(preferences.remove, row_id="default"))
         else:
             row_id = "mail" if change == "new" else "default"
-            other.save_preference(StoredPreference(row_id, provider="far"))
+            other.write(partial(preferences.save, row=StoredPreference(row_id, provider="far")))
     assert version(database) != before
 
 
 def test_the_version_tells_of_a_change_by_a_clock_that_is_behind(
     database: Database, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    database.save_preference(StoredPreference("notes", provider="near"))
-    database.save_preference(StoredPreference(provider="near"))
+    database.write(partial(preferences.save, row=StoredPreference("notes", provider="near")))
+    database.write(partial(preferences.save, row=StoredPreference(provider="near")))
     before = version(database)
 
     class Slow(datetime):
@@ -105,7 +106,7 @@ def test_the_version_tells_of_a_change_by_a_clock_that_is_behind(
 
     monkeypatch.setattr(preferences, "datetime", Slow)
     with opened(url) as other:
-        other.save_preference(StoredPreference("notes", provider="far"))
+        other.write(partial(preferences.save, row=StoredPreference("notes", provider="far")))
     assert version(database) != before
 
 
@@ -114,11 +115,14 @@ def test_the_version_tells_of_a_change_by_a_clock_that_is_behind(
 
 def test_signatures_come_back_newest_last(database: Database) -> None:
     for name in ("first", "second", "third"):
-        database.save_signatures({name: f"signature of {name}"})
-    database.save_signatures({"first": "another one"})
+        database.write(partial(signatures.save, fresh={name: f"signature of {name}"}))
+    database.write(partial(signatures.save, fresh={"first": "another one"}))
 
-    assert database.signatures(2) == {"third": "signature of third", "first": "another one"}
-    assert list(database.signatures(9)) == ["second", "third", "first"]
+    assert database.read(partial(signatures.newest, most=2)) == {
+        "third": "signature of third",
+        "first": "another one",
+    }
+    assert list(database.read(partial(signatures.newest, most=9))) == ["second", "third", "first"]
 
 
 def test_the_oldest_signatures_are_forgotten(
@@ -127,9 +131,9 @@ def test_the_oldest_signatures_are_forgotten(
     monkeypatch.setattr(signatures, "MAX_SIGNATURES", 3)
 
     for number in range(6):
-        database.save_signatures({f"call_{number}": "s"})
+        database.write(partial(signatures.save, fresh={f"call_{number}": "s"}))
 
-    assert list(database.signatures(9)) == ["call_3", "call_4", "call_5"]
+    assert list(database.read(partial(signatures.newest, most=9))) == ["call_3", "call_4", "call_5"]
 
 
 @pytest.mark.parametrize(
@@ -140,34 +144,34 @@ def test_the_oldest_signatures_are_forgotten(
 def test_what_no_database_takes_does_not_keep_the_rest_back(
     database: Database, call_id: str, value: str
 ) -> None:
-    database.save_signatures({call_id: value, "call_1": "good"})
+    database.write(partial(signatures.save, fresh={call_id: value, "call_1": "good"}))
 
-    assert database.signatures(9) == {"call_1": "good"}
+    assert database.read(partial(signatures.newest, most=9)) == {"call_1": "good"}
 
 
 def test_a_signature_may_be_long(database: Database) -> None:
-    database.save_signatures({"x" * 128: "s" * 1_000_000})
+    database.write(partial(signatures.save, fresh={"x" * 128: "s" * 1_000_000}))
 
-    assert len(database.signatures(1)["x" * 128]) == 1_000_000
+    assert len(database.read(partial(signatures.newest, most=1))["x" * 128]) == 1_000_000
 
 
 def test_a_cooldown_that_is_gone_is_forgotten_and_no_other(database: Database) -> None:
     first, second = ("far", "", LATER, "day"), ("near", "m", LATER, "day")
     third = ("far", "m", LATER, "day")
-    database.save_cooldowns([first, second])
-    database.save_cooldowns([third, first], gone=[second])
+    database.write(partial(setbacks.save, fresh=[first, second]))
+    database.write(partial(setbacks.save, fresh=[third, first], gone=[second]))
 
-    assert sorted(database.cooldowns()) == [first, third]
-    database.save_cooldowns([], gone=[first, second, third])
-    assert database.cooldowns() == []
+    assert sorted(database.read(setbacks.saved)) == [first, third]
+    database.write(partial(setbacks.save, fresh=[], gone=[first, second, third]))
+    assert database.read(setbacks.saved) == []
 
 
 def test_a_cooldown_that_another_process_has_made_longer_stays(database: Database) -> None:
     longer = ("far", "", LATER + timedelta(hours=1), "day")
-    database.save_cooldowns([longer])
-    database.save_cooldowns([], gone=[("far", "", LATER, "day")])
+    database.write(partial(setbacks.save, fresh=[longer]))
+    database.write(partial(setbacks.save, fresh=[], gone=[("far", "", LATER, "day")]))
 
-    assert database.cooldowns() == [longer]
+    assert database.read(setbacks.saved) == [longer]
 
 
 def test_usage_rows_are_appended_and_read(database: Database) -> None:
@@ -199,7 +203,9 @@ def test_a_row_that_tells_odd_things_is_taken(database: Database, told: dict[str
 def test_it_is_nothing_new_to_open_it_again(url: str) -> None:
     for provider in ("near", "far"):
         with opened(url) as database:
-            database.save_preference(StoredPreference(provider, provider=provider))
+            database.write(
+                partial(preferences.save, row=StoredPreference(provider, provider=provider))
+            )
 
     with opened(url) as database:
         assert set(rows_of(database)) == {"near", "far"}
@@ -214,7 +220,7 @@ def test_many_may_open_a_new_database_at_once(url: str) -> None:
         gate.wait()
         try:
             with opened(url) as database:
-                database.save_preference(StoredPreference(name))
+                database.write(partial(preferences.save, row=StoredPreference(name)))
         except StoreError as error:
             wrong.append(error)
 
@@ -269,7 +275,7 @@ def test_the_file_is_nobody_elses_to_read(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b" / "store.db"
 
     with opened(f"sqlite:///{path}") as database:
-        database.save_preference(FULL_ROW)
+        database.write(partial(preferences.save, row=FULL_ROW))
         modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in path.parent.iterdir()}
 
     assert modes == {"store.db": 0o600, "store.db-wal": 0o600, "store.db-shm": 0o600}
@@ -288,8 +294,8 @@ def test_a_file_that_others_could_read_is_closed_to_them(file: Path) -> None:
 )
 def test_a_damaged_row_is_an_error_in_words(file: Path, column: str) -> None:
     with opened(f"sqlite:///{file}") as database:
-        database.save_preference(StoredPreference(provider="far"))
+        database.write(partial(preferences.save, row=StoredPreference(provider="far")))
         database.write(lambda tables: tables.run(f"UPDATE user_preferences SET {column}"))
 
         with pytest.raises(StoreError, match="holds what this program did not write"):
-            database.preferences()
+            database.read(preferences.stored)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from proxy.store.base import StoreError
+from proxy.store.kept import preferences
 from proxy.store.kept.preferences import StoredPreference
 from tests.proxy.store.kit import PATIENCE_S, opened, running, until, usage_count
 from tests.proxy.store.usage.test_rows import row as usage_row
@@ -72,12 +73,12 @@ async def test_a_broken_file_is_moved_aside_and_a_new_one_begun(
     assert aside.read_bytes() == broken
     assert f"moved to {aside.name}" in caplog.text
     with opened(file) as database:
-        assert [row.provider for row in database.preferences()] == ["near"]
+        assert [row.provider for row in database.read(preferences.stored)] == ["near"]
 
 
 def test_what_was_not_yet_in_a_broken_file_is_moved_with_it(file: str, path: Path) -> None:
     with opened(file) as database:
-        database.save_preference(StoredPreference(provider="near"))
+        database.write(partial(preferences.save, row=StoredPreference(provider="near")))
         log = path.with_name("store.db-wal").read_bytes()
         assert log
     damaged(path, broken_header)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import stat
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from proxy.store.database import Database
 from proxy.store.engines import migrate
 from proxy.store.engines.migrate import HEAD, SCRIPTS
 from proxy.store.engines.tables import TABLES
+from proxy.store.kept import preferences
 from tests.proxy.store.kit import FULL_ROW, opened, running
 
 pytestmark = pytest.mark.anyio
@@ -109,8 +111,8 @@ def test_an_older_database_is_brought_up_to_date(
     released(engine, revision)
 
     with opened(url) as database:
-        [row] = database.preferences()
-        database.save_preference(FULL_ROW)
+        [row] = database.read(preferences.stored)
+        database.write(partial(preferences.save, row=FULL_ROW))
 
     assert (row.provider, row.models) == ("far", {"far": "big"})
     assert version(engine) == HEAD
@@ -160,7 +162,7 @@ async def test_a_server_reads_what_an_older_version_left(engine: sa.Engine, url:
 def newer(engine: sa.Engine, url: str) -> str:
     """The URL of a database that a newer version has written."""
     with opened(url) as database:
-        database.save_preference(FULL_ROW)
+        database.write(partial(preferences.save, row=FULL_ROW))
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     return url
@@ -254,4 +256,4 @@ def test_a_reader_does_not_read_another_version(tmp_path: Path) -> None:
     reader = Database(f"sqlite:///{tmp_path / 'store.db'}", looks_only=True)
 
     with pytest.raises(Exception, match="another version"):
-        reader.preferences()
+        reader.read(preferences.stored)

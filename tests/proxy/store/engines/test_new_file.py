@@ -6,6 +6,7 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from sqlalchemy.dialects.sqlite import dialect
 
 from proxy.store.database import Database
 from proxy.store.engines.tables import TABLES
+from proxy.store.kept import preferences
 from proxy.store.schema import SCHEMA, columns
 from tests.proxy.store.kit import FULL_ROW, opened, running
 from tests.proxy.store.schema import dump, schema
@@ -62,7 +64,7 @@ def test_the_store_takes_the_file_over(path: Path, log: Database) -> None:
     log.append([row().columns()])
 
     with opened(f"sqlite:///{path}") as database:
-        database.save_preference(FULL_ROW)
+        database.write(partial(preferences.save, row=FULL_ROW))
         database.append([row().columns()])
         assert database.rows("SELECT COUNT(*) FROM requests", {}) == [(2,)]
     assert [one.name for one in path.parent.glob("*backup*")] == []

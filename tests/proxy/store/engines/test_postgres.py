@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from proxy.store.base import StoreError
 from proxy.store.engines import server as store
 from proxy.store.engines.migrate import LOCK
 from proxy.store.engines.tables import TABLES
+from proxy.store.kept import preferences, signatures
 from proxy.store.usage.prices import Price, PriceList
 from tests.admin.kit import PREFERENCES, desk
 from tests.proxy.store.kit import FULL_ROW, opened, running, until
@@ -97,8 +99,8 @@ async def test_while_the_server_is_away_requests_go_on(cluster: Cluster, name: s
         await kept.switch("near")
 
     with opened(cluster.url(name)) as database:
-        assert [row.provider for row in database.preferences()] == ["near"]
-        assert database.signatures(9) == {"call_1": "signature"}
+        assert [row.provider for row in database.read(preferences.stored)] == ["near"]
+        assert database.read(partial(signatures.newest, most=9)) == {"call_1": "signature"}
         assert len(database.rows("SELECT id FROM requests WHERE 1 = :x", {"x": 1})) == 1
 
 

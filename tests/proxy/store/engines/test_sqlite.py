@@ -18,6 +18,7 @@ from proxy.store.base import StoreError
 from proxy.store.database import Database
 from proxy.store.engines.server import Server
 from proxy.store.engines.sqlite import UNWRITABLE, Sqlite
+from proxy.store.kept import preferences, setbacks, signatures
 from proxy.store.kept.preferences import StoredPreference
 from tests.proxy.store.kit import FULL_ROW, opened, version
 
@@ -60,16 +61,22 @@ def test_it_reads_what_sqlmodel_reads(database: Database, tmp_path: Path, writes
     if writes == "sqlmodel":
         database, other = other, database
     reader = other
-    database.save_preference(StoredPreference(provider="near"))
-    database.save_preference(FULL_ROW)
-    database.save_signatures({"call_1": "one", "call_2": "two"})
-    database.save_signatures({"call_3": "three"})
-    database.save_cooldowns([("far", "", datetime(2030, 1, 2, tzinfo=UTC), "day")])
+    database.write(partial(preferences.save, row=StoredPreference(provider="near")))
+    database.write(partial(preferences.save, row=FULL_ROW))
+    database.write(partial(signatures.save, fresh={"call_1": "one", "call_2": "two"}))
+    database.write(partial(signatures.save, fresh={"call_3": "three"}))
+    database.write(
+        partial(setbacks.save, fresh=[("far", "", datetime(2030, 1, 2, tzinfo=UTC), "day")])
+    )
 
-    assert reader.preferences() == database.preferences()
-    assert reader.cooldowns() == database.cooldowns()
-    assert reader.signatures(2) == database.signatures(2)
-    assert list(reader.signatures(9)) == list(database.signatures(9))
+    assert reader.read(preferences.stored) == database.read(preferences.stored)
+    assert reader.read(setbacks.saved) == database.read(setbacks.saved)
+    assert reader.read(partial(signatures.newest, most=2)) == database.read(
+        partial(signatures.newest, most=2)
+    )
+    assert list(reader.read(partial(signatures.newest, most=9))) == list(
+        database.read(partial(signatures.newest, most=9))
+    )
     assert [tuple(row) for row in reader.rows("SELECT :x + 1", {"x": 1})] == [(2,)]
     reader.close()
 
@@ -78,7 +85,7 @@ def test_it_reads_what_sqlmodel_reads(database: Database, tmp_path: Path, writes
 def test_a_file_beside_which_nobody_can_write_is_read_all_the_same(
     database: Database, reader: Database, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    database.save_preference(StoredPreference(provider="near"))
+    database.write(partial(preferences.save, row=StoredPreference(provider="near")))
     database.close()
     really = Sqlite._open
 
@@ -91,24 +98,28 @@ def test_a_file_beside_which_nobody_can_write_is_read_all_the_same(
 
     monkeypatch.setattr(Sqlite, "_open", refused)
 
-    assert [row.provider for row in reader.preferences()] == ["near"]
+    assert [row.provider for row in reader.read(preferences.stored)] == ["near"]
 
 
 def test_without_a_file_there_is_nothing_and_none_is_made(path: Path) -> None:
     with closing(looking(path)) as reader:
         assert version(reader) is None
-        assert (reader.preferences(), reader.signatures(9), reader.cooldowns()) == ([], {}, [])
+        assert (
+            reader.read(preferences.stored),
+            reader.read(partial(signatures.newest, most=9)),
+            reader.read(setbacks.saved),
+        ) == ([], {}, [])
 
     assert not path.exists()
 
 
 def test_a_name_may_hold_anything(database: Database, path: Path, tmp_path: Path) -> None:
-    database.save_preference(FULL_ROW)
+    database.write(partial(preferences.save, row=FULL_ROW))
     database.close()
     (tmp_path / "store.db").rename(path)
 
     with closing(looking(path)) as reader:
-        assert [row.id for row in reader.preferences()] == ["notes"]
+        assert [row.id for row in reader.read(preferences.stored)] == ["notes"]
 
 
 def test_the_version_differs_after_another_has_written(
@@ -118,7 +129,7 @@ def test_the_version_differs_after_another_has_written(
     assert before is not None
     assert version(reader) == before and reader.changed(before) is None
 
-    database.save_preference(FULL_ROW)
+    database.write(partial(preferences.save, row=FULL_ROW))
 
     assert version(reader) != before
 
@@ -126,18 +137,18 @@ def test_the_version_differs_after_another_has_written(
 def test_a_file_that_is_new_in_the_place_of_another_is_read(
     database: Database, reader: Database, tmp_path: Path
 ) -> None:
-    database.save_preference(FULL_ROW)
+    database.write(partial(preferences.save, row=FULL_ROW))
     before = version(reader)
-    assert [row.id for row in reader.preferences()] == ["notes"]
+    assert [row.id for row in reader.read(preferences.stored)] == ["notes"]
     database.close()
     for name in ("store.db", "store.db-wal", "store.db-shm"):
         if (tmp_path / name).exists():
             (tmp_path / name).rename(tmp_path / f"old-{name}")
 
     with opened(f"sqlite:///{tmp_path / 'store.db'}") as other:
-        other.save_preference(StoredPreference(provider="near"))
+        other.write(partial(preferences.save, row=StoredPreference(provider="near")))
         assert version(reader) != before
-        assert [row.id for row in reader.preferences()] == ["default"]
+        assert [row.id for row in reader.read(preferences.stored)] == ["default"]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +158,11 @@ def test_a_file_of_something_else_is_an_error(path: Path, content: bytes) -> Non
     path.write_bytes(content)
 
     with closing(looking(path)) as reader:
-        for read in (partial(version, reader), reader.preferences, reader.cooldowns):
+        for read in (
+            partial(version, reader),
+            partial(reader.read, preferences.stored),
+            partial(reader.read, setbacks.saved),
+        ):
             with pytest.raises(StoreError):
                 read()
     assert path.read_bytes() == content
@@ -169,7 +184,7 @@ def test_a_file_of_something_else_is_an_error(path: Path, content: bytes) -> Non
 def test_damaged_rows_are_an_error(
     database: Database, reader: Database, tmp_path: Path, damage: str
 ) -> None:
-    database.save_preference(FULL_ROW)
+    database.write(partial(preferences.save, row=FULL_ROW))
     change(tmp_path / "store.db", "PRAGMA ignore_check_constraints=ON")
     if "NULL" in damage:
         change(tmp_path / "store.db", "ALTER TABLE user_preferences RENAME COLUMN models TO old")
@@ -177,48 +192,52 @@ def test_damaged_rows_are_an_error(
     change(tmp_path / "store.db", damage)
 
     with pytest.raises(StoreError):
-        reader.preferences()
+        reader.read(preferences.stored)
 
 
 def test_a_damaged_cooldown_is_an_error(
     database: Database, reader: Database, tmp_path: Path
 ) -> None:
-    database.save_cooldowns([("far", "", datetime(2030, 1, 2, tzinfo=UTC), "day")])
+    database.write(
+        partial(setbacks.save, fresh=[("far", "", datetime(2030, 1, 2, tzinfo=UTC), "day")])
+    )
     change(tmp_path / "store.db", "UPDATE cooldowns SET until = 'soon'")
 
     with pytest.raises(StoreError):
-        reader.cooldowns()
+        reader.read(setbacks.saved)
 
 
 def test_a_locked_file_is_an_error_and_readable_afterwards(
     database: Database, reader: Database, tmp_path: Path
 ) -> None:
-    database.save_preference(FULL_ROW)
+    database.write(partial(preferences.save, row=FULL_ROW))
     database.close()
     with closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None)) as other:
         other.execute("PRAGMA locking_mode=EXCLUSIVE")
         other.execute("BEGIN EXCLUSIVE")
         other.execute("DELETE FROM cooldowns")
         with pytest.raises(StoreError, match="locked"):
-            reader.preferences()
+            reader.read(preferences.stored)
 
-    assert [row.id for row in reader.preferences()] == ["notes"]
+    assert [row.id for row in reader.read(preferences.stored)] == ["notes"]
 
 
 WHOLE_LIFE = """
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from proxy.store.database import Database
+from proxy.store.kept import preferences, setbacks, signatures
 from proxy.store.kept.preferences import StoredPreference
 from tests.proxy.store.usage.test_rows import row
 
 database = Database("sqlite:///" + sys.argv[1])
-database.save_preference(StoredPreference(provider="near"))
-database.save_signatures({"call_1": "one"})
-database.save_cooldowns([("far", "", datetime.now(UTC), "day")])
+database.write(partial(preferences.save, row=StoredPreference(provider="near")))
+database.write(partial(signatures.save, fresh={"call_1": "one"}))
+database.write(partial(setbacks.save, fresh=[("far", "", datetime.now(UTC), "day")]))
 database.append([row().columns()])
 database.close()
-print(len(database.preferences()), *{name.split(".")[0] for name in sys.modules})
+print(len(database.read(preferences.stored)), *{name.split(".")[0] for name in sys.modules})
 """
 
 

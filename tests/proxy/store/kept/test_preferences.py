@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from proxy.routing.planning.preference import Preference
@@ -26,14 +28,10 @@ class Drawer:
     def __init__(self, error: StoreError | None = None) -> None:
         self.error = error
 
-    async def save_preference(self, row: StoredPreference) -> StoredPreference:
+    async def write(self, work: Any) -> Any:
         if self.error:
             raise self.error
-        return row
-
-    async def remove_preference(self, row_id: str) -> None:
-        if self.error:
-            raise self.error
+        return work.keywords.get("row")
 
 
 def test_the_settings_hold_without_a_row() -> None:

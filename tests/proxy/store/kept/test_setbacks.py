@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from adapters.base import AdapterError, ErrorKind, Model
 from proxy.limits.health import DayQuota, Health
 from proxy.limits.retired import Retired
 from proxy.store.database import Database
+from proxy.store.kept import setbacks
 from proxy.store.kept.setbacks import Setbacks
 
 REFUSAL = AdapterError(ErrorKind.MODEL_MISSING, "gone: since\nyesterday", provider="north")
@@ -27,10 +29,10 @@ def test_both_come_back_from_the_database_as_they_were(tmp_path: Path) -> None:
     retired.retire("north", "old", REFUSAL)
     with closing(Database(f"sqlite:///{tmp_path / 'p.db'}")) as database:
         database.open()
-        database.save_cooldowns(list(before.rows()))
+        database.write(partial(setbacks.save, fresh=list(before.rows())))
     after, health, retired = made()
     with closing(Database(f"sqlite:///{tmp_path / 'p.db'}", looks_only=True)) as file:
-        after.restore(file.cooldowns())
+        after.restore(file.read(setbacks.saved))
 
     assert retired.serving["north", "old"] == "young"
     assert retired.words("north", "old") == "has no such model"  # not the provider's own words
