@@ -77,7 +77,7 @@ ASIDE: ContextVar[Aside | None] = ContextVar("aside", default=None)
 """Where the task that answers a request may do such work; without one it is done at once."""
 
 
-def weight_of(text: bytes) -> int:
+def weight_of(text: bytes | bytearray) -> int:
     """What it costs to read, in bytes of plain text: many small values are slow as well."""
     return len(text) if len(text) > LARGE_BYTES else read_bytes(text)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 MAX_CONTAINERS = 100_000
@@ -19,7 +18,6 @@ BYTES_OF_ITEM = 32
 FEW = 10_000
 
 _CONTAINERS = frozenset({dict, list})
-_STRING = re.compile(rb'"[^"]*"')
 _OTHERS = bytes(sorted(frozenset(range(256)) - frozenset(b'"[{,:')))
 _SLICE = 256 * 1024
 
@@ -49,11 +47,14 @@ class Values:
         self._is_escaped = run % 2 == 1
         if self._is_escaped:
             piece = piece[:-1]
+        if self._in_string and b'"' not in piece:  # most of a picture: found at memory's speed
+            return
         marks = piece.replace(rb"\\", b"").replace(rb"\"", b"").translate(None, _OTHERS)
         if self._in_string:
             marks = b'"' + marks
-        bare, quote, _ = _STRING.sub(b"", marks.replace(b'""', b"")).partition(b'"')
-        self._in_string = bool(quote)
+        parts = marks.replace(b'""', b"").split(b'"')  # by turns what is bare and what is a string
+        self._in_string = len(parts) % 2 == 0
+        bare = b"".join(parts[::2])
         self.containers += bare.count(b"[") + bare.count(b"{")
         self.items += bare.count(b",")
         self.keys += bare.count(b":")
@@ -91,7 +92,7 @@ def has_too_many_values(text: bytes | bytearray, *, most: int = MAX_CONTAINERS) 
     return values_of(text).are_more_than(most)
 
 
-def read_bytes(text: bytes) -> int:
+def read_bytes(text: bytes | bytearray) -> int:
     """About how many bytes of memory a JSON text takes when it is read, itself included."""
     if (containers := _containers(text)) > FEW:
         return len(text) + values_of(text).bytes

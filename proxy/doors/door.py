@@ -22,7 +22,7 @@ class Call(Struct, frozen=True):
     `app` is the client by its key, if it has one; `request_id` is what its answer will bear.
     """
 
-    body: bytes = b""
+    body: bytes | bytearray = b""
     method: str = "POST"
     path: str = ""
     params: Mapping[str, str] = {}

@@ -9,7 +9,7 @@ import orjson
 from msgspec import Struct
 
 from adapters.base import Json, Model, Start, Usage
-from adapters.wire.json_size import has_too_many_values, is_deeper_than
+from adapters.wire.json_size import is_deeper_than
 from proxy.candidate import is_model_name
 from proxy.doors.frames.sse import HEADERS, WAITING, sse
 from proxy.errors import ApiError, bad_request, model_not_found
@@ -48,10 +48,11 @@ class OpenAIStream:
         return OpenAIErrors().cut(error)
 
 
-def parse_json(body: bytes) -> Json:
-    """The body as a JSON object no deeper than `MAX_DEPTH`. Raises ApiError."""
-    if has_too_many_values(body):
-        raise bad_request("The body holds too many values.", code="invalid_json")
+def parse_json(body: bytes | bytearray) -> Json:
+    """The body as a JSON object no deeper than `MAX_DEPTH`; who read it counted its values.
+
+    Raises ApiError.
+    """
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -20,6 +20,9 @@ MAX_FORM_BYTES = 100 * 1024 * 1024
 STEADY_S = 1.0
 STEADY_BYTES_A_S = 256 * 1024
 """Who sends a large body at this pace keeps the room for all of it; others hold what has come."""
+FEW_BYTES = 32 * 1024
+"""What is smaller is looked at at once."""
+SLICE_BYTES = 64 * 1024
 COPIES = 3
 """How often a body is in memory, which the room's size has in it already."""
 
@@ -58,58 +61,62 @@ async def read_body(
     place: Place | None = None,
     *,
     is_form: bool = False,
-) -> bytes:
+) -> bytes | bytearray:
     """The whole body; a large one waits until `place` has room for it.
 
     What counts is the memory that it takes when it is read: many small values are as large as a
-    long text. Raises ApiError 413 above `MAX_BODY_BYTES` (`MAX_FORM_BYTES`), 415 if encoded, 503
-    without room; ClientLeft.
+    long text. Raises ApiError 400 for more of them than may be, 413 above `MAX_BODY_BYTES`
+    (`MAX_FORM_BYTES`), 415 if encoded, 503 without room; ClientLeft.
     """
     most = MAX_FORM_BYTES if is_form else MAX_BODY_BYTES
     told = _check_headers(headers, most)
-    message = await receive()
-    pieces: list[bytes] = []
-    size = 0
-    pace: _Pace | None = None
-    while True:
+    body: bytes | bytearray = b""
+    large: _Large | None = None
+    size, more = 0, True
+    while more:
+        message = await (receive() if large is None else large.next(receive, size))
         if message["type"] != "http.request":
             raise ClientLeft
-        pieces.append(message.get("body", b""))
-        size += len(pieces[-1])
+        piece = message.get("body", b"")
+        body = _longer(body, piece) if body else piece
+        size = len(body)
         if size > most:
             raise _too_large(most)
         if place is not None and size > SMALL_BODY_BYTES:
-            if pace is None:
+            if large is None:
                 await place.hold_body(told)
-                pace = _Pace(place)
-                pace.values.feed(b"".join(pieces[:-1]))
-            if not is_form:
-                pace.values.feed(pieces[-1])
+                large, piece = _Large(place, is_form=is_form), body
+            await large.count(piece)
             await place.hold_body(size)
-        if not message.get("more_body"):
-            break
-        message = await (receive() if pace is None else pace.next(receive, size))
-    body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-    if place is not None:
-        # One of too many values is refused before they are read, so that they take nothing.
-        if pace is not None:
-            values = 0 if pace.values.are_more_than(MAX_CONTAINERS) else size + pace.values.bytes
-        else:
-            is_bomb = size > MAX_CONTAINERS and has_too_many_values(body)
-            values = 0 if is_form or is_bomb else read_bytes(body)
-        await place.weigh_body(max(size, values // COPIES))
+        more = message.get("more_body", False)
+    if large is not None:
+        await large.weigh(size)
+    elif place is not None:
+        if size > FEW_BYTES:
+            await place.turn(size)
+        if size > MAX_CONTAINERS and has_too_many_values(body):
+            raise too_many_values()
+        await place.weigh_body(size if is_form else max(size, read_bytes(body) // COPIES))
     return body
 
 
-class _Pace:
+def _longer(body: bytes | bytearray, piece: bytes) -> bytearray:
+    """Grown where it is: to put pieces of 30 MB together at the end takes 30 ms."""
+    whole = body if isinstance(body, bytearray) else bytearray(body)
+    whole += piece
+    return whole
+
+
+class _Large:
     """A large body on its way. Who sends it slowly holds no more room than for what has come.
 
-    Its values are counted piece by piece, which keeps nobody waiting.
+    Its values are counted while they come, by turns with everybody else.
     """
 
-    def __init__(self, place: Place) -> None:
-        self.values = Values()
+    def __init__(self, place: Place, *, is_form: bool) -> None:
+        self._values = Values()
         self._place = place
+        self._is_form = is_form
         self._now = asyncio.get_running_loop().time
         self._began = self._now()
 
@@ -122,6 +129,25 @@ class _Pace:
         except TimeoutError:
             self._place.shrink_body(size)
             return await receive()
+
+    async def count(self, piece: bytes | bytearray) -> None:
+        """Look at a piece. Raises ApiError 400 as soon as there are too many values."""
+        for at in range(0, len(piece), SLICE_BYTES):
+            some = piece[at : at + SLICE_BYTES]
+            await self._place.turn(len(some))
+            if not self._is_form:
+                self._values.feed(some)
+        if self._values.are_more_than(MAX_CONTAINERS):
+            raise too_many_values()
+
+    async def weigh(self, size: int) -> None:
+        """Hold what it takes in memory, so many bytes of it. Raises ApiError 503."""
+        await self._place.weigh_body(max(size, (size + self._values.bytes) // COPIES))
+
+
+def too_many_values() -> ApiError:
+    """What would take far more memory, once it is read, than it has bytes."""
+    return ApiError(400, "The body holds too many values.", code="invalid_json", close=True)
 
 
 def _too_large(most: int) -> ApiError:

@@ -42,6 +42,8 @@ MAX_LINGER_BYTES = 64 * 1024 * 1024
 MAX_HEAD_BYTES = 64 * 1024
 """Of headers, and of what may stand between two pieces of a body or behind it."""
 
+MAX_PIECES = 2000
+"""Chunks of a body in one read: each of them costs as much as a thousand bytes."""
 MAX_QUEUED = 4
 """Requests that may wait behind one on their connection; no more are read until they are begun."""
 SLICE_BYTES = 1024
@@ -65,7 +67,7 @@ class _Waits(Enum):
 _REQUEST, _HEAD, _BODY, _ANSWER, _END = _Waits
 
 
-class _TooManyHeadersError(Exception):
+class _RefusedError(Exception):
     """Stops the parser."""
 
 
@@ -129,6 +131,7 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._now = self.loop.time()
+        self._pieces_left = MAX_PIECES
         if self._waits is _END:
             self._received += len(data)
             if self._received > MAX_LINGER_BYTES:
@@ -167,6 +170,7 @@ class Protocol(HttpToolsProtocol):
 
     def _go_on(self) -> None:
         """Read what was held back, and what comes."""
+        self._pieces_left = MAX_PIECES
         self.flow.holds = False
         self.flow.resume_reading()
         if self._later:
@@ -183,10 +187,10 @@ class Protocol(HttpToolsProtocol):
             else:
                 self.finish()  # CONNECT: what comes behind it is no HTTP
         except httptools.HttpParserError as error:
-            if isinstance(error.__context__, _TooManyHeadersError):
-                self._refuse(ApiError(431, "The headers are too many.", close=True))
-                return
-            self._refuse(ApiError(400, "This is not a valid HTTP/1.1 request.", close=True))
+            refused = ApiError(400, "This is not a valid HTTP/1.1 request.", close=True)
+            if isinstance(error.__context__, _RefusedError):
+                (refused,) = error.__context__.args
+            self._refuse(refused)
 
     def _decline(self, rest: bytes) -> None:
         """Read the request once more as if it had offered nothing (RFC 9110, 7.8); then hang up.
@@ -208,7 +212,7 @@ class Protocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """As uvicorn's, but counted while they come."""
         if self._headers_left < 0:
-            raise _TooManyHeadersError
+            raise _RefusedError(ApiError(431, "The headers are too many.", close=True))
         self._headers_left -= 1
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
@@ -237,6 +241,9 @@ class Protocol(HttpToolsProtocol):
         self._body_began = self._since
 
     def on_body(self, body: bytes) -> None:
+        if self._pieces_left <= 0:
+            raise _RefusedError(ApiError(400, "The body is in chunks of a few bytes.", close=True))
+        self._pieces_left -= 1
         super().on_body(body)
         self._overhead = 0
 

@@ -8,6 +8,7 @@ from collections import deque
 from msgspec import Struct
 
 from proxy.errors import overloaded
+from proxy.gate.turns import Turns
 
 MAX_REQUESTS = 1500
 MAX_BODY_BYTES_AT_ONCE = 192 * 1024 * 1024
@@ -168,6 +169,7 @@ class Admission:
     ) -> None:
         self.requests = Room(max_requests, max_waiting=max_waiting, max_wait_s=max_wait_s)
         self.bodies = Room(max_body_bytes, max_waiting=max_waiting, max_wait_s=max_wait_s)
+        self.turns = Turns()
 
     def fit(self, open_files: int) -> None:
         """Let in no more than there are files for."""
@@ -187,6 +189,10 @@ class Place:
         self._client = client
         self.held = 0
         self._entered = 0
+
+    async def turn(self, size: int) -> None:
+        """Return when it is the request's turn to have so many bytes of its body looked at."""
+        await self._admission.turns.take(size)
 
     async def hold_body(self, size: int) -> None:
         """So much room for the body, or what it has already. Raises ApiError 503."""

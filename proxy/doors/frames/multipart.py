@@ -40,7 +40,7 @@ class Form(Struct, frozen=True):
         return [value for key, value in self.fields if key in (name, f"{name}[]")]
 
 
-def parse_form(content_type: bytes, body: bytes) -> Form:
+def parse_form(content_type: bytes, body: bytes | bytearray) -> Form:
     """The form in `body`. Raises ApiError 400."""
     found = _BOUNDARY.search(content_type)
     if found is None:
@@ -60,7 +60,7 @@ def parse_form(content_type: bytes, body: bytes) -> Form:
     return Form(fields, files)
 
 
-def _parts(mark: bytes, body: bytes) -> Iterator[tuple[bytes, memoryview]]:
+def _parts(mark: bytes, body: bytes | bytearray) -> Iterator[tuple[bytes, memoryview]]:
     """The head and the content of each part."""
     at = 0 if body.startswith(mark) else body.find(b"\r\n" + mark) + 2
     if at == 1:
@@ -82,7 +82,7 @@ def _parts(mark: bytes, body: bytes) -> Iterator[tuple[bytes, memoryview]]:
         end = body.find(b"\r\n" + mark, begin + 2)
         if end < 0:
             raise _bad("its last part has no end")
-        yield body[at:begin], view[begin + 4 : max(end, begin + 4)]
+        yield bytes(body[at:begin]), view[begin + 4 : max(end, begin + 4)]
         at = end + 2
 
 

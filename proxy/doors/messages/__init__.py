@@ -73,6 +73,6 @@ class CountTokens(AnthropicErrors):
         return Reply(200, (JSON_TYPE,), orjson.dumps({"input_tokens": count}))
 
 
-def _guessed(body: bytes) -> tuple[ChatRequest, int]:
+def _guessed(body: bytes | bytearray) -> tuple[ChatRequest, int]:
     request = parse_request(parse_json(body), counts_only=True).request
     return request, prompt_tokens(request)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from adapters.base import Json
+from adapters.wire.aside import aside, weight_of
 from proxy.doors.door import Call
 from proxy.doors.openai import OpenAIErrors, parse_json
 from proxy.doors.reading.checks import json_list, json_object
@@ -39,8 +40,7 @@ class NewConversation(_Desk):
 
     async def answer(self, call: Call) -> Reply:
         own = self._own(call)
-        data = parse_json(call.body) if call.body.strip() else {}
-        items = _items(data.get("items"))
+        data, items = await _told(call) if call.body.strip() else ({}, [])
         if not own.is_on:
             raise bad_request(
                 "Nothing is kept here: POINTSMAN_RESPONSES_STORE is off.",
@@ -59,7 +59,7 @@ class KeptConversation(_Desk):
             await self._kept.settled()
             return reply({"id": talk.id, "object": "conversation.deleted", "deleted": True})
         if call.method == "POST":
-            data = parse_json(call.body)
+            data = await aside(weight_of(call.body), parse_json, call.body)
             if data.get("metadata") is None:
                 raise bad_request("You must provide 'metadata'.", param="metadata")
             talk.metadata = _metadata(data)
@@ -74,7 +74,7 @@ class ConversationItems(_Desk):
         talk = await self._talk(call)
         if call.method != "POST":
             return reply(page(talk.items.values(), call.parameters()))
-        items = _items(parse_json(call.body).get("items"))
+        _, items = await _told(call)
         if not items:
             raise bad_request("You must provide 'items'.", param="items")
         self._own(call).go_on(talk, items)
@@ -93,6 +93,16 @@ class ConversationItem(_Desk):
         self._own(call).take_out(talk, name)
         await self._kept.settled()
         return reply(_object(talk))
+
+
+async def _told(call: Call) -> tuple[Json, list[Json]]:
+    """The body, and the items in it. Raises ApiError."""
+    return await aside(weight_of(call.body), _read, call.body)
+
+
+def _read(body: bytes | bytearray) -> tuple[Json, list[Json]]:
+    data = parse_json(body)
+    return data, _items(data.get("items"))
 
 
 def _items(value: Any) -> list[Json]:

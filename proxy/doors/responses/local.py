@@ -25,7 +25,13 @@ class Keeping:
         self.prepare = self._prepare if kept.keeper is not None else None
 
     async def _prepare(self, call: Call) -> None:
-        await self._kept.bring(call.app, *named_in(call.body))
+        await _bring(self._kept, call)
+
+
+async def _bring(kept: Turns, call: Call) -> None:
+    """Have what a request names."""
+    names, items = await aside(weight_of(call.body), named_in, call.body)
+    await kept.bring(call.app, names, items)
 
 
 class _Desk(OpenAIErrors):
@@ -53,7 +59,7 @@ class InputTokens(_Desk):
 
     async def answer(self, call: Call) -> Reply:
         """The count of a request that is checked as if it were one for an answer."""
-        await self._kept.bring(call.app, *named_in(call.body))
+        await _bring(self._kept, call)
         request, guess = await aside(weight_of(call.body), self._guessed, call)
         told = await self._count(request, call.app)
         count = guess if told is None else told

@@ -313,7 +313,7 @@ def _items(turn: Turn) -> Iterator[Json]:
     yield from turn.response["output"]
 
 
-def named_in(body: bytes) -> tuple[list[str], list[str]]:
+def named_in(body: bytes | bytearray) -> tuple[list[str], list[str]]:
     """What a request names of what was kept: responses and conversations, and items."""
     try:
         data = orjson.loads(body)

@@ -110,9 +110,9 @@ class Endpoint:
                 app=exchange.app or "",
                 request_id=state["request_id"],
             )
+            ASIDE.set(self._service.aside)
             if self._prepare is not None:
                 await self._prepare(call)
-            ASIDE.set(self._service.aside)
             if self._answers:
                 asked = await self._answers(call)
             elif place.held <= LARGE_BYTES:

@@ -14,11 +14,12 @@ from uvicorn.server import ServerState
 
 from proxy.gate.body import WATCH
 from proxy.gate.guard import MAX_HEADERS
-from proxy.gate.protocol import LONGEST_BODY_S, MAX_QUEUED, SLICE_BYTES, Protocol
+from proxy.gate.protocol import LONGEST_BODY_S, MAX_PIECES, MAX_QUEUED, SLICE_BYTES, Protocol
 
 pytestmark = pytest.mark.anyio
 
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -131,6 +132,40 @@ async def test_headers_are_counted_before_the_last_of_them_has_come(
     assert all(len(one.headers) <= MAX_HEADERS + 1 for one in alive)
 
 
+@pytest.mark.parametrize("chunk", [b"1\r\nx\r\n", b"1\r\n\n\r\n"], ids=["", "like heads"])
+async def test_chunks_of_a_few_bytes_are_refused(
+    connections: tuple[int, WeakSet[Protocol]], chunk: bytes
+) -> None:
+    port, alive = connections
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(CHUNKED + chunk * (2 * MAX_PIECES))
+    async with asyncio.timeout(5):
+        answer = await reader.readuntil(b"\r\n")
+    writer.close()
+
+    assert b" 400 " in answer
+    assert all(len(one.cycle.body) <= MAX_PIECES for one in alive)
+
+
+async def test_many_chunks_that_come_by_and_by_are_a_body_as_any(
+    connections: tuple[int, WeakSet[Protocol]],
+) -> None:
+    port, _ = connections
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(CHUNKED)
+    async with asyncio.timeout(20):
+        for _ in range(4):
+            writer.write(b"1\r\nx\r\n" * (MAX_PIECES // 2))
+            await writer.drain()
+            for _ in range(20):
+                await asyncio.sleep(0)
+        writer.write(b"0\r\n\r\n")
+        answer = await reader.readuntil(b"done")
+    writer.close()
+
+    assert b" 200 " in answer
+
+
 async def early(_scope: Scope, _receive: Receive, send: Send) -> None:
     await send({"type": "http.response.start", "status": 401, "headers": []})
     await send({"type": "http.response.body", "body": b"no"})
@@ -141,11 +176,10 @@ async def test_an_answer_before_the_body_ends_the_connection() -> None:
     server = await asyncio.get_running_loop().create_server(
         lambda: Protocol(config, ServerState(), {}), "127.0.0.1", 0
     )
-    head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
     async with server:
         port = server.sockets[0].getsockname()[1]
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(head + b"5\r\nhello\r\n")
+        writer.write(CHUNKED + b"5\r\nhello\r\n")
         async with asyncio.timeout(5):
             answer = await reader.read()  # which ends, although the body does not
         writer.close()
