@@ -25,6 +25,7 @@ from adapters.base import (
     ToolCall,
     Usage,
 )
+from adapters.translation.arguments import are_whole
 from adapters.wire.bounds import (
     MAX_CALLS,
     MAX_CHOICES,
@@ -43,12 +44,15 @@ _REASONS: Mapping[str, str] = {
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
-    "model_length": "length",
-    "max_tokens": "length",
-    "insufficient_system_resource": "length",
+    **dict.fromkeys(("model_length", "max_tokens", "max_output_tokens"), "length"),
+    **dict.fromkeys(("insufficient_system_resource", "model_context_window_exceeded"), "length"),
     "tool_use": "tool_calls",
-    "safety": "content_filter",
+    **dict.fromkeys(("safety", "sensitive", "refusal", "recitation"), "content_filter"),
+    **dict.fromkeys(("blocklist", "prohibited_content", "spii"), "content_filter"),
 }
+"""Also those of other protocols, which gateways hand on, in whichever case."""
+_NO_REASONS = ("null", "none")
+_FAILED_REASONS = ("error", "network_error")
 _TIERS = ("auto", "default", "flex", "scale", "priority")
 """OpenAI's own; some clients refuse an answer that holds any other."""
 
@@ -84,7 +88,9 @@ class AnswerReader:
         self._begun: set[int] = set()
         self._finished: set[int] = set()
         self._keys: dict[tuple[int, Any], str] = {}
-        self._bare: dict[str, ToolCall] = {}  # calls without arguments so far
+        self._calls: dict[str, str] = {}  # their ids, by our keys
+        self._whole: set[str] = set()  # calls whose first piece was all of them
+        self._bare: dict[str, int] = {}  # calls without arguments so far, and their choices
 
     @property
     def complete(self) -> bool:
@@ -115,10 +121,10 @@ class AnswerReader:
     def _take(self, chunk: Json, events: list[Event]) -> None:
         if "error" in chunk or self.own in chunk:
             self._raise_error(chunk)
-        if not self._started:
+        choices = chunk.get("choices") or ()  # beside counts, and in pings, there may be none
+        if choices and not self._started:
             events.append(self._start(chunk))
             self._started = True
-        choices = chunk["choices"]
         if len(choices) > MAX_CHOICES:
             raise UnreadableError
         for choice in choices:
@@ -135,10 +141,10 @@ class AnswerReader:
                 self.counted = True
 
     def _take_choice(self, choice: Json, events: list[Event]) -> None:
-        index: int = choice.get("index", 0)
+        index: int = choice.get("index") or 0
         if index not in self._begun:
             self._begun.add(choice_index(index))
-        delta = (choice["delta"] or {}) if "delta" in choice else choice["message"]
+        delta = choice.get("delta") or choice.get("message") or {}
         is_text_alone = _KEYS_OF_TEXT.issuperset(delta)
         if not is_text_alone and (
             thoughts := delta.get("reasoning") or delta.get("reasoning_content")
@@ -155,7 +161,10 @@ class AnswerReader:
         if logprobs := choice.get("logprobs"):
             events.append(Logprobs(items(logprobs.get("content"), MAX_LOGPROBS), index))
         if reason := choice.get("finish_reason"):
-            self._finish(_string(reason), index, events)
+            reason = _string(reason).lower()
+            if reason in _FAILED_REASONS:
+                raise_error(choice.get("error") or {"message": f"the answer ended with {reason}"})
+            self._finish(reason, index, events)
 
     def _take_calls(self, delta: Json, index: int, events: list[Event]) -> None:
         calls = enumerate(items(delta.get("tool_calls"), MAX_CALLS))
@@ -166,30 +175,33 @@ class AnswerReader:
     def _call(self, call: Json, function: Json, place: tuple[int, int]) -> ToolCall:
         """A call, or a piece of one: the pieces after the first come without id and name."""
         index = place[0]
-        place = (index, call.get("index", place[1]))
+        at = call.get("index")
+        place = (index, place[1] if at is None else at)
         call_id = _string(call.get("id") or "")
-        if call_id or place not in self._keys:
-            self._keys[place] = f"{place}{call_id}"
-        key = self._keys[place]
-        piece = ToolCall(
-            key=key,
-            name=_string(function.get("name") or ""),
-            arguments=_arguments(function.get("arguments")),
-            id=call_id or None,
-            index=index,
-        )
-        if piece.arguments:
+        name = _string(function.get("name") or "")
+        arguments = _arguments(function.get("arguments"))
+        key = self._keys.get(place)
+        if key is None or call_id or (name and arguments and key in self._whole):
+            key = self._keys[place] = f"{place}{call_id or len(self._calls)}"
+        if key not in self._calls:
+            # Who is told of two calls by one id could not tell them apart.
+            self._calls[key] = "" if call_id in self._calls.values() else call_id
+            self._bare[key] = index
+            if name and arguments and are_whole([arguments]):
+                self._whole.add(key)
+            if arguments == "{}":  # real ones may follow, where another protocol is converted
+                arguments = ""
+        if arguments:
             self._bare.pop(key, None)
-        elif piece.name:
-            self._bare[key] = piece
-        return piece
+        shown_id = self._calls[key] if call_id else ""
+        return ToolCall(key, name, arguments, shown_id or None, index=index)
 
     def _finish(self, reason: str, index: int, events: list[Event]) -> None:
-        if index in self._finished:
+        if index in self._finished or reason in _NO_REASONS:
             return
         self._finished.add(index)
-        for key, call in self._bare.items():
-            if call.index == index:
+        for key, of in self._bare.items():
+            if of == index:
                 events.append(ToolCall(key=key, arguments="{}", index=index))
         reason = _REASONS.get(reason, "stop")
         if reason == "stop" and index in [of for of, _ in self._keys]:
@@ -258,10 +270,8 @@ def _media(image: Any, index: int) -> list[Event]:
 
 def raise_error(error: Any) -> None:
     """Raise what an answer of status 200 reports as its failure, if it does."""
-    if isinstance(error, dict):
-        raise AnswerFailedError(error)
     if error:
-        raise AnswerFailedError({"message": str(error)})
+        raise AnswerFailedError(error if isinstance(error, dict) else {"message": str(error)})
 
 
 def _arguments(value: Any) -> str:

@@ -53,7 +53,10 @@ class CompatibleDialect:
     def end(self) -> list[Event]:
         if self._rescued:
             return []
-        events = [] if self._reader.complete else self._read(self._lines.end())
+        rest = self._lines.end()
+        if self._reader.complete:  # what was cut behind it does no harm
+            rest = [sse for sse in rest if sse.data.strip() == b"[DONE]"]
+        events = self._read(rest)
         self._reader.close(events)
         if not (self._rescued or self._reader.complete):
             raise self._broken("the stream ended before the answer did")

@@ -34,6 +34,7 @@ from adapters.gemini.schema import restore
 from adapters.gemini.signatures import key_of_content
 from adapters.gemini.tools import Declared
 from adapters.gemini.values import fenced, seconds, signed, usage_of
+from adapters.translation.functions import plain_name
 from adapters.translation.wav import PCM, wav
 from adapters.wire.bounds import MAX_CALLS, MAX_CHOICES, MAX_ITEMS, choice_index, word
 from adapters.wire.lines import SseDecoder
@@ -176,10 +177,10 @@ class GeminiAnswer:
                     self._read_candidate(candidate, events)
             if usage := answer.get("usageMetadata"):
                 self._usage = usage
-            if "promptFeedback" in answer and answer["promptFeedback"].get("blockReason"):
-                self._blocked = answer["promptFeedback"]
-            if "error" in answer:
-                error = answer["error"] if isinstance(answer["error"], dict) else {}
+            if (feedback := answer.get("promptFeedback")) and feedback.get("blockReason"):
+                self._blocked = feedback
+            if "error" in answer and (error := answer["error"]) is not None:
+                error = error if isinstance(error, dict) else {}
                 raise api_error(None, error, self.phase, secret=self._secret)
         except (AttributeError, TypeError, KeyError, ValueError) as error:
             raise bad_response("the answer has another shape", self.phase) from error
@@ -227,7 +228,7 @@ class GeminiAnswer:
             candidate.finish = str(reason)
             message = answer.get("finishMessage")
             candidate.finish_message = message if isinstance(message, str) else ""
-        if "logprobsResult" in answer and (entry := logprobs(answer["logprobsResult"], index)):
+        if (weighed := answer.get("logprobsResult")) and (entry := logprobs(weighed, index)):
             events.append(entry)
         if (grounding := answer.get("groundingMetadata")) and grounding.get("groundingChunks"):
             candidate.grounding = grounding
@@ -284,6 +285,7 @@ class GeminiAnswer:
             return
         if not isinstance(name, str) or not name:
             raise ValueError("a call without a name")
+        name = plain_name(name, self._functions)
         if self._first_call_only and candidate.calls:
             return
         if self._calls == MAX_CALLS:

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple, NoReturn
 
 import orjson
 
+from adapters.translation.functions import plain_name
+
 MAX_TEXT = 64 * 1024
 
 _TAG = re.compile(r'<function\b[=(\s]*(?:name=)?"?([\w.:-]{1,128})"?[\s>=(),:]*')
@@ -28,8 +30,6 @@ _KIMI = re.compile(
     r"<\|tool_call_begin\|>\s*([\w.-]{1,128})(?::\d+)?\s*<\|tool_call_argument_begin\|>"
 )
 _MISTRAL = re.compile(r"\[TOOL_CALLS\]\s*(?:([\w.-]{1,128})(?:\[ARGS\])?)?")
-_SPACES = ("functions.", "default_api.")
-"""Under which some models know all tools."""
 
 
 class WrittenCall(NamedTuple):
@@ -51,16 +51,8 @@ def read_calls(text: str, offered: Collection[str]) -> list[WrittenCall]:
         calls = [_call(name, arguments) for name, arguments in _written(text.strip())]
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         return []
-    calls = [WrittenCall(_plain(call.name, offered), call.arguments) for call in calls]
+    calls = [WrittenCall(plain_name(call.name, offered), call.arguments) for call in calls]
     return calls if all(call.name in offered for call in calls) else []
-
-
-def _plain(name: str, offered: Collection[str]) -> str:
-    """The name without the marks and the space of names that a model writes around it."""
-    if name in offered:
-        return name
-    name = name.partition("<|")[0]
-    return next((name.removeprefix(one) for one in _SPACES if name.startswith(one)), name)
 
 
 def _call(name: str, arguments: Any) -> WrittenCall:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -13,6 +13,8 @@ from adapters.base import Event, Json, ToolCall
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _STRANGE = re.compile(r"[^A-Za-z0-9_-]", re.ASCII)
+_SPACES = ("functions.", "default_api.", "default_api:")
+"""Under which some models know all tools."""
 
 
 def function_name(name: str) -> str:
@@ -29,23 +31,25 @@ def renamed(tools: Sequence[Json]) -> Mapping[str, str]:
     return {native: name for name in names if (native := function_name(name)) != name}
 
 
-def with_own_names(
+def plain_name(name: str, offered: Collection[str]) -> str:
+    """The offered name without the marks and the space of names that a model writes around it."""
+    if name in offered:
+        return name
+    plain = name.partition("<|")[0].strip()
+    plain = next((plain.removeprefix(one) for one in _SPACES if plain.startswith(one)), plain)
+    return plain if plain in offered else name
+
+
+async def with_own_names(
     answer: AsyncGenerator[list[Event], None], tools: Sequence[Json]
 ) -> AsyncGenerator[list[Event], None]:
     """The same events, calls by the names that the client knows."""
-    names = renamed(tools)
-    return _renamed(answer, names) if names else answer
-
-
-async def _renamed(
-    answer: AsyncGenerator[list[Event], None], names: Mapping[str, str]
-) -> AsyncGenerator[list[Event], None]:
+    names = {function_name(name): name for tool in tools if (name := tool["function"]["name"])}
     async with contextlib.aclosing(answer) as batches:
         async for batch in batches:
-            yield [_own(event, names) for event in batch]
-
-
-def _own(event: Event, names: Mapping[str, str]) -> Event:
-    if type(event) is ToolCall and event.name in names:
-        return replace(event, name=names[event.name])
-    return event
+            for at, event in enumerate(batch):
+                if type(event) is ToolCall and event.name:
+                    own = names.get(plain_name(event.name, names), event.name)
+                    if own != event.name:
+                        batch[at] = replace(event, name=own)
+            yield batch

@@ -8,10 +8,12 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import orjson
+from msgspec.structs import replace
 
 from adapters.base import Event, Finish, Json, Text, ToolCall, Warn
 from adapters.translation.argument_types import fitted
 from adapters.translation.call_text import MAX_TEXT, read_calls
+from adapters.translation.functions import plain_name
 
 MARKS = ("<tool_call>", "<function=", "<|python_tag|>", "[TOOL_CALLS]", "<|channel|>commentary to=")
 """With one of these a call begins, wherever it stands."""
@@ -50,6 +52,7 @@ class _Talk:
 
     def __init__(self, tools: Sequence[Json], *, one: bool) -> None:
         self._tools = tools
+        self._names = [tool["function"]["name"] for tool in tools]
         self._one = one
         self._held = ""
         self._at_start = True
@@ -64,8 +67,11 @@ class _Talk:
                 out.append(Text(text))
         elif type(event) is Finish:
             out += self._ended(event)
+        elif type(event) is ToolCall:
+            self._has_calls = True
+            name = plain_name(event.name, self._names) if event.name else ""
+            out.append(event if name == event.name else replace(event, name=name))
         else:
-            self._has_calls |= type(event) is ToolCall
             out.append(event)
 
     def _certain(self) -> str:

@@ -40,6 +40,9 @@ def choice_index(value: Any) -> int:
 
 
 def count(value: Any) -> int | None:
+    """How many; some write them as 3.0."""
+    if type(value) is float and value.is_integer():
+        value = int(value)
     return value if type(value) is int and 0 <= value <= MAX_COUNT else None
 
 

@@ -46,9 +46,19 @@ async def test_calls_come_back_by_the_names_that_the_client_knows() -> None:
         yield [Text("So:"), ToolCall(0, function_name("a.b"), "{"), ToolCall(0, "", "}")]
         yield [ToolCall(1, "plain", "{}"), Finish("tool_calls")]
 
-    plain = answer()
-    assert with_own_names(plain, [tool("plain")]) is plain
-    await plain.aclose()
     batches = [batch async for batch in with_own_names(answer(), [tool("a.b"), tool("plain")])]
     named = [event.name for batch in batches for event in batch if isinstance(event, ToolCall)]
     assert named == ["a.b", "", "plain"]
+
+
+async def test_a_name_loses_what_a_model_wrote_around_it_where_it_is_then_an_offered_one() -> None:
+    written = ("plain<|channel|>commentary", "functions.plain", "default_api:plain", " plain\n")
+
+    async def answer() -> AsyncGenerator[list[Event], None]:
+        yield [ToolCall(at, name, "{}") for at, name in enumerate(written)]
+        yield [ToolCall(9, "functions.other", "{}"), ToolCall(10, "default_api.own", "{}")]
+
+    offered = [tool("plain"), tool("default_api.own")]
+    batches = [batch async for batch in with_own_names(answer(), offered)]
+    named = [event.name for batch in batches for event in batch if isinstance(event, ToolCall)]
+    assert named == ["plain"] * 4 + ["functions.other", "default_api.own"]

@@ -1,0 +1,98 @@
+"""Answers as people have seen gateways and local servers write them: what comes of each kind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from adapters.base import AdapterError, ChatRequest, Event, Json, ToolCall
+from tests.adapters.kit import FakeUpstream, Reply, collect, fold
+from tests.adapters.openai.kit import ASK, HEAD, OpenAIKit, adapter
+
+pytestmark = pytest.mark.anyio
+
+TOOL: Json = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+ARGUMENTS = '{"at":"sea"}'
+A, B = {"content": "a"}, {"content": "b"}
+
+
+def chunk(delta: Any, reason: str | None = None, **more: Any) -> Json:
+    return {**HEAD, "choices": [{"index": 0, "delta": delta, "finish_reason": reason, **more}]}
+
+
+def called(arguments: Any, *, at: Any = 0, name: str = "look", call_id: Any = None) -> Json:
+    call = {"index": at, "id": call_id, "function": {"name": name, "arguments": arguments}}
+    return chunk({"tool_calls": [call]})
+
+
+async def events_of(chunks: Sequence[Json], *, body: bytes | None = None) -> list[Event]:
+    reply = Reply((body or OpenAIKit().frame([*chunks]),), content_type="text/event-stream")
+    request = ChatRequest("m", ASK, tools=(TOOL,), stream=True)
+    return await collect(adapter(FakeUpstream(reply).upstream), request)
+
+
+async def test_chunks_with_less_in_them_than_there_should_be_are_read() -> None:
+    counts = {"prompt_tokens": 3.0, "completion_tokens": 2.0}
+    end = chunk({}, "stop")
+    for chunks in (
+        [{"object": "ping"}, chunk(A), chunk(B), end, {**HEAD, "usage": counts}],
+        [chunk(A), chunk(B), end, {**HEAD, "choices": None, "usage": counts}],
+        [chunk(A), {**HEAD, "choices": [{"index": None, "finish_reason": None}]}, chunk(B), end],
+        [chunk(A), chunk(B), {**HEAD, "choices": [{"finish_reason": "stop"}], "error": {}}],
+        [chunk(A, "null"), chunk(B, ""), end],
+    ):
+        found = fold(await events_of(chunks))
+        assert (found.text, found.finish) == ("ab", ["stop"]), chunks
+        assert all((one.prompt, one.completion) == (3, 2) for one in found.usage), chunks
+
+
+async def test_an_end_mark_without_a_blank_line_is_one() -> None:
+    lines = [f"data: {json.dumps(each)}\n\n" for each in (chunk(A), chunk(B), chunk({}, "stop"))]
+    found = fold(await events_of((), body="".join([*lines, "data: [DONE]"]).encode()))
+    assert (found.text, found.finish) == ("ab", ["stop"])
+
+
+async def test_reasons_of_other_protocols_are_told_in_openais_words() -> None:
+    for reason, told in {
+        "STOP": "stop",
+        "end_turn": "stop",
+        "MAX_TOKENS": "length",
+        "max_output_tokens": "length",
+        "model_context_window_exceeded": "length",
+        "SAFETY": "content_filter",
+        "refusal": "content_filter",
+        "sensitive": "content_filter",
+    }.items():
+        assert fold(await events_of([chunk(A), chunk({}, reason)])).finish == [told], reason
+
+
+async def test_an_answer_that_ended_with_an_error_is_none() -> None:
+    error = {"message": "the provider went away", "code": 502}
+    for last in (chunk({}, "error", error=error), chunk({}, "network_error")):
+        with pytest.raises(AdapterError):
+            await events_of([chunk(A), last])
+
+
+async def test_calls_are_told_apart_and_whole_however_they_are_numbered() -> None:
+    once, twice = [("look", {"at": "sea"})], [("look", {"at": "sea"})] * 2
+    for chunks, calls in (
+        ([called("{}", call_id="1"), called(ARGUMENTS, name="")], once),
+        ([called(ARGUMENTS, call_id="1"), called("", call_id="1", name="")], once),
+        ([called(ARGUMENTS, at=None, call_id="1")], once),
+        ([called("{}", call_id="1")], [("look", {})]),
+        ([called(ARGUMENTS), called(ARGUMENTS)], twice),
+        ([called(ARGUMENTS, call_id="1"), called(ARGUMENTS, at=1, call_id="1")], twice),
+    ):
+        events = await events_of([*chunks, chunk({}, "tool_calls")])
+        assert fold(events).calls == calls, chunks
+        ids = {one.key: one.id for one in events if type(one) is ToolCall and one.id}
+        assert len(ids) == len({*ids.values()}), chunks
+
+
+async def test_a_call_bears_the_name_of_the_tool_that_was_offered() -> None:
+    for name in ("look<|channel|>commentary", "functions.look", "default_api:look", " look"):
+        chunks = [called(ARGUMENTS, name=name, call_id="1"), chunk({}, "tool_calls")]
+        assert fold(await events_of(chunks)).calls == [("look", {"at": "sea"})], name
