@@ -84,6 +84,7 @@ class Answer:
         self._lines = NdjsonDecoder()
         self._started = False
         self._calls = 0
+        self._ids: set[str | None] = set()
         self._phase = BEFORE_CONTENT
 
     # What native.Dialect asks for
@@ -201,13 +202,16 @@ class Answer:
             events.append(Warn("dropped=tool_calls"))
             return
         call_id = rest.get("id")
+        if not isinstance(call_id, str) or call_id in self._ids:
+            call_id = None  # by one id for two nobody could answer them
+        self._ids.add(call_id)
         # Servers number parallel calls all alike or not at all (ollama#15457): count them here.
         events.append(
             ToolCall(
                 key=self._calls,
                 name=name,
                 arguments=_json_text(function.get("arguments")),
-                id=call_id if isinstance(call_id, str) and call_id else None,
+                id=call_id or None,
             )
         )
         self._calls += 1

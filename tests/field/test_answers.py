@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from adapters.base import AdapterError, ChatRequest, Event, Json, ToolCall
-from tests.adapters.kit import FakeUpstream, Reply, collect, fold
+from tests.adapters.kit import Answer, FakeUpstream, Reply, collect, fold
+from tests.adapters.ollama.kit import (
+    a_chat,
+    ollama_end,
+    ollama_line,
+    ollama_message,
+    ollama_over,
+    stream_of,
+)
 from tests.adapters.openai.kit import ASK, HEAD, OpenAIKit, adapter
 
 pytestmark = pytest.mark.anyio
@@ -96,3 +104,14 @@ async def test_a_call_bears_the_name_of_the_tool_that_was_offered() -> None:
     for name in ("look<|channel|>commentary", "functions.look", "default_api:look", " look"):
         chunks = [called(ARGUMENTS, name=name, call_id="1"), chunk({}, "tool_calls")]
         assert fold(await events_of(chunks)).calls == [("look", {"at": "sea"})], name
+
+
+async def test_ollamas_calls_are_told_apart_where_they_share_an_id() -> None:
+    call = {"id": "1", "function": {"name": "functions.look", "arguments": {"at": "sea"}}}
+    line = ollama_line(ollama_message(tool_calls=[call]))
+    end = ollama_line(ollama_message()) | ollama_end(Answer())
+    fake = FakeUpstream(stream_of(line, line, end))
+    events = await collect(ollama_over(fake), a_chat(stream=True, tools=[TOOL]))
+
+    assert fold(events).calls == [("look", {"at": "sea"})] * 2
+    assert [one.id for one in events if type(one) is ToolCall] == ["1", None]
