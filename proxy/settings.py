@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import ssl
 import urllib.request
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -112,8 +113,7 @@ class Settings(BaseSettings):
         told, pools = given.get("fallback"), given.get("pools") or ""
         if not isinstance(told, str) or "+" not in told or not isinstance(pools, str):
             return given
-        joint = (members_of(one) for one in _comma_list(told) if "+" in one)
-        joined = ("+".join(members) for members in joint)
+        joined = ("+".join(members_of(one)) for one in _comma_list(told) if "+" in one)
         pools = ",".join([pools, *(f"{name}:{name}" for name in joined)])
         return {**given, "fallback": told.replace("+", ","), "pools": pools}
 
@@ -295,9 +295,9 @@ def load_settings(env_file: Path | None = None, **given: Any) -> Settings:
 
     The environment stands over `env_file`. Raises SettingsError.
     """
-    given = {name: value for name, value in given.items() if value is not None}
-    given["_env_file"] = env_file
+    given = {name: one for name, one in given.items() if one is not None} | {"_env_file": env_file}
     proxies_of_environment()
+    _check_certificates()
     providers: Mapping[str, ProviderSettings] = {}
     wrong: Sequence[str] = ()
     try:
@@ -320,9 +320,7 @@ def load_settings(env_file: Path | None = None, **given: Any) -> Settings:
 
 
 def _environment(env_file: Path | None) -> Mapping[str, str]:
-    """Every variable that is not empty, by its name in upper case; the environment stands over
-    the file.
-    """
+    """Every variable that is not empty, by its name in capitals; the environment goes before."""
     there = dotenv_values(env_file) if env_file else {}
     both = (*there.items(), *os.environ.items())
     return {name.upper(): value for name, value in both if value}
@@ -349,9 +347,8 @@ def strange_settings(env_file: Path | None = None) -> Mapping[str, str | None]:
     known = _names("POINTSMAN_", Settings).union(*providers.values())
     clouds = tuple(variable(name, "") for name in providers if not is_shared(name))
     prefixes = ("POINTSMAN_", "LLM_", *(variable(name, "") for name in providers))
-    here = {name.upper() for name in os.environ}
     there = {name.upper() for name in dotenv_values(env_file)} if env_file else set()
-    strange = (here | there) - known - OTHERS
+    strange = {*map(str.upper, os.environ), *there} - known - OTHERS
     found = {}
     for name in sorted(name for name in strange if name.startswith(prefixes)):
         near = next(iter(difflib.get_close_matches(name, known, 1, NEAR)), None)
@@ -387,6 +384,15 @@ def proxies_of_environment() -> Mapping[str, str]:
                 name = scheme if told.get(scheme) else "all"
                 raise SettingsError(f"{name.upper()}_PROXY: must be an http:// or https:// address")
     return found
+
+
+def _check_certificates() -> None:
+    """Raises SettingsError where what is to be trusted instead of the usual cannot be read."""
+    if path := os.environ.get("SSL_CERT_FILE"):
+        try:
+            ssl.create_default_context(cafile=path)
+        except OSError:  # ssl.SSLError is one
+            raise SettingsError(f"SSL_CERT_FILE: {path} is no file of certificates") from None
 
 
 def bypasses_proxy(host: str) -> bool:

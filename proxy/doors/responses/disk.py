@@ -22,6 +22,8 @@ from proxy.store.kept import responses as table
 from proxy.store.kept.responses import KeptRow
 
 LONGEST_S = 30 * 24 * 3600.0
+SETTLED = 1 / 30
+"""The part of that after which a row's time is believed, and with it that others are old."""
 PAUSES_S = (0.05, 0.1, 0.2, 0.0)
 """Another server writes behind its answer: what is not there yet is looked for again."""
 MAX_WAITING = 1000
@@ -126,10 +128,12 @@ class Disk:
     def _write(self, fresh: Mapping[str, KeptRow | None], tables: Tables) -> None:
         table.delete(tables, fresh)
         rows = [row for row in fresh.values() if row is not None]
-        table.save(tables, rows, since_ms=self._since_ms(), most=self._most)
+        ages = {"since_ms": self._since_ms(), "settled_ms": self._since_ms(SETTLED)}
+        table.save(tables, rows, **ages, most=self._most)
 
-    def _since_ms(self) -> int:
-        return int((self._turns.now() - self._turns.longest_s) * 1000)
+    def _since_ms(self, part: float = 1) -> int:
+        """When that part of the time began for which they are kept."""
+        return int((self._turns.now() - part * self._turns.longest_s) * 1000)
 
     async def clear(self) -> None:
         """Forget all of it, for good, in memory too. Raises StoreError."""

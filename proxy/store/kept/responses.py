@@ -17,6 +17,10 @@ ITEMS = "response_items"
 MAX_NAME = 128
 MAX_OWNER = 128
 OF_OWNER = "FROM responses WHERE name = :name AND owner = :owner AND at_ms >= :since"
+TOO_OLD = (
+    "SELECT name FROM responses WHERE at_ms < :since"
+    " AND EXISTS (SELECT 1 FROM responses WHERE at_ms BETWEEN :since AND :settled)"
+)
 OLDEST = "SELECT name, size FROM responses ORDER BY at_ms"
 AMOUNT = "SELECT COUNT(*), COALESCE(SUM(size), 0) FROM responses"
 
@@ -41,13 +45,19 @@ class KeptRow(Struct, frozen=True):
         }
 
 
-def save(tables: Tables, rows: Iterable[KeptRow], *, since_ms: int, most: int) -> None:
-    """Write rows; forget those from before `since_ms`, and the oldest above `most` characters."""
+def save(
+    tables: Tables, rows: Iterable[KeptRow], *, since_ms: int, settled_ms: int, most: int
+) -> None:
+    """Write rows; forget those from before `since_ms`, and the oldest above `most` characters.
+
+    A clock that has just leapt ahead makes good rows look old: by age none is forgotten before
+    there is one from between `since_ms` and `settled_ms`.
+    """
     kept = [row for row in rows if len(row.name) <= MAX_NAME and len(row.owner) <= MAX_OWNER]
     tables.put(TABLE, [row.columns for row in kept])
     named = [(item, row.name) for row in kept for item in row.items if len(item) <= MAX_NAME]
     tables.put(ITEMS, [{"item": item, "name": name} for item, name in dict(named).items()])
-    old = tables.rows("SELECT name FROM responses WHERE at_ms < :since", {"since": since_ms})
+    old = tables.rows(TOO_OLD, {"since": since_ms, "settled": settled_ms})
     delete(tables, [name for [name] in old])
     [[_, size]] = tables.rows(AMOUNT)
     excess: list[str] = []

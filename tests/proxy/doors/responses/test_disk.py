@@ -136,7 +136,8 @@ def row(name: str, at_ms: int, owner: str = "ann", size: int = 10) -> KeptRow:
 
 def test_the_oldest_makes_room_and_nobody_reads_anothers(tmp_path: Path) -> None:
     def save(*rows: KeptRow, since_ms: int = 0, most: int = 100) -> Callable[[Tables], None]:
-        return lambda tables: table.save(tables, rows, since_ms=since_ms, most=most)
+        bounds = {"since_ms": since_ms, "settled_ms": since_ms + 5, "most": most}
+        return lambda tables: table.save(tables, rows, **bounds)
 
     with opened(f"sqlite:///{tmp_path}/s.db") as database:
         database.write(save(row("a", 1), row("b", 2), row("c", 3, "bob")))
@@ -149,6 +150,11 @@ def test_the_oldest_makes_room_and_nobody_reads_anothers(tmp_path: Path) -> None
         assert database.read(lambda tables: table.holder(tables, "msg_of_d")) == "d"
         database.write(save(row("e", 9), since_ms=4))
         assert database.read(table.amount) == (2, 90)
+        for at_ms in (100, 106):  # the clock has leapt ahead: is it right?
+            database.write(save(row("f", at_ms, size=1), since_ms=at_ms - 6))
+            assert database.read(table.amount) == (3, 91)
+        database.write(save(row("g", 107, size=1), since_ms=101))
+        assert database.read(table.amount) == (2, 2)
 
 
 class Broken:
