@@ -234,27 +234,27 @@ class _Stream:
     """Reads a stream as it comes, up to its limits."""
 
     __slots__ = (
-        *("_clock", "_dialect", "_ends_at", "_most", "_quiet_since", "_size", "_tally"),
-        *("phase", "waiting"),
+        *("_clock", "_dialect", "_ends_at", "_most", "_quiet_since", "_tally"),
+        *("phase", "size", "waiting"),
     )
 
     def __init__(self, dialect: Dialect, clock: Callable[[], float], most: int) -> None:
         self.phase = BEFORE_CONTENT
+        self.size = 0
         self.waiting = 0  # bytes of which nothing has come yet
         self._dialect = dialect
         self._clock = clock
         self._ends_at = clock() + MAX_STREAM_S
         self._most = most
         self._quiet_since: float | None = None
-        self._size = 0
         self._tally = Tally()
 
     def read(self, data: bytes) -> list[Event]:
         """The events that the next bytes complete. Raises AdapterError, httpx.ReadTimeout."""
         size = len(data)
-        self._size += size
+        self.size += size
         now = self._clock()
-        if self._size > self._most or now > self._ends_at:
+        if self.size > self._most or now > self._ends_at:
             raise _too_large(self._dialect.provider)
         self.waiting += size
         if events := self.told(self._dialect.feed, data):
@@ -321,8 +321,9 @@ async def _rest(
             await asyncio.sleep(0)
             if events:
                 yield events
-    if events := stream.told(dialect.end):
-        yield events
+    if events := await aside(stream.size, stream.told, dialect.end):
+        async for portion in _portioned(stream.size, events):
+            yield portion
 
 
 async def _portioned(size: int, events: list[Event]) -> AsyncIterator[list[Event]]:

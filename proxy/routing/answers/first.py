@@ -82,6 +82,10 @@ async def until_end(
                 batches.append(last)
             else:
                 last += batch
+    except AdapterError:
+        async for last in _in_turns(batches, nothing()):
+            last.clear()  # the caller holds the first of them
+        raise
     except asyncio.CancelledError as late:
         if not work.is_late:
             raise

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import sys
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from adapters.base import AdapterError, ErrorKind, NativeCall, Text
+from adapters.base import AdapterError, Annotation, ErrorKind, NativeCall, Text
 from adapters.wire import native, reading
 from adapters.wire.aside import ASIDE, Aside
+from adapters.wire.bounds import MAX_ANNOTATIONS
 from adapters.wire.portions import LONG
 from tests.adapters.bedrock.kit import BedrockKit
 from tests.adapters.kit import FakeUpstream, Kit, Reply, a_request, collect
@@ -109,6 +111,29 @@ async def test_no_turn_takes_many_steps_however_small_the_lines_are(
         with turns.counted(), contextlib.suppress(AdapterError):
             await collect(adapter, a_request(kit, stream=True))
 
+    assert turns.most < MOST_STEPS
+
+
+async def test_what_the_end_of_a_long_stream_takes_is_done_aside() -> None:
+    cited = {"segment": {"endIndex": 1}, "groundingChunkIndices": list(range(100))}
+    grounding = {
+        "groundingChunks": [{"web": {"uri": "https://a/"}}] * 100,
+        "groundingSupports": [cited] * 1000,
+    }
+    said = {"content": {"parts": [{"text": "a"}]}, "groundingMetadata": grounding}
+    event = (
+        b"data: %b\n\n" % json.dumps({"candidates": [{**said, "finishReason": "STOP"}]}).encode()
+    )
+    kit, fake = ALL["gemini"], FakeUpstream()
+    adapter = kit.adapter(fake.upstream)
+    fake.replies = (Reply((event,), kit.stream_type),) * 2
+    turns = Turns()
+    for _ in range(2):
+        turns.most = 0
+        with turns.counted():
+            events = await collect(adapter, a_request(kit, stream=True))
+
+    assert sum(type(event) is Annotation for event in events) == MAX_ANNOTATIONS
     assert turns.most < MOST_STEPS
 
 
