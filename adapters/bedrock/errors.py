@@ -18,6 +18,7 @@ from adapters.bedrock.settings import KIND
 from adapters.errors import first_words
 from adapters.refusals.account import is_of_account, page_refusal, quoted
 from adapters.refusals.cannot import cannot
+from adapters.refusals.length import is_too_long
 from adapters.refusals.waits import retry_after_s
 
 KIND_OF_NAME: Mapping[str, ErrorKind] = {
@@ -92,11 +93,6 @@ WORDS: Mapping[ErrorKind, str] = {
 }
 _SILENT = frozenset({ErrorKind.SERVER, ErrorKind.BAD_RESPONSE})
 """Of these the message is nobody's business."""
-_CONTEXT = re.compile(
-    r"(input|prompt) is too long|too many input tokens|exceeds? (the )?(model'?s? )?(maximum )?"
-    r"(context|input)|maximum context length|context (limit|window|length)",
-    re.IGNORECASE,
-)
 _NO_MODEL = re.compile(
     r"model identifier is invalid|could not resolve the foundation model|end of its life"
     r"|on-demand throughput isn.t supported|access to the model|model access is denied"
@@ -201,7 +197,7 @@ def _kind_by_words(kind: ErrorKind, message: str, status: int) -> ErrorKind:
     """Bedrock has one name for many things: what is missing, and for whom, only the text says."""
     if _NO_MODEL.search(message):
         return ErrorKind.MODEL_MISSING
-    if kind is ErrorKind.BAD_REQUEST and _CONTEXT.search(message):
+    if kind is ErrorKind.BAD_REQUEST and is_too_long(message):
         return ErrorKind.CONTEXT
     if kind is ErrorKind.BAD_REQUEST and message.strip(" .") == "Operation not allowed":
         return ErrorKind.ACCOUNT

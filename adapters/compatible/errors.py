@@ -21,7 +21,16 @@ from adapters.errors import first_words
 from adapters.refusals.account import is_of_account, kind_of_page, page_title, told
 from adapters.refusals.cannot import cannot
 from adapters.refusals.gone import is_gone
-from adapters.refusals.waits import DAY_S, HOUR_S, go_duration_s, retry_after_s
+from adapters.refusals.length import is_too_long
+from adapters.refusals.waits import (
+    DAY_S,
+    HOUR_S,
+    capped_s,
+    go_duration_s,
+    reset_s,
+    retry_after_s,
+    told_s,
+)
 
 LONGEST_MINUTE_WAIT_S = 300.0
 """No limit per minute makes anyone wait longer, so what is longer is a limit per day."""
@@ -52,6 +61,9 @@ KIND_OF_STATUS: Mapping[int, ErrorKind] = {
 }
 _MAYBE_GONE = (400, 403, 422)
 _MAYBE_ACCOUNT = (ErrorKind.AUTH, ErrorKind.BAD_REQUEST, ErrorKind.RATE_LIMIT)
+_MAYBE_TOO_LONG = (
+    *(ErrorKind.BAD_REQUEST, ErrorKind.TOO_LARGE, ErrorKind.MALFORMED_ANSWER, ErrorKind.SERVER),
+)
 _WAITING = (ErrorKind.RATE_LIMIT, ErrorKind.QUOTA_DAY, ErrorKind.OVERLOADED, ErrorKind.SERVER)
 _SCOPES: Mapping[ErrorKind, Scope] = {
     ErrorKind.AUTH: Scope.KEY,
@@ -64,7 +76,6 @@ _SCOPES: Mapping[ErrorKind, Scope] = {
     ErrorKind.SERVER: Scope.PROVIDER,
     ErrorKind.BAD_RESPONSE: Scope.PROVIDER,
 }
-_TRY_AGAIN = re.compile(r"try again in ([0-9hmsµun.]{1,40}[hms])", re.ASCII)
 _PER_DAY = re.compile(r"per day|\((?:RPD|TPD|ASD)\)", re.ASCII)
 _PER_MINUTE = re.compile(r"per (?:minute|hour)|\((?:RPM|TPM|ASH)\)", re.ASCII)
 _UNSUPPORTED = re.compile(
@@ -129,9 +140,9 @@ def text_of(value: Any) -> str:
 
 def status_of(error: Json) -> int:
     """The status that an error inside an answer of status 200 would have had."""
-    told = error.get("status_code")
-    if type(told) is int and 400 <= told < 600:
-        return told
+    for status in (error.get("status_code"), error.get("code")):
+        if type(status) is int and 400 <= status < 600:
+            return status
     by_type = 400 if error.get("type") == "invalid_request_error" else 500
     return STATUS_OF_CODE.get(text_of(error.get("code")), by_type)
 
@@ -208,6 +219,8 @@ def _kind(
     now: datetime,
     limits: LimitHeaders,
 ) -> ErrorKind:
+    if by_class in _MAYBE_TOO_LONG and is_too_long(text_of(error.get("message"))):
+        return ErrorKind.CONTEXT
     if kind := _kind_of_code(error):
         return kind
     kind, status = by_class, response.status_code
@@ -268,9 +281,7 @@ def is_day_quota(
     message = text_of(error.get("message"))
     if _PER_DAY.search(message):
         return True
-    waits = retry_after_s(headers, now, cap_s=2 * DAY_S)
-    if waits is None and (found := _TRY_AGAIN.search(message)):
-        waits = go_duration_s(found[1].rstrip("."), cap_s=2 * DAY_S)
+    waits = _told_s(error, headers, now, cap_s=2 * DAY_S)
     if _PER_MINUTE.search(message) or (waits is not None and waits <= LONGEST_MINUTE_WAIT_S):
         return False
     if limits.is_of_a_day and headers.get(limits.remaining_requests) == "0":
@@ -288,11 +299,9 @@ def wait_s(
 ) -> float | None:
     """Seconds to wait: from `retry-after`, from the text, or from the limit that is used up."""
     cap_s = DAY_S if a_day else HOUR_S
-    told = retry_after_s(headers, now, cap_s=cap_s)
+    told = _told_s(error, headers, now, cap_s=cap_s)
     if told is not None:
         return told
-    if found := _TRY_AGAIN.search(text_of(error.get("message"))):
-        return go_duration_s(found[1].rstrip("."), cap_s=cap_s)
     for left, reset in (
         (limits.remaining_requests, limits.reset_requests),
         (limits.remaining_tokens, limits.reset_tokens),
@@ -300,3 +309,19 @@ def wait_s(
         if headers.get(left) == "0":
             return go_duration_s(headers.get(reset, "") + limits.unit, cap_s=cap_s)
     return None
+
+
+def _told_s(error: Json, headers: httpx.Headers, now: datetime, *, cap_s: float) -> float | None:
+    """The wait that is told: by `retry-after`, in words, or as a time, which OpenRouter repeats."""
+    told = retry_after_s(headers, now, cap_s=cap_s)
+    if told is None:
+        told = told_s(text_of(error.get("message")), cap_s=cap_s)
+    if told is None:
+        told = reset_s(headers, now, cap_s=cap_s)
+    match error.get("metadata"):
+        case {"headers": dict(repeated)} if told is None:
+            named = {name.lower(): value for name, value in repeated.items()}
+            return reset_s(named, now, cap_s=cap_s)
+        case {"retry_after_seconds": int() | float() as seconds} if told is None:
+            return capped_s(seconds, cap_s)
+    return told

@@ -15,6 +15,7 @@ from adapters.errors import first_words, unsent
 from adapters.refusals.account import is_of_account, quoted
 from adapters.refusals.cannot import cannot
 from adapters.refusals.gone import is_gone
+from adapters.refusals.length import is_too_long
 from adapters.refusals.waits import go_duration_s
 
 NAME = "gemini"
@@ -202,7 +203,7 @@ def _kind(code: int, word: str | None, message: str, details: list[Json]) -> Err
             return ErrorKind.MODEL_MISSING
         case 400 | 402 | 403 | 429 | 451 if _is_of_account(code, word, reason, message):
             return ErrorKind.ACCOUNT
-        case 400 if "token count" in message and "exceeds" in message:
+        case 400 if is_too_long(message):
             return ErrorKind.CONTEXT  # there is no code for it, only the text tells
         case 400 if NOT_OF_THIS_MODEL.search(message):
             return ErrorKind.UNSUPPORTED

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import httpx
 
@@ -29,6 +30,15 @@ _UNITS_S: Mapping[str, float] = {
 _PART = r"(\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(h|ms|m|s|us|µs|ns)"
 _DURATION = re.compile(rf"(?:{_PART})+", re.ASCII)
 _PARTS = re.compile(_PART, re.ASCII)
+_GO_TOLD = re.compile(r"try again in ([0-9hmsµun.]{1,40}[hms])(?![\w])", re.ASCII)
+_TOLD = re.compile(
+    r"\b(?:try again|retry|retrying|wait|resets?)(?: again)?(?: in| after| for)?(?: about)?"
+    r" (\d{1,7}(?:\.\d{1,6})?) ?(ms|s|m|h|milliseconds?|sec(?:ond)?s?|min(?:ute)?s?|hours?)\b",
+    re.ASCII | re.IGNORECASE,
+)
+_RESET = "x-ratelimit-reset"
+_EPOCH_S, _EPOCH_MS = 1e9, 1e12
+"""From these numbers on a reset is a time since 1970, as no wait is that long."""
 _USUAL = re.compile(r"(?:(\d{1,6})m)?(\d{1,6}(?:\.\d{1,9})?)s", re.ASCII)
 
 
@@ -50,6 +60,25 @@ def retry_after_s(headers: httpx.Headers, now: datetime, *, cap_s: float = HOUR_
     waits += [_seconds(value, headers, now) for value in headers.get_list("retry-after")]
     told = [wait for value in waits if (wait := capped_s(value, cap_s)) is not None]
     return max(told, default=None)
+
+
+def told_s(message: str, *, cap_s: float = HOUR_S) -> float | None:
+    """The wait that a refusal tells in words: "try again in 1m26.4s", "wait 42 seconds"."""
+    if found := _GO_TOLD.search(message):
+        return go_duration_s(found[1].rstrip("."), cap_s=cap_s)
+    if found := _TOLD.search(message):
+        unit = found[2].lower()
+        unit = unit if unit in _UNITS_S else "ms" if unit.startswith("milli") else unit[0]
+        return capped_s(float(found[1]) * _UNITS_S[unit], cap_s)
+    return None
+
+
+def reset_s(headers: Mapping[str, Any], now: datetime, *, cap_s: float = HOUR_S) -> float | None:
+    """The wait until `x-ratelimit-reset`: seconds, or a time in seconds or milliseconds."""
+    value = _number(str(headers.get(_RESET, "")))
+    if value >= _EPOCH_S:
+        value = value / (1000 if value >= _EPOCH_MS else 1) - now.timestamp()
+    return capped_s(value, cap_s)
 
 
 def go_duration_s(text: str, *, cap_s: float = DAY_S) -> float | None:

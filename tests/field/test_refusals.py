@@ -1,0 +1,114 @@
+"""Refusals in the words in which people have met them: what is too long, and how long to wait."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from adapters.base import ErrorKind, Phase
+from adapters.compatible.errors import House, refusal, status_of
+from adapters.refusals.length import is_too_long
+from adapters.refusals.waits import reset_s, told_s
+
+TOO_LONG = (
+    "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens (4000 "
+    "in the messages, 1000 in the completion). Please reduce the length of the messages.",
+    "This model's maximum context length is 262144 tokens. However, you requested 0 output tokens "
+    "and your prompt contains at least 262145 input tokens",
+    "The decoder prompt (length 5000) is longer than the maximum model length of 4096.",
+    "the request exceeds the available context size, try increasing it",
+    "Trying to keep the first 5000 tokens when context the overflows. However, the model is loaded "
+    "with context length of only 4096 tokens, which is not enough.",
+    "Reached context length of 4096 tokens with model (arch: qwen2) that does not currently "
+    "support mid-generation context overflow.",
+    "Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum "
+    "context length",
+    "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8193. Given: 9000",
+    "Input validation error: `inputs` must have less than 4096 tokens. Given: 5000",
+    "This model's maximum prompt length is 131072 but the request contains 200000 tokens.",
+    "Input is too long for requested model.",
+    "Invalid request: Your request exceeded model token limit: 8192",
+    "Range of input length should be [1, 129024]",
+    "prompt token count of 140000 exceeds the limit of 128000",
+    "Input length 131393 exceeds the maximum allowed input length of 131040 tokens.",
+    "Input length (265330) exceeds model's maximum context length (262144).",
+    "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+    "prompt is too long: 208310 tokens > 200000 maximum",
+    "Please reduce the length of the messages or completion.",
+)
+ANOTHER_MATTER = (
+    "`max_tokens` must be less than or equal to `32768`, the maximum value for `max_tokens` is "
+    "less than the `context_window` for this model",
+    "max_tokens is too large: 100000. This model supports at most 16384 completion tokens.",
+    "max_tokens (100000) exceeds the model's context window",
+    "Request too large for model `x` on tokens per minute (TPM): Limit 8000, Requested 12000, "
+    "please reduce your message size and try again.",
+    "Invalid 'user': string too long. Expected a string with maximum length 64.",
+    "The image is too large: at most 20 MB.",
+    "Unknown parameter: 'context_length'.",
+)
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+
+def refused(
+    status: int, error: Mapping[str, Any], headers: Mapping[str, str] | None = None
+) -> tuple[ErrorKind, float | None]:
+    request = httpx.Request("POST", "http://127.0.0.1/")
+    response = httpx.Response(status, json={"error": error}, headers=headers, request=request)
+    met = refusal(House("openai", "A", "A_API_KEY"), response, Phase.BEFORE_CONTENT)
+    return met.kind, met.retry_after_s
+
+
+def test_a_prompt_that_is_too_long_is_told_from_all_else() -> None:
+    assert [one for one in TOO_LONG if not is_too_long(one)] == []
+    assert [one for one in ANOTHER_MATTER if is_too_long(one)] == []
+
+
+def test_it_is_too_long_whichever_status_and_code_stand_beside_it() -> None:
+    for status in (400, 413, 422, 500):
+        for code in (None, 400, "400", "invalid_parameter_error", "model_max_prompt_tokens"):
+            met = refused(status, {"message": TOO_LONG[0], "code": code})
+            assert met == (ErrorKind.CONTEXT, None), (status, code)
+    assert refused(429, {"message": TOO_LONG[0]})[0] is ErrorKind.RATE_LIMIT
+
+
+def test_waits_are_read_from_words() -> None:
+    for words, seconds in {
+        "Please try again in 2m59.56s.": 179.56,
+        "Please try again in 590ms.": 0.59,
+        "Please try again in 12 seconds.": 12,
+        "Rate limit of 10 per 60s exceeded. Please wait 42 seconds before retrying.": 42,
+        "Please retry after 17 seconds.": 17,
+        "Too many requests, wait 1 minute": 60,
+        "Your limit resets in 2 hours": 7200,
+        "Please try again in a while.": None,
+        "Wait 5 stars": None,
+    }.items():
+        found = told_s(words, cap_s=10_000)
+        assert found == (None if seconds is None else pytest.approx(seconds)), words
+
+
+def test_waits_are_read_from_times() -> None:
+    at = NOW.timestamp() + 40
+    for value in ("40", str(int(at)), str(int(at * 1000))):
+        assert reset_s({"x-ratelimit-reset": value}, NOW) == pytest.approx(40), value
+    for value in ("", "soon", "-5", "nan", str(int(at) - 60)):
+        assert reset_s({"x-ratelimit-reset": value}, NOW) is None, value
+
+
+def test_a_wait_that_stands_in_the_error_alone_is_kept_to() -> None:
+    repeated = {"headers": {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "33"}}
+    for metadata, seconds in ((repeated, 33), ({"retry_after_seconds": 12}, 12)):
+        met = refused(429, {"message": "slow", "metadata": metadata})
+        assert met == (ErrorKind.RATE_LIMIT, seconds)
+    met = refused(429, {"message": "Please wait 56789 seconds before retrying."})
+    assert met == (ErrorKind.QUOTA_DAY, 56789)
+
+
+def test_an_error_inside_a_good_status_has_the_status_that_its_code_names() -> None:
+    for error, status in (({"code": 429}, 429), ({"code": 7}, 500), ({"status_code": 404}, 404)):
+        assert status_of(error) == status
