@@ -25,7 +25,7 @@ from adapters.base import (
     ToolCall,
     Usage,
 )
-from adapters.translation.arguments import are_whole
+from adapters.translation.arguments import are_cut, are_whole
 from adapters.wire.bounds import (
     MAX_CALLS,
     MAX_CHOICES,
@@ -90,6 +90,7 @@ class AnswerReader:
         self._keys: dict[tuple[int, Any], str] = {}
         self._calls: dict[str, str] = {}  # their ids, by our keys
         self._whole: set[str] = set()  # calls whose first piece was all of them
+        self._said: dict[str, list[str]] = {}  # their arguments
         self._bare: dict[str, int] = {}  # calls without arguments so far, and their choices
 
     @property
@@ -162,8 +163,9 @@ class AnswerReader:
             events.append(Logprobs(items(logprobs.get("content"), MAX_LOGPROBS), index))
         if reason := choice.get("finish_reason"):
             reason = _string(reason).lower()
-            if reason in _FAILED_REASONS:
-                raise_error(choice.get("error") or {"message": f"the answer ended with {reason}"})
+            native = choice.get("native_finish_reason")  # OpenRouter's own may be a good end
+            if reason in _FAILED_REASONS or native in _FAILED_REASONS:
+                raise_error(choice.get("error") or {"message": "the answer ended with an error"})
             self._finish(reason, index, events)
 
     def _take_calls(self, delta: Json, index: int, events: list[Event]) -> None:
@@ -193,6 +195,7 @@ class AnswerReader:
                 arguments = ""
         if arguments:
             self._bare.pop(key, None)
+            self._said.setdefault(key, []).append(arguments)
         shown_id = self._calls[key] if call_id else ""
         return ToolCall(key, name, arguments, shown_id or None, index=index)
 
@@ -204,8 +207,11 @@ class AnswerReader:
             if of == index:
                 events.append(ToolCall(key=key, arguments="{}", index=index))
         reason = _REASONS.get(reason, "stop")
-        if reason == "stop" and index in [of for of, _ in self._keys]:
+        keys = [key for (of, _), key in self._keys.items() if of == index]
+        if reason == "stop" and keys:
             reason = "tool_calls"
+        if reason == "tool_calls" and any(are_cut("".join(self._said.get(k, "{}"))) for k in keys):
+            reason = "length"  # vLLM says so of no call that it streams
         events.append(Finish(reason, index))
 
     def _raise_error(self, chunk: Json) -> None:

@@ -61,6 +61,7 @@ class _Call:
     id: str | None
     complete: bool
     awaited: bool  # the part had no `args` at all, so that they are yet to come
+    args: Any = None
 
 
 @dataclass(slots=True)
@@ -278,9 +279,9 @@ class GeminiAnswer:
         """A call, or the arguments of one whose name came before: `{}` never replaces any."""
         name, args, call_id = call.get("name") or "", call.get("args"), call.get("id")
         known = _continued(candidate.calls, name, call_id)
-        if known is not None:
+        if known is not None and not (known.complete and args and args != known.args):
             if args and not known.complete:
-                known.complete = True
+                known.complete, known.args = True, args
                 events.append(self._piece(known, args, candidate.index))
             return
         if not isinstance(name, str) or not name:
@@ -291,10 +292,13 @@ class GeminiAnswer:
         if self._calls == MAX_CALLS:
             raise ValueError("calls")
         self._calls += 1
-        own_id = call_id if isinstance(call_id, str) and call_id else None
+        # Gateways name calls after their function, so that two of one have the same id.
+        own_id = call_id if isinstance(call_id, str) and call_id and known is None else None
         signed = isinstance(signature, str) and signature
         shown_id = own_id or (f"call_{secrets.token_hex(12)}" if signed else None)
-        known = _Call(self._calls - 1, name, shown_id, complete=bool(args), awaited=args is None)
+        known = _Call(
+            self._calls - 1, name, shown_id, complete=bool(args), awaited=args is None, args=args
+        )
         candidate.calls.append(known)
         candidate.has_content = True
         extra: Json | None = None

@@ -20,10 +20,10 @@ _CHAT_TYPES = ("chat", "language", "code", "llm", "vlm", "chat-completion")
 def models_of(answer: Any) -> list[Model]:
     """The models. Raises what reading raises where it is no list of models."""
     rows = answer if isinstance(answer, list) else answer.get("data", answer.get("models"))
-    if rows is None:
+    if rows is None and answer.get("object") != "list":  # of an empty one some write null
         raise ValueError("no list")
-    named = [row for row in items(rows) if isinstance(row.get("id"), str) and row["id"]]
-    return [_model(row) for row in named]
+    rows = [row for row in items(rows) if isinstance(row, dict)]
+    return [_model(row) for row in rows if isinstance(row.get("id"), str) and row["id"]]
 
 
 def _model(row: Json) -> Model:

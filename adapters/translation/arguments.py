@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import orjson
 from adapters.base import Json
 from adapters.wire.json_size import has_too_many_values
 
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 MAX_VALUES = 5000
 """Objects and lists in the arguments of one call: more are left the text that they are."""
 
@@ -39,6 +41,14 @@ def are_whole(pieces: Sequence[str]) -> bool:
     except orjson.JSONDecodeError:
         return False
     return True
+
+
+def are_cut(text: str) -> bool:
+    """Whether arguments break off: a text or a bracket in them is still open."""
+    if are_whole([text]):
+        return False
+    rest = _STRING.sub("", text)
+    return '"' in rest or sum(map(rest.count, "{[")) > sum(map(rest.count, "}]"))
 
 
 def as_object(value: Any) -> Json:

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from adapters.base import AdapterError, ChatRequest, Event, Json, ToolCall
-from tests.adapters.kit import Answer, FakeUpstream, Reply, collect, fold
+from adapters.base import AdapterError, ChatRequest, Event, Finish, Json, ToolCall
+from adapters.gemini.answer import GeminiAnswer
+from adapters.openai.models import models_of
+from tests.adapters.kit import Answer, DictMemory, FakeUpstream, Reply, collect, fold
 from tests.adapters.ollama.kit import (
     a_chat,
     ollama_end,
@@ -79,7 +81,11 @@ async def test_reasons_of_other_protocols_are_told_in_openais_words() -> None:
 
 async def test_an_answer_that_ended_with_an_error_is_none() -> None:
     error = {"message": "the provider went away", "code": 502}
-    for last in (chunk({}, "error", error=error), chunk({}, "network_error")):
+    for last in (
+        chunk({}, "error", error=error),
+        chunk({}, "network_error"),
+        chunk({}, "stop", native_finish_reason="network_error"),
+    ):
         with pytest.raises(AdapterError):
             await events_of([chunk(A), last])
 
@@ -98,6 +104,32 @@ async def test_calls_are_told_apart_and_whole_however_they_are_numbered() -> Non
         assert fold(events).calls == calls, chunks
         ids = {one.key: one.id for one in events if type(one) is ToolCall and one.id}
         assert len(ids) == len({*ids.values()}), chunks
+
+
+async def test_a_call_that_breaks_off_is_told_as_cut() -> None:
+    for arguments in ('{"at":"se', '{"at":["sea"', '{"at":"\\"', "{"):
+        events = await events_of([called(arguments, call_id="1"), chunk({}, "tool_calls")])
+        assert [one.reason for one in events if type(one) is Finish] == ["length"], arguments
+    for arguments in ('{"at":"{["}', "", "{'at': 'sea'}", '{"at":"\\\\"}'):
+        events = await events_of([called(arguments, call_id="1"), chunk({}, "stop")])
+        assert [one.reason for one in events if type(one) is Finish] == ["tool_calls"], arguments
+
+
+async def test_geminis_calls_are_told_apart_where_they_share_an_id() -> None:
+    sea, hill = ({"id": "look", "name": "look", "args": {"at": at}} for at in ("sea", "hill"))
+    answer = GeminiAnswer({}, DictMemory())
+    parts = [{"functionCall": call} for call in (sea, sea, hill, {**hill, "args": {}})]
+    whole = {"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}]}
+    events = answer.whole(json.dumps({**whole, "promptFeedback": None, "error": None}).encode())
+    calls = fold(events).calls
+    assert calls == [("look", {"at": "sea"}), ("look", {"at": "hill"})]
+    assert [one.id for one in events if type(one) is ToolCall] == ["look", None]
+
+
+def test_a_list_of_models_is_read_without_what_is_none() -> None:
+    for rows in ({"object": "list", "data": None}, {"data": [None, "x", {"id": None}]}):
+        assert models_of(rows) == [], rows
+    assert [one.id for one in models_of({"data": [None, {"id": "a"}]})] == ["a"]
 
 
 async def test_a_call_bears_the_name_of_the_tool_that_was_offered() -> None:

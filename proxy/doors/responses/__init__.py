@@ -47,5 +47,6 @@ class ResponsesDoor(Keeping, OpenAIErrors):
             model=asked.request.model,
             created_at=int(opening.now_s),
             seals=asked.seals,
+            compacts=asked.compacts,
             keep=keep if asked.echo.store else None,
         )

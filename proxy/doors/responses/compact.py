@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from adapters.base import Event, Json, Text, Usage
 from proxy.doors.door import Call, InOnePiece, Opening
 from proxy.doors.openai import JSON_TYPE, OpenAIErrors, parse_json
-from proxy.doors.responses.items import Thought, kind_of, sealed
+from proxy.doors.responses.items import ASKED, compaction, kind_of
 from proxy.doors.responses.listing import listed
 from proxy.doors.responses.local import Keeping
 from proxy.doors.responses.objects import new_id, usage_object
@@ -19,12 +19,6 @@ from proxy.doors.responses.read import Parsed, parse_request
 from proxy.reply import Header
 
 TAKEN = ("model", "input", "previous_response_id", "instructions", "service_tier", "pointsman")
-ASKED = (
-    "Summarize this conversation for yourself, so that it can go on from your summary alone. Keep"
-    " what was asked and decided, facts, names, numbers, what tools have told, and what is still"
-    " to be done. Answer with the summary and nothing else."
-)
-BEFORE = "What was said before, in short:\n\n"
 
 
 class CompactDoor(InOnePiece, Keeping, OpenAIErrors):
@@ -69,17 +63,12 @@ class CompactFold(Struct):
 
     def end(self) -> bytes:
         said = [listed(item) for item in self.given if _is_users(item)]
-        summary = {
-            "id": new_id("cmp"),
-            "type": "compaction",
-            "encrypted_content": sealed(Thought(BEFORE + self.text)),
-        }
         return orjson.dumps(
             {
                 "id": new_id("resp"),
                 "object": "response.compaction",
                 "created_at": self.created_at,
-                "output": [*said, summary],
+                "output": [*said, compaction(self.text)],
                 "usage": usage_object(self.usage),
             }
         )

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from adapters.base import Json
 from proxy.doors.reading.checks import json_list, json_object, member, string, wrong_type
+from proxy.doors.responses.objects import new_id
 from proxy.doors.responses.tools import Toolbox, arguments_of
 from proxy.errors import ApiError, bad_request
 
@@ -34,13 +35,21 @@ SILENT = frozenset(
         *("web_search_call", "file_search_call", "computer_call", "computer_call_output"),
         *("code_interpreter_call", "image_generation_call", "mcp_call", "mcp_list_tools"),
         *("mcp_approval_request", "mcp_approval_response", "tool_search_call"),
-        *("tool_search_output", "program", "program_output", "compaction_trigger"),
+        *("tool_search_output", "program", "program_output"),
     }
 )
 """What hosted tools left in a history: what came of them is in the message that follows."""
 
 
 REFERENCE = "item_reference"
+TRIGGER = "compaction_trigger"
+"""Asks, as the last item, for a summary in place of an answer; further up it has had its one."""
+ASKED = (
+    "Summarize this conversation for yourself, so that it can go on from your summary alone. Keep"
+    " what was asked and decided, facts, names, numbers, what tools have told, and what is still"
+    " to be done. Answer with the summary and nothing else."
+)
+BEFORE = "What was said before, in short:\n\n"
 
 
 def kind_of(item: Json) -> Any:
@@ -72,6 +81,12 @@ def unsealed(content: object) -> Thought:
             return Thought(text, extra)
         case _:
             return Thought()
+
+
+def compaction(summary: str) -> Json:
+    """The item that stands for all that a summary tells."""
+    content = sealed(Thought(BEFORE + summary))
+    return {"id": new_id("cmp"), "type": "compaction", "encrypted_content": content}
 
 
 class Conversation:
@@ -132,7 +147,7 @@ class Conversation:
             case "compaction":
                 if text := unsealed(item.get("encrypted_content")).text:
                     self.say("system", text)
-            case str() if kind in SILENT:
+            case str() if kind in SILENT or kind == TRIGGER:
                 return
             case _:
                 raise bad_request(

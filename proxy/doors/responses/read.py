@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from adapters.base import ChatRequest, Json, ResponseFormat, Thinking
 from proxy.doors.chat.thinking import EFFORTS
 from proxy.doors.door import Asked
@@ -30,7 +32,7 @@ from proxy.doors.reading.checks import (
 )
 from proxy.doors.reading.schemas import schema_format, within_bounds
 from proxy.doors.reading.search import left_out, search_options, searching
-from proxy.doors.responses.items import Conversation
+from proxy.doors.responses.items import ASKED, TRIGGER, Conversation, kind_of
 from proxy.doors.responses.objects import Echo
 from proxy.doors.responses.places import NOWHERE, Places, in_own_words
 from proxy.doors.responses.tools import Toolbox, check_some_can_run, chosen
@@ -50,6 +52,7 @@ class Parsed(Asked, frozen=True):
     given: Sequence[Json] = ()
     app: str = ""
     places: Places = NOWHERE
+    compacts: bool = False
 
     def told(self, error: ApiError) -> ApiError:
         return in_own_words(error, self.places)
@@ -93,6 +96,8 @@ def parse_request(data: Json, kept: OwnTurns, *, app: str = "") -> Parsed:
         params=params,
         extensions=_extensions(data, box.dropped, beside),
     )
+    if compacts := bool(given) and kind_of(given[-1]) == TRIGGER:
+        request = _summing_up(request)
     return Parsed(
         within_bounds(request),
         request.stream,
@@ -104,6 +109,20 @@ def parse_request(data: Json, kept: OwnTurns, *, app: str = "") -> Parsed:
         app=app,
         places=places,
         beyond=beyond,
+        compacts=compacts,
+    )
+
+
+def _summing_up(request: ChatRequest) -> ChatRequest:
+    """What asks for the summary, with nothing that another answer could come of."""
+    return replace(
+        request,
+        messages=[*request.messages, {"role": "user", "content": ASKED}],
+        tools=(),
+        tool_choice=None,
+        forced_tool=None,
+        parallel_tool_calls=None,
+        response_format=None,
     )
 
 

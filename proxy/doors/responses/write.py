@@ -26,6 +26,7 @@ from adapters.base import (
 )
 from proxy.doors.frames.sse import HEADERS, WAITING, named_sse
 from proxy.doors.openai import DONE, JSON_TYPE
+from proxy.doors.responses.items import compaction
 from proxy.doors.responses.objects import Echo, citation, response_object
 from proxy.doors.responses.output import (
     COMPLETED,
@@ -48,7 +49,10 @@ REASONS: Mapping[str, str] = {"length": "max_output_tokens", "content_filter": "
 
 
 class Form(Struct, frozen=True):
-    """What an answer's form depends on. `seals` asks for `encrypted_content`."""
+    """What an answer's form depends on.
+
+    `seals` asks for `encrypted_content`; where it `compacts`, a summary is all that comes.
+    """
 
     echo: Echo
     box: Toolbox
@@ -56,6 +60,7 @@ class Form(Struct, frozen=True):
     model: str
     created_at: int
     seals: bool = False
+    compacts: bool = False
     keep: Callable[[Json], None] | None = None
 
 
@@ -73,9 +78,14 @@ class Answer:
         self._reason: str | None = None
         self._usage: Usage | None = None
         self._cited: dict[str, None] = {}
+        self._summary: list[str] = []
 
     def take(self, event: Event) -> Iterator[Said]:
         match event:
+            case Text(text) if self._form.compacts:
+                self._summary.append(text)
+            case Refusal() | Reasoning() | ToolCall() | Annotation() if self._form.compacts:
+                return
             case Text(text) | Refusal(text):
                 if text:
                     yield from (yield from self._message()).say(event)
@@ -112,6 +122,9 @@ class Answer:
         reason = REASONS.get(self._reason or "")
         yield from self._end(INCOMPLETE if reason else COMPLETED)
         yield from self._flush()
+        if self._form.compacts:
+            yield from self._begin(Whole(self._count, compaction("".join(self._summary))))
+            yield from self._end()
         if self._cited and self._form.box.search is not None:
             yield from self._begin(search(self._count, self._cited))
             yield from self._end()

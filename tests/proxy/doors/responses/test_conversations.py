@@ -146,6 +146,27 @@ def test_a_long_conversation_is_made_short(station: Station) -> None:
     assert "Ann asked of Rome." in summary["content"]
 
 
+def test_a_trigger_at_the_end_asks_for_the_summary_in_place_of_an_answer(
+    station: Station,
+) -> None:
+    sdk = station.sdk
+    tool: Any = {"type": "function", "name": "look", "parameters": {"type": "object"}}
+    said: list[Any] = [{"role": "user", "content": "Rome?"}, {"type": "compaction_trigger"}]
+    for stream in (False, True):
+        station.north.play([[Text("Ann asked "), Text("of Rome."), Finish("stop")]])
+        given: Any = {"model": "m", "input": said, "tools": [tool], "stream": stream}
+        made: Any = sdk.responses.create(**given)
+        response = [*made][-1].response if stream else made
+        [item] = response.output
+        assert (response.status, item.type) == ("completed", "compaction")
+        asked = station.north.requests[-1]
+        assert len(asked.messages) == 2 and not asked.tools
+
+        sdk.responses.create(model="m", previous_response_id=response.id, input="Go on")
+        told = [m["content"] for m in station.north.requests[-1].messages]
+        assert (told[0], told[-1]) == ("Rome?", "Go on") and "Ann asked of Rome." in told[1]
+
+
 def test_a_conversation_by_ids_is_made_short_with_all_of_it(station: Station) -> None:
     sdk = station.sdk
     first = sdk.responses.create(model="m", input="One")
