@@ -25,6 +25,7 @@ from adapters.bedrock.thinking import NOTHING, thinking
 from adapters.compatible.request import merged, shown_key
 from adapters.translation.functions import function_name
 from adapters.translation.instructions import instructed
+from adapters.translation.wishes import beyond_text, blocks
 
 MOST_TEMPERATURE = 1.0
 MAX_STOPS = 2500
@@ -147,13 +148,12 @@ def _format(wanted: ResponseFormat) -> Json:
 
 
 def _read_params(params: Mapping[str, Any], body: Json, warnings: list[str]) -> None:
-    wanted = [kind for kind in params.get("modalities") or () if kind != "text"]
-    if wanted:
-        raise refused("Bedrock's Converse answers in text only", "modalities")
+    if param := beyond_text(params):
+        raise refused("Bedrock's Converse answers in text only", param)
     for name, value in params.items():
         if name in _WEIGHTY and value:
             raise refused(f"Bedrock cannot do {name}", name)
-        if name == "moderation" and b'"block"' in orjson.dumps(value):
+        if name == "moderation" and blocks(value):
             raise refused("Bedrock moderates by its guardrails only", name)
         if name == "service_tier" and value in TIERS:
             body["serviceTier"] = {"type": value}

@@ -22,6 +22,7 @@ from adapters.base import (
 from adapters.embedded.messages import NAME, to_messages, unsupported
 from adapters.embedded.weights import ModelFacts
 from adapters.errors import unsent
+from adapters.translation.wishes import beyond_text, blocks
 
 PATH = "v1/chat/completions"
 MAX_INT32 = 2**31 - 1
@@ -76,14 +77,12 @@ def _refuse(request: ChatRequest, settings: ProviderSettings, facts: ModelFacts)
     if request.tools and request.tool_choice != "none" and not facts.knows("tools"):
         raise unsupported("tools", "tools")
     params = request.params
-    if params.get("audio") or any(kind != "text" for kind in params.get("modalities", ())):
-        param = "modalities" if "modalities" in params else "audio"
+    if param := beyond_text(params):
         raise unsupported(param, "a wish for anything but text")
     if params.get("web_search_options") is not None:
         raise unsupported("web_search_options", "a search of the web")
-    match params.get("moderation"):
-        case {"policy": {"input": {"mode": "block"}} | {"output": {"mode": "block"}}}:
-            raise unsupported("moderation", "a moderation policy that blocks")
+    if blocks(params.get("moderation")):
+        raise unsupported("moderation", "a moderation policy that blocks")
 
 
 def _sampling(request: ChatRequest, settings: ProviderSettings, warnings: list[str]) -> Json:

@@ -251,11 +251,8 @@ class GeminiAdapter(Senses):
         connected = self._now()
         url = httpx.URL(f"{connected.base}/{self._defaults.api_version}/models", params=query)
         try:
-            response = await self._upstream.client.get(
-                url,
-                headers=connected.headers,
-                timeout=httpx.Timeout(**timeouts(self.settings.timeout)),
-                follow_redirects=False,
+            response = await self._upstream.fetched(
+                str(url), connected.headers, self.settings.timeout
             )
         except httpx.HTTPError as error:
             raise adapter_error(error, Phase.BEFORE_SEND) from error

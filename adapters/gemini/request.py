@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from adapters.base import (
     SEARCH,
     SWITCHES,
@@ -20,6 +18,7 @@ from adapters.base import (
     NativeCall,
     ResponseFormat,
 )
+from adapters.compatible.request import merged
 from adapters.gemini.amend import beside_own_tools, in_words
 from adapters.gemini.content import PartsTranslator
 from adapters.gemini.errors import refused
@@ -29,6 +28,7 @@ from adapters.gemini.schema import for_response
 from adapters.gemini.thinking import thinking_config
 from adapters.gemini.tools import may_search, tools_of
 from adapters.translation.caches import CACHE, google_blocks
+from adapters.translation.wishes import blocks
 
 GENERATION: Mapping[str, str] = {
     "temperature": "temperature",
@@ -220,7 +220,7 @@ def _warn_of_dropped(request: ChatRequest, warnings: list[str]) -> None:
     if params.get("store"):
         warnings.append("dropped=store")
     if moderation := params.get("moderation"):
-        if b'"block"' in orjson.dumps(moderation):
+        if blocks(moderation):
             raise refused("Gemini cannot moderate", "moderation", ErrorKind.UNSUPPORTED)
         warnings.append("dropped=moderation")
 
@@ -295,15 +295,6 @@ def _thinking(asked: Json, written: Json) -> Json:
     if config.keys() & {"thinkingLevel", "thinkingBudget"}:  # one beside the other is an error
         return {key: asked[key] for key in asked if key == "includeThoughts"} | config
     return asked | config
-
-
-def merged(base: Json, extra: Json) -> Json:
-    """Both, deeply; where they differ `extra` has it. Neither is changed."""
-    both = base | extra
-    for key in base.keys() & extra.keys():
-        if isinstance(base[key], dict) and isinstance(extra[key], dict):
-            both[key] = merged(base[key], extra[key])
-    return both
 
 
 def _camel(name: str) -> str:

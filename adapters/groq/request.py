@@ -31,6 +31,7 @@ from adapters.compatible.request import (
 )
 from adapters.groq.messages import PROVIDER, REASONING_MODELS, TAKEN
 from adapters.translation.instructions import instructed
+from adapters.translation.wishes import beyond_text, blocks
 
 PATH = "openai/v1/chat/completions"
 
@@ -145,12 +146,10 @@ def _refuse_unsupported(params: Mapping[str, Any]) -> None:
         return
     if params.get("logprobs"):
         raise unsupported("logprobs", "'logprobs'", TAKEN)
-    if params.get("audio") or any(kind != "text" for kind in params.get("modalities", ())):
-        param = "modalities" if "modalities" in params else "audio"
+    if param := beyond_text(params):
         raise unsupported(param, "a wish for anything but text", TAKEN)
-    match params.get("moderation"):
-        case {"policy": {"input": {"mode": "block"}} | {"output": {"mode": "block"}}}:
-            raise unsupported("moderation", "a moderation policy that blocks", TAKEN)
+    if blocks(params.get("moderation")):
+        raise unsupported("moderation", "a moderation policy that blocks", TAKEN)
 
 
 def _sampling(request: ChatRequest, settings: ProviderSettings, warnings: list[str]) -> Json:

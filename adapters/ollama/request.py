@@ -19,6 +19,7 @@ from adapters.base import (
     ProviderSettings,
     ResponseFormat,
 )
+from adapters.compatible.request import merged
 from adapters.ollama.context import (
     DEFAULT_NUM_CTX,
     ModelFacts,
@@ -30,6 +31,7 @@ from adapters.ollama.context import (
 from adapters.ollama.messages import native_messages, refuse
 from adapters.translation.instructions import instructed
 from adapters.translation.schema_refs import inlined
+from adapters.translation.wishes import beyond_text, blocks
 
 CHAT_PATH = "api/chat"
 OPTIONS = ("temperature", "top_p", "seed", "frequency_penalty", "presence_penalty")
@@ -95,7 +97,7 @@ def to_native(
         _set(body, "top_logprobs", request.params.get("top_logprobs"))
     _set(body, "options", _options(request, settings) or None)
     if own := _block(extra, "ollama"):
-        body = _merged(body, own) | {"model": request.model, "stream": True}
+        body = merged(body, own) | {"model": request.model, "stream": True}
     _size_context(body, prompt or measured(request), facts, num_ctx)
     return NativeCall("POST", CHAT_PATH, body, tuple(dict.fromkeys(warnings)), stream=True)
 
@@ -119,13 +121,12 @@ def _refuse_impossible(request: ChatRequest) -> None:
     params = request.params
     if IMPOSSIBLE.isdisjoint(params):
         return
-    if params.get("audio") or any(kind != "text" for kind in params.get("modalities", ())):
-        raise refuse("Ollama answers in text only", "audio" if "audio" in params else "modalities")
+    if param := beyond_text(params):
+        raise refuse("Ollama answers in text only", param)
     if params.get("web_search_options") is not None:
         raise refuse("Ollama's chat does not search the web", "web_search_options")
-    match params.get("moderation"):
-        case {"policy": {"input": {"mode": "block"}} | {"output": {"mode": "block"}}}:
-            raise refuse("Ollama moderates nothing", "moderation")
+    if blocks(params.get("moderation")):
+        raise refuse("Ollama moderates nothing", "moderation")
 
 
 def _dropped(request: ChatRequest) -> list[str]:
@@ -245,7 +246,7 @@ def _options(request: ChatRequest, settings: ProviderSettings) -> Json:
         return options
     for key in OWN_OPTIONS:
         _set(options, key, request.extensions.get(key))
-    return _merged(options, _block(request.extensions, "options"))
+    return merged(options, _block(request.extensions, "options"))
 
 
 def _size_context(body: Json, prompt: Prompt, facts: ModelFacts, num_ctx: int | None) -> None:
@@ -270,15 +271,3 @@ def _block(container: Mapping[str, Any], key: str) -> Json:
     if not isinstance(block, dict):
         raise refuse(f"{key} must be an object", key, ErrorKind.BAD_REQUEST)
     return block
-
-
-def _merged(base: Json, over: Json) -> Json:
-    """`base` with `over` laid upon it, objects within objects too; neither is changed."""
-    merged = dict(base)
-    for key, value in over.items():
-        match merged.get(key), value:
-            case dict() as below, dict():
-                merged[key] = _merged(below, value)
-            case _:
-                merged[key] = value
-    return merged

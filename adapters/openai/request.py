@@ -18,6 +18,7 @@ from adapters.compatible.request import (
 )
 from adapters.openai.profiles import Profile
 from adapters.openai.settings import KIND
+from adapters.translation.wishes import blocks
 
 PATH = "/chat/completions"
 
@@ -83,7 +84,7 @@ def _params(params: Mapping[str, Any], profile: Profile, taken: Taken, warnings:
             body |= _modalities(value, profile, taken)
         elif name in _WEIGHTY and value:
             raise unsupported(name, f"'{name}'", taken)
-        elif name == "moderation" and _blocks(value):
+        elif name == "moderation" and blocks(value):
             raise unsupported(name, "a moderation policy that blocks", taken)
         elif value or name not in ("store", "logprobs"):
             warnings.append(f"dropped={name}")
@@ -95,13 +96,6 @@ def _modalities(wanted: Sequence[Any], profile: Profile, taken: Taken) -> Json:
     if others and not (profile.images_out and others == ["image"]):
         raise unsupported("modalities", "a wish for anything but text", taken)
     return {"modalities": list(wanted)} if others else {}
-
-
-def _blocks(moderation: Any) -> bool:
-    match moderation:
-        case {"policy": {"input": {"mode": "block"}} | {"output": {"mode": "block"}}}:
-            return True
-    return False
 
 
 def _tools(request: ChatRequest, profile: Profile) -> Json:

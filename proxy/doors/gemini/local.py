@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import orjson
 
-from adapters.base import ChatRequest
-from adapters.wire.aside import aside, weight_of
+from adapters.base import ChatRequest, Json
 from proxy.doors.door import Call
 from proxy.doors.gemini.errors import JSON_TYPE, GeminiErrors, field_of
 from proxy.doors.gemini.fields import member
 from proxy.doors.gemini.read import model_name, parse_request
 from proxy.doors.openai import parse_json
 from proxy.doors.reading.checks import json_object
-from proxy.doors.reading.tokens import guessed_tokens
+from proxy.doors.reading.tokens import counted
 from proxy.errors import ApiError
 from proxy.reply import Reply
 from proxy.routing.counting import Count, nobody_counts
@@ -29,23 +30,21 @@ class CountedTokens(GeminiErrors):
         self._count = count
 
     async def answer(self, call: Call) -> Reply:
-        request, guess = await aside(weight_of(call.body), _guessed, call)
-        told = await self._count(request, call.app)
-        count = guess if told is None else told
+        count = await counted(self._count, call.app, call.body, partial(_request, call))
         details = [{"modality": "TEXT", "tokenCount": count}]
         body = orjson.dumps({"totalTokens": count, "promptTokensDetails": details})
         return Reply(200, (JSON_TYPE,), body)
 
 
-def _guessed(call: Call) -> tuple[ChatRequest, int]:
+def _request(call: Call) -> ChatRequest:
     data = parse_json(call.body)
-    whole = member(data, "", WHOLE, json_object)
+    whole: Json | None = member(data, "", WHOLE, json_object)
     model = model_name(call.params["model"])
     try:
-        asked = parse_request(data if whole is None else whole, model)
+        request: ChatRequest = parse_request(data if whole is None else whole, model).request
     except ApiError as error:
         raise error if whole is None else _inside(error) from None
-    return asked.request, guessed_tokens(asked.request)
+    return request
 
 
 def _inside(error: ApiError) -> ApiError:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import orjson
 
-from adapters.base import ChatRequest, Finish
-from adapters.wire.aside import aside, weight_of
+from adapters.base import Finish
 from proxy.doors.door import Call, Opening
 from proxy.doors.frames.sse import HEADERS
 from proxy.doors.messages.errors import AnthropicErrors
 from proxy.doors.messages.objects import new_id
-from proxy.doors.messages.read import Parsed, parse_request
-from proxy.doors.messages.tokens import prompt_tokens
+from proxy.doors.messages.read import OF_A_PICTURE, Parsed, parse_request
 from proxy.doors.messages.write import Form, MessageFold, MessageStream
 from proxy.doors.openai import JSON_TYPE, parse_json
+from proxy.doors.reading.tokens import counted, guessed_tokens
 from proxy.reply import Reply
 from proxy.routing.counting import Count, nobody_counts
 
@@ -40,7 +39,7 @@ class MessagesDoor(AnthropicErrors):
             message_id=new_id("msg"),
             request_id=request_id,
             model=asked.shown_model,
-            prompt_guess=prompt_tokens(asked.request),
+            prompt_guess=guessed_tokens(asked.request, OF_A_PICTURE),
             thoughts=asked.thoughts,
             hides_thoughts=asked.hides_thoughts,
             searches=asked.searches,
@@ -67,12 +66,11 @@ class CountTokens(AnthropicErrors):
 
     async def answer(self, call: Call) -> Reply:
         """The count of a request that is checked as if it were one for an answer."""
-        request, guess = await aside(weight_of(call.body), _guessed, call.body)
-        told = await self._count(request, call.app)
-        count = guess if told is None else told
+        count = await counted(
+            self._count,
+            call.app,
+            call.body,
+            lambda: parse_request(parse_json(call.body), counts_only=True).request,
+            OF_A_PICTURE,
+        )
         return Reply(200, (JSON_TYPE,), orjson.dumps({"input_tokens": count}))
-
-
-def _guessed(body: bytes | bytearray) -> tuple[ChatRequest, int]:
-    request = parse_request(parse_json(body), counts_only=True).request
-    return request, prompt_tokens(request)

@@ -35,6 +35,8 @@ from proxy.errors import bad_request
 
 CITATIONS = "messages.citations"
 """What documents ask for, and nobody else than Claude does."""
+OF_A_PICTURE = 1600
+"""Tokens, where nobody counts them."""
 SIZE_OF_CONTEXT = re.compile(r"\[\d+[mk]\]", re.ASCII)
 """Behind a model's name, where a client has not taken its own mark away."""
 

@@ -10,10 +10,12 @@ from msgspec import Struct, field
 
 from adapters.base import Json
 from proxy.doors.reading.checks import MAX_TOOLS, flag, json_list, json_object, member, string
+from proxy.doors.reading.search import search_options
 from proxy.errors import bad_request
 
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}", re.ASCII)
 SEARCH = "web_search"
+DOMAINS = ("allowed_domains", "blocked_domains")
 CLIENTS = ("bash_", "text_editor_", "memory_", "computer_", "browser_")
 """What the client itself runs, and only the vendor's models know how to call."""
 
@@ -96,19 +98,9 @@ def _rooted(schema: Json) -> Json:
 
 
 def _search_options(tool: Json) -> Json:
-    """In the words of OpenAI's `web_search_options`."""
-    options: Json = {}
-    filters = {
-        name: domains
-        for name in ("allowed_domains", "blocked_domains")
-        if isinstance(domains := tool.get(name), list) and domains
-    }
-    if filters:
-        options["filters"] = filters
-    match tool.get("user_location"):
-        case {"type": "approximate", **place}:
-            options["user_location"] = {"type": "approximate", "approximate": place}
-    return options
+    """As OpenAI's tool has them."""
+    filters = {name: one for name in DOMAINS if isinstance(one := tool.get(name), list) and one}
+    return search_options({**tool, "filters": filters or None})
 
 
 def choice_of(value: Any, tools: Tools) -> Choice:

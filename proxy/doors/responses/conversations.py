@@ -7,24 +7,22 @@ from typing import Any
 from adapters.base import Json
 from adapters.wire.aside import aside, weight_of
 from proxy.doors.door import Call
-from proxy.doors.openai import OpenAIErrors, parse_json
+from proxy.doors.openai import parse_json
 from proxy.doors.reading.checks import json_list, json_object
 from proxy.doors.responses.items import Conversation, not_found
 from proxy.doors.responses.listing import items_list, listed, page, reply
+from proxy.doors.responses.local import KeptDesk
 from proxy.doors.responses.read import metadata
 from proxy.doors.responses.tools import Toolbox
-from proxy.doors.responses.turns import OwnTurns, Talk, Turns, as_items
+from proxy.doors.responses.turns import OwnTurns, Talk, as_items
 from proxy.errors import bad_request
 from proxy.reply import Reply
 
 
-class _Desk(OpenAIErrors):
+class _Desk(KeptDesk):
     """A desk for conversations."""
 
     name = "conversations"
-
-    def __init__(self, kept: Turns) -> None:
-        self._kept = kept
 
     def _own(self, call: Call) -> OwnTurns:
         return self._kept.of(call.app)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from adapters.base import ChatRequest
 from adapters.wire.aside import aside, weight_of
 from proxy.doors.door import Call
 from proxy.doors.openai import OpenAIErrors, parse_json
+from proxy.doors.reading.tokens import counted
 from proxy.doors.responses.listing import page, reply
 from proxy.doors.responses.read import parse_request
 from proxy.doors.responses.turns import Turn, Turns, named_in, response_not_found
 from proxy.errors import ApiError, bad_request
 from proxy.reply import Reply
 from proxy.routing.counting import Count, nobody_counts
-from proxy.routing.operations.chat import CHAT
 
 
 class Keeping:
@@ -34,13 +33,17 @@ async def _bring(kept: Turns, call: Call) -> None:
     await kept.bring(call.app, names, items)
 
 
-class _Desk(OpenAIErrors):
-    """A desk of the door of Responses."""
+class KeptDesk(OpenAIErrors):
+    """A desk for what is kept."""
 
     name = "responses"
 
     def __init__(self, kept: Turns) -> None:
         self._kept = kept
+
+
+class _Desk(KeptDesk):
+    """One that finds responses."""
 
     async def _turn(self, call: Call) -> Turn:
         name = call.params["response_id"]
@@ -60,14 +63,13 @@ class InputTokens(_Desk):
     async def answer(self, call: Call) -> Reply:
         """The count of a request that is checked as if it were one for an answer."""
         await _bring(self._kept, call)
-        request, guess = await aside(weight_of(call.body), self._guessed, call)
-        told = await self._count(request, call.app)
-        count = guess if told is None else told
+        count = await counted(
+            self._count,
+            call.app,
+            call.body,
+            lambda: parse_request(parse_json(call.body), self._kept.of(call.app)).request,
+        )
         return reply({"object": "response.input_tokens", "input_tokens": count})
-
-    def _guessed(self, call: Call) -> tuple[ChatRequest, int]:
-        asked = parse_request(parse_json(call.body), self._kept.of(call.app))
-        return asked.request, CHAT.tokens(asked.request)[0]
 
 
 class KeptResponse(_Desk):

@@ -114,7 +114,7 @@ def test_a_parameter_becomes(fields: Json, added: Json, warnings: tuple[str, ...
 
 
 REFUSED: dict[str, tuple[Json, str]] = {
-    "audio": (_param(audio={"voice": "x"}, modalities=["text", "audio"]), "audio"),
+    "audio": (_param(audio={"voice": "x"}, modalities=["text", "audio"]), "modalities"),
     "modalities": (_param(modalities=["text", {}]), "modalities"),
     "web search": (_param(web_search_options={}), "web_search_options"),
     "moderation": (_param(moderation={"policy": {"output": {"mode": "block"}}}), "moderation"),

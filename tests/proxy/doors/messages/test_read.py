@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from adapters.base import ChatRequest, Json, ResponseFormat, Thinking
-from proxy.doors.messages.read import Parsed, parse_request
-from proxy.doors.messages.tokens import prompt_tokens
+from proxy.doors.messages.read import OF_A_PICTURE, Parsed, parse_request
 from proxy.doors.messages.tools import tools_of
+from proxy.doors.reading.tokens import guessed_tokens
 from proxy.errors import ApiError
 
 HELLO: Json = {"role": "user", "content": "Hi"}
@@ -261,12 +261,15 @@ def test_a_refusal_names_the_place(changed: Json, place: str) -> None:
 def test_a_count_needs_no_length_of_an_answer() -> None:
     asked = parse_request({"model": "m", "messages": [HELLO]}, counts_only=True)
 
-    assert prompt_tokens(asked.request) > 0
+    assert guessed_tokens(asked.request) > 0
 
 
 def test_tools_and_images_count() -> None:
     image = {"type": "image", "source": {"type": "url", "url": "https://example.org/a.png"}}
-    plain = prompt_tokens(request())
+    plain = guessed_tokens(request())
 
-    assert prompt_tokens(request(tools=[TOOL])) > plain + 20
-    assert prompt_tokens(request(messages=[{"role": "user", "content": [image]}])) > 1000
+    assert guessed_tokens(request(tools=[TOOL])) > plain + 20
+    assert (
+        guessed_tokens(request(messages=[{"role": "user", "content": [image]}]), OF_A_PICTURE)
+        > 1000
+    )
