@@ -277,6 +277,12 @@ def unsent(
     )
 
 
+def not_promised(provider: str, message: str, phase: Phase = Phase.BEFORE_CONTENT) -> AdapterError:
+    """The error of an answer that is not what the provider's API promises."""
+    kind = ErrorKind.BAD_RESPONSE
+    return AdapterError(kind, message, provider=provider, scope=Scope.PROVIDER, phase=phase)
+
+
 def of_list(error: AdapterError) -> AdapterError:
     """The refusal of a list of models: whose key may not list may be answered all the same."""
     is_of_key = error.kind is not ErrorKind.AUTH or error.status != FORBIDDEN

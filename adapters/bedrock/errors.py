@@ -15,7 +15,7 @@ import orjson
 
 from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
 from adapters.bedrock.settings import KIND
-from adapters.errors import first_words
+from adapters.errors import first_words, not_promised
 from adapters.refusals.account import is_of_account, page_refusal, quoted
 from adapters.refusals.cannot import cannot
 from adapters.refusals.length import is_too_long
@@ -114,9 +114,7 @@ def is_of_key(message: str) -> bool:
 
 def bad_response(message: str, phase: Phase = Phase.BEFORE_CONTENT) -> AdapterError:
     """The error of an answer that is not what the API promises."""
-    return AdapterError(
-        ErrorKind.BAD_RESPONSE, message, provider=KIND, scope=Scope.PROVIDER, phase=phase
-    )
+    return not_promised(KIND, message, phase)
 
 
 def refusal(

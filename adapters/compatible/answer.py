@@ -291,7 +291,3 @@ def _string(value: Any) -> str:
     if type(value) is not str:
         raise TypeError
     return value
-
-
-def _optional(value: Any) -> str | None:
-    return value if isinstance(value, str) else None

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import httpx
 
-from adapters.base import AdapterError, ErrorKind, Event, Json, NativeCall, Scope, has_content
+from adapters.base import AdapterError, Event, Json, NativeCall, has_content
 from adapters.compatible.answer import AnswerFailedError, AnswerReader, UnreadableError
 from adapters.compatible.errors import House, refusal, status_of
 from adapters.compatible.limits import rate_limits
-from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
+from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT, not_promised
 from adapters.wire.lines import ServerSentEvent, SseDecoder
 
 
@@ -95,10 +95,4 @@ class CompatibleDialect:
         raise self.refusal(response)
 
     def _broken(self, message: str) -> AdapterError:
-        return AdapterError(
-            ErrorKind.BAD_RESPONSE,
-            message,
-            provider=self.provider,
-            scope=Scope.PROVIDER,
-            phase=self._phase,
-        )
+        return not_promised(self.provider, message, self._phase)

@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 import orjson
 
-from adapters.base import AdapterError, ErrorKind, Json, NativeCall, Scope
+from adapters.base import AdapterError, Json, NativeCall
 from adapters.compatible.limits import PER_DAY, LimitHeaders, rate_limits
+from adapters.errors import not_promised
 from adapters.tasks import Heard, TranscriptionRequest, TranslationRequest
 from adapters.wire.bounds import items, word
 from adapters.wire.whole import WholeAnswer
@@ -72,12 +73,7 @@ class HeardAnswer(WholeAnswer):
     def whole(self, body: bytes) -> list[Any]:
         answer = orjson.loads(body)
         if type(answer) is not dict or type(text := answer.get("text")) is not str:
-            raise AdapterError(
-                ErrorKind.BAD_RESPONSE,
-                "the answer holds no text",
-                provider=self.provider,
-                scope=Scope.PROVIDER,
-            )
+            raise not_promised(self.provider, "the answer holds no text")
         segments = items(answer.get("segments"), MAX_SEGMENTS)
         words = items(answer.get("words"), MAX_SEGMENTS * 10)
         duration_s = answer.get("duration")

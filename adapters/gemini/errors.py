@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import orjson
 
 from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
-from adapters.errors import first_words, unsent
+from adapters.errors import first_words, not_promised, unsent
 from adapters.refusals.account import is_of_account, quoted
 from adapters.refusals.cannot import cannot
 from adapters.refusals.gone import is_gone
@@ -103,9 +103,7 @@ def refused(message: str, param: str, kind: ErrorKind = ErrorKind.BAD_REQUEST) -
 
 def bad_response(message: str, phase: Phase = Phase.BEFORE_CONTENT) -> AdapterError:
     """The error of an answer that is not what the API promises."""
-    return AdapterError(
-        ErrorKind.BAD_RESPONSE, message, provider=NAME, scope=Scope.PROVIDER, phase=phase
-    )
+    return not_promised(NAME, message, phase)
 
 
 def error_body(body: bytes) -> Json:

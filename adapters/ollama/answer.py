@@ -24,14 +24,13 @@ from adapters.base import (
     Logprobs,
     NativeCall,
     Reasoning,
-    Scope,
     Start,
     Text,
     ToolCall,
     Usage,
     Warn,
 )
-from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
+from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT, not_promised
 from adapters.ollama.context import (
     DEFAULT_NUM_CTX,
     WORTH_CHECKING_TOKENS,
@@ -251,13 +250,7 @@ class Answer:
         return refusal_error(text, None, model=self._model, secret=self._secret, phase=self._phase)
 
     def _bad(self, message: str) -> AdapterError:
-        return AdapterError(
-            ErrorKind.BAD_RESPONSE,
-            message,
-            provider=NAME,
-            scope=Scope.PROVIDER,
-            phase=self._phase,
-        )
+        return not_promised(NAME, message, self._phase)
 
 
 def unix_time(chunk: Json) -> int | None:

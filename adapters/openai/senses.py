@@ -18,13 +18,12 @@ from adapters.base import (
     Json,
     Media,
     NativeCall,
-    Scope,
     Start,
     Usage,
 )
 from adapters.compatible.hearing import FORM_PATHS, HeardAnswer, to_native_hearing
 from adapters.compatible.limits import LimitHeaders, rate_limits
-from adapters.errors import unsent
+from adapters.errors import not_promised, unsent
 from adapters.openai.settings import KIND, OpenAISettings
 from adapters.tasks import PictureRequest, SpeechRequest, Spoken, TranscriptionRequest
 from adapters.translation.wav import samples_of
@@ -162,8 +161,7 @@ class PictureAnswer(_Whole):
         rows = items(answer["data"], MAX_PICTURES)
         pictures = [row.get("b64_json") for row in rows]
         if not pictures or not all(type(one) is str and one for one in pictures):
-            message = "the answer holds no picture"
-            raise AdapterError(ErrorKind.BAD_RESPONSE, message, provider=KIND, scope=Scope.PROVIDER)
+            raise not_promised(KIND, "the answer holds no picture")
         kind = f"image/{word(answer.get('output_format')) or 'png'}"
         events: list[Any] = [Start(), *(Media(kind, data) for data in pictures)]
         match answer.get("usage"):

@@ -24,7 +24,7 @@ from adapters.base import (
     Warn,
     has_content,
 )
-from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT, unsent
+from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT, not_promised, unsent
 from adapters.upstream import Headers, Reply, Target, count_again
 from adapters.wire.aside import LARGE_BYTES, aside
 from adapters.wire.bounds import COUNTED, MAX_EVENTS, OutOfBoundsError, Tally
@@ -280,13 +280,8 @@ class _Stream:
         except LineTooLongError:
             raise _too_large(self._dialect.provider) from None
         except UNREADABLE as error:
-            raise AdapterError(
-                ErrorKind.BAD_RESPONSE,
-                "the answer is not what the provider's API promises",
-                provider=self._dialect.provider,
-                scope=Scope.PROVIDER,
-                phase=self.phase,
-            ) from error
+            message = "the answer is not what the provider's API promises"
+            raise not_promised(self._dialect.provider, message, self.phase) from error
         return events
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import httpx
 
-from adapters.base import AdapterError, ErrorKind, NativeCall, Phase, Scope, Start, Usage
+from adapters.base import AdapterError, ErrorKind, NativeCall, Phase, Start, Usage
+from adapters.errors import not_promised
 from adapters.tasks import EmbeddingRequest, Vectors
 
 MAX_DIMENSIONS = 65_536
@@ -58,7 +59,7 @@ class VectorsAnswer(WholeAnswer):
         try:
             vectors, model, tokens = self.vectors_of(body)
         except ValueError:
-            raise self._not_promised("the answer holds no vectors") from None
+            raise not_promised(self.provider, "the answer holds no vectors") from None
         self._check(vectors)
         told = [] if tokens is None else [Usage(prompt=tokens)]
         return [Start(model=model), Vectors(vectors), *told]
@@ -68,7 +69,7 @@ class VectorsAnswer(WholeAnswer):
         sizes = {len(vector) for vector in vectors}
         is_each = len(vectors) == len(self._request.texts) and len(sizes) == 1
         if not is_each or not 0 < min(sizes) <= MAX_DIMENSIONS:
-            raise self._not_promised("the answer does not hold a vector for each text")
+            raise not_promised(self.provider, "the answer does not hold a vector for each text")
         [size] = sizes
         if self._request.dimensions not in (None, size):
             raise AdapterError(
@@ -78,8 +79,3 @@ class VectorsAnswer(WholeAnswer):
                 phase=Phase.BEFORE_CONTENT,
                 param="dimensions",
             )
-
-    def _not_promised(self, message: str) -> AdapterError:
-        return AdapterError(
-            ErrorKind.BAD_RESPONSE, message, provider=self.provider, scope=Scope.PROVIDER
-        )

@@ -13,7 +13,8 @@ from typing import Any
 
 from adapters.base import Json
 from proxy.candidate import is_model_name
-from proxy.errors import ApiError, bad_request
+from proxy.doors.reading.checks import out_of_range, wrong_type
+from proxy.errors import bad_request
 from proxy.routing.planning.preference import Preference
 from proxy.store.kept.preferences import DEFAULT, StoredPreference
 
@@ -30,7 +31,7 @@ def app_row_id(app: str | None) -> str:
     if app is None:
         return DEFAULT
     if not app or len(app) > MAX_NAME or any(unicodedata.category(c) in "CcCs" for c in app):
-        raise _invalid("app", f"the name of an app, 1 to {MAX_NAME} characters")
+        raise out_of_range("app", f"the name of an app, 1 to {MAX_NAME} characters")
     return app
 
 
@@ -99,9 +100,9 @@ def _put_split(row: StoredPreference, value: Any, providers: Collection[str]) ->
     for name, share in _object(value, "split").items():
         check_provider(name, providers, "split")
         if type(share) is not int or not 0 < share <= MAX_SHARE:
-            raise _invalid(f"split.{name}", f"a whole number from 1 to {MAX_SHARE}")
+            raise out_of_range(f"split.{name}", f"a whole number from 1 to {MAX_SHARE}")
     if len(value) < 2:
-        raise _invalid("split", "the shares of two providers or more")
+        raise out_of_range("split", "the shares of two providers or more")
     return replace(row, provider=max(value, key=value.__getitem__), split=dict(value))
 
 
@@ -117,12 +118,12 @@ def _put_aliases(row: StoredPreference, value: Any, providers: Collection[str]) 
     aliases = dict(row.aliases)
     for alias, models in _object(value, "aliases").items():
         if not 0 < len(alias) <= MAX_NAME:
-            raise _invalid("aliases", f"an object whose names have 1 to {MAX_NAME} characters")
+            raise out_of_range("aliases", f"an object whose names have 1 to {MAX_NAME} characters")
         aliases.pop(alias, None)
         if models is not None:
             aliases[alias] = _models({}, models, providers, f"aliases.{alias}")
     if len(aliases) > MAX_ALIASES:
-        raise _invalid("aliases", f"an object of at most {MAX_ALIASES} names")
+        raise out_of_range("aliases", f"an object of at most {MAX_ALIASES} names")
     return replace(row, aliases=aliases)
 
 
@@ -132,14 +133,14 @@ def _put_fallback(
     if value is None:
         value = []
     if not isinstance(value, list):
-        raise _invalid("fallback", "a list of providers", code="invalid_type")
+        raise wrong_type("fallback", "a list of providers")
     names = [check_provider(name, providers, f"fallback[{i}]") for i, name in enumerate(value)]
     return replace(row, fallback=tuple(dict.fromkeys(names)))
 
 
 def _put_preset(row: StoredPreference, value: Any, _providers: Collection[str]) -> StoredPreference:
     if value is not None and value not in RATE_PRESETS:
-        raise _invalid("rate_preset", "one of: " + ", ".join(RATE_PRESETS))
+        raise out_of_range("rate_preset", "one of: " + ", ".join(RATE_PRESETS))
     if value is not None and row.id != DEFAULT:
         raise bad_request("'rate_preset' holds for all apps alike.", param="rate_preset")
     return replace(row, rate_preset=value)
@@ -149,7 +150,7 @@ def _put_local_only(
     row: StoredPreference, value: Any, _providers: Collection[str]
 ) -> StoredPreference:
     if value is not None and not isinstance(value, bool):
-        raise _invalid("local_only", "true, false or null", code="invalid_type")
+        raise wrong_type("local_only", "true, false or null")
     return replace(row, local_only=value)
 
 
@@ -179,17 +180,13 @@ def _models(
 
 def _model(value: Any, param: str) -> str:
     if not isinstance(value, str):
-        raise _invalid(param, "the name of a model", code="invalid_type")
+        raise wrong_type(param, "the name of a model")
     if not is_model_name(value):
-        raise _invalid(param, "a name that a model can have")
+        raise out_of_range(param, "a name that a model can have")
     return value
 
 
 def _object(value: Any, param: str) -> Json:
     if not isinstance(value, dict):
-        raise _invalid(param, "an object", code="invalid_type")
+        raise wrong_type(param, "an object")
     return value
-
-
-def _invalid(param: str, expected: str, *, code: str = "invalid_value") -> ApiError:
-    return bad_request(f"'{param}' must be {expected}.", param=param, code=code)

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from adapters.base import Json
 from proxy.console.saving import reading, saving
 from proxy.doors.openai import parse_json
+from proxy.doors.reading.checks import out_of_range
 from proxy.errors import ApiError, bad_request
 from proxy.store.keys.allowances import Allowances
 from proxy.store.keys.team_keys import MAX_KEYS, MAX_NAME, MEMBER, OWNER, TeamKey, TeamKeys, fresh
@@ -190,19 +191,19 @@ def _usd(nano_usd: int | None) -> float | None:
 def _name(value: Any) -> str:
     is_name = isinstance(value, str) and 0 < len(value) <= MAX_NAME and value == value.strip()
     if not is_name or any(unicodedata.category(c) in "CcCsCf" for c in value):
-        raise _invalid("name", f"a name of 1 to {MAX_NAME} characters")
+        raise out_of_range("name", f"a name of 1 to {MAX_NAME} characters")
     return str(value)
 
 
 def _role(value: Any, field: str) -> str:
     if value not in ROLES:
-        raise _invalid(field, f"one of: {', '.join(ROLES)}")
+        raise out_of_range(field, f"one of: {', '.join(ROLES)}")
     return str(value)
 
 
 def _count(value: Any, field: str) -> int | None:
     if value is not None and (type(value) is not int or not 0 < value <= MAX_COUNT):
-        raise _invalid(field, "a whole number above 0, or null")
+        raise out_of_range(field, "a whole number above 0, or null")
     return None if value is None else int(value)
 
 
@@ -210,7 +211,7 @@ def _dollars(value: Any, field: str) -> int | None:
     if value is None:
         return None
     if type(value) not in (int, float) or not 0 < value <= MAX_USD:
-        raise _invalid(field, f"an amount above 0 and up to {MAX_USD}, or null")
+        raise out_of_range(field, f"an amount above 0 and up to {MAX_USD}, or null")
     return max(1, int(value * NANO + 0.5))
 
 
@@ -220,12 +221,8 @@ def _names(value: Any, field: str) -> tuple[str, ...]:
         isinstance(one, str) and 0 < len(one) <= MAX_ALLOWED_NAME and one.isprintable()
         for one in value
     ):
-        raise _invalid(field, f"a list of at most {MAX_ALLOWED} names")
+        raise out_of_range(field, f"a list of at most {MAX_ALLOWED} names")
     return tuple(dict.fromkeys(value))
-
-
-def _invalid(param: str, expected: str) -> ApiError:
-    return bad_request(f"'{param}' must be {expected}.", param=param, code="invalid_value")
 
 
 _READ: Mapping[str, Callable[[Any, str], Any]] = {

@@ -8,8 +8,9 @@ from typing import Any
 
 from adapters.base import Json, is_plain
 from proxy.doors.chat.spellings import content_of, of_call, parted, thoughts_of
+from proxy.doors.reading.checks import out_of_range, string, wrong_type
 from proxy.doors.reading.pairing import OpenCalls
-from proxy.errors import ApiError, bad_request
+from proxy.errors import bad_request
 
 MAX_MESSAGES = 2000
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
@@ -26,11 +27,12 @@ def parse_messages(value: Any) -> list[Json]:
     if value is None:
         raise bad_request("You must provide a messages parameter.", param="messages")
     if not isinstance(value, list):
-        raise _invalid("messages", "a list of messages", code="invalid_type")
+        raise wrong_type("messages", "a list of messages")
     if not value:
-        raise _invalid("messages", "a list of at least one message", code="empty_array")
+        what = "'messages' must be a list of at least one message."
+        raise bad_request(what, param="messages", code="empty_array")
     if len(value) > MAX_MESSAGES:
-        raise _invalid("messages", f"a list of at most {MAX_MESSAGES} messages")
+        raise out_of_range("messages", f"a list of at most {MAX_MESSAGES} messages")
     plain = list(takewhile(_is_ready, value))  # which is all that most have
     if len(plain) == len(value):
         return plain
@@ -86,22 +88,18 @@ def _is_ready(message: Any) -> bool:
     return is_known and is_plain(message)
 
 
-def _invalid(param: str, expected: str, *, code: str = "invalid_value") -> ApiError:
-    return bad_request(f"'{param}' must be {expected}.", param=param, code=code)
-
-
 def _take(history: _History, i: int, message: Any) -> None:
     param = f"messages[{i}]"
     if not isinstance(message, dict):
-        raise _invalid(param, "an object", code="invalid_type")
+        raise wrong_type(param, "an object")
     role = message.get("role")
     if not isinstance(role, str) or role not in ROLES:
-        raise _invalid(f"{param}.role", "one of " + ", ".join(sorted(ROLES)))
+        raise out_of_range(f"{param}.role", "one of " + ", ".join(sorted(ROLES)))
     if type(content := message.get("content")) is not str:
         message = _with_content(message, role, content)
         _check_content(f"{param}.content", role, message.get("content"))
     if "name" in message and not isinstance(message["name"], str | None):
-        raise _invalid(f"{param}.name", "a string", code="invalid_type")
+        raise wrong_type(f"{param}.name", "a string")
     name = message.get("name")
     message = _of_role(history, i, message)
     text, shown = parted(message)
@@ -145,29 +143,23 @@ def _result(history: _History, param: str, message: Json) -> Json:
     """A tool's result with the id of its call, which some clients do not keep."""
     call_id = message.get("tool_call_id")
     if call_id:
-        history.calls.closed(_string(f"{param}.tool_call_id", call_id))
+        history.calls.closed(string(f"{param}.tool_call_id", call_id))
         return message
     found = history.calls.answered(message.get("name"))
     if found is None:
-        found = _string(f"{param}.tool_call_id", call_id)
+        found = string(f"{param}.tool_call_id", call_id)
     return {**message, "tool_call_id": found}
-
-
-def _string(param: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise _invalid(param, "a string", code="invalid_type")
-    return value
 
 
 def _check_content(param: str, role: str, content: Any) -> None:
     if content is None:
         if role in ("assistant", "tool", "function"):
             return
-        raise _invalid(param, "a string or a list of parts", code="invalid_type")
+        raise wrong_type(param, "a string or a list of parts")
     if isinstance(content, str):
         return
     if not isinstance(content, list):
-        raise _invalid(param, "a string or a list of parts", code="invalid_type")
+        raise wrong_type(param, "a string or a list of parts")
     # What a tool has shown will be seen in a user's message.
     shown_by = "user" if role == "tool" else role
     for j, part in enumerate(content):
@@ -187,21 +179,21 @@ def _check_part(param: str, role: str, part: Any) -> None:
         case {"type": "file", "file": dict(file)} if role == "user":
             _optional_strings(f"{param}.file", file, "file_data", "file_id", "filename")
             if not file.get("file_data") and not file.get("file_id"):
-                raise _invalid(f"{param}.file", "an object with 'file_data' or 'file_id'")
+                raise out_of_range(f"{param}.file", "an object with 'file_data' or 'file_id'")
         case {"type": str(kind)} if kind in _PART_FIELDS:
             field = _PART_FIELDS[kind]
             allowed = f"an object with a valid '{field}'" if _may_hold(role, kind) else "text"
-            raise _invalid(f"{param}.{field}", allowed)
+            raise out_of_range(f"{param}.{field}", allowed)
         case {"type": str()}:
-            raise _invalid(f"{param}.type", "one of " + ", ".join(_PART_FIELDS))
+            raise out_of_range(f"{param}.type", "one of " + ", ".join(_PART_FIELDS))
         case _:
-            raise _invalid(param, "an object with a 'type'", code="invalid_type")
+            raise wrong_type(param, "an object with a 'type'")
 
 
 def _optional_strings(param: str, value: Json, *names: str) -> None:
     for name in names:
         if value.get(name) is not None:
-            _string(f"{param}.{name}", value[name])
+            string(f"{param}.{name}", value[name])
 
 
 _PART_FIELDS: Mapping[str, str] = {
@@ -222,7 +214,7 @@ def _assistant(history: _History, i: int, message: Json) -> Json:
     calls = message.get("tool_calls")
     if calls is not None:
         if not isinstance(calls, list):
-            raise _invalid(f"{param}.tool_calls", "a list", code="invalid_type")
+            raise wrong_type(f"{param}.tool_calls", "a list")
         calls = [
             _call(history.calls, f"{param}.tool_calls[{j}]", call) for j, call in enumerate(calls)
         ]
@@ -242,10 +234,10 @@ def _call(open_calls: OpenCalls, param: str, call: Any) -> Json:
     """One call, checked, with an id."""
     call = of_call(call)
     if not isinstance(call, dict):
-        raise _invalid(param, "an object", code="invalid_type")
+        raise wrong_type(param, "an object")
     call_id = call.get("id") or None
     if call_id is not None:
-        _string(f"{param}.id", call_id)
+        string(f"{param}.id", call_id)
     _check_function(f"{param}.function", call.get("function"))
     made = open_calls.called(call["function"]["name"], call_id)
     return call if call_id is not None else {**call, "id": made}
@@ -253,13 +245,13 @@ def _call(open_calls: OpenCalls, param: str, call: Any) -> Json:
 
 def _check_function(param: str, function: Any) -> None:
     if not isinstance(function, dict):
-        raise _invalid(param, "an object", code="invalid_type")
-    _string(f"{param}.name", function.get("name"))
-    _string(f"{param}.arguments", function.get("arguments"))
+        raise wrong_type(param, "an object")
+    string(f"{param}.name", function.get("name"))
+    string(f"{param}.arguments", function.get("arguments"))
 
 
 def _function_result(history: _History, param: str, message: Json) -> Json:
-    name = _string(f"{param}.name", message.get("name"))
+    name = string(f"{param}.name", message.get("name"))
     call_id = history.legacy_ids.get(name, "")
     history.calls.closed(call_id)
     return {"role": "tool", "tool_call_id": call_id, "content": message.get("content") or ""}

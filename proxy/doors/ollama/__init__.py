@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from adapters.base import Json
 from proxy.doors.door import Call, Opening
 from proxy.doors.ollama.context import numbers_of
-from proxy.doors.ollama.objects import OllamaErrors, moment, reply
+from proxy.doors.ollama.errors import OllamaErrors
+from proxy.doors.ollama.objects import moment, reply
 from proxy.doors.ollama.read import Parsed, parse_chat, parse_generate
 from proxy.doors.ollama.write import Form, LineStream, ObjectFold, shaped
 from proxy.doors.openai import parse_json

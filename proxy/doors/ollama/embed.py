@@ -12,8 +12,9 @@ import orjson
 from adapters.base import Json, Usage
 from adapters.tasks import EmbeddingRequest, Vectors
 from proxy.doors.door import Asked, Call, Indivisible, InOnePiece, Opening
+from proxy.doors.ollama.errors import OllamaErrors
 from proxy.doors.ollama.messages import text_of
-from proxy.doors.ollama.objects import JSON_TYPE, OllamaErrors, nanoseconds, reply
+from proxy.doors.ollama.objects import JSON_TYPE, nanoseconds, reply
 from proxy.doors.ollama.options import Options, keep_alive
 from proxy.doors.ollama.read import LATEST, in_own_words, model_name
 from proxy.doors.openai import parse_json

@@ -13,7 +13,8 @@ from adapters.wire.aside import aside, weight_of
 from proxy.doors.door import Call
 from proxy.doors.frames.ndjson import HEADERS, line
 from proxy.doors.models.offered import Named, Offered
-from proxy.doors.ollama.objects import TEXT_TYPE, VERSION, OllamaErrors, moment, reply
+from proxy.doors.ollama.errors import OllamaErrors
+from proxy.doors.ollama.objects import TEXT_TYPE, VERSION, moment, reply
 from proxy.doors.ollama.read import LATEST, model_name, no_model
 from proxy.doors.ollama.real import Real
 from proxy.doors.openai import parse_json

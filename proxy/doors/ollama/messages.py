@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
 from adapters.base import Json, is_plain
-from proxy.doors.reading.checks import json_list, json_object
+from proxy.doors.reading.checks import json_list, json_object, wrong_type
 from proxy.doors.reading.pairing import OpenCalls
-from proxy.errors import ApiError, bad_request
+from proxy.errors import bad_request
+from proxy.routing.pictures.kinds import sniffed
 
 MAX_MESSAGES = 4000
 ROLES: Mapping[str, str] = {
@@ -25,14 +26,6 @@ ROLES: Mapping[str, str] = {
     "function": "tool",
 }
 """Others are the user's: the server has a model's template say what becomes of them."""
-IMAGES: Sequence[tuple[bytes, str]] = (
-    (b"\x89PNG", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF8", "image/gif"),
-    (b"BM", "image/bmp"),
-    (b"II*\0", "image/tiff"),
-    (b"MM\0*", "image/tiff"),
-)
 HEAD_CHARS = 64
 
 
@@ -142,7 +135,7 @@ def text_of(path: str, name: str, message: Json) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise _wrong(f"{path}.{name}" if path else name, "a string")
+        raise wrong_type(f"{path}.{name}" if path else name, "a string")
     return value
 
 
@@ -154,7 +147,7 @@ def media_of(path: str, value: Any) -> list[Json]:
 
 def _medium(path: str, value: Any) -> Json:
     if not isinstance(value, str):
-        raise _wrong(path, "a string")
+        raise wrong_type(path, "a string")
     data = value.partition(",")[2] if value[:5].lower() == "data:" else value
     kind = kind_of(_head(data))
     if kind is None:
@@ -167,18 +160,10 @@ def _medium(path: str, value: Any) -> Json:
 
 def kind_of(head: bytes) -> str | None:
     """The type of a medium by its first bytes, as nobody names it here."""
-    for mark, kind in IMAGES:
-        if head.startswith(mark):
-            return kind
-    match head[:4], head[4:8], head[8:12]:
-        case b"RIFF", _, b"WEBP":
-            return "image/webp"
-        case b"RIFF", _, b"WAVE":
-            return "audio/wav"
-        case _, b"ftyp", b"avif":
-            return "image/avif"
-        case _, b"ftyp", b"heic" | b"heix" | b"mif1":
-            return "image/heic"
+    if kind := sniffed(head):
+        return kind
+    if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
+        return "audio/wav"
     is_mp3 = head.startswith(b"ID3") or head[:2] in (b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")
     return "audio/mp3" if is_mp3 else None
 
@@ -190,7 +175,3 @@ def _head(data: str) -> bytes:
         return base64.b64decode(text[: len(text) // 4 * 4], validate=True)
     except (binascii.Error, ValueError):
         return b""
-
-
-def _wrong(param: str, expected: str) -> ApiError:
-    return bad_request(f"'{param}' must be {expected}.", param=param, code="invalid_type")

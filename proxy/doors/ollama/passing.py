@@ -15,8 +15,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from adapters.upstream import Upstream
+from proxy.doors.ollama.errors import OllamaErrors
 from proxy.doors.ollama.local import CHANGING, PULL
-from proxy.doors.ollama.objects import OllamaErrors
 from proxy.doors.ollama.real import Real
 from proxy.errors import ApiError
 from proxy.gate.body import WATCH

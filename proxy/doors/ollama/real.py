@@ -11,7 +11,7 @@ import orjson
 
 from adapters.base import Adapter, Json
 from adapters.upstream import HOP, PASSED
-from proxy.doors.ollama.objects import OllamaErrors
+from proxy.doors.ollama.errors import OllamaErrors
 
 TIMEOUT_S = 2.0
 NOBODY = "http://localhost"

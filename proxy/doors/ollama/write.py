@@ -32,7 +32,8 @@ from adapters.base import (
 )
 from adapters.translation.arguments import arguments_or_text
 from proxy.doors.frames.ndjson import HEADERS, line, unbroken
-from proxy.doors.ollama.objects import JSON_TYPE, OllamaErrors, logprob, moment, nanoseconds
+from proxy.doors.ollama.errors import OllamaErrors
+from proxy.doors.ollama.objects import JSON_TYPE, logprob, moment, nanoseconds
 from proxy.errors import ApiError
 
 LETTERS = string.ascii_lowercase + string.digits
