@@ -57,7 +57,8 @@ class Attempts(Struct):
 
     `calls` holds how many calls at once a candidate needs, where that is more than one; `empty` is
     the first answer without anything in it, to be given where nobody has more to say; `windows` how
-    many tokens candidates take, once a request was too long.
+    many tokens candidates take, once a request was too long. `may_repeat` ends with the budget for
+    what is tried again; whoever has not been asked still is.
     """
 
     operation: Operation[Any]
@@ -78,6 +79,7 @@ class Attempts(Struct):
     useless: set[Candidate] = field(default_factory=set)
     waits: Sequence[Wait] | None = None
     empty: tuple[Ticket, list[Event]] | None = None
+    may_repeat: bool = True
 
     def __post_init__(self) -> None:
         self.receipt.considered = self.plan.candidates
@@ -111,7 +113,7 @@ class Attempts(Struct):
 
     def again(self) -> list[Candidate]:
         """The candidates that have failed in a way that may pass, and may be asked once more."""
-        last = dict(self.failures)
+        last = dict(self.failures) if self.may_repeat else {}
         return [
             candidate
             for candidate, error in last.items()
@@ -125,11 +127,11 @@ class Attempts(Struct):
         untried = self.untried()
         if not untried:
             return self.again()
-        last = dict(self.failures)
+        last, again = dict(self.failures), self.again()
         candidate, error = self.failures[-1]
-        if isinstance(error, EmptyAnswerError) and candidate in self.again():
+        if isinstance(error, EmptyAnswerError) and candidate in again:
             return [candidate, *untried]
-        return [*untried, *(c for c in self.again() if last[c].kind in TOLD_KINDS)]
+        return [*untried, *(c for c in again if last[c].kind in TOLD_KINDS)]
 
     def before(self, chosen: Candidate) -> Iterator[Candidate]:
         """The candidates whose turn it was, had nothing stood in their way."""

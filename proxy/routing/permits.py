@@ -42,6 +42,26 @@ class Permits:
 
         Raises the last AdapterError, with `attempts.waits` set, when nobody may be asked.
         """
+        ticket = await self._admitted(attempts)
+        while ticket.candidate in [tried for tried, _ in attempts.failures]:
+            if self._budget.spend():
+                break
+            ticket.unused()
+            attempts.may_repeat = False
+            if not attempts.eligible():
+                attempts.waits = ()
+                raise attempts.failures[-1][1].but()
+            ticket = await self._admitted(attempts)
+        if ticket.candidate != attempts.plan.candidates[0]:
+            for other in attempts.before(ticket.candidate):
+                if wait := self._wait(other, attempts):
+                    attempts.receipt.passed[other] = wait.why
+                    if wait.is_full:
+                        attempts.receipt.warn(f"spilled={other.provider}")
+        return ticket
+
+    async def _admitted(self, attempts: Attempts) -> Ticket:
+        """The permit, before it is asked whether so many may be tried again."""
         eligible = attempts.eligible()
         key = attempts.plan.candidates
         admit = partial(self._health.admit_first, eligible, attempts.tokens, attempts.calls)
@@ -49,7 +69,7 @@ class Permits:
         if self._lines.is_empty(key):
             found = admit() if agree is None else await agree(admit)
             if isinstance(found, Ticket):
-                return self._within_budget(found, attempts)
+                return found
             self._soonest_worth_waiting(found, attempts)
         if self._lines.is_full(key):
             raise overloaded()
@@ -57,7 +77,7 @@ class Permits:
             while True:
                 found = admit() if agree is None else await agree(admit)
                 if isinstance(found, Ticket):
-                    return self._within_budget(found, attempts)
+                    return found
                 wait = self._soonest_worth_waiting(found, attempts)
                 wait_s = max(wait.at - self._clock(), 0.001)
                 if wait.is_full:
@@ -91,20 +111,6 @@ class Permits:
     def _wait(self, candidate: Candidate, attempts: Attempts) -> Wait | None:
         calls = attempts.calls.get(candidate, 1)
         return self._health.wait(candidate, attempts.tokens, calls)
-
-    def _within_budget(self, ticket: Ticket, attempts: Attempts) -> Ticket:
-        is_retry = ticket.candidate in [tried for tried, _ in attempts.failures]
-        if is_retry and not self._budget.spend():
-            ticket.unused()
-            attempts.waits = ()
-            raise attempts.failures[-1][1].but()
-        if ticket.candidate != attempts.plan.candidates[0]:
-            for other in attempts.before(ticket.candidate):
-                if wait := self._wait(other, attempts):
-                    attempts.receipt.passed[other] = wait.why
-                    if wait.is_full:
-                        attempts.receipt.warn(f"spilled={other.provider}")
-        return ticket
 
     def _soonest_worth_waiting(self, waits: Sequence[Wait], attempts: Attempts) -> Wait:
         """The stated wait that ends first, if that is soon enough; a guess is not waited for."""

@@ -33,6 +33,13 @@ async def test_after_two_another_is_asked(station: Station) -> None:
     assert station.receipt.attempts == ["north:empty_answer", "north:empty_answer", "south:200"]
 
 
+async def test_another_is_asked_where_no_more_may_be_tried_again(station: Station) -> None:
+    station.play("north", *[EMPTY] * 7)
+    for calls in ([2, 1], [4, 2], [6, 3], [7, 4]):  # three times is what the budget has
+        assert Text("Hel") in await station.ask()
+        assert station.calls() == calls
+
+
 @pytest.mark.parametrize("fails", [False, True], ids=["all empty", "others fail"])
 async def test_where_nobody_has_more_to_say_it_is_given(station: Station, fails: bool) -> None:
     station.play("north", EMPTY, EMPTY)
