@@ -193,12 +193,8 @@ class BedrockAdapter:
             url = httpx.URL(f"{self._own.control_url or control_of(await self._base())}{path}")
             url = url.copy_merge_params(query) if query else url
             signed = await self._signer.signed("GET", url, b"")
-            response = await self._upstream.client.get(
-                url,
-                headers={**signed, "accept": "application/json", "user-agent": "pointsman"},
-                timeout=httpx.Timeout(**timeouts(self.settings.timeout)),
-                follow_redirects=False,
-            )
+            headers = {**signed, "accept": "application/json", "user-agent": "pointsman"}
+            response = await self._upstream.fetched(str(url), headers, self.settings.timeout)
             if response.status_code >= 300:
                 error = self._refused(response)
                 raise error if is_of_key(error.message) else of_list(error)

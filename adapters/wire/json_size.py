@@ -59,9 +59,9 @@ class Values:
         self.items += bare.count(b",")
         self.keys += bare.count(b":")
 
-    def are_more_than(self, most: int) -> bool:
+    def are_more_than(self, most: int, items: int = MAX_ITEMS) -> bool:
         """Whether there are more containers than that, or as much else."""
-        return self.weight > most or self.items > _items(most)
+        return self.weight > most or self.items > items
 
     @property
     def weight(self) -> int:
@@ -82,14 +82,16 @@ def values_of(text: bytes | bytearray) -> Values:
     return values
 
 
-def has_too_many_values(text: bytes | bytearray, *, most: int = MAX_CONTAINERS) -> bool:
+def has_too_many_values(
+    text: bytes | bytearray, *, most: int = MAX_CONTAINERS, items: int = MAX_ITEMS
+) -> bool:
     """Whether a text would be far larger, and slow, once it is read."""
     if len(text) <= most:
         return False
-    is_bare = text.count(b",") <= _items(most) and text.count(b":") <= KEYS_OF_CONTAINER * most
+    is_bare = text.count(b",") <= items and text.count(b":") <= KEYS_OF_CONTAINER * most
     if is_bare and _containers(text) <= most:
         return False
-    return values_of(text).are_more_than(most)
+    return values_of(text).are_more_than(most, items)
 
 
 def read_bytes(text: bytes | bytearray) -> int:
@@ -97,10 +99,6 @@ def read_bytes(text: bytes | bytearray) -> int:
     if (containers := _containers(text)) > FEW:
         return len(text) + values_of(text).bytes
     return len(text) + containers * BYTES_OF_CONTAINER + text.count(b",") * BYTES_OF_ITEM
-
-
-def _items(containers: int) -> int:
-    return MAX_ITEMS if containers <= MAX_CONTAINERS else MAX_ANSWER_ITEMS
 
 
 def _containers(text: bytes | bytearray) -> int:

@@ -30,7 +30,7 @@ from adapters.wire.aside import LARGE_BYTES, aside
 from adapters.wire.bounds import COUNTED, MAX_EVENTS, OutOfBoundsError, Tally
 from adapters.wire.broken import HTTPX_ERRORS, TOO_LARGE, transport_error
 from adapters.wire.ceiling import Ceilings
-from adapters.wire.json_size import MAX_ANSWER_CONTAINERS, has_too_many_values
+from adapters.wire.json_size import MAX_ANSWER_CONTAINERS, MAX_ANSWER_ITEMS, has_too_many_values
 from adapters.wire.lines import LineTooLongError
 from adapters.wire.portions import portions
 from adapters.wire.reading import (
@@ -345,7 +345,7 @@ async def _soon(pieces: AsyncIterator[bytes]) -> bytes:
 async def _read_whole(body: AsyncIterator[bytes], provider: str) -> bytes:
     """The body, without the byte order mark that some gateways put before it."""
     try:
-        whole = await read_whole(body, MAX_ANSWER_BYTES, MAX_ANSWER_CONTAINERS)
+        whole = await read_whole(body, MAX_ANSWER_BYTES, MAX_ANSWER_CONTAINERS, MAX_ANSWER_ITEMS)
     except HTTPX_ERRORS as error:
         raise transport_error(error, provider, Phase.BEFORE_CONTENT) from error
     return bytes(whole).removeprefix(b"\xef\xbb\xbf")

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 
-from adapters.wire.json_size import Values, has_too_many_values, values_of
+from adapters.wire.json_size import MAX_ITEMS, Values, has_too_many_values, values_of
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 MAX_STREAM_BYTES = 64 * 1024 * 1024
@@ -81,7 +81,9 @@ async def read_begin(pieces: AsyncIterator[bytes], most_bytes: int) -> bytearray
     return begin
 
 
-async def read_whole(pieces: AsyncIterator[bytes], most_bytes: int, most_values: int) -> bytearray:
+async def read_whole(
+    pieces: AsyncIterator[bytes], most_bytes: int, most_values: int, most_items: int = MAX_ITEMS
+) -> bytearray:
     """The whole body. Raises TooLargeError as soon as it is more, or holds more values.
 
     Those of a large one are counted piece by piece, which keeps nobody waiting.
@@ -98,11 +100,11 @@ async def read_whole(pieces: AsyncIterator[bytes], most_bytes: int, most_values:
                 values = values_of(whole)
             else:
                 values.feed(data)
-            is_too_much = is_too_much or values.are_more_than(most_values)
+            is_too_much = is_too_much or values.are_more_than(most_values, most_items)
         if is_too_much:
             break
     if values is None and size > most_values:
-        is_too_much = is_too_much or has_too_many_values(whole, most=most_values)
+        is_too_much = is_too_much or has_too_many_values(whole, most=most_values, items=most_items)
     if is_too_much:
         whole.clear()  # the error's traceback would keep it for a while
         raise TooLargeError(f"more than {most_bytes} bytes, or {most_values} values")

@@ -11,6 +11,7 @@ from hypothesis import given, settings, strategies as st
 from adapters.wire.json_size import (
     FEW,
     MAX_ANSWER_CONTAINERS,
+    MAX_ANSWER_ITEMS,
     MAX_CONTAINERS,
     MAX_ITEMS,
     Values,
@@ -90,4 +91,5 @@ def test_only_an_answer_may_hold_as_many_items_as_vectors_have() -> None:
         text = b"[" + b"1," * items + b"1]"
         assert has_too_many_values(text) is is_too_many
         assert values_of(text).are_more_than(MAX_CONTAINERS) is is_too_many
-        assert not has_too_many_values(text, most=MAX_ANSWER_CONTAINERS)
+        most, of_answers = MAX_ANSWER_CONTAINERS, MAX_ANSWER_ITEMS
+        assert not has_too_many_values(text, most=most, items=of_answers)
