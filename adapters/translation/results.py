@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from adapters.base import MISSING_RESULT, ErrorKind, Json
 from adapters.errors import unsent
 
-
-class Placed(NamedTuple):
-    """A message, and its place in the request, by which errors name it."""
-
-    at: int
-    message: Json
+Placed = tuple[int, Json]
+"""A message's place in the request, by which errors name it, and the message."""
 
 
 def paired(messages: Sequence[Json], provider: str, warnings: list[str]) -> list[Placed]:
@@ -35,17 +30,17 @@ def paired(messages: Sequence[Json], provider: str, warnings: list[str]) -> list
                     "no message of the assistant before this one holds the tool call",
                     param=f"messages[{at}].tool_call_id",
                 )
-            named = {**message, "name": placed[where].message["name"]}
-            placed[where] = Placed(at, named)
+            named = {**message, "name": placed[where][1]["name"]}
+            placed[where] = at, named
             missing.discard(where)
             continue
-        placed.append(Placed(at, message))
+        placed.append((at, message))
         if "tool_calls" not in message:
             continue
         for call in message["tool_calls"] or ():
             results[call["id"]] = len(placed)
             missing.add(len(placed))
-            placed.append(Placed(at, _made_up(call)))
+            placed.append((at, _made_up(call)))
     if missing:
         warnings.append("emulated=tool_result")
     return placed

@@ -32,7 +32,7 @@ def test_results_stand_behind_their_calls_in_their_order_and_errors_name_their_p
         (2, None, "hm"),
         (4, None, "go"),
     ]
-    assert ("is_error" in found[1].message, found[3].message["is_error"]) == (False, True)
+    assert ("is_error" in found[1][1], found[3][1]["is_error"]) == (False, True)
     assert warnings == ["emulated=tool_result"]
 
 
