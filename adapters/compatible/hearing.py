@@ -12,6 +12,7 @@ from adapters.base import AdapterError, Json, NativeCall
 from adapters.compatible.limits import PER_DAY, LimitHeaders, rate_limits
 from adapters.errors import not_promised
 from adapters.tasks import Heard, TranscriptionRequest, TranslationRequest
+from adapters.translation.sound import ending_of
 from adapters.wire.bounds import items, word
 from adapters.wire.whole import WholeAnswer
 
@@ -28,7 +29,7 @@ def to_native_hearing(request: TranscriptionRequest, boundary: str, root: str) -
         f'{mark}Content-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
         for name, value in fields
     )
-    name = request.file_name.replace("\\", "_").replace('"', "_")
+    name = _name(request).replace("\\", "_").replace('"', "_")
     file = f'Content-Disposition: form-data; name="file"; filename="{name}"\r\n'
     head = f"{told}{mark}{file}Content-Type: {request.mime_type}\r\n\r\n".encode()
     dropped = [*request.dropped, *(["language"] if translates and request.language else [])]
@@ -39,6 +40,14 @@ def to_native_hearing(request: TranscriptionRequest, boundary: str, root: str) -
         tuple(f"dropped={name}" for name in dropped),
         content=b"".join((head, request.audio, f"\r\n--{boundary}--\r\n".encode())),
     )
+
+
+def _name(request: TranscriptionRequest) -> str:
+    """The file's name, with an ending that is taken."""
+    ending = ending_of(request.file_name, request.mime_type, request.audio)
+    if ending is None or request.file_name.lower().endswith(f".{ending}"):
+        return request.file_name
+    return f"{request.file_name}.{ending}"
 
 
 def _fields(request: TranscriptionRequest, *, translates: bool) -> Iterator[tuple[str, str]]:

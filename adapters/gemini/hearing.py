@@ -10,6 +10,7 @@ from typing import Any
 from adapters.base import ChatRequest, ErrorKind, Event, Finish, Text, Warn
 from adapters.gemini.errors import refused
 from adapters.tasks import Heard, TranscriptionRequest, TranslationRequest
+from adapters.translation.sound import ending_of
 
 MAX_INLINE_BYTES = 14 * 1024 * 1024
 """In base64 it fills the 20 MB that a request may have."""
@@ -38,7 +39,8 @@ def asked(request: TranscriptionRequest) -> ChatRequest:
     if request.times:
         raise refused("Gemini tells no times", "response_format", ErrorKind.UNSUPPORTED)
     kind = FORMATS.get(request.file_name.rpartition(".")[2].lower())
-    kind = kind or FORMATS.get(request.mime_type.rpartition("/")[2].removeprefix("x-"))
+    if kind is None and (ending := ending_of(request.file_name, request.mime_type, request.audio)):
+        kind = FORMATS[ending]
     if kind is None:
         raise refused("Gemini hears no file of this format", "file", ErrorKind.UNSUPPORTED)
     if len(request.audio) > MAX_INLINE_BYTES:

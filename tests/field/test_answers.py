@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from adapters.base import AdapterError, ChatRequest, Event, Finish, Json, ToolCall
+from adapters.compatible.hearing import to_native_hearing
 from adapters.gemini.answer import GeminiAnswer
 from adapters.openai.models import models_of
+from adapters.tasks import TranscriptionRequest
 from tests.adapters.kit import Answer, DictMemory, FakeUpstream, Reply, collect, fold
 from tests.adapters.ollama.kit import (
     a_chat,
@@ -147,3 +149,20 @@ async def test_ollamas_calls_are_told_apart_where_they_share_an_id() -> None:
 
     assert fold(events).calls == [("look", {"at": "sea"})] * 2
     assert [one.id for one in events if type(one) is ToolCall] == ["1", None]
+
+
+def test_recordings_get_an_ending_that_is_taken() -> None:
+    for name, kind, begin, named in (
+        ("a.wav", "audio/wav", b"RIFF", "a.wav"),
+        ("A.MP3", "", b"", "A.MP3"),
+        ("voice.oga", "audio/ogg", b"OggS", "voice.oga.ogg"),
+        ("note.aac", "audio/aac", b"", "note.aac.m4a"),
+        ("recording.weba", "audio/webm", b"", "recording.weba.webm"),
+        ("blob", "audio/webm", b"\x1a\x45\xdf\xa3", "blob.webm"),
+        ("blob", "audio/x-m4a", b"", "blob.m4a"),
+        ("audio", "application/octet-stream", b"\0\0\0 ftypM4A ", "audio.m4a"),
+        ("audio", "application/octet-stream", b"?", "audio"),
+    ):
+        request = TranscriptionRequest("m", memoryview(begin), name, kind)
+        sent = to_native_hearing(request, "x", "").content or b""
+        assert f'filename="{named}"'.encode() in sent, name
