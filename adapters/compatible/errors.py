@@ -91,6 +91,9 @@ _REASONING_PARAM = re.compile(r"\b(reasoning_effort|reasoning_format|include_rea
 _KEY = re.compile(r"\b(gsk_|sk-|xai-|nvapi-|hf_|csk-|fw_|gh[ps]_|github_pat_)[\w-]+", re.ASCII)
 
 
+_SAID = ("message", "code", "type", "param")
+
+
 def error_object(content: bytes) -> Json:
     """The `error` of a body, or an empty object where it has none.
 
@@ -98,7 +101,8 @@ def error_object(content: bytes) -> Json:
     A list of what is wrong with which field, as pydantic gives it, becomes the message.
     """
     error = _object(content)
-    return {**error, "message": first_words(error["message"])} if "message" in error else error
+    said = {name: first_words(error[name]) for name in _SAID if isinstance(error.get(name), str)}
+    return error | said
 
 
 def _object(content: bytes) -> Json:

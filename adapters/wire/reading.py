@@ -23,7 +23,7 @@ MAX_SMALL_VALUES = 40_000
 """Objects and lists in them: libraries that check each one take their time."""
 SMALL_S = 20.0
 PIECE_BYTES = 64 * 1024
-TURN_BYTES = 512 * 1024
+TURN_BYTES = 128 * 1024
 """Unpacked before everybody else has a turn: a few bytes can hold very many."""
 AUTO_DETECT = 32
 """Added to zlib's window size, it takes gzip as well as deflate."""

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from adapters.base import AdapterError
+from adapters.compatible.errors import error_object
 from adapters.errors import MAX_MESSAGE, MAX_SAID, ErrorKind, first_words
 from tests.adapters.bedrock.kit import BedrockKit
 from tests.adapters.embedded.kit import EmbeddedKit
@@ -44,6 +45,14 @@ async def test_what_is_said_late_tells_nothing_and_costs_nothing(kit: Kit) -> No
 
     assert error.kind is ErrorKind.BAD_REQUEST
     assert len(error.message) <= MAX_MESSAGE
+
+
+def test_so_are_the_words_beside_it() -> None:
+    long = "C" * 900_000
+    told = error_object(json.dumps({"error": {"code": long, "type": long, "x": long}}).encode())
+
+    assert [len(told[name]) for name in ("code", "type", "x")] == [MAX_SAID, MAX_SAID, len(long)]
+    assert error_object(b'{"error": {"code": 5}}') == {"code": 5}
 
 
 def test_the_first_words_are_whole_ones() -> None:

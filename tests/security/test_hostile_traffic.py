@@ -2,7 +2,8 @@
 
 Server, attackers, and good client with its provider are a process each. POINTSMAN_SOAK=1 makes it
 long, and measures how much longer a good request takes than beside the same attacks on another
-server: they take as much of the machine, and nothing of this one.
+server: they take as much of the machine, and nothing of this one. Of three turns each the quietest
+counts, as the machine may have other work.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from tests.security.kit import (
 pytestmark = pytest.mark.anyio
 
 GOOD_ONES = sized(40, 1500)
-ROUNDS = sized(2, 60)
+ROUNDS = sized(2, 20)
+TURNS = sized(1, 3)
 MIB = 2**20
 
 
@@ -53,22 +55,27 @@ async def test_good_requests_are_answered_beside_hostile_ones(
     one: tuple[Process, Fakes], attackers: Attackers, tmp_path: Path
 ) -> None:
     server, fakes = one
+    statuses: set[int] = set()
     control: list[float] = []
+    beside: list[float] = []
+    await good(server)
     if SOAK:
         await attacked(attackers, server, server, rounds=2)  # what comes in with the first
-        with process(fakes, tmp_path / "other", GROQ_BASE_URL=attackers.url) as other:
-            control, _ = await attacked(attackers, other, server)
-        fakes.forget()
-    await good(server)
     before = server.rss_bytes()
-    beside, statuses = await attacked(attackers, server, server)
+    for at in range(TURNS):
+        if SOAK:
+            with process(fakes, tmp_path / str(at), GROQ_BASE_URL=attackers.url) as other:
+                control.append(p99((await attacked(attackers, other, server))[0]))
+        took, came = await attacked(attackers, server, server)
+        beside.append(p99(took))
+        statuses |= came
+        fakes.forget()
 
-    assert len(beside) >= GOOD_ONES
     assert statuses
     assert statuses <= {200, 400, 431, 502, 503}  # never our own 500
     assert "Traceback" not in server.said
     if SOAK:
-        assert p99(beside) < 3 * p99(control)
+        assert min(beside) < 3 * min(control), (beside, control)
         await settled(lambda: server.rss_bytes() < before + 10 * MIB)
     assert server.rss_bytes() < before + 100 * MIB
 
