@@ -94,7 +94,7 @@ def _routes(parts: Parts, doors: Sequence[tuple[Entrance, Keeper]]) -> list[Base
         parts.try_again,
         read,
         parts.operations,
-        parts.service.aside,
+        parts.aside,
         chosen=parts.chosen,
         pools=parts.pools,
     )
@@ -149,7 +149,7 @@ async def in_order(parts: Parts, tasks: Sequence[Task] = ()) -> AsyncIterator[No
             at_the_end(adapter.close)
         if parts.replica:
             at_the_end(parts.replica.close)
-        at_the_end(parts.service.aside.close)
+        at_the_end(parts.aside.close)
         at_the_end(parts.router.close)
         at_the_end(parts.catalog.close)
         at_the_end(parts.storage.close)

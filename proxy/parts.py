@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from adapters.memory import LruMemory
+from adapters.wire.aside import Aside
 from admin.auth import Gate, admin_token
 from proxy.background import Background
 from proxy.candidate import Candidate
@@ -52,8 +53,13 @@ class Parts:
         self.health = health_of(settings, self.presets, self.keys, clocks)
         self.retired = Retired(built_in_models(self.adapters), wall=clocks.wall)
         self.any_key = AnyKey(self.keys, self.health, redactor.masked)
+        self.aside = Aside()
         self.catalog = Catalog(
-            self.adapters, tell=self.retired.listed, ask=self.any_key.models, mask=redactor
+            self.adapters,
+            tell=self.retired.listed,
+            ask=self.any_key.models,
+            mask=redactor,
+            thread=self.aside,
         )
         self.loading = Loading(self.adapters, self.background, clocks.wall)
         self.operations, self.chooser, self.pools, self.router = routing_of(
@@ -127,6 +133,7 @@ class Parts:
             seen=self.monitors.recorder.seen,
             ended=(self.storage.usage.put, *self.monitors.listeners()),
             allowances=self.allowances,
+            thread=self.aside,
         )
         self.turns, self.archives = turns_of(settings, self.storage, self.background, clocks)
         count = Counting(self.any_key, self.chooser, self.storage.preference)

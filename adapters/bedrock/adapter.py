@@ -12,7 +12,6 @@ from importlib.util import find_spec
 from typing import Any, ClassVar
 
 import httpx
-import orjson
 from msgspec.structs import replace
 
 from adapters.base import (
@@ -50,6 +49,7 @@ from adapters.errors import of_list, unsent
 from adapters.tasks import EmbeddingRequest
 from adapters.translation.functions import renamed
 from adapters.upstream import Target, Upstream, timeouts
+from adapters.wire.aside import read_aside
 from adapters.wire.bounds import items
 from adapters.wire.broken import HTTPX_ERRORS, transport_error
 from adapters.wire.ceiling import Ceilings
@@ -198,13 +198,11 @@ class BedrockAdapter:
             if response.status_code >= 300:
                 error = self._refused(response)
                 raise error if is_of_key(error.message) else of_list(error)
-            page = orjson.loads(response.content)
+            page = await read_aside(response.content, _object)
         except (*HTTPX_ERRORS, UnicodeEncodeError) as error:
             raise transport_error(error, KIND, Phase.BEFORE_CONTENT) from error
-        except orjson.JSONDecodeError as error:
-            raise bad_response("the list of models is no JSON") from error
-        if not isinstance(page, dict):
-            raise bad_response("the list of models has another shape")
+        except ValueError as error:
+            raise bad_response("the list of models cannot be read") from error
         return page
 
     def _refused(self, response: httpx.Response) -> AdapterError:
@@ -243,3 +241,9 @@ class _Answer(ConverseAnswer):
 
 def _model_of(call: NativeCall) -> str:
     return call.path.split("/")[2]
+
+
+def _object(value: Any) -> Json:
+    if not isinstance(value, dict):
+        raise ValueError("no object")  # noqa: TRY004 - what else cannot be read is one
+    return value

@@ -17,7 +17,6 @@ from functools import partial
 from typing import Any, ClassVar
 
 import httpx
-import orjson
 from msgspec.structs import replace
 from pydantic import Field
 
@@ -54,11 +53,11 @@ from adapters.refusals.account import page_refusal
 from adapters.refusals.waits import retry_after_s
 from adapters.tasks import EmbeddingRequest
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
-from adapters.wire.aside import LARGE_BYTES, aside
-from adapters.wire.bounds import OutOfBoundsError, count, items
+from adapters.wire.aside import LARGE_BYTES, aside, read_aside
+from adapters.wire.bounds import count, items
 from adapters.wire.broken import HTTPX_ERRORS, transport_error
 from adapters.wire.ceiling import Ceilings
-from adapters.wire.native import exchange, or_else
+from adapters.wire.native import UNREADABLE, exchange, or_else
 
 IMAGE_TYPES = frozenset(f"image/{kind}" for kind in ("png", "jpeg", "webp", "heic", "heif"))
 MAX_PAGES = 20
@@ -231,13 +230,11 @@ class GeminiAdapter(Senses):
         models: list[Model] = []
         token = ""
         for _ in range(MAX_PAGES):
-            page = await self._list(pageSize="1000", **({"pageToken": token} if token else {}))
-            try:
-                models += [model for row in items(page.get("models")) if (model := _model(row))]
-            except OutOfBoundsError as error:
-                raise bad_response("the list of models has another shape") from error
-            before, token = token, page.get("nextPageToken") or ""
-            if not isinstance(token, str) or token in ("", before):
+            more = {"pageToken": token} if token else {}
+            page, following = await self._list(pageSize="1000", **more)
+            models += page
+            before, token = token, following
+            if token in ("", before):
                 break
         self._ceilings.listed(models)
         return models
@@ -247,7 +244,8 @@ class GeminiAdapter(Senses):
             return Availability(reachable=False, detail=reason)
         return await availability(self.name, self._list(pageSize="1"))
 
-    async def _list(self, **query: str) -> Json:
+    async def _list(self, **query: str) -> tuple[list[Model], str]:
+        """The models of a page, and where the next one begins."""
         connected = self._now()
         url = httpx.URL(f"{connected.base}/{self._defaults.api_version}/models", params=query)
         try:
@@ -259,12 +257,9 @@ class GeminiAdapter(Senses):
         if response.status_code >= 300:
             raise of_list(refusal(response, secret=self._key))
         try:
-            page = orjson.loads(response.content)
-        except orjson.JSONDecodeError as error:
-            raise bad_response("the list of models is no JSON") from error
-        if not isinstance(page, dict):
-            raise bad_response("the list of models has another shape")
-        return page
+            return await read_aside(response.content, _page)
+        except UNREADABLE as error:
+            raise bad_response("the list of models cannot be read") from error
 
     async def close(self) -> None:
         """The connections belong to the shared client."""
@@ -346,6 +341,12 @@ def _api_error(error: Any, phase: Phase, secret: str | None, now: datetime) -> A
         secret=secret,
         now=now,
     )
+
+
+def _page(answer: Json) -> tuple[list[Model], str]:
+    models = [model for row in items(answer.get("models")) if (model := _model(row))]
+    token = answer.get("nextPageToken")
+    return models, token if isinstance(token, str) else ""
 
 
 def _model(row: Any) -> Model | None:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
 import httpx
-import orjson
 from msgspec.structs import replace
 from pydantic import Field
 
@@ -47,6 +46,7 @@ from adapters.groq.request import PATH, thinks, to_native
 from adapters.translation.functions import with_own_names
 from adapters.translation.rescue import rescued
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
+from adapters.wire.aside import read_aside
 from adapters.wire.bounds import count, items, unix_time, word
 from adapters.wire.broken import HTTPX_ERRORS, transport_error
 from adapters.wire.ceiling import Ceilings
@@ -140,11 +140,7 @@ class GroqAdapter(GroqAudio):
             response = await self._upstream.fetched(url, connected.headers, self.settings.timeout)
             if response.status_code >= 300:
                 raise of_list(self.audio_refusal(response))
-            models = [
-                _model(row)
-                for row in _rows(orjson.loads(response.content))
-                if row.get("active") is not False and isinstance(row["id"], str)
-            ]
+            models = await read_aside(response.content, _models)
         except (httpx.HTTPError, *UNREADABLE) as error:
             raise adapter_error(error, secret=self._secret) from error
         self._ceilings.listed(models)
@@ -198,11 +194,14 @@ class GroqAdapter(GroqAudio):
         return self._now().target
 
 
-def _rows(answer: Json) -> Sequence[Json]:
-    rows = answer.get("data")
-    if rows is None:
+def _models(answer: Json) -> list[Model]:
+    if answer.get("data") is None:
         raise ValueError("no list")
-    return items(rows)
+    return [
+        _model(row)
+        for row in items(answer["data"])
+        if row.get("active") is not False and word(row["id"]) == row["id"]
+    ]
 
 
 def _model(row: Json) -> Model:

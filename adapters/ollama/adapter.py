@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property, partial
 from typing import Any, ClassVar
 
@@ -25,7 +24,6 @@ from adapters.base import (
     ChatRequest,
     ErrorKind,
     Event,
-    Json,
     Memory,
     Model,
     NativeCall,
@@ -48,13 +46,13 @@ from adapters.ollama.errors import CURE, NAME, refusal, refusal_error
 from adapters.ollama.generate import GENERATE_PATH, by_generate
 from adapters.ollama.host import CLOUD_MODELS
 from adapters.ollama.line import Line, known, line
+from adapters.ollama.models import models_of
 from adapters.ollama.request import CHAT_PATH, to_native
 from adapters.ollama.settings import OllamaSettings as OllamaSettings
 from adapters.tasks import EmbeddingRequest
 from adapters.translation.rescue import with_written_calls
 from adapters.upstream import HOP, Reply, Target, Upstream, raw_headers, timeouts
-from adapters.wire.aside import LARGE_BYTES, aside
-from adapters.wire.bounds import items
+from adapters.wire.aside import LARGE_BYTES, aside, read_aside
 from adapters.wire.broken import transport_error
 from adapters.wire.ceiling import Ceilings
 from adapters.wire.native import exchange
@@ -67,7 +65,6 @@ MAX_MODELS_KNOWN = 256
 LIST_PATH = "api/tags"
 SHOW_PATH = "api/show"
 LOOP = 508
-CLOUD_TAGS = ("-cloud", ":cloud")
 UNREADABLE = (ValueError, AttributeError, TypeError, KeyError)
 """What reading raises where a good status comes with a body of another shape."""
 
@@ -197,14 +194,14 @@ class OllamaAdapter:
     async def models(self) -> list[Model]:
         timeout = min(LIST_TIMEOUT_S, self._own.timeout)
         try:
-            told = await self._told("GET", LIST_PATH, timeout)
-            rows = items(told["models"])
-            return [_model(row) for row in rows if row.get("model") or row.get("name")]
+            return await read_aside(await self._told("GET", LIST_PATH, timeout), models_of)
         except (httpx.HTTPError, *UNREADABLE) as error:
             raise adapter_error(error, secret=self._secret) from error
 
-    async def _told(self, method: str, path: str, timeout_s: float, **body: Any) -> Json:
-        """What the server answers. Raises AdapterError where it refuses, and what httpx raises."""
+    async def _told(self, method: str, path: str, timeout_s: float, **body: Any) -> bytes:
+        """What the server answers, in JSON. Raises AdapterError where it refuses, and what httpx
+        raises.
+        """
         line = self._line or self._known_line
         response = await self._upstream.client.request(
             method,
@@ -216,8 +213,7 @@ class OllamaAdapter:
         )
         if response.status_code >= 300:
             raise refusal(response, model=body.get("model", ""), secret=self._secret)
-        told: Json = orjson.loads(response.content)
-        return told
+        return response.content
 
     async def is_available(self) -> Availability:
         # No SDK for this: it is asked at every start, and importing it takes half a second.
@@ -241,7 +237,7 @@ class OllamaAdapter:
         if self.capabilities(model).hands_on:
             return None
         try:
-            listed = (await self._told("GET", "api/ps", ASK_TIMEOUT_S))["models"]
+            listed = orjson.loads(await self._told("GET", "api/ps", ASK_TIMEOUT_S))["models"]
             names = {name for one in listed for name in (one.get("name"), one.get("model"))}
         except (AdapterError, httpx.HTTPError, ValueError, LookupError, TypeError, AttributeError):
             return None
@@ -306,7 +302,9 @@ class OllamaAdapter:
         """Learn what the model can do. A server that does not say leaves it unknown."""
         try:
             async with asyncio.timeout(ASK_TIMEOUT_S):
-                shown = await self._told("POST", SHOW_PATH, ASK_TIMEOUT_S, model=model)
+                shown = orjson.loads(
+                    await self._told("POST", SHOW_PATH, ASK_TIMEOUT_S, model=model)
+                )
             facts.learn(
                 shown.get("capabilities"), shown.get("model_info"), shown.get("parameters") or ""
             )
@@ -373,24 +371,6 @@ def _unreadable(phase: Phase) -> AdapterError:
 
 def _error(kind: ErrorKind, message: str, phase: Phase) -> AdapterError:
     return AdapterError(kind, message, provider=NAME, scope=Scope.PROVIDER, phase=phase)
-
-
-def _model(row: Json) -> Model:
-    name = row.get("model") or row["name"]
-    embeds = _only_embeds(name, (row.get("details") or {}).get("family"))
-    changed = row.get("modified_at")
-    return Model(
-        id=name,
-        created=int(datetime.fromisoformat(changed).timestamp()) if changed else 0,
-        owned_by=name.rpartition("/")[0] or "library",
-        chat=not embeds,
-        embeds=embeds,
-        free=not name.endswith(CLOUD_TAGS),
-    )
-
-
-def _only_embeds(model: str, family: str | None) -> bool:
-    return "embed" in model or "bert" in (family or "")
 
 
 def _facts_matter(request: ChatRequest, prompt: Prompt) -> bool:

@@ -13,7 +13,6 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import httpx
-import orjson
 
 from adapters.base import (
     AdapterError,
@@ -45,6 +44,7 @@ from adapters.tasks import EmbeddingRequest
 from adapters.translation.functions import with_own_names
 from adapters.translation.rescue import with_written_calls
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
+from adapters.wire.aside import read_aside
 from adapters.wire.broken import HTTPX_ERRORS, transport_error
 from adapters.wire.ceiling import Ceilings
 from adapters.wire.native import exchange
@@ -173,7 +173,7 @@ class OpenAIAdapter(Senses):
             response = await self._upstream.fetched(url, self._headers, silence_s)
             if response.status_code >= 300:
                 raise of_list(refusal(self._house, response, BEFORE_CONTENT))
-            models = models_of(orjson.loads(response.content))
+            models = await read_aside(response.content, models_of)
         except HTTPX_ERRORS as error:
             raise transport_error(error, KIND, BEFORE_CONTENT) from error
         except UNREADABLE as error:

@@ -23,7 +23,7 @@ def models_of(answer: Any) -> list[Model]:
     if rows is None and answer.get("object") != "list":  # of an empty one some write null
         raise ValueError("no list")
     rows = [row for row in items(rows) if isinstance(row, dict)]
-    return [_model(row) for row in rows if isinstance(row.get("id"), str) and row["id"]]
+    return [_model(row) for row in rows if (name := word(row.get("id"))) and name == row["id"]]
 
 
 def _model(row: Json) -> Model:

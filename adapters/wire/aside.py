@@ -8,7 +8,9 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
+
+import orjson
 
 from adapters.errors import ErrorKind, unsent
 from adapters.wire.json_size import read_bytes
@@ -106,3 +108,8 @@ async def aside(size: int, work: Callable[P, T], *given: P.args, **named: P.kwar
         finally:
             mine.most = math.inf
     return await thread.do(work, *given, **named)
+
+
+async def read_aside(content: bytes, read: Callable[[Any], T]) -> T:
+    """What `read` makes of the value that a JSON text holds. Raises orjson.JSONDecodeError."""
+    return await aside(len(content), lambda: read(orjson.loads(content)))

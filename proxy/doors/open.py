@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 from adapters.base import Adapter
 from adapters.upstream import Upstream
+from adapters.wire.aside import Aside
 from proxy.background import Background
 from proxy.clocks import Clocks
 from proxy.doors import DOORS, Entrance, counting, keeping, listing, ollama
@@ -117,6 +118,7 @@ def service_of(
     seen: Callable[[str | None], None],
     ended: Sequence[Callable[[UsageRow], None]],
     allowances: Allowances | None = None,
+    thread: Aside,
 ) -> Service:
     """What answers at every door; tells which app was `seen`, and the row of what has `ended`."""
 
@@ -138,6 +140,7 @@ def service_of(
         record=record,
         admission=admission,
         allowances=allowances,
+        aside=thread,
     )
 
 

@@ -65,7 +65,7 @@ class Exchange(httpx.AsyncByteStream):
         self._read_timeout_s = timeouts.get("read")
         self._write_timeout_s = timeouts.get("write")
         self._pieces: list[bytes] = []
-        self._quiet = self._interim = 0
+        self._quiet = self._interim = self._lines = 0
         self._chunked = False
         self._waiter: asyncio.Future[None] | None = None
         self._parser: HttpResponseParser | None = HttpResponseParser(self)
@@ -288,6 +288,10 @@ class Exchange(httpx.AsyncByteStream):
         self.reason += reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        self._lines += 1
+        if self._lines > MAX_HEADERS:
+            self._refuse(f"more than {MAX_HEADERS} header lines, or trailers")
+            raise _RefusedError
         if self.status:
             return  # a trailer
         if len(name) == 17 and name.lower() == b"transfer-encoding":
@@ -303,6 +307,7 @@ class Exchange(httpx.AsyncByteStream):
             raise _RefusedError
         status = parser.get_status_code()
         version = parser.get_http_version()
+        self._lines = 0
         self._check_head(status, version)
         if status < 200:
             self._interim += 1
@@ -327,8 +332,6 @@ class Exchange(httpx.AsyncByteStream):
             self._refuse(f"a response of HTTP/{version}")
         elif status == 101:
             self._refuse("101: no upgrade was asked for")
-        elif len(self.headers) > MAX_HEADERS:
-            self._refuse(f"more than {MAX_HEADERS} header lines")
         elif self._quiet > MAX_HEAD_BYTES and self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(f"a head of more than {MAX_HEAD_BYTES} bytes")
         if self.error is not None:

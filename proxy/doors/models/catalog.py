@@ -11,6 +11,7 @@ from itertools import islice
 
 from adapters.base import Adapter, AdapterError, Model
 from adapters.tasks import Prepares
+from adapters.wire.aside import ASIDE, Aside, aside
 from proxy.candidate import Candidate
 from proxy.redact import Mask
 from proxy.routing.planning.candidates import ANY_MODEL
@@ -24,7 +25,9 @@ TIMEOUT_S = 2.0
 FIRST_LIST_S = 1.0
 LONGEST_S = 60.0
 """What a provider has for its whole list, which may come in pages."""
-MAX_MODELS = 5000
+MAX_MODELS = 2000
+MODEL_BYTES = 512
+"""To look one through for keys takes as long as to read so much of a text."""
 MAX_NAME = 256
 
 
@@ -33,7 +36,7 @@ class Catalog:
 
     A provider that does not answer delays nobody beyond the timeout: it keeps its old list, and
     the answer, when it comes after all, is the new one. `tell` is called with each list that comes,
-    `ask` gets one; what `mask` would mask is no name of a model.
+    `ask` gets one; what `mask` would mask is no name of a model. Long lists are read in `thread`.
     """
 
     def __init__(
@@ -44,10 +47,12 @@ class Catalog:
         clock: Callable[[], float] = time.monotonic,
         ask: Callable[[Adapter], Awaitable[Sequence[Model]]] = lambda adapter: adapter.models(),
         mask: Mask = str,
+        thread: Aside | None = None,
     ) -> None:
         self._adapters = adapters
         self._list = ask
         self._mask = mask
+        self._thread = thread
         self._tell = tell
         self._clock = clock
         # Each look at pydantic's settings takes a quarter of a microsecond.
@@ -129,6 +134,7 @@ class Catalog:
         await asyncio.gather(*map(self._warm, ready))
 
     async def _warm(self, provider: str) -> None:
+        ASIDE.set(self._thread)
         adapter = self._adapters[provider]
         if adapter.last_resort or (adapter.local and not (await adapter.is_available()).reachable):
             return
@@ -167,9 +173,11 @@ class Catalog:
 
     async def _ask(self, provider: str) -> None:
         fresh_s = RETRY_S
+        ASIDE.set(self._thread)
         try:
             async with asyncio.timeout(LONGEST_S):
-                models = self._kept(await self._list(self._adapters[provider]))
+                listed = await self._list(self._adapters[provider])
+            models = await aside(len(listed) * MODEL_BYTES, self._kept, listed)
             self._lists[provider] = models
             self._names[provider] = frozenset(model.id for model in models)
             self._tell(provider, models)

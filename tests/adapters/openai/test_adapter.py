@@ -265,6 +265,7 @@ async def test_models_are_listed_in_the_shapes_of_many_houses() -> None:
         {"id": "ears", "type": "audio"},
         {"id": "mouth", "capabilities": {"completion_chat": False}},
         {"id": None},
+        {"id": "n" * 300},
         {"id": "own", "meta": {"n_ctx_train": 4096}},
     ]
     for answer in (rows, {"data": rows}, {"object": "list", "models": rows}):

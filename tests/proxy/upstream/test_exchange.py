@@ -88,8 +88,9 @@ async def test_a_server_may_answer_before_it_has_read(transport: Transport) -> N
         b"HTTP/1.1 100 Continue\r\n\r\n" * 2_000,
         CHUNKED + b"5;" + b"e" * 40_000,
         CHUNKED + b"0\r\nx: " + b"y" * 40_000,
+        CHUNKED + b"0\r\n" + b"x:y\r\n" * 200,
     ],
-    ids=["header", "reason", "1xx", "chunk extension", "trailer"],
+    ids=["header", "reason", "1xx", "chunk extension", "trailer", "trailers"],
 )
 async def test_nothing_but_a_body_may_be_endless(endless: bytes, transport: Transport) -> None:
     async with raw_server(once(endless)) as server:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from typing import Any
 from unittest.mock import AsyncMock
@@ -10,6 +11,7 @@ from unittest.mock import AsyncMock
 import pytest
 
 from adapters.base import Availability, Capabilities, ErrorKind, Model
+from adapters.wire.aside import Aside
 from proxy.candidate import Candidate
 from proxy.doors.models import catalog as models
 from proxy.doors.models.catalog import Catalog
@@ -251,3 +253,19 @@ async def test_a_model_that_is_called_like_a_key_is_not_told_of(station: Station
     lists = await catalog.refreshed()
 
     assert [model.id for model in lists["north"]] == ["a"]
+
+
+async def test_a_long_list_is_looked_through_aside(station: Station) -> None:
+    looked: dict[str, set[str]] = {}
+
+    def mask(words: str) -> str:
+        looked.setdefault(words[0], set()).add(threading.current_thread().name)
+        return words
+
+    station.lists("north", [Model(f"n{at}") for at in range(models.MAX_MODELS + 1)])
+    station.lists("south", [Model("s")])
+    catalog = Catalog(station.adapters, mask=mask, thread=Aside())
+    lists = await catalog.refreshed()
+
+    assert len(lists["north"]) == models.MAX_MODELS
+    assert looked == {"n": {"large_0"}, "s": {threading.current_thread().name}}

@@ -1,0 +1,33 @@
+"""Ollama's list of models -> ours. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from adapters.base import Json, Model
+from adapters.wire.bounds import items
+
+CLOUD_TAGS = ("-cloud", ":cloud")
+
+
+def models_of(answer: Json) -> list[Model]:
+    """The models. Raises what reading raises where it is no list of models."""
+    return [_model(row) for row in items(answer["models"]) if row.get("model") or row.get("name")]
+
+
+def _model(row: Json) -> Model:
+    name = row.get("model") or row["name"]
+    embeds = _only_embeds(name, (row.get("details") or {}).get("family"))
+    changed = row.get("modified_at")
+    return Model(
+        id=name,
+        created=int(datetime.fromisoformat(changed).timestamp()) if changed else 0,
+        owned_by=name.rpartition("/")[0] or "library",
+        chat=not embeds,
+        embeds=embeds,
+        free=not name.endswith(CLOUD_TAGS),
+    )
+
+
+def _only_embeds(model: str, family: str | None) -> bool:
+    return "embed" in model or "bert" in (family or "")
