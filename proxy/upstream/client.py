@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,15 @@ import httpx
 from adapters.upstream import Upstream, count_again, timeouts
 from adapters.wire.reading import Bounded
 from proxy.settings import Settings, bypasses_proxy, proxies_of_environment
+from proxy.upstream.exchange import MAX_PIECES
 from proxy.upstream.transport import Transport
 
 MAX_CONNECTIONS = 2000
 MAX_IDLE_CONNECTIONS = 100
 IDLE_CONNECTION_S = 30.0
+TURN_PIECES = 100
+LEAST_PIECE_BYTES = 8
+"""Of chunks on average, once there are very many."""
 
 
 def upstream_of(settings: Settings) -> Upstream:
@@ -77,13 +81,37 @@ class _HttpxTransport(httpx.AsyncHTTPTransport):
             request.extensions["trace"] = way
             try:
                 async with asyncio.timeout(None) as way.tunnelling:
-                    return await super().handle_async_request(request)
+                    response = await super().handle_async_request(request)
             except TimeoutError:
                 raise httpx.ConnectTimeout("the proxy opened no tunnel", request=request) from None
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
                 if way.is_new or not isinstance(request.stream, httpx.ByteStream):
                     raise
                 count_again()
+            else:
+                assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - is async
+                response.stream = _ByTurns(response.stream)
+                return response
+
+
+@dataclass(frozen=True, slots=True)
+class _ByTurns(httpx.AsyncByteStream):
+    """A body in chunks, which httpx's hands out one by one: others have their turn in between."""
+
+    body: httpx.AsyncByteStream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = count = 0
+        async for piece in self.body:
+            yield piece
+            size, count = size + len(piece), count + 1
+            if count > MAX_PIECES and size < count * LEAST_PIECE_BYTES:
+                raise httpx.RemoteProtocolError("a body in chunks of a few bytes")
+            if count % TURN_PIECES == 0:
+                await asyncio.sleep(0)
+
+    async def aclose(self) -> None:
+        await self.body.aclose()
 
 
 class _Way:

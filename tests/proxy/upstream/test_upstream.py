@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
-from proxy.upstream.client import open_upstream
+from proxy.upstream.client import TURN_PIECES, open_upstream
+from proxy.upstream.exchange import MAX_PIECES
 from proxy.upstream.transport import Transport
 from tests.proxy.upstream.calls import fetch, outcome, pieces_of, request
 from tests.proxy.upstream.raw_server import Peer, RawServer, always, answer, once, raw_server
@@ -131,3 +133,26 @@ async def test_a_new_connection_that_dies_is_not_tried_again() -> None:
 
 def httpx_transport() -> httpx.AsyncBaseTransport:
     return open_upstream("httpx", proxies={}, bypass=lambda _: False).transport
+
+
+async def test_a_body_in_tiny_chunks_is_read_by_turns_and_not_for_long() -> None:
+    tiny = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 2 * MAX_PIECES
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with raw_server(once(tiny)) as server, httpx_transport() as transport:
+        response = await transport.handle_async_request(request(server.url))
+        beside = asyncio.create_task(others())
+        pieces = 0
+        with pytest.raises(httpx.RemoteProtocolError, match="few bytes"):
+            async for _ in response.stream:
+                pieces += 1
+        beside.cancel()
+        await response.aclose()
+    assert pieces == MAX_PIECES + 1
+    assert turns >= MAX_PIECES // TURN_PIECES
