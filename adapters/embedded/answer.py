@@ -40,13 +40,14 @@ class Answer(CompatibleDialect):
 
     def refusal(self, response: httpx.Response) -> AdapterError:
         error = super().refusal(response)
-        kind, param = self._meant(error, text_of(error_object(response.content).get("type")))
-        if kind is error.kind:
+        meant = self._meant(error, text_of(error_object(response.content).get("type")))
+        if meant is None:
             return error
+        kind, param = meant
         return error.but(kind=kind, scope=Scope.REQUEST, param=param, cannot=None)
 
-    def _meant(self, error: AdapterError, told: str) -> tuple[ErrorKind, str | None]:
-        """What went wrong, and OpenAI's name of the parameter at fault."""
+    def _meant(self, error: AdapterError, told: str) -> tuple[ErrorKind, str | None] | None:
+        """What went wrong, and OpenAI's name of the parameter at fault, where we know better."""
         if told == TOO_LONG:
             return ErrorKind.CONTEXT, "messages"
         if error.status == 501:
@@ -56,7 +57,7 @@ class Answer(CompatibleDialect):
             for param in ("response_format", "tools"):
                 if param in self._call.body:
                     return ErrorKind.UNSUPPORTED, param
-        return error.kind, None
+        return None
 
 
 class _Reader(AnswerReader):

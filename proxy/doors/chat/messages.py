@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
@@ -180,12 +180,11 @@ def _check_part(param: str, role: str, part: Any) -> None:
             _optional_strings(f"{param}.file", file, "file_data", "file_id", "filename")
             if not file.get("file_data") and not file.get("file_id"):
                 raise out_of_range(f"{param}.file", "an object with 'file_data' or 'file_id'")
-        case {"type": str(kind)} if kind in _PART_FIELDS:
-            field = _PART_FIELDS[kind]
-            allowed = f"an object with a valid '{field}'" if _may_hold(role, kind) else "text"
-            raise out_of_range(f"{param}.{field}", allowed)
+        case {"type": str(kind)} if kind in _PARTS:
+            allowed = f"an object with a valid '{kind}'" if _may_hold(role, kind) else "text"
+            raise out_of_range(f"{param}.{kind}", allowed)
         case {"type": str()}:
-            raise out_of_range(f"{param}.type", "one of " + ", ".join(_PART_FIELDS))
+            raise out_of_range(f"{param}.type", "one of " + ", ".join(_PARTS))
         case _:
             raise wrong_type(param, "an object with a 'type'")
 
@@ -196,13 +195,8 @@ def _optional_strings(param: str, value: Json, *names: str) -> None:
             string(f"{param}.{name}", value[name])
 
 
-_PART_FIELDS: Mapping[str, str] = {
-    "text": "text",
-    "refusal": "refusal",
-    "image_url": "image_url",
-    "input_audio": "input_audio",
-    "file": "file",
-}
+_PARTS = ("text", "refusal", "image_url", "input_audio", "file")
+"""Types of parts; each holds a field of that name."""
 
 
 def _may_hold(role: str, kind: str) -> bool:
