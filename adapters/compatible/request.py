@@ -10,6 +10,8 @@ from adapters.base import ChatRequest, Json, NativeCall, ResponseFormat
 from adapters.translation.functions import function_name
 from adapters.translation.instructions import instructed
 
+EMULATED = "emulated=response_format"
+INSTRUCTED = "changed=messages"
 _SHOWN_KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 
@@ -52,10 +54,10 @@ def set_json_mode(body: Json, wanted: ResponseFormat, warnings: list[str]) -> No
     body["response_format"] = {"type": "json_object"}
     if wanted.schema is not None:
         body["messages"] = instructed(body["messages"], wanted)
-        warnings.append("emulated=response_format")
+        warnings.append(EMULATED)
     elif not any("json" in _all_text(message).lower() for message in body["messages"]):
         body["messages"] = instructed(body["messages"], wanted)
-        warnings.append("changed=messages")
+        warnings.append(INSTRUCTED)
 
 
 def json_schema(wanted: ResponseFormat) -> Json:
@@ -82,6 +84,16 @@ def without_schema(call: NativeCall) -> NativeCall:
     warnings = list(call.warnings)
     set_json_mode(body, ResponseFormat(wrapped.get("schema") or {}), warnings)
     return NativeCall(call.method, call.path, body, tuple(warnings), call.stream)
+
+
+def in_words(call: NativeCall) -> NativeCall:
+    """The call with JSON as an instruction alone, for a model that takes no format."""
+    wanted = call.body["response_format"].get("json_schema") or {}
+    body = {key: value for key, value in call.body.items() if key != "response_format"}
+    if not {EMULATED, INSTRUCTED}.intersection(call.warnings):
+        body["messages"] = instructed(body["messages"], ResponseFormat(wanted.get("schema")))
+    words = [word for word in call.warnings if word not in (EMULATED, INSTRUCTED)]
+    return NativeCall(call.method, call.path, body, (*words, EMULATED), call.stream)
 
 
 def without(call: NativeCall, name: str, warning: str) -> NativeCall:

@@ -64,6 +64,9 @@ MAX_PAGES = 20
 PAID = "pro"
 """In the name of a model, it says that no free tier has it."""
 
+MOST_MENDED = 2
+"""Gemma refuses JSON and instructions one after the other."""
+
 
 class GeminiSettings(ProviderSettings):
     """`api_version` is v1beta because v1 does not take all that is used here.
@@ -173,7 +176,7 @@ class GeminiAdapter(Senses):
             bare_audio=(request.params.get("audio") or {}).get("format") == "pcm16",
             secret=self._key,
         )
-        return exchange(partial(self._aimed, call), call, answer, self._ceilings)
+        return exchange(partial(self._aimed, call), call, answer, self._ceilings, MOST_MENDED)
 
     def to_native_embedding(self, request: EmbeddingRequest) -> NativeCall:
         return embeddings.to_native(request, self._defaults.api_version)

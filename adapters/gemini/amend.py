@@ -24,6 +24,7 @@ SAMPLING_WORDS = re.compile(r"temperature|top.?[pk]\b|sampling", re.IGNORECASE)
 RANGE = re.compile(r"\brange\b|\bbetween\b|\bin \[|(less|greater) than", re.IGNORECASE)
 ITEMS = re.compile(r"\bitems\b")
 OWN_TOOLS = re.compile(r"server.?side.?tool|built.?in.?tool", re.IGNORECASE)
+JSON_MODE = re.compile(r"\bjson mode\b", re.IGNORECASE)
 SCHEMA = re.compile(r"schema|response.?mime", re.IGNORECASE)
 TOOLS = re.compile(r"function.?(declaration|calling)|tools\[", re.IGNORECASE)
 SIGNATURE = re.compile(r"thought.?signature", re.IGNORECASE)
@@ -110,7 +111,11 @@ def _thinking(body: Json, message: str) -> Mended | None:
 
 def _schema(body: Json, message: str) -> Mended | None:
     config = body["generationConfig"]
-    if not SCHEMA.search(message) or "responseMimeType" not in config:
+    if "responseMimeType" not in config:
+        return None
+    if JSON_MODE.search(message):  # Gemma has none
+        return in_words(body, keep_json_mode=False), ["emulated=response_format"]
+    if not SCHEMA.search(message):
         return None
     about_tools = TOOLS.search(message) is not None
     if about_tools and "mime" not in message.lower():

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from adapters.base import AdapterError, Json, NativeCall
-from adapters.compatible.request import without
+from adapters.compatible.request import in_words, without
 
 KEPT = frozenset({"model", "messages", "stream", "tools"})
 """Without these a call would be another one."""
@@ -153,7 +153,7 @@ def applied(call: NativeCall, lesson: Lesson) -> NativeCall:
             word = "changed=reasoning_effort"
             warnings = call.warnings if word in call.warnings else (*call.warnings, word)
             return replace(call, body={**body, name: nearest}, warnings=warnings)
-    return without(call, name, f"dropped={name}")
+    return in_words(call) if name == "response_format" else without(call, name, f"dropped={name}")
 
 
 def _stripped(messages: Sequence[Json], name: str) -> list[Json]:

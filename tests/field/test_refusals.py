@@ -9,10 +9,13 @@ from typing import Any
 import httpx
 import pytest
 
-from adapters.base import ErrorKind, Phase
+from adapters.base import ChatRequest, ErrorKind, Phase, ResponseFormat, Warn
 from adapters.compatible.errors import House, refusal, status_of
 from adapters.refusals.length import is_too_long
 from adapters.refusals.waits import reset_s, told_s
+from tests.adapters.gemini.kit import GeminiKit
+from tests.adapters.kit import FakeUpstream, collect, json_reply
+from tests.adapters.openai.kit import ASK, adapter
 
 TOO_LONG = (
     "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens (4000 "
@@ -112,3 +115,39 @@ def test_a_wait_that_stands_in_the_error_alone_is_kept_to() -> None:
 def test_an_error_inside_a_good_status_has_the_status_that_its_code_names() -> None:
     for error, status in (({"code": 429}, 429), ({"code": 7}, 500), ({"status_code": 404}, 404)):
         assert status_of(error) == status
+
+
+@pytest.mark.anyio
+async def test_json_that_a_server_has_no_parameter_for_is_asked_for_in_words() -> None:
+    choice = {"index": 0, "message": {"content": "{}"}, "finish_reason": "stop"}
+    good = json_reply({"choices": [choice]})
+    for words in (
+        "'response_format.type' must be 'json_schema' or 'text'",
+        "This response_format type is unavailable now",
+    ):
+        wire = FakeUpstream(json_reply({"error": words}, 400), good)
+        asked = ChatRequest("m", ASK, response_format=ResponseFormat())
+        events = await collect(adapter(wire.upstream), asked)
+
+        assert "response_format" not in wire.sent
+        assert "JSON" in wire.sent["messages"][0]["content"]
+        assert [one.word for one in events if type(one) is Warn] == ["emulated=response_format"]
+
+
+@pytest.mark.anyio
+async def test_gemma_is_asked_for_json_without_json_mode_and_without_instructions() -> None:
+    answer = {"candidates": [{"content": {"parts": [{"text": "{}"}]}, "finishReason": "STOP"}]}
+    refusals = [
+        json_reply(
+            {"error": {"code": 400, "message": f"{what} is not enabled for models/gemma"}}, 400
+        )
+        for what in ("JSON mode", "Developer instruction")
+    ]
+    wire = FakeUpstream(*refusals, json_reply(answer))
+    asked = ChatRequest("gemma-3-27b-it", ASK, response_format=ResponseFormat())
+    events = await collect(GeminiKit().adapter(wire.upstream), asked)
+
+    assert wire.sent["generationConfig"] == {} and "systemInstruction" not in wire.sent
+    assert "JSON" in wire.sent["contents"][0]["parts"][0]["text"]
+    words = [one.word for one in events if type(one) is Warn]
+    assert words == ["emulated=response_format", "emulated=system"]
