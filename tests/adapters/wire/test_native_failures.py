@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import ssl
 
 import httpx
@@ -105,11 +106,23 @@ async def test_a_plain_answer_that_is_cut_is_a_broken_connection() -> None:
     assert (error.kind, found) == (ErrorKind.BROKEN, [])
 
 
-def test_a_certificate_that_cannot_be_trusted_is_tls() -> None:
-    error = httpx.ConnectError("x")
-    error.__cause__ = ssl.SSLCertVerificationError("self-signed")
-
-    assert transport_error(error, "toy", Phase.BEFORE_SEND).kind is ErrorKind.TLS
+def test_who_cannot_connect_is_told_why() -> None:
+    expired = ssl.SSLCertVerificationError("x")
+    expired.verify_message = "certificate has expired"
+    for error, kind, words in (
+        (expired, ErrorKind.TLS, "no trusted TLS connection: certificate has expired"),
+        (ssl.SSLError("x"), ErrorKind.TLS, "no trusted TLS connection"),
+        (ConnectionRefusedError("x"), ErrorKind.NETWORK, "connection refused"),
+        (socket.gaierror("x"), ErrorKind.NETWORK, "nobody knows the name of its host"),
+        (OSError("x"), ErrorKind.NETWORK, "cannot connect"),
+    ):
+        unconnected = httpx.ConnectError("x")
+        unconnected.__cause__ = error
+        told = transport_error(unconnected, "toy", Phase.BEFORE_SEND)
+        assert told.kind is kind and told.message.endswith(words)
+    proxied = httpx.ProxyError("407 Proxy Authentication Required")
+    told = transport_error(proxied, "toy", Phase.BEFORE_SEND)
+    assert told.message == "cannot connect: the proxy answered 407"
 
 
 async def test_no_word_of_httpx_reaches_the_message() -> None:
