@@ -28,6 +28,11 @@ class CompatibleDialect:
 
     @property
     def done(self) -> bool:
+        """Behind the counts comes only the end mark, and no answer is lost for want of that."""
+        return self._is_over or (self._reader.complete and self._reader.counted)
+
+    @property
+    def _is_over(self) -> bool:
         return self._reader.ended or self._rescued
 
     def head(self, headers: Mapping[str, str]) -> list[Event]:
@@ -46,9 +51,7 @@ class CompatibleDialect:
         return events
 
     def feed(self, data: bytes) -> list[Event]:
-        if self.done:
-            return []
-        return self._read(self._lines.feed(data))
+        return [] if self._is_over else self._read(self._lines.feed(data))
 
     def end(self) -> list[Event]:
         if self._rescued:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import httpx
 import pytest
 
 from adapters.base import (
@@ -353,6 +354,18 @@ async def test_a_stream_without_done_is_whole_once_it_has_finished() -> None:
     reply = stream(chunk({"content": "Hi"}), chunk({}, "stop"))
     cut = Reply((reply.body.removesuffix(b"data: [DONE]\n\n"),), content_type="text/event-stream")
     assert fold(await events_of(cut, stream=True)).finish == ["stop"]
+
+
+async def test_a_connection_that_breaks_behind_the_counts_loses_nothing() -> None:
+    usage = {"prompt_tokens": 3, "completion_tokens": 1}
+    for counted in (True, False):
+        last = chunk({}, "stop") | ({"usage": usage} if counted else {})
+        whole = stream(chunk({"content": "Hi"}), last).body.removesuffix(b"data: [DONE]\n\n")
+        cut = Reply((whole,), content_type="text/event-stream", error=httpx.ReadError("cut"))
+        if counted:
+            assert fold(await events_of(cut, stream=True)).finish == ["stop"]
+        else:
+            assert (await failure(KIT, cut, a_request(KIT, stream=True))).kind is ErrorKind.BROKEN
 
 
 async def test_done_without_a_finish_reason_is_no_end() -> None:
