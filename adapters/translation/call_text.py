@@ -25,7 +25,11 @@ _FENCE = re.compile(r"```(?:json)?(.*?)```", re.DOTALL)
 _SPECIAL = re.compile(r"<\|(?:python_tag|eom_id|eot_id|im_end)\|>")
 _TOOL_CALL = re.compile(r"<tool_call>(.*?)(?:</tool_call>|\Z)", re.DOTALL)
 _BETWEEN = re.compile(r"[\s;,]*")
-_HARMONY = re.compile(r"to=([\w.-]{1,128})[^<]{0,64}(?:<\|constrain\|>[^<]{0,16})?<\|message\|>")
+_HARMONY = re.compile(
+    r"to=([\w.-]{1,128})[^<]{0,64}(?:<\|(?:channel|constrain)\|>[^<]{0,32}){0,2}<\|message\|>"
+)
+_BARE_HARMONY = re.compile(r"[\w\s]{0,64}\bto=(functions\.[\w.-]{1,128})[^<{]{0,32}(?=\{)")
+"""The same where a server has left out the marks."""
 _KIMI = re.compile(
     r"<\|tool_call_begin\|>\s*([\w.-]{1,128})(?::\d+)?\s*<\|tool_call_argument_begin\|>"
 )
@@ -71,6 +75,8 @@ def _written(text: str) -> Iterator[tuple[str, Any]]:
         return _tagged(text)
     if "<tool_call>" in text:
         return _in_tags(map(str.strip, _TOOL_CALL.findall(text)))
+    if bare := _BARE_HARMONY.match(text):
+        return _marked(text, [bare])
     for form in (_HARMONY, _KIMI, _MISTRAL):
         if marks := list(form.finditer(text)):
             return _marked(text, marks)

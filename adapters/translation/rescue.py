@@ -15,7 +15,10 @@ from adapters.translation.argument_types import fitted
 from adapters.translation.call_text import MAX_TEXT, read_calls
 from adapters.translation.functions import plain_name
 
-MARKS = ("<tool_call>", "<function=", "<|python_tag|>", "[TOOL_CALLS]", "<|channel|>commentary to=")
+MARKS = (
+    *("<tool_call>", "<function=", "<|python_tag|>", "[TOOL_CALLS]", "<|channel|>commentary to="),
+    *("<|start|>assistant to=", "to=functions."),
+)
 """With one of these a call begins, wherever it stands."""
 _OBJECT = re.compile(r"(?:```\w{0,8}\s*)?\[?\s*\{\s*\"([^\"]{0,32})\"")
 _NO_OBJECT_YET = re.compile(r"(?:`{1,3}\w{0,8}\s*)?\[?\s*(?:\{\s*(?:\"[^\"]{0,32})?)?")

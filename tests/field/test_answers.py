@@ -13,7 +13,7 @@ from adapters.compatible.hearing import to_native_hearing
 from adapters.gemini.answer import GeminiAnswer
 from adapters.openai.models import models_of
 from adapters.tasks import TranscriptionRequest
-from tests.adapters.kit import Answer, DictMemory, FakeUpstream, Reply, collect, fold
+from tests.adapters.kit import Answer, DictMemory, FakeUpstream, Reply, collect, fold, json_reply
 from tests.adapters.ollama.kit import (
     a_chat,
     ollama_end,
@@ -166,3 +166,14 @@ def test_recordings_get_an_ending_that_is_taken() -> None:
         request = TranscriptionRequest("m", memoryview(begin), name, kind)
         sent = to_native_hearing(request, "x", "").content or b""
         assert f'filename="{named}"'.encode() in sent, name
+
+
+async def test_a_call_in_harmonys_words_is_one_where_a_server_at_home_lets_it_through() -> None:
+    for words in (
+        f"<|start|>assistant to=functions.look<|channel|>commentary json<|message|>{ARGUMENTS}",
+        f"to=functions.look {ARGUMENTS}",
+    ):
+        reply = json_reply({"choices": [{"message": {"content": words}, "finish_reason": "stop"}]})
+        asked = ChatRequest("m", ASK, tools=(TOOL,))
+        found = fold(await collect(adapter(FakeUpstream(reply).upstream, "lmstudio"), asked))
+        assert (found.calls, found.text) == ([("look", {"at": "sea"})], ""), words

@@ -34,6 +34,9 @@ FORMS = {
     "arguments beside": '{"tool_calls": [{"function": {"name": "find_train"}, "parameters": {}}]}',
     "fenced": '```json\n{"name": "find_train", "parameters": {}}\n```',
     "harmony": "<|channel|>commentary to=functions.find_train <|constrain|>json<|message|>{}",
+    "harmony, to by the role": "<|start|>assistant to=functions.find_train<|channel|>commentary "
+    "<|constrain|>json<|message|>{}",
+    "harmony without its marks": "commentary to=functions.find_train json{}",
     "kimi": "<|tool_call_begin|>functions.find_train:0<|tool_call_argument_begin|>{}",
     "mistral": "[TOOL_CALLS]find_train[ARGS]{}",
     "mistral, older": '[TOOL_CALLS] [{"name": "find_train", "arguments": {}}]',
