@@ -210,7 +210,7 @@ class AnswerReader:
         keys = [key for (of, _), key in self._keys.items() if of == index]
         if reason == "stop" and keys:
             reason = "tool_calls"
-        if reason == "tool_calls" and any(are_cut("".join(self._said.get(k, "{}"))) for k in keys):
+        if reason == "tool_calls" and any(are_cut(self._said.get(k, ("{}",))) for k in keys):
             reason = "length"  # vLLM says so of no call that it streams
         events.append(Finish(reason, index))
 

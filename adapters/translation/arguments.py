@@ -15,6 +15,9 @@ _STRING = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 MAX_VALUES = 5000
 """Objects and lists in the arguments of one call: more are left the text that they are."""
 
+MOST_PIECES, MOST_CHARACTERS = 50_000, 1_000_000
+"""Of a call's arguments that are looked at for where they end."""
+
 
 def arguments_object(text: str) -> Json | None:
     """The object that the text of a call's arguments means; None where it cannot be read."""
@@ -43,11 +46,14 @@ def are_whole(pieces: Sequence[str]) -> bool:
     return True
 
 
-def are_cut(text: str) -> bool:
-    """Whether arguments break off: a text or a bracket in them is still open."""
-    if are_whole([text]):
+def are_cut(pieces: Sequence[str]) -> bool:
+    """Whether arguments break off: a text or a bracket in them is still open.
+
+    What would take more than a few milliseconds to look at is taken for whole.
+    """
+    if len(pieces) > MOST_PIECES or sum(map(len, pieces)) > MOST_CHARACTERS or are_whole(pieces):
         return False
-    rest = _STRING.sub("", text)
+    rest = _STRING.sub("", "".join(pieces))
     return '"' in rest or sum(map(rest.count, "{[")) > sum(map(rest.count, "}]"))
 
 
