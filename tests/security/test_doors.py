@@ -21,7 +21,7 @@ from starlette.routing import Route
 from adapters.base import ChatRequest
 from proxy.doors import DOORS, keeping
 from proxy.doors.door import Call
-from proxy.doors.ollama.objects import NOWHERE
+from proxy.doors.ollama.errors import NOWHERE
 from proxy.doors.reading.schemas import within_bounds
 from proxy.doors.responses.turns import Turns
 from proxy.errors import ApiError
