@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
+from msgspec import Struct, field
 
 from adapters.base import (
     Annotation,
@@ -72,6 +73,15 @@ class AnswerFailedError(Exception):
         self.error = error
 
 
+class _Call(Struct):
+    """A call as far as it has come; `came_whole` says that its first piece was all of it."""
+
+    id: str
+    index: int
+    came_whole: bool
+    arguments: list[str] = field(default_factory=list)
+
+
 class AnswerReader:
     """Reads one answer; keeps what only the whole of it shows.
 
@@ -87,11 +97,8 @@ class AnswerReader:
         self._last_usage: Usage | None = None
         self._begun: set[int] = set()
         self._finished: set[int] = set()
-        self._keys: dict[tuple[int, Any], str] = {}
-        self._calls: dict[str, str] = {}  # their ids, by our keys
-        self._whole: set[str] = set()  # calls whose first piece was all of them
-        self._said: dict[str, list[str]] = {}  # their arguments
-        self._bare: dict[str, int] = {}  # calls without arguments so far, and their choices
+        self._keys: dict[tuple[int, Any], str] = {}  # of the call that is at a place now
+        self._calls: dict[str, _Call] = {}  # by our keys
 
     @property
     def complete(self) -> bool:
@@ -183,34 +190,34 @@ class AnswerReader:
         name = _string(function.get("name") or "")
         arguments = _arguments(function.get("arguments"))
         key = self._keys.get(place)
-        if key is None or call_id or (name and arguments and key in self._whole):
+        if key is None or call_id or (name and arguments and self._calls[key].came_whole):
             key = self._keys[place] = f"{place}{call_id or len(self._calls)}"
-        if key not in self._calls:
+        known = self._calls.get(key)
+        if known is None:
+            came_whole = bool(name and arguments and are_whole([arguments]))
             # Who is told of two calls by one id could not tell them apart.
-            self._calls[key] = "" if call_id in self._calls.values() else call_id
-            self._bare[key] = index
-            if name and arguments and are_whole([arguments]):
-                self._whole.add(key)
+            is_twin = any(one.id == call_id for one in self._calls.values())
+            known = _Call("" if is_twin else call_id, index, came_whole)
+            self._calls[key] = known
             if arguments == "{}":  # real ones may follow, where another protocol is converted
                 arguments = ""
         if arguments:
-            self._bare.pop(key, None)
-            self._said.setdefault(key, []).append(arguments)
-        shown_id = self._calls[key] if call_id else ""
+            known.arguments.append(arguments)
+        shown_id = known.id if call_id else ""
         return ToolCall(key, name, arguments, shown_id or None, index=index)
 
     def _finish(self, reason: str, index: int, events: list[Event]) -> None:
         if index in self._finished or reason in _NO_REASONS:
             return
         self._finished.add(index)
-        for key, of in self._bare.items():
-            if of == index:
+        for key, call in self._calls.items():
+            if call.index == index and not call.arguments:
                 events.append(ToolCall(key=key, arguments="{}", index=index))
         reason = _REASONS.get(reason, "stop")
-        keys = [key for (of, _), key in self._keys.items() if of == index]
-        if reason == "stop" and keys:
+        calls = [self._calls[key] for (of, _), key in self._keys.items() if of == index]
+        if reason == "stop" and calls:
             reason = "tool_calls"
-        if reason == "tool_calls" and any(are_cut(self._said.get(k, ("{}",))) for k in keys):
+        if reason == "tool_calls" and any(are_cut(call.arguments) for call in calls):
             reason = "length"  # vLLM says so of no call that it streams
         events.append(Finish(reason, index))
 
