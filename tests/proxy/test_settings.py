@@ -392,13 +392,3 @@ def test_without_a_home_a_database_must_be_named(monkeypatch: pytest.MonkeyPatch
         load_settings()
     monkeypatch.setenv("POINTSMAN_DATABASE_URL", "sqlite:////x/y.db")
     assert load_settings().store_url == "sqlite:////x/y.db"
-
-
-def test_certificates_that_cannot_be_read_are_told_at_the_start(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (empty := tmp_path / "empty.pem").touch()
-    for path in (empty, tmp_path / "missing.pem"):
-        monkeypatch.setenv("SSL_CERT_FILE", str(path))
-        with pytest.raises(SettingsError, match=r"^SSL_CERT_FILE: .*\.pem is no file of cert"):
-            load_settings()

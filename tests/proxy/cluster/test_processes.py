@@ -86,7 +86,7 @@ def test_what_a_made_key_may_it_may_of_all_of_them_together(
         assert made.status == 200, made.body
         shown = {"Authorization": f"Bearer {made.json['key']}"}
         models = request("GET", "/v1/models", headers=shown)
-        wait(lambda: answers(one.port, 4 * COUNT, models) == {200: 4 * COUNT})
+        wait(lambda: answers(one.port, 40, models) == {200: 40})  # so many that each is asked
         assert answers(one.port, 40, post(body_of(), **shown)) == {200: 10, 429: 30}
         assert fakes.chats == 10
 
