@@ -34,6 +34,7 @@ from adapters.bedrock.settings import KIND
 from adapters.bedrock.thoughts import Thought, keep
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
 from adapters.wire.bounds import MAX_CALLS, MAX_COUNT, count, items, word
+from adapters.wire.pieces import loads
 
 FILTERED = frozenset({"guardrail_intervened", "content_filtered"})
 MALFORMED = frozenset({"malformed_model_output", "malformed_tool_use"})
@@ -89,7 +90,7 @@ class ConverseAnswer:
 
     def whole(self, body: bytes) -> list[Event]:
         try:
-            answer = orjson.loads(body)
+            answer = loads(body)
             events = self._begin()
             for at, block in enumerate(items(answer["output"]["message"]["content"])):
                 self._read_block(at, block, events)

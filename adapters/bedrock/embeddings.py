@@ -18,7 +18,8 @@ from adapters.bedrock.settings import KIND
 from adapters.compatible.request import shown_key
 from adapters.tasks import EmbeddingRequest
 from adapters.wire.bounds import count
-from adapters.wire.whole import VectorsAnswer
+from adapters.wire.pieces import loads
+from adapters.wire.whole import VectorsAnswer, vector
 
 MODEL = "amazon.titan-embed-text-v2:0"
 TITAN, COHERE = "amazon.titan-embed-text", "cohere.embed"
@@ -85,14 +86,14 @@ def _cohere(request: EmbeddingRequest, model: str) -> Json:
 
 
 class _ByType(Struct, rename={"vectors": "float"}):
-    vectors: list[list[float]]
+    vectors: list[Any]
 
 
 class _Answer(Struct):
     """Titan's `embedding`, or Cohere's `embeddings` in either of its forms."""
 
-    embedding: list[float] | None = None
-    embeddings: list[list[float]] | _ByType | None = None
+    embedding: Any = None
+    embeddings: list[Any] | _ByType | None = None
     inputTextTokenCount: Any = None
 
 
@@ -113,10 +114,11 @@ class EmbeddingAnswer(VectorsAnswer):
         return []
 
     def vectors_of(self, body: bytes) -> tuple[Sequence[Sequence[float]], str | None, int | None]:
-        answer = msgspec.json.decode(body, type=_Answer)
+        answer = msgspec.convert(loads(body), _Answer)
         found = answer.embeddings
         vectors = found.vectors if isinstance(found, _ByType) else found or []
         if answer.embedding is not None:
             vectors = [answer.embedding]
+        vectors = [vector(told) for told in vectors]
         tokens = count(answer.inputTextTokenCount)
         return vectors, self._request.model, self._counted if tokens is None else tokens

@@ -6,7 +6,7 @@ read by the same lines.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -119,10 +119,12 @@ class AnswerReader:
         elif sse.data:
             self.read(sse.data, events)
 
-    def read(self, data: bytes, events: list[Event]) -> None:
+    def read(
+        self, data: bytes, events: list[Event], loads: Callable[[bytes], Any] = orjson.loads
+    ) -> None:
         """Append the events of one JSON object. Raises UnreadableError, AnswerFailedError."""
         try:
-            self._take(orjson.loads(data), events)
+            self._take(loads(data), events)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise UnreadableError from error
 

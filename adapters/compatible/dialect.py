@@ -12,6 +12,7 @@ from adapters.compatible.errors import House, refusal, status_of
 from adapters.compatible.limits import rate_limits
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT, not_promised
 from adapters.wire.lines import ServerSentEvent, SseDecoder
+from adapters.wire.pieces import loads
 
 
 class CompatibleDialect:
@@ -41,7 +42,7 @@ class CompatibleDialect:
     def whole(self, body: bytes) -> list[Event]:
         events: list[Event] = []
         try:
-            self._reader.read(body.removeprefix(b"\xef\xbb\xbf"), events)
+            self._reader.read(body.removeprefix(b"\xef\xbb\xbf"), events, loads)
         except UnreadableError:
             raise self._broken("the answer is not a chat completion") from None
         except AnswerFailedError as failed:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import httpx
-import orjson
 
 from adapters.base import AdapterError, Json, NativeCall
 from adapters.compatible.limits import PER_DAY, LimitHeaders, rate_limits
@@ -14,6 +13,7 @@ from adapters.errors import not_promised
 from adapters.tasks import Heard, TranscriptionRequest, TranslationRequest
 from adapters.translation.sound import ending_of
 from adapters.wire.bounds import items, word
+from adapters.wire.pieces import loads
 from adapters.wire.whole import WholeAnswer
 
 FORM_PATHS = ("audio/transcriptions", "audio/translations")
@@ -80,7 +80,7 @@ class HeardAnswer(WholeAnswer):
         return [*rate_limits(headers, self._limits)]
 
     def whole(self, body: bytes) -> list[Any]:
-        answer = orjson.loads(body)
+        answer = loads(body)
         if type(answer) is not dict or type(text := answer.get("text")) is not str:
             raise not_promised(self.provider, "the answer holds no text")
         segments = items(answer.get("segments"), MAX_SEGMENTS)

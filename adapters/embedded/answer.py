@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import httpx
+import orjson
 from msgspec.structs import replace
 
 from adapters.base import (
@@ -69,9 +73,11 @@ class _Reader(AnswerReader):
         self._thoughts = request.thinking.include is not False
         self._top = request.params.get("top_logprobs", 0)
 
-    def read(self, data: bytes, events: list[Event]) -> None:
+    def read(
+        self, data: bytes, events: list[Event], loads: Callable[[bytes], Any] = orjson.loads
+    ) -> None:
         found: list[Event] = []
-        super().read(data, found)
+        super().read(data, found, loads)
         events += [
             self._asked(one) for one in found if self._thoughts or type(one) is not Reasoning
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +38,7 @@ from adapters.translation.functions import plain_name
 from adapters.translation.wav import PCM, wav
 from adapters.wire.bounds import MAX_CALLS, MAX_CHOICES, MAX_ITEMS, choice_index, word
 from adapters.wire.lines import SseDecoder
+from adapters.wire.pieces import loads
 
 MISSING_SIGNATURE = "MISSING_THOUGHT_SIGNATURE"
 CUT_SHORT = frozenset({"MAX_TOKENS", "CONTINUATION"})
@@ -123,7 +124,7 @@ class GeminiAnswer:
 
     def whole(self, body: bytes) -> list[Event]:
         events: list[Event] = []
-        answer = self._parsed(body)
+        answer = self._parsed(body, loads)
         if isinstance(answer, list):  # what streamGenerateContent answers without alt=sse
             for each in answer:
                 self._read(each, events)
@@ -162,9 +163,9 @@ class GeminiAnswer:
             self._bare += data
         return self._framed is not False
 
-    def _parsed(self, data: bytes) -> Any:
+    def _parsed(self, data: bytes, loads: Callable[[bytes], Any] = orjson.loads) -> Any:
         try:
-            return orjson.loads(data)
+            return loads(data)
         except orjson.JSONDecodeError as error:
             raise bad_response("the answer is no JSON, or was cut", self.phase) from error
 

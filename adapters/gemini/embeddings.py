@@ -16,7 +16,8 @@ from adapters.gemini.names import is_word, model_id
 from adapters.gemini.request import NOT_OURS, OWN_BLOCK
 from adapters.tasks import EmbeddingRequest
 from adapters.wire.bounds import count
-from adapters.wire.whole import VectorsAnswer
+from adapters.wire.pieces import loads
+from adapters.wire.whole import VectorsAnswer, vector
 
 MODEL = "gemini-embedding-001"
 OWN_WORDS: Mapping[str, str] = {
@@ -53,11 +54,11 @@ def to_native(request: EmbeddingRequest, api_version: str) -> NativeCall:
 
 
 class _Embedding(Struct):
-    values: list[float]
+    values: Any
 
 
 class _Answer(Struct):
-    embeddings: list[_Embedding]
+    embeddings: list[Any]
     usageMetadata: Any = None
 
 
@@ -76,8 +77,9 @@ class EmbeddingAnswer(VectorsAnswer):
         self._is_cut = "outputDimensionality" in call.body["requests"][0]
 
     def vectors_of(self, body: bytes) -> tuple[Sequence[Sequence[float]], str | None, int | None]:
-        answer = msgspec.json.decode(body, type=_Answer)
-        vectors: Sequence[Sequence[float]] = [one.values for one in answer.embeddings]
+        answer = msgspec.convert(loads(body), _Answer)
+        rows = [msgspec.convert(row, _Embedding) for row in answer.embeddings]
+        vectors: Sequence[Sequence[float]] = [vector(row.values) for row in rows]
         if self._is_cut:
             vectors = [_unit(vector) for vector in vectors]
         told = answer.usageMetadata

@@ -6,7 +6,7 @@ Source: Ollama's `docs/api.md`, `api/types.go` (ChatResponse) and recorded excha
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -42,6 +42,7 @@ from adapters.ollama.generate import message_of
 from adapters.ollama.request import without_grammar
 from adapters.wire.bounds import MAX_CALLS, MAX_LOGPROBS, count, items, word
 from adapters.wire.lines import NdjsonDecoder
+from adapters.wire.pieces import loads
 
 LOADED_NS, MOST_NS = 250_000_000, 10**13
 """Below this a model was in memory already: to look it up takes some time as well."""
@@ -98,7 +99,7 @@ class Answer:
         """The events of a plain answer, or of a stream that a gateway sent as one."""
         try:
             events: list[Event] = []
-            self._read(_object(body), events)
+            self._read(_object(body, loads), events)
         except ValueError:
             events = self.feed(body + b"\n")
         return events + self.end()
@@ -266,8 +267,8 @@ def unix_time(chunk: Json) -> int | None:
     return int(seconds) if seconds >= 0 else None
 
 
-def _object(data: bytes) -> Json:
-    value = orjson.loads(data)
+def _object(data: bytes, loads: Callable[[bytes], Any] = orjson.loads) -> Json:
+    value = loads(data)
     if type(value) is not dict:
         raise _MalformedError
     return value

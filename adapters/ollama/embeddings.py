@@ -14,7 +14,8 @@ from adapters.ollama.errors import NAME
 from adapters.ollama.request import EXTENSIONS
 from adapters.tasks import EmbeddingRequest
 from adapters.wire.bounds import count, word
-from adapters.wire.whole import VectorsAnswer
+from adapters.wire.pieces import loads
+from adapters.wire.whole import VectorsAnswer, vector
 
 MODEL = "nomic-embed-text"
 PATH = "api/embed"
@@ -37,7 +38,7 @@ def to_native(request: EmbeddingRequest, keep_alive: str | int | None) -> Native
 
 
 class _Answer(Struct):
-    embeddings: list[list[float]]
+    embeddings: list[Any]
     model: Any = None
     prompt_eval_count: Any = None
 
@@ -53,8 +54,9 @@ class EmbeddingAnswer(VectorsAnswer):
         super().__init__(request, lambda response: _of_texts(refusal(response)))
 
     def vectors_of(self, body: bytes) -> tuple[Sequence[Sequence[float]], str | None, int | None]:
-        answer = msgspec.json.decode(body, type=_Answer)
-        return answer.embeddings, word(answer.model), count(answer.prompt_eval_count)
+        answer = msgspec.convert(loads(body), _Answer)
+        vectors = [vector(told) for told in answer.embeddings]
+        return vectors, word(answer.model), count(answer.prompt_eval_count)
 
 
 def _of_texts(error: AdapterError) -> AdapterError:

@@ -15,7 +15,8 @@ from adapters.compatible.request import shown_key
 from adapters.openai.settings import KIND
 from adapters.tasks import EmbeddingRequest
 from adapters.wire.bounds import count, word
-from adapters.wire.whole import VectorsAnswer
+from adapters.wire.pieces import loads
+from adapters.wire.whole import VectorsAnswer, vector
 
 PATH = "/embeddings"
 
@@ -34,12 +35,12 @@ def to_native_embedding(request: EmbeddingRequest) -> NativeCall:
 
 
 class _Row(Struct):
-    embedding: list[float] | str
+    embedding: Any
     index: int = -1
 
 
 class _Answer(Struct):
-    data: list[_Row]
+    data: list[Any]
     model: Any = None
     usage: Any = None
 
@@ -50,8 +51,9 @@ class EmbeddingAnswer(VectorsAnswer):
     provider = KIND
 
     def vectors_of(self, body: bytes) -> tuple[Sequence[Sequence[float]], str | None, int | None]:
-        answer = msgspec.json.decode(body, type=_Answer)
-        vectors = [_vector(row.embedding) for row in _in_order(answer.data)]
+        answer = msgspec.convert(loads(body), _Answer)
+        rows = [msgspec.convert(row, _Row) for row in answer.data]
+        vectors = [_vector(row.embedding) for row in _in_order(rows)]
         told = answer.usage if isinstance(answer.usage, dict) else {}
         return vectors, word(answer.model), count(told.get("prompt_tokens"))
 
@@ -62,10 +64,10 @@ def _in_order(rows: Sequence[_Row]) -> Sequence[_Row]:
     return sorted(rows, key=lambda row: row.index) if is_numbered else rows
 
 
-def _vector(told: list[float] | str) -> Sequence[float]:
+def _vector(told: Any) -> Sequence[float]:
     """Some answer in base64 without being asked to. Raises ValueError."""
     if not isinstance(told, str):
-        return told
+        return vector(told)
     raw = base64.b64decode(told, validate=True)
     if len(raw) % 4:
         raise ValueError("no floats")

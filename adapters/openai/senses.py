@@ -10,7 +10,6 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 import httpx
-import orjson
 
 from adapters.base import (
     AdapterError,
@@ -30,6 +29,7 @@ from adapters.translation.wav import samples_of
 from adapters.upstream import Target
 from adapters.wire.bounds import count, items, word
 from adapters.wire.native import exchange
+from adapters.wire.pieces import loads
 from adapters.wire.whole import WholeAnswer
 
 SPEECH_PATH, PICTURE_PATH = "/audio/speech", "/images/generations"
@@ -157,7 +157,7 @@ class PictureAnswer(_Whole):
     """How one answer of pictures is read (a `native.Dialect`)."""
 
     def whole(self, body: bytes) -> list[Any]:
-        answer = orjson.loads(body)
+        answer = loads(body)
         rows = items(answer["data"], MAX_PICTURES)
         pictures = [row.get("b64_json") for row in rows]
         if not pictures or not all(type(one) is str and one for one in pictures):

@@ -10,10 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
 from typing import Any, ParamSpec, TypeVar
 
-import orjson
-
 from adapters.errors import ErrorKind, unsent
 from adapters.wire.json_size import read_bytes
+from adapters.wire.pieces import loads
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -112,4 +111,4 @@ async def aside(size: int, work: Callable[P, T], *given: P.args, **named: P.kwar
 
 async def read_aside(content: bytes, read: Callable[[Any], T]) -> T:
     """What `read` makes of the value that a JSON text holds. Raises orjson.JSONDecodeError."""
-    return await aside(len(content), lambda: read(orjson.loads(content)))
+    return await aside(len(content), lambda: read(loads(content)))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import httpx
+import msgspec
 
 from adapters.base import AdapterError, ErrorKind, NativeCall, Phase, Start, Usage
 from adapters.errors import not_promised
@@ -40,6 +41,11 @@ class WholeAnswer:
 
     def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | None:
         return None
+
+
+def vector(told: Any) -> list[float]:
+    """One vector of an answer. Raises ValueError."""
+    return msgspec.convert(told, list[float])
 
 
 class VectorsAnswer(WholeAnswer):

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from adapters.base import Json, Model, Start, Usage
 from adapters.wire.json_size import is_deeper_than
+from adapters.wire.pieces import loads
 from proxy.candidate import is_model_name
 from proxy.doors.frames.sse import HEADERS, WAITING, sse
 from proxy.errors import ApiError, bad_request, model_not_found
@@ -54,7 +55,7 @@ def parse_json(body: bytes | bytearray) -> Json:
     Raises ApiError.
     """
     try:
-        data = orjson.loads(body)
+        data = loads(body)
     except orjson.JSONDecodeError as error:
         reason = str(error).partition(":")[0]
         raise bad_request(f"The body is not valid JSON: {reason}.", code="invalid_json") from None

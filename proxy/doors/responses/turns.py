@@ -18,6 +18,7 @@ from msgspec import Struct, field
 
 from adapters.base import Json
 from adapters.wire.json_size import read_bytes
+from adapters.wire.pieces import loads
 from proxy.doors.responses.items import REFERENCE, kind_of, not_found
 from proxy.doors.responses.objects import new_id
 from proxy.errors import ApiError, bad_request
@@ -316,7 +317,7 @@ def _items(turn: Turn) -> Iterator[Json]:
 def named_in(body: bytes | bytearray) -> tuple[list[str], list[str]]:
     """What a request names of what was kept: responses and conversations, and items."""
     try:
-        data = orjson.loads(body)
+        data = loads(body)
     except orjson.JSONDecodeError:
         return [], []
     if not isinstance(data, dict):
