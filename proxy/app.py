@@ -70,7 +70,9 @@ def create_app(
         keys=parts.team.door,
         own_paths=OWN_PATHS,
         paths=patterns_of(app.routes),
-        form_paths=[path for one, _ in doors if one.takes_form for path in one.paths],
+        form_ends=[
+            path.rpartition("}")[2] for one, _ in doors if one.takes_form for path in one.paths
+        ],
         life=parts.life,
         speller_of=speller_of,
         for_desktops=for_desktops,

@@ -48,9 +48,11 @@ from proxy.errors import bad_request
 from proxy.reply import NO_HEADERS, Reply, Speller
 from proxy.routing.counting import Count, nobody_counts
 
-PREFIXES = ("/v1", "/openai/v1", "/v1beta/openai")
-"""Of OpenAI's doors. The second is Groq's and the third Gemini's for apps that speak to it as to
-OpenAI, so that these can swap their base URL, too."""
+PREFIXES = ("/v1", "/openai/v1", "/v1beta/openai", "/openai")
+"""Of OpenAI's doors. The second is Groq's, the third Gemini's for apps that speak to it as to
+OpenAI, and the last Azure's, so that these can swap their base URL, too."""
+NAMING = ("/openai/deployments/{model:path}", "/v1/engines/{model:path}")
+"""The same where the path has the model's name: Azure's, and OpenAI's clients before 1.0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,11 @@ def _openai(path: str) -> tuple[str, ...]:
     return tuple(prefix + path for prefix in PREFIXES)
 
 
+def _named(path: str) -> tuple[str, ...]:
+    """Where a model is asked for, by name in the body or in the path."""
+    return (*_openai(path), *(prefix + path for prefix in NAMING))
+
+
 _TRANSCRIPTIONS = HearingDoor("transcriptions", TranscriptionRequest)
 _TRANSLATIONS = HearingDoor("translations", TranslationRequest)
 
@@ -125,14 +132,14 @@ def _gemini(*methods: str) -> tuple[str, ...]:
 
 
 DOORS: tuple[Entrance, ...] = (
-    Entrance(ChatDoor(), _openai("/chat/completions"), beneath=("/v1beta/openai/",)),
-    Entrance(CompletionsDoor(), _openai("/completions")),
-    Entrance(EmbeddingsDoor(), _openai("/embeddings")),
-    Entrance(_TRANSCRIPTIONS, _openai("/audio/transcriptions"), takes_form=True),
-    Entrance(_TRANSLATIONS, _openai("/audio/translations"), takes_form=True),
-    Entrance(SpeechDoor(), _openai("/audio/speech")),
-    Entrance(ImagesDoor(), _openai("/images/generations")),
-    Entrance(EditsDoor(), _openai("/images/edits"), takes_form=True),
+    Entrance(ChatDoor(), _named("/chat/completions"), beneath=("/v1beta/openai/",)),
+    Entrance(CompletionsDoor(), _named("/completions")),
+    Entrance(EmbeddingsDoor(), _named("/embeddings")),
+    Entrance(_TRANSCRIPTIONS, _named("/audio/transcriptions"), takes_form=True),
+    Entrance(_TRANSLATIONS, _named("/audio/translations"), takes_form=True),
+    Entrance(SpeechDoor(), _named("/audio/speech")),
+    Entrance(ImagesDoor(), _named("/images/generations")),
+    Entrance(EditsDoor(), _named("/images/edits"), takes_form=True),
     Entrance(OllamaChat(), ("/api/chat",), beneath=OLLAMA_NOWHERE, for_desktops=True),
     Entrance(OllamaGenerate(), ("/api/generate",), for_desktops=True),
     Entrance(OllamaEmbed(), ("/api/embed",), for_desktops=True),

@@ -12,6 +12,7 @@ from adapters.base import Json, Model, Start, Usage
 from adapters.wire.json_size import is_deeper_than
 from adapters.wire.pieces import loads
 from proxy.candidate import is_model_name
+from proxy.doors.door import Call
 from proxy.doors.frames.sse import HEADERS, WAITING, sse
 from proxy.errors import ApiError, bad_request, model_not_found
 from proxy.reply import Header, Reply
@@ -63,6 +64,14 @@ def parse_json(body: bytes | bytearray) -> Json:
         raise bad_request("The body must be a JSON object.", code="invalid_json")
     if is_deeper_than(MAX_DEPTH, data):
         raise bad_request(f"The body is nested deeper than {MAX_DEPTH}.", code="invalid_json")
+    return data
+
+
+def body_of(call: Call) -> Json:
+    """The body, with the model that the path names. Raises ApiError."""
+    data = parse_json(call.body)
+    if model := call.params.get("model"):
+        data["model"] = model
     return data
 
 

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from adapters.upstream import PASSED
 from proxy.errors import UNKNOWN_URL, ApiError, shutting_down
 from proxy.gate.body import request_id
-from proxy.gate.keys import Keys, shown_key
+from proxy.gate.keys import KEY_HEADERS, Keys, shown_key
 from proxy.gate.life import Life, Stage
 from proxy.reply import PlainText, Speller, SpellerOf, refused
 
@@ -40,7 +40,7 @@ WRITING_METHODS = frozenset({"POST", "PUT", "PATCH"})
 ONCE = frozenset(
     {
         *(b"host", b"origin", b"sec-fetch-site"),
-        *(b"authorization", b"x-api-key", b"x-goog-api-key"),
+        *(b"authorization", *KEY_HEADERS),
         *(b"content-type", b"content-encoding", b"content-length", b"transfer-encoding"),
     }
 )
@@ -71,11 +71,11 @@ class _Headers(Struct, frozen=True):
 class Guard:
     """Refuses what no SDK would send; lets in who shows a key, where keys are configured.
 
-    What is at or beneath one of `own_paths` asks for no key here: it has a guard of its own. What
-    is at `form_paths` takes a form, all else JSON. Only where `paths` have a name may one hold what
-    is written with `%`: who stands before us may forbid a path by its text. `speller_of` tells in
-    whose words a refusal is told, `for_desktops` at which paths programs ask that are made of web
-    pages, or that name no content type. `hop` is our id in `HOP`.
+    What is at or beneath one of `own_paths` asks for no key here: it has a guard of its own. A path
+    with one of `form_ends` takes a form, any other JSON. Only where `paths` have a name may one
+    hold what is written with `%`: who stands before us may forbid a path by its text. `speller_of`
+    tells in whose words a refusal is told, `for_desktops` at which paths programs ask that are made
+    of web pages, or that name no content type. `hop` is our id in `HOP`.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Guard:
         origins: Collection[str] = (),
         keys: Keys | None = None,
         own_paths: Collection[str] = (),
-        form_paths: Collection[str] = (),
+        form_ends: Collection[str] = (),
         paths: Collection[re.Pattern[str]] = (),
         life: Life | None = None,
         speller_of: SpellerOf = lambda _path, _headers: PlainText(),
@@ -102,7 +102,7 @@ class Guard:
         self._hosts = LOCAL_NAMES | {host.lower() for host in hosts}
         self._origins = frozenset(origin.lower().rstrip("/") for origin in origins if origin)
         self._own_paths = frozenset(own_paths)
-        self._form_paths = frozenset(form_paths)
+        self._form_ends = tuple(form_ends)
         self._paths = tuple(paths)
         self._keys = keys or Keys()
 
@@ -233,7 +233,7 @@ class Guard:
             raise shutting_down()
         if scope["method"] in WRITING_METHODS:
             content_type = headers.values.get(b"content-type", b"")
-            wanted = FORM if scope["path"] in self._form_paths else JSON
+            wanted = FORM if scope["path"].endswith(self._form_ends) else JSON
             is_wanted = content_type == wanted or _named_type(content_type) == wanted
             if not is_wanted and not self._takes_any_type(scope, headers) and self._is_known(scope):
                 raise ApiError(

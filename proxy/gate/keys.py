@@ -13,7 +13,7 @@ from starlette.types import Scope
 
 from proxy.errors import ApiError
 
-KEY_HEADERS = (b"x-api-key", b"x-goog-api-key")
+KEY_HEADERS = (b"x-api-key", b"x-goog-api-key", b"api-key")
 """Anthropic's and Gemini's, where there is no bearer."""
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+import httpx
 import openai
 import pytest
 
@@ -33,3 +35,20 @@ def test_it_sees_the_same_at_responses(
 ) -> None:
     seen = responses_checks[check](scenarios.MODELS[provider])
     assert seen == scenarios.expected_of(responses_client.EXPECTED, provider, check)
+
+
+def test_azures_clients_and_the_oldest_name_the_model_in_the_path(base_url: str) -> None:
+    host = base_url.removesuffix("/v1")
+    asked: list[Any] = [{"role": "user", "content": "Hi"}]
+    with openai.AzureOpenAI(
+        azure_endpoint=host, api_key="app-azure", api_version="2024-10-21", max_retries=0
+    ) as azure:
+        for model in scenarios.MODELS.values():
+            answer = azure.chat.completions.create(model=model["chat"], messages=asked)
+            assert answer.choices[0].message.content == "You said: Hi"
+        heard = azure.audio.transcriptions.create(model="groq", file=("a.wav", b"x" * 300))
+        assert heard.text == "I hear 300 bytes."
+        assert azure.responses.create(model="groq", input="Hi").output_text == "You said: Hi"
+    body = {"messages": asked, "model": "of no matter"}
+    told = httpx.post(f"{base_url}/engines/groq/chat/completions", json=body, trust_env=False)
+    assert told.headers["x-pointsman-provider"] == "groq"

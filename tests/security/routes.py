@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from proxy.doors import PREFIXES
+from proxy.doors import NAMING, PREFIXES
 from proxy.doors.ollama.local import CHANGING
 from tests.security.kit import CHAT
 
+ASKING = (*PREFIXES, *(one.replace("{model:path}", "m") for one in NAMING))
+"""In front of what asks a model, by its name in the body or in the path."""
 EVENTS = "/admin/api/events"
 """The one answer that does not end."""
 GEMINI_ACTIONS = (
@@ -38,10 +40,10 @@ GEMINI_ROUTES = (
 ANTHROPIC_ROUTES = (("POST", "/v1/messages"), ("POST", "/v1/messages/count_tokens"))
 STRICT_ROUTES = (
     ("POST", CHAT),
-    *(("POST", f"{prefix}/chat/completions") for prefix in PREFIXES[1:]),
+    *(("POST", f"{prefix}/chat/completions") for prefix in ASKING[1:]),
     *(
         ("POST", f"{prefix}/{rest}")
-        for prefix in PREFIXES
+        for prefix in ASKING
         for rest in ("embeddings", "completions", "audio/speech", "images/generations")
     ),
     *(
@@ -126,7 +128,7 @@ FOR_DESKTOPS = (
 """Where programs ask that name no content type, or that have an origin no page can have."""
 FORMS = tuple(
     ("POST", f"{prefix}/{rest}")
-    for prefix in PREFIXES
+    for prefix in ASKING
     for rest in ("audio/transcriptions", "audio/translations", "images/edits")
 )
 """Where forms with files are taken, which a page could send, too: Origin is what gives it away."""

@@ -8,7 +8,7 @@ from adapters.base import Json
 from adapters.tasks import SpeechRequest
 from proxy.doors.audio.output import SpeechFold, SpeechStream
 from proxy.doors.door import Asked, Call, Opening
-from proxy.doors.openai import OpenAIErrors, check_model_name, parse_json
+from proxy.doors.openai import OpenAIErrors, body_of, check_model_name
 from proxy.doors.reading.checks import between, checked, out_of_range, string, wrong_type
 from proxy.errors import bad_request
 from proxy.routing.operations.speaking import ENCODERS, can_make
@@ -29,7 +29,7 @@ class SpeechDoor(OpenAIErrors):
     name = "speech"
 
     def read(self, call: Call) -> Asked:
-        return parse_request(parse_json(call.body))
+        return parse_request(body_of(call))
 
     def stream(self, asked: Asked, opening: Opening) -> SpeechStream:
         return SpeechStream()

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from proxy.doors.chat.read import Parsed, parse_request
 from proxy.doors.chat.write import ChunkStream, Fold
 from proxy.doors.door import Call, Opening
-from proxy.doors.openai import EXTENDED, OpenAIErrors, new_head, parse_json
+from proxy.doors.openai import EXTENDED, OpenAIErrors, body_of, new_head
 
 
 class ChatDoor(OpenAIErrors):
@@ -16,7 +16,7 @@ class ChatDoor(OpenAIErrors):
     name = "chat"
 
     def read(self, call: Call) -> Parsed:
-        asked = parse_request(parse_json(call.body))
+        asked = parse_request(body_of(call))
         return replace(asked, is_extended=True) if call.path.startswith(EXTENDED) else asked
 
     def stream(self, asked: Parsed, opening: Opening) -> ChunkStream:

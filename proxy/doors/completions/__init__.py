@@ -5,7 +5,7 @@ from __future__ import annotations
 from proxy.doors.completions.read import Parsed, parse_request
 from proxy.doors.completions.write import CompletionFold, CompletionStream, Form, new_id
 from proxy.doors.door import Call, Opening
-from proxy.doors.openai import Head, OpenAIErrors, parse_json
+from proxy.doors.openai import Head, OpenAIErrors, body_of
 
 
 class CompletionsDoor(OpenAIErrors):
@@ -14,7 +14,7 @@ class CompletionsDoor(OpenAIErrors):
     name = "completions"
 
     def read(self, call: Call) -> Parsed:
-        return parse_request(parse_json(call.body))
+        return parse_request(body_of(call))
 
     def stream(self, asked: Parsed, opening: Opening) -> CompletionStream:
         return CompletionStream(_form(asked, opening), include_usage=asked.include_usage)

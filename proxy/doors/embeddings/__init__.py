@@ -5,7 +5,7 @@ from __future__ import annotations
 from proxy.doors.door import Call, InOnePiece, Opening
 from proxy.doors.embeddings.read import Parsed, parse_request
 from proxy.doors.embeddings.write import EmbeddingFold
-from proxy.doors.openai import OpenAIErrors, parse_json
+from proxy.doors.openai import OpenAIErrors, body_of
 
 
 class EmbeddingsDoor(InOnePiece, OpenAIErrors):
@@ -14,7 +14,7 @@ class EmbeddingsDoor(InOnePiece, OpenAIErrors):
     name = "embeddings"
 
     def read(self, call: Call) -> Parsed:
-        return parse_request(parse_json(call.body))
+        return parse_request(body_of(call))
 
     def fold(self, asked: Parsed, opening: Opening) -> EmbeddingFold:
         return EmbeddingFold(

@@ -112,10 +112,11 @@ def _described(head: bytes) -> tuple[str, str | None, str]:
 
 
 def _checked(param: str, name: str) -> str:
-    """A file's name, which must be no path."""
-    if len(name) > MAX_NAME or not name.isprintable() or re.search(r"[/\\]|^\.*$", name):
+    """A file's name: of a path, which some clients send, its last part (RFC 7578, 4.2)."""
+    last = re.split(r"[/\\]", name)[-1]
+    if len(name) > MAX_NAME or not name.isprintable() or not last.strip("."):
         raise _bad("the file's name is not one that a file can have", param)
-    return name
+    return last
 
 
 def _text(name: str, data: memoryview) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +18,16 @@ from proxy.doors.reading.checks import Check, between, out_of_range, wrong_type
 
 STANDARD: Mapping[int, int] = str.maketrans("-_", "+/")
 """Out of the alphabet of base64 that is for URLs."""
+NUMBERED: Mapping[str, Sequence[str]] = {
+    "type": str.split("TYPE_UNSPECIFIED STRING NUMBER INTEGER BOOLEAN ARRAY OBJECT NULL"),
+    "mode": str.split("MODE_UNSPECIFIED AUTO ANY NONE"),
+    "responseModalities": str.split("MODALITY_UNSPECIFIED TEXT IMAGE AUDIO"),
+    "taskType": str.split(
+        "TASK_TYPE_UNSPECIFIED RETRIEVAL_QUERY RETRIEVAL_DOCUMENT SEMANTIC_SIMILARITY "
+        "CLASSIFICATION CLUSTERING QUESTION_ANSWERING FACT_VERIFICATION CODE_RETRIEVAL_QUERY"
+    ),
+}
+"""Enumerations by the field that holds one, in the order of protobuf's numbers."""
 
 
 @lru_cache(maxsize=1024)
@@ -64,8 +74,15 @@ def objects(name: str, value: Any) -> list[Json]:
     return found
 
 
+def named(name: str, value: Any) -> Any:
+    """The word for a number of an enumeration, which Google's older clients send; else `value`."""
+    known = NUMBERED.get(name.rpartition(".")[2], ())
+    return known[value] if type(value) is int and 0 <= value < len(known) else value
+
+
 def word(name: str, value: Any) -> str:
     """One word of an enumeration, in upper case."""
+    value = named(name, value)
     if not isinstance(value, str):
         raise wrong_type(name, "a word")
     return value.upper()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapters.base import Json
-from proxy.doors.gemini.fields import snake
+from proxy.doors.gemini.fields import named, snake
 
 NUMBERS = ("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties")
 _NAMES: Mapping[str, str] = {
@@ -28,7 +28,7 @@ def json_schema(schema: Any) -> Any:
         name = _NAMES.get(spelled, spelled)
         if value is None or name in ("nullable", "propertyOrdering", "example"):
             continue
-        if (kept := _keyword(name, value)) is not None:
+        if (kept := _keyword(name, named(name, value))) is not None:
             out[name] = kept
     if isinstance(properties := out.get("properties"), dict):
         out["properties"] = _ordered(properties, schema)
@@ -49,7 +49,7 @@ def in_camels(schema: Any) -> Any:
                 value = {key: in_camels(one) for key, one in value.items()}
             case (("items" | "additionalProperties"), _):
                 value = in_camels(value)
-        out[name] = value
+        out[name] = named(name, value)
     return out
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from proxy.doors.door import Asked, Call, InOnePiece, Opening
 from proxy.doors.images.read import parse_request
 from proxy.doors.images.write import PictureFold
-from proxy.doors.openai import OpenAIErrors, parse_json
+from proxy.doors.openai import OpenAIErrors, body_of
 
 
 class ImagesDoor(InOnePiece, OpenAIErrors):
@@ -14,7 +14,7 @@ class ImagesDoor(InOnePiece, OpenAIErrors):
     name = "images"
 
     def read(self, call: Call) -> Asked:
-        return parse_request(parse_json(call.body))
+        return parse_request(body_of(call))
 
     def fold(self, asked: Asked, opening: Opening) -> PictureFold:
         return PictureFold(int(opening.now_s))

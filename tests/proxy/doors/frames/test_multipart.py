@@ -37,6 +37,14 @@ def test_what_clients_send_is_read() -> None:
     assert bytes(form.files["file"].data) == data
 
 
+def test_of_a_path_its_last_part_is_the_files_name() -> None:
+    for name in ("../a.wav", "/home/anna/a.wav", "C:\\\\a.wav"):
+        assert (
+            parse_form(TYPE, FILE.replace(b"a.wav", name.encode()) + END).files["file"].name
+            == "a.wav"
+        )
+
+
 def test_a_form_may_be_empty_quoted_or_begin_late() -> None:
     assert parse_form(TYPE, END).fields == []
     quoted = parse_form(b'Multipart/Form-Data; Boundary="xyz"', b"hm\r\n" + field("a", "") + END)
@@ -66,7 +74,7 @@ def test_a_form_may_be_empty_quoted_or_begin_late() -> None:
         b'--xyz\r\nContent-Disposition: form-data; name="a"\r\n\r\n\xff\r\n' + END,
         *(
             field("file", more=f'; filename="{name}"') + END
-            for name in ("../a", "/etc/passwd", "C:\\\\a", "..", "a\x00b", "x" * 300)
+            for name in ("..", "a/", "a/..", "a\x00b", "x" * 300)
         ),
     ],
 )

@@ -33,7 +33,7 @@ def test_one_text_and_several_are_read_in_both_spellings() -> None:
     one = _asked({**TEXT, **told})
     assert one == EmbeddingRequest("m", ("one",), 64, None, "RETRIEVAL_DOCUMENT", "T", True)
     parts = {"parts": [{"text": "two"}, {"text": "three"}]}
-    snake = {"task_type": "RETRIEVAL_DOCUMENT", "output_dimensionality": 64}
+    snake = {"task_type": 2, "output_dimensionality": 64}
     requests = [{**TEXT, **snake, "title": "T"}, {"content": parts, **snake, "title": "U"}]
     several = _asked({"requests": requests}, several=True)
     assert several.texts == ("one", "two\nthree")

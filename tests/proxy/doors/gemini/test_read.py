@@ -47,6 +47,10 @@ def test_a_schema_is_json_schema_in_the_order_that_is_told() -> None:
     assert in_camels(SCHEMA)["propertyOrdering"] == ["any", "list"]
     assert in_camels(SCHEMA)["properties"]["list"]["minItems"] == "3"
     assert "min_items" in in_camels(SCHEMA)["properties"]
+    numbered = {"type": 6, "properties": {"type": {"type": 5, "items": {"type": 3}}}}
+    items = {"type": "ARRAY", "items": {"type": "INTEGER"}}
+    worded = {"type": "OBJECT", "properties": {"type": items}}
+    assert in_camels(numbered) == worded and json_schema(numbered) == json_schema(worded)
 
 
 def test_functions_are_what_all_have_and_what_google_was_to_have() -> None:
@@ -63,6 +67,7 @@ def test_functions_are_what_all_have_and_what_google_was_to_have() -> None:
     [
         ("AUTO", [], ("auto", None, 2)),
         ("auto", [], ("auto", None, 2)),
+        (2, [], ("required", None, 2)),
         ("NONE", [], ("none", None, 2)),
         ("ANY", [], ("required", None, 2)),
         ("ANY", ["time"], ("required", "time", 1)),
@@ -71,7 +76,7 @@ def test_functions_are_what_all_have_and_what_google_was_to_have() -> None:
         ("MODE_UNSPECIFIED", [], ("auto", None, 2)),
     ],
 )
-def test_how_tools_may_be_used(mode: str, allowed: list[str], expected: Any) -> None:
+def test_how_tools_may_be_used(mode: Any, allowed: list[str], expected: Any) -> None:
     calling = {"mode": mode, "allowed_function_names": allowed}
     found = asked(
         tools=[{"functionDeclarations": [WEATHER, TIME]}],
