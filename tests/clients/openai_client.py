@@ -35,9 +35,9 @@ def user(content: Any) -> Any:
     return [{"role": "user", "content": content}]
 
 
-def checks_of(base_url: str) -> dict[str, Check]:
+def checks_of(client: openai.OpenAI) -> dict[str, Check]:
     """Every check, by name; each takes a provider's models and gives what the client saw."""
-    client = openai.OpenAI(base_url=base_url, api_key="app-tests", max_retries=0, timeout=20)
+    base_url = str(client.base_url)
     create: Callable[..., Any] = client.chat.completions.create
     checks = _plain_checks(create) | _tool_checks(client, create) | _function_checks(create)
     checks |= _structured_checks(client) | _reasoning_checks(create)
@@ -331,6 +331,6 @@ EXPECTED: dict[str, Any] = {
 }
 
 if __name__ == "__main__":
-    client = openai.OpenAI(base_url=sys.argv[1], api_key="app-responses", max_retries=0, timeout=20)
+    client = openai.OpenAI(base_url=sys.argv[1], api_key="app-tests", max_retries=0, timeout=20)
     by_responses = s.by_responses(responses_client.checks_of(client))
-    s.report(checks_of(sys.argv[1]) | by_responses)
+    s.report(checks_of(client) | by_responses)

@@ -13,19 +13,24 @@ from tests.clients import openai_client, responses_client, scenarios
 from tests.clients.scenarios import Check
 
 
+@pytest.fixture(scope="module")
+def client(base_url: str) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=base_url, api_key="app-tests", max_retries=0, timeout=20) as client:
+        yield client
+
+
 @pytest.mark.parametrize("check", openai_client.EXPECTED)
 @pytest.mark.parametrize("provider", scenarios.MODELS)
-def test_the_openai_sdk_sees_what_the_model_said(base_url: str, provider: str, check: str) -> None:
-    seen = openai_client.checks_of(base_url)[check](scenarios.MODELS[provider])
+def test_the_openai_sdk_sees_what_the_model_said(
+    client: openai.OpenAI, provider: str, check: str
+) -> None:
+    seen = openai_client.checks_of(client)[check](scenarios.MODELS[provider])
     assert seen == openai_client.EXPECTED[check]
 
 
 @pytest.fixture(scope="module")
-def responses_checks(base_url: str) -> Iterator[dict[str, Check]]:
-    with openai.OpenAI(
-        base_url=base_url, api_key="app-responses", max_retries=0, timeout=20
-    ) as client:
-        yield responses_client.checks_of(client)
+def responses_checks(client: openai.OpenAI) -> dict[str, Check]:
+    return responses_client.checks_of(client)
 
 
 @pytest.mark.parametrize("check", responses_client.EXPECTED)
