@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, Protocol
 
@@ -18,7 +18,6 @@ from admin.site import HEADERS, LOGIN_ASSETS, asset, page
 
 MAX_BODY_BYTES = 256 * 1024
 """More than any choice takes; what is larger would be read while everybody waits."""
-MAX_EXPLAINED_BYTES = 8 * 1024 * 1024
 MAX_LOGIN_BYTES = 4096
 """Of those that have not shown yet who they are."""
 OWN_PATHS = ("/", "/admin", "/api/user/preferences", "/metrics")
@@ -38,7 +37,9 @@ class Console(Protocol):
     async def test(self, body: bytes) -> dict[str, Any]: ...
     async def again(self, body: bytes) -> dict[str, Any]: ...
     async def judge(self, body: bytes) -> dict[str, Any]: ...
-    async def explain(self, app: str | None, body: bytes, door: str) -> dict[str, Any]: ...
+    async def explain(
+        self, app: str | None, door: str, state: Mapping[str, Any], receive: Receive
+    ) -> dict[str, Any]: ...
 
 
 def admin_routes(console: Console, gate: Gate, chat: ASGIApp) -> list[Route]:
@@ -138,8 +139,8 @@ class _Api:
     async def explain(self, request: Request) -> Response:
         app = request.query_params.get("app")
         door = request.query_params.get("door", "chat")
-        body = await body_of(request, MAX_EXPLAINED_BYTES)
-        return json_of(await self._console.explain(app, body, door))
+        state = request.scope["state"]
+        return json_of(await self._console.explain(app, door, state, request.receive))
 
 
 def answering(endpoint: Endpoint, gate: Gate | None = None, *, members: bool = False) -> Endpoint:

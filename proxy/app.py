@@ -99,6 +99,7 @@ def _routes(parts: Parts, doors: Sequence[tuple[Entrance, Keeper]]) -> list[Base
         parts.aside,
         chosen=parts.chosen,
         pools=parts.pools,
+        admission=parts.admission,
     )
     settings = parts.settings
     team = Team(parts.team, settings.providers, settings.client_keys, storage, parts.allowances)

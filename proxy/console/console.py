@@ -7,6 +7,9 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import partial
 from typing import Any
 
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
+
 from adapters.base import Adapter, Json
 from adapters.wire.aside import ASIDE, Aside, aside, weight_of
 from proxy.console.change import MAX_APPS, app_row_id, changed, check_provider, preference_object
@@ -18,12 +21,16 @@ from proxy.console.watch import Watch, server_sent
 from proxy.doors import request_at
 from proxy.doors.openai import parse_json
 from proxy.errors import bad_request
+from proxy.gate.body import ClientLeft, read_body
+from proxy.gate.room import Admission, Place
 from proxy.routing.operations.operation import Operations
 from proxy.routing.operations.table import OPERATIONS
 from proxy.routing.planning.pools import Pools
 from proxy.routing.planning.preference import Preference
 from proxy.store.kept.preferences import DEFAULT, Preferences
 from proxy.store.usage.arms import save_verdict
+
+MAX_EXPLAINED_BYTES = 8 * 1024 * 1024
 
 
 class Console:
@@ -34,16 +41,17 @@ class Console:
         sources: Sources,
         watch: Watch,
         try_again: Callable[[str], None] = lambda _: None,
-        read: Callable[[str, bytes], Any] = request_at,
+        read: Callable[[str, bytes | bytearray], Any] = request_at,
         operations: Operations = OPERATIONS,
         thread: Aside | None = None,
         *,
         chosen: Callable[[str, Preference], None] = lambda *_: None,
         pools: Pools | None = None,
+        admission: Admission | None = None,
     ) -> None:
         """`read` tells what a body asks at a door; what is large goes to the `thread`.
 
-        `chosen` is told of who will be asked now.
+        `chosen` is told of who will be asked now. What is explained takes room of `admission`.
         """
         self._thread = thread
         self._sources = sources
@@ -53,6 +61,7 @@ class Console:
         self._try_again = try_again
         self._chosen = chosen
         self._pools = pools
+        self._admission = admission or Admission()
         self._changing = asyncio.Lock()
 
     def status(self) -> bytes:
@@ -121,8 +130,23 @@ class Console:
             await self._sources.storage.write(partial(save_verdict, verdict=verdict))
         return {"ok": True, "better": next((str(c) for c, won in verdict if won), None)}
 
-    async def explain(self, app: str | None, body: bytes, door: str) -> Json:
-        """What a request at a door would become at each provider, and where it would go now."""
+    async def explain(
+        self, app: str | None, door: str, state: Mapping[str, Any], receive: Receive
+    ) -> Json:
+        """What a request at a door would become at each provider, and where it would go now.
+
+        It is read as any is, and takes the room that it would take if it were asked.
+        """
+        place = Place(self._admission, state["client"])
+        try:
+            body = await read_body(state["headers"], receive, place, most=MAX_EXPLAINED_BYTES)
+            return await self._explained(app, door, body)
+        except ClientLeft:
+            raise ClientDisconnect from None
+        finally:
+            place.leave()
+
+    async def _explained(self, app: str | None, door: str, body: bytes | bytearray) -> Json:
         ASIDE.set(self._thread)
         request = await aside(weight_of(body), self._read, door, body)
         await self._sources.storage.preference(None)

@@ -256,7 +256,9 @@ def for_desktops(path: str) -> bool:
     return any(one.for_desktops and one.speaks_at(path) for one in (*DOORS, *_STILL))
 
 
-def request_at(where: str, body: bytes, entrances: Iterable[Entrance] = (*DOORS, *_STILL)) -> Any:
+def request_at(
+    where: str, body: bytes | bytearray, entrances: Iterable[Entrance] = (*DOORS, *_STILL)
+) -> Any:
     """What `body` asks at a door, given by its name or by a path of it. Raises ApiError."""
     asking = [one for one in entrances if hasattr(one.door, "stream")]
     for one in asking:

@@ -61,14 +61,15 @@ async def read_body(
     place: Place | None = None,
     *,
     is_form: bool = False,
+    most: int | None = None,
 ) -> bytes | bytearray:
     """The whole body; a large one waits until `place` has room for it.
 
     What counts is the memory that it takes when it is read: many small values are as large as a
-    long text. Raises ApiError 400 for more of them than may be, 413 above `MAX_BODY_BYTES`
-    (`MAX_FORM_BYTES`), 415 if encoded, 503 without room; ClientLeft.
+    long text. Raises ApiError 400 for more of them than may be, 413 above `most` bytes
+    (`MAX_BODY_BYTES`, `MAX_FORM_BYTES`), 415 if encoded, 503 without room; ClientLeft.
     """
-    most = MAX_FORM_BYTES if is_form else MAX_BODY_BYTES
+    most = most or (MAX_FORM_BYTES if is_form else MAX_BODY_BYTES)
     told = _check_headers(headers, most)
     body: bytes | bytearray = b""
     large: _Large | None = None

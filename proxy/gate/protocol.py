@@ -91,12 +91,12 @@ class Protocol(HttpToolsProtocol):
         self._received = 0
         self._overhead = 0
         self._unread = 0
-        self._unread_since = 0.0
         self._on_left: Callable[[], None] | None = None
         self._is_lost = False
         self._is_offer = False
         self._headers_left = MAX_HEADERS
-        self._now = self.loop.time()  # when something was last heard or said
+        # When something was last heard or said, and was last seen to be read.
+        self._now = self._unread_since = self.loop.time()
         self._answering: RequestResponseCycle | None = None
         self._wait(_REQUEST)
         self.joined()

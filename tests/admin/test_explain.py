@@ -53,6 +53,17 @@ async def test_a_request_may_be_longer_than_any_choice(owner: Desk) -> None:
     assert (await explained(owner, long))["plan"]["goes_to"]
 
 
+async def test_a_request_may_hold_no_more_than_one_that_is_asked(owner: Desk) -> None:
+    for size, status in ((2**21, 200), (2**23, 413)):
+        long = HELLO | {"messages": [{"role": "user", "content": "x" * size}]}
+        answer = await owner.client.post("/admin/api/explain", json=long)
+        assert answer.status_code == status
+    many = HELLO | {"metadata": {"a": [{}] * 100_000}}
+    answer = await owner.client.post("/admin/api/explain", json=many)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_json")
+    assert owner.parts.admission.bodies.taken == 0
+
+
 async def test_a_pinned_request_says_so(owner: Desk) -> None:
     plan = (await explained(owner, HELLO | {"model": "far/big"}))["plan"]
     assert plan["pinned"] is True

@@ -14,7 +14,14 @@ from uvicorn.server import ServerState
 
 from proxy.gate.body import WATCH
 from proxy.gate.guard import MAX_HEADERS
-from proxy.gate.protocol import LONGEST_BODY_S, MAX_PIECES, MAX_QUEUED, SLICE_BYTES, Protocol
+from proxy.gate.protocol import (
+    LONGEST_BODY_S,
+    MAX_PIECES,
+    MAX_QUEUED,
+    SLICE_BYTES,
+    STUCK_S,
+    Protocol,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -206,6 +213,20 @@ def test_a_body_has_a_time_for_the_whole_of_it() -> None:
     assert LONGEST_BODY_S < now < LONGEST_BODY_S + 30
 
 
+def test_who_has_just_begun_to_be_answered_has_time_to_read() -> None:
+    now = 1000.0
+    config = uvicorn.Config(answer, ws="none", lifespan="off", log_config=None)
+    protocol = Protocol(config, ServerState(), {}, FakeLoop(lambda: now))  # type: ignore[arg-type]
+    transport = FakeTransport()
+    protocol.connection_made(transport)  # type: ignore[arg-type]
+    transport.unread = 30_000_000
+    while not transport.is_aborted and now < 2000:
+        now += 1
+        protocol.check(now)
+
+    assert STUCK_S < now - 1000 <= STUCK_S + 2
+
+
 class FakeLoop:
     def __init__(self, time: Callable[[], float]) -> None:
         self.time = time
@@ -216,12 +237,19 @@ class FakeTransport:
 
     def __init__(self) -> None:
         self.written = b""
+        self.unread = 0
+        self.is_aborted = False
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+    def close(self) -> None: ...
 
     def write(self, data: bytes) -> None:
         self.written += data
 
     def get_write_buffer_size(self) -> int:
-        return 0
+        return self.unread
 
     def get_extra_info(self, _name: str) -> None:
         return None
