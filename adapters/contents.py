@@ -5,7 +5,7 @@ There may be thousands of parts in them, and each step of a request asks for som
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set as AbstractSet
 
 from msgspec import Struct
 
@@ -16,11 +16,16 @@ Place = tuple[int, int]
 
 
 class Contents(Struct, frozen=True):
-    """`characters` of text, how many `parts`, and by their types where those are that are none."""
+    """`characters` of text, how many `parts`, and by their types where those are that are none.
+
+    `names` are those of users: where there are several, each has to be told apart.
+    """
 
     characters: int = 0
     parts: int = 0
     media: Mapping[str, Sequence[Place]] = {}
+    names: AbstractSet[str] = frozenset()
+    has_calls: bool = False
 
 
 class Messages(list[Json]):
@@ -42,7 +47,12 @@ def found_in(messages: Sequence[Json]) -> Contents:
     """What is in them, from one look at each part."""
     characters = parts = 0
     media: dict[str, list[Place]] = {}
+    names: set[str] = set()
+    has_calls = False
     for at, message in enumerate(messages):
+        has_calls = has_calls or "tool_calls" in message
+        if "name" in message and message["role"] == "user" and message["name"]:
+            names.add(message["name"])
         content = message.get("content")
         if type(content) is str:
             characters += len(content)
@@ -55,7 +65,7 @@ def found_in(messages: Sequence[Json]) -> Contents:
                     characters += len(text)
                 elif (kind := part["type"]) in MEDIA:
                     media.setdefault(kind, []).append((at, place))
-    return Contents(characters, parts, media)
+    return Contents(characters, parts, media, names, has_calls)
 
 
 MEDIA = frozenset({"image_url", "input_audio", "file"})

@@ -35,6 +35,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "adapters.base",
         "adapters.child",
         "adapters.configured",
+        "adapters.contents",
         "adapters.errors",
         "adapters.events",
         "adapters.memory",

@@ -16,6 +16,7 @@ from adapters.bedrock.content import Blocks, texts
 from adapters.bedrock.names import call_id
 from adapters.bedrock.settings import KIND
 from adapters.bedrock.thoughts import recalled
+from adapters.contents import contents_of
 from adapters.translation.arguments import arguments_or_text
 from adapters.translation.functions import function_name
 from adapters.translation.results import paired
@@ -43,7 +44,7 @@ class Conversation:
     def turns(self, messages: Sequence[Json]) -> list[Json]:
         """The turns. Raises AdapterError for what they cannot say."""
         turns: list[Json] = []
-        names = {m.get("name") for m in messages if m["role"] == "user"} - {None}
+        names = contents_of(messages).names
         for at, message in paired(messages, KIND, self._warnings):
             if message["role"] == "user":
                 blocks = self._blocks.of(message.get("content"), at)

@@ -91,7 +91,7 @@ class AnswerReader:
     own = "error"
 
     def __init__(self) -> None:
-        self.ended = False  # by [DONE]
+        self.ended = False  # by [DONE], or by an answer that lay in an error
         self._started = False
         self.counted = False
         self._last_usage: Usage | None = None
@@ -135,7 +135,7 @@ class AnswerReader:
         if choices and not self._started:
             events.append(self._start(chunk))
             self._started = True
-        if len(choices) > MAX_CHOICES:
+        if choices[MAX_CHOICES:]:
             raise UnreadableError
         for choice in choices:
             self._take_choice(choice, events)
@@ -212,16 +212,21 @@ class AnswerReader:
         if index in self._finished or reason in _NO_REASONS:
             return
         self._finished.add(index)
+        reason = _REASONS.get(reason, "stop")
+        if self._calls:
+            reason = self._finish_calls(reason, index, events)
+        events.append(Finish(reason, index))
+
+    def _finish_calls(self, reason: str, index: int, events: list[Event]) -> str:
+        """The reason, once the calls of a choice have ended."""
         for key, call in self._calls.items():
             if call.index == index and not call.arguments:
                 events.append(ToolCall(key=key, arguments="{}", index=index))
-        reason = _REASONS.get(reason, "stop")
         calls = [self._calls[key] for (of, _), key in self._keys.items() if of == index]
         if reason == "stop" and calls:
             reason = "tool_calls"
-        if reason == "tool_calls" and any(are_cut(call.arguments) for call in calls):
-            reason = "length"  # vLLM says so of no call that it streams
-        events.append(Finish(reason, index))
+        is_cut = reason == "tool_calls" and any(are_cut(call.arguments) for call in calls)
+        return "length" if is_cut else reason  # vLLM says so of no call that it streams
 
     def _raise_error(self, chunk: Json) -> None:
         raise_error(chunk.get("error"))

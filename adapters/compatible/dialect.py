@@ -30,11 +30,7 @@ class CompatibleDialect:
     @property
     def done(self) -> bool:
         """Behind the counts comes only the end mark, and no answer is lost for want of that."""
-        return self._is_over or (self._reader.complete and self._reader.counted)
-
-    @property
-    def _is_over(self) -> bool:
-        return self._reader.ended or self._rescued
+        return self._reader.ended or (self._reader.counted and self._reader.complete)
 
     def head(self, headers: Mapping[str, str]) -> list[Event]:
         return rate_limits(headers, self._house.limits)
@@ -52,7 +48,7 @@ class CompatibleDialect:
         return events
 
     def feed(self, data: bytes) -> list[Event]:
-        return [] if self._is_over else self._read(self._lines.feed(data))
+        return [] if self._reader.ended else self._read(self._lines.feed(data))
 
     def end(self) -> list[Event]:
         if self._rescued:
@@ -92,7 +88,7 @@ class CompatibleDialect:
     def _failed(self, error: Json) -> list[Event]:
         """What hides in an error inside a 200, or the AdapterError that it would have been."""
         if hidden := self._hidden(error):
-            self._rescued = True
+            self._rescued = self._reader.ended = True
             return hidden
         request = httpx.Request("POST", "https://answer/")
         response = httpx.Response(status_of(error), json={"error": error}, request=request)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 from adapters.base import AdapterError, ErrorKind, Json, is_plain
+from adapters.contents import contents_of
 from adapters.errors import unsent
 from adapters.translation.data_uris import plain_image
 from adapters.translation.functions import function_name
@@ -42,7 +43,7 @@ def to_messages(
     Raises AdapterError as `paired` does, and for what is not taken and cannot be left out
     (UNSUPPORTED, and where).
     """
-    names = {each["name"] for each in messages if each["role"] == "user" and each.get("name")}
+    names = contents_of(messages).names
     native: list[Json] = []
     for i, message in paired(messages, taken.provider, warnings):
         if is_plain(message):  # which is everybody's shape

@@ -37,6 +37,7 @@ from adapters.base import (
     Usage,
     availability,
 )
+from adapters.contents import contents_of
 from adapters.errors import of_list, unsent
 from adapters.gemini import counting, embeddings
 from adapters.gemini.amend import amended
@@ -119,7 +120,7 @@ class GeminiAdapter(Senses):
         self._line: _Line | None = None
         self._line_lock = asyncio.Lock()
 
-    @property
+    @functools.cached_property
     def unconfigured(self) -> str | None:
         return None if self.settings.api_key is not None else f"{self._key_name} is not set"
 
@@ -147,7 +148,7 @@ class GeminiAdapter(Senses):
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
         call = self.to_native(request)
-        if any("tool_calls" in message for message in request.messages):
+        if contents_of(request.messages).has_calls:
             return or_else(self._exchange(request, call), partial(self._signed, request, call))
         return self._exchange(request, call)
 

@@ -186,7 +186,7 @@ class GeminiAnswer:
                 raise api_error(None, error, self.phase, secret=self._secret)
         except (AttributeError, TypeError, KeyError, ValueError) as error:
             raise bad_response("the answer has another shape", self.phase) from error
-        if usage and (self._finished or self._blocked):
+        if usage and not self._is_all and (self._finished or self._blocked):
             # Only with the counts, which come beside finishReason: no more than what comes soon is
             # waited for. Some servers write a finishReason before the content, or beside all of it.
             found = self._candidates.values()

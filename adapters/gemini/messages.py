@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import orjson
 
 from adapters.base import Json, Memory, is_plain
+from adapters.contents import contents_of
 from adapters.gemini.content import PartsTranslator, texts
 from adapters.gemini.errors import NAME
 from adapters.gemini.names import function_name
@@ -57,8 +58,7 @@ class ContentsTranslator:
         """
         turns: list[Json] = []
         shown: list[Json] = []
-        names = {message.get("name") for message in messages if message["role"] == "user"} - {None}
-        shows_names = len(names) > 1
+        shows_names = len(contents_of(messages).names) > 1
         for at, message in paired(messages, NAME, self._warnings):
             role = message["role"]
             if role == "tool":

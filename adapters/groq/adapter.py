@@ -101,7 +101,7 @@ class GroqAdapter(GroqAudio):
         self._secret = settings.api_key.get_secret_value() if settings.api_key else ""
         self._house = house(self._secret)
 
-    @property
+    @cached_property
     def unconfigured(self) -> str | None:
         return None if self.settings.api_key is not None else f"{self._key_name} is not set"
 

@@ -221,8 +221,8 @@ def _thoughts(model: str, effort: str | None, *, include: bool | None) -> Json:
 def _search(request: ChatRequest, body: Json, warnings: list[str]) -> Json:
     """`web_search_options` as Compound or gpt-oss takes it; no other model can search."""
     options = request.params.get("web_search_options")
-    if options is None and _can_search(request.model):
-        options = request.extensions.get(SEARCH)
+    if options is None and SEARCH in request.extensions and _can_search(request.model):
+        options = request.extensions[SEARCH]
     if options is None:
         return {}
     if request.model.startswith("openai/gpt-oss"):

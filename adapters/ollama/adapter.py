@@ -259,7 +259,7 @@ class OllamaAdapter:
     async def close(self) -> None:
         """Nothing to close: the connections belong to whoever gave them."""
 
-    @property
+    @cached_property
     def _secret(self) -> str:
         return self._own.api_key.get_secret_value() if self._own.api_key else ""
 

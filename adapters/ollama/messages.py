@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 import orjson
 
 from adapters.base import AdapterError, ErrorKind, Json, Scope, is_plain
+from adapters.contents import contents_of
 from adapters.errors import unsent
 from adapters.ollama.context import ModelFacts
 from adapters.ollama.errors import NAME
@@ -34,7 +35,7 @@ def refuse(
 
 def native_messages(messages: Sequence[Json], facts: ModelFacts, warnings: list[str]) -> list[Json]:
     """The messages in Ollama's shape; what is lost on the way is added to `warnings`."""
-    names = {each["name"] for each in messages if each["role"] == "user" and each.get("name")}
+    names = contents_of(messages).names
     writer = _Writer(facts, warnings, shows_names=len(names) > 1)
     native = [
         message if is_plain(message) else writer.message(message, f"messages[{i}]")

@@ -90,8 +90,7 @@ def to_native(
         _set_format(body, request.response_format, warnings)
     _set(body, "think", _think(request, facts, warnings))
     _set(body, "keep_alive", duration(extra.get("keep_alive", keep_alive)))
-    for name in OWN_FIELDS:
-        _set(body, name, extra.get(name))
+    body |= {name: extra[name] for name in OWN_FIELDS if extra.get(name) is not None}
     if request.params.get("logprobs"):
         body["logprobs"] = True
         _set(body, "top_logprobs", request.params.get("top_logprobs"))

@@ -94,7 +94,7 @@ class OpenAIAdapter(Senses):
             return f"set {self.settings.variable('api_key')}"
         return f"set {self.settings.variable('base_url')} to the address of its API"
 
-    @property
+    @cached_property
     def unconfigured(self) -> str | None:
         if self.settings.base_url is None:
             return f"{self.settings.variable('base_url')} is not set"

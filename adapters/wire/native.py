@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from typing import Protocol
+from typing import Protocol, Self
 
 import httpx
 import orjson
@@ -119,14 +119,17 @@ async def exchange(
             yield head
         body = _body(reply, headers, provider)
         most = MAX_STREAM_BYTES if call.stream else MAX_ANSWER_BYTES
-        stream = _Stream(dialect, asyncio.get_running_loop().time, most)
-        try:
-            data = b""
+        with _Stream(dialect, asyncio.get_running_loop().time, most) as stream:
             if _is_whole(call, headers.get("content-type", "")):
-                rest = _whole(body, stream, dialect)
+                size, events = await _whole(body, stream, dialect)
+                if size <= LARGE_BYTES:
+                    yield events
+                    return
+                rest = _portioned(events)
             else:
+                data = b""
                 async for data in body:
-                    if len(data) > TURN_BYTES or stream.waiting > LARGE_BYTES:
+                    if data[TURN_BYTES:] or stream.waiting > LARGE_BYTES:
                         break
                     if events := stream.read(data):
                         yield events
@@ -137,8 +140,6 @@ async def exchange(
             async with contextlib.aclosing(rest) as batches:
                 async for events in batches:
                     yield events
-        except HTTPX_ERRORS as error:
-            raise transport_error(error, provider, stream.phase) from error
     finally:
         await reply.aclose()
 
@@ -231,7 +232,7 @@ def _encoded(call: NativeCall, provider: str) -> bytes:
 
 
 class _Stream:
-    """Reads a stream as it comes, up to its limits."""
+    """Reads an answer as it comes, up to its limits; what breaks within it is told in our words."""
 
     __slots__ = (
         *("_clock", "_dialect", "_ends_at", "_most", "_quiet_since", "_tally"),
@@ -248,6 +249,13 @@ class _Stream:
         self._most = most
         self._quiet_since: float | None = None
         self._tally = Tally()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: object, error: object, _trace: object) -> None:
+        if isinstance(error, HTTPX_ERRORS):
+            raise transport_error(error, self._dialect.provider, self.phase) from error
 
     def read(self, data: bytes) -> list[Event]:
         """The events that the next bytes complete. Raises AdapterError, httpx.ReadTimeout."""
@@ -287,13 +295,10 @@ class _Stream:
 
 async def _whole(
     body: AsyncIterator[bytes], stream: _Stream, dialect: Dialect
-) -> AsyncGenerator[list[Event], None]:
-    """What a plain answer brings."""
+) -> tuple[int, list[Event]]:
+    """How many bytes a plain answer has, and what it brings."""
     whole = await _read_whole(body, dialect.provider)
-    size, events = len(whole), await aside(len(whole), stream.told, dialect.whole, whole)
-    del whole
-    async for portion in _portioned(size, events):
-        yield portion
+    return len(whole), await aside(len(whole), stream.told, dialect.whole, whole)
 
 
 async def _rest(
@@ -306,8 +311,7 @@ async def _rest(
     """
     while data or (data := await (_soon(body) if dialect.done else anext(body, b""))):
         if stream.waiting > LARGE_BYTES:
-            size = stream.waiting
-            async for portion in _portioned(size, await aside(size, stream.read, data)):
+            async for portion in _portioned(await aside(stream.waiting, stream.read, data)):
                 yield portion
             data = b""
         else:
@@ -317,15 +321,12 @@ async def _rest(
             if events:
                 yield events
     if events := await aside(stream.size, stream.told, dialect.end):
-        async for portion in _portioned(stream.size, events):
+        async for portion in _portioned(events):
             yield portion
 
 
-async def _portioned(size: int, events: list[Event]) -> AsyncIterator[list[Event]]:
-    """What was read of so many bytes; others have a turn between what is much of it."""
-    if size <= LARGE_BYTES:
-        yield events
-        return
+async def _portioned(events: list[Event]) -> AsyncGenerator[list[Event], None]:
+    """What was read of a large piece; others have a turn between its portions."""
     for portion in portions(events):
         yield portion
         await asyncio.sleep(0)
@@ -346,7 +347,7 @@ async def _read_whole(body: AsyncIterator[bytes], provider: str) -> bytes:
     """The body, without the byte order mark that some gateways put before it."""
     try:
         whole = await read_whole(body, MAX_ANSWER_BYTES, MAX_ANSWER_CONTAINERS, MAX_ANSWER_ITEMS)
-    except HTTPX_ERRORS as error:
+    except HTTPX_ERRORS as error:  # here, as its frames would hold all that was asked
         raise transport_error(error, provider, Phase.BEFORE_CONTENT) from error
     return bytes(whole).removeprefix(b"\xef\xbb\xbf")
 

@@ -216,7 +216,9 @@ class Ticket:
         for circuit in record.circuits:
             self._epochs[circuit] = circuit.enter(self)
         self._call = self._meter.reserve(now, tokens)
-        self._more = [self._meter.reserve(now, tokens) for _ in range(calls - 1)]
+        self._more: list[Reservation] = []
+        if calls > 1:
+            self._more = [self._meter.reserve(now, tokens) for _ in range(calls - 1)]
         if record.seats:
             record.seats.taken += calls
 

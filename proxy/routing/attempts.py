@@ -164,6 +164,10 @@ class Attempts(Struct):
     def _count(self, kind: ErrorKind) -> int:
         return sum(error.kind is kind for _, error in self.failures)
 
+    def has_failed(self, candidate: Candidate) -> bool:
+        """Whether it has been asked already."""
+        return any(one == candidate for one, _ in self.failures)
+
     def _asked(self, by: Candidate) -> int:
         return sum((c.provider, c.key) == (by.provider, by.key) for c, _ in self.failures)
 

@@ -43,7 +43,7 @@ class Permits:
         Raises the last AdapterError, with `attempts.waits` set, when nobody may be asked.
         """
         ticket = await self._admitted(attempts)
-        while ticket.candidate in [tried for tried, _ in attempts.failures]:
+        while attempts.failures and attempts.has_failed(ticket.candidate):
             if self._budget.spend():
                 break
             ticket.unused()

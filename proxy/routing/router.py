@@ -214,7 +214,7 @@ class Router:
     async def _attempt(self, attempts: Attempts) -> Answer:
         ticket = await self.permits.permit(attempts)
         log_use(ticket)
-        again = AGAIN.set(ticket.again)
+        AGAIN.set(ticket.again)
         candidate = ticket.candidate
         began, streamed = self._clock(), streamed_of(attempts.request)
         left_s = attempts.deadline - began
@@ -236,8 +236,6 @@ class Router:
         except BaseException:
             ticket.abandoned()
             raise
-        finally:
-            AGAIN.reset(again)
         if is_local or streamed is not None:
             self._patience.heard(candidate, streamed, began, self._clock())
         self.answered.add(candidate.provider)

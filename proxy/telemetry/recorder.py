@@ -83,7 +83,7 @@ class Recorder:
                 self._fail(one.provider, one.reason, one.message)
         if row.provider is not None and row.first_s is not None and not row.cancelled:
             tokens = row.tokens.completion
-            self.answered(row.provider, row.first_s, row.total_s, tokens, not row.partial)
+            self.answered(row.provider, row.first_s, row.total_s, tokens, row.error is None)
 
     def answered(
         self,

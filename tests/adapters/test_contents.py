@@ -32,6 +32,12 @@ def test_texts_are_measured_and_of_all_else_the_places_are_kept() -> None:
     assert contents_of([]) == Contents()
 
 
+def test_who_speaks_and_whether_anything_is_called_is_seen() -> None:
+    said = [{"role": "user", "content": "a", "name": name} for name in ("Ann", "Bob", "Ann", None)]
+    called = {"role": "assistant", "content": None, "name": "Eve", "tool_calls": []}
+    assert contents_of([*said, called]) == Contents(4, names={"Ann", "Bob"}, has_calls=True)
+
+
 def test_what_a_door_has_read_is_not_looked_at_again() -> None:
     request = within_bounds(ChatRequest("m", TALK))
 

@@ -86,8 +86,8 @@ def parse_request(data: Json) -> Parsed:
 
 def _extensions(data: Json, dropped: Sequence[str], search: Json) -> Json:
     """What OpenAI does not define; tools that nobody here runs are among it, to be named."""
-    found = {name: value for name, value in data.items() if name not in _KNOWN}
-    return found | left_out(dropped) | search
+    found = {name: value for name, value in data.items() if name not in _KNOWN} | search
+    return found | left_out(dropped) if dropped else found
 
 
 _PARAMS: Mapping[str, Check] = {

@@ -24,7 +24,7 @@ def thinking(data: Json) -> Thinking:
     """OpenAI's `reasoning_effort`, or the words for it of OpenRouter, Google, Ollama, Groq,
     Anthropic and DeepSeek, and of Qwen and vLLM.
     """
-    if data.keys().isdisjoint(_WORDS_OF_THINKING):
+    if _WORDS_OF_THINKING.isdisjoint(data):
         return Thinking()
     other = checked(data, "reasoning", json_object) or {}
     path, google = _google_thinking(data)

@@ -45,7 +45,7 @@ _WORDS_OF_TOOLS = frozenset({"tools", "functions", "function_call"})
 
 
 def tools_of(data: Json) -> Tools:
-    if data.keys().isdisjoint(_WORDS_OF_TOOLS):
+    if _WORDS_OF_TOOLS.isdisjoint(data):
         return Tools()
     legacy = "tools" not in data and ("functions" in data or "function_call" in data)
     if legacy:
@@ -132,11 +132,11 @@ def _check_function(param: str, tool: Json) -> None:
 def choice_of(data: Json, tools: list[Json]) -> tuple[str | None, str | None, list[Json]]:
     """(auto | none | required | None, the tool that must be called or None, the tools left)."""
     param = "tool_choice" if "tool_choice" in data else "function_call"
-    choice = _in_a_word(data.get(param))
+    if param not in data:
+        return None, None, tools
+    choice = _in_a_word(data[param])
     forced: str | None = None
     match choice:
-        case None:
-            return None, None, tools
         case {
             "type": "allowed_tools",
             "allowed_tools": {"mode": "auto" | "required" as mode, "tools": [*allowed]},

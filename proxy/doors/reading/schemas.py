@@ -37,14 +37,23 @@ def within_bounds(request: ChatRequest) -> ChatRequest:
     So it does for the arguments of calls, texts here that adapters read, and names the schema that
     is too large.
     """
-    _check_arguments(request.messages)
     contents = found_in(request.messages)
-    if contents.parts > MAX_PARTS or sum(map(len, contents.media.values())) > MAX_MEDIA:
+    if contents.has_calls:
+        _check_arguments(request.messages)
+    if contents.parts > MAX_PARTS or (
+        contents.media and sum(map(len, contents.media.values())) > MAX_MEDIA
+    ):
         raise bad_request(
             f"The messages hold more than {MAX_PARTS} parts, or {MAX_MEDIA} that are no text.",
             param="messages",
             code="invalid_value",
         )
+    if request.tools or request.response_format is not None:
+        _check_schemas(request)
+    return replace(request, messages=Messages(request.messages, contents))
+
+
+def _check_schemas(request: ChatRequest) -> None:
     param = "tools"
     size = SchemaSize()
     try:
@@ -58,7 +67,6 @@ def within_bounds(request: ChatRequest) -> ChatRequest:
         raise bad_request(
             f"The schema in '{param}' is too large: {error}.", param=param, code="schema_too_large"
         ) from None
-    return replace(request, messages=Messages(request.messages, contents))
 
 
 def _check_arguments(messages: Sequence[Json]) -> None:

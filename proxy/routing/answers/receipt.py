@@ -34,6 +34,7 @@ class Try(Struct, frozen=True):
 class Receipt(Struct):
     """Filled by everyone a request passes, whatever comes of it.
 
+    `tries` are the attempts, `attempts` the same as the answer's headers have them: `groq:429`.
     `considered` are the candidates in their order, `passed` those of them that were not asked, and
     why. `usage` is the provider's own count; `written` the characters that came, `prompt_guess`
     about how many tokens were asked, for where it gave none. `traceparent` is the client's span,
@@ -50,6 +51,7 @@ class Receipt(Struct):
     upstream_id: str | None = None
     waited_s: float = 0.0
     tries: list[Try] = field(default_factory=list)
+    attempts: list[str] = field(default_factory=list)
     considered: Sequence[Candidate] = ()
     passed: dict[Candidate, str] = field(default_factory=dict)
     usage: Usage | None = None
@@ -65,16 +67,6 @@ class Receipt(Struct):
 
     def __post_init__(self) -> None:
         self.began_s = self.clock()
-
-    @property
-    def attempts(self) -> list[str]:
-        """Every attempt as the answer's headers have it: `groq:429`."""
-        return [
-            f"{one.provider}#{one.key}:{one.outcome}"
-            if one.key
-            else f"{one.provider}:{one.outcome}"
-            for one in self.tries
-        ]
 
     @property
     def first_s(self) -> float | None:
@@ -106,6 +98,8 @@ class Receipt(Struct):
                 candidate.key,
             )
         )
+        key = f"#{candidate.key}" if candidate.key else ""
+        self.attempts.append(f"{candidate.provider}{key}:{outcome}")
         if error and error.maybe_billed:
             self.warn(f"maybe_billed={candidate.provider}")
 
