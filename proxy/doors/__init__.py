@@ -132,6 +132,9 @@ def _gemini(*methods: str) -> tuple[str, ...]:
 
 
 DOORS: tuple[Entrance, ...] = (
+    # Gemini's first: no shortcut leads to a path with a name in it, and routes are tried in order.
+    Entrance(GenerateDoor(), _gemini("generateContent"), beneath=("/v1beta/",)),
+    Entrance(GenerateDoor(stream=True), _gemini("streamGenerateContent")),
     Entrance(ChatDoor(), _named("/chat/completions"), beneath=("/v1beta/openai/",)),
     Entrance(CompletionsDoor(), _named("/completions")),
     Entrance(EmbeddingsDoor(), _named("/embeddings")),
@@ -145,8 +148,6 @@ DOORS: tuple[Entrance, ...] = (
     Entrance(OllamaEmbed(), ("/api/embed",), for_desktops=True),
     Entrance(OllamaEmbed(is_one=True), ("/api/embeddings",), for_desktops=True),
     Entrance(MessagesDoor(), ("/v1/messages",), beneath=("/v1/messages/",)),
-    Entrance(GenerateDoor(), _gemini("generateContent"), beneath=("/v1beta/",)),
-    Entrance(GenerateDoor(stream=True), _gemini("streamGenerateContent")),
     Entrance(EmbedDoor(), _gemini("embedContent")),
     Entrance(EmbedDoor(several=True), _gemini("batchEmbedContents")),
 )
