@@ -33,7 +33,12 @@ for _ in range(LEVELS - 1):
 _ITEM = rb"(?:[^\"\[\]{},]++|%b|[\[{]%b[\]}])*+" % (_STRING, _INNER)
 _RUN: Any = re.compile(rb"(?:%b,)*+(?:%b[\]}])?+" % (_ITEM, _ITEM))
 """All items, or members, that are whole: each with its comma, and the end where that is there."""
-_LAST: Mapping[bytes, bytes] = {b"{": b"},", b"[": b"],", b'"': b'",', **dict.fromkeys(_DIGITS, b",")}
+_LAST: Mapping[bytes, bytes] = {
+    b"{": b"},",
+    b"[": b"],",
+    b'"': b'",',
+    **dict.fromkeys(_DIGITS, b","),
+}
 """How an item ends that begins so, where another comes behind it."""
 _SPACE: Any = re.compile(rb"[ \t\n\r]*+")
 _WORD: Any = re.compile(rb"[^\s\"\[\]{},:]*+")

@@ -132,10 +132,10 @@ def _gemini(*methods: str) -> tuple[str, ...]:
 
 
 DOORS: tuple[Entrance, ...] = (
-    # Gemini's first: no shortcut leads to a path with a name in it, and routes are tried in order.
+    Entrance(ChatDoor(), _named("/chat/completions"), beneath=("/v1beta/openai/",)),
+    # Gemini's early: no shortcut leads to a path with a name in it, and routes are tried in order.
     Entrance(GenerateDoor(), _gemini("generateContent"), beneath=("/v1beta/",)),
     Entrance(GenerateDoor(stream=True), _gemini("streamGenerateContent")),
-    Entrance(ChatDoor(), _named("/chat/completions"), beneath=("/v1beta/openai/",)),
     Entrance(CompletionsDoor(), _named("/completions")),
     Entrance(EmbeddingsDoor(), _named("/embeddings")),
     Entrance(_TRANSCRIPTIONS, _named("/audio/transcriptions"), takes_form=True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from proxy.doors import Entrance, speller_of
 from proxy.doors.chat import ChatDoor
+from proxy.doors.gemini import GenerateDoor
 from proxy.doors.responses import ResponsesDoor
 
 
@@ -18,4 +19,6 @@ def test_a_path_with_names_in_it_is_that_and_no_other() -> None:
 def test_each_path_is_answered_in_the_words_of_its_door() -> None:
     assert isinstance(speller_of("/v1/chat/completions"), ChatDoor)
     assert isinstance(speller_of("/openai/v1/responses"), ResponsesDoor)
+    assert isinstance(speller_of("/v1beta/openai/nothing"), ChatDoor)
+    assert isinstance(speller_of("/v1beta/nothing"), GenerateDoor)
     assert speller_of("/v1/responses/resp_1/input_items").refusal is not None
