@@ -191,7 +191,7 @@ function showFacts(list, { speed, day, local, windows }) {
   const facts = [
     ["First token", speed.first_s == null ? "–" : seconds(speed.first_s)],
     ["Speed", speed.tokens_per_s == null ? "–" : `${number(Math.round(speed.tokens_per_s))} tokens/s`],
-    ["Answer p50/p95", speed.p50_s == null ? "–" : `${seconds(speed.p50_s)} / ${seconds(speed.p95_s)}`],
+    ["Answer p50/p95", speed.p50_s == null ? "–" : `${seconds(speed.p50_s).replace(" s", "")} / ${seconds(speed.p95_s)}`],
     ["Left today", day ? number(day.left) : local && !windows.length ? "unlimited" : "–"],
   ];
   const text = JSON.stringify(facts);

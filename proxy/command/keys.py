@@ -152,7 +152,10 @@ def revoke(given: Given, name: str) -> None:
             server.revoke_key(name)
         else:
             _revoke(settings, name)
+        left = (server.keys() if server else _read(settings))["keys"]
     say(f"✓ The key of {name} is revoked.")
+    if all(key["revoked_at"] for key in left):
+        say(keys_text(left))
 
 
 def keys_text(found: Sequence[Json]) -> str:
@@ -161,7 +164,8 @@ def keys_text(found: Sequence[Json]) -> str:
 
     there = [key for key in found if not key["revoked_at"]]
     if not there:
-        return "There are no keys. Make one: pointsman keys add NAME"
+        still = " any more, and whoever asks still has to show one" if found else ""
+        return f"There are no keys{still}. Make one: pointsman keys add NAME"
     return printable("\n".join(columns([HEAD, *map(tuple, map(_line, there))])))
 
 

@@ -180,7 +180,7 @@ def export_lines(shell: str, url: str, app: App, *, needs_key: bool) -> list[str
     names = app.variables(url, needs_key=needs_key)
     lines = [_export(shell, name, value) for name, value in names.items()]
     if needs_key and app.key:
-        lines.append(f"# Set {app.key} to one of the keys in POINTSMAN_API_KEYS.")
+        lines.append(f"# Set {app.key} to one of POINTSMAN_API_KEYS, or of `pointsman keys add`.")
     if app.note:
         lines.append(f"# {app.note}")
     return lines

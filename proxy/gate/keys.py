@@ -60,11 +60,12 @@ class Keys:
                 code="store_unavailable",
             )
         if name is None:
-            where = "those of POINTSMAN_API_KEYS"
+            takes = ["those of POINTSMAN_API_KEYS"] if self._configured else []
+            takes += ["those that its owner has made"] if self._made else []
+            told = " and ".join(takes) or "one alone that its owner has yet to make"
             raise ApiError(
                 401,
-                "Incorrect API key provided: pointsman takes "
-                + (f"{where}, and those that its owner has made." if self._made else f"{where}."),
+                f"Incorrect API key provided: pointsman takes {told}.",
                 code="invalid_api_key",
             )
         return name

@@ -39,7 +39,8 @@ def _reason(error: Exception, path: Path | None) -> str:
         if code.startswith(codes):
             return words.format(where)
     if isinstance(cause, ImportError):
-        return f"{where} needs a driver that is not installed: {cause.name}"
+        cure = "" if cause.name != "psycopg" else " (pip install 'pointsman[postgres]')"
+        return f"{where} needs a driver that is not installed: {cause.name}{cure}"
     if isinstance(cause, _DAMAGED):
         return f"{where} holds what this program did not write"
     if type(error).__name__ == "OperationalError" and path is None:
