@@ -138,7 +138,8 @@ class Protocol(HttpToolsProtocol):
                 self.transport.abort()
         elif self.flow.holds:  # it was on its way when reading was paused
             self._later += data
-        elif data.count(HEAD_END) <= MAX_QUEUED:
+        # A long body that holds no CR is passed over at memory's speed.
+        elif data.count(HEAD_END, 0, data.rfind(b"\r") + 2) <= MAX_QUEUED:
             self._feed(data)
             if len(self.pipeline) >= MAX_QUEUED:
                 self._hold(b"")

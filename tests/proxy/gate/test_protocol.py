@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 from weakref import WeakSet
 
 import pytest
@@ -225,6 +226,27 @@ def test_who_has_just_begun_to_be_answered_has_time_to_read() -> None:
         protocol.check(now)
 
     assert STUCK_S < now - 1000 <= STUCK_S + 2
+
+
+def test_heads_are_looked_for_as_far_as_there_can_be_any() -> None:
+    searched = 0
+
+    class Watched(bytes):
+        def count(self, what: Any, start: Any = 0, end: Any = None) -> int:
+            nonlocal searched
+            searched += len(self[start:end])
+            return super().count(what, start, end)
+
+    config = uvicorn.Config(answer, ws="none", lifespan="off", log_config=None)
+    protocol = Protocol(config, ServerState(), {}, FakeLoop(lambda: 0.0))  # type: ignore[arg-type]
+    protocol._start_asgi_task = lambda cycle, app: None  # type: ignore[method-assign]
+    protocol.connection_made(FakeTransport())  # type: ignore[arg-type]
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n"
+    protocol.data_received(Watched(head + b"{},\n" * 25_000))
+    protocol.cycle.body = b""
+    protocol.data_received(Watched(b"{},\n" * 25_000))
+
+    assert len(head) <= searched <= len(head) + 2
 
 
 class FakeLoop:
