@@ -90,6 +90,7 @@ class Lines(logging.Handler):
         self._stream = stream
         self._waiting: deque[str] = deque()
         self._dropped = 0
+        self._is_stuck = False
         self._more = threading.Event()
         self._closing = threading.Event()
         self._writer = threading.Thread(target=self._write_on, name="log", daemon=True)
@@ -112,7 +113,7 @@ class Lines(logging.Handler):
         self._waiting.append(line)
         if not self._more.is_set():
             self._more.set()
-        if self._closing.is_set():
+        if self._closing.is_set() and not self._is_stuck:
             self._write()
 
     def close(self) -> None:
@@ -120,6 +121,9 @@ class Lines(logging.Handler):
         self._closing.set()
         self._more.set()
         self._writer.join(LAST_S)
+        self._is_stuck = self._writer.is_alive()
+        if self._is_stuck and self._stream is sys.stderr:
+            sys.stderr = None  # nobody reads it, and the interpreter would wait for that
         super().close()
 
     def _write_on(self) -> None:

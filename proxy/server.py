@@ -245,11 +245,15 @@ class Server(uvicorn.Server):
 
 
 def _say(text: str) -> None:
-    """Print where it can be printed: a disk may be full, and a pipe full or closed."""
-    try:
-        click.echo(text)
-    except OSError:
-        sys.stdout = None  # what it still holds fails the exit, too
+    """Print where it can be printed: a disk may be full, and a pipe full or closed.
+
+    Until it is printed there is no standard output: what it still holds would fail the exit, and
+    who does not read it would hold the exit up.
+    """
+    out, sys.stdout = sys.stdout, None
+    with contextlib.suppress(OSError):
+        click.echo(text, file=out)
+        sys.stdout = out
 
 
 def ends() -> Iterator[signal.Signals]:

@@ -15,6 +15,7 @@ import pytest
 
 from proxy.log import MAX_WAITING, AsJson, AsText, Lines, configure
 from proxy.redact import Redactor
+from proxy.server import _say
 
 SECRET = 's3cret-"key'
 PATIENCE_S = 10.0
@@ -186,6 +187,39 @@ def test_who_logs_does_not_wait_for_a_reader_and_what_is_lost_is_counted() -> No
 
     assert len(found) == 1 + MAX_WAITING + 1
     assert found[-1] == "pointsman.log 5 lines found no room: nobody read them"
+
+
+def test_the_end_waits_for_no_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Stuck()
+    monkeypatch.setattr("proxy.log.LAST_S", 0)
+    monkeypatch.setattr(sys, "stderr", stream)
+    lines = configure(Redactor(()))
+    log.info("first")
+    assert stream.began.wait(PATIENCE_S)
+    lines.close()
+    log.info("later, by a thread that does not wait either")
+
+    assert sys.stderr is None
+    stream.goes_on.set()
+
+
+def test_while_nobody_has_read_the_banner_nobody_waits_for_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[object] = []
+
+    class Slow(io.StringIO):
+        def write(self, text: str) -> int:
+            seen.append(sys.stdout)
+            return super().write(text)
+
+    stream = Slow()
+    monkeypatch.setattr(sys, "stdout", stream)
+    _say("It is there.")
+
+    assert stream.getvalue() == "It is there.\n"
+    assert set(seen) == {None}
+    assert sys.stdout is stream
 
 
 def test_what_is_said_after_the_end_is_written_at_once() -> None:
