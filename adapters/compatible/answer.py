@@ -6,6 +6,7 @@ read by the same lines.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -41,17 +42,15 @@ from adapters.wire.lines import ServerSentEvent
 
 _REASONS: Mapping[str, str] = {
     "stop": "stop",
+    "tool_calls": "stop",  # unless there are some
     "length": "length",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
     "content_filter": "content_filter",
-    **dict.fromkeys(("model_length", "max_tokens", "max_output_tokens"), "length"),
-    **dict.fromkeys(("insufficient_system_resource", "model_context_window_exceeded"), "length"),
-    "tool_use": "tool_calls",
-    **dict.fromkeys(("safety", "sensitive", "refusal", "recitation"), "content_filter"),
-    **dict.fromkeys(("blocklist", "prohibited_content", "spii"), "content_filter"),
 }
-"""Also those of other protocols, which gateways hand on, in whichever case."""
+_CUT_SHORT = re.compile(r"length|max_\w*tokens|token_limit|context_window|insufficient_system")
+_FILTERED = re.compile(
+    r"filter|safety|sensitive|refusal|recitation|blocklist|prohibited|spii|guardrail|moderation"
+)
+"""In the words of other protocols, which gateways hand on."""
 _NO_REASONS = ("null", "none")
 _FAILED_REASONS = ("error", "network_error")
 _TIERS = ("auto", "default", "flex", "scale", "priority")
@@ -79,6 +78,7 @@ class _Call(Struct):
     id: str
     index: int
     came_whole: bool
+    name: str = ""  # clients take a call's first piece for the one that names it
     arguments: list[str] = field(default_factory=list)
 
 
@@ -110,6 +110,12 @@ class AnswerReader:
         if self._last_usage and not self.counted:
             events.append(self._last_usage)
             self.counted = True
+
+    def finish(self, events: list[Event]) -> None:
+        """The end of an answer that is all there, whether or not it says why it ended."""
+        for index in self._begun - self._finished:
+            self._finish("stop", index, events)
+        self.close(events)
 
     def read_event(self, sse: ServerSentEvent, events: list[Event]) -> None:
         """Append the events of one server-sent event. Raises UnreadableError, AnswerFailedError."""
@@ -156,10 +162,10 @@ class AnswerReader:
             self._begun.add(choice_index(index))
         delta = choice.get("delta") or choice.get("message") or {}
         is_text_alone = _KEYS_OF_TEXT.issuperset(delta)
-        if not is_text_alone and (
-            thoughts := delta.get("reasoning") or delta.get("reasoning_content")
-        ):
-            events.append(Reasoning(_string(thoughts), index))
+        if not is_text_alone:
+            thoughts = delta.get("reasoning") or delta.get("reasoning_content")
+            if thoughts and type(thoughts) is str:
+                events.append(Reasoning(thoughts, index))
         if text := delta.get("content"):
             if type(text) is str:
                 events.append(Text(text, index))
@@ -168,8 +174,8 @@ class AnswerReader:
         if not (is_text_alone or _USUAL_KEYS.issuperset(delta)):
             self._take_calls(delta, index, events)
             self._take_more(delta, index, events)
-        if logprobs := choice.get("logprobs"):
-            events.append(Logprobs(items(logprobs.get("content"), MAX_LOGPROBS), index))
+        if (logprobs := choice.get("logprobs")) and (weighed := logprobs.get("content")):
+            events.append(Logprobs(items(weighed, MAX_LOGPROBS), index))
         if reason := choice.get("finish_reason"):
             reason = _string(reason).lower()
             native = choice.get("native_finish_reason")  # OpenRouter's own may be a good end
@@ -178,13 +184,17 @@ class AnswerReader:
             self._finish(reason, index, events)
 
     def _take_calls(self, delta: Json, index: int, events: list[Event]) -> None:
-        calls = enumerate(items(delta.get("tool_calls"), MAX_CALLS))
-        events += [self._call(call, call.get("function") or {}, (index, at)) for at, call in calls]
+        calls = enumerate(items(delta.get("tool_calls") or None, MAX_CALLS))
+        for at, call in calls:
+            events += self._call(call, call.get("function") or call, (index, at))
         if function := delta.get("function_call"):
-            events.append(self._call({}, function, (index, 0)))
+            events += self._call({}, function, (index, 0))
 
-    def _call(self, call: Json, function: Json, place: tuple[int, int]) -> ToolCall:
-        """A call, or a piece of one: the pieces after the first come without id and name."""
+    def _call(self, call: Json, function: Json, place: tuple[int, int]) -> list[ToolCall]:
+        """A call, or a piece of one: the pieces after the first come without id and name.
+
+        Nothing as long as the name is yet to come.
+        """
         index = place[0]
         at = call.get("index")
         place = (index, place[1] if at is None else at)
@@ -192,7 +202,11 @@ class AnswerReader:
         name = _string(function.get("name") or "")
         arguments = _arguments(function.get("arguments"))
         key = self._keys.get(place)
-        if key is None or call_id or (name and arguments and self._calls[key].came_whole):
+        if key is None and not (call_id or name or arguments):
+            return []
+        # An id without a name may be the one that a call has got meanwhile, or any, piece by piece.
+        is_next = name and (call_id or (arguments and key and self._calls[key].came_whole))
+        if key is None or is_next:
             key = self._keys[place] = f"{place}{call_id or len(self._calls)}"
         known = self._calls.get(key)
         if known is None:
@@ -205,14 +219,17 @@ class AnswerReader:
                 arguments = ""
         if arguments:
             known.arguments.append(arguments)
+        if not known.name:
+            known.name, arguments = name, "".join(known.arguments)
+            return [ToolCall(key, name, arguments, known.id or None, index=index)] if name else []
         shown_id = known.id if call_id else ""
-        return ToolCall(key, name, arguments, shown_id or None, index=index)
+        return [ToolCall(key, name, arguments, shown_id or None, index=index)]
 
     def _finish(self, reason: str, index: int, events: list[Event]) -> None:
         if index in self._finished or reason in _NO_REASONS:
             return
         self._finished.add(index)
-        reason = _REASONS.get(reason, "stop")
+        reason = _REASONS.get(reason) or _of_others(reason)
         if self._calls:
             reason = self._finish_calls(reason, index, events)
         events.append(Finish(reason, index))
@@ -220,6 +237,8 @@ class AnswerReader:
     def _finish_calls(self, reason: str, index: int, events: list[Event]) -> str:
         """The reason, once the calls of a choice have ended."""
         for key, call in self._calls.items():
+            if call.index == index and not call.name:
+                raise UnreadableError
             if call.index == index and not call.arguments:
                 events.append(ToolCall(key=key, arguments="{}", index=index))
         calls = [self._calls[key] for (of, _), key in self._keys.items() if of == index]
@@ -279,6 +298,12 @@ def _take_parts(parts: Any, index: int, events: list[Event]) -> None:
                 events.append(Reasoning("".join(texts), index))
             case {"type": "thinking", "thinking": str(thought)} if thought:
                 events.append(Reasoning(thought, index))
+
+
+def _of_others(reason: str) -> str:
+    if _CUT_SHORT.search(reason):
+        return "length"
+    return "content_filter" if _FILTERED.search(reason) else "stop"
 
 
 def _media(image: Any, index: int) -> list[Event]:

@@ -36,9 +36,13 @@ class CompatibleDialect:
         return rate_limits(headers, self._house.limits)
 
     def whole(self, body: bytes) -> list[Event]:
+        if body.lstrip().startswith((b"data:", b"event:", b":")):  # a stream called JSON
+            return self.feed(body) + self.end()
         events: list[Event] = []
         try:
             self._reader.read(body.removeprefix(b"\xef\xbb\xbf"), events, loads)
+            if has_content(events):
+                self._reader.finish(events)
         except UnreadableError:
             raise self._broken("the answer is not a chat completion") from None
         except AnswerFailedError as failed:
@@ -68,6 +72,8 @@ class CompatibleDialect:
             try:
                 self._reader.read_event(sse, events)
             except UnreadableError:
+                if self.done:
+                    break
                 raise self._broken("the stream holds something that is no chunk") from None
             except AnswerFailedError as failed:
                 return [*events, *self._failed(failed.error)]

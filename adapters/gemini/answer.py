@@ -238,6 +238,7 @@ class GeminiAnswer:
     def _read_part(self, part: Json, candidate: _Candidate, events: list[Event]) -> None:
         """A part that is no plain text; one of a kind that nobody knows yet is skipped."""
         index = candidate.index
+        part = {key: value for key, value in part.items() if value is not None}
         match part:
             case {"functionCall": call}:
                 self._read_call(call, part.get("thoughtSignature"), candidate, events)

@@ -161,7 +161,7 @@ class Answer:
 
     def _read(self, chunk: Json, events: list[Event]) -> None:
         """Add the events of `chunk`. Raises _MalformedError."""
-        if "error" in chunk:
+        if chunk.get("error") is not None:
             raise self._error_in_answer(chunk)
         message = chunk.get("message")
         if message is None and "response" in chunk:

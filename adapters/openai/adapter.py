@@ -52,7 +52,7 @@ from adapters.wire.native import exchange
 LIST_TIMEOUT_S = 10.0
 UNREADABLE = (AttributeError, TypeError, ValueError, KeyError)
 MENDABLE_STATUS = (400, 422)
-MOST_MENDED = 4
+MOST_MENDED = 16
 """How often a call is mended: some houses name one thing at a time."""
 
 

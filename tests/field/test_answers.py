@@ -77,6 +77,9 @@ async def test_reasons_of_other_protocols_are_told_in_openais_words() -> None:
         "SAFETY": "content_filter",
         "refusal": "content_filter",
         "sensitive": "content_filter",
+        "guardrail_intervened": "content_filter",
+        "token_limit": "length",
+        "tool_calls": "stop",  # without any
     }.items():
         assert fold(await events_of([chunk(A), chunk({}, reason)])).finish == [told], reason
 
@@ -101,11 +104,60 @@ async def test_calls_are_told_apart_and_whole_however_they_are_numbered() -> Non
         ([called("{}", call_id="1")], [("look", {})]),
         ([called(ARGUMENTS), called(ARGUMENTS)], twice),
         ([called(ARGUMENTS, call_id="1"), called(ARGUMENTS, at=1, call_id="1")], twice),
+        ([called("", name="", call_id="1"), called(ARGUMENTS)], once),
+        ([called(ARGUMENTS[:4], name="", call_id="1"), called(ARGUMENTS[4:])], once),
+        ([called(""), called(ARGUMENTS, name="", call_id="1")], once),
+        ([called("", name=""), called(ARGUMENTS), called("", at=1, name="")], once),
+        ([chunk({"tool_calls": [{"name": "look", "arguments": ARGUMENTS}]})], once),
     ):
         events = await events_of([*chunks, chunk({}, "tool_calls")])
         assert fold(events).calls == calls, chunks
         ids = {one.key: one.id for one in events if type(one) is ToolCall and one.id}
         assert len(ids) == len({*ids.values()}), chunks
+
+
+async def test_a_call_that_nobody_names_is_none() -> None:
+    for chunks in ([called(ARGUMENTS, name="", call_id="1")], [called("{}", name="", call_id="1")]):
+        with pytest.raises(AdapterError):
+            await events_of([*chunks, chunk({}, "tool_calls")])
+
+
+async def test_a_plain_answer_that_is_whole_need_not_say_why_it_ended() -> None:
+    call = {"id": "1", "function": {"name": "look", "arguments": ARGUMENTS}}
+    for message, finish in (
+        ({"content": "a", "tool_calls": {}}, "stop"),
+        ({"content": "a", "reasoning": {"text": "?"}}, "stop"),
+        ({"tool_calls": [call]}, "tool_calls"),
+    ):
+        reply = json_reply({"choices": [{"message": message, "finish_reason": None}]})
+        asked = ChatRequest("m", ASK, tools=(TOOL,))
+        assert fold(await collect(adapter(FakeUpstream(reply).upstream), asked)).finish == [finish]
+    reply = json_reply({"choices": [{"message": {"content": ""}, "finish_reason": None}]})
+    with pytest.raises(AdapterError):
+        await collect(adapter(FakeUpstream(reply).upstream), ChatRequest("m", ASK))
+
+
+async def test_a_stream_is_read_as_one_whatever_it_is_called_and_whatever_follows() -> None:
+    counts = {**HEAD, "choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}
+    odd = chunk(A, logprobs={"content": None, "tokens": ["a"]})
+    for end, kind in (("[DONE]", "application/json"), ("[done]", "text/event-stream")):
+        lines = [json.dumps(each) for each in (odd, chunk(B), chunk({}, "stop"), counts)]
+        body = "".join(f"data: {each}\n\n" for each in (*lines, end)).encode()
+        wire = FakeUpstream(Reply((body,), content_type=kind))
+        found = fold(await collect(adapter(wire.upstream), ChatRequest("m", ASK, stream=True)))
+        assert (found.text, found.finish) == ("ab", ["stop"]), end
+
+
+async def test_a_field_that_is_null_is_none() -> None:
+    null = {"functionCall": None, "thought": None, "inlineData": None, "thoughtSignature": None}
+    code = {"executableCode": {"code": "1", "language": "PYTHON"}}
+    parts = [{**null, "text": ""}, {**null, **code}, {**null, "text": "a"}]
+    whole = {"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}]}
+    text = fold(GeminiAnswer({}, DictMemory()).whole(json.dumps(whole).encode())).text
+    assert text == "\n```python\n1\n```\na"
+
+    line = ollama_line(ollama_message(content="a")) | ollama_end(Answer()) | {"error": None}
+    assert fold(await collect(ollama_over(FakeUpstream(json_reply(line))), a_chat())).text == "a"
 
 
 async def test_a_call_that_breaks_off_is_told_as_cut() -> None:
