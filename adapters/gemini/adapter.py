@@ -56,7 +56,7 @@ from adapters.tasks import EmbeddingRequest
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
 from adapters.wire.aside import LARGE_BYTES, aside, read_aside
 from adapters.wire.bounds import count, items
-from adapters.wire.broken import HTTPX_ERRORS, transport_error
+from adapters.wire.broken import transport_error
 from adapters.wire.ceiling import Ceilings
 from adapters.wire.native import UNREADABLE, exchange, or_else
 
@@ -257,7 +257,7 @@ class GeminiAdapter(Senses):
                 str(url), connected.headers, self.settings.timeout
             )
         except httpx.HTTPError as error:
-            raise adapter_error(error, Phase.BEFORE_SEND) from error
+            raise transport_error(error, NAME, Phase.BEFORE_SEND) from error
         if response.status_code >= 300:
             raise of_list(refusal(response, secret=self._key))
         try:
@@ -287,10 +287,7 @@ class _Answer(GeminiAnswer):
 def refusal(
     response: httpx.Response, *, secret: str | None = None, now: datetime | None = None
 ) -> AdapterError:
-    """The error that an answer of status 300 or above means; its body has been read.
-
-    As `adapter_error` has it of the SDK's, which is not loaded for this.
-    """
+    """The error that an answer of status 300 or above means; its body has been read."""
     now = now or datetime.now(UTC)
     if page := page_refusal(NAME, response.status_code, response.content):
         return page
@@ -298,50 +295,6 @@ def refusal(
         response.status_code,
         error_body(response.content),
         told_wait_s=retry_after_s(response.headers, now),
-        secret=secret,
-        now=now,
-    )
-
-
-def adapter_error(
-    error: Exception,
-    phase: Phase = Phase.BEFORE_CONTENT,
-    *,
-    secret: str | None = None,
-    now: datetime | None = None,
-) -> AdapterError:
-    """The AdapterError that any exception of the SDK, or of httpx beneath it, means."""
-    if isinstance(error, HTTPX_ERRORS):
-        return transport_error(error, NAME, phase)
-    from google.genai import errors
-
-    match error:
-        case errors.APIError():
-            return _api_error(error, phase, secret, now or datetime.now(UTC))
-        case errors.UnknownApiResponseError() | errors.ContinuationInterruptedError():
-            return bad_response("the answer is not what the API promises", phase)
-        case (
-            errors.UnknownFunctionCallArgumentError()
-            | errors.UnsupportedFunctionError()
-            | errors.FunctionInvocationError()
-        ):
-            return AdapterError(
-                ErrorKind.BAD_REQUEST, "a function was refused", provider=NAME, phase=phase
-            )
-        case _:
-            return transport_error(error, NAME, phase)
-
-
-def _api_error(error: Any, phase: Phase, secret: str | None, now: datetime) -> AdapterError:
-    details = error.details if isinstance(error.details, dict) else {}
-    inner = details.get("error")
-    headers = getattr(error.response, "headers", None)
-    told_s = retry_after_s(headers, now) if isinstance(headers, httpx.Headers) else None
-    return api_error(
-        error.code,
-        inner if isinstance(inner, dict) else details,
-        phase,
-        told_wait_s=told_s,
         secret=secret,
         now=now,
     )

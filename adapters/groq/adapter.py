@@ -29,7 +29,6 @@ from adapters.base import (
     Memory,
     Model,
     NativeCall,
-    Phase,
     ProviderSettings,
     Scope,
     availability,
@@ -37,7 +36,7 @@ from adapters.base import (
 from adapters.compatible.dialect import CompatibleDialect
 from adapters.compatible.errors import House, error_object, refusal, text_of
 from adapters.compatible.request import without, without_schema
-from adapters.errors import BEFORE_CONTENT, of_list, unsent
+from adapters.errors import BEFORE_CONTENT, not_promised, of_list, unsent
 from adapters.groq.answer import GroqReader
 from adapters.groq.audio import FORM_PATHS, SPEECH_PATH, GroqAudio
 from adapters.groq.line import Line, known, line
@@ -48,7 +47,7 @@ from adapters.translation.rescue import rescued
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
 from adapters.wire.aside import read_aside
 from adapters.wire.bounds import count, items, unix_time, word
-from adapters.wire.broken import HTTPX_ERRORS, transport_error
+from adapters.wire.broken import transport_error
 from adapters.wire.ceiling import Ceilings
 from adapters.wire.native import exchange
 
@@ -141,8 +140,10 @@ class GroqAdapter(GroqAudio):
             if response.status_code >= 300:
                 raise of_list(self.audio_refusal(response))
             models = await read_aside(response.content, _models)
-        except (httpx.HTTPError, *UNREADABLE) as error:
-            raise adapter_error(error, secret=self._secret) from error
+        except httpx.HTTPError as error:
+            raise transport_error(error, PROVIDER, BEFORE_CONTENT) from error
+        except UNREADABLE as error:
+            raise not_promised(PROVIDER, "the list of models cannot be read") from error
         self._ceilings.listed(models)
         return models
 
@@ -270,36 +271,3 @@ def _without_search(call: NativeCall) -> NativeCall | None:
 def house(secret: str) -> House:
     """Whose refusals these are."""
     return House(PROVIDER, "Groq", "GROQ_API_KEY", secret)
-
-
-def adapter_error(
-    error: Exception, *, secret: str = "", phase: Phase = Phase.BEFORE_CONTENT
-) -> AdapterError:
-    """What an exception of the SDK or of httpx means; `secret` is kept out of the message."""
-    if isinstance(error, HTTPX_ERRORS):
-        return transport_error(error, PROVIDER, phase)
-    if isinstance(error, UNREADABLE):
-        return _failure(ErrorKind.BAD_RESPONSE, "the answer cannot be read", phase)
-    import groq
-
-    match error:
-        case groq.APIConnectionError():
-            cause = error.__cause__
-            if isinstance(cause, httpx.HTTPError):
-                return transport_error(cause, PROVIDER, phase)
-            late = isinstance(error, groq.APITimeoutError)
-            kind = ErrorKind.TIMEOUT_FIRST_BYTE if late else ErrorKind.NETWORK
-            return _failure(kind, "no answer in time" if late else "cannot connect", phase)
-        case groq.APIStatusError():
-            return refusal(house(secret), error.response, phase)
-        case groq.APIResponseValidationError() | groq.APIError():
-            return _failure(ErrorKind.BAD_RESPONSE, "the answer cannot be read", phase)
-        case groq.GroqError():
-            return _failure(ErrorKind.AUTH, "GROQ_API_KEY is not set", phase)
-        case _:
-            return _failure(ErrorKind.BAD_RESPONSE, "the answer cannot be read", phase)
-
-
-def _failure(kind: ErrorKind, message: str, phase: Phase) -> AdapterError:
-    scope = Scope.KEY if kind is ErrorKind.AUTH else Scope.PROVIDER
-    return AdapterError(kind, message, provider=PROVIDER, scope=scope, phase=phase)

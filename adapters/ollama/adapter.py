@@ -29,8 +29,8 @@ from adapters.base import (
     NativeCall,
     Phase,
     ProviderSettings,
-    Scope,
 )
+from adapters.errors import BEFORE_CONTENT, not_promised
 from adapters.ollama import embeddings
 from adapters.ollama.answer import Answer
 from adapters.ollama.context import (
@@ -195,8 +195,10 @@ class OllamaAdapter:
         timeout = min(LIST_TIMEOUT_S, self._own.timeout)
         try:
             return await read_aside(await self._told("GET", LIST_PATH, timeout), models_of)
-        except (httpx.HTTPError, *UNREADABLE) as error:
-            raise adapter_error(error, secret=self._secret) from error
+        except httpx.HTTPError as error:
+            raise _unreachable(error, BEFORE_CONTENT) from error
+        except UNREADABLE as error:
+            raise not_promised(NAME, "the list of models cannot be read") from error
 
     async def _told(self, method: str, path: str, timeout_s: float, **body: Any) -> bytes:
         """What the server answers, in JSON. Raises AdapterError where it refuses, and what httpx
@@ -223,8 +225,10 @@ class OllamaAdapter:
                 response = await self._upstream.client.get(
                     f"{url}/api/version", headers=headers, timeout=ASK_TIMEOUT_S
                 )
-        except (httpx.HTTPError, TimeoutError) as error:
-            return Availability(False, adapter_error(error).at(self.name).message)
+        except TimeoutError:
+            return Availability(False, "no answer in time")
+        except httpx.HTTPError as error:
+            return Availability(False, _unreachable(error, BEFORE_CONTENT).at(self.name).message)
         if response.status_code == 200:
             return Availability(True)
         if response.status_code == LOOP:
@@ -329,48 +333,15 @@ class _Server:
         try:
             return await self.target.post(content)
         except httpx.ConnectError as error:
-            raise adapter_error(error, phase=Phase.BEFORE_SEND) from error
+            raise _unreachable(error, Phase.BEFORE_SEND) from error
 
 
-def adapter_error(
-    error: Exception, *, phase: Phase = Phase.BEFORE_CONTENT, model: str = "", secret: str = ""
-) -> AdapterError:
-    """The AdapterError that an exception of the SDK, or of httpx beneath it, means."""
-    match error:
-        case TimeoutError():
-            return _error(ErrorKind.TIMEOUT_FIRST_BYTE, "no answer in time", phase)
-        case ConnectionError():
-            return _error(ErrorKind.NETWORK, f"cannot connect: {CURE}", phase)
-        case httpx.HTTPError() | httpx.StreamError() | httpx.InvalidURL():
-            mapped = transport_error(error, NAME, phase)
-            if isinstance(error, httpx.ConnectError) and mapped.kind is ErrorKind.NETWORK:
-                return _error(ErrorKind.NETWORK, f"{mapped.message}: {CURE}", phase)
-            return mapped
-        case ValueError() | AttributeError() | TypeError() | KeyError():
-            return _unreadable(phase)
-        case _:
-            return _of_sdk(error, phase, model, secret)
-
-
-def _of_sdk(error: Exception, phase: Phase, model: str, secret: str) -> AdapterError:
-    import ollama  # here, as a server that does not answer at the start is none of its errors
-
-    match error:
-        case ollama.ResponseError():
-            status = error.status_code if error.status_code > 0 else None
-            return refusal_error(str(error.error), status, model=model, secret=secret, phase=phase)
-        case ollama.RequestError():
-            return _error(ErrorKind.BAD_REQUEST, "the SDK refused the request", Phase.BEFORE_SEND)
-        case _:
-            return _unreadable(phase)
-
-
-def _unreadable(phase: Phase) -> AdapterError:
-    return _error(ErrorKind.BAD_RESPONSE, "the answer is not what Ollama's API promises", phase)
-
-
-def _error(kind: ErrorKind, message: str, phase: Phase) -> AdapterError:
-    return AdapterError(kind, message, provider=NAME, scope=Scope.PROVIDER, phase=phase)
+def _unreachable(error: httpx.HTTPError, phase: Phase) -> AdapterError:
+    """What an exchange that broke off means; where nothing listens, with what to do about it."""
+    mapped = transport_error(error, NAME, phase)
+    if isinstance(error, httpx.ConnectError) and mapped.kind is ErrorKind.NETWORK:
+        return mapped.but(message=f"{mapped.message}: {CURE}")
+    return mapped
 
 
 def _facts_matter(request: ChatRequest, prompt: Prompt) -> bool:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
-from google.genai import errors
 
 from adapters.base import (
-    AdapterError,
     ErrorKind,
     Json,
     Phase,
     Scope,
 )
-from adapters.gemini.adapter import adapter_error, refusal
+from adapters.gemini.adapter import refusal
 from adapters.gemini.errors import KIND_OF_STATUS, WORDS, api_error
 from tests.adapters.gemini.kit import GeminiKit
 from tests.adapters.kit import API_KEY, a_request, failure, json_reply
@@ -215,17 +212,6 @@ def test_each_refusal_becomes(
     assert (told.kind, told.scope, told.status) == (kind, scope, status)
 
 
-@pytest.mark.parametrize("headers", [{}, {"retry-after": "7"}])
-@pytest.mark.parametrize(("status", "error", "kind", "scope"), KINDS)
-def test_a_refusal_is_what_the_sdks_error_means(
-    status: int, error: Json, kind: ErrorKind, scope: Scope, headers: dict[str, str]
-) -> None:
-    response = httpx.Response(status, json={"error": error}, headers=headers)
-    sdks = errors.APIError(status, response.json(), response)
-    ours, theirs = refusal(response, now=NOON), adapter_error(sdks, now=NOON)
-    assert vars(ours) == vars(theirs)
-
-
 def test_every_kind_has_words_for_the_client() -> None:
     assert set(KIND_OF_STATUS.values()) <= WORDS.keys()
 
@@ -253,35 +239,6 @@ def test_the_upstreams_own_word_is_kept() -> None:
     assert api_error(400, {"status": "INVALID_ARGUMENT"}).upstream_code == "INVALID_ARGUMENT"
     details = [{"reason": "API_KEY_INVALID"}]
     assert api_error(400, {"details": details}).upstream_code == "API_KEY_INVALID"
-
-
-def _exceptions_of_the_sdk() -> list[type[Exception]]:
-    return [
-        cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, Exception)
-    ]
-
-
-@pytest.mark.parametrize("cls", _exceptions_of_the_sdk())
-def test_every_exception_of_the_sdk_is_known(cls: type[Exception]) -> None:
-    made = cls(429, {"error": exhausted()}) if issubclass(cls, errors.APIError) else cls("secret")
-    told = adapter_error(made, Phase.AFTER_CONTENT)
-    assert isinstance(told, AdapterError)
-    assert told.phase is Phase.AFTER_CONTENT
-    assert "secret" not in told.message
-    if issubclass(cls, errors.APIError):
-        assert told.kind is ErrorKind.RATE_LIMIT
-
-
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [
-        (httpx.ConnectError("x"), ErrorKind.NETWORK),
-        (httpx.ReadTimeout("x"), ErrorKind.TIMEOUT_FIRST_BYTE),
-        (httpx.InvalidURL("x"), ErrorKind.BAD_RESPONSE),
-    ],
-)
-def test_exceptions_of_httpx_are_known_too(error: Exception, kind: ErrorKind) -> None:
-    assert adapter_error(error).kind is kind
 
 
 def test_an_overrun_deadline_after_content_is_a_stall() -> None:

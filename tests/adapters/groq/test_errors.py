@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-import groq
 import httpx
 import pytest
 
-from adapters.base import AdapterError, ErrorCode, ErrorKind, Json, Phase, Scope
-from adapters.groq.adapter import adapter_error
+from adapters.base import AdapterError, ErrorCode, ErrorKind, Json, Scope
 from adapters.refusals.waits import DAY_S, HOUR_S
 from tests.adapters.groq.kit import GroqKit
 from tests.adapters.kit import API_KEY, Reply, a_request, failure, json_reply
@@ -176,70 +172,3 @@ async def test_only_what_passes_by_itself_has_a_wait(status: int) -> None:
 @pytest.mark.parametrize("status", [498, 500, 503])
 async def test_a_busy_server_may_tell_a_wait(status: int) -> None:
     assert (await refused(status, {}, retry_after="5")).retry_after_s == 5
-
-
-# Every class of the SDK and of httpx
-
-
-def _made(kind: type[Exception]) -> Exception:
-    if issubclass(kind, groq.APIStatusError):
-        status = 500 if kind is groq.InternalServerError else getattr(kind, "status_code", 418)
-        return kind("x", response=httpx.Response(status, request=REQUEST), body=None)
-    if issubclass(kind, groq.APIResponseValidationError):
-        return kind(httpx.Response(200, request=REQUEST), None)
-    if issubclass(kind, groq.APITimeoutError):
-        return kind(REQUEST)
-    if issubclass(kind, groq.APIConnectionError):
-        return kind(request=REQUEST)
-    if issubclass(kind, groq.APIError):
-        return kind("x", REQUEST, body=None)
-    if issubclass(kind, httpx.HTTPStatusError):
-        return kind("x", request=REQUEST, response=httpx.Response(500))
-    takes_none = issubclass(kind, httpx.StreamConsumed | httpx.ResponseNotRead)
-    takes_none |= issubclass(kind, httpx.StreamClosed | httpx.RequestNotRead)
-    return kind() if takes_none else kind("x")
-
-
-def _classes() -> Iterator[type[Exception]]:
-    for module in (groq, httpx):
-        for _, kind in inspect.getmembers(module, inspect.isclass):
-            if issubclass(kind, Exception):
-                yield kind
-
-
-MAPPED = {
-    "GroqError": ErrorKind.AUTH,
-    "APIError": ErrorKind.BAD_RESPONSE,
-    "APIResponseValidationError": ErrorKind.BAD_RESPONSE,
-    "APIStatusError": ErrorKind.BAD_REQUEST,
-    "APIConnectionError": ErrorKind.NETWORK,
-    "APITimeoutError": ErrorKind.TIMEOUT_FIRST_BYTE,
-    "BadRequestError": ErrorKind.BAD_REQUEST,
-    "AuthenticationError": ErrorKind.AUTH,
-    "PermissionDeniedError": ErrorKind.AUTH,
-    "NotFoundError": ErrorKind.MODEL_MISSING,
-    "ConflictError": ErrorKind.BAD_REQUEST,
-    "UnprocessableEntityError": ErrorKind.MALFORMED_ANSWER,
-    "RateLimitError": ErrorKind.RATE_LIMIT,
-    "InternalServerError": ErrorKind.SERVER,
-}
-
-
-@pytest.mark.parametrize(
-    "kind", list(_classes()), ids=lambda kind: f"{kind.__module__}.{kind.__name__}"
-)
-def test_every_exception_is_mapped(kind: type[Exception]) -> None:
-    error = adapter_error(_made(kind), phase=Phase.BEFORE_CONTENT)
-    assert (error.provider, error.phase) == ("groq", Phase.BEFORE_CONTENT)
-    if kind.__module__.startswith("groq"):
-        assert error.kind is MAPPED[kind.__name__]
-
-
-def test_a_connection_error_is_what_httpx_raised_beneath() -> None:
-    error = groq.APIConnectionError(request=REQUEST)
-    error.__cause__ = httpx.ConnectTimeout("x")
-    assert adapter_error(error).kind is ErrorKind.TIMEOUT_CONNECT
-
-
-def test_an_exception_of_nobody_is_mapped_too() -> None:
-    assert adapter_error(RuntimeError("x")).kind is ErrorKind.BAD_RESPONSE

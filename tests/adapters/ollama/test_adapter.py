@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from typing import Any
 
 import httpx
-import ollama
 import pytest
 
 from adapters.base import (
@@ -25,7 +23,6 @@ from adapters.base import (
     Usage,
     Warn,
 )
-from adapters.ollama.adapter import adapter_error
 from tests.adapters.contract import *  # noqa: F403
 from tests.adapters.kit import TOOL, Answer, FakeUpstream, Kit, Reply, collect, json_reply
 from tests.adapters.ollama.kit import (
@@ -263,48 +260,6 @@ async def test_a_refused_connection_says_how_to_start_the_server() -> None:
     with pytest.raises(AdapterError, match=r"is Ollama running.*ollama serve") as caught:
         await collect(ollama_over(fake), a_chat())
     assert (caught.value.kind, caught.value.scope) == (ErrorKind.NETWORK, Scope.PROVIDER)
-
-
-def _exception_classes(module: Any) -> list[type[Exception]]:
-    return [
-        value
-        for _, value in inspect.getmembers(module, inspect.isclass)
-        if issubclass(value, Exception) and value.__module__.startswith(module.__name__)
-    ]
-
-
-def _raised(cls: type[Exception]) -> Exception:
-    if cls is httpx.HTTPStatusError:
-        request = httpx.Request("GET", "http://fake")
-        return cls("x", request=request, response=httpx.Response(500, request=request))  # type: ignore[call-arg]
-    if issubclass(cls, httpx.StreamError) and cls is not httpx.StreamError:
-        return cls()
-    return cls("x")
-
-
-OLLAMA_CLASSES = _exception_classes(ollama._types)
-
-
-@pytest.mark.parametrize(
-    "cls",
-    [*OLLAMA_CLASSES, *_exception_classes(httpx), ConnectionError, TimeoutError],
-    ids=lambda cls: cls.__name__,
-)
-def test_every_exception_of_the_sdk_and_of_httpx_has_a_kind(cls: type[Exception]) -> None:
-    error = adapter_error(_raised(cls))
-    known = cls in OLLAMA_CLASSES or issubclass(cls, ConnectionError | httpx.TransportError)
-    assert not (known and error.kind is ErrorKind.BAD_RESPONSE and cls is not httpx.DecodingError)
-    assert error.provider == "ollama"
-
-
-def test_the_sdk_has_the_two_exceptions_that_are_mapped() -> None:
-    assert {cls.__name__ for cls in OLLAMA_CLASSES} == {"RequestError", "ResponseError"}
-
-
-def test_the_sdks_response_error_is_read_by_status_and_words() -> None:
-    error = adapter_error(ollama.ResponseError('{"error": "m does not support tools"}', 400))
-    assert (error.kind, error.status, error.param) == (ErrorKind.UNSUPPORTED, 400, "tools")
-    assert adapter_error(ollama.ResponseError("server busy")).kind is ErrorKind.OVERLOADED
 
 
 DEEP = json.loads("[" * 300 + "]" * 300)
