@@ -9,38 +9,48 @@ Prints a line a case, with the time that good calls take meanwhile. The tests in
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import json
 import resource
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 from proxy.figures import percentile
 from tests.security.kit import Process, ask, body_of, fakes_running, post, process
 
+PICTURE, VALUES, OBJECTS = "30 MiB, a picture", "30 MiB of values", "126 kB of objects"
 SLOW, STREAMS, IDLE, BODIES = 500, 1000, 10_000, 100
 MIB = 2**20
+PNG = b"\x89PNG\r\n\x1a\n"
+SEES = "ollama/gemma3:4b"
 GOOD = post(body_of())
 HEAD = (
     b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 )
+CROWDS = ((5, PICTURE), (40, PICTURE), (40, VALUES), (200, OBJECTS))
 UNFINISHED = (b"P", HEAD, HEAD + b"Content-Length: 100\r\n\r\n{")
 
 
 def main() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    print(f"nothing else          {asyncio.run(alone())}")
+    print(f"{'nothing else':<26}{asyncio.run(alone())}")
     for name, case, interval_s in (
         (f"{SLOW} slow sockets", slow_sockets, 0.0),
         (f"{STREAMS:,} streams", streams, 0.05),
         (f"{IDLE:,} idle", idle_connections, 0.0),
         (f"{BODIES} x 33 MiB", large_bodies, 0.0),
+        *((f"{count} x {what}", partial(crowd, count, what), 0.0) for count, what in CROWDS),
     ):
         with running(interval_s) as server:
-            print(f"{name:<22}{asyncio.run(case(server))}")
+            print(f"{name:<26}{asyncio.run(case(server))}")
 
 
 @contextlib.contextmanager
@@ -154,6 +164,36 @@ async def large_bodies(server: Process) -> str:
         statuses = await asyncio.gather(*(send() for _ in range(BODIES)))
     counts = {status.decode(): statuses.count(status) for status in sorted(set(statuses))}
     return f"{counts}; {watch}"
+
+
+async def crowd(count: int, what: str, server: Process) -> str:
+    """Bodies at once, out of a process of their own."""
+    loop = asyncio.get_running_loop()
+    with ProcessPoolExecutor(1) as clients:
+        async with Watch(server) as watch:
+            statuses = await loop.run_in_executor(clients, sent_at_once, server.port, count, what)
+    return f"{statuses}; {watch}"
+
+
+def sent_at_once(port: int, count: int, what: str) -> dict[str, int]:
+    """How often each status came back."""
+    data = post(_body(what), Connection="close")
+
+    async def send() -> list[bytes]:
+        return await asyncio.gather(*(talk(port, data) for _ in range(count)))
+
+    return Counter(
+        (answer.split(b" ", 2)[1:2] or [b"none"])[0].decode() for answer in asyncio.run(send())
+    )
+
+
+def _body(what: str) -> bytes:
+    if what != PICTURE:
+        return b'{"a":[' + b"{}," * (10 * MIB if what == VALUES else 42_000) + b"{}]}"
+    url = f"data:image/png;base64,{base64.b64encode(PNG + bytes(22 * MIB)).decode()}"
+    picture = {"type": "image_url", "image_url": {"url": url}}
+    asked = body_of(SEES, messages=[{"role": "user", "content": [picture]}])
+    return json.dumps(asked).encode()
 
 
 if __name__ == "__main__":

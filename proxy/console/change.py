@@ -6,7 +6,6 @@ default row below an app's, the settings below the default row.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
@@ -30,7 +29,7 @@ def app_row_id(app: str | None) -> str:
     """The row that `?app=` names; the default one without it. Raises ApiError 400."""
     if app is None:
         return DEFAULT
-    if not app or len(app) > MAX_NAME or any(unicodedata.category(c) in "CcCs" for c in app):
+    if not app or len(app) > MAX_NAME or not app.isprintable():
         raise out_of_range("app", f"the name of an app, 1 to {MAX_NAME} characters")
     return app
 

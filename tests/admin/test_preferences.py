@@ -185,7 +185,7 @@ async def test_a_body_too_large_is_refused(owner: Desk) -> None:
     assert answer.status_code == 413
 
 
-@pytest.mark.parametrize("app", ["", "x" * 129, "a\nb", "\x00"])
+@pytest.mark.parametrize("app", ["", "x" * 129, "a\nb", "\x00", "\u202e"])
 async def test_a_name_that_no_app_can_have_is_refused(owner: Desk, app: str) -> None:
     answer = await owner.client.get(PREFERENCES, params={"app": app})
     assert answer.status_code == 400
