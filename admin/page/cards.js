@@ -21,11 +21,12 @@ export function showCards({ providers, preference }) {
   }
 }
 
-/** What to do while nothing but the small model, or nothing at all, can answer. */
+/** What to do while nothing is set up that could answer but the small model, or nothing at all. */
 export function showFirstRun({ providers, powered_by: by }) {
   const serving = providers.find(({ id }) => id === by?.provider);
   const isUp = serving && !serving.last_resort && serving.reachable !== false;
-  byId("first-run").hidden = Boolean(isUp) || providers.some((p) => !p.unconfigured && p.reachable === null);
+  const hasKey = providers.some((p) => p.key && !p.unconfigured);
+  byId("first-run").hidden = Boolean(isUp) || hasKey || providers.some((p) => !p.unconfigured && p.reachable === null);
   if (byId("first-run").hidden) return;
   say(byId("first-run-text"), serving?.last_resort
     ? "A small model inside this program answers for now. For better answers, do one of these:"

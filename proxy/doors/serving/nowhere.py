@@ -18,7 +18,7 @@ def nothing_at(path: str, served: Collection[str]) -> str:
         return f"There is nothing at {shown}. The base URL ends in /v1beta, or has no path."
     if _is_base_wrong(path, endpoints):
         return f"There is nothing at {shown}. The base URL ends in {BASE}, once; {told}."
-    return f"{told}; {shown} is not served."
+    return f"{shown} is not served; {told}."
 
 
 def _is_call(path: str) -> bool:

@@ -32,6 +32,14 @@ def test_the_first_run_says_what_to_do(serve: Serve, open_page: Open, fakes: Fak
         expect(help_.get_by_role("status").first).to_contain_text("✗")
 
 
+def test_who_has_set_up_a_key_is_not_told_to_do_so(serve: Serve, open_page: Open) -> None:
+    away = REGISTRY["groq"].Settings(base_url="http://127.0.0.1:9", api_key=SecretStr("gsk-x"))
+    with serve(providers={"groq": away}, llm_provider=None):
+        page = open_page()
+        expect(card(page, "groq").locator(".pill")).to_have_text("Does not answer")
+        expect(page.get_by_role("region", name="Get your first answer")).to_be_hidden()
+
+
 def test_the_page_asks_for_the_token_where_one_is_needed(serve: Serve, open_page: Open) -> None:
     with serve(admin_token=SecretStr("a-token"), api_keys=SecretStr("notes:client-key")):
         page = open_page()

@@ -36,7 +36,7 @@ TOLD = "pointsman serves /v1/chat/completions and /v1/models"
     ],
 )
 def test_with_the_base_url_right_the_endpoint_is_what_is_missing(path: str) -> None:
-    assert nothing_at(path, SERVED) == f"{TOLD}; {path} is not served."
+    assert nothing_at(path, SERVED) == f"{path} is not served; {TOLD}."
 
 
 @pytest.mark.parametrize(
