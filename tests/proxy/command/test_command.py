@@ -19,7 +19,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from adapters import STANDING
-from proxy.__main__ import EXIT_BAD_SETTING, main
+from proxy.__main__ import EXIT_BAD_SETTING, _listen, main
+from proxy.settings import Settings
 from tests.ports import kept_port
 from tests.proxy.test_settings import PREFIXES
 
@@ -162,6 +163,17 @@ def started(tmp_path: Path, command: str) -> subprocess.Popen[str]:
             time.sleep(0.02)
     process.kill()
     raise AssertionError(process.communicate())
+
+
+def test_where_windows_would_share_a_port_it_is_ours_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_KEEPALIVE, raising=False)
+    with _listen(Settings(port=0)) as listener:
+        set_ = [
+            bool(listener.getsockopt(socket.SOL_SOCKET, option))
+            for option in (socket.SO_KEEPALIVE, socket.SO_REUSEADDR)
+        ]
+
+    assert set_ == [True, False]
 
 
 @pytest.mark.heavy
