@@ -36,12 +36,13 @@ class CompatibleDialect:
         return rate_limits(headers, self._house.limits)
 
     def whole(self, body: bytes) -> list[Event]:
-        if body.lstrip().startswith((b"data:", b"event:", b":")):  # a stream called JSON
+        if body[:1] != b"{" and body.lstrip().startswith((b"data:", b"event:", b":")):
+            # A stream called JSON.
             return self.feed(body) + self.end()
         events: list[Event] = []
         try:
-            self._reader.read(body.removeprefix(b"\xef\xbb\xbf"), events, loads)
-            if has_content(events):
+            self._reader.read(body, events, loads)
+            if not self.done and has_content(events):
                 self._reader.finish(events)
         except UnreadableError:
             raise self._broken("the answer is not a chat completion") from None

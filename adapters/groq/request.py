@@ -128,7 +128,8 @@ def to_native(request: ChatRequest, settings: ProviderSettings) -> NativeCall:
     if request.tools:
         body |= tools_of(request)
     body |= _thinking(request, warnings)
-    body |= _search(request, body, warnings)
+    if "web_search_options" in request.params or SEARCH in request.extensions:
+        body |= _search(request, body, warnings)
     if request.extensions:
         body |= _own(request, warnings)
     as_stream = _set_response_format(body, request, warnings)
@@ -155,7 +156,7 @@ def _refuse_unsupported(params: Mapping[str, Any]) -> None:
 def _sampling(request: ChatRequest, settings: ProviderSettings, warnings: list[str]) -> Json:
     params = request.params
     body: Json = {name: params[name] for name in _TAKEN if name in params}
-    if (user := request.extensions.get(USER)) is not None:
+    if USER in request.extensions and (user := request.extensions[USER]) is not None:
         body.setdefault("user", user)
     if settings.temperature is not None:
         body.setdefault("temperature", settings.temperature)
@@ -190,7 +191,8 @@ def _thinking(request: ChatRequest, warnings: list[str]) -> Json:
             warnings.append("changed=reasoning_effort")
     elif wanted and wanted != "none":
         warnings.append("dropped=reasoning_effort")
-    if not request.extensions.keys() & {"reasoning_format", "include_reasoning"}:
+    said = request.extensions
+    if not (said and said.keys() & {"reasoning_format", "include_reasoning"}):
         body |= _thoughts(request.model, wanted, include=request.thinking.include)
     return body
 
@@ -221,8 +223,8 @@ def _thoughts(model: str, effort: str | None, *, include: bool | None) -> Json:
 def _search(request: ChatRequest, body: Json, warnings: list[str]) -> Json:
     """`web_search_options` as Compound or gpt-oss takes it; no other model can search."""
     options = request.params.get("web_search_options")
-    if options is None and SEARCH in request.extensions and _can_search(request.model):
-        options = request.extensions[SEARCH]
+    if options is None and _can_search(request.model):
+        options = request.extensions.get(SEARCH)
     if options is None:
         return {}
     if request.model.startswith("openai/gpt-oss"):

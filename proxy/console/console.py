@@ -19,7 +19,7 @@ from proxy.console.status import Sources
 from proxy.console.verdict import verdict_of
 from proxy.console.watch import Watch, server_sent
 from proxy.doors import request_at
-from proxy.doors.openai import parse_json
+from proxy.doors.reading.body import parse_json
 from proxy.errors import bad_request
 from proxy.gate.body import ClientLeft, read_body
 from proxy.gate.room import Admission, Place

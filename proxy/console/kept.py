@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapters.base import Json
-from proxy.doors.openai import parse_json
+from proxy.doors.reading.body import parse_json
 from proxy.errors import bad_request
 from proxy.redact import Mask
 

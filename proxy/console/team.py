@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from adapters.base import Json
 from proxy.console.saving import reading, saving
-from proxy.doors.openai import parse_json
+from proxy.doors.reading.body import parse_json
 from proxy.doors.reading.checks import out_of_range
 from proxy.errors import ApiError, bad_request
 from proxy.store.keys.allowances import Allowances

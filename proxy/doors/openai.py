@@ -1,4 +1,4 @@
-"""What OpenAI's doors have in common: a body, a model's name, heads, usage, lists, errors. Pure."""
+"""What OpenAI's doors have in common: a model's name, heads, usage, lists, errors. Pure."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ import orjson
 from msgspec import Struct
 
 from adapters.base import Json, Model, Start, Usage
-from adapters.wire.json_size import is_deeper_than
-from adapters.wire.pieces import loads
 from proxy.candidate import is_model_name
 from proxy.doors.door import Call
 from proxy.doors.frames.sse import HEADERS, WAITING, sse
+from proxy.doors.reading.body import parse_json
 from proxy.errors import ApiError, bad_request, model_not_found
 from proxy.reply import Header, Reply
 
-MAX_DEPTH = 128
 JSON_TYPE: Header = (b"content-type", b"application/json; charset=utf-8")
 DONE = b"data: [DONE]\n\n"
 EXTENDED = "/openai/v1/"
@@ -50,28 +48,11 @@ class OpenAIStream:
         return OpenAIErrors().cut(error)
 
 
-def parse_json(body: bytes | bytearray) -> Json:
-    """The body as a JSON object no deeper than `MAX_DEPTH`; who read it counted its values.
-
-    Raises ApiError.
-    """
-    try:
-        data = loads(body)
-    except orjson.JSONDecodeError as error:
-        reason = str(error).partition(":")[0]
-        raise bad_request(f"The body is not valid JSON: {reason}.", code="invalid_json") from None
-    if not isinstance(data, dict):
-        raise bad_request("The body must be a JSON object.", code="invalid_json")
-    if is_deeper_than(MAX_DEPTH, data):
-        raise bad_request(f"The body is nested deeper than {MAX_DEPTH}.", code="invalid_json")
-    return data
-
-
 def body_of(call: Call) -> Json:
     """The body, with the model that the path names. Raises ApiError."""
     data = parse_json(call.body)
-    if model := call.params.get("model"):
-        data["model"] = model
+    if "model" in call.params:
+        data["model"] = call.params["model"]
     return data
 
 

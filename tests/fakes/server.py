@@ -372,7 +372,7 @@ def _pieces(answer: Answer, fault: Fault) -> Iterator[bytes | Gate]:
     """The body cut as the fault wants it, with the gate at its place."""
     hold_at, gate = fault.hold_at or (-1, None)
     sent = 0
-    for piece in answer.body:
+    for piece in filter(None, answer.body):
         marks = {hold_at - sent, (fault.stop_at if fault.stop_at is not None else -1) - sent}
         step = fault.piece or len(piece) or 1
         cuts = sorted({*range(0, len(piece), step), *(m for m in marks if 0 <= m <= len(piece))})

@@ -73,7 +73,9 @@ def parse_request(data: Json) -> Parsed:
         tool_choice=choice,
         forced_tool=forced,
         parallel_tool_calls=fields.get("parallel_tool_calls"),
-        response_format=_response_format(data.get("response_format")),
+        response_format=(
+            _response_format(data["response_format"]) if "response_format" in data else None
+        ),
         thinking=thinking(data),
         params=search | params if search else params,
         extensions=_extensions(data, tools.dropped, beside),
@@ -132,7 +134,7 @@ _KNOWN = frozenset(_FIELDS) | {
 
 def _response_format(value: Any) -> ResponseFormat | None:
     match value:
-        case None | {"type": "text"}:
+        case {"type": "text"}:
             return None
         case {
             "type": "json_schema" | "json_object",

@@ -6,7 +6,7 @@ from proxy.doors.door import Call, Opening
 from proxy.doors.gemini.errors import GeminiErrors
 from proxy.doors.gemini.read import Parsed, named_model, parse_request
 from proxy.doors.gemini.write import ChunkStream, Fold
-from proxy.doors.openai import parse_json
+from proxy.doors.reading.body import parse_json
 
 
 class GenerateDoor(GeminiErrors):

@@ -14,7 +14,7 @@ from proxy.doors.gemini.errors import JSON_TYPE, GeminiErrors
 from proxy.doors.gemini.fields import field, member, objects, whole, word
 from proxy.doors.gemini.messages import as_parts
 from proxy.doors.gemini.read import named_model
-from proxy.doors.openai import parse_json
+from proxy.doors.reading.body import parse_json
 from proxy.doors.reading.checks import json_object, out_of_range, string
 from proxy.errors import bad_request
 from proxy.reply import Header

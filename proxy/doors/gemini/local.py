@@ -11,7 +11,7 @@ from proxy.doors.door import Call
 from proxy.doors.gemini.errors import JSON_TYPE, GeminiErrors, field_of
 from proxy.doors.gemini.fields import member
 from proxy.doors.gemini.read import model_name, parse_request
-from proxy.doors.openai import parse_json
+from proxy.doors.reading.body import parse_json
 from proxy.doors.reading.checks import json_object
 from proxy.doors.reading.tokens import counted
 from proxy.errors import ApiError

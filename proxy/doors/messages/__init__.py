@@ -11,7 +11,8 @@ from proxy.doors.messages.errors import AnthropicErrors
 from proxy.doors.messages.objects import new_id
 from proxy.doors.messages.read import OF_A_PICTURE, Parsed, parse_request
 from proxy.doors.messages.write import Form, MessageFold, MessageStream
-from proxy.doors.openai import JSON_TYPE, parse_json
+from proxy.doors.openai import JSON_TYPE
+from proxy.doors.reading.body import parse_json
 from proxy.doors.reading.tokens import counted, guessed_tokens
 from proxy.reply import Reply
 from proxy.routing.counting import Count, nobody_counts

@@ -14,7 +14,7 @@ from proxy.doors.ollama.errors import OllamaErrors
 from proxy.doors.ollama.objects import moment, reply
 from proxy.doors.ollama.read import Parsed, parse_chat, parse_generate
 from proxy.doors.ollama.write import Form, LineStream, ObjectFold, shaped
-from proxy.doors.openai import parse_json
+from proxy.doors.reading.body import parse_json
 from proxy.reply import Reply
 
 

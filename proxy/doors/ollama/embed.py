@@ -17,7 +17,7 @@ from proxy.doors.ollama.messages import text_of
 from proxy.doors.ollama.objects import JSON_TYPE, nanoseconds, reply
 from proxy.doors.ollama.options import Options, keep_alive
 from proxy.doors.ollama.read import LATEST, in_own_words, model_name
-from proxy.doors.openai import parse_json
+from proxy.doors.reading.body import parse_json
 from proxy.doors.reading.checks import checked, count, flag
 from proxy.errors import ApiError, bad_request
 from proxy.reply import Header, Reply

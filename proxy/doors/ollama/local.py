@@ -17,7 +17,7 @@ from proxy.doors.ollama.errors import OllamaErrors
 from proxy.doors.ollama.objects import TEXT_TYPE, VERSION, moment, reply
 from proxy.doors.ollama.read import LATEST, model_name, no_model
 from proxy.doors.ollama.real import Real
-from proxy.doors.openai import parse_json
+from proxy.doors.reading.body import parse_json
 from proxy.errors import ApiError
 from proxy.reply import Reply
 

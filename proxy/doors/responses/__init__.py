@@ -5,7 +5,8 @@ from __future__ import annotations
 from adapters.base import Json
 from proxy.doors.door import Call, Opening
 from proxy.doors.frames.sse import named_sse
-from proxy.doors.openai import DONE, OpenAIErrors, parse_json
+from proxy.doors.openai import DONE, OpenAIErrors
+from proxy.doors.reading.body import parse_json
 from proxy.doors.responses.local import Keeping
 from proxy.doors.responses.objects import new_id
 from proxy.doors.responses.read import Parsed, parse_request

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from adapters.base import Event, Json, Text, Usage
 from proxy.doors.door import Call, InOnePiece, Opening
-from proxy.doors.openai import JSON_TYPE, OpenAIErrors, parse_json
+from proxy.doors.openai import JSON_TYPE, OpenAIErrors
+from proxy.doors.reading.body import parse_json
 from proxy.doors.responses.items import ASKED, compaction, kind_of
 from proxy.doors.responses.listing import listed
 from proxy.doors.responses.local import Keeping

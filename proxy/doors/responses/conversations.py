@@ -7,7 +7,7 @@ from typing import Any
 from adapters.base import Json
 from adapters.wire.aside import aside, weight_of
 from proxy.doors.door import Call
-from proxy.doors.openai import parse_json
+from proxy.doors.reading.body import parse_json
 from proxy.doors.reading.checks import json_list, json_object
 from proxy.doors.responses.items import Conversation, not_found
 from proxy.doors.responses.listing import items_list, listed, page, reply

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from adapters.wire.aside import aside, weight_of
 from proxy.doors.door import Call
-from proxy.doors.openai import OpenAIErrors, parse_json
+from proxy.doors.openai import OpenAIErrors
+from proxy.doors.reading.body import parse_json
 from proxy.doors.reading.tokens import counted
 from proxy.doors.responses.listing import page, reply
 from proxy.doors.responses.read import parse_request

@@ -56,8 +56,8 @@ class Exchange:
         self._many = 0
         self._is_over = False
         self.headers: Mapping[bytes, bytes] = scope["state"]["headers"]
-        if parent := self.headers.get(b"traceparent"):
-            self.receipt.traceparent = parent[:MAX_TRACEPARENT]
+        if b"traceparent" in self.headers:
+            self.receipt.traceparent = self.headers[b"traceparent"][:MAX_TRACEPARENT]
         self.lease: Lease | None = None
         self._door = door
         self._identified: Identified | None = getattr(door, "identified", None)

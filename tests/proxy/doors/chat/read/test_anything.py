@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 
 from adapters.base import Json
 from proxy.doors.chat.read import parse_request
-from proxy.doors.openai import parse_json
+from proxy.doors.reading.body import parse_json
 from proxy.errors import ApiError
 from tests.proxy.doors.chat.read.kit import (
     OPENAI_NAMES,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from proxy.doors import openai as parse
 from proxy.doors.chat.read import parse_request
-from proxy.doors.openai import parse_json
+from proxy.doors.reading import body as parse
+from proxy.doors.reading.body import parse_json
 from proxy.errors import ApiError
 
 
