@@ -16,9 +16,18 @@ _PLACEHOLDER = re.compile(
 )
 
 
+_AROUND = re.compile(r"^[\s\ufeff\u200b\"']*(bearer\s+)?|[\s\ufeff\u200b\"']+$", re.IGNORECASE)
+
+
+def bare(key: str) -> str:
+    """A key without what is pasted with it: marks that show nothing, `Bearer`, and the quotes that
+    Docker's `--env-file` leaves."""
+    return _AROUND.sub("", key)
+
+
 def is_placeholder(key: str) -> bool:
     """Whether a key is what examples write where a key should be: `your_key_here`, `sk-...`."""
-    text = key.strip().lower()
+    text = bare(key).lower()
     return text in PLACEHOLDER_KEYS or _PLACEHOLDER.fullmatch(text) is not None
 
 
@@ -83,7 +92,7 @@ class ProviderSettings(BaseModel):
         text = told.get_secret_value() if isinstance(told, SecretStr) else told
         if not isinstance(text, str) or "," not in text:
             return values
-        keys = dict.fromkeys(key.strip() for key in text.split(",") if not is_placeholder(key))
+        keys = dict.fromkeys(bare(key) for key in text.split(",") if not is_placeholder(key))
         first, *more = map(SecretStr, keys or ("",))
         return {**values, "api_key": first, "more_keys": tuple(more)}
 
@@ -97,7 +106,7 @@ class ProviderSettings(BaseModel):
     def _placeholder_is_no_key(cls, key: SecretStr | None) -> SecretStr | None:
         if key is None or is_placeholder(key.get_secret_value()):
             return None
-        return SecretStr(key.get_secret_value().strip())
+        return SecretStr(bare(key.get_secret_value()))
 
     @classmethod
     def presets(cls) -> Mapping[str, Preset]:

@@ -37,6 +37,12 @@ LONGEST_MINUTE_WAIT_S = 300.0
 
 MAX_MESSAGE = 500
 MAX_FIELDS = 20
+MAX_WITHIN = 4
+WORDS = (
+    *("message", "Message", "msg", "messages", "error_msg", "error_message", "errorMessage"),
+    *("error_description", "description", "detail", "reason", "text", "title", "error", "errors"),
+)
+"""Where houses write what is wrong, the best first."""
 CODES_OF_ANSWERS = ("tool_use_failed", "json_validate_failed")
 STATUS_OF_CODE: Mapping[str, int] = {
     "rate_limit_exceeded": 429,
@@ -49,10 +55,10 @@ KIND_OF_STATUS: Mapping[int, ErrorKind] = {
     401: ErrorKind.AUTH,
     403: ErrorKind.AUTH,
     404: ErrorKind.MODEL_MISSING,
+    405: ErrorKind.BAD_RESPONSE,  # no request is at fault that something else is at the address
     408: ErrorKind.SERVER,
     410: ErrorKind.MODEL_MISSING,
     413: ErrorKind.TOO_LARGE,
-    422: ErrorKind.MALFORMED_ANSWER,
     424: ErrorKind.SERVER,
     429: ErrorKind.RATE_LIMIT,
     498: ErrorKind.OVERLOADED,
@@ -87,6 +93,8 @@ _WRONG_KEY = re.compile(r"\b(?:incorrect|invalid) api key", re.IGNORECASE)
 _LOADING = re.compile(
     r"\b(?:still )?loading (?:the )?model\b|\bmodel is (?:being )?load", re.IGNORECASE
 )
+_BROKEN = re.compile(r"\bmodel has crashed|\bfailed to load model|\bmodel (was )?unloaded", re.I)
+"""LM Studio's, with status 400."""
 _REASONING_PARAM = re.compile(r"\b(reasoning_effort|reasoning_format|include_reasoning)\b")
 _KEY = re.compile(r"\b(gsk_|sk-|xai-|nvapi-|hf_|csk-|fw_|gh[ps]_|github_pat_)[\w-]+", re.ASCII)
 
@@ -97,8 +105,9 @@ _SAID = ("message", "code", "type", "param")
 def error_object(content: bytes) -> Json:
     """The `error` of a body, or an empty object where it has none.
 
-    FastAPI's servers have `detail`, some have the message itself there, some no wrapping at all.
-    A list of what is wrong with which field, as pydantic gives it, becomes the message.
+    FastAPI's servers have `detail`, some have the message itself there, some no wrapping at all,
+    or a line of text. A list of what is wrong with which field, as pydantic gives it, becomes the
+    message.
     """
     error = _object(content)
     said = {name: first_words(error[name]) for name in _SAID if isinstance(error.get(name), str)}
@@ -109,33 +118,35 @@ def _object(content: bytes) -> Json:
     try:
         body = orjson.loads(content)
     except orjson.JSONDecodeError:
-        return {}
+        is_line = page_title(content) is None and content[:MAX_MESSAGE].isascii()
+        return {"message": content.decode("ascii")} if is_line and not content[MAX_MESSAGE:] else {}
     if isinstance(body, list) and len(body) == 1:
         body = body[0]
     if not isinstance(body, dict):
         return {}
-    if isinstance(body.get("message"), list | dict) and "error" not in body:
-        return {**body, "message": _listed(body["message"])}  # as Mistral writes it
-    error = body.get("error", body.get("detail", body if "message" in body else None))
-    if isinstance(error, list):
-        error = _listed(error)
-    if isinstance(error, str):
-        return {"message": error}
-    return error if isinstance(error, dict) else {}
+    error = body.get("error", body.get("detail", body))
+    error = error if isinstance(error, dict) else {}
+    words = _words(error) or _words(body)
+    match error:
+        case {"metadata": {"raw": str(raw)}} if raw:  # what the house behind OpenRouter says
+            words = f"{words}: {_object(raw.encode()).get('message') or raw}"
+    return {**error, "message": words} if words else error
 
 
-def _listed(rows: Any) -> str | None:
-    """Each field at fault with what is wrong with it; None where that is not what there is."""
-    if isinstance(rows, dict):
-        rows = rows.get("detail")
-    rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-    told = []
-    for row in rows[:MAX_FIELDS]:
-        at = row.get("loc")
-        place = ".".join(map(str, at)) if isinstance(at, list) else ""
-        words = text_of(row.get("msg"))
-        told.append(f"{place}: {words}" if place else words)
-    return "; ".join(told) or None
+def _words(value: Any, within: int = MAX_WITHIN) -> str:
+    """What is wrong, wherever it stands; of a list each, with the field at fault."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict) and within:
+        found = (_words(value[name], within - 1) for name in WORDS if name in value)
+        words = next(filter(None, found), "")
+        at = value.get("loc")
+        return (
+            f"{'.'.join(map(str, at))}: {words}" if words and at and isinstance(at, list) else words
+        )
+    if isinstance(value, list) and within:
+        return "; ".join(filter(None, (_words(one, within - 1) for one in value[:MAX_FIELDS])))
+    return ""
 
 
 def text_of(value: Any) -> str:
@@ -152,7 +163,7 @@ def status_of(error: Json) -> int:
 
 
 def _kind_of_code(error: Json) -> ErrorKind | None:
-    """The kind that a code shows more exactly than the status does."""
+    """The kind that a code, or words in place of one, show more exactly than the status does."""
     code = text_of(error.get("code"))
     if code in CODES_OF_ANSWERS or "failed_generation" in error:  # what the model wrote instead
         return ErrorKind.MALFORMED_ANSWER
@@ -164,14 +175,14 @@ def _kind_of_code(error: Json) -> ErrorKind | None:
         return ErrorKind.AUTH
     if code.startswith("model_"):  # not_found, decommissioned, terms_required, permission_blocked…
         return ErrorKind.MODEL_MISSING
-    return None
+    return ErrorKind.SERVER if _BROKEN.search(text_of(error.get("message"))) else None
 
 
 @dataclass(frozen=True, slots=True)
 class House:
     """Who refuses: the kind's name, what people call it, the variable and the secret of its key.
 
-    `limits` are its headers for them.
+    `limits` are its headers for them, `unprocessable` what its 422 means.
     """
 
     provider: str
@@ -179,6 +190,7 @@ class House:
     key_name: str
     secret: str = ""
     limits: LimitHeaders = PER_DAY
+    unprocessable: ErrorKind = ErrorKind.BAD_REQUEST
 
 
 def kind_of_status(status: int) -> ErrorKind:
@@ -189,7 +201,8 @@ def kind_of_status(status: int) -> ErrorKind:
 
 def refusal(house: House, response: httpx.Response, phase: Phase) -> AdapterError:
     """The error that a refusal means."""
-    by_class = kind_of_status(response.status_code)
+    status = response.status_code
+    by_class = house.unprocessable if status == 422 else kind_of_status(status)
     error = error_object(response.content)
     now = datetime.now(UTC)
     kind = _kind(by_class, error, response, now, house.limits)
@@ -206,7 +219,7 @@ def refusal(house: House, response: httpx.Response, phase: Phase) -> AdapterErro
         kind,
         _message(kind, error, response, house),
         provider=house.provider,
-        status=response.status_code,
+        status=status,
         retry_after_s=wait,
         scope=_SCOPES.get(kind, Scope.REQUEST),
         phase=phase,

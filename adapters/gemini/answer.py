@@ -227,7 +227,7 @@ class GeminiAnswer:
             self._goes_on = self._goes_on or bool(candidate.finish)
         if reason := answer.get("finishReason"):
             self._finished = True
-            candidate.finish = str(reason)
+            candidate.finish = str(reason).upper()
             message = answer.get("finishMessage")
             candidate.finish_message = message if isinstance(message, str) else ""
         if (weighed := answer.get("logprobsResult")) and (entry := logprobs(weighed, index)):

@@ -7,6 +7,7 @@ transport (see `native`).
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
@@ -55,6 +56,8 @@ IMAGE_TYPES = frozenset(("image/png", "image/jpeg", "image/gif", "image/webp"))
 LIST_PATH = "openai/v1/models"
 UNREADABLE = (AttributeError, TypeError, ValueError, KeyError)
 """What reading raises where a good status comes with a body that is no list of models."""
+
+_PATH = re.compile(r"(/openai)?(/v1)?(/chat/completions)?/*$")
 
 
 class GroqSettings(ProviderSettings):
@@ -176,7 +179,7 @@ class GroqAdapter(GroqAudio):
     def _root(self) -> str | None:
         # Many write the base URL that OpenAI's clients want; Groq's own adds this path by itself.
         base_url = self.settings.base_url
-        return base_url.rstrip("/").removesuffix("/openai/v1") if base_url else None
+        return base_url and _PATH.sub("", base_url)
 
     def _aim(self, found: Line) -> _Line:
         form = f"multipart/form-data; boundary={self.boundary}"
@@ -270,4 +273,5 @@ def _without_search(call: NativeCall) -> NativeCall | None:
 
 def house(secret: str) -> House:
     """Whose refusals these are."""
-    return House(PROVIDER, "Groq", "GROQ_API_KEY", secret)
+    wrong = ErrorKind.MALFORMED_ANSWER  # what the model wrote does not fit its schema
+    return House(PROVIDER, "Groq", "GROQ_API_KEY", secret, unprocessable=wrong)

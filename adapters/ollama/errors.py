@@ -63,6 +63,7 @@ _KIND_OF_STATUS: Mapping[int, ErrorKind] = {
     413: ErrorKind.TOO_LARGE,
     429: ErrorKind.RATE_LIMIT,
     503: ErrorKind.OVERLOADED,
+    529: ErrorKind.OVERLOADED,
     504: ErrorKind.TIMEOUT_FIRST_BYTE,
 }
 _SCOPE_OF_KIND: Mapping[ErrorKind, Scope] = {

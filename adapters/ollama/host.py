@@ -38,7 +38,8 @@ def base_url(value: str | None) -> str:
 
 def _root(url: str) -> str:
     """Without what many write behind it, which OpenAI's clients want or Ollama's adds itself."""
-    return url.rstrip("/").removesuffix("/v1").removesuffix("/api").rstrip("/")
+    root = url.rstrip("/").removesuffix("/chat/completions").removesuffix("/chat")
+    return root.removesuffix("/v1").removesuffix("/api").rstrip("/")
 
 
 def _host_and_port(address: str, default: int) -> tuple[str, int]:

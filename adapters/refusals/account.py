@@ -18,12 +18,12 @@ MAX_QUOTED_CHARS = 400
 _CODE = re.compile(
     r"(blocked|organi[sz]ation|account|project|billing|payment|spend|credit|region|country"
     r"|location|unsupported_country|subscription|insufficient_(credit|balance|fund))[a-z_]*"
-    r"|consumer_suspended|api_key_(ip_address|http_referrer)_blocked|user_location[a-z_]*"
+    r"|arrearage|budget_exceeded|consumer_suspended|api_key_(ip_address|http_referrer)_blocked|user_location[a-z_]*"
 )
 _PLAIN = re.compile(
     r"\b(spend(ing)?|billing|budget) (cap|limit)|\bspend(ing)?[- ]limit"
     r"|\b(credits?|balance|pre-?payments?)\b.{0,40}\b(deplete|exhaust|used up|too low|insufficient)"
-    r"|\binsufficient (credit|balance|fund)"
+    r"|\bbudget has been exceeded|\binsufficient (credit|balance|fund)"
     r"|\b(organi[sz]ation|account|project|consumer\b.{0,40})\b (has been|was|is) "
     r"(restricted|suspended|blocked|disabled|deactivated|denied)"
     r"|\b(location|country|region|territory)\b.{0,40}\bnot (supported|available|allowed)"
@@ -45,7 +45,7 @@ _PAGE = re.compile(rb"\s*(<[!?a-z]|error code: \d)", re.IGNORECASE)
 
 def is_of_account(status: int | None, code: str, message: str) -> bool:
     """Whether a refusal with this code and text is one of the account."""
-    if _CODE.fullmatch(code.lower()) or _PLAIN.search(message):
+    if status == 402 or _CODE.fullmatch(code.lower()) or _PLAIN.search(message):
         return True
     return status in BARRING_STATUS and _LIKELY.search(message) is not None
 

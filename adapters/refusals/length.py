@@ -15,7 +15,7 @@ _TOO_LONG = re.compile(
     r"|\b(prompt|input)\b.{0,40}\btokens?\b.{0,40}\bexceed"
     r"|\bexceed\w*\b.{0,40}\b(token limit|maximum number of (input )?tokens)\b"
     r"|\bexceed\w*\b.{0,20}\bmax(imum)? input\b|\binputs?\b.{0,60}\bmust (have less|be <=)"
-    r"|\brange of input length\b",
+    r"|\brange of input length\b|\bmax size: \d+ tokens\b",
     re.IGNORECASE,
 )
 _WINDOW = re.compile(r"\bcontext (length|window|size|limit)\b", re.IGNORECASE)

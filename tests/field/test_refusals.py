@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +11,7 @@ import httpx
 import pytest
 
 from adapters.base import ChatRequest, ErrorKind, Phase, ResponseFormat, Warn
-from adapters.compatible.errors import House, refusal, status_of
+from adapters.compatible.errors import House, error_object, refusal, status_of
 from adapters.refusals.length import is_too_long
 from adapters.refusals.waits import reset_s, told_s
 from tests.adapters.gemini.kit import GeminiKit
@@ -110,6 +111,47 @@ def test_a_wait_that_stands_in_the_error_alone_is_kept_to() -> None:
         assert met == (ErrorKind.RATE_LIMIT, seconds)
     met = refused(429, {"message": "Please wait 56789 seconds before retrying."})
     assert met == (ErrorKind.QUOTA_DAY, 56789)
+
+
+def test_what_is_wrong_is_told_wherever_it_stands() -> None:
+    rows = [{"loc": ["body", "messages"], "msg": "bad order", "type": "value_error"}]
+    for body, words in (
+        ({"detail": rows}, "body.messages: bad order"),
+        (
+            {"object": "error", "message": {"detail": rows}, "code": None},
+            "body.messages: bad order",
+        ),
+        ({"success": False, "errors": [{"code": 5006, "message": "a"}, {"message": "b"}]}, "a; b"),
+        ({"detail": {"error": "bad"}}, "bad"),
+        ({"error": {"error": {"message": "inner"}}}, "inner"),
+        ({"errors": {"messages": ["too short"]}}, "too short"),
+        ({"code": 400, "msg": "bad"}, "bad"),
+        ({"error_code": 336003, "error_msg": "odd number"}, "odd number"),
+        ({"error": "invalid_request", "error_description": "no scope"}, "no scope"),
+        ({"Message": "bad", "__type": "ValidationException"}, "bad"),
+        ({"statusCode": 400, "error": "Bad Request", "message": "n must be 1"}, "n must be 1"),
+        ({"error": {"message": "A", "metadata": {"raw": '{"error":{"message":"b"}}'}}}, "A: b"),
+        ("Bad Request: model_not_supported", "Bad Request: model_not_supported"),
+    ):
+        content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        assert error_object(content).get("message") == words, body
+    for content in (b"<html><title>x</title>", b"\xff\xfe", b"x" * 501, b"", b"7", b"[]"):
+        assert not error_object(content).get("message"), content
+
+
+def test_whose_fault_a_refusal_is() -> None:
+    for status, error, kind in (
+        (402, {"message": "top up please"}, ErrorKind.ACCOUNT),
+        (402, {}, ErrorKind.ACCOUNT),
+        (400, {"message": "Budget has been exceeded! Max budget: 0.5"}, ErrorKind.ACCOUNT),
+        (400, {"message": "Access denied", "code": "Arrearage"}, ErrorKind.ACCOUNT),
+        (400, {"message": "The model has crashed without more information."}, ErrorKind.SERVER),
+        (400, {"message": 'Failed to load model "x". Error: stopped'}, ErrorKind.SERVER),
+        (405, {"message": "Method Not Allowed"}, ErrorKind.BAD_RESPONSE),
+        (413, {"message": "Request body too large. Max size: 8000 tokens."}, ErrorKind.CONTEXT),
+        (422, {"message": "bad order"}, ErrorKind.BAD_REQUEST),
+    ):
+        assert refused(status, error)[0] is kind, error
 
 
 def test_an_error_inside_a_good_status_has_the_status_that_its_code_names() -> None:

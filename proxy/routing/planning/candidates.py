@@ -240,6 +240,8 @@ class Chooser:
                 if found
             ]
             return Plan((*named, *self._others(order, alias, preference)))
+        if model[:7] == "models/" and not self._listed(model):  # as Gemini's clients write it
+            model = model[7:]
         listing = [name for name in self._listed(model) if self._may_join(name, preference)]
         listing.sort(key=lambda name: order.index(name) if name in order else len(order))
         first = [Candidate(name, self._serving[name, model]) for name in listing]

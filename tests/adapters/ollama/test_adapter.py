@@ -220,6 +220,7 @@ OF_THE_CLOUD = [
     (429, "too many concurrent requests", ErrorKind.RATE_LIMIT, None),
     (403, f"this model requires a subscription, {UPGRADE}", ErrorKind.ACCOUNT, None),
     (402, "payment required", ErrorKind.ACCOUNT, None),
+    (529, "overloaded", ErrorKind.OVERLOADED, None),
     (402, "you have reached your session usage limit", ErrorKind.QUOTA_DAY, 3600),
     (400, "gpt-oss:120b-cloud was retired", ErrorKind.MODEL_MISSING, 10),
     (401, "unauthorized", ErrorKind.ACCOUNT, None),
