@@ -13,8 +13,8 @@ from proxy.limits.health import Health
 from proxy.limits.limit_log import log_wait
 from proxy.limits.ticket import Agree, Ticket, Wait
 from proxy.routing.attempts import Attempts
-from proxy.routing.budget import RetryBudget
 from proxy.routing.line import Lines
+from proxy.routing.retry_budget import RetryBudget
 
 
 class Permits:

@@ -34,7 +34,6 @@ from proxy.routing.answers.answer import Answer, empty_answer
 from proxy.routing.answers.first import EmptyAnswerError, is_plain, until_end
 from proxy.routing.answers.receipt import Receipt
 from proxy.routing.attempts import Attempts
-from proxy.routing.budget import RetryBudget
 from proxy.routing.failed import final_error, no_larger
 from proxy.routing.loading import Loading
 from proxy.routing.operations.operation import Operation, Operations
@@ -50,6 +49,7 @@ from proxy.routing.planning.pools import Pools
 from proxy.routing.planning.preference import Preference
 from proxy.routing.planning.sessions import Sessions, Talk
 from proxy.routing.planning.split import arm_of
+from proxy.routing.retry_budget import RetryBudget
 from proxy.routing.strict_params import refuse_drops
 
 log = logging.getLogger("pointsman.router")
