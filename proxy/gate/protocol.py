@@ -331,8 +331,9 @@ class Protocol(HttpToolsProtocol):
             self.headers.append((b"host", authority))
 
     def _check_reader(self, now: float) -> None:
+        # More of it may be read, only more slowly than it is written: up to where writing waits.
         unread = self.unsent_bytes
-        if not unread or unread < self._unread:
+        if not unread or unread != self._unread:
             self._unread_since = now
         elif now - self._unread_since > STUCK_S:
             self.transport.abort()

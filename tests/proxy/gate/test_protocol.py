@@ -228,6 +228,22 @@ def test_who_has_just_begun_to_be_answered_has_time_to_read() -> None:
     assert STUCK_S < now - 1000 <= STUCK_S + 2
 
 
+def test_who_reads_more_slowly_than_is_written_is_not_stuck() -> None:
+    now = 1000.0
+    config = uvicorn.Config(answer, ws="none", lifespan="off", log_config=None)
+    protocol = Protocol(config, ServerState(), {}, FakeLoop(lambda: now))  # type: ignore[arg-type]
+    transport = FakeTransport()
+    protocol.connection_made(transport)  # type: ignore[arg-type]
+    for transport.unread in range(1000, 64_000, 1000):
+        now += 1
+        protocol.check(now)
+    assert not transport.is_aborted
+    for _ in range(int(STUCK_S) + 2):  # and once writing waits, nothing is read any more
+        now += 1
+        protocol.check(now)
+    assert transport.is_aborted
+
+
 def test_heads_are_looked_for_as_far_as_there_can_be_any() -> None:
     searched = 0
 
