@@ -137,7 +137,7 @@ class NativeCall(Struct, frozen=True):
     body: Json
     warnings: tuple[str, ...] = ()
     stream: bool = False
-    content: bytes | None = None
+    content: bytes | Sequence[bytes | memoryview] | None = None
 
 
 # -- an adapter -------------------------------------------------------------------------------

@@ -30,6 +30,10 @@ Lines = Sequence[tuple[bytes, bytes]]
 """Header lines as they stand on the wire."""
 
 
+Content = bytes | Sequence[bytes | memoryview]
+"""A body; a large one in pieces, which nobody need put together."""
+
+
 class NoRoomError(httpx.TransportError):
     """A call is not sent once more: a limit has no room for that before `wait_s`."""
 
@@ -61,7 +65,7 @@ class Target(Protocol):
     @property
     def url(self) -> httpx.URL: ...
 
-    async def post(self, content: bytes) -> Reply:
+    async def post(self, content: Content) -> Reply:
         """Send one call. Raises what httpx raises."""
 
 
@@ -116,7 +120,8 @@ class _HttpxTarget:
     headers: Lines
     timeouts: Mapping[str, float]
 
-    async def post(self, content: bytes) -> Reply:
+    async def post(self, content: Content) -> Reply:
+        content = content if isinstance(content, bytes) else b"".join(content)
         passed = [(HOP.encode(), ids)] if (ids := PASSED.get()) else []
         request = httpx.Request(
             "POST",

@@ -88,7 +88,7 @@ class ConverseAnswer:
 
     # -- an answer in one piece
 
-    def whole(self, body: bytes) -> list[Event]:
+    def whole(self, body: bytes | bytearray) -> list[Event]:
         try:
             answer = loads(body)
             events = self._begin()

@@ -18,7 +18,6 @@ from adapters.bedrock.settings import KIND
 from adapters.compatible.request import shown_key
 from adapters.tasks import EmbeddingRequest
 from adapters.wire.bounds import count
-from adapters.wire.pieces import loads
 from adapters.wire.whole import VectorsAnswer, vector
 
 MODEL = "amazon.titan-embed-text-v2:0"
@@ -113,8 +112,8 @@ class EmbeddingAnswer(VectorsAnswer):
         self._counted = int(told) if told.isascii() and told.isdecimal() else None
         return []
 
-    def vectors_of(self, body: bytes) -> tuple[Sequence[Sequence[float]], str | None, int | None]:
-        answer = msgspec.convert(loads(body), _Answer)
+    def vectors_of(self, body: Any) -> tuple[Sequence[Sequence[float]], str | None, int | None]:
+        answer = msgspec.convert(body, _Answer)
         found = answer.embeddings
         vectors = found.vectors if isinstance(found, _ByType) else found or []
         if answer.embedding is not None:

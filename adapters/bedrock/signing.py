@@ -11,7 +11,7 @@ from adapters.base import AdapterError, ErrorKind, Scope
 from adapters.bedrock.credentials import Credentials
 from adapters.bedrock.settings import KIND, BedrockSettings
 from adapters.errors import unsent
-from adapters.upstream import Reply, Target, Upstream, raw_headers
+from adapters.upstream import Content, Reply, Target, Upstream, raw_headers
 
 SERVICE = "bedrock"
 
@@ -89,10 +89,11 @@ class SignedTarget:
         self._timeouts = timeouts
         self._fixed = self._with(signer.fixed)
 
-    async def post(self, content: bytes) -> Reply:
+    async def post(self, content: Content) -> Reply:
         """Raises what httpx raises, and AdapterError."""
         if self._signer.fixed:
             return await self._fixed.post(content)
+        content = content if isinstance(content, bytes) else b"".join(content)
         signed = await self._signer.signed("POST", self.url, content)
         try:
             target = self._with(signed)

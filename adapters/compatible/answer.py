@@ -40,6 +40,7 @@ from adapters.wire.bounds import (
 )
 from adapters.wire.lines import ServerSentEvent
 
+Loads = Callable[[Any], Any]
 _REASONS: Mapping[str, str] = {
     "stop": "stop",
     "tool_calls": "stop",  # unless there are some
@@ -125,9 +126,7 @@ class AnswerReader:
         elif sse.data:
             self.read(sse.data, events)
 
-    def read(
-        self, data: bytes, events: list[Event], loads: Callable[[bytes], Any] = orjson.loads
-    ) -> None:
+    def read(self, data: Any, events: list[Event], loads: Loads = orjson.loads) -> None:
         """Append the events of one JSON object. Raises UnreadableError, AnswerFailedError."""
         try:
             self._take(loads(data), events)

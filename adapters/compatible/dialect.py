@@ -35,10 +35,10 @@ class CompatibleDialect:
     def head(self, headers: Mapping[str, str]) -> list[Event]:
         return rate_limits(headers, self._house.limits)
 
-    def whole(self, body: bytes) -> list[Event]:
-        if body[:1] != b"{" and body.lstrip().startswith((b"data:", b"event:", b":")):
+    def whole(self, body: bytes | bytearray) -> list[Event]:
+        if body[:1] != b"{" and body[:1024].lstrip().startswith((b"data:", b"event:", b":")):
             # A stream called JSON.
-            return self.feed(body) + self.end()
+            return self.feed(bytes(body)) + self.end()
         events: list[Event] = []
         try:
             self._reader.read(body, events, loads)

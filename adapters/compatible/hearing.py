@@ -38,7 +38,7 @@ def to_native_hearing(request: TranscriptionRequest, boundary: str, root: str) -
         f"{root}/{FORM_PATHS[translates]}",
         dict(fields),
         tuple(f"dropped={name}" for name in dropped),
-        content=b"".join((head, request.audio, f"\r\n--{boundary}--\r\n".encode())),
+        content=(head, request.audio, f"\r\n--{boundary}--\r\n".encode()),
     )
 
 
@@ -79,7 +79,7 @@ class HeardAnswer(WholeAnswer):
     def head(self, headers: Mapping[str, str]) -> list[Any]:
         return [*rate_limits(headers, self._limits)]
 
-    def whole(self, body: bytes) -> list[Any]:
+    def whole(self, body: bytes | bytearray) -> list[Any]:
         answer = loads(body)
         if type(answer) is not dict or type(text := answer.get("text")) is not str:
             raise not_promised(self.provider, "the answer holds no text")

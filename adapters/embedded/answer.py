@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -21,7 +20,7 @@ from adapters.base import (
     Scope,
     Start,
 )
-from adapters.compatible.answer import AnswerReader
+from adapters.compatible.answer import AnswerReader, Loads
 from adapters.compatible.dialect import CompatibleDialect
 from adapters.compatible.errors import House, error_object, text_of
 from adapters.embedded.messages import NAME
@@ -73,9 +72,7 @@ class _Reader(AnswerReader):
         self._thoughts = request.thinking.include is not False
         self._top = request.params.get("top_logprobs", 0)
 
-    def read(
-        self, data: bytes, events: list[Event], loads: Callable[[bytes], Any] = orjson.loads
-    ) -> None:
+    def read(self, data: Any, events: list[Event], loads: Loads = orjson.loads) -> None:
         found: list[Event] = []
         super().read(data, found, loads)
         events += [

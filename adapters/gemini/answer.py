@@ -122,7 +122,7 @@ class GeminiAnswer:
         self._closed = False
         self.phase = BEFORE_CONTENT
 
-    def whole(self, body: bytes) -> list[Event]:
+    def whole(self, body: bytes | bytearray) -> list[Event]:
         events: list[Event] = []
         answer = self._parsed(body, loads)
         if isinstance(answer, list):  # what streamGenerateContent answers without alt=sse
@@ -149,7 +149,7 @@ class GeminiAnswer:
         if self._closed:
             return []
         if self._framed is False:
-            return self.whole(bytes(self._bare))
+            return self.whole(self._bare)
         events: list[Event] = []
         for event in self._sse.end():
             self._read(self._parsed(event.data), events)
@@ -163,7 +163,7 @@ class GeminiAnswer:
             self._bare += data
         return self._framed is not False
 
-    def _parsed(self, data: bytes, loads: Callable[[bytes], Any] = orjson.loads) -> Any:
+    def _parsed(self, data: Any, loads: Callable[[Any], Any] = orjson.loads) -> Any:
         try:
             return loads(data)
         except orjson.JSONDecodeError as error:

@@ -28,7 +28,7 @@ class Counted(WholeAnswer):
 
     provider = NAME
 
-    def whole(self, body: bytes) -> list[Any]:
+    def whole(self, body: bytes | bytearray) -> list[Any]:
         told = orjson.loads(body)
         total = count(told.get("totalTokens")) if isinstance(told, dict) else None
         if total is None:

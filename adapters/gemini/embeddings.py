@@ -16,7 +16,6 @@ from adapters.gemini.names import is_word, model_id
 from adapters.gemini.request import NOT_OURS, OWN_BLOCK
 from adapters.tasks import EmbeddingRequest
 from adapters.wire.bounds import count
-from adapters.wire.pieces import loads
 from adapters.wire.whole import VectorsAnswer, vector
 
 MODEL = "gemini-embedding-001"
@@ -76,8 +75,8 @@ class EmbeddingAnswer(VectorsAnswer):
         super().__init__(request, refusal)
         self._is_cut = "outputDimensionality" in call.body["requests"][0]
 
-    def vectors_of(self, body: bytes) -> tuple[Sequence[Sequence[float]], str | None, int | None]:
-        answer = msgspec.convert(loads(body), _Answer)
+    def vectors_of(self, body: Any) -> tuple[Sequence[Sequence[float]], str | None, int | None]:
+        answer = msgspec.convert(body, _Answer)
         rows = [msgspec.convert(row, _Embedding) for row in answer.embeddings]
         vectors: Sequence[Sequence[float]] = [vector(row.values) for row in rows]
         if self._is_cut:

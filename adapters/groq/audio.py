@@ -140,5 +140,5 @@ class SpokenAnswer(WholeAnswer):
     def head(self, headers: Mapping[str, str]) -> list[Any]:
         return [*rate_limits(headers)]
 
-    def whole(self, body: bytes) -> list[Any]:
-        return [Spoken(*samples_of("", body))]
+    def whole(self, body: bytes | bytearray) -> list[Any]:
+        return [Spoken(*samples_of("", bytes(body)))]

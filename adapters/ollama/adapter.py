@@ -51,7 +51,7 @@ from adapters.ollama.request import CHAT_PATH, to_native
 from adapters.ollama.settings import OllamaSettings as OllamaSettings
 from adapters.tasks import EmbeddingRequest
 from adapters.translation.rescue import with_written_calls
-from adapters.upstream import HOP, Reply, Target, Upstream, raw_headers, timeouts
+from adapters.upstream import HOP, Content, Reply, Target, Upstream, raw_headers, timeouts
 from adapters.wire.aside import LARGE_BYTES, aside, read_aside
 from adapters.wire.broken import transport_error
 from adapters.wire.ceiling import Ceilings
@@ -329,7 +329,7 @@ class _Server:
     def url(self) -> httpx.URL:
         return self.target.url
 
-    async def post(self, content: bytes) -> Reply:
+    async def post(self, content: Content) -> Reply:
         try:
             return await self.target.post(content)
         except httpx.ConnectError as error:

@@ -95,13 +95,13 @@ class Answer:
             self._facts.num_ctx = max(self._facts.num_ctx, self._num_ctx)
         return []
 
-    def whole(self, body: bytes) -> list[Event]:
+    def whole(self, body: bytes | bytearray) -> list[Event]:
         """The events of a plain answer, or of a stream that a gateway sent as one."""
         try:
             events: list[Event] = []
             self._read(_object(body, loads), events)
         except ValueError:
-            events = self.feed(body + b"\n")
+            events = self.feed(b"%b\n" % bytes(body))
         return events + self.end()
 
     def feed(self, data: bytes) -> list[Event]:
@@ -267,7 +267,7 @@ def unix_time(chunk: Json) -> int | None:
     return int(seconds) if seconds >= 0 else None
 
 
-def _object(data: bytes, loads: Callable[[bytes], Any] = orjson.loads) -> Json:
+def _object(data: Any, loads: Callable[[Any], Any] = orjson.loads) -> Json:
     value = loads(data)
     if type(value) is not dict:
         raise _MalformedError

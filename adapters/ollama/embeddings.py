@@ -14,7 +14,6 @@ from adapters.ollama.errors import NAME
 from adapters.ollama.request import EXTENSIONS
 from adapters.tasks import EmbeddingRequest
 from adapters.wire.bounds import count, word
-from adapters.wire.pieces import loads
 from adapters.wire.whole import VectorsAnswer, vector
 
 MODEL = "nomic-embed-text"
@@ -53,8 +52,8 @@ class EmbeddingAnswer(VectorsAnswer):
     ) -> None:
         super().__init__(request, lambda response: _of_texts(refusal(response)))
 
-    def vectors_of(self, body: bytes) -> tuple[Sequence[Sequence[float]], str | None, int | None]:
-        answer = msgspec.convert(loads(body), _Answer)
+    def vectors_of(self, body: Any) -> tuple[Sequence[Sequence[float]], str | None, int | None]:
+        answer = msgspec.convert(body, _Answer)
         vectors = [vector(told) for told in answer.embeddings]
         return vectors, word(answer.model), count(answer.prompt_eval_count)
 

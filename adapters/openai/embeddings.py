@@ -15,7 +15,6 @@ from adapters.compatible.request import shown_key
 from adapters.openai.settings import KIND
 from adapters.tasks import EmbeddingRequest
 from adapters.wire.bounds import count, word
-from adapters.wire.pieces import loads
 from adapters.wire.whole import VectorsAnswer, vector
 
 PATH = "/embeddings"
@@ -50,8 +49,8 @@ class EmbeddingAnswer(VectorsAnswer):
 
     provider = KIND
 
-    def vectors_of(self, body: bytes) -> tuple[Sequence[Sequence[float]], str | None, int | None]:
-        answer = msgspec.convert(loads(body), _Answer)
+    def vectors_of(self, body: Any) -> tuple[Sequence[Sequence[float]], str | None, int | None]:
+        answer = msgspec.convert(body, _Answer)
         rows = [msgspec.convert(row, _Row) for row in answer.data]
         vectors = [_vector(row.embedding) for row in _in_order(rows)]
         told = answer.usage if isinstance(answer.usage, dict) else {}

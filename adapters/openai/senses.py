@@ -149,14 +149,14 @@ class _Whole(WholeAnswer):
 class SpokenAnswer(_Whole):
     """How one answer of sound is read (a `native.Dialect`)."""
 
-    def whole(self, body: bytes) -> list[Any]:
-        return [Spoken(*samples_of("", body))]
+    def whole(self, body: bytes | bytearray) -> list[Any]:
+        return [Spoken(*samples_of("", bytes(body)))]
 
 
 class PictureAnswer(_Whole):
     """How one answer of pictures is read (a `native.Dialect`)."""
 
-    def whole(self, body: bytes) -> list[Any]:
+    def whole(self, body: bytes | bytearray) -> list[Any]:
         answer = loads(body)
         rows = items(answer["data"], MAX_PICTURES)
         pictures = [row.get("b64_json") for row in rows]

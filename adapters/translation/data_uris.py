@@ -8,6 +8,10 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 MAX_HEAD = 1024
+SLICE = 64 * 1024
+_SIGNS = " \t\n\r\v\f\x1c\x1d\x1e\x1f-_"
+"""Of base64 as not everybody reads it."""
+_USUAL = re.compile(r"data:(?!image/jpg;)[a-z0-9.+/-]+;base64,")
 _HEAD = re.compile(r"data:([\w.+/-]*)((?:;[\w.+-]+=[^;,]*)*)(;base64)?,", re.IGNORECASE)
 
 
@@ -20,13 +24,25 @@ class Data(NamedTuple):
 
 def plain_base64(data: str) -> str:
     """Base64 as everybody reads it: in one line, filled up, of the usual alphabet."""
-    if not data.isascii() or not data.isalnum():
-        data = "".join(data.split()).rstrip("=").replace("-", "+").replace("_", "/")
+    if _is_plain(data, 0):
+        return data
+    pieces = (data[at : at + SLICE] for at in range(0, len(data), SLICE))
+    data = "".join(["".join(each.split()).replace("-", "+").replace("_", "/") for each in pieces])
+    data = data.rstrip("=")
     return data + "=" * (-len(data) % 4)
+
+
+def _is_plain(text: str, at: int) -> bool:
+    """Whether it is plain base64 from `at` on: nothing of a large text is copied to know."""
+    is_filled = (len(text) - at) % 4 == 0 and not text.endswith("===", at)
+    return is_filled and text.isascii() and all(text.find(sign, at) < 0 for sign in _SIGNS)
 
 
 def plain_image(url: str) -> str:
     """An address as it is, and a data URI without what not everybody reads in one."""
+    usual = _USUAL.match(url, 0, MAX_HEAD)
+    if usual and _is_plain(url, usual.end()):
+        return url
     found = read_data_uri(url)
     return f"data:{found.mime_type};base64,{found.base64}" if found else url
 

@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 from adapters.errors import ErrorKind, unsent
 from adapters.wire.json_size import read_bytes
 from adapters.wire.pieces import loads
+from adapters.wire.writing import IN_PIECES
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -65,6 +66,7 @@ class Aside:
 
         def bounded() -> T:
             self.steps.taken, self.steps.most = 0, MANY_STEPS
+            here.run(IN_PIECES.set, True)
             return here.run(work, *given, **named)
 
         return await loop.run_in_executor(self._pool, bounded)
@@ -76,6 +78,9 @@ class Aside:
 
 ASIDE: ContextVar[Aside | None] = ContextVar("aside", default=None)
 """Where the task that answers a request may do such work; without one it is done at once."""
+
+WEIGHT: ContextVar[int] = ContextVar("weight", default=0)
+"""What the request that is being answered costs to read, in bytes of plain text."""
 
 
 def weight_of(text: bytes | bytearray) -> int:

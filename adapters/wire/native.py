@@ -25,8 +25,8 @@ from adapters.base import (
     has_content,
 )
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT, not_promised, unsent
-from adapters.upstream import Headers, Reply, Target, count_again
-from adapters.wire.aside import LARGE_BYTES, aside
+from adapters.upstream import Content, Headers, Reply, Target, count_again
+from adapters.wire.aside import LARGE_BYTES, WEIGHT, aside
 from adapters.wire.bounds import COUNTED, MAX_EVENTS, OutOfBoundsError, Tally
 from adapters.wire.broken import HTTPX_ERRORS, TOO_LARGE, transport_error
 from adapters.wire.ceiling import Ceilings
@@ -42,6 +42,7 @@ from adapters.wire.reading import (
     read_whole,
     unpacked,
 )
+from adapters.wire.writing import IN_PIECES, written
 
 MAX_STREAM_S = 30 * 60.0
 MAX_WORDLESS_S = 5 * 60.0
@@ -73,7 +74,7 @@ class Dialect(Protocol):
     def head(self, headers: Mapping[str, str]) -> list[Event]:
         """What the headers of a good answer say (rate limits), before any of its body."""
 
-    def whole(self, body: bytes) -> list[Event]:
+    def whole(self, body: bytes | bytearray) -> list[Event]:
         """The events of an answer that came in one piece. Raises AdapterError."""
 
     def feed(self, data: bytes) -> list[Event]:
@@ -208,7 +209,10 @@ async def _aimed(target: Callable[[], Awaitable[Target]], provider: str) -> Targ
 
 
 async def _send(target: Target, call: NativeCall, provider: str, *, is_second: bool) -> Reply:
-    content = _encoded(call, provider)
+    if (weight := WEIGHT.get()) > LARGE_BYTES:
+        content = await aside(weight, _encoded, call, provider)
+    else:
+        content = _encoded(call, provider)
     try:
         if is_second:
             count_again()
@@ -219,12 +223,11 @@ async def _send(target: Target, call: NativeCall, provider: str, *, is_second: b
         raise failure.but(message=SILENT) if is_silent else failure from error
 
 
-def _encoded(call: NativeCall, provider: str) -> bytes:
+def _encoded(call: NativeCall, provider: str) -> Content:
     if call.content is not None:
         return call.content
     try:
-        # A copy: orjson's own result keeps room for eight times as much, until the answer is there.
-        return b"%b" % orjson.dumps(call.body)
+        return written(call.body) if IN_PIECES.get() else b"%b" % orjson.dumps(call.body)
     except orjson.JSONEncodeError:
         # Arguments and schemas come as text inside the client's JSON, which no limit has looked at.
         message = "the request holds a value that is too deep or too large to be sent"
@@ -276,7 +279,7 @@ class _Stream:
             raise httpx.ReadTimeout("only comments")
         return events
 
-    def told(self, read: Callable[..., list[Event]], *data: bytes) -> list[Event]:
+    def told(self, read: Callable[..., list[Event]], *data: bytes | bytearray) -> list[Event]:
         """What the dialect reads, if that and all before it is no more than an answer can hold."""
         try:
             events = read(*data)
@@ -343,13 +346,15 @@ async def _soon(pieces: AsyncIterator[bytes]) -> bytes:
     return b""
 
 
-async def _read_whole(body: AsyncIterator[bytes], provider: str) -> bytes:
+async def _read_whole(body: AsyncIterator[bytes], provider: str) -> bytearray:
     """The body, without the byte order mark that some gateways put before it."""
     try:
         whole = await read_whole(body, MAX_ANSWER_BYTES, MAX_ANSWER_CONTAINERS, MAX_ANSWER_ITEMS)
     except HTTPX_ERRORS as error:  # here, as its frames would hold all that was asked
         raise transport_error(error, provider, Phase.BEFORE_CONTENT) from error
-    return bytes(whole).removeprefix(b"\xef\xbb\xbf")
+    if whole.startswith(b"\xef\xbb\xbf"):
+        del whole[:3]
+    return whole
 
 
 async def _read_refusal(reply: Reply, target: Target, provider: str) -> httpx.Response:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from typing import Any
 
 from msgspec.structs import replace
 
-from adapters.base import Event, Reasoning, Text, ToolCall
+from adapters.base import Event, Media, Reasoning, Text, ToolCall
+from adapters.tasks import Vectors
 
 MANY = 1000
 """Events that are handed on at once: it takes a few milliseconds."""
 LONG = 64 * 1024
 """Characters of one text."""
+EVENT_BYTES = 512
+"""Of an event, beside its text."""
+NUMBER_BYTES = 20
+"""Of a number in a vector."""
 
 
 def portions(events: list[Event]) -> Iterator[list[Event]]:
@@ -27,19 +33,29 @@ def portions(events: list[Event]) -> Iterator[list[Event]]:
         yield portion
 
 
-def _pieces(event: Event) -> Sequence[Event]:
+def size_of(event: Any) -> int:
+    """About how long its JSON is, in bytes."""
+    kind = type(event)
+    if kind is Text or kind is Reasoning:
+        return EVENT_BYTES + len(event.text)
+    if kind is ToolCall:
+        return EVENT_BYTES + len(event.arguments)
+    if kind is Media:
+        return EVENT_BYTES + len(event.data)
+    if kind is Vectors:
+        return EVENT_BYTES + sum(map(len, event.values)) * NUMBER_BYTES
+    return EVENT_BYTES
+
+
+def _pieces(event: Event) -> Iterator[Event]:
     """The event, or where its text is longer than `LONG` several that come to the same."""
-    if type(event) is ToolCall:
-        first, *rest = _cut(event.arguments)
-        if not rest:
-            return (event,)
-        begin = replace(event, arguments=first)
-        return [begin, *(ToolCall(event.key, arguments=text, index=event.index) for text in rest)]
-    if type(event) is Text or type(event) is Reasoning:
-        first, *rest = _cut(event.text)
-        return [replace(event, text=text) for text in (first, *rest)] if rest else (event,)
-    return (event,)
-
-
-def _cut(text: str) -> list[str]:
-    return [text[at : at + LONG] for at in range(0, len(text), LONG)] or [text]
+    if type(event) is ToolCall and len(event.arguments) > LONG:
+        yield replace(event, arguments=event.arguments[:LONG])
+        for at in range(LONG, len(event.arguments), LONG):
+            text = event.arguments[at : at + LONG]
+            yield ToolCall(event.key, arguments=text, index=event.index)
+    elif (type(event) is Text or type(event) is Reasoning) and len(event.text) > LONG:
+        for at in range(0, len(event.text), LONG):
+            yield replace(event, text=event.text[at : at + LONG])
+    else:
+        yield event

@@ -11,6 +11,7 @@ import msgspec
 from adapters.base import AdapterError, ErrorKind, NativeCall, Phase, Start, Usage
 from adapters.errors import not_promised
 from adapters.tasks import EmbeddingRequest, Vectors
+from adapters.wire.pieces import loads
 
 MAX_DIMENSIONS = 65_536
 
@@ -28,7 +29,7 @@ class WholeAnswer:
     def head(self, headers: Mapping[str, str]) -> list[Any]:
         return []
 
-    def whole(self, body: bytes) -> list[Any]:
+    def whole(self, body: bytes | bytearray) -> list[Any]:
         raise NotImplementedError
 
     def feed(self, data: bytes) -> list[Any]:
@@ -37,7 +38,7 @@ class WholeAnswer:
         return []
 
     def end(self) -> list[Any]:
-        return self.whole(bytes(self._pieces))
+        return self.whole(self._pieces)
 
     def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | None:
         return None
@@ -57,13 +58,16 @@ class VectorsAnswer(WholeAnswer):
         super().__init__(refusal)
         self._request = request
 
-    def vectors_of(self, body: bytes) -> tuple[Sequence[Sequence[float]], str | None, int | None]:
-        """The vectors, the model, and how many tokens it took. Raises ValueError."""
+    def vectors_of(self, body: Any) -> tuple[Sequence[Sequence[float]], str | None, int | None]:
+        """The vectors, the model, and how many tokens it took, read off what the body holds.
+
+        Raises ValueError.
+        """
         raise NotImplementedError
 
-    def whole(self, body: bytes) -> list[Any]:
+    def whole(self, body: bytes | bytearray) -> list[Any]:
         try:
-            vectors, model, tokens = self.vectors_of(body)
+            vectors, model, tokens = self.vectors_of(loads(body))
         except ValueError:
             raise not_promised(self.provider, "the answer holds no vectors") from None
         self._check(vectors)

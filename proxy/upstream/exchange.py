@@ -7,7 +7,7 @@ forms it lets pass. A parser lives for one response, so nothing of it can reach 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from copy import copy
 
 import httpx
@@ -80,10 +80,11 @@ class Exchange(httpx.AsyncByteStream):
             if outgoing.body is None:
                 await self._send_stream()
             elif not self._is_answered:
-                if len(outgoing.body) > SLICE_BYTES:
-                    await self._send_slices(outgoing.body)
+                body = outgoing.body
+                if isinstance(body, bytes) and len(body) <= SLICE_BYTES:
+                    self._connection.write(outgoing.head + body)
                 else:
-                    self._connection.write(outgoing.head + outgoing.body)
+                    await self._send_slices([body] if isinstance(body, bytes) else body)
                 if self._connection.writing_paused:
                     await self._drained()
             self.sending = False
@@ -93,15 +94,16 @@ class Exchange(httpx.AsyncByteStream):
             self._drop()
             raise
 
-    async def _send_slices(self, body: bytes) -> None:
+    async def _send_slices(self, body: Sequence[bytes | memoryview]) -> None:
         """Send a large body: of all at once, the transport would keep a copy."""
         self._connection.write(self._outgoing.head)
-        view = memoryview(body)
-        for at in range(0, len(body), SLICE_BYTES):
-            if self._is_answered:
-                return
-            self._connection.write(view[at : at + SLICE_BYTES])
-            await self._drained()
+        for piece in body:
+            view = memoryview(piece)
+            for at in range(0, len(view), SLICE_BYTES):
+                if self._is_answered:
+                    return
+                self._connection.write(view[at : at + SLICE_BYTES])
+                await self._drained()
 
     async def _send_stream(self) -> None:
         left = self._outgoing.length

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import httpx
 
+from adapters.upstream import Content
+
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _TARGET = bytes([*range(0x21, 0x7F), *range(0x80, 0x100)])
 _FIELD_VALUE = bytes([0x09, 0x20]) + _TARGET
@@ -13,14 +15,14 @@ _FRAMING = frozenset({b"host", b"content-length", b"transfer-encoding", b"connec
 
 
 class Outgoing(NamedTuple):
-    """The head with its blank line, and the body: bytes, or None where it comes from the stream.
+    """The head with its blank line, and the body, which is None where it comes from the stream.
 
     `length` is what content-length promises, None where the body goes out in chunks; `close`
     tells that the request asks for the connection to end with it, `is_head` that no body answers.
     """
 
     head: bytes
-    body: bytes | None
+    body: Content | None
     length: int | None
     close: bool = False
     is_head: bool = False
@@ -45,9 +47,10 @@ def prefix(request: httpx.Request) -> bytes:
     return encode(request).head.removesuffix(b"0\r\n\r\n")
 
 
-def posted(prefix: bytes, body: bytes, passed: bytes = b"") -> Outgoing:
+def posted(prefix: bytes, body: Content, passed: bytes = b"") -> Outgoing:
     """A request made of what `prefix` gave, of its body, and of one more header, if any."""
-    return Outgoing(b"%b%d\r\n%b\r\n" % (prefix, len(body), passed), body, len(body))
+    size = len(body) if isinstance(body, bytes) else sum(map(len, body))
+    return Outgoing(b"%b%d\r\n%b\r\n" % (prefix, size, passed), body, size)
 
 
 def chunk(data: bytes) -> bytes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from adapters.upstream import HOP, PASSED, count_again
+from adapters.upstream import HOP, PASSED, Content, count_again
 from proxy.upstream.connection import Connection, Origin
 from proxy.upstream.dial import Dialer
 from proxy.upstream.exchange import Exchange, Timeouts
@@ -131,7 +131,7 @@ class Target:
         self._transport = transport
         self._timeouts = timeouts
 
-    async def post(self, content: bytes) -> Exchange:
+    async def post(self, content: Content) -> Exchange:
         """The response as soon as its head is here; it must be read up or closed."""
         passed = PASSED.get()
         outgoing = posted(self._prefix, content, passed and _LINE % passed)

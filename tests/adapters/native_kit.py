@@ -41,7 +41,7 @@ class ToyDialect:
         left = headers.get("x-left")
         return [RateLimits(remaining_requests=int(left))] if left else []
 
-    def whole(self, body: bytes) -> list[Event]:
+    def whole(self, body: bytes | bytearray) -> list[Event]:
         return [*self._events(self.decoder.feed(body)), *self.end()]
 
     def feed(self, data: bytes) -> list[Event]:

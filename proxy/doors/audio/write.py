@@ -6,10 +6,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import orjson
-
 from adapters.base import Json, Usage
 from adapters.tasks import Heard
+from adapters.wire.writing import dumps
 from proxy.doors.door import Indivisible
 from proxy.doors.frames.sse import sse
 from proxy.doors.openai import JSON_TYPE, OpenAIStream, tokens_object
@@ -83,9 +82,9 @@ class HeardFold(Indivisible):
             case "vtt":
                 return "".join(_vtt(heard)).encode()
             case "verbose_json":
-                return orjson.dumps(self._verbose() | self._more)
+                return dumps(self._verbose() | self._more)
             case _:
-                return orjson.dumps(self._told.fields() | self._more)
+                return dumps(self._told.fields() | self._more)
 
     def _verbose(self) -> Json:
         heard = self._told.heard

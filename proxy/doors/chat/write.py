@@ -31,6 +31,7 @@ from adapters.base import (
     Warn,
 )
 from adapters.wire.bounds import choice_index
+from adapters.wire.writing import dumps
 from proxy.doors.chat.output import CustomCalls
 from proxy.doors.frames.sse import sse
 from proxy.doors.openai import DONE, JSON_TYPE, Head, OpenAIStream, extension, usage_object
@@ -273,7 +274,7 @@ class Fold:
             self._choice(index, message) for index, message in sorted(self._messages.items())
         ]
         completion["usage"] = usage_object(self._usage) if self._usage else None
-        return orjson.dumps(completion)
+        return dumps(completion)
 
     def _choice(self, index: int, folded: _Message) -> Json:
         reason = folded.finish_reason or "stop"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 
-import orjson
 from msgspec import Struct, field
 from msgspec.structs import replace
 
@@ -26,6 +25,7 @@ from adapters.base import (
     Warn,
 )
 from adapters.wire.bounds import choice_index
+from adapters.wire.writing import dumps
 from proxy.doors.frames.sse import sse
 from proxy.doors.openai import DONE, JSON_TYPE, Head, OpenAIStream, usage_object
 
@@ -185,7 +185,7 @@ class CompletionFold:
             self._choice(index, choice) for index, choice in self._choices.known.items()
         ]
         completion["usage"] = usage_object(self._usage) if self._usage else None
-        return orjson.dumps(completion)
+        return dumps(completion)
 
     def _choice(self, index: int, choice: _Choice) -> Json:
         entries = self._logprobs.get(index)

@@ -8,10 +8,9 @@ from array import array
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-
 from adapters.base import Json, Start, Usage
 from adapters.tasks import Vectors
+from adapters.wire.writing import dumps
 from proxy.doors.door import Indivisible
 from proxy.doors.openai import JSON_TYPE
 from proxy.reply import Header
@@ -50,7 +49,7 @@ class EmbeddingFold(Indivisible):
             for index, vector in enumerate(self._vectors)
         ]
         usage = {"prompt_tokens": self._prompt, "total_tokens": self._prompt}
-        return orjson.dumps({"object": "list", "data": data, "model": self._model, "usage": usage})
+        return dumps({"object": "list", "data": data, "model": self._model, "usage": usage})
 
 
 def _encoded(vector: Sequence[float]) -> str:

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from proxy.errors import ApiError, bad_request
 
+SLICE_BYTES = 1024 * 1024
 MAX_PARTS = 64
 MAX_HEAD_BYTES = 4096
 MAX_FIELD_BYTES = 256 * 1024
@@ -79,11 +80,19 @@ def _parts(mark: bytes, body: bytes | bytearray) -> Iterator[tuple[bytes, memory
         begin = body.find(b"\r\n\r\n", at, at + MAX_HEAD_BYTES)
         if begin < 0:
             raise _bad("a part's head is too long, or has no end")
-        end = body.find(b"\r\n" + mark, begin + 2)
+        end = _found(body, b"\r\n" + mark, begin + 2)
         if end < 0:
             raise _bad("its last part has no end")
         yield bytes(body[at:begin]), view[begin + 4 : max(end, begin + 4)]
         at = end + 2
+
+
+def _found(body: bytes | bytearray, mark: bytes, at: int) -> int:
+    """Where a mark is from `at` on, or -1; a large file is looked through in steps."""
+    for begin in range(at, len(body), SLICE_BYTES):
+        if (found := body.find(mark, begin, begin + SLICE_BYTES + len(mark) - 1)) >= 0:
+            return found
+    return -1
 
 
 def _described(head: bytes) -> tuple[str, str | None, str]:

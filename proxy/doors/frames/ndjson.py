@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import orjson
-
 from adapters.base import Json
+from adapters.wire.writing import dumps
 from proxy.reply import Header
 
 HEADERS: Sequence[Header] = (
@@ -25,7 +24,7 @@ _BREAKS: Mapping[bytes, bytes] = {
 
 
 def line(payload: Json) -> bytes:
-    return unbroken(orjson.dumps(payload)) + b"\n"
+    return unbroken(dumps(payload)) + b"\n"
 
 
 def unbroken(data: bytes) -> bytes:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import orjson
-
 from adapters.base import Json
+from adapters.wire.writing import dumps
 from proxy.reply import Header
 
 HEADERS: Sequence[Header] = (
@@ -20,9 +19,9 @@ WAITING = b": waiting\n\n"
 
 
 def sse(payload: Json) -> bytes:
-    return b"data: " + orjson.dumps(payload) + b"\n\n"
+    return b"data: " + dumps(payload) + b"\n\n"
 
 
 def named_sse(name: str, payload: Json) -> bytes:
     """The same, of an event that is named."""
-    return b"event: %b\ndata: %b\n\n" % (name.encode(), orjson.dumps(payload))
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), dumps(payload))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-
 from adapters.base import Json
 from adapters.tasks import EmbeddingRequest, Vectors
+from adapters.wire.writing import dumps
 from proxy.doors.door import Asked, Call, Indivisible, InOnePiece, Opening
 from proxy.doors.gemini.errors import JSON_TYPE, GeminiErrors
 from proxy.doors.gemini.fields import field, member, objects, whole, word
@@ -102,4 +101,4 @@ class VectorsFold(Indivisible):
     def end(self) -> bytes:
         found = [{"values": vector} for vector in self._vectors]
         told: Json = {"embeddings": found} if self._several else {"embedding": found[0]}
-        return orjson.dumps(told)
+        return dumps(told)

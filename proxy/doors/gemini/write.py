@@ -30,6 +30,7 @@ from adapters.base import (
 )
 from adapters.translation.arguments import arguments_object
 from adapters.wire.bounds import choice_index
+from adapters.wire.writing import dumps
 from proxy.doors.door import Opening
 from proxy.doors.frames.rows import ARRAY, EVENTS
 from proxy.doors.gemini.errors import JSON_TYPE, error_object
@@ -315,7 +316,7 @@ class Fold:
             last = candidate["content"].get("parts", ())
             if said:
                 candidate["content"] = content(_closed(said, last))
-        return orjson.dumps(whole)
+        return dumps(whole)
 
 
 def _joined(parts: Sequence[Json]) -> list[Json]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-
 from adapters.base import Json, Media, Usage
+from adapters.wire.writing import dumps
 from proxy.doors.door import Indivisible
 from proxy.doors.openai import JSON_TYPE, tokens_object
 from proxy.reply import Header
@@ -35,4 +34,4 @@ class PictureFold(Indivisible):
         if used := self._usage:
             details = {"text_tokens": used.prompt, "image_tokens": 0}
             answer["usage"] = tokens_object(used) | {"input_tokens_details": details}
-        return orjson.dumps(answer)
+        return dumps(answer)

@@ -11,6 +11,7 @@ import orjson
 from msgspec import Struct
 
 from adapters.base import Event, Json, Text, Usage
+from adapters.wire.writing import dumps
 from proxy.doors.frames.sse import HEADERS, named_sse
 from proxy.doors.messages.errors import AnthropicErrors
 from proxy.doors.messages.objects import message_object, usage_object
@@ -137,7 +138,7 @@ class MessageFold:
         answer, form = self._answer, self._form
         _exhaust(answer.end())
         counts = form.counts(answer)
-        return orjson.dumps(
+        return dumps(
             message_object(form.message_id, form.model, answer.content, answer.stop(), counts)
         )
 

@@ -7,10 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import orjson
-
 from adapters.base import Json, Usage
 from adapters.tasks import EmbeddingRequest, Vectors
+from adapters.wire.writing import dumps
 from proxy.doors.door import Asked, Call, Indivisible, InOnePiece, Opening
 from proxy.doors.ollama.errors import OllamaErrors
 from proxy.doors.ollama.messages import text_of
@@ -86,7 +85,7 @@ class VectorFold(Indivisible):
 
     def end(self) -> bytes:
         if self._asked.is_one:
-            return orjson.dumps({"embedding": self._vectors[0]})
+            return dumps({"embedding": self._vectors[0]})
         told: Json = {
             "model": self._asked.name,
             "embeddings": [unit(vector) for vector in self._vectors],
@@ -94,7 +93,7 @@ class VectorFold(Indivisible):
             "load_duration": 1,
             "prompt_eval_count": self._prompt,
         }
-        return orjson.dumps(told)
+        return dumps(told)
 
 
 def unit(vector: Sequence[float]) -> Sequence[float]:

@@ -31,6 +31,7 @@ from adapters.base import (
     Warn,
 )
 from adapters.translation.arguments import arguments_or_text
+from adapters.wire.writing import dumps
 from proxy.doors.frames.ndjson import HEADERS, line, unbroken
 from proxy.doors.ollama.errors import OllamaErrors
 from proxy.doors.ollama.objects import JSON_TYPE, logprob, moment, nanoseconds
@@ -246,7 +247,7 @@ class ObjectFold:
             for name, pieces in self._said.items()
         }
         whole = shaped(self._answer.form, said, created_at=self._answer.created_at())
-        return orjson.dumps(whole | self._answer.end(at_once=True))
+        return dumps(whole | self._answer.end(at_once=True))
 
     def _take(self, pieces: Iterable[Json]) -> None:
         for said in pieces:

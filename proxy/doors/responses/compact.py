@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import orjson
 from msgspec import Struct
 from msgspec.structs import replace
 
 from adapters.base import Event, Json, Text, Usage
+from adapters.wire.writing import dumps
 from proxy.doors.door import Call, InOnePiece, Opening
 from proxy.doors.openai import JSON_TYPE, OpenAIErrors
 from proxy.doors.reading.body import parse_json
@@ -64,7 +64,7 @@ class CompactFold(Struct):
 
     def end(self) -> bytes:
         said = [listed(item) for item in self.given if _is_users(item)]
-        return orjson.dumps(
+        return dumps(
             {
                 "id": new_id("resp"),
                 "object": "response.compaction",

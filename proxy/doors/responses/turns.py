@@ -17,8 +17,10 @@ import orjson
 from msgspec import Struct, field
 
 from adapters.base import Json
+from adapters.wire.aside import LARGE_BYTES, WEIGHT
 from adapters.wire.json_size import read_bytes
 from adapters.wire.pieces import loads
+from adapters.wire.writing import IN_PIECES, weight_of_value
 from proxy.doors.responses.items import REFERENCE, kind_of, not_found
 from proxy.doors.responses.objects import new_id
 from proxy.errors import ApiError, bad_request
@@ -306,6 +308,8 @@ class OwnTurns(Struct, frozen=True):
 
 def sized(value: Any) -> int:
     """About how much memory it takes."""
+    if IN_PIECES.get() or WEIGHT.get() > LARGE_BYTES:
+        return weight_of_value(value)
     return read_bytes(orjson.dumps(value))
 
 

@@ -24,6 +24,7 @@ from adapters.base import (
     ToolCall,
     Usage,
 )
+from adapters.wire.writing import dumps
 from proxy.doors.frames.sse import HEADERS, WAITING, named_sse
 from proxy.doors.openai import DONE, JSON_TYPE
 from proxy.doors.responses.items import compaction
@@ -325,7 +326,7 @@ class ResponseFold:
     def end(self) -> bytes:
         for _ in self._answer.end():
             pass
-        return orjson.dumps(self._answer.whole())
+        return dumps(self._answer.whole())
 
 
 def _timed(error: ApiError) -> ApiError:

@@ -13,7 +13,7 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from adapters.base import ChatRequest
-from adapters.wire.aside import ASIDE, LARGE_BYTES, Aside
+from adapters.wire.aside import ASIDE, LARGE_BYTES, WEIGHT, Aside
 from proxy.doors.door import Asked, Call, Desk, Door
 from proxy.doors.serving.exchange import Exchange, log_row
 from proxy.doors.serving.request_headers import deadline_of, fallback_of
@@ -126,6 +126,7 @@ class Endpoint:
             if asked.beyond:
                 await place.weigh_body(place.held + asked.beyond)
             work.weight = place.held
+            WEIGHT.set(place.held)
             exchange.asked = asked.request.model
             exchange.is_stream = asked.stream
             await self._answer(asked, exchange, work)

@@ -13,6 +13,7 @@ from starlette.types import Message, Scope, Send
 from adapters.base import AdapterError, ErrorKind
 from adapters.wire.aside import aside
 from adapters.wire.native import UNREADABLE
+from adapters.wire.portions import size_of
 from proxy.doors.door import Desk, Door, Fold, Opening, Stream
 from proxy.doors.serving.answer_headers import receipt_headers
 from proxy.doors.serving.waiting import Waiting
@@ -29,8 +30,8 @@ LINE = "%(request_id)s %(status)d %(provider)s/%(model)s %(ms).0f ms attempts=%(
 LINE_OF_ERROR = f"{LINE} error=%(error)s"
 
 MAX_TRACEPARENT = 128
-EVENT_BYTES = 512
-"""That an event of an answer counts for beside its text, where it is told in one piece."""
+SLICE_BYTES = 256 * 1024
+"""Of an answer, sent at once."""
 Identified = Callable[[Reply, bytes], Reply]
 """How a door puts a request's id in a place of its own."""
 
@@ -53,7 +54,7 @@ class Exchange:
         self.is_local = False
         self.bytes_in = 0
         self._bytes_out = 0
-        self._many = 0
+        self._size = 0
         self._is_over = False
         self.headers: Mapping[bytes, bytes] = scope["state"]["headers"]
         if b"traceparent" in self.headers:
@@ -75,7 +76,7 @@ class Exchange:
         """Read the whole answer, or as much of it as there is when its time is up."""
         try:
             async for batch in events:
-                self._many += len(batch)
+                self._size += sum(map(size_of, batch))
                 try:
                     fold.feed(batch)
                 except UNREADABLE as error:
@@ -89,7 +90,7 @@ class Exchange:
 
     async def single(self, fold: Fold) -> None:
         try:
-            body = await aside(self._many * EVENT_BYTES + self.receipt.written, fold.end)
+            body = await aside(self._size, fold.end)
         except UNREADABLE as error:
             raise from_adapter(self._unreadable(error)) from None
         await self.reply(Reply(200, fold.headers, body))
@@ -137,7 +138,7 @@ class Exchange:
         except AdapterError as error:
             await self.fail(from_adapter(error))
             return
-        await self._send_body(stream.end(), more=False)
+        await self._send_body(await aside(self.receipt.written, stream.end), more=False)
 
     def _unreadable(self, error: Exception) -> AdapterError:
         """The error of an answer that cannot be put in the protocol's words."""
@@ -167,7 +168,11 @@ class Exchange:
         if self._identified is not None:
             reply = self._identified(reply, self.id.encode())
         await self._start(reply.status, reply.head())
-        await self._send_body(reply.body, more=False)
+        body, at = reply.body, 0
+        while len(body) - at > SLICE_BYTES:  # else what the socket does not take is copied
+            await self._send_body(body[at : at + SLICE_BYTES], more=True)
+            at += SLICE_BYTES
+        await self._send_body(body[at:], more=False)
 
     async def _start(self, status: int, headers: Sequence[Header]) -> None:
         message: Message = {
