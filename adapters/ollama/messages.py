@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,7 @@ from adapters.errors import unsent
 from adapters.ollama.context import ModelFacts
 from adapters.ollama.errors import NAME
 from adapters.translation.arguments import as_object
-from adapters.translation.data_uris import plain_base64
+from adapters.translation.data_uris import is_base64, plain_base64
 from adapters.translation.results import own_id, paired
 from adapters.wire.json_size import is_deeper_than
 
@@ -139,13 +138,13 @@ class _Writer:
         mime_type, data = _data_uri(image["url"], f"{at}.image_url.url")
         if not mime_type.startswith("image/"):
             raise refuse("Ollama takes images only here", f"{at}.image_url.url")
-        return base64.b64encode(data).decode("ascii")
+        return data
 
     def _audio(self, audio: Json, at: str) -> str:
         if not self.facts.can("audio"):
             raise refuse("the model is not known to hear audio", at)
         # The server takes any medium in `images` and looks at its first bytes.
-        return base64.b64encode(_decoded(audio["data"], f"{at}.input_audio.data")).decode("ascii")
+        return _checked(audio["data"], f"{at}.input_audio.data")
 
 
 def _text_file(file: Mapping[str, Any], at: str) -> str:
@@ -157,7 +156,7 @@ def _text_file(file: Mapping[str, Any], at: str) -> str:
     if not mime_type.startswith("text/") and mime_type not in TEXT_TYPES:
         raise refuse("Ollama takes text files only", f"{at}.file.file_data")
     try:
-        text = data.decode("utf-8-sig")
+        text = base64.b64decode(data).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise refuse("the file is no UTF-8 text", f"{at}.file.file_data") from None
     name = _text(file.get("filename"))
@@ -169,19 +168,18 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _data_uri(uri: str, at: str) -> tuple[str, bytes]:
-    """Media type and bytes of a `data:` URI (RFC 2397)."""
+def _data_uri(uri: str, at: str) -> tuple[str, str]:
+    """Media type and base64 of a `data:` URI (RFC 2397)."""
     head, comma, data = uri.partition(",")
     if head[:5].lower() != "data:" or not comma:
         raise refuse("Ollama takes content as a data: URI, not by its address", at)
     mime_type, *attributes = head[5:].lower().split(";")
     if "base64" not in (attribute.strip() for attribute in attributes):
-        return mime_type, unquote_to_bytes(data)
-    return mime_type, _decoded(data, at)
+        return mime_type, base64.b64encode(unquote_to_bytes(data)).decode("ascii")
+    return mime_type, _checked(data, at)
 
 
-def _decoded(data: str, at: str) -> bytes:
-    try:
-        return base64.b64decode(plain_base64(data), validate=True)
-    except (binascii.Error, ValueError):
-        raise refuse("this is not base64", at, ErrorKind.BAD_REQUEST) from None
+def _checked(data: str, at: str) -> str:
+    if not is_base64(plain := plain_base64(data)):
+        raise refuse("this is not base64", at, ErrorKind.BAD_REQUEST)
+    return plain

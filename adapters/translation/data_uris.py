@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import re
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -30,6 +31,18 @@ def plain_base64(data: str) -> str:
     data = "".join(["".join(each.split()).replace("-", "+").replace("_", "/") for each in pieces])
     data = data.rstrip("=")
     return data + "=" * (-len(data) % 4)
+
+
+def is_base64(text: str) -> bool:
+    """Whether it is base64 of the usual alphabet, in one line and filled up."""
+    if 0 <= text.find("=") < len(text) - 2:
+        return False
+    try:
+        for at in range(0, len(text), SLICE):
+            binascii.a2b_base64(text[at : at + SLICE], strict_mode=True)
+    except (binascii.Error, ValueError):
+        return False
+    return True
 
 
 def _is_plain(text: str, at: int) -> bool:

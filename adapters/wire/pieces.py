@@ -25,6 +25,9 @@ FLAT = 32
 LUCK = 3
 """Where that fails so many times in a row it is not tried any more."""
 
+JOINED = 16
+"""Pieces of a text that are put to it together."""
+
 _DIGITS = tuple(b"-0123456789"[at : at + 1] for at in range(11))
 _STRING = rb'"[^"]*+"'
 _INNER = rb"(?:[^\"\[\]{}]++|%b)*+" % _STRING
@@ -186,7 +189,7 @@ class _Reader:
     def _string(self) -> str:
         if self._next() != b'"':
             raise _refused("unexpected character")
-        parts = []
+        text, parts = "", []
         self._at += 1
         is_end = False
         while not is_end:
@@ -197,7 +200,10 @@ class _Reader:
                 end = self._cut(begin + self._most)
             parts.append(orjson.loads(b'"%b"' % self._text[self._at : self._from + end]))
             self._at = self._from + end + is_end
-        return "".join(parts)
+            if is_end or len(parts) == JOINED:
+                text += "".join(parts)  # it grows where it is, as nobody else has it
+                parts.clear()
+        return text
 
     def _cut(self, end: int) -> int:
         """Where a string may be cut before `end`: in no character, escape, or pair of them."""

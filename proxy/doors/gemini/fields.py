@@ -7,17 +7,15 @@ properties of a schema) is never looked up here.
 
 from __future__ import annotations
 
-import binascii
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from adapters.base import Json
+from adapters.translation.data_uris import is_base64
 from proxy.doors.reading.checks import Check, between, out_of_range, wrong_type
 
-SLICE_BYTES = 64 * 1024
-"""Of base64, looked at in one step."""
 STANDARD: Mapping[int, int] = str.maketrans("-_", "+/")
 """Out of the alphabet of base64 that is for URLs."""
 NUMBERED: Mapping[str, Sequence[str]] = {
@@ -121,17 +119,6 @@ def _number(value: Any) -> float | None:
     return value if is_number and abs(value) < float("inf") else None
 
 
-def _is_base64(text: str) -> bool:
-    if 0 <= text.find("=") < len(text) - 2:
-        return False
-    try:
-        for at in range(0, len(text), SLICE_BYTES):
-            binascii.a2b_base64(text[at : at + SLICE_BYTES], strict_mode=True)
-    except (binascii.Error, ValueError):
-        return False
-    return True
-
-
 def data_bytes(name: str, value: Any) -> str:
     """Bytes as standard base64, whichever alphabet they came in."""
     if not isinstance(value, str):
@@ -139,6 +126,6 @@ def data_bytes(name: str, value: Any) -> str:
     if "-" in value or "_" in value:
         value = value.translate(STANDARD)
     padded: str = value + "=" * (-len(value) % 4)
-    if not _is_base64(padded):
+    if not is_base64(padded):
         raise out_of_range(name, "bytes in base64")
     return padded

@@ -30,8 +30,6 @@ LINE = "%(request_id)s %(status)d %(provider)s/%(model)s %(ms).0f ms attempts=%(
 LINE_OF_ERROR = f"{LINE} error=%(error)s"
 
 MAX_TRACEPARENT = 128
-SLICE_BYTES = 256 * 1024
-"""Of an answer, sent at once."""
 Identified = Callable[[Reply, bytes], Reply]
 """How a door puts a request's id in a place of its own."""
 
@@ -168,11 +166,7 @@ class Exchange:
         if self._identified is not None:
             reply = self._identified(reply, self.id.encode())
         await self._start(reply.status, reply.head())
-        body, at = reply.body, 0
-        while len(body) - at > SLICE_BYTES:  # else what the socket does not take is copied
-            await self._send_body(body[at : at + SLICE_BYTES], more=True)
-            at += SLICE_BYTES
-        await self._send_body(body[at:], more=False)
+        await self._send_body(reply.body, more=False)
 
     async def _start(self, status: int, headers: Sequence[Header]) -> None:
         message: Message = {
