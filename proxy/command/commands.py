@@ -28,7 +28,9 @@ class Stop(click.ClickException):
     exit_code = EXIT_BAD_SETTING
 
     def show(self, file: IO[str] | None = None) -> None:
-        click.echo(f"pointsman: {self.message}", file=file, err=True)
+        from proxy.command.terminal import printable
+
+        click.echo(f"pointsman: {printable(self.message)}", file=file, err=True)
 
 
 class Failed(Stop):

@@ -216,7 +216,7 @@ def test_recordings_get_an_ending_that_is_taken() -> None:
         ("audio", "application/octet-stream", b"?", "audio"),
     ):
         request = TranscriptionRequest("m", memoryview(begin), name, kind)
-        sent = to_native_hearing(request, "x", "").content or b""
+        sent = b"".join(to_native_hearing(request, "x", "").content or ())
         assert f'filename="{named}"'.encode() in sent, name
 
 

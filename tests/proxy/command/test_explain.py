@@ -155,4 +155,4 @@ def test_a_door_that_is_none_is_told_with_those_that_are() -> None:
     result = run("explain", "--door", "cellar", "-", stdin=json.dumps(ASK).encode())
 
     assert result.exit_code != 0
-    assert "'cellar'" in result.stderr and "chat, completions," in result.stderr
+    assert "'cellar'" in result.stderr and "chat, gemini, completions," in result.stderr

@@ -103,10 +103,12 @@ def test_a_spent_days_quota_is_known_without_a_server(tmp_path: Path) -> None:
 
 
 def test_no_name_can_move_the_cursor_or_turn_the_line() -> None:
-    named = run("use", "groq", "--app", "a\u202eb", "--force").stdout
+    refused = run("use", "groq", "--app", "a\u202eb", "--force")
+    assert refused.exit_code != 0
+    named = run("alias", "a\u202eb", "groq=x\u202ey")
 
-    shown = named + run("status").stdout + run("status", "--json").stdout
-    assert "app a\N{REPLACEMENT CHARACTER}b uses groq" in shown
+    shown = refused.stderr + named.stderr + named.stdout
+    shown += run("status").stdout + run("status", "--json").stdout
     assert all(c.isprintable() or c == "\n" for c in shown)
 
 
