@@ -6,12 +6,11 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from urllib.parse import unquote_to_bytes
 
 from adapters.base import AdapterError, ErrorKind, Json, is_plain
 from adapters.contents import contents_of
 from adapters.errors import unsent
-from adapters.translation.data_uris import plain_image
+from adapters.translation.data_uris import plain_image, unquoted
 from adapters.translation.functions import function_name
 from adapters.translation.results import own_id, paired
 
@@ -155,7 +154,7 @@ def _file(file: Json, param: str, taken: Taken) -> Json:
         raise unsupported(param, "a file that is not text", taken)
     try:
         is_base64 = media_type.endswith(";base64")
-        raw = base64.b64decode(data, validate=True) if is_base64 else unquote_to_bytes(data)
+        raw = base64.b64decode(data, validate=True) if is_base64 else unquoted(data)
         text = raw.decode()
     except (binascii.Error, ValueError):
         raise unsupported(param, "a file whose text is not UTF-8", taken) from None

@@ -16,6 +16,7 @@ from adapters.gemini.signatures import key_of_content
 from adapters.translation.arguments import as_object
 from adapters.translation.results import paired
 from adapters.wire.json_size import MAX_CONTAINERS, is_deeper_than, values_of
+from adapters.wire.pieces import loads
 
 SKIP_SIGNATURE = "skip_thought_signature_validator"  # literally, not as base64
 MAX_JSON_DEPTH = 100
@@ -142,7 +143,7 @@ class ContentsTranslator:
         Those of calls have been counted by who took the request.
         """
         if len(text) > FEW_CHARS:
-            self._left -= values_of(text.encode("utf-8", "surrogatepass")).weight
+            self._left -= values_of(text.encode("utf-8", "surrogatepass")).load
         return parsed(text) if self._left >= 0 else UNREADABLE
 
 
@@ -212,7 +213,7 @@ UNREADABLE = object()
 def parsed(text: str) -> Any:
     """What the JSON `text` holds; UNREADABLE if it is none, or nested too deeply to be sent on."""
     try:
-        value = orjson.loads(text)
+        value = loads(text)
     except orjson.JSONDecodeError:
         return UNREADABLE
     return UNREADABLE if is_deeper_than(MAX_JSON_DEPTH - 1, value) else value

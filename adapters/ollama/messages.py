@@ -6,7 +6,6 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 import orjson
 
@@ -16,9 +15,10 @@ from adapters.errors import unsent
 from adapters.ollama.context import ModelFacts
 from adapters.ollama.errors import NAME
 from adapters.translation.arguments import as_object
-from adapters.translation.data_uris import is_base64, plain_base64
+from adapters.translation.data_uris import base64_of, is_base64, plain_base64, unquoted
 from adapters.translation.results import own_id, paired
 from adapters.wire.json_size import is_deeper_than
+from adapters.wire.pieces import loads
 
 MAX_ARGUMENT_DEPTH = 100  # orjson writes nothing that is nested deeper than 254
 TEXT_TYPES = ("application/json", "application/xml", "application/yaml", "application/x-yaml")
@@ -102,7 +102,7 @@ class _Writer:
         if not text or not text.strip():
             return {}
         try:
-            value = orjson.loads(text)
+            value = loads(text)
         except orjson.JSONDecodeError:
             value = text
         if value is text or is_deeper_than(MAX_ARGUMENT_DEPTH, value):
@@ -175,7 +175,7 @@ def _data_uri(uri: str, at: str) -> tuple[str, str]:
         raise refuse("Ollama takes content as a data: URI, not by its address", at)
     mime_type, *attributes = head[5:].lower().split(";")
     if "base64" not in (attribute.strip() for attribute in attributes):
-        return mime_type, base64.b64encode(unquote_to_bytes(data)).decode("ascii")
+        return mime_type, base64_of(unquoted(data))
     return mime_type, _checked(data, at)
 
 

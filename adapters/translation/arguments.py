@@ -10,6 +10,7 @@ import orjson
 
 from adapters.base import Json
 from adapters.wire.json_size import has_too_many_values
+from adapters.wire.pieces import loads
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 MAX_VALUES = 5000
@@ -26,7 +27,7 @@ def arguments_object(text: str) -> Json | None:
     if len(text) > MAX_VALUES and has_too_many_values(text.encode(), most=MAX_VALUES):
         return None
     try:
-        return as_object(orjson.loads(text))
+        return as_object(loads(text))
     except orjson.JSONDecodeError:
         return None
 
@@ -40,7 +41,7 @@ def arguments_or_text(text: str) -> Json:
 def are_whole(pieces: Sequence[str]) -> bool:
     """Whether the pieces of a call's arguments are complete JSON by now."""
     try:
-        orjson.loads("".join(pieces))
+        loads("".join(pieces))
     except orjson.JSONDecodeError:
         return False
     return True

@@ -10,6 +10,10 @@ from urllib.parse import unquote_to_bytes
 
 MAX_HEAD = 1024
 SLICE = 64 * 1024
+ENCODED = 48 * 1024
+"""Bytes that make whole characters of base64."""
+MAX_FILLED = 64
+"""Signs at the end that fill base64 up: two are enough, and more are none."""
 _SIGNS = " \t\n\r\v\f\x1c\x1d\x1e\x1f-_"
 """Of base64 as not everybody reads it."""
 _USUAL = re.compile(r"data:(?!image/jpg;)[a-z0-9.+/-]+;base64,")
@@ -29,8 +33,31 @@ def plain_base64(data: str) -> str:
         return data
     pieces = (data[at : at + SLICE] for at in range(0, len(data), SLICE))
     data = "".join(["".join(each.split()).replace("-", "+").replace("_", "/") for each in pieces])
-    data = data.rstrip("=")
+    end = data[-MAX_FILLED:]
+    data = data[: len(data) - len(end) + len(end.rstrip("="))]
     return data + "=" * (-len(data) % 4)
+
+
+def unquoted(data: str) -> bytes:
+    """The bytes that a text means in which some are written as `%XX`.
+
+    In steps, between two of them: all at once, each `%` would take a hundred bytes.
+    """
+    pieces, at = [], 0
+    while at < len(data):
+        end = at + SLICE
+        if end < len(data):
+            cut = data.rfind("%", max(at + 1, end - 2), end)
+            end = cut if cut > 0 else end
+        pieces.append(unquote_to_bytes(data[at:end]))
+        at = end
+    return b"".join(pieces)
+
+
+def base64_of(data: bytes) -> str:
+    """Bytes as base64, in steps."""
+    pieces = (data[at : at + ENCODED] for at in range(0, len(data), ENCODED))
+    return "".join([base64.b64encode(piece).decode("ascii") for piece in pieces])
 
 
 def is_base64(text: str) -> bool:
@@ -66,9 +93,6 @@ def read_data_uri(uri: str) -> Data | None:
     if not found:
         return None
     data = uri[found.end() :]
-    if found[3]:
-        data = plain_base64(data)
-    else:
-        data = base64.b64encode(unquote_to_bytes(data)).decode("ascii")
+    data = plain_base64(data) if found[3] else base64_of(unquoted(data))
     mime_type = found[1].lower().replace("image/jpg", "image/jpeg")
     return Data(mime_type or "text/plain", data)

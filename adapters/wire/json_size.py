@@ -69,6 +69,11 @@ class Values:
         return max(self.containers, -(-self.keys // KEYS_OF_CONTAINER))
 
     @property
+    def load(self) -> int:
+        """The same, of its other values too: a request has no more than `MAX_CONTAINERS`."""
+        return max(self.weight, -(-self.items * MAX_CONTAINERS // MAX_ITEMS))
+
+    @property
     def bytes(self) -> int:
         """About how much memory they take when they are read, beside the text."""
         return self.containers * BYTES_OF_CONTAINER + self.items * BYTES_OF_ITEM

@@ -15,11 +15,11 @@ import orjson
 
 PIECE_BYTES = 64 * 1024
 """Read in one step: 2 ms where it is nothing but empty objects, 0.1 ms where it is text."""
-MAX_DEPTH = 1024
-"""So many objects and lists in one another orjson reads."""
 LEVELS = 8
 """So many are read together with what holds them; into what is deeper the reader goes."""
 
+MAX_DEPTH = 1024 - LEVELS
+"""So many objects and lists in one another are gone into: orjson reads 1024."""
 FLAT = 32
 """In fewer objects and lists what may be a long list of what is alike is tried as one."""
 LUCK = 3
@@ -51,13 +51,16 @@ _ENDS: Mapping[Any, bytes] = {dict: b"}", list: b"]"}
 _BEGINS: Mapping[Any, bytes] = {dict: b"{", list: b"["}
 
 
-def loads(text: bytes | bytearray, piece_bytes: int = PIECE_BYTES) -> Any:
+def loads(text: str | bytes | bytearray, piece_bytes: int = PIECE_BYTES) -> Any:
     """What orjson.loads gives; of a large text in steps of at most `piece_bytes` (32 or more).
 
-    Raises orjson.JSONDecodeError; also for a number as long as that.
+    Raises orjson.JSONDecodeError; also for a number as long as that, and a few levels sooner.
     """
     if len(text) <= 2 * piece_bytes:
         return orjson.loads(text)
+    if isinstance(text, str):
+        slices = (text[at : at + piece_bytes] for at in range(0, len(text), piece_bytes))
+        text = b"".join([each.encode("utf-8", "surrogatepass") for each in slices])
     return _Reader(text, piece_bytes).read()
 
 
@@ -91,8 +94,6 @@ class _Reader:
         self._skip_space()
         if type(inside) is list and self._luck and len(self._open) < FLAT and self._take_alike():
             return True
-        if len(self._open) > MAX_DEPTH - LEVELS:
-            return False
         begin = self._look(self._at)
         end = _RUN.match(self._seen, begin, begin + self._most).end()
         if end == begin:
@@ -118,6 +119,7 @@ class _Reader:
         end = _LAST.get(self._next(), b"")
         at = self._text.rfind(end, self._at, self._at + self._most) if end else -1
         if at < 0:
+            self._luck -= bool(end)  # it was looked for in all of a step
             return False
         run = self._text[self._at : at + len(end) - 1]
         around = len(self._open)  # which count in how deep it may be

@@ -11,6 +11,8 @@ import { showSplit } from "./split.js";
 import { useUsage } from "./usage.js";
 
 let status = null;
+let know = null;
+const known = new Promise((resolve) => (know = resolve));
 
 /** A status from before a change would take it back on the page: none is shown until it is done. */
 function arrived(news) {
@@ -19,6 +21,7 @@ function arrived(news) {
 
 function show(news) {
   status = news;
+  know();
   showPowered(news);
   showFirstRun(news);
   showCards(news);
@@ -83,7 +86,7 @@ byId("dismiss").addEventListener("click", () => {
   byId("notice").hidden = true;
   byId("main").focus({ preventScroll: true });
 });
-usePlayground(() => status);
+usePlayground(() => status, known);
 useUsage(() => status);
 useKept();
 useKeys();

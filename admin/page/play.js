@@ -13,7 +13,8 @@ const SAMPLE = {
   logit_bias: { 50256: -100 },
 };
 
-export function usePlayground(status) {
+/** What is clicked before the first `status` is `known` waits for it. */
+export function usePlayground(status, known) {
   let leaving = null;
   const send = async (models) => {
     leaving?.abort();
@@ -31,10 +32,11 @@ export function usePlayground(status) {
   };
   byId("play").addEventListener("submit", (event) => {
     event.preventDefault();
-    if (status()) send([{ model: "default", title: "Answer" }]);
+    known.then(() => send([{ model: "default", title: "Answer" }]));
   });
-  byId("send-all").addEventListener("click", () => {
-    const ready = status()?.providers.filter(({ unconfigured }) => !unconfigured) ?? [];
+  byId("send-all").addEventListener("click", async () => {
+    await known;
+    const ready = status().providers.filter(({ unconfigured }) => !unconfigured);
     if (ready.length) send(ready.map(({ id, title }) => ({ model: id, title })));
   });
   byId("stop").addEventListener("click", () => {

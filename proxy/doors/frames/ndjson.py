@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from adapters.base import Json
-from adapters.wire.writing import dumps
+from adapters.wire.writing import IN_PIECES, dumps, written
 from proxy.reply import Header
 
 HEADERS: Sequence[Header] = (
@@ -24,6 +24,8 @@ _BREAKS: Mapping[bytes, bytes] = {
 
 
 def line(payload: Json) -> bytes:
+    if IN_PIECES.get():
+        return b"".join([*map(unbroken, written(payload)), b"\n"])
     return unbroken(dumps(payload)) + b"\n"
 
 

@@ -77,7 +77,7 @@ def _check_arguments(messages: Sequence[Json]) -> None:
     if not texts or sum(map(len, texts)) <= FEW_CHARS:
         return
     found = (values_of(text.encode("utf-8", "surrogatepass")) for text in texts)
-    if sum(values.weight for values in found) > MAX_CONTAINERS:
+    if sum(values.load for values in found) > MAX_CONTAINERS:
         raise bad_request(
             "The arguments of the calls in 'messages' hold too many values.",
             param="messages",

@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from hashlib import sha256
 from subprocess import SubprocessError
-from urllib.parse import unquote_to_bytes
 
 from msgspec import Struct, field
 
 from adapters.base import Adapter, AdapterError, ErrorKind, Json, Phase, Scope
 from adapters.child import answer_of
 from adapters.contents import contents_of
+from adapters.translation.data_uris import plain_base64, unquoted
 from proxy.routing.pictures import repaint
 from proxy.routing.pictures.kinds import kind_of, sniffed
 
@@ -174,9 +174,8 @@ def _bytes(url: str) -> bytes:
     """The bytes of a data URI; none where it is not what it says."""
     head, _, data = url.partition(",")
     if not head.lower().endswith("base64"):
-        return unquote_to_bytes(data)
-    compact = "".join(data.split()).rstrip("=").replace("-", "+").replace("_", "/")
+        return unquoted(data)
     try:
-        return b64decode(compact + "=" * (-len(compact) % 4), validate=True)
+        return b64decode(plain_base64(data), validate=True)
     except (binascii.Error, ValueError):
         return b""

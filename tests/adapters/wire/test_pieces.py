@@ -76,7 +76,8 @@ def test_what_orjson_refuses_is_refused_wherever_a_piece_ends() -> None:
     ):  # fmt: skip
         assert outcome(orjson.loads, bad) is REFUSED
         assert outcome(in_small_pieces, bad) is REFUSED, bad
-    for deep in (b"[" * 1024 + b"]" * 1024, b'{"a":' * 1024 + b"1" + b"}" * 1024):
+    most = pieces.MAX_DEPTH
+    for deep in (b"[" * most + b"]" * most, b'{"a":' * most + b"1" + b"}" * most):
         assert outcome(in_small_pieces, deep) == outcome(orjson.loads, deep)
     assert outcome(in_small_pieces, b"1" * 90) is REFUSED  # as it alone is
 
@@ -92,6 +93,11 @@ class Watched(bytes):
             self.most = max(self.most, len(taken))
             self.whole += len(taken)
         return taken
+
+    def rfind(self, what: Any, start: Any = 0, end: Any = None) -> int:
+        found = bytes.rfind(self, what, start, end)
+        self.whole += min(len(self), end) - max(found, start)
+        return found
 
 
 def hostile(size: int) -> dict[str, bytes]:
@@ -116,6 +122,7 @@ def hostile(size: int) -> dict[str, bytes]:
         "deepest": b"[" * size,
         "messages": b"[%b]" % b",".join([b'{"content":"%b"}' % (b"x" * 15_000)] * (size // 15_000)),
         "just too long": b"[%b]" % b",".join([b'["%b"]' % (b"," * 66_000)] * (size // 66_000)),
+        "no end in sight": b"[%b]" % b",".join([b"[" * 29 + b"]" * 29 + b" "] * (size // 60)),
         "left behind": b"[%b1]" % (b"[[[[[1," + b"1,[1]," * (size // 6) + b"1]]]]],"),
     }
 

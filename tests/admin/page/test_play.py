@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.admin.page.kit import Fakes, card, too_many
 from tests.fakes import Fault, Gate
@@ -71,6 +71,16 @@ def test_the_test_button_asks_the_provider(page: Page, fakes: Fakes) -> None:
     button = card(page, "groq").get_by_role("button", name="Test Groq")
     button.click()
     expect(card(page, "groq").get_by_role("status")).to_have_text("✓ It answers.")
+
+
+def test_what_is_asked_before_the_page_knows_anything_is_asked_then(page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/admin/api/events", lambda route: held.append(route))
+    page.reload()
+    page.get_by_role("button", name="Ask all side by side").click()
+    expect(page.locator("#answers article")).to_have_count(0)
+    held[0].continue_()
+    expect(page.locator("#answers article").filter(has_text="tokens")).to_have_count(3)
 
 
 def test_the_better_answer_is_kept_for_the_comparison(page: Page, fakes: Fakes) -> None:
