@@ -16,7 +16,8 @@ _PLACEHOLDER = re.compile(
 )
 
 
-_AROUND = re.compile(r"^[\s\ufeff\u200b\"']*(bearer\s+)?|[\s\ufeff\u200b\"']+$", re.IGNORECASE)
+_MARKS = r"[\s\ufeff\u200b\"']*"
+_AROUND = re.compile(rf"^{_MARKS}(bearer\s+{_MARKS})?|{_MARKS}$", re.IGNORECASE)
 
 
 def bare(key: str) -> str:

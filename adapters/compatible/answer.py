@@ -201,6 +201,8 @@ class AnswerReader:
         name = _string(function.get("name") or "")
         arguments = _arguments(function.get("arguments"))
         key = self._keys.get(place)
+        if call_id and not name and (named := f"{place}{call_id}") in self._calls:
+            key = named  # by its own id, whichever was begun last
         if key is None and not (call_id or name or arguments):
             return []
         # An id without a name may be the one that a call has got meanwhile, or any, piece by piece.
@@ -236,11 +238,12 @@ class AnswerReader:
     def _finish_calls(self, reason: str, index: int, events: list[Event]) -> str:
         """The reason, once the calls of a choice have ended."""
         for key, call in self._calls.items():
-            if call.index == index and not call.name:
+            if call.index == index and call.arguments and not call.name:
                 raise UnreadableError
-            if call.index == index and not call.arguments:
+            if call.index == index and call.name and not call.arguments:
                 events.append(ToolCall(key=key, arguments="{}", index=index))
-        calls = [self._calls[key] for (of, _), key in self._keys.items() if of == index]
+        begun = [self._calls[key] for (of, _), key in self._keys.items() if of == index]
+        calls = [call for call in begun if call.name]
         if reason == "stop" and calls:
             reason = "tool_calls"
         is_cut = reason == "tool_calls" and any(are_cut(call.arguments) for call in calls)

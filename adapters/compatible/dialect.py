@@ -74,7 +74,7 @@ class CompatibleDialect:
                 self._reader.read_event(sse, events)
             except UnreadableError:
                 if self.done:
-                    break
+                    continue
                 raise self._broken("the stream holds something that is no chunk") from None
             except AnswerFailedError as failed:
                 return [*events, *self._failed(failed.error)]

@@ -118,18 +118,20 @@ def _object(content: bytes) -> Json:
     try:
         body = orjson.loads(content)
     except orjson.JSONDecodeError:
-        is_line = page_title(content) is None and content[:MAX_MESSAGE].isascii()
-        return {"message": content.decode("ascii")} if is_line and not content[MAX_MESSAGE:] else {}
+        line = content[: MAX_MESSAGE + 1].strip().decode("ascii", "replace")
+        is_line = line.isprintable() and len(content) <= MAX_MESSAGE and line[:1] != "<"
+        return {"message": line} if line and line.isascii() and is_line else {}
     if isinstance(body, list) and len(body) == 1:
         body = body[0]
     if not isinstance(body, dict):
         return {}
     error = body.get("error", body.get("detail", body))
-    error = error if isinstance(error, dict) else {}
+    error = error if isinstance(error, dict) else body
     words = _words(error) or _words(body)
     match error:
         case {"metadata": {"raw": str(raw)}} if raw:  # what the house behind OpenRouter says
-            words = f"{words}: {_object(raw.encode()).get('message') or raw}"
+            told = _object(raw.encode("utf-8", "replace")).get("message")
+            words = f"{words}: {told}" if told else words
     return {**error, "message": words} if words else error
 
 

@@ -329,4 +329,6 @@ def _model(row: Any) -> Model | None:
 
 def _root(base_url: str | None) -> str | None:
     """Without the version that many write behind it: the SDK adds it by itself."""
-    return base_url and re.sub(r"/v1(alpha|beta)?(/openai|/models)?/*$", "", base_url)
+    return base_url and re.sub(
+        r"/v1(alpha|beta)?(/openai(/chat/completions)?|/models([/:].*)?)?/*$", "", base_url
+    )

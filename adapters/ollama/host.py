@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import httpx
@@ -38,8 +39,7 @@ def base_url(value: str | None) -> str:
 
 def _root(url: str) -> str:
     """Without what many write behind it, which OpenAI's clients want or Ollama's adds itself."""
-    root = url.rstrip("/").removesuffix("/chat/completions").removesuffix("/chat")
-    return root.removesuffix("/v1").removesuffix("/api").rstrip("/")
+    return re.sub(r"(/api)?(/v1(/chat/completions)?|/api/chat)?/*$", "", url, count=1)
 
 
 def _host_and_port(address: str, default: int) -> tuple[str, int]:

@@ -117,9 +117,21 @@ async def test_calls_are_told_apart_and_whole_however_they_are_numbered() -> Non
 
 
 async def test_a_call_that_nobody_names_is_none() -> None:
-    for chunks in ([called(ARGUMENTS, name="", call_id="1")], [called("{}", name="", call_id="1")]):
-        with pytest.raises(AdapterError):
-            await events_of([*chunks, chunk({}, "tool_calls")])
+    with pytest.raises(AdapterError):
+        await events_of([called(ARGUMENTS, name="", call_id="1"), chunk({}, "tool_calls")])
+    empty = called("", name="", call_id="1")
+    found = fold(await events_of([chunk(A), empty, chunk({}, "stop")]))
+    assert (found.text, found.calls, found.finish) == ("a", [], ["stop"])
+
+
+async def test_pieces_of_calls_that_share_an_index_are_told_apart_by_their_ids() -> None:
+    chunks = [called("", call_id="1"), called("", name="see", call_id="2")]
+    chunks += [called(ARGUMENTS, name="", call_id="1"), called("{}", name="", call_id="2")]
+    found = fold(await events_of([*chunks, chunk({}, "tool_calls")]))
+    assert [(name, words) for name, words, *_ in found.calls] == [
+        ("look", {"at": "sea"}),
+        ("see", {}),
+    ]
 
 
 async def test_a_plain_answer_that_is_whole_need_not_say_why_it_ended() -> None:

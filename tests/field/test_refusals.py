@@ -131,11 +131,23 @@ def test_what_is_wrong_is_told_wherever_it_stands() -> None:
         ({"Message": "bad", "__type": "ValidationException"}, "bad"),
         ({"statusCode": 400, "error": "Bad Request", "message": "n must be 1"}, "n must be 1"),
         ({"error": {"message": "A", "metadata": {"raw": '{"error":{"message":"b"}}'}}}, "A: b"),
+        ({"error": {"message": "A", "metadata": {"raw": "<html>b</html>"}}}, "A"),
         ("Bad Request: model_not_supported", "Bad Request: model_not_supported"),
     ):
         content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
         assert error_object(content).get("message") == words, body
-    for content in (b"<html><title>x</title>", b"\xff\xfe", b"x" * 501, b"", b"7", b"[]"):
+    told = error_object(b'{"error": null, "message": "slow", "code": "rate_limit_exceeded"}')
+    assert told == {"message": "slow", "code": "rate_limit_exceeded", "error": None}
+    for content in (
+        b"<html><title>x</title>",
+        b"<p>x",
+        b"a\x1b[2J",
+        b"\xff\xfe",
+        b"x" * 501,
+        b"",
+        b"7",
+        b"[]",
+    ):
         assert not error_object(content).get("message"), content
 
 

@@ -16,7 +16,15 @@ AT = "http://127.0.0.1:9"
 
 
 def test_keys_come_without_what_is_pasted_with_them() -> None:
-    for key in ('"k-1"', "'k-1'", "Bearer k-1", " k-1\r\n", "\u200bk-1", "\ufeffk-1"):
+    for key in (
+        '"k-1"',
+        "'k-1'",
+        "Bearer k-1",
+        'Bearer "k-1"',
+        " k-1\r\n",
+        "\u200bk-1",
+        "\ufeffk-1",
+    ):
         assert ProviderSettings(api_key=SecretStr(key)).all_keys() == ("k-1",), key
     both = ProviderSettings(api_key=SecretStr('"k-1, k-2"'))
     assert both.all_keys() == ("k-1", "k-2")
@@ -36,3 +44,4 @@ async def test_addresses_come_without_the_path_behind_them() -> None:
         assert [one.url for one in wire.requests] == [f"{AT}/openai/v1/chat/completions"], path
     for path in ("/api/chat", "/v1/chat/completions", "/v1/", "/api"):
         assert base_url(f"{AT}{path}") == AT, path
+    assert base_url(f"{AT}/chat") == f"{AT}/chat"
