@@ -16,12 +16,12 @@ from msgspec import Struct
 
 from adapters.base import ChatRequest, Json
 from adapters.tasks import CompletionRequest
+from adapters.wire.pieces import sliced
 
 DEFAULT_NUM_CTX = 4096  # the least that a server gives a model by itself
 BYTES_PER_TOKEN = 3.5  # fewer than most tokenizers make of most texts: room to spare
 CHARS_PER_TOKEN_AT_MOST = 5.0
 MEDIA = ("image_url", "input_audio")
-SLICE = 64 * 1024
 MEDIA_TOKENS = 1024  # an image is 768 at the server's own count, more with newer encoders
 MESSAGE_TOKENS = 8  # role marks of a template
 EXPECTED_OUTPUT = 2048
@@ -146,5 +146,4 @@ def _written(message: Json) -> Iterator[str]:
 
 
 def _size(text: str) -> int:
-    pieces = (text[at : at + SLICE] for at in range(0, len(text), SLICE))
-    return sum(len(piece.encode("utf-8", "replace")) for piece in pieces)
+    return sum(len(piece.encode("utf-8", "replace")) for piece in sliced(text))

@@ -8,8 +8,9 @@ import re
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
+from adapters.wire.pieces import PIECE_BYTES, sliced
+
 MAX_HEAD = 1024
-SLICE = 64 * 1024
 ENCODED = 48 * 1024
 """Bytes that make whole characters of base64."""
 MAX_FILLED = 64
@@ -31,8 +32,8 @@ def plain_base64(data: str) -> str:
     """Base64 as everybody reads it: in one line, filled up, of the usual alphabet."""
     if _is_plain(data, 0):
         return data
-    pieces = (data[at : at + SLICE] for at in range(0, len(data), SLICE))
-    data = "".join(["".join(each.split()).replace("-", "+").replace("_", "/") for each in pieces])
+    pieces = ("".join(each.split()) for each in sliced(data))
+    data = "".join([each.replace("-", "+").replace("_", "/") for each in pieces])
     end = data[-MAX_FILLED:]
     data = data[: len(data) - len(end) + len(end.rstrip("="))]
     return data + "=" * (-len(data) % 4)
@@ -45,7 +46,7 @@ def unquoted(data: str) -> bytes:
     """
     pieces, at = [], 0
     while at < len(data):
-        end = at + SLICE
+        end = at + PIECE_BYTES
         if end < len(data):
             cut = data.rfind("%", max(at + 1, end - 2), end)
             end = cut if cut > 0 else end
@@ -56,7 +57,7 @@ def unquoted(data: str) -> bytes:
 
 def base64_of(data: bytes) -> str:
     """Bytes as base64, in steps."""
-    pieces = (data[at : at + ENCODED] for at in range(0, len(data), ENCODED))
+    pieces = sliced(data, ENCODED)
     return "".join([base64.b64encode(piece).decode("ascii") for piece in pieces])
 
 
@@ -65,8 +66,8 @@ def is_base64(text: str) -> bool:
     if 0 <= text.find("=") < len(text) - 2:
         return False
     try:
-        for at in range(0, len(text), SLICE):
-            binascii.a2b_base64(text[at : at + SLICE], strict_mode=True)
+        for piece in sliced(text):
+            binascii.a2b_base64(piece, strict_mode=True)
     except (binascii.Error, ValueError):
         return False
     return True

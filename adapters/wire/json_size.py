@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from adapters.wire.pieces import sliced
+
 MAX_CONTAINERS = 100_000
 """Of a request: all its messages, with their parts and calls, and its schemas have fewer."""
 MAX_ANSWER_CONTAINERS = 150_000
@@ -82,8 +84,8 @@ class Values:
 def values_of(text: bytes | bytearray) -> Values:
     """What a whole text holds."""
     values = Values()
-    for at in range(0, len(text), _SLICE):  # what each step makes of a slice is let go of again
-        values.feed(text[at : at + _SLICE])
+    for piece in sliced(text, _SLICE):  # what each step makes of a slice is let go of again
+        values.feed(piece)
     return values
 
 

@@ -8,11 +8,12 @@ with its piece.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
 
 import orjson
 
+Whole = TypeVar("Whole", str, bytes, bytes | bytearray)
 PIECE_BYTES = 64 * 1024
 """Read in one step: 2 ms where it is nothing but empty objects, 0.1 ms where it is text."""
 LEVELS = 8
@@ -59,9 +60,15 @@ def loads(text: str | bytes | bytearray, piece_bytes: int = PIECE_BYTES) -> Any:
     if len(text) <= 2 * piece_bytes:
         return orjson.loads(text)
     if isinstance(text, str):
-        slices = (text[at : at + piece_bytes] for at in range(0, len(text), piece_bytes))
+        slices = sliced(text, piece_bytes)
         text = b"".join([each.encode("utf-8", "surrogatepass") for each in slices])
     return _Reader(text, piece_bytes).read()
+
+
+def sliced(whole: Whole, size: int = PIECE_BYTES) -> Iterator[Whole]:
+    """All of it, in slices of `size` bytes or characters; the last may be shorter."""
+    for at in range(0, len(whole), size):
+        yield whole[at : at + size]
 
 
 class _Reader:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import orjson
+
 from adapters.base import Json
-from adapters.wire.writing import IN_PIECES, dumps, written
+from adapters.wire.writing import IN_PIECES, written
 from proxy.reply import Header
 
 HEADERS: Sequence[Header] = (
@@ -26,7 +28,7 @@ _BREAKS: Mapping[bytes, bytes] = {
 def line(payload: Json) -> bytes:
     if IN_PIECES.get():
         return b"".join([*map(unbroken, written(payload)), b"\n"])
-    return unbroken(dumps(payload)) + b"\n"
+    return unbroken(orjson.dumps(payload)) + b"\n"
 
 
 def unbroken(data: bytes) -> bytes:

@@ -56,15 +56,15 @@ class Preferences:
 
     def get(self, app: str | None) -> Preference:
         """What holds for an app's requests; the user's own choice for an app without a row."""
-        is_known = app in self._rows or app in self._allowed
-        merged = self._merged.get(app if is_known else None)
+        key = app if app in self._rows or app in self._allowed else None
+        merged = self._merged.get(key)
         if merged is None:
             merged = self._over(self._settings, self._rows.get(DEFAULT))
             if app in self._rows:
                 merged = self._over(merged, self._rows[app])
             if app is not None and app in self._allowed:
                 merged = replace(merged, allowed=self._allowed[app])
-            self._merged[app if is_known else None] = merged
+            self._merged[key] = merged
         return merged
 
     def row(self, row_id: str) -> StoredPreference:

@@ -14,7 +14,7 @@ from adapters.translation.data_uris import base64_of, plain_base64, read_data_ur
 
 def test_no_step_cuts_what_stands_for_a_byte(monkeypatch: pytest.MonkeyPatch) -> None:
     for size in (3, 4, 5):
-        monkeypatch.setattr(data_uris, "SLICE", size)
+        monkeypatch.setattr(data_uris, "PIECE_BYTES", size)
         for signs in product("%4é", repeat=7):
             text = "".join(signs)
             assert unquoted(text) == unquote_to_bytes(text)
@@ -30,7 +30,7 @@ def test_no_step_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data_uris, "unquote_to_bytes", noted)
     found = read_data_uri("data:image/png," + "%41" * 300_000)
     assert found is not None and found.base64 == base64_of(b"A" * 300_000)
-    assert max(steps) <= data_uris.SLICE
+    assert max(steps) <= data_uris.PIECE_BYTES
     assert base64_of(bytes(range(256)) * 500) == base64.b64encode(bytes(range(256)) * 500).decode()
 
 

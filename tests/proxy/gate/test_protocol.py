@@ -216,10 +216,7 @@ def test_a_body_has_a_time_for_the_whole_of_it() -> None:
 
 def test_who_has_just_begun_to_be_answered_has_time_to_read() -> None:
     now = 1000.0
-    config = uvicorn.Config(answer, ws="none", lifespan="off", log_config=None)
-    protocol = Protocol(config, ServerState(), {}, FakeLoop(lambda: now))  # type: ignore[arg-type]
-    transport = FakeTransport()
-    protocol.connection_made(transport)  # type: ignore[arg-type]
+    protocol, transport = connected(lambda: now)
     transport.unread = 30_000_000
     while not transport.is_aborted and now < 2000:
         now += 1
@@ -230,10 +227,7 @@ def test_who_has_just_begun_to_be_answered_has_time_to_read() -> None:
 
 def test_who_reads_more_slowly_than_is_written_is_not_stuck() -> None:
     now = 1000.0
-    config = uvicorn.Config(answer, ws="none", lifespan="off", log_config=None)
-    protocol = Protocol(config, ServerState(), {}, FakeLoop(lambda: now))  # type: ignore[arg-type]
-    transport = FakeTransport()
-    protocol.connection_made(transport)  # type: ignore[arg-type]
+    protocol, transport = connected(lambda: now)
     for transport.unread in range(1000, 64_000, 1000):
         now += 1
         protocol.check(now)
@@ -263,6 +257,15 @@ def test_heads_are_looked_for_as_far_as_there_can_be_any() -> None:
     protocol.data_received(Watched(b"{},\n" * 25_000))
 
     assert len(head) <= searched <= len(head) + 2
+
+
+def connected(time: Callable[[], float]) -> tuple[Protocol, FakeTransport]:
+    """A connection that has just been made, by a clock."""
+    config = uvicorn.Config(answer, ws="none", lifespan="off", log_config=None)
+    protocol = Protocol(config, ServerState(), {}, FakeLoop(time))  # type: ignore[arg-type]
+    transport = FakeTransport()
+    protocol.connection_made(transport)  # type: ignore[arg-type]
+    return protocol, transport
 
 
 class FakeLoop:
