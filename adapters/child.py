@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 LONGEST_S = 20.0
 AT_LEISURE = """
@@ -15,6 +15,13 @@ getattr(os, "nice", int)(19)  # requests are answered meanwhile
 gc.disable()  # a fifth of the time; all of it is garbage in a moment
 runpy.run_path(sys.argv[1], run_name="__main__")
 """
+
+
+class Line(NamedTuple):
+    """Where a provider's paths begin, without a slash at the end, and the headers of every call."""
+
+    url: str
+    headers: dict[str, str]
 
 
 def answer_of(script: str, order: bytes, *, is_urgent: bool = False) -> bytes:
@@ -36,15 +43,15 @@ def answer_of(script: str, order: bytes, *, is_urgent: bool = False) -> bytes:
     return done.stdout
 
 
-def told_by_sdk(sdk: str, script: str, order: dict[str, Any], here: Callable[..., Any]) -> Any:
-    """`script`'s answer to `order` in JSON, without `sdk` being loaded into this process for it.
+def told_by_sdk(sdk: str, script: str, order: dict[str, Any], here: Callable[[Any], Any]) -> Line:
+    """`script`'s answer to `order`, without `sdk` being loaded into this process for it.
 
     `here` tells the same in this process: where the SDK is loaded anyway, where no child can be
     had, and where the SDK refuses, which is to be raised here. Raises what `here` does.
     """
     if sdk not in sys.modules:
         try:
-            return json.loads(answer_of(script, json.dumps(order).encode()))
+            return Line(*json.loads(answer_of(script, json.dumps(order).encode())))
         except (OSError, subprocess.SubprocessError, ValueError):
             pass
-    return here(order)
+    return Line(*here(order))

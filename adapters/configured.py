@@ -119,6 +119,11 @@ class ProviderSettings(BaseModel):
         others = ({"api_key": key, "more_keys": ()} for key in self.more_keys)
         return (self, *(self.model_copy(update=other) for other in others))
 
+    @property
+    def secret(self) -> str:
+        """The key in the clear; "" where there is none."""
+        return self.api_key.get_secret_value() if self.api_key else ""
+
     def all_keys(self) -> tuple[str, ...]:
         """Each key in the clear."""
         keys = (self.api_key, *self.more_keys)

@@ -11,7 +11,6 @@ MAX_MESSAGE = 1000
 MAX_WORD = 100
 MAX_SAID = 4000
 """Of a refusal, for patterns to look through: there are many, and a megabyte would take seconds."""
-FORBIDDEN = 403
 
 
 class ErrorCode(StrEnum):
@@ -281,12 +280,6 @@ def not_promised(provider: str, message: str, phase: Phase = Phase.BEFORE_CONTEN
     """The error of an answer that is not what the provider's API promises."""
     kind = ErrorKind.BAD_RESPONSE
     return AdapterError(kind, message, provider=provider, scope=Scope.PROVIDER, phase=phase)
-
-
-def of_list(error: AdapterError) -> AdapterError:
-    """The refusal of a list of models: whose key may not list may be answered all the same."""
-    is_of_key = error.kind is not ErrorKind.AUTH or error.status != FORBIDDEN
-    return error if is_of_key else error.but(scope=Scope.REQUEST)
 
 
 def no_such_model(provider: str) -> AdapterError:

@@ -44,6 +44,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     ("adapters.wire",),
     ("adapters.refusals", "adapters.translation"),
+    ("adapters.kind",),
     ("adapters.compatible",),
     tuple(f"adapters.{name}" for name in REGISTRY),
     ("adapters",),

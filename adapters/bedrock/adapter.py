@@ -6,7 +6,7 @@ With one of Bedrock's API keys nothing of botocore is needed.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from functools import cached_property, partial
 from importlib.util import find_spec
 from typing import Any, ClassVar
@@ -27,7 +27,6 @@ from adapters.base import (
     NativeCall,
     Phase,
     ProviderSettings,
-    Scope,
     availability,
 )
 from adapters.bedrock.amend import ANSWER_TOOL, AS_TOOL, amended, in_words
@@ -43,50 +42,40 @@ from adapters.bedrock.errors import bad_response, is_of_key, refusal
 from adapters.bedrock.hosts import control_of, endpoint
 from adapters.bedrock.models import FOUNDATION, PROFILES, models_of
 from adapters.bedrock.request import to_native
-from adapters.bedrock.settings import KIND, BedrockSettings
+from adapters.bedrock.settings import BedrockSettings
 from adapters.bedrock.signing import Bearer, Signature, SignedTarget, Signer
-from adapters.errors import of_list, unsent
+from adapters.kind import Kind, all_pages
 from adapters.tasks import EmbeddingRequest
 from adapters.translation.functions import renamed
 from adapters.upstream import Target, Upstream, timeouts
-from adapters.wire.aside import read_aside
 from adapters.wire.bounds import items
-from adapters.wire.broken import HTTPX_ERRORS, transport_error
 from adapters.wire.ceiling import Ceilings
-from adapters.wire.native import exchange, or_else
+from adapters.wire.native import UNREADABLE, exchange, or_else
 
 RUNTIME = "bedrock-runtime"
 NOT_INSTALLED = "its signatures need botocore: install the extra `bedrock`, or set {}"
-MAX_PAGES = 20
-UNREADABLE = (AttributeError, TypeError, ValueError, KeyError)
 NO_STREAM = "in streaming mode"
 """In the words of models that call tools, or answer at all, only in one piece."""
 NO_CHOICE = "toolChoice"
 """In those of models that nobody can make call a tool."""
 
 
-class BedrockAdapter:
+class BedrockAdapter(Kind):
     """Bedrock behind the `Adapter` protocol."""
 
-    local = False
-    last_resort: ClassVar[bool] = False
+    called = "AWS Bedrock (Cloud)"
     embedding_model = MODEL
     Settings: ClassVar[type[ProviderSettings]] = BedrockSettings
 
     def __init__(self, settings: BedrockSettings, upstream: Upstream, memory: Memory) -> None:
-        self.settings: ProviderSettings = settings
+        super().__init__(settings, upstream)
         self._own = settings
-        self.name = settings.name or KIND
-        self.title = settings.titled("AWS Bedrock (Cloud)")
         self._key_name = settings.variable("api_key")
         self.setup = (
             f"set {self._key_name} or log in as AWS's tools do; {settings.variable('region')}"
         )
-        self._upstream = upstream
         self._memory = memory
-        self._secret = settings.api_key.get_secret_value() if settings.api_key else ""
         self._ceilings = Ceilings("inferenceConfig", "maxTokens", model=_model_of)
-        self._is_capped = settings.max_tokens is not None
 
     @cached_property
     def unconfigured(self) -> str | None:
@@ -143,79 +132,61 @@ class BedrockAdapter:
             shows_thoughts=request.thinking.include is not False,
             secret=self._secret,
         )
-        return exchange(partial(self._aimed, call.path), call, answer, self._ceilings)
+        return exchange(self.where(call.path), call, answer, self._ceilings)
 
     def to_native_embedding(self, request: EmbeddingRequest) -> NativeCall:
         return to_native_embedding(request)
 
     def embed(self, request: EmbeddingRequest) -> AsyncGenerator[list[Any], None]:
-        call = self.to_native_embedding(request)
-        return exchange(
-            partial(self._aimed, call.path), call, EmbeddingAnswer(request, self._refused)
-        )
+        return self.ask(self.to_native_embedding(request), EmbeddingAnswer(request, self.refused))
+
+    def where(self, path: str) -> Callable[[], Awaitable[Target]]:
+        return partial(self._aimed, path)
 
     async def _aimed(self, path: str) -> Target:
         url = httpx.URL(await self._base() + path)
         return SignedTarget(self._upstream, url, self._signer, timeouts(self.settings.timeout))
 
     async def _base(self) -> str:
-        if reason := self.unconfigured:
-            raise unsent(KIND, ErrorKind.AUTH, reason, scope=Scope.KEY)
+        self._must_be_set_up()
         return self._own.base_url or endpoint(RUNTIME, await self._signer.region())
 
     async def models(self) -> list[Model]:
-        foundation = await self._list(FOUNDATION)
+        foundation = await self.listed(FOUNDATION, _object)
         try:
             found = models_of(foundation, await self._profiles())
         except UNREADABLE as error:
             raise bad_response("the lists of models have another shape") from error
         return found
 
-    async def _profiles(self) -> list[Json]:
+    async def _profiles(self) -> Sequence[Json]:
         """Inference profiles, where whoever asks may list them."""
-        rows: list[Json] = []
-        token = ""
+        page = partial(self.listed, PROFILES, _profiles, maxResults="1000")
         try:
-            for _ in range(MAX_PAGES):
-                more = {"nextToken": token} if token else {}
-                page = await self._list(PROFILES, maxResults="1000", **more)
-                rows += items(page.get("inferenceProfileSummaries"))
-                before, token = token, page.get("nextToken") or ""
-                if not isinstance(token, str) or token in ("", before):
-                    break
+            return await all_pages(page, "nextToken")
         except AdapterError as error:
             if error.kind not in (ErrorKind.AUTH, ErrorKind.MODEL_MISSING):
                 raise
-        return rows
+        return ()
 
-    async def _list(self, path: str, **query: str) -> Json:
-        try:
-            url = httpx.URL(f"{self._own.control_url or control_of(await self._base())}{path}")
-            url = url.copy_merge_params(query) if query else url
-            signed = await self._signer.signed("GET", url, b"")
-            headers = {**signed, "accept": "application/json", "user-agent": "pointsman"}
-            response = await self._upstream.fetched(str(url), headers, self.settings.timeout)
-            if response.status_code >= 300:
-                error = self._refused(response)
-                raise error if is_of_key(error.message) else of_list(error)
-            page = await read_aside(response.content, _object)
-        except (*HTTPX_ERRORS, UnicodeEncodeError) as error:
-            raise transport_error(error, KIND, Phase.BEFORE_CONTENT) from error
-        except ValueError as error:
-            raise bad_response("the list of models cannot be read") from error
-        return page
+    async def _asked(self, path: str, query: Mapping[str, str]) -> httpx.Response:
+        url = httpx.URL(f"{self._own.control_url or control_of(await self._base())}{path}")
+        url = url.copy_merge_params(query) if query else url
+        signed = await self._signer.signed("GET", url, b"")
+        headers = {**signed, "accept": "application/json", "user-agent": "pointsman"}
+        return await self._upstream.fetched(str(url), headers, self._list_timeout_s)
 
-    def _refused(self, response: httpx.Response) -> AdapterError:
+    def refused(self, response: httpx.Response) -> AdapterError:
         error = refusal(response, secret=self._secret)
         if response.status_code in (401, 403):
             self._signer.refused()
         return error
 
-    async def is_available(self) -> Availability:
-        return await availability(self.name, self._list(FOUNDATION))
+    def _of_list(self, error: AdapterError) -> AdapterError:
+        return error if is_of_key(error.message) else super()._of_list(error)
 
-    async def close(self) -> None:
-        """Nothing to close: the connections belong to whoever gave them."""
+    async def is_available(self) -> Availability:
+        return await availability(self.name, self.listed(FOUNDATION, _object))
 
 
 class _Answer(ConverseAnswer):
@@ -241,6 +212,10 @@ class _Answer(ConverseAnswer):
 
 def _model_of(call: NativeCall) -> str:
     return call.path.split("/")[2]
+
+
+def _profiles(page: Json) -> tuple[Sequence[Json], Any]:
+    return items(page.get("inferenceProfileSummaries")), page.get("nextToken")
 
 
 def _object(value: Any) -> Json:

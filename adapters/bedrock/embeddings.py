@@ -5,7 +5,7 @@ Source: AWS's "Inference request parameters": Titan Embeddings Text, Cohere Embe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
@@ -18,7 +18,7 @@ from adapters.bedrock.settings import KIND
 from adapters.compatible.request import shown_key
 from adapters.tasks import EmbeddingRequest
 from adapters.wire.bounds import count
-from adapters.wire.whole import VectorsAnswer, vector
+from adapters.wire.whole import Told, VectorsAnswer, vector
 
 MODEL = "amazon.titan-embed-text-v2:0"
 TITAN, COHERE = "amazon.titan-embed-text", "cohere.embed"
@@ -97,14 +97,12 @@ class _Answer(Struct):
 
 
 class EmbeddingAnswer(VectorsAnswer):
-    """How one answer is read (a `native.Dialect`)."""
-
-    provider = KIND
+    """How one answer is read (a `native.Dialect`); its headers count the tokens."""
 
     def __init__(
         self, request: EmbeddingRequest, refusal: Callable[[httpx.Response], AdapterError]
     ) -> None:
-        super().__init__(request, refusal)
+        super().__init__(KIND, request, refusal, self._vectors_of)
         self._counted: int | None = None
 
     def head(self, headers: Mapping[str, str]) -> list[Any]:
@@ -112,7 +110,7 @@ class EmbeddingAnswer(VectorsAnswer):
         self._counted = int(told) if told.isascii() and told.isdecimal() else None
         return []
 
-    def vectors_of(self, body: Any) -> tuple[Sequence[Sequence[float]], str | None, int | None]:
+    def _vectors_of(self, body: Any) -> Told:
         answer = msgspec.convert(body, _Answer)
         found = answer.embeddings
         vectors = found.vectors if isinstance(found, _ByType) else found or []

@@ -40,6 +40,7 @@ from adapters.embedded.messages import NAME
 from adapters.embedded.request import PATH, to_native
 from adapters.embedded.weights import ModelFacts, installed_weights, read_facts
 from adapters.errors import unsent
+from adapters.kind import Kind
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
 from adapters.wire.native import exchange
 
@@ -85,19 +86,17 @@ class _Line:
     process: LlamaProcess | None = None
 
 
-class EmbeddedAdapter:
+class EmbeddedAdapter(Kind):
     """llama.cpp behind the `Adapter` protocol."""
 
+    called = "Embedded (nothing to set up)"
     local = True
     last_resort: ClassVar[bool] = True
     Settings: ClassVar[type[ProviderSettings]] = EmbeddedSettings
 
     def __init__(self, settings: EmbeddedSettings, upstream: Upstream, memory: Memory) -> None:
-        self.settings: ProviderSettings = settings
-        self.name = settings.name or NAME
-        self.title = settings.titled("Embedded (nothing to set up)")
+        super().__init__(settings, upstream)
         self._own = settings
-        self._upstream = upstream
         self._connecting: asyncio.Task[_Line] | None = None
 
     @cached_property
@@ -202,8 +201,7 @@ class EmbeddedAdapter:
 
     async def _connect(self) -> _Line:
         if self._own.base_url:
-            key = self._own.api_key.get_secret_value() if self._own.api_key else ""
-            return self._line(self._upstream, self._own.base_url, key)
+            return self._line(self._upstream, self._own.base_url, self._secret)
         if self.unconfigured or not self._weights:
             raise _unusable(self.unconfigured or NOT_INSTALLED)
         try:
@@ -217,7 +215,7 @@ class EmbeddedAdapter:
     def _line(
         self, upstream: Upstream, base: str, key: str, process: LlamaProcess | None = None
     ) -> _Line:
-        url = httpx.URL(f"{base.rstrip('/').removesuffix('/v1')}/{PATH}")
+        url = httpx.URL(base.rstrip("/").removesuffix("/v1") + PATH)
         headers = {"authorization": f"Bearer {key}"} if key else {}
         raw = raw_headers(headers, host=url.netloc.decode("ascii"))
         target = upstream.target(url, raw, timeouts(self._own.timeout))

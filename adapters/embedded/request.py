@@ -24,7 +24,7 @@ from adapters.embedded.weights import ModelFacts
 from adapters.errors import unsent
 from adapters.translation.wishes import beyond_text, blocks
 
-PATH = "v1/chat/completions"
+PATH = "/v1/chat/completions"
 MAX_INT32 = 2**31 - 1
 
 _TAKEN = ("temperature", "top_p", "frequency_penalty", "presence_penalty")

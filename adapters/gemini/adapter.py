@@ -6,13 +6,9 @@ transport, since the SDK makes objects of every streamed chunk.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import functools
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import AsyncGenerator, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
@@ -33,35 +29,31 @@ from adapters.base import (
     NativeCall,
     Phase,
     ProviderSettings,
-    Scope,
     Usage,
     availability,
 )
+from adapters.child import Line
 from adapters.contents import contents_of
-from adapters.errors import of_list, unsent
 from adapters.gemini import counting, embeddings
 from adapters.gemini.amend import amended
 from adapters.gemini.answer import MISSING_SIGNATURE, GeminiAnswer
-from adapters.gemini.embeddings import EmbeddingAnswer
-from adapters.gemini.errors import NAME, api_error, bad_response, error_body
-from adapters.gemini.line import Line, known, line
+from adapters.gemini.errors import NAME, refusal
+from adapters.gemini.line import known, line
 from adapters.gemini.messages import sign
 from adapters.gemini.request import Defaults, to_native
 from adapters.gemini.senses import Senses
 from adapters.gemini.thinking import thinks
 from adapters.gemini.tools import declared
-from adapters.refusals.account import page_refusal
-from adapters.refusals.waits import retry_after_s
+from adapters.kind import all_pages
 from adapters.tasks import EmbeddingRequest
-from adapters.upstream import Target, Upstream, raw_headers, timeouts
-from adapters.wire.aside import LARGE_BYTES, aside, read_aside
+from adapters.upstream import Upstream
+from adapters.wire.aside import LARGE_BYTES, aside
 from adapters.wire.bounds import count, items
-from adapters.wire.broken import transport_error
 from adapters.wire.ceiling import Ceilings
-from adapters.wire.native import UNREADABLE, exchange, or_else
+from adapters.wire.native import exchange, or_else
+from adapters.wire.whole import VectorsAnswer
 
 IMAGE_TYPES = frozenset(f"image/{kind}" for kind in ("png", "jpeg", "webp", "heic", "heif"))
-MAX_PAGES = 20
 PAID = "pro"
 """In the name of a model, it says that no free tier has it."""
 
@@ -89,46 +81,19 @@ class GeminiSettings(ProviderSettings):
         return "gcp.gemini"
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """What the SDK's client knows, taken out once."""
-
-    base: str
-    headers: dict[str, str]
-    target: Callable[[str], Target]
-
-
 class GeminiAdapter(Senses):
     """Gemini behind the `Adapter` protocol."""
 
-    local = False
-    last_resort: ClassVar[bool] = False
+    called = "Gemini (Cloud)"
     Settings: ClassVar[type[ProviderSettings]] = GeminiSettings
     embedding_model = embeddings.MODEL
 
     def __init__(self, settings: GeminiSettings, upstream: Upstream, memory: Memory) -> None:
-        self.settings: ProviderSettings = settings
-        self.name = settings.name or NAME
-        self.title = settings.titled("Gemini (Cloud)")
-        self._key_name = settings.variable("api_key")
-        self.setup = f"set {self._key_name} (free at aistudio.google.com)"
-        self._upstream = upstream
+        super().__init__(settings, upstream)
+        self.setup = f"set {settings.variable('api_key')} (free at aistudio.google.com)"
         self._memory = memory
         self._defaults = Defaults(settings.api_version, settings.temperature, settings.max_tokens)
         self._ceilings = Ceilings("generationConfig", "maxOutputTokens")
-        self._is_capped = settings.max_tokens is not None
-        self._line: _Line | None = None
-        self._line_lock = asyncio.Lock()
-
-    @functools.cached_property
-    def unconfigured(self) -> str | None:
-        return None if self.settings.api_key is not None else f"{self._key_name} is not set"
-
-    @functools.cached_property
-    def _key(self) -> str:
-        if self.settings.api_key is None:
-            raise unsent(NAME, ErrorKind.AUTH, self.unconfigured or "", scope=Scope.KEY)
-        return self.settings.api_key.get_secret_value()
 
     def capabilities(self, model: str) -> Capabilities:
         speaks_only = "-tts" in model
@@ -175,98 +140,46 @@ class GeminiAdapter(Senses):
             asked=request.messages,
             first_call_only=request.parallel_tool_calls is False,
             bare_audio=(request.params.get("audio") or {}).get("format") == "pcm16",
-            secret=self._key,
+            secret=self._secret,
         )
-        return exchange(partial(self._aimed, call), call, answer, self._ceilings, MOST_MENDED)
+        return exchange(self.where(call.path), call, answer, self._ceilings, MOST_MENDED)
 
     def to_native_embedding(self, request: EmbeddingRequest) -> NativeCall:
         return embeddings.to_native(request, self._defaults.api_version)
 
     def embed(self, request: EmbeddingRequest) -> AsyncGenerator[list[Any], None]:
         call = self.to_native_embedding(request)
-        answer = EmbeddingAnswer(request, call, partial(refusal, secret=self._key))
-        return exchange(partial(self._aimed, call), call, answer)
+        read = partial(embeddings.vectors_of, request.model, call)
+        return self.ask(call, VectorsAnswer(NAME, request, self.refused, read))
 
     async def count_tokens(self, request: ChatRequest) -> int:
         call = counting.to_native(await aside(LARGE_BYTES + 1, self.to_native, request))
-        answer = counting.Counted(partial(refusal, secret=self._key))
-        told = exchange(partial(self._aimed, call), call, answer)
+        told = self.ask(call, counting.Counted(NAME, self.refused))
         async with contextlib.aclosing(told):
             events = [event async for batch in told for event in batch]
         return sum(event.prompt for event in events if isinstance(event, Usage))
 
-    async def _aimed(self, call: NativeCall) -> Target:
-        return self._now().target(call.path)
+    def refused(self, response: httpx.Response) -> AdapterError:
+        return refusal(response, secret=self._secret)
 
-    async def prepare(self) -> None:
-        """Ask the SDK for the line, in a thread: it takes a second."""
-        async with self._line_lock:
-            if self._line is None and not self.unconfigured:
-                self._line = await asyncio.to_thread(self._connect)
+    def _known_line(self) -> Line:
+        return known(self._secret, base_url=_root(self.settings.base_url))
 
-    def _now(self) -> _Line:
-        """The line; as far as it is known, until the SDK has told it. Raises AdapterError."""
-        return self._line or self._known_line
-
-    @functools.cached_property
-    def _known_line(self) -> _Line:
+    def _sdks_line(self) -> Line:
         root, version = _root(self.settings.base_url), self._defaults.api_version
-        return self._aim(known(self._key, base_url=root, api_version=version))
-
-    def _connect(self) -> _Line:
-        root, version = _root(self.settings.base_url), self._defaults.api_version
-        found = line(self._key, base_url=root, api_version=version, timeout_s=self.settings.timeout)
-        return self._aim(found)
-
-    def _aim(self, found: Line) -> _Line:
-        url = httpx.URL(found.url)
-        headers = raw_headers(found.headers, host=url.netloc.decode("ascii"))
-        base = found.url.removesuffix(f"/{self._defaults.api_version}/models")
-
-        def aim(path: str) -> Target:
-            return self._upstream.target(
-                httpx.URL(base + path), headers, timeouts(self.settings.timeout)
-            )
-
-        return _Line(base=base, headers=found.headers, target=functools.lru_cache(maxsize=64)(aim))
+        timeout_s = self.settings.timeout
+        return line(self._secret, base_url=root, api_version=version, timeout_s=timeout_s)
 
     async def models(self) -> list[Model]:
-        models: list[Model] = []
-        token = ""
-        for _ in range(MAX_PAGES):
-            more = {"pageToken": token} if token else {}
-            page, following = await self._list(pageSize="1000", **more)
-            models += page
-            before, token = token, following
-            if token in ("", before):
-                break
+        models = await all_pages(partial(self._page, pageSize="1000"), "pageToken")
         self._ceilings.listed(models)
         return models
 
     async def is_available(self) -> Availability:
-        if reason := self.unconfigured:
-            return Availability(reachable=False, detail=reason)
-        return await availability(self.name, self._list(pageSize="1"))
+        return await availability(self.name, self._page(pageSize="1"))
 
-    async def _list(self, **query: str) -> tuple[list[Model], str]:
-        """The models of a page, and where the next one begins."""
-        connected = self._now()
-        url = httpx.URL(f"{connected.base}/{self._defaults.api_version}/models", params=query)
-        try:
-            response = await self._upstream.fetched(
-                str(url), connected.headers, self.settings.timeout
-            )
-        except httpx.HTTPError as error:
-            raise transport_error(error, NAME, Phase.BEFORE_SEND) from error
-        if response.status_code >= 300:
-            raise of_list(refusal(response, secret=self._key))
-        try:
-            return await read_aside(response.content, _page)
-        except UNREADABLE as error:
-            raise bad_response("the list of models cannot be read") from error
-
-    async def close(self) -> None:
-        """The connections belong to the shared client."""
+    async def _page(self, **query: str) -> tuple[list[Model], Any]:
+        return await self.listed(f"/{self._defaults.api_version}/models", _page, **query)
 
 
 class _Answer(GeminiAnswer):
@@ -284,26 +197,9 @@ class _Answer(GeminiAnswer):
         return amended(call, error.message) if is_mendable else None
 
 
-def refusal(
-    response: httpx.Response, *, secret: str | None = None, now: datetime | None = None
-) -> AdapterError:
-    """The error that an answer of status 300 or above means; its body has been read."""
-    now = now or datetime.now(UTC)
-    if page := page_refusal(NAME, response.status_code, response.content):
-        return page
-    return api_error(
-        response.status_code,
-        error_body(response.content),
-        told_wait_s=retry_after_s(response.headers, now),
-        secret=secret,
-        now=now,
-    )
-
-
-def _page(answer: Json) -> tuple[list[Model], str]:
+def _page(answer: Json) -> tuple[list[Model], Any]:
     models = [model for row in items(answer.get("models")) if (model := _model(row))]
-    token = answer.get("nextPageToken")
-    return models, token if isinstance(token, str) else ""
+    return models, answer.get("nextPageToken")
 
 
 def _model(row: Any) -> Model | None:

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from adapters.base import NativeCall, Usage
-from adapters.gemini.errors import NAME, bad_response
+from adapters.gemini.errors import bad_response
 from adapters.wire.bounds import count
 from adapters.wire.whole import WholeAnswer
 
@@ -25,8 +25,6 @@ def to_native(chat: NativeCall) -> NativeCall:
 
 class Counted(WholeAnswer):
     """How one answer is read (a `native.Dialect`)."""
-
-    provider = NAME
 
     def whole(self, body: bytes | bytearray) -> list[Any]:
         told = orjson.loads(body)

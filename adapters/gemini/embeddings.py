@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import httpx
 import msgspec
 from msgspec import Struct
 
-from adapters.base import AdapterError, Json, NativeCall
-from adapters.gemini.errors import NAME
+from adapters.base import Json, NativeCall
 from adapters.gemini.names import is_word, model_id
 from adapters.gemini.request import NOT_OURS, OWN_BLOCK
 from adapters.tasks import EmbeddingRequest
 from adapters.wire.bounds import count
-from adapters.wire.whole import VectorsAnswer, vector
+from adapters.wire.whole import Told, vector
 
 MODEL = "gemini-embedding-001"
 OWN_WORDS: Mapping[str, str] = {
@@ -61,29 +59,16 @@ class _Answer(Struct):
     usageMetadata: Any = None
 
 
-class EmbeddingAnswer(VectorsAnswer):
-    """How one answer is read (a `native.Dialect`)."""
-
-    provider = NAME
-
-    def __init__(
-        self,
-        request: EmbeddingRequest,
-        call: NativeCall,
-        refusal: Callable[[httpx.Response], AdapterError],
-    ) -> None:
-        super().__init__(request, refusal)
-        self._is_cut = "outputDimensionality" in call.body["requests"][0]
-
-    def vectors_of(self, body: Any) -> tuple[Sequence[Sequence[float]], str | None, int | None]:
-        answer = msgspec.convert(body, _Answer)
-        rows = [msgspec.convert(row, _Embedding) for row in answer.embeddings]
-        vectors: Sequence[Sequence[float]] = [vector(row.values) for row in rows]
-        if self._is_cut:
-            vectors = [_unit(vector) for vector in vectors]
-        told = answer.usageMetadata
-        tokens = told.get("promptTokenCount") if isinstance(told, dict) else None
-        return vectors, self._request.model, count(tokens)
+def vectors_of(model: str, call: NativeCall, body: Any) -> Told:
+    """What the answer to `call` holds. Raises ValueError."""
+    answer = msgspec.convert(body, _Answer)
+    rows = [msgspec.convert(row, _Embedding) for row in answer.embeddings]
+    vectors: Sequence[Sequence[float]] = [vector(row.values) for row in rows]
+    if "outputDimensionality" in call.body["requests"][0]:
+        vectors = [_unit(vector) for vector in vectors]
+    told = answer.usageMetadata
+    tokens = told.get("promptTokenCount") if isinstance(told, dict) else None
+    return vectors, model, count(tokens)
 
 
 def _unit(vector: Sequence[float]) -> Sequence[float]:

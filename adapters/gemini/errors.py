@@ -8,15 +8,16 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import httpx
 import orjson
 
 from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
 from adapters.errors import first_words, not_promised, unsent
-from adapters.refusals.account import is_of_account, quoted
+from adapters.refusals.account import is_of_account, page_refusal, quoted
 from adapters.refusals.cannot import cannot
 from adapters.refusals.gone import is_gone
 from adapters.refusals.length import is_too_long
-from adapters.refusals.waits import go_duration_s
+from adapters.refusals.waits import go_duration_s, retry_after_s
 
 NAME = "gemini"
 
@@ -104,6 +105,22 @@ def refused(message: str, param: str, kind: ErrorKind = ErrorKind.BAD_REQUEST) -
 def bad_response(message: str, phase: Phase = Phase.BEFORE_CONTENT) -> AdapterError:
     """The error of an answer that is not what the API promises."""
     return not_promised(NAME, message, phase)
+
+
+def refusal(
+    response: httpx.Response, *, secret: str | None = None, now: datetime | None = None
+) -> AdapterError:
+    """The error that an answer of status 300 or above means; its body has been read."""
+    now = now or datetime.now(UTC)
+    if page := page_refusal(NAME, response.status_code, response.content):
+        return page
+    return api_error(
+        response.status_code,
+        error_body(response.content),
+        told_wait_s=retry_after_s(response.headers, now),
+        secret=secret,
+        now=now,
+    )
 
 
 def error_body(body: bytes) -> Json:

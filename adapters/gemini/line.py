@@ -10,16 +10,12 @@ from __future__ import annotations
 import json
 import ssl
 import sys
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from adapters.child import Line
 
 HOME = "https://generativelanguage.googleapis.com"
-
-
-class Line(NamedTuple):
-    """A URL that ends in `/VERSION/models`, and the headers of every call."""
-
-    url: str
-    headers: dict[str, str]
 
 
 def line(key: str, *, base_url: str | None, api_version: str, timeout_s: float) -> Line:
@@ -27,16 +23,17 @@ def line(key: str, *, base_url: str | None, api_version: str, timeout_s: float) 
     from adapters.child import told_by_sdk  # here, as the child itself may not find it
 
     order = {"key": key, "base_url": base_url, "version": api_version, "timeout_s": timeout_s}
-    return Line(*told_by_sdk("google.genai", __file__, order, of_sdk))
+    return told_by_sdk("google.genai", __file__, order, of_sdk)
 
 
-def known(key: str, *, base_url: str | None, api_version: str) -> Line:
+def known(key: str, *, base_url: str | None) -> Line:
     """As much of it as is known without the SDK."""
-    url = f"{(base_url or HOME).rstrip('/')}/{api_version}/models"
-    return Line(url, {"x-goog-api-key": key, "user-agent": "pointsman"})
+    from adapters.child import Line
+
+    return Line((base_url or HOME).rstrip("/"), {"x-goog-api-key": key, "user-agent": "pointsman"})
 
 
-def of_sdk(order: dict[str, Any]) -> Line:
+def of_sdk(order: dict[str, Any]) -> tuple[str, dict[str, str]]:
     """Asked of the SDK in this process."""
     import httpx
     from google import genai
@@ -57,7 +54,7 @@ def of_sdk(order: dict[str, Any]) -> Line:
         ),
     )
     built = client._api_client._build_request("post", "models", {})
-    return Line(built.url, dict(built.headers))
+    return built.url.removesuffix(f"/{order['version']}/models"), dict(built.headers)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from adapters.base import (
 )
 from adapters.gemini import hearing
 from adapters.gemini.errors import bad_response, refused
+from adapters.kind import SdkKind
 from adapters.tasks import PictureRequest, SpeechRequest, Spoken, TranscriptionRequest
 from adapters.translation.wav import samples_of
 
@@ -52,10 +53,9 @@ ANY_VOICE = "Kore"
 MAX_WORDS = 300
 
 
-class Senses:
+class Senses(SdkKind):
     """The methods that an adapter fulfils `Hears`, `Speaks` and `Paints` with, by its chat."""
 
-    settings: Any
     speaking_model = SPEAKING_MODEL
     painting_model = PAINTING_MODEL
 

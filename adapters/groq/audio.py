@@ -7,29 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import re
-from abc import abstractmethod
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from functools import partial
 from typing import Any
 
-import httpx
-
-from adapters.base import AdapterError, NativeCall
-from adapters.compatible import hearing
-from adapters.compatible.limits import rate_limits
-from adapters.groq.messages import PROVIDER
-from adapters.tasks import SpeechRequest, Spoken, TranscriptionRequest
-from adapters.translation.wav import samples_of
-from adapters.upstream import Target
-from adapters.wire.native import exchange
-from adapters.wire.whole import WholeAnswer
+from adapters.base import NativeCall
+from adapters.compatible.sound import Hearing, SpokenAnswer
+from adapters.groq.request import ROOT
+from adapters.tasks import SpeechRequest
 
 HEARING_MODEL = "whisper-large-v3-turbo"
 TRANSLATING_MODEL = "whisper-large-v3"
-ROOT = "openai/v1"
-FORM_PATHS = tuple(f"{ROOT}/{path}" for path in hearing.FORM_PATHS)
 SPEAKING_MODEL = "canopylabs/orpheus-v1-english"
-SPEECH_PATH = "openai/v1/audio/speech"
+SPEECH_PATH = f"{ROOT}/audio/speech"
 MAX_SPOKEN = 200
 """Characters that it takes at once."""
 ANY_VOICE = "hannah"
@@ -52,31 +41,14 @@ OWN_VOICES = frozenset({*VOICES.values(), "fahad", "sultan", "lulwa", "noura"})
 _SENTENCE = re.compile(r"[^.!?…\n]*[.!?…\n]*\s*")
 
 
-class GroqAudio:
+class GroqAudio(Hearing):
     """The methods that an adapter fulfils `Hears` and `Speaks` with."""
 
-    boundary: str
+    root = ROOT
     speaking_model = SPEAKING_MODEL
-
-    @abstractmethod
-    async def audio_target(self, path: str) -> Target: ...
-
-    @abstractmethod
-    def audio_refusal(self, response: httpx.Response) -> AdapterError: ...
 
     def hearing_model(self, *, translates: bool) -> str:
         return TRANSLATING_MODEL if translates else HEARING_MODEL
-
-    def to_native_hearing(self, request: TranscriptionRequest) -> NativeCall:
-        return hearing.to_native_hearing(request, self.boundary, f"/{ROOT}")
-
-    def hear(self, request: TranscriptionRequest) -> AsyncGenerator[list[Any], None]:
-        call = self.to_native_hearing(request)
-        return exchange(
-            partial(self.audio_target, call.path),
-            call,
-            hearing.HeardAnswer(PROVIDER, self.audio_refusal),
-        )
 
     def to_native_speech(self, request: SpeechRequest) -> NativeCall:
         return to_native_speech(request, next(iter(in_pieces(request.text))))
@@ -84,9 +56,7 @@ class GroqAudio:
     async def speak(self, request: SpeechRequest) -> AsyncGenerator[list[Any], None]:
         """One call after the other, for there is so much that it takes at once."""
         for text in in_pieces(request.text):
-            call = to_native_speech(request, text)
-            answer = SpokenAnswer(self.audio_refusal)
-            said = exchange(partial(self.audio_target, call.path), call, answer)
+            said = self.ask(to_native_speech(request, text), SpokenAnswer(self._house))
             async with contextlib.aclosing(said) as batches:
                 async for batch in batches:
                     yield batch
@@ -107,7 +77,7 @@ def to_native_speech(request: SpeechRequest, text: str) -> NativeCall:
         "voice": voice or ANY_VOICE,
         "response_format": "wav",
     }
-    return NativeCall("POST", f"/{SPEECH_PATH}", body, tuple(dropped))
+    return NativeCall("POST", SPEECH_PATH, body, tuple(dropped))
 
 
 def in_pieces(text: str) -> Iterator[str]:
@@ -130,15 +100,3 @@ def _parts(sentence: str) -> Iterator[str]:
         yield sentence[:at]
         sentence = sentence[at:]
     yield sentence
-
-
-class SpokenAnswer(WholeAnswer):
-    """How one answer of sound is read (a `native.Dialect`)."""
-
-    provider = PROVIDER
-
-    def head(self, headers: Mapping[str, str]) -> list[Any]:
-        return [*rate_limits(headers)]
-
-    def whole(self, body: bytes | bytearray) -> list[Any]:
-        return [Spoken(*samples_of("", bytes(body)))]

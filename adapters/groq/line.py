@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from adapters.child import Line
 
 HOME = "https://api.groq.com"
-
-
-class Line(NamedTuple):
-    """Where the API's paths begin, without a slash at the end, and the headers of every call."""
-
-    url: str
-    headers: dict[str, str]
 
 
 def line(key: str, *, base_url: str | None) -> Line:
@@ -25,16 +21,18 @@ def line(key: str, *, base_url: str | None) -> Line:
     from adapters.child import told_by_sdk  # here, as the child itself may not find it
 
     order = {"key": key, "base_url": base_url}
-    return Line(*told_by_sdk("groq", __file__, order, of_sdk))
+    return told_by_sdk("groq", __file__, order, of_sdk)
 
 
 def known(key: str, *, base_url: str | None) -> Line:
     """As much of it as is known without the SDK."""
+    from adapters.child import Line
+
     own = {"authorization": f"Bearer {key}", "accept": "application/json"}
     return Line((base_url or HOME).rstrip("/"), {**own, "user-agent": "pointsman"})
 
 
-def of_sdk(order: dict[str, Any]) -> Line:
+def of_sdk(order: dict[str, Any]) -> tuple[str, dict[str, str]]:
     """Asked of the SDK in this process."""
     import groq
     import httpx
@@ -45,7 +43,7 @@ def of_sdk(order: dict[str, Any]) -> Line:
     )
     told = client.default_headers.items()
     headers = {name: value for name, value in told if isinstance(value, str)}
-    return Line(str(client.base_url).rstrip("/"), headers)
+    return str(client.base_url).rstrip("/"), headers
 
 
 if __name__ == "__main__":

@@ -33,7 +33,8 @@ from adapters.groq.messages import PROVIDER, REASONING_MODELS, TAKEN
 from adapters.translation.instructions import instructed
 from adapters.translation.wishes import beyond_text, blocks
 
-PATH = "openai/v1/chat/completions"
+ROOT = "/openai/v1"
+PATH = f"{ROOT}/chat/completions"
 
 SCHEMA_MODELS = (
     "openai/gpt-oss",

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, ClassVar
 
 import httpx
@@ -30,7 +30,9 @@ from adapters.base import (
     Phase,
     ProviderSettings,
 )
-from adapters.errors import BEFORE_CONTENT, not_promised
+from adapters.child import Line
+from adapters.errors import BEFORE_CONTENT
+from adapters.kind import SdkKind
 from adapters.ollama import embeddings
 from adapters.ollama.answer import Answer
 from adapters.ollama.context import (
@@ -41,65 +43,43 @@ from adapters.ollama.context import (
     measured,
     names_num_ctx,
 )
-from adapters.ollama.embeddings import EmbeddingAnswer
 from adapters.ollama.errors import CURE, NAME, refusal, refusal_error
-from adapters.ollama.generate import GENERATE_PATH, by_generate
+from adapters.ollama.generate import by_generate
 from adapters.ollama.host import CLOUD_MODELS
-from adapters.ollama.line import Line, known, line
+from adapters.ollama.line import known, line
 from adapters.ollama.models import models_of
-from adapters.ollama.request import CHAT_PATH, to_native
+from adapters.ollama.request import to_native
 from adapters.ollama.settings import OllamaSettings as OllamaSettings
 from adapters.tasks import EmbeddingRequest
 from adapters.translation.rescue import with_written_calls
-from adapters.upstream import HOP, Content, Reply, Target, Upstream, raw_headers, timeouts
-from adapters.wire.aside import LARGE_BYTES, aside, read_aside
+from adapters.upstream import HOP, Content, Reply, Target, Upstream, timeouts
+from adapters.wire.aside import LARGE_BYTES, aside
 from adapters.wire.broken import transport_error
 from adapters.wire.ceiling import Ceilings
-from adapters.wire.native import exchange
+from adapters.wire.native import UNREADABLE, exchange
+from adapters.wire.whole import VectorsAnswer
 
 ASK_TIMEOUT_S = 1.0  # for facts that are good to have: nobody waits longer for them
 IMAGE_TYPES = frozenset(("image/png", "image/jpeg"))
 """What each of its engines reads; other kinds some of them."""
-LIST_TIMEOUT_S = 10.0
 MAX_MODELS_KNOWN = 256
-LIST_PATH = "api/tags"
-SHOW_PATH = "api/show"
 LOOP = 508
-UNREADABLE = (ValueError, AttributeError, TypeError, KeyError)
-"""What reading raises where a good status comes with a body of another shape."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """What the SDK's client knows, taken out once."""
-
-    url: str
-    headers: dict[str, str]
-    target: Target
-    embedding: Target
-    generate: Target
-
-
-class OllamaAdapter:
+class OllamaAdapter(SdkKind):
     """Ollama behind the `Adapter` protocol."""
 
+    called = "Ollama (Local)"
     setup = "start it with `ollama serve` and pull a model"
     local = True
-    last_resort: ClassVar[bool] = False
     Settings: ClassVar[type[ProviderSettings]] = OllamaSettings
     embedding_model = embeddings.MODEL
     protocol = NAME
 
     def __init__(self, settings: OllamaSettings, upstream: Upstream, memory: Memory) -> None:
-        self.settings: ProviderSettings = settings
-        self.name = settings.name or NAME
-        self.title = settings.titled("Ollama (Local)")
+        super().__init__(settings, upstream)
         self._own = settings
         self._ceilings = Ceilings("options", "num_predict")
-        self._is_capped = settings.max_tokens is not None
-        self._upstream = upstream
-        self._line: _Line | None = None
-        self._line_lock = asyncio.Lock()
         self._facts: dict[str, ModelFacts] = {}
 
     @cached_property
@@ -175,9 +155,7 @@ class OllamaAdapter:
         call = call or self._call(request, prompt)
         own_size = self._own.num_ctx is None and not names_num_ctx(request)
         answer = Answer(request, call, facts, prompt, own_size=own_size, secret=self._secret)
-        line = self._line or self._known_line
-        target = line.target if call.path == CHAT_PATH else line.generate
-        events = exchange(target, call, answer, self._ceilings)
+        events = exchange(self.where(call.path), call, answer, self._ceilings)
         if not (tools := call.body.get("tools")):
             return events
         return with_written_calls(events, tools, one=request.parallel_tool_calls is False)
@@ -186,36 +164,40 @@ class OllamaAdapter:
         return embeddings.to_native(request, self._own.keep_alive)
 
     def embed(self, request: EmbeddingRequest) -> AsyncGenerator[list[Any], None]:
-        refused = partial(refusal, model=request.model, secret=self._secret)
-        call = self.to_native_embedding(request)
-        target = (self._line or self._known_line).embedding
-        return exchange(target, call, EmbeddingAnswer(request, refused))
+        def refused(response: httpx.Response) -> AdapterError:
+            return embeddings.of_texts(self.refused(response, request.model))
+
+        answer = VectorsAnswer(NAME, request, refused, embeddings.vectors_of)
+        return self.ask(self.to_native_embedding(request), answer)
+
+    def refused(self, response: httpx.Response, model: str = "") -> AdapterError:
+        return refusal(response, model=model, secret=self._secret)
 
     async def models(self) -> list[Model]:
-        timeout = min(LIST_TIMEOUT_S, self._own.timeout)
-        try:
-            return await read_aside(await self._told("GET", LIST_PATH, timeout), models_of)
-        except httpx.HTTPError as error:
-            raise _unreachable(error, BEFORE_CONTENT) from error
-        except UNREADABLE as error:
-            raise not_promised(NAME, "the list of models cannot be read") from error
+        return await self.listed("/api/tags", models_of)
 
-    async def _told(self, method: str, path: str, timeout_s: float, **body: Any) -> bytes:
-        """What the server answers, in JSON. Raises AdapterError where it refuses, and what httpx
-        raises.
+    async def _asked(self, path: str, query: Mapping[str, str]) -> httpx.Response:
+        try:
+            return await super()._asked(path, query)
+        except httpx.ConnectError as error:
+            raise _unreachable(error, BEFORE_CONTENT) from error
+
+    async def _fact(self, method: str, path: str, **body: Any) -> Any:
+        """What the server tells soon. Raises AdapterError where it refuses, and what httpx and
+        reading raise.
         """
-        line = self._line or self._known_line
-        response = await self._upstream.client.request(
-            method,
-            f"{line.url}/{path}",
-            headers={**line.headers, HOP: self._upstream.hop},
-            json=body or None,
-            timeout=httpx.Timeout(**timeouts(timeout_s)),
-            follow_redirects=False,
-        )
+        async with asyncio.timeout(ASK_TIMEOUT_S):
+            response = await self._upstream.client.request(
+                method,
+                self.line.url + path,
+                headers={**self.line.headers, HOP: self._upstream.hop},
+                json=body or None,
+                timeout=httpx.Timeout(**timeouts(ASK_TIMEOUT_S)),
+                follow_redirects=False,
+            )
         if response.status_code >= 300:
-            raise refusal(response, model=body.get("model", ""), secret=self._secret)
-        return response.content
+            raise self.refused(response, body.get("model", ""))
+        return orjson.loads(response.content)
 
     async def is_available(self) -> Availability:
         # No SDK for this: it is asked at every start, and importing it takes half a second.
@@ -241,9 +223,9 @@ class OllamaAdapter:
         if self.capabilities(model).hands_on:
             return None
         try:
-            listed = orjson.loads(await self._told("GET", "api/ps", ASK_TIMEOUT_S))["models"]
+            listed = (await self._fact("GET", "/api/ps"))["models"]
             names = {name for one in listed for name in (one.get("name"), one.get("model"))}
-        except (AdapterError, httpx.HTTPError, ValueError, LookupError, TypeError, AttributeError):
+        except (AdapterError, httpx.HTTPError, TimeoutError, *UNREADABLE):
             return None
         return not names.isdisjoint((model, f"{model}:latest"))
 
@@ -260,13 +242,6 @@ class OllamaAdapter:
             async for _ in batches:
                 pass
 
-    async def close(self) -> None:
-        """Nothing to close: the connections belong to whoever gave them."""
-
-    @cached_property
-    def _secret(self) -> str:
-        return self._own.api_key.get_secret_value() if self._own.api_key else ""
-
     def _facts_of(self, model: str) -> ModelFacts:
         return self._facts.get(model) or ModelFacts()
 
@@ -278,37 +253,19 @@ class OllamaAdapter:
             self._facts[model] = ModelFacts()
         return self._facts[model]
 
-    async def prepare(self) -> None:
-        """Ask the SDK for the line, in a thread: it takes a while."""
-        async with self._line_lock:
-            if self._line is None:
-                self._line = await asyncio.to_thread(self._connect)
+    def _known_line(self) -> Line:
+        return known(self._own.url, self._secret)
 
-    @cached_property
-    def _known_line(self) -> _Line:
-        return self._aim(known(self._own.url, self._secret))
+    def _sdks_line(self) -> Line:
+        return line(self._own.url, self._secret)
 
-    def _connect(self) -> _Line:
-        return self._aim(line(self._own.url, self._secret))
-
-    def _aim(self, found: Line) -> _Line:
-        host = httpx.URL(found.url).netloc.decode("ascii")
-        headers = raw_headers(found.headers, host=host)
-
-        def aim(path: str) -> Target:
-            url = httpx.URL(f"{found.url}/{path}")
-            return _Server(self._upstream.target(url, headers, timeouts(self._own.timeout)))
-
-        chat, embed, generate = map(aim, (CHAT_PATH, embeddings.PATH, GENERATE_PATH))
-        return _Line(found.url, found.headers, chat, embed, generate)
+    def _aim(self, path: str) -> Target:
+        return _Server(super()._aim(path))
 
     async def _ask(self, model: str, facts: ModelFacts) -> None:
         """Learn what the model can do. A server that does not say leaves it unknown."""
         try:
-            async with asyncio.timeout(ASK_TIMEOUT_S):
-                shown = orjson.loads(
-                    await self._told("POST", SHOW_PATH, ASK_TIMEOUT_S, model=model)
-                )
+            shown = await self._fact("POST", "/api/show", model=model)
             facts.learn(
                 shown.get("capabilities"), shown.get("model_info"), shown.get("parameters") or ""
             )

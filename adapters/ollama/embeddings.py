@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import httpx
 import msgspec
 from msgspec import Struct
 
@@ -14,10 +13,10 @@ from adapters.ollama.errors import NAME
 from adapters.ollama.request import EXTENSIONS
 from adapters.tasks import EmbeddingRequest
 from adapters.wire.bounds import count, word
-from adapters.wire.whole import VectorsAnswer, vector
+from adapters.wire.whole import Told, vector
 
 MODEL = "nomic-embed-text"
-PATH = "api/embed"
+PATH = "/api/embed"
 OWN_WORDS = ("options", "keep_alive")
 
 
@@ -33,7 +32,7 @@ def to_native(request: EmbeddingRequest, keep_alive: str | int | None) -> Native
     body |= {name: given[name] for name in OWN_WORDS if given.get(name) is not None}
     dropped = [key for key in request.extensions if key not in EXTENSIONS]
     dropped += [name for name in ("task", "title") if getattr(request, name) is not None]
-    return NativeCall("POST", f"/{PATH}", body, tuple(f"dropped={name}" for name in dropped))
+    return NativeCall("POST", PATH, body, tuple(f"dropped={name}" for name in dropped))
 
 
 class _Answer(Struct):
@@ -42,23 +41,14 @@ class _Answer(Struct):
     prompt_eval_count: Any = None
 
 
-class EmbeddingAnswer(VectorsAnswer):
-    """How one answer is read (a `native.Dialect`)."""
-
-    provider = NAME
-
-    def __init__(
-        self, request: EmbeddingRequest, refusal: Callable[[httpx.Response], AdapterError]
-    ) -> None:
-        super().__init__(request, lambda response: _of_texts(refusal(response)))
-
-    def vectors_of(self, body: Any) -> tuple[Sequence[Sequence[float]], str | None, int | None]:
-        answer = msgspec.convert(body, _Answer)
-        vectors = [vector(told) for told in answer.embeddings]
-        return vectors, word(answer.model), count(answer.prompt_eval_count)
+def vectors_of(body: Any) -> Told:
+    """What an answer holds. Raises ValueError."""
+    answer = msgspec.convert(body, _Answer)
+    vectors = [vector(told) for told in answer.embeddings]
+    return vectors, word(answer.model), count(answer.prompt_eval_count)
 
 
-def _of_texts(error: AdapterError) -> AdapterError:
+def of_texts(error: AdapterError) -> AdapterError:
     """The error with the parameter that is at fault here."""
     if error.kind is not ErrorKind.CONTEXT:
         return error

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from adapters.base import ChatRequest, Json, NativeCall
 from adapters.tasks import CompletionRequest
 
-GENERATE_PATH = "api/generate"
+GENERATE_PATH = "/api/generate"
 OWN_WORDS = ("raw", "suffix", "template", "context")
 MARKS = (
     *("<|fim_", "<fim_", "<PRE>", "[SUFFIX]", "<|code_prefix|>"),

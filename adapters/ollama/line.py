@@ -8,30 +8,28 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-
-class Line(NamedTuple):
-    """Where the API's paths begin, without a slash at the end, and the headers of every call."""
-
-    url: str
-    headers: dict[str, str]
+if TYPE_CHECKING:
+    from adapters.child import Line
 
 
 def line(url: str, key: str) -> Line:
     """What the SDK's client would use. Takes up to a second."""
     from adapters.child import told_by_sdk  # here, as the child itself may not find it
 
-    return Line(*told_by_sdk("ollama", __file__, {"url": url, "key": key}, of_sdk))
+    return told_by_sdk("ollama", __file__, {"url": url, "key": key}, of_sdk)
 
 
 def known(url: str, key: str) -> Line:
     """As much of it as is known without the SDK."""
+    from adapters.child import Line
+
     own = {"authorization": f"Bearer {key}"} if key else {}
     return Line(url, {**own, "accept": "application/json", "user-agent": "pointsman"})
 
 
-def of_sdk(order: dict[str, Any]) -> Line:
+def of_sdk(order: dict[str, Any]) -> tuple[str, dict[str, str]]:
     """Asked of the SDK in this process."""
     import httpx
     import ollama
@@ -43,7 +41,7 @@ def of_sdk(order: dict[str, Any]) -> Line:
     http = client._client
     if not key:  # the SDK reads OLLAMA_API_KEY by itself; settings are the one place for it
         http.headers.pop("authorization", None)
-    return Line(str(http.base_url).rstrip("/"), dict(http.headers))
+    return str(http.base_url).rstrip("/"), dict(http.headers)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from adapters.translation.instructions import instructed
 from adapters.translation.schema_refs import inlined
 from adapters.translation.wishes import beyond_text, blocks
 
-CHAT_PATH = "api/chat"
+CHAT_PATH = "/api/chat"
 OPTIONS = ("temperature", "top_p", "seed", "frequency_penalty", "presence_penalty")
 OWN_OPTIONS = (
     *("top_k", "min_p", "num_ctx", "typical_p", "repeat_penalty", "repeat_last_n"),

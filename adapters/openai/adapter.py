@@ -7,16 +7,12 @@ holds to what OpenAI's own SDK sends.
 from __future__ import annotations
 
 import contextlib
-import secrets
 from collections.abc import AsyncGenerator
 from functools import cached_property
 from typing import Any, ClassVar
 
-import httpx
-
 from adapters.base import (
     AdapterError,
-    Availability,
     Capabilities,
     ChatRequest,
     ErrorKind,
@@ -26,31 +22,28 @@ from adapters.base import (
     NativeCall,
     ProviderSettings,
     Scope,
-    availability,
 )
+from adapters.child import Line
 from adapters.compatible.answer import AnswerReader
 from adapters.compatible.dialect import CompatibleDialect
-from adapters.compatible.errors import House, refusal
+from adapters.compatible.errors import House
 from adapters.compatible.messages import Taken
 from adapters.compatible.request import without_schema
-from adapters.errors import BEFORE_CONTENT, of_list, unsent
-from adapters.openai.embeddings import EmbeddingAnswer, to_native_embedding
+from adapters.errors import unsent
+from adapters.openai.embeddings import to_native_embedding, vectors_of
 from adapters.openai.lessons import TWINS, Lessons
 from adapters.openai.models import models_of
-from adapters.openai.request import PATH, to_native
-from adapters.openai.senses import Senses, content_type_of
+from adapters.openai.request import to_native
+from adapters.openai.senses import Senses
 from adapters.openai.settings import KIND, OpenAISettings
 from adapters.tasks import EmbeddingRequest
 from adapters.translation.functions import with_own_names
 from adapters.translation.rescue import with_written_calls
-from adapters.upstream import Target, Upstream, raw_headers, timeouts
-from adapters.wire.aside import read_aside
-from adapters.wire.broken import HTTPX_ERRORS, transport_error
+from adapters.upstream import Upstream
 from adapters.wire.ceiling import Ceilings
 from adapters.wire.native import exchange
+from adapters.wire.whole import VectorsAnswer
 
-LIST_TIMEOUT_S = 10.0
-UNREADABLE = (AttributeError, TypeError, ValueError, KeyError)
 MENDABLE_STATUS = (400, 422)
 MOST_MENDED = 16
 """How often a call is mended: some houses name one thing at a time."""
@@ -59,20 +52,15 @@ MOST_MENDED = 16
 class OpenAIAdapter(Senses):
     """One server; its profile tells what it takes."""
 
-    last_resort: ClassVar[bool] = False
     Settings: ClassVar[type[ProviderSettings]] = OpenAISettings
 
     def __init__(self, settings: OpenAISettings, upstream: Upstream, memory: Memory) -> None:
-        self.settings: ProviderSettings = settings
+        super().__init__(settings, upstream)
         self._own = settings
-        self.boundary = f"pointsman-{secrets.token_hex(16)}"  # in no file that anybody can make
         self._profile = profile = settings.of
-        self._upstream = upstream
-        self.name = settings.name or KIND
         self.title = settings.titled(profile.title)
         self.local = profile.local
         self.embedding_model = profile.embedding
-        self._secret = settings.api_key.get_secret_value() if settings.api_key else ""
         says = profile.title.partition(" (")[0]
         self._house = House(KIND, says, f"{KIND.upper()}_API_KEY", self._secret, profile.limits)
         self._taken = Taken(
@@ -85,7 +73,6 @@ class OpenAIAdapter(Senses):
         )
         self._ceilings = Ceilings(profile.max_tokens, other=TWINS[profile.max_tokens])
         self._lessons = Lessons()
-        self._is_capped = settings.max_tokens is not None
         self._first = ""  # of the models that are listed
 
     @property
@@ -131,14 +118,16 @@ class OpenAIAdapter(Senses):
 
     def _exchange(self, call: NativeCall) -> AsyncGenerator[list[Event], None]:
         dialect = Dialect(call, self._house, AnswerReader(), self._lessons)
-        return exchange(self._line or self._aimed, call, dialect, self._ceilings, MOST_MENDED)
+        where = self.where(call.path)
+        return exchange(where, call, dialect, self._ceilings, MOST_MENDED)
 
     async def _with_a_model(self, call: NativeCall) -> AsyncGenerator[list[Event], None]:
         """The answer of the first model there is, as none is set."""
         if not self._first:
             await self.models()
         if not self._first:
-            raise self._failure(ErrorKind.MODEL_MISSING, "the server lists no model", Scope.MODEL)
+            message = "the server lists no model"
+            raise unsent(KIND, ErrorKind.MODEL_MISSING, message, scope=Scope.MODEL)
         named = NativeCall(
             call.method, call.path, {**call.body, "model": self._first}, call.warnings, call.stream
         )
@@ -152,72 +141,21 @@ class OpenAIAdapter(Senses):
 
     def embed(self, request: EmbeddingRequest) -> AsyncGenerator[list[Any], None]:
         call = self.to_native_embedding(request)
-        return self._told(call, EmbeddingAnswer(request, self.refused))
-
-    def refused(self, response: httpx.Response) -> AdapterError:
-        """What the refusal of anything but a chat means."""
-        return refusal(self._house, response, BEFORE_CONTENT)
-
-    def aimed(self, path: str) -> Target:
-        """Where anything but a chat goes. Raises AdapterError."""
-        self._must_be_configured()
-        return self._target(path)
+        return self.ask(call, VectorsAnswer(KIND, request, self.refused, vectors_of))
 
     async def models(self) -> list[Model]:
         if not self._profile.lists:
             return [Model(id=self.settings.model)]
-        self._must_be_configured()
-        try:
-            url = self._profile.list_url or f"{self.settings.base_url}/models"
-            silence_s = min(LIST_TIMEOUT_S, self.settings.timeout)
-            response = await self._upstream.fetched(url, self._headers, silence_s)
-            if response.status_code >= 300:
-                raise of_list(refusal(self._house, response, BEFORE_CONTENT))
-            models = await read_aside(response.content, models_of)
-        except HTTPX_ERRORS as error:
-            raise transport_error(error, KIND, BEFORE_CONTENT) from error
-        except UNREADABLE as error:
-            message = "the list of models cannot be read"
-            raise self._failure(ErrorKind.BAD_RESPONSE, message, Scope.PROVIDER) from error
+        models = await self.listed(self._profile.list_url or "/models", models_of)
         self._ceilings.listed(models)
         self._first = next((model.id for model in models if model.chat), "")
         return models
 
-    async def is_available(self) -> Availability:
-        return await availability(self.name, self.models())
-
-    async def close(self) -> None:
-        """Nothing to close: the connections belong to whoever gave them."""
-
     @cached_property
-    def _headers(self) -> dict[str, str]:
+    def line(self) -> Line:
         key = {"authorization": f"Bearer {self._secret}"} if self._secret else {}
-        return {**key, "user-agent": "pointsman", "accept": "application/json"}
-
-    @cached_property
-    def _line(self) -> Target | None:
-        """Where chats go, made once; None where nobody can be asked, or the address is none."""
-        with contextlib.suppress(httpx.InvalidURL, ValueError):
-            return None if self.unconfigured else self._target(PATH)
-        return None
-
-    async def _aimed(self) -> Target:
-        """Raises what stands in the way of `_line`."""
-        self._must_be_configured()
-        return self._target(PATH)
-
-    def _target(self, path: str) -> Target:
-        url = httpx.URL(f"{self.settings.base_url}{path}")
-        kind = content_type_of(path, self.boundary)
-        raw = raw_headers(self._headers, host=url.netloc.decode("ascii"), content_type=kind)
-        return self._upstream.target(url, raw, timeouts(self.settings.timeout))
-
-    def _must_be_configured(self) -> None:
-        if reason := self.unconfigured:
-            raise self._failure(ErrorKind.AUTH, reason, Scope.KEY)
-
-    def _failure(self, kind: ErrorKind, message: str, scope: Scope) -> AdapterError:
-        return unsent(KIND, kind, message, scope=scope)
+        own = {"user-agent": "pointsman", "accept": "application/json"}
+        return Line(self.settings.base_url or "", {**key, **own})
 
 
 class Dialect(CompatibleDialect):

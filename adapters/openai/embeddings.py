@@ -15,7 +15,7 @@ from adapters.compatible.request import shown_key
 from adapters.openai.settings import KIND
 from adapters.tasks import EmbeddingRequest
 from adapters.wire.bounds import count, word
-from adapters.wire.whole import VectorsAnswer, vector
+from adapters.wire.whole import Told, vector
 
 PATH = "/embeddings"
 
@@ -44,17 +44,13 @@ class _Answer(Struct):
     usage: Any = None
 
 
-class EmbeddingAnswer(VectorsAnswer):
-    """How one answer is read (a `native.Dialect`)."""
-
-    provider = KIND
-
-    def vectors_of(self, body: Any) -> tuple[Sequence[Sequence[float]], str | None, int | None]:
-        answer = msgspec.convert(body, _Answer)
-        rows = [msgspec.convert(row, _Row) for row in answer.data]
-        vectors = [_vector(row.embedding) for row in _in_order(rows)]
-        told = answer.usage if isinstance(answer.usage, dict) else {}
-        return vectors, word(answer.model), count(told.get("prompt_tokens"))
+def vectors_of(body: Any) -> Told:
+    """What an answer holds. Raises ValueError."""
+    answer = msgspec.convert(body, _Answer)
+    rows = [msgspec.convert(row, _Row) for row in answer.data]
+    vectors = [_vector(row.embedding) for row in _in_order(rows)]
+    told = answer.usage if isinstance(answer.usage, dict) else {}
+    return vectors, word(answer.model), count(told.get("prompt_tokens"))
 
 
 def _in_order(rows: Sequence[_Row]) -> Sequence[_Row]:

@@ -5,52 +5,27 @@ Which model does it is set, else the profile tells it, else it must be named.
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator
 from typing import Any
 
-import httpx
-
-from adapters.base import (
-    AdapterError,
-    ErrorKind,
-    Json,
-    Media,
-    NativeCall,
-    Start,
-    Usage,
-)
-from adapters.compatible.hearing import FORM_PATHS, HeardAnswer, to_native_hearing
-from adapters.compatible.limits import LimitHeaders, rate_limits
+from adapters.base import ErrorKind, Json, Media, NativeCall, Start, Usage
+from adapters.compatible.sound import Hearing, HouseAnswer, SpokenAnswer
 from adapters.errors import not_promised, unsent
 from adapters.openai.settings import KIND, OpenAISettings
-from adapters.tasks import PictureRequest, SpeechRequest, Spoken, TranscriptionRequest
-from adapters.translation.wav import samples_of
-from adapters.upstream import Target
+from adapters.tasks import PictureRequest, SpeechRequest
 from adapters.wire.bounds import count, items, word
-from adapters.wire.native import exchange
 from adapters.wire.pieces import loads
-from adapters.wire.whole import WholeAnswer
 
 SPEECH_PATH, PICTURE_PATH = "/audio/speech", "/images/generations"
 BASE64_ALONE = ("gpt-image", "chatgpt-image")
 """Models that know no other form, and refuse to be told one."""
 MAX_PICTURES = 10
 
-Refusal = Callable[[httpx.Response], AdapterError]
 
-
-class Senses:
+class Senses(Hearing):
     """The methods that an adapter fulfils `Hears`, `Speaks` and `Paints` with."""
 
-    boundary: str
     _own: OpenAISettings
-
-    @abstractmethod
-    def refused(self, response: httpx.Response) -> AdapterError: ...
-
-    @abstractmethod
-    def aimed(self, path: str) -> Target: ...
 
     def hearing_model(self, *, translates: bool) -> str:
         profile = self._own.of
@@ -64,41 +39,17 @@ class Senses:
     def painting_model(self) -> str:
         return self._own.painting_model or self._own.of.painting
 
-    def to_native_hearing(self, request: TranscriptionRequest) -> NativeCall:
-        return to_native_hearing(request, self.boundary, "")
-
-    def hear(self, request: TranscriptionRequest) -> AsyncGenerator[list[Any], None]:
-        return self._told(
-            self.to_native_hearing(request), HeardAnswer(KIND, self.refused, self._own.of.limits)
-        )
-
     def to_native_speech(self, request: SpeechRequest) -> NativeCall:
         return to_native_speech(request)
 
     def speak(self, request: SpeechRequest) -> AsyncGenerator[list[Any], None]:
-        return self._told(
-            to_native_speech(request), SpokenAnswer(self.refused, self._own.of.limits)
-        )
+        return self.ask(to_native_speech(request), SpokenAnswer(self._house))
 
     def to_native_picture(self, request: PictureRequest) -> NativeCall:
         return to_native_picture(request)
 
     def paint(self, request: PictureRequest) -> AsyncGenerator[list[Any], None]:
-        return self._told(
-            to_native_picture(request), PictureAnswer(self.refused, self._own.of.limits)
-        )
-
-    def _told(self, call: NativeCall, answer: WholeAnswer) -> AsyncGenerator[list[Any], None]:
-        async def target() -> Target:
-            return self.aimed(call.path)
-
-        return exchange(target, call, answer)
-
-
-def content_type_of(path: str, boundary: str) -> str:
-    """What a body at `path` is."""
-    is_form = path.removeprefix("/") in FORM_PATHS
-    return f"multipart/form-data; boundary={boundary}" if is_form else "application/json"
+        return self.ask(to_native_picture(request), PictureAnswer(self._house))
 
 
 def to_native_speech(request: SpeechRequest) -> NativeCall:
@@ -135,25 +86,7 @@ def _dropped(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"dropped={name}" for name in names)
 
 
-class _Whole(WholeAnswer):
-    provider = KIND
-
-    def __init__(self, refusal: Refusal, limits: LimitHeaders) -> None:
-        super().__init__(refusal)
-        self._limits = limits
-
-    def head(self, headers: Mapping[str, str]) -> list[Any]:
-        return [*rate_limits(headers, self._limits)]
-
-
-class SpokenAnswer(_Whole):
-    """How one answer of sound is read (a `native.Dialect`)."""
-
-    def whole(self, body: bytes | bytearray) -> list[Any]:
-        return [Spoken(*samples_of("", bytes(body)))]
-
-
-class PictureAnswer(_Whole):
+class PictureAnswer(HouseAnswer):
     """How one answer of pictures is read (a `native.Dialect`)."""
 
     def whole(self, body: bytes | bytearray) -> list[Any]:

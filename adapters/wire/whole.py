@@ -19,10 +19,10 @@ MAX_DIMENSIONS = 65_536
 class WholeAnswer:
     """What all such answers have in common as a `native.Dialect`; a reader has `whole` besides."""
 
-    provider: str
     done = False
 
-    def __init__(self, refusal: Callable[[httpx.Response], AdapterError]) -> None:
+    def __init__(self, provider: str, refusal: Callable[[httpx.Response], AdapterError]) -> None:
+        self.provider = provider
         self.refusal = refusal
         self._pieces = bytearray()
 
@@ -49,25 +49,30 @@ def vector(told: Any) -> list[float]:
     return msgspec.convert(told, list[float])
 
 
+Told = tuple[Sequence[Sequence[float]], str | None, int | None]
+"""Vectors, the model that made them, and how many tokens it took."""
+
+
 class VectorsAnswer(WholeAnswer):
-    """What all answers have in common that hold a vector for each text of a request."""
+    """An answer that holds a vector for each text of a request.
+
+    `read` tells them of what the body holds; it raises ValueError where there are none.
+    """
 
     def __init__(
-        self, request: EmbeddingRequest, refusal: Callable[[httpx.Response], AdapterError]
+        self,
+        provider: str,
+        request: EmbeddingRequest,
+        refusal: Callable[[httpx.Response], AdapterError],
+        read: Callable[[Any], Told],
     ) -> None:
-        super().__init__(refusal)
+        super().__init__(provider, refusal)
         self._request = request
-
-    def vectors_of(self, body: Any) -> tuple[Sequence[Sequence[float]], str | None, int | None]:
-        """The vectors, the model, and how many tokens it took, read off what the body holds.
-
-        Raises ValueError.
-        """
-        raise NotImplementedError
+        self._read = read
 
     def whole(self, body: bytes | bytearray) -> list[Any]:
         try:
-            vectors, model, tokens = self.vectors_of(loads(body))
+            vectors, model, tokens = self._read(loads(body))
         except ValueError:
             raise not_promised(self.provider, "the answer holds no vectors") from None
         self._check(vectors)

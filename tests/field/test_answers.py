@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from adapters.compatible.sound import to_native_hearing
 
 from adapters.base import AdapterError, ChatRequest, Event, Finish, Json, ToolCall
-from adapters.compatible.hearing import to_native_hearing
 from adapters.gemini.answer import GeminiAnswer
 from adapters.openai.models import models_of
 from adapters.tasks import TranscriptionRequest
@@ -228,7 +228,7 @@ def test_recordings_get_an_ending_that_is_taken() -> None:
         ("audio", "application/octet-stream", b"?", "audio"),
     ):
         request = TranscriptionRequest("m", memoryview(begin), name, kind)
-        sent = b"".join(to_native_hearing(request, "x", "").content or ())
+        sent = b"".join(to_native_hearing(request, "").content or ())
         assert f'filename="{named}"'.encode() in sent, name
 
 

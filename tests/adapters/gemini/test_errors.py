@@ -15,8 +15,7 @@ from adapters.base import (
     Phase,
     Scope,
 )
-from adapters.gemini.adapter import refusal
-from adapters.gemini.errors import KIND_OF_STATUS, WORDS, api_error
+from adapters.gemini.errors import KIND_OF_STATUS, WORDS, api_error, refusal
 from tests.adapters.gemini.kit import GeminiKit
 from tests.adapters.kit import API_KEY, a_request, failure, json_reply
 

@@ -159,7 +159,7 @@ async def test_the_sdk_is_asked_once_and_no_request_waits_for_it(
 @pytest.mark.parametrize("base_url", [None, GATEWAY])
 def test_what_is_known_without_the_sdk_is_what_the_sdk_says(base_url: str | None) -> None:
     here = line(API_KEY, base_url=base_url, api_version="v1beta", timeout_s=60)
-    before = known(API_KEY, base_url=base_url, api_version="v1beta")
+    before = known(API_KEY, base_url=base_url)
     assert before.url == here.url
     assert before.headers["x-goog-api-key"] == here.headers["x-goog-api-key"]
 

@@ -45,7 +45,7 @@ def test_a_plain_text_is_a_chat() -> None:
 def test_what_has_no_place_in_a_chat_goes_another_way(asked: Any, words: Json) -> None:
     call = adapter().to_native(asked)
 
-    assert (call.path, call.warnings) == ("api/generate", ())
+    assert (call.path, call.warnings) == ("/api/generate", ())
     body = {name: value for name, value in call.body.items() if name != "options"}
     assert body == {"model": "llama3.2", "stream": True, **words}
 
@@ -61,7 +61,7 @@ def test_a_longer_talk_stays_a_chat_and_says_what_is_lost() -> None:
     talk = [{"role": role, "content": "x"} for role in ("user", "assistant", "user")]
     call = adapter().to_native(a_chat("x", messages=talk, extensions={"suffix": "end"}))
 
-    assert (call.path, call.warnings) == ("api/chat", ("dropped=suffix",))
+    assert (call.path, call.warnings) == ("/api/chat", ("dropped=suffix",))
 
 
 def _lines(*lines: Json) -> Reply:

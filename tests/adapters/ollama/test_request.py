@@ -109,7 +109,7 @@ def test_a_parameter_becomes(fields: Json, added: Json, warnings: tuple[str, ...
         **added,
     }
     assert call.warnings == warnings
-    assert (call.method, call.path) == ("POST", "api/chat")
+    assert (call.method, call.path) == ("POST", "/api/chat")
     assert call.stream is call.body["stream"]
 
 

@@ -8,7 +8,7 @@ import httpx
 
 from adapters.base import AdapterError, Cannot, ErrorKind, Phase
 from adapters.compatible.errors import refusal
-from adapters.gemini.adapter import refusal as gemini_refusal
+from adapters.gemini.errors import refusal as gemini_refusal
 from adapters.groq.adapter import house
 from adapters.ollama.errors import refusal_error
 from adapters.refusals.cannot import cannot

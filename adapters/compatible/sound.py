@@ -1,30 +1,57 @@
-"""Speech in a form as OpenAI takes it, and the words in the answer. Pure."""
+"""Speech in a form as OpenAI takes it, the words in the answer, and answers that are sound."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import secrets
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import httpx
 
 from adapters.base import AdapterError, Json, NativeCall
-from adapters.compatible.limits import PER_DAY, LimitHeaders, rate_limits
-from adapters.errors import not_promised
-from adapters.tasks import Heard, TranscriptionRequest, TranslationRequest
+from adapters.compatible.errors import House, refusal
+from adapters.compatible.limits import rate_limits
+from adapters.errors import BEFORE_CONTENT, not_promised
+from adapters.kind import Kind
+from adapters.tasks import Heard, Spoken, TranscriptionRequest, TranslationRequest
 from adapters.translation.sound import ending_of
+from adapters.translation.wav import samples_of
 from adapters.wire.bounds import items, word
 from adapters.wire.pieces import loads
 from adapters.wire.whole import WholeAnswer
 
-FORM_PATHS = ("audio/transcriptions", "audio/translations")
+FORM_PATHS = ("/audio/transcriptions", "/audio/translations")
+BOUNDARY = f"pointsman-{secrets.token_hex(16)}"  # in no file that anybody can make
 MAX_SEGMENTS = 20_000
 
 
-def to_native_hearing(request: TranscriptionRequest, boundary: str, root: str) -> NativeCall:
-    """The call: a form at a path below `root`, whose parts are parted by `boundary`."""
+class Hearing(Kind):
+    """The methods that an adapter fulfils `Hears` with, whose paths begin with `root`."""
+
+    root = ""
+    _house: House
+
+    def refused(self, response: httpx.Response) -> AdapterError:
+        return refusal(self._house, response, BEFORE_CONTENT)
+
+    def to_native_hearing(self, request: TranscriptionRequest) -> NativeCall:
+        return to_native_hearing(request, self.root)
+
+    def hear(self, request: TranscriptionRequest) -> AsyncGenerator[list[Any], None]:
+        return self.ask(self.to_native_hearing(request), HeardAnswer(self._house))
+
+    def _content_type(self, path: str) -> str:
+        if path.endswith(FORM_PATHS):
+            return f"multipart/form-data; boundary={BOUNDARY}"
+        return super()._content_type(path)
+
+
+def to_native_hearing(request: TranscriptionRequest, root: str) -> NativeCall:
+    """The call: a form at a path below `root`."""
     translates = type(request) is TranslationRequest
     fields = list(_fields(request, translates=translates))
-    mark = f"--{boundary}\r\n"
+    mark = f"--{BOUNDARY}\r\n"
     told = "".join(
         f'{mark}Content-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
         for name, value in fields
@@ -35,10 +62,10 @@ def to_native_hearing(request: TranscriptionRequest, boundary: str, root: str) -
     dropped = [*request.dropped, *(["language"] if translates and request.language else [])]
     return NativeCall(
         "POST",
-        f"{root}/{FORM_PATHS[translates]}",
+        root + FORM_PATHS[translates],
         dict(fields),
         tuple(f"dropped={name}" for name in dropped),
-        content=(head, request.audio, f"\r\n--{boundary}--\r\n".encode()),
+        content=(head, request.audio, f"\r\n--{BOUNDARY}--\r\n".encode()),
     )
 
 
@@ -63,21 +90,26 @@ def _fields(request: TranscriptionRequest, *, translates: bool) -> Iterator[tupl
         yield from (("timestamp_granularities[]", one) for one in request.times)
 
 
-class HeardAnswer(WholeAnswer):
-    """How one answer is read (a `native.Dialect`)."""
+class HouseAnswer(WholeAnswer):
+    """What all answers of a house have in common that come in one piece."""
 
-    def __init__(
-        self,
-        provider: str,
-        refusal: Callable[[httpx.Response], AdapterError],
-        limits: LimitHeaders = PER_DAY,
-    ) -> None:
-        super().__init__(refusal)
-        self.provider = provider
-        self._limits = limits
+    def __init__(self, house: House) -> None:
+        super().__init__(house.provider, partial(refusal, house, phase=BEFORE_CONTENT))
+        self._limits = house.limits
 
     def head(self, headers: Mapping[str, str]) -> list[Any]:
         return [*rate_limits(headers, self._limits)]
+
+
+class SpokenAnswer(HouseAnswer):
+    """How one answer of sound is read (a `native.Dialect`)."""
+
+    def whole(self, body: bytes | bytearray) -> list[Any]:
+        return [Spoken(*samples_of("", bytes(body)))]
+
+
+class HeardAnswer(HouseAnswer):
+    """How the answer is read that holds what was said (a `native.Dialect`)."""
 
     def whole(self, body: bytes | bytearray) -> list[Any]:
         answer = loads(body)
