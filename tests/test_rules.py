@@ -74,7 +74,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("proxy.store.engines",),
     ("proxy.store",),
     ("proxy.cluster",),
-    ("proxy.doors.frames", "proxy.doors.reading"),
+    ("proxy.doors.frames", "proxy.doors.reading", "proxy.doors.writing"),
     ("proxy.doors", "proxy.telemetry"),
     ("proxy.doors.serving",),
     ("proxy.doors.open",),

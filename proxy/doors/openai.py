@@ -13,10 +13,10 @@ from proxy.candidate import is_model_name
 from proxy.doors.door import Call
 from proxy.doors.frames.sse import HEADERS, WAITING, sse
 from proxy.doors.reading.body import parse_json
+from proxy.doors.writing.whole import JSON_TYPE
 from proxy.errors import ApiError, bad_request, model_not_found
 from proxy.reply import Header, Reply
 
-JSON_TYPE: Header = (b"content-type", b"application/json; charset=utf-8")
 DONE = b"data: [DONE]\n\n"
 EXTENDED = "/openai/v1/"
 EXTENSION = "x_groq"

@@ -11,7 +11,8 @@ from adapters.tasks import Heard
 from adapters.wire.writing import dumps
 from proxy.doors.door import Indivisible
 from proxy.doors.frames.sse import sse
-from proxy.doors.openai import JSON_TYPE, OpenAIStream, tokens_object
+from proxy.doors.openai import OpenAIStream, tokens_object
+from proxy.doors.writing.whole import JSON_TYPE
 from proxy.reply import Header
 
 TEXT_TYPE: Header = (b"content-type", b"text/plain; charset=utf-8")

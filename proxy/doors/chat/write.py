@@ -34,7 +34,8 @@ from adapters.wire.bounds import choice_index
 from adapters.wire.writing import dumps
 from proxy.doors.chat.output import CustomCalls
 from proxy.doors.frames.sse import sse
-from proxy.doors.openai import DONE, JSON_TYPE, Head, OpenAIStream, extension, usage_object
+from proxy.doors.openai import DONE, Head, OpenAIStream, extension, usage_object
+from proxy.doors.writing.whole import JSON_TYPE
 
 _Content = Text | Reasoning | Refusal | ToolCall | Media | Annotation | Logprobs | Finish
 

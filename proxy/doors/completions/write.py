@@ -27,7 +27,8 @@ from adapters.base import (
 from adapters.wire.bounds import choice_index
 from adapters.wire.writing import dumps
 from proxy.doors.frames.sse import sse
-from proxy.doors.openai import DONE, JSON_TYPE, Head, OpenAIStream, usage_object
+from proxy.doors.openai import DONE, Head, OpenAIStream, usage_object
+from proxy.doors.writing.whole import JSON_TYPE
 
 KIND = "text_completion"
 UNSAID = (Reasoning, ToolCall, Media, Annotation)

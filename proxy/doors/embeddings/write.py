@@ -12,7 +12,7 @@ from adapters.base import Json, Start, Usage
 from adapters.tasks import Vectors
 from adapters.wire.writing import dumps
 from proxy.doors.door import Indivisible
-from proxy.doors.openai import JSON_TYPE
+from proxy.doors.writing.whole import JSON_TYPE
 from proxy.reply import Header
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from adapters.base import Json, Media, Usage
 from adapters.wire.writing import dumps
 from proxy.doors.door import Indivisible
-from proxy.doors.openai import JSON_TYPE, tokens_object
+from proxy.doors.openai import tokens_object
+from proxy.doors.writing.whole import JSON_TYPE
 from proxy.reply import Header
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import orjson
-
 from adapters.base import Finish
 from proxy.doors.door import Call, Opening
 from proxy.doors.frames.sse import HEADERS
 from proxy.doors.messages.errors import AnthropicErrors
-from proxy.doors.messages.objects import new_id
+from proxy.doors.messages.output import Answer
 from proxy.doors.messages.read import OF_A_PICTURE, Parsed, parse_request
-from proxy.doors.messages.write import Form, MessageFold, MessageStream
-from proxy.doors.openai import JSON_TYPE
+from proxy.doors.messages.write import MessageStream
 from proxy.doors.reading.body import parse_json
-from proxy.doors.reading.tokens import counted, guessed_tokens
+from proxy.doors.reading.tokens import counted
+from proxy.doors.writing.blocks import BlockFold
+from proxy.doors.writing.whole import json_reply
 from proxy.reply import Reply
 from proxy.routing.counting import Count, nobody_counts
 
@@ -30,29 +29,17 @@ class MessagesDoor(AnthropicErrors):
         return self._nothing(asked) if data["max_tokens"] == 0 else asked
 
     def stream(self, asked: Parsed, opening: Opening) -> MessageStream:
-        return MessageStream(self._form(asked, opening.request_id))
+        return MessageStream(Answer(asked), opening.request_id)
 
-    def fold(self, asked: Parsed, opening: Opening) -> MessageFold:
-        return MessageFold(self._form(asked, opening.request_id))
-
-    def _form(self, asked: Parsed, request_id: str) -> Form:
-        return Form(
-            message_id=new_id("msg"),
-            request_id=request_id,
-            model=asked.shown_model,
-            prompt_guess=guessed_tokens(asked.request, OF_A_PICTURE),
-            thoughts=asked.thoughts,
-            hides_thoughts=asked.hides_thoughts,
-            searches=asked.searches,
-        )
+    def fold(self, asked: Parsed, opening: Opening) -> BlockFold:
+        return BlockFold(Answer(asked))
 
     def _nothing(self, asked: Parsed) -> Reply:
-        form = self._form(asked, "")
         cut = [Finish("length")]
         if asked.stream:
-            stream = MessageStream(form)
+            stream = MessageStream(Answer(asked), "")
             return Reply(200, HEADERS, stream.feed(cut) + stream.end())
-        fold = MessageFold(form)
+        fold = BlockFold(Answer(asked))
         fold.feed(cut)
         return Reply(200, fold.headers, fold.end())
 
@@ -74,4 +61,4 @@ class CountTokens(AnthropicErrors):
             lambda: parse_request(parse_json(call.body), counts_only=True).request,
             OF_A_PICTURE,
         )
-        return Reply(200, (JSON_TYPE,), orjson.dumps({"input_tokens": count}))
+        return json_reply({"input_tokens": count})

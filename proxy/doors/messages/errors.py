@@ -8,7 +8,7 @@ from types import MappingProxyType
 import orjson
 
 from adapters.base import Json
-from proxy.doors.openai import JSON_TYPE
+from proxy.doors.writing.whole import JSON_TYPE
 from proxy.errors import ApiError, bad_request
 from proxy.reply import Reply
 

@@ -9,13 +9,8 @@ import orjson
 
 from proxy.doors.door import Call
 from proxy.doors.models.offered import Named, Offered
-from proxy.doors.openai import (
-    JSON_TYPE,
-    OpenAIErrors,
-    check_model_name,
-    model_object,
-    models_object,
-)
+from proxy.doors.openai import OpenAIErrors, check_model_name, model_object, models_object
+from proxy.doors.writing.whole import JSON_TYPE
 from proxy.errors import ApiError
 from proxy.reply import Reply, Speller, identified
 

@@ -8,11 +8,10 @@ from proxy.doors.frames.sse import named_sse
 from proxy.doors.openai import DONE, OpenAIErrors
 from proxy.doors.reading.body import parse_json
 from proxy.doors.responses.local import Keeping
-from proxy.doors.responses.objects import new_id
 from proxy.doors.responses.read import Parsed, parse_request
-from proxy.doors.responses.tools import Toolbox
 from proxy.doors.responses.turns import sized
-from proxy.doors.responses.write import Form, ResponseFold, ResponseStream, error_members
+from proxy.doors.responses.write import Answer, ResponseStream, error_members
+from proxy.doors.writing.blocks import BlockFold
 from proxy.errors import ApiError
 
 
@@ -24,16 +23,16 @@ class ResponsesDoor(Keeping, OpenAIErrors):
         return parse_request(parse_json(call.body), kept, app=call.app)
 
     def stream(self, asked: Parsed, opening: Opening) -> ResponseStream:
-        return ResponseStream(self._form(asked, opening))
+        return ResponseStream(self._answer(asked, opening))
 
-    def fold(self, asked: Parsed, opening: Opening) -> ResponseFold:
-        return ResponseFold(self._form(asked, opening))
+    def fold(self, asked: Parsed, opening: Opening) -> BlockFold:
+        return BlockFold(self._answer(asked, opening))
 
     def cut(self, error: ApiError) -> bytes:
         """An error event, where nobody knows how far the stream has come."""
         return named_sse("error", {"type": "error", **error_members(error)}) + DONE
 
-    def _form(self, asked: Parsed, opening: Opening) -> Form:
+    def _answer(self, asked: Parsed, opening: Opening) -> Answer:
         def keep(response: Json) -> None:
             size = sized(asked.given) + sized(response)
             own = self._kept.of(asked.app)
@@ -41,13 +40,4 @@ class ResponsesDoor(Keeping, OpenAIErrors):
             if (talk := asked.echo.conversation) is not None:
                 own.go_on_if_kept(talk["id"], [*asked.given, *response["output"]])
 
-        return Form(
-            echo=asked.echo,
-            box=asked.box or Toolbox(),
-            response_id=new_id("resp"),
-            model=asked.request.model,
-            created_at=int(opening.now_s),
-            seals=asked.seals,
-            compacts=asked.compacts,
-            keep=keep if asked.echo.store else None,
-        )
+        return Answer(asked, int(opening.now_s), keep if asked.echo.store else None)

@@ -10,13 +10,14 @@ from msgspec.structs import replace
 from adapters.base import Event, Json, Text, Usage
 from adapters.wire.writing import dumps
 from proxy.doors.door import Call, InOnePiece, Opening
-from proxy.doors.openai import JSON_TYPE, OpenAIErrors
+from proxy.doors.openai import OpenAIErrors
 from proxy.doors.reading.body import parse_json
 from proxy.doors.responses.items import ASKED, compaction, kind_of
 from proxy.doors.responses.listing import listed
 from proxy.doors.responses.local import Keeping
 from proxy.doors.responses.objects import new_id, usage_object
 from proxy.doors.responses.read import Parsed, parse_request
+from proxy.doors.writing.whole import JSON_TYPE
 from proxy.reply import Header
 
 TAKEN = ("model", "input", "previous_response_id", "instructions", "service_tier", "pointsman")

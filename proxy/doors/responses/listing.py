@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 import orjson
 
 from adapters.base import Json
-from proxy.doors.openai import JSON_TYPE
 from proxy.doors.responses.items import kind_of
+from proxy.doors.writing.whole import JSON_TYPE
 from proxy.errors import bad_request
 from proxy.reply import Reply
 

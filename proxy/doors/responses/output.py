@@ -1,17 +1,10 @@
-"""Events of an answer -> the items of a response, and what a stream says of each. No I/O.
-
-One item after the other, each announced, filled and ended: what a stream has said of an item is
-what stands in the response at its end, for both are made here.
-"""
+"""The items of a response, and what a stream says of each. No I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-
-from msgspec import Struct, field
+from collections.abc import Generator, Iterable, Iterator, Mapping
 
 from adapters.base import Json, Logprobs, Media, Reasoning, Refusal, Text, ToolCall
-from adapters.translation.arguments import are_whole
 from proxy.doors.responses.items import Thought, sealed
 from proxy.doors.responses.objects import new_id
 from proxy.doors.responses.tools import Tool, call_fields
@@ -23,13 +16,19 @@ COMPLETED, INCOMPLETE, IN_PROGRESS = "completed", "incomplete", "in_progress"
 
 
 class Message:
-    """Text and refusals, a part each; a change between them begins another part."""
+    """Text and refusals, a part each; a change between them begins another part.
+
+    `pieces` are those of the last part.
+    """
+
+    kind = "message"
+    status = COMPLETED
 
     def __init__(self, index: int) -> None:
         self.id = new_id("msg")
         self.index = index
         self.parts: list[Json] = []
-        self._pieces: list[str] = []
+        self.pieces: list[str] = []
 
     @property
     def place(self) -> Json:
@@ -44,10 +43,6 @@ class Message:
         """Whether a text is what would go on."""
         return bool(self.parts) and self.parts[-1]["type"] == "output_text"
 
-    def add(self, text: str) -> None:
-        """A further piece of a text that is open, which the stream says by itself."""
-        self._pieces.append(text)
-
     def begin(self) -> Iterator[Said]:
         yield _added(self.index, self._object(IN_PROGRESS, []))
 
@@ -61,7 +56,7 @@ class Message:
             self.parts.append(part)
             # A copy, as the part itself is filled when it ends.
             yield "response.content_part.added", {**self.place, "part": dict(part)}
-        self._pieces.append(event.text)
+        self.pieces.append(event.text)
         delta: Json = {**self.place, "delta": event.text}
         if kind == "output_text":
             delta["logprobs"] = []
@@ -81,15 +76,15 @@ class Message:
         if self.parts and self.parts[-1]["type"] == "output_text":
             self.parts[-1]["logprobs"].extend(event.content)
 
-    def end(self, status: str) -> Iterator[Said]:
+    def end(self) -> Generator[Said, None, Json]:
         yield from self._end_part()
-        yield _done(self.index, self._object(status, self.parts))
+        return (yield from _done(self.index, self._object(self.status, self.parts)))
 
     def _end_part(self) -> Iterator[Said]:
         if not self.parts:
             return
-        part, text = self.parts[-1], "".join(self._pieces)
-        self._pieces = []
+        part, text = self.parts[-1], "".join(self.pieces)
+        self.pieces = []
         if part["type"] == "output_text":
             part["text"] = text
             said = {**self.place, "text": text, "logprobs": part["logprobs"]}
@@ -112,38 +107,41 @@ class Message:
 class Thinking:
     """What was thought, as one part of a summary: the form that all clients show."""
 
+    kind = "reasoning"
+    status = COMPLETED
+
     def __init__(self, index: int, *, seals: bool) -> None:
         self.id = new_id("rs")
         self.index = index
         self.extra: Json | None = None
         self._seals = seals
-        self._pieces: list[str] = []
+        self.pieces: list[str] = []
 
     def begin(self) -> Iterator[Said]:
         yield _added(self.index, {"id": self.id, "type": "reasoning", "summary": []})
 
     def say(self, event: Reasoning) -> Iterator[Said]:
-        if not self._pieces:
+        if not self.pieces:
             part = {"type": "summary_text", "text": ""}
             yield "response.reasoning_summary_part.added", {**self._place, "part": part}
-        self._pieces.append(event.text)
+        self.pieces.append(event.text)
         yield "response.reasoning_summary_text.delta", {**self._place, "delta": event.text}
 
-    def end(self, status: str) -> Iterator[Said]:
-        text = "".join(self._pieces)
+    def end(self) -> Generator[Said, None, Json]:
+        text = "".join(self.pieces)
         part = {"type": "summary_text", "text": text}
-        if self._pieces:
+        if self.pieces:
             yield "response.reasoning_summary_text.done", {**self._place, "text": text}
             yield "response.reasoning_summary_part.done", {**self._place, "part": part}
         item: Json = {
             "id": self.id,
             "type": "reasoning",
-            "summary": [part] if self._pieces else [],
-            "status": status,
+            "summary": [part] if self.pieces else [],
+            "status": self.status,
         }
         if self._seals:
             item["encrypted_content"] = sealed(Thought(text, self.extra))
-        yield _done(self.index, item)
+        return (yield from _done(self.index, item))
 
     @property
     def _place(self) -> Json:
@@ -153,16 +151,15 @@ class Thinking:
 class Called:
     """A call of a tool, in the form of the tool that its function stands for."""
 
+    kind = "call"
+    status = COMPLETED
+
     def __init__(self, index: int, tool: Tool, call: ToolCall) -> None:
         self.id = new_id(_PREFIXES[tool.kind])
         self.index = index
         self.call_id = call.id or new_id("call")
         self._tool = tool
-        self._pieces: list[str] = []
-
-    @property
-    def is_whole(self) -> bool:
-        return are_whole(self._pieces)
+        self.pieces: list[str] = []
 
     def begin(self) -> Iterator[Said]:
         yield _added(self.index, self._object(IN_PROGRESS, self._empty()))
@@ -170,21 +167,21 @@ class Called:
     def say(self, arguments: str) -> Iterator[Said]:
         """A piece of its arguments; those of other tools than functions come as a whole."""
         if arguments:
-            self._pieces.append(arguments)
+            self.pieces.append(arguments)
             if self._tool.kind == "function":
                 yield _ARGUMENTS + ".delta", {**self._place, "delta": arguments}
 
-    def end(self, status: str) -> Iterator[Said]:
-        fields = call_fields(self._tool, "".join(self._pieces))
+    def end(self) -> Generator[Said, None, Json]:
+        fields = call_fields(self._tool, "".join(self.pieces))
         if self._tool.kind == "function":
-            if not self._pieces:
+            if not self.pieces:
                 yield _ARGUMENTS + ".delta", {**self._place, "delta": fields["arguments"]}
             yield _ARGUMENTS + ".done", {**self._place, **fields}
         elif self._tool.kind == "custom":
             text = fields["input"]
             yield "response.custom_tool_call_input.delta", {**self._place, "delta": text}
             yield "response.custom_tool_call_input.done", {**self._place, "input": text}
-        yield _done(self.index, self._object(status, fields))
+        return (yield from _done(self.index, self._object(self.status, fields)))
 
     @property
     def _place(self) -> Json:
@@ -219,35 +216,29 @@ _PREFIXES: Mapping[str, str] = {
 }
 
 
-class Whole(Struct):
-    """An item that is there at once: a picture, a search."""
-
-    index: int
-    item: Json = field(default_factory=dict)
-
-    def begin(self) -> Iterator[Said]:
-        yield _added(self.index, {**self.item, "status": IN_PROGRESS})
-
-    def end(self, status: str) -> Iterator[Said]:
-        yield _done(self.index, {**self.item, "status": COMPLETED})
-
-
-def picture(index: int, media: Media) -> Whole:
+def picture(media: Media) -> Json:
     form = media.mime_type.partition("/")[2]
     item = {"id": new_id("ig"), "type": "image_generation_call", "result": media.data}
-    return Whole(index, {**item, "output_format": form})
+    return {**item, "output_format": form}
 
 
-def search(index: int, urls: Iterable[str]) -> Whole:
+def search(urls: Iterable[str]) -> Json:
     """That the web was searched, and what was found; only the citations show it."""
     sources = [{"type": "url", "url": url} for url in urls]
     action = {"type": "search", "query": "", "queries": [], "sources": sources}
-    return Whole(index, {"id": new_id("ws"), "type": "web_search_call", "action": action})
+    return {"id": new_id("ws"), "type": "web_search_call", "action": action}
+
+
+def at_once(index: int, item: Json) -> Generator[Said, None, Json]:
+    """An item that is there as a whole: a picture, a search."""
+    yield _added(index, {**item, "status": IN_PROGRESS})
+    return (yield from _done(index, {**item, "status": COMPLETED}))
 
 
 def _added(index: int, item: Json) -> Said:
     return "response.output_item.added", {"output_index": index, "item": item}
 
 
-def _done(index: int, item: Json) -> Said:
-    return "response.output_item.done", {"output_index": index, "item": item}
+def _done(index: int, item: Json) -> Generator[Said, None, Json]:
+    yield "response.output_item.done", {"output_index": index, "item": item}
+    return item

@@ -1,14 +1,10 @@
-"""Responses' wire format for answers: the stream's events, and the one object. No I/O.
-
-Both come of one `Answer`, which is fed the events; the object takes no notice of what is streamed.
-"""
+"""Responses' wire format for answers: the items of one, and the events of its stream. No I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
 import orjson
-from msgspec import Struct
 
 from adapters.base import (
     Annotation,
@@ -24,68 +20,57 @@ from adapters.base import (
     ToolCall,
     Usage,
 )
-from adapters.wire.writing import dumps
 from proxy.doors.frames.sse import HEADERS, WAITING, named_sse
-from proxy.doors.openai import DONE, JSON_TYPE
+from proxy.doors.openai import DONE
 from proxy.doors.responses.items import compaction
-from proxy.doors.responses.objects import Echo, citation, response_object
+from proxy.doors.responses.objects import citation, new_id, response_object
 from proxy.doors.responses.output import (
     COMPLETED,
     IN_PROGRESS,
     INCOMPLETE,
     Called,
     Message,
-    Said,
     Thinking,
-    Whole,
+    at_once,
     picture,
     search,
 )
+from proxy.doors.responses.read import Parsed
 from proxy.doors.responses.tools import Tool, Toolbox
+from proxy.doors.writing.blocks import Blocks, Said
 from proxy.errors import ApiError
 
-Item = Message | Thinking | Called | Whole
-
+Item = Message | Thinking | Called
 REASONS: Mapping[str, str] = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
-class Form(Struct, frozen=True):
-    """What an answer's form depends on.
+class Answer(Blocks[Item]):
+    """The items of an answer; `keep` is told the response that is to be kept.
 
-    `seals` asks for `encrypted_content`; where it `compacts`, a summary is all that comes.
+    Where the request asks that it be made shorter, a summary is all that comes.
     """
 
-    echo: Echo
-    box: Toolbox
-    response_id: str
-    model: str
-    created_at: int
-    seals: bool = False
-    compacts: bool = False
-    keep: Callable[[Json], None] | None = None
+    spoken = "message"
 
-
-class Answer:
-    """Where an answer stands: its items so far, and the one that is open."""
-
-    def __init__(self, form: Form) -> None:
-        self.output: list[Json] = []
-        self._form = form
-        self._model = form.model
-        self._open: Item | None = None
-        self._count = 0
-        self._key: str | int | None = None
-        self._waiting: dict[str | int, list[ToolCall]] = {}
-        self._reason: str | None = None
+    def __init__(
+        self, asked: Parsed, created_at: int, keep: Callable[[Json], None] | None = None
+    ) -> None:
+        super().__init__()
+        self._asked = asked
+        self._box = asked.box or Toolbox()
+        self._created_at = created_at
+        self._keep = keep
+        self._id = new_id("resp")
+        self._model: str = asked.request.model
         self._usage: Usage | None = None
         self._cited: dict[str, None] = {}
         self._summary: list[str] = []
 
     def take(self, event: Event) -> Iterator[Said]:
         match event:
-            case Text(text) if self._form.compacts:
+            case Text(text) if self._asked.compacts:
                 self._summary.append(text)
-            case Refusal() | Reasoning() | ToolCall() | Annotation() if self._form.compacts:
+            case Refusal() | Reasoning() | ToolCall() | Annotation() if self._asked.compacts:
                 return
             case Text(text) | Refusal(text):
                 if text:
@@ -99,8 +84,7 @@ class Answer:
                     self._cited[cited["url"]] = None
                     yield from (yield from self._message()).annotate(cited)
             case Media(mime_type) if mime_type.startswith("image/"):
-                yield from self._begin(picture(self._count, event))
-                yield from self._end()
+                yield from self._at_once(picture(event))
             case _:
                 self._note(event)
 
@@ -119,60 +103,48 @@ class Answer:
                 return  # limits and warnings are headers; for sound there is no item
 
     def end(self) -> Iterator[Said]:
-        """The items that are open, ended."""
-        reason = REASONS.get(self._reason or "")
-        yield from self._end(INCOMPLETE if reason else COMPLETED)
+        """The items that are open, ended; the summary and the search, where there are any."""
+        if self._reason in REASONS:
+            yield from self.cut()
         yield from self._flush()
-        if self._form.compacts:
-            yield from self._begin(Whole(self._count, compaction("".join(self._summary))))
-            yield from self._end()
-        if self._cited and self._form.box.search is not None:
-            yield from self._begin(search(self._count, self._cited))
-            yield from self._end()
+        if self._asked.compacts:
+            yield from self._at_once(compaction("".join(self._summary)))
+        if self._cited and self._box.search is not None:
+            yield from self._at_once(search(self._cited))
 
     def whole(self) -> Json:
         """The object at the end of a good answer; it is kept where that was wished."""
-        response = self.response()
-        if self._form.keep is not None:
-            self._form.keep(response)
+        response = self.response(INCOMPLETE if self._reason in REASONS else COMPLETED)
+        if self._keep is not None:
+            self._keep(response)
         return response
 
-    def response(self, status: str | None = None, error: Json | None = None) -> Json:
-        """The object as it stands; without a status, as it is at the end."""
-        reason = REASONS.get(self._reason or "") if status is None else None
-        status = status or (INCOMPLETE if reason else COMPLETED)
+    def response(self, status: str, error: Json | None = None) -> Json:
+        """The object as it stands."""
         is_over = status != IN_PROGRESS
         return response_object(
-            self._form.echo,
-            response_id=self._form.response_id,
+            self._asked.echo,
+            response_id=self._id,
             model=self._model,
-            created_at=self._form.created_at,
-            completed_at=self._form.created_at if status == COMPLETED else None,
+            created_at=self._created_at,
+            completed_at=self._created_at if status == COMPLETED else None,
             status=status,
-            output=self.output if is_over else (),
+            output=self.done if is_over else (),
             usage=self._usage if is_over else None,
             error=error,
-            reason=reason,
+            reason=REASONS[self._reason or ""] if status == INCOMPLETE else None,
         )
 
     @property
     def open_text(self) -> Message | None:
-        """The open message, if a text is what it goes on with."""
         message = self._open
         return message if isinstance(message, Message) and message.is_text else None
 
-    def end_early(self) -> bool:
-        """Take what there is for all, cut at its length; False where that would be no answer."""
-        items = [item["type"] for item in self.output]
-        is_text = isinstance(self._open, Message) or "message" in items
-        if not is_text or isinstance(self._open, Called) or self._waiting:
-            return False
-        self._reason = "length"
-        return True
-
     def cut(self) -> Iterator[Said]:
-        """The open item as far as it came: what follows is a failure."""
-        yield from self._end(INCOMPLETE)
+        """The open item as far as it came."""
+        if self._open is not None:
+            self._open.status = INCOMPLETE
+        yield from self._end()
 
     def _message(self) -> Generator[Said, None, Message]:
         message = self._open
@@ -184,55 +156,24 @@ class Answer:
     def _thinking(self) -> Generator[Said, None, Thinking]:
         thinking = self._open
         if not isinstance(thinking, Thinking):
-            thinking = Thinking(self._count, seals=self._form.seals)
+            thinking = Thinking(self._count, seals=self._asked.seals)
             yield from self._begin(thinking)
         return thinking
 
-    def _call(self, call: ToolCall) -> Iterator[Said]:
-        """One call after the other: a piece of another one waits until the open one is whole."""
-        opened = self._open
-        if isinstance(opened, Called):
-            if call.key == self._key:
-                yield from opened.say(call.arguments)
-                return
-            if not opened.is_whole or self._waiting:
-                self._waiting.setdefault(call.key, []).append(call)
-                return
-        yield from self._begin_call(call)
-
-    def _begin_call(self, call: ToolCall) -> Generator[Said, None, Called]:
-        if call.extra and self._form.seals:
+    def _begin_call(self, call: ToolCall) -> Iterator[Said]:
+        if call.extra and self._asked.seals:
             # A signature belongs to the call, and travels with the thought before it.
             (yield from self._thinking()).extra = call.extra
-        tool = self._form.box.tools.get(call.name) or Tool("function", call.name)
-        begun = Called(self._count, tool, call)
-        yield from self._begin(begun)
-        self._key = call.key
-        yield from begun.say(call.arguments)
-        return begun
+        yield from super()._begin_call(call)
 
-    def _flush(self) -> Iterator[Said]:
-        waiting, self._waiting = self._waiting, {}
-        for first, *more in waiting.values():
-            begun = yield from self._begin_call(first)
-            for piece in more:
-                yield from begun.say(piece.arguments)
-            yield from self._end()
+    def _block_of(self, call: ToolCall) -> Called:
+        tool = self._box.tools.get(call.name) or Tool("function", call.name)
+        return Called(self._count, tool, call)
 
-    def _begin(self, item: Item) -> Iterator[Said]:
+    def _at_once(self, item: Json) -> Iterator[Said]:
         yield from self._end()
-        self._open = item
+        self.done.append((yield from at_once(self._count, item)))
         self._count += 1
-        yield from item.begin()
-
-    def _end(self, status: str = COMPLETED) -> Iterator[Said]:
-        item, self._open, self._key = self._open, None, None
-        if item is None:
-            return
-        for kind, said in item.end(status):
-            if kind == "response.output_item.done":
-                self.output.append(said["item"])
-            yield kind, said
 
 
 class ResponseStream:
@@ -240,8 +181,8 @@ class ResponseStream:
 
     headers = HEADERS
 
-    def __init__(self, form: Form) -> None:
-        self._answer = Answer(form)
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
         self._number = 0
         self._text: Message | None = None
         self._start_of_text = b""
@@ -251,7 +192,7 @@ class ResponseStream:
         for event in events:
             if type(event) is Text and self._text is not None and event.text:
                 # The one path that is walked for every token: no dict is built here.
-                self._text.add(event.text)
+                self._text.pieces.append(event.text)
                 out.append(self._delta(event.text))
                 continue
             said = [*self._answer.take(event)]
@@ -305,28 +246,6 @@ _DELTA = (
     b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta",'
     b'"sequence_number":%d,%b,"delta":%b,"logprobs":[]}\n\n'
 )
-
-
-class ResponseFold:
-    """Events in, one `response` out."""
-
-    headers = (JSON_TYPE,)
-
-    def __init__(self, form: Form) -> None:
-        self._answer = Answer(form)
-
-    def feed(self, events: Iterable[Event]) -> None:
-        for event in events:
-            for _ in self._answer.take(event):
-                pass
-
-    def cut(self) -> bool:
-        return self._answer.end_early()
-
-    def end(self) -> bytes:
-        for _ in self._answer.end():
-            pass
-        return dumps(self._answer.whole())
 
 
 def _timed(error: ApiError) -> ApiError:

@@ -6,10 +6,20 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from adapters.base import Event, Json
-from proxy.doors.messages.write import Form, MessageFold, MessageStream
+from msgspec.structs import replace
 
-FORM = Form("msg_1", "req_1", "claude-x", prompt_guess=5, thoughts=True, searches=True)
+from adapters.base import ChatRequest, Event, Json
+from proxy.doors.messages.output import Answer
+from proxy.doors.messages.read import Parsed
+from proxy.doors.messages.write import MessageStream
+from proxy.doors.writing.blocks import BlockFold
+
+ASKED = Parsed(
+    ChatRequest("m", [{"role": "user", "content": "a" * 20}]),
+    shown_model="claude-x",
+    thoughts=True,
+    searches=True,
+)
 DELTAS = {
     "text": {"text_delta", "citations_delta"},
     "thinking": {"thinking_delta", "signature_delta"},
@@ -111,9 +121,13 @@ class Grammar:
         self._is_over = True
 
 
+def stream_of(**changed: Any) -> MessageStream:
+    return MessageStream(Answer(replace(ASKED, **changed)), "req_1")
+
+
 def streamed(batches: Iterable[Sequence[Event]], *, pings: bool = False, **form: Any) -> Grammar:
     """What a client reads of an answer as it comes."""
-    stream = MessageStream(_form(form))
+    stream = stream_of(**form)
     data = [stream.wait()] if pings else []
     for batch in batches:
         data += [stream.feed(batch), stream.wait() if pings else b""]
@@ -122,13 +136,8 @@ def streamed(batches: Iterable[Sequence[Event]], *, pings: bool = False, **form:
 
 def folded(batches: Iterable[Sequence[Event]], **form: Any) -> Json:
     """The same in one piece."""
-    fold = MessageFold(_form(form))
+    fold = BlockFold(Answer(replace(ASKED, **form)))
     for batch in batches:
         fold.feed(batch)
     message: Json = json.loads(fold.end())
     return message
-
-
-def _form(changed: Json) -> Form:
-    fields = {name: getattr(FORM, name) for name in FORM.__struct_fields__}
-    return Form(**(fields | changed))

@@ -10,16 +10,16 @@ import pytest
 
 from adapters.base import Event, Finish, Json, Reasoning, Refusal, Start, Text, ToolCall, Usage
 from proxy.doors.messages.objects import SIGNATURE, own_id, shown_id
-from proxy.doors.messages.write import MessageStream
 from proxy.errors import ApiError
 from tests.proxy.doors.golden.features import FEATURES
-from tests.proxy.doors.messages.kit import FORM, Grammar, folded, streamed
+from tests.proxy.doors.messages.kit import Grammar, folded, stream_of, streamed
 
 DONE: list[Event] = [Finish("stop"), Usage(5, 2)]
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def _without_ids(message: Json) -> Json:
+    assert message.pop("id").startswith("msg_")
     for block in message["content"]:
         for name in ("id", "tool_use_id"):
             if name in block:
@@ -75,7 +75,7 @@ def test_a_failure_ends_the_stream_wherever_it_comes() -> None:
     error = ApiError(503, "north: it broke", type_="service_unavailable_error")
     for feature in FEATURES.values():
         for at in range(len(feature.batches) + 1):
-            stream = MessageStream(FORM)
+            stream = stream_of()
             said = [stream.feed(batch) for batch in feature.batches[:at]]
 
             read = Grammar(b"".join([*said, stream.fail(error)]))
@@ -84,7 +84,7 @@ def test_a_failure_ends_the_stream_wherever_it_comes() -> None:
 
 
 def test_a_ping_before_anything_begins_the_message() -> None:
-    stream = MessageStream(FORM)
+    stream = stream_of()
     read = Grammar(stream.wait() + stream.wait() + stream.feed([Text("Hi"), *DONE]) + stream.end())
 
     assert read.pings == 2
@@ -92,7 +92,7 @@ def test_a_ping_before_anything_begins_the_message() -> None:
 
 
 def test_the_count_of_the_prompt_is_guessed_first_and_true_at_the_end() -> None:
-    stream = MessageStream(FORM)
+    stream = stream_of()
     begun = stream.feed([Text("Hi"), Finish("stop"), Usage(100, 9, reasoning=4, cached=40)])
 
     assert b'"usage":{"input_tokens":5,' in begun
@@ -157,7 +157,7 @@ def test_an_id_that_a_client_must_not_see_is_hidden_and_found_again() -> None:
 
 
 def test_a_piece_that_comes_when_its_call_is_over_is_an_error() -> None:
-    stream = MessageStream(FORM)
+    stream = stream_of()
     stream.feed([ToolCall(0, "f", '{"a"'), Text("Hm")])
 
     with pytest.raises(ValueError, match="piece"):

@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from adapters.base import Event, Json
-from proxy.doors.responses.objects import Echo
+from adapters.base import ChatRequest, Event, Json
+from proxy.doors.responses.read import Parsed
 from proxy.doors.responses.tools import Toolbox
-from proxy.doors.responses.write import Form, ResponseFold, ResponseStream
+from proxy.doors.responses.write import Answer, ResponseStream
+from proxy.doors.writing.blocks import BlockFold
 
 KEYS = frozenset(
     [
@@ -160,8 +161,8 @@ class Grammar:
         self._item = None
 
 
-def form(box: Toolbox | None = None, *, seals: bool = False) -> Form:
-    return Form(Echo(), box or Toolbox(), "resp_1", "asked", 1_790_000_000, seals)
+def form(box: Toolbox | None = None, *, seals: bool = False) -> Answer:
+    return Answer(Parsed(ChatRequest("asked", []), box=box, seals=seals), 1_790_000_000)
 
 
 def box_of(*tools: Json) -> Toolbox:
@@ -170,15 +171,15 @@ def box_of(*tools: Json) -> Toolbox:
     return box
 
 
-def streamed(events: Iterable[Event], made: Form | None = None) -> Grammar:
+def streamed(events: Iterable[Event], made: Answer | None = None) -> Grammar:
     """The events as a stream, fed one by one and read by its grammar."""
     stream = ResponseStream(made or form())
     return Grammar(b"".join([*(stream.feed([event]) for event in events), stream.end()]))
 
 
-def folded(events: Sequence[Event], made: Form | None = None) -> Json:
+def folded(events: Sequence[Event], made: Answer | None = None) -> Json:
     """The events as one object."""
-    fold = ResponseFold(made or form())
+    fold = BlockFold(made or form())
     fold.feed(events)
     response: Json = json.loads(fold.end())
     assert set(response) >= KEYS

@@ -25,7 +25,8 @@ from adapters.base import (
     Warn,
 )
 from proxy.doors.responses.items import Thought, unsealed
-from proxy.doors.responses.write import ResponseFold, ResponseStream
+from proxy.doors.responses.write import ResponseStream
+from proxy.doors.writing.blocks import BlockFold
 from proxy.errors import ApiError
 from tests.proxy.doors.responses.kit import Grammar, alike, box_of, folded, form, streamed
 
@@ -196,7 +197,7 @@ def test_that_the_web_was_searched_shows_in_an_item_of_its_own() -> None:
 
 
 def test_what_is_there_when_time_is_up_is_an_incomplete_answer() -> None:
-    fold = ResponseFold(form())
+    fold = BlockFold(form())
     fold.feed([Text("Hal")])
 
     assert fold.cut()
@@ -205,7 +206,7 @@ def test_what_is_there_when_time_is_up_is_an_incomplete_answer() -> None:
 
 @pytest.mark.parametrize("events", [[], [Reasoning("Hm")], [Text("So"), ToolCall(0, "f", "{")]])
 def test_neither_a_thought_nor_a_call_alone_is_an_answer(events: list[Event]) -> None:
-    fold = ResponseFold(form())
+    fold = BlockFold(form())
     fold.feed(events)
 
     assert not fold.cut()
