@@ -107,13 +107,6 @@ class Fold(Protocol):
     def end(self) -> bytes: ...
 
 
-class Indivisible:
-    """The part of a fold whose answer comes as one: less of it would be none."""
-
-    def cut(self) -> bool:
-        return False
-
-
 class InOnePiece:
     """The part of a door that has no streams, and whose `read` never asks for one."""
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from msgspec.structs import replace
 
 from adapters.tasks import TranscriptionRequest
 from proxy.doors.audio.read import Parsed, parse_request
-from proxy.doors.audio.write import HeardFold, HeardStream
+from proxy.doors.audio.write import HeardStream, transcript
 from proxy.doors.door import Call, Opening
 from proxy.doors.frames.multipart import parse_form
 from proxy.doors.openai import EXTENDED, OpenAIErrors, extension
+from proxy.doors.writing.whole import JSON_TYPE, TEXT_TYPE, Whole
 
 
 class HearingDoor(OpenAIErrors):
@@ -27,6 +30,12 @@ class HearingDoor(OpenAIErrors):
     def stream(self, asked: Parsed, opening: Opening) -> HeardStream:
         return HeardStream()
 
-    def fold(self, asked: Parsed, opening: Opening) -> HeardFold:
-        more = extension(opening.request_id) if asked.is_extended else {}
-        return HeardFold(asked.form, self.name, asked.request.times, more)
+    def fold(self, asked: Parsed, opening: Opening) -> Whole:
+        write = partial(
+            transcript,
+            form=asked.form,
+            name=self.name,
+            times=asked.request.times,
+            more=extension(opening.request_id) if asked.is_extended else {},
+        )
+        return Whole(write, (JSON_TYPE if "json" in asked.form else TEXT_TYPE,))

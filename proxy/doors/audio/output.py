@@ -7,30 +7,26 @@ from collections.abc import Sequence
 from typing import Any
 
 from adapters.base import Usage
-from proxy.doors.door import Indivisible
 from proxy.doors.frames.sse import sse
 from proxy.doors.openai import OpenAIStream, tokens_object
-from proxy.reply import Header
+from proxy.doors.writing.whole import Whole
 from proxy.routing.operations.speaking import Sound
 
 
-class SpeechFold(Indivisible):
-    """The file."""
+class SpeechFold(Whole):
+    """The file, under its own type."""
 
     def __init__(self) -> None:
-        self._sound = Sound(b"", "audio/wav")
-
-    @property
-    def headers(self) -> Sequence[Header]:
-        return ((b"content-type", self._sound.mime_type.encode("ascii")),)
+        super().__init__(lambda events: b"".join(one.data for one in _sounds(events)))
 
     def feed(self, events: Sequence[Any]) -> None:
-        for event in events:
-            if type(event) is Sound:
-                self._sound = event
+        super().feed(events)
+        for sound in _sounds(events):
+            self.headers = ((b"content-type", sound.mime_type.encode("ascii")),)
 
-    def end(self) -> bytes:
-        return self._sound.data
+
+def _sounds(events: Sequence[Any]) -> list[Sound]:
+    return [event for event in events if type(event) is Sound]
 
 
 class SpeechStream(OpenAIStream):

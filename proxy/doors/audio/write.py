@@ -9,13 +9,10 @@ from typing import Any
 from adapters.base import Json, Usage
 from adapters.tasks import Heard
 from adapters.wire.writing import dumps
-from proxy.doors.door import Indivisible
 from proxy.doors.frames.sse import sse
 from proxy.doors.openai import OpenAIStream, tokens_object
-from proxy.doors.writing.whole import JSON_TYPE
-from proxy.reply import Header
+from proxy.doors.writing.whole import last
 
-TEXT_TYPE: Header = (b"content-type", b"text/plain; charset=utf-8")
 TASKS: Mapping[str, str] = {"transcriptions": "transcribe", "translations": "translate"}
 SEGMENT: Mapping[str, Any] = {
     "seek": 0,
@@ -28,81 +25,48 @@ SEGMENT: Mapping[str, Any] = {
 """What every segment has beside its number, times and text."""
 
 
-class _Told:
-    """What is known of it so far."""
-
-    def __init__(self) -> None:
-        self.heard = Heard("")
-        self.usage: Usage | None = None
-
-    def take(self, events: Sequence[Any]) -> None:
-        for event in events:
-            if type(event) is Heard:
-                self.heard = event
-            elif type(event) is Usage:
-                self.usage = event
-
-    def fields(self) -> Json:
-        """The text and what it took: seconds, or tokens where the provider counts those."""
-        fields: Json = {"text": self.heard.text}
-        if self.heard.duration_s is not None:
-            seconds = math.ceil(self.heard.duration_s)
-            fields["usage"] = {"type": "duration", "seconds": seconds}
-        elif self.usage is not None:
-            fields["usage"] = {
-                "type": "tokens",
-                **tokens_object(self.usage),
-            }
-        return fields
-
-
-class HeardFold(Indivisible):
+def transcript(
+    events: Sequence[Any], *, form: str, name: str, times: Sequence[str], more: Json
+) -> bytes:
     """One text in a form; `more` are fields beside those of JSON."""
+    heard = last(Heard, events) or Heard("")
+    match form:
+        case "text":
+            return f"{heard.text}\n".encode()
+        case "srt":
+            return "".join(_srt(heard)).encode()
+        case "vtt":
+            return "".join(_vtt(heard)).encode()
+        case "verbose_json":
+            return dumps(_verbose(heard, name, times) | _fields(events) | more)
+        case _:
+            return dumps(_fields(events) | more)
 
-    def __init__(self, form: str, name: str, times: Sequence[str], more: Json) -> None:
-        self._form = form
-        self._name = name
-        self._times = times
-        self._more = more
-        self._told = _Told()
 
-    @property
-    def headers(self) -> Sequence[Header]:
-        return (JSON_TYPE if "json" in self._form else TEXT_TYPE,)
+def _fields(events: Sequence[Any]) -> Json:
+    """The text and what it took: seconds, or tokens where the provider counts those."""
+    heard, usage = last(Heard, events) or Heard(""), last(Usage, events)
+    fields: Json = {"text": heard.text}
+    if heard.duration_s is not None:
+        fields["usage"] = {"type": "duration", "seconds": math.ceil(heard.duration_s)}
+    elif usage is not None:
+        fields["usage"] = {"type": "tokens", **tokens_object(usage)}
+    return fields
 
-    def feed(self, events: Sequence[Any]) -> None:
-        self._told.take(events)
 
-    def end(self) -> bytes:
-        heard = self._told.heard
-        match self._form:
-            case "text":
-                return f"{heard.text}\n".encode()
-            case "srt":
-                return "".join(_srt(heard)).encode()
-            case "vtt":
-                return "".join(_vtt(heard)).encode()
-            case "verbose_json":
-                return dumps(self._verbose() | self._more)
-            case _:
-                return dumps(self._told.fields() | self._more)
-
-    def _verbose(self) -> Json:
-        heard = self._told.heard
-        answer: Json = {
-            "task": TASKS[self._name],
-            "language": heard.language or "",
-            "duration": heard.duration_s or 0.0,
-            **self._told.fields(),
-        }
-        if "segment" in self._times:
-            answer["segments"] = [
-                {**SEGMENT, "id": number, **segment}
-                for number, segment in enumerate(heard.segments)
-            ]
-        if "word" in self._times:
-            answer["words"] = heard.words
-        return answer
+def _verbose(heard: Heard, name: str, times: Sequence[str]) -> Json:
+    answer: Json = {
+        "task": TASKS[name],
+        "language": heard.language or "",
+        "duration": heard.duration_s or 0.0,
+    }
+    if "segment" in times:
+        answer["segments"] = [
+            {**SEGMENT, "id": number, **segment} for number, segment in enumerate(heard.segments)
+        ]
+    if "word" in times:
+        answer["words"] = heard.words
+    return answer
 
 
 def _cues(heard: Heard) -> Iterator[tuple[int, float, float, str]]:
@@ -135,12 +99,12 @@ class HeardStream(OpenAIStream):
     """The same as events."""
 
     def __init__(self) -> None:
-        self._told = _Told()
+        self._events: list[Any] = []
 
     def feed(self, events: Sequence[Any]) -> bytes:
-        self._told.take(events)
+        self._events += events
         texts = [event.text for event in events if type(event) is Heard]
         return b"".join(sse({"type": "transcript.text.delta", "delta": text}) for text in texts)
 
     def end(self) -> bytes:
-        return sse({"type": "transcript.text.done", **self._told.fields()})
+        return sse({"type": "transcript.text.done", **_fields(self._events)})

@@ -11,45 +11,29 @@ from typing import Any
 from adapters.base import Json, Start, Usage
 from adapters.tasks import Vectors
 from adapters.wire.writing import dumps
-from proxy.doors.door import Indivisible
-from proxy.doors.writing.whole import JSON_TYPE
-from proxy.reply import Header
+from proxy.doors.writing.whole import last
 
 
-class EmbeddingFold(Indivisible):
-    """Keeps the vectors until all are there."""
-
-    headers: Sequence[Header] = (JSON_TYPE,)
-
-    def __init__(self, model: str, *, in_base64: bool, prompt_guess: int) -> None:
-        self._model = model
-        self._in_base64 = in_base64
-        self._prompt = prompt_guess
-        self._vectors: list[Sequence[float]] = []
-
-    def feed(self, events: Sequence[Any]) -> None:
-        for event in events:
-            match event:
-                case Vectors():
-                    self._vectors += event.values
-                case Usage():
-                    self._prompt = event.prompt
-                case Start():
-                    self._model = event.model or self._model
-                case _:
-                    pass
-
-    def end(self) -> bytes:
-        data: list[Json] = [
-            {
-                "object": "embedding",
-                "index": index,
-                "embedding": _encoded(vector) if self._in_base64 else vector,
-            }
-            for index, vector in enumerate(self._vectors)
-        ]
-        usage = {"prompt_tokens": self._prompt, "total_tokens": self._prompt}
-        return dumps({"object": "list", "data": data, "model": self._model, "usage": usage})
+def embeddings(events: Sequence[Any], *, model: str, in_base64: bool, prompt_guess: int) -> bytes:
+    vectors = (vector for event in events if type(event) is Vectors for vector in event.values)
+    data: list[Json] = [
+        {
+            "object": "embedding",
+            "index": index,
+            "embedding": _encoded(vector) if in_base64 else vector,
+        }
+        for index, vector in enumerate(vectors)
+    ]
+    start, usage = last(Start, events), last(Usage, events)
+    prompt = prompt_guess if usage is None else usage.prompt
+    return dumps(
+        {
+            "object": "list",
+            "data": data,
+            "model": (start and start.model) or model,
+            "usage": {"prompt_tokens": prompt, "total_tokens": prompt},
+        }
+    )
 
 
 def _encoded(vector: Sequence[float]) -> str:

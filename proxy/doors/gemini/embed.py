@@ -8,15 +8,15 @@ from typing import Any
 from adapters.base import Json
 from adapters.tasks import EmbeddingRequest, Vectors
 from adapters.wire.writing import dumps
-from proxy.doors.door import Asked, Call, Indivisible, InOnePiece, Opening
+from proxy.doors.door import Asked, Call, InOnePiece, Opening
 from proxy.doors.gemini.errors import JSON_TYPE, GeminiErrors
 from proxy.doors.gemini.fields import field, member, objects, whole, word
 from proxy.doors.gemini.messages import as_parts
 from proxy.doors.gemini.read import named_model
 from proxy.doors.reading.body import parse_json
 from proxy.doors.reading.checks import json_object, out_of_range, string
+from proxy.doors.writing.whole import Whole
 from proxy.errors import bad_request
-from proxy.reply import Header
 
 MAX_TEXTS = 2048
 ALIKE = ("taskType", "outputDimensionality")
@@ -41,8 +41,13 @@ class EmbedDoor(InOnePiece, GeminiErrors):
             raise out_of_range("requests", f"a list of 1 to {MAX_TEXTS}")
         return Asked(_request(model, requests, [f"requests[{i}]" for i in range(len(requests))]))
 
-    def fold(self, asked: Asked, opening: Opening) -> VectorsFold:
-        return VectorsFold(several=self._several)
+    def fold(self, asked: Asked, opening: Opening) -> Whole:
+        return Whole(self._vectors, (JSON_TYPE,))
+
+    def _vectors(self, events: Sequence[Any]) -> bytes:
+        vectors = [vector for event in events if type(event) is Vectors for vector in event.values]
+        found: list[Json] = [{"values": vector} for vector in vectors]
+        return dumps({"embeddings": found} if self._several else {"embedding": found[0]})
 
 
 def _request(model: str, given: Sequence[Json], paths: Sequence[str]) -> EmbeddingRequest:
@@ -82,23 +87,3 @@ def _text(given: Json, path: str) -> str:
     if not all(texts) or not texts:
         raise bad_request("Vectors are made of texts alone, none of them empty.", param=where)
     return "\n".join(texts)
-
-
-class VectorsFold(Indivisible):
-    """Keeps the vectors until all are there."""
-
-    headers: Sequence[Header] = (JSON_TYPE,)
-
-    def __init__(self, *, several: bool) -> None:
-        self._several = several
-        self._vectors: list[Sequence[float]] = []
-
-    def feed(self, events: Sequence[Any]) -> None:
-        for event in events:
-            if isinstance(event, Vectors):
-                self._vectors += event.values
-
-    def end(self) -> bytes:
-        found = [{"values": vector} for vector in self._vectors]
-        told: Json = {"embeddings": found} if self._several else {"embedding": found[0]}
-        return dumps(told)

@@ -11,10 +11,11 @@ from adapters.base import Json
 from proxy.doors.door import Call, Opening
 from proxy.doors.ollama.context import numbers_of
 from proxy.doors.ollama.errors import OllamaErrors
-from proxy.doors.ollama.objects import moment, reply
+from proxy.doors.ollama.objects import moment
 from proxy.doors.ollama.read import Parsed, parse_chat, parse_generate
 from proxy.doors.ollama.write import Form, LineStream, ObjectFold, shaped
 from proxy.doors.reading.body import parse_json
+from proxy.doors.writing.whole import json_reply
 from proxy.reply import Reply
 
 
@@ -37,7 +38,7 @@ class _Door(OllamaErrors):
             return asked
         form = self._form(asked, Opening("", self._wall()))
         loaded = shaped(form, {}, created_at=moment(form.now_s))
-        return reply(loaded | {"done": True, "done_reason": asked.only})
+        return json_reply(loaded | {"done": True, "done_reason": asked.only})
 
     def stream(self, asked: Parsed, opening: Opening) -> LineStream:
         return LineStream(self._form(asked, opening))

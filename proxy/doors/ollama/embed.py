@@ -5,31 +5,32 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from adapters.base import Json, Usage
 from adapters.tasks import EmbeddingRequest, Vectors
 from adapters.wire.writing import dumps
-from proxy.doors.door import Asked, Call, Indivisible, InOnePiece, Opening
+from proxy.doors.door import Asked, Call, InOnePiece, Opening
 from proxy.doors.ollama.errors import OllamaErrors
 from proxy.doors.ollama.messages import text_of
-from proxy.doors.ollama.objects import JSON_TYPE, nanoseconds, reply
+from proxy.doors.ollama.objects import nanoseconds
 from proxy.doors.ollama.options import Options, keep_alive
 from proxy.doors.ollama.read import LATEST, in_own_words, model_name
 from proxy.doors.reading.body import parse_json
 from proxy.doors.reading.checks import checked, count, flag
+from proxy.doors.writing.whole import Whole, json_reply, last
 from proxy.errors import ApiError, bad_request
-from proxy.reply import Header, Reply
+from proxy.reply import Reply
 
 MAX_INPUTS = 2048
 
 
 class Parsed(Asked, frozen=True):
-    """A request, and what only the answer's form depends on. `is_one` is of the older endpoint."""
+    """A request, and what only the answer's form depends on."""
 
     name: str = ""
     began_s: float = 0.0
-    is_one: bool = False
 
     def told(self, error: ApiError) -> ApiError:
         return in_own_words(error, self.name)
@@ -58,42 +59,28 @@ class OllamaEmbed(InOnePiece, OllamaErrors):
             extensions=_extensions(data),
         )
         if not any(texts):
-            return reply({"embedding": []} if self._is_one else {"model": name, "embeddings": []})
-        return Parsed(request, False, data.get("pointsman"), name, began_s, self._is_one)
+            return json_reply(
+                {"embedding": []} if self._is_one else {"model": name, "embeddings": []}
+            )
+        return Parsed(request, False, data.get("pointsman"), name, began_s)
 
-    def fold(self, asked: Parsed, opening: Opening) -> VectorFold:
-        return VectorFold(asked, self._clock, opening.prompt_guess)
+    def fold(self, asked: Parsed, opening: Opening) -> Whole:
+        return Whole(partial(self._vectors, asked, opening.prompt_guess))
 
-
-class VectorFold(Indivisible):
-    """Keeps the vectors until all are there."""
-
-    headers: Sequence[Header] = (JSON_TYPE,)
-
-    def __init__(self, asked: Parsed, clock: Callable[[], float], prompt_guess: int) -> None:
-        self._asked = asked
-        self._clock = clock
-        self._prompt = prompt_guess
-        self._vectors: list[Sequence[float]] = []
-
-    def feed(self, events: Sequence[Any]) -> None:
-        for event in events:
-            if type(event) is Vectors:
-                self._vectors += event.values
-            elif type(event) is Usage:
-                self._prompt = event.prompt
-
-    def end(self) -> bytes:
-        if self._asked.is_one:
-            return dumps({"embedding": self._vectors[0]})
-        told: Json = {
-            "model": self._asked.name,
-            "embeddings": [unit(vector) for vector in self._vectors],
-            "total_duration": nanoseconds(self._clock() - self._asked.began_s),
-            "load_duration": 1,
-            "prompt_eval_count": self._prompt,
-        }
-        return dumps(told)
+    def _vectors(self, asked: Parsed, prompt_guess: int, events: Sequence[Any]) -> bytes:
+        vectors = [vector for event in events if type(event) is Vectors for vector in event.values]
+        if self._is_one:
+            return dumps({"embedding": vectors[0]})
+        usage = last(Usage, events)
+        return dumps(
+            {
+                "model": asked.name,
+                "embeddings": [unit(vector) for vector in vectors],
+                "total_duration": nanoseconds(self._clock() - asked.began_s),
+                "load_duration": 1,
+                "prompt_eval_count": prompt_guess if usage is None else usage.prompt,
+            }
+        )
 
 
 def unit(vector: Sequence[float]) -> Sequence[float]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import orjson
 
 from proxy.doors.frames.ndjson import line
-from proxy.doors.ollama.objects import JSON_TYPE, TEXT_TYPE
+from proxy.doors.writing.whole import JSON_TYPE, TEXT_TYPE
 from proxy.errors import UNKNOWN_URL, ApiError
 from proxy.reply import Reply
 

@@ -14,10 +14,11 @@ from proxy.doors.door import Call
 from proxy.doors.frames.ndjson import HEADERS, line
 from proxy.doors.models.offered import Named, Offered
 from proxy.doors.ollama.errors import OllamaErrors
-from proxy.doors.ollama.objects import TEXT_TYPE, VERSION, moment, reply
+from proxy.doors.ollama.objects import VERSION, moment
 from proxy.doors.ollama.read import LATEST, model_name, no_model
 from proxy.doors.ollama.real import Real
 from proxy.doors.reading.body import parse_json
+from proxy.doors.writing.whole import TEXT_TYPE, json_reply
 from proxy.errors import ApiError
 from proxy.reply import Reply
 
@@ -62,7 +63,7 @@ class Version(OllamaErrors):
     """GET /api/version: of the API, never a provider's."""
 
     async def answer(self, _call: Call) -> Reply:
-        return reply({"version": VERSION}, OURS_MARK)
+        return json_reply({"version": VERSION}, OURS_MARK)
 
 
 class Models:
@@ -148,7 +149,7 @@ class Tags(_ModelDesk):
                     "details": _whole_details(told.get("details"), one),
                 }
             rows.append(row)
-        return reply({"models": rows})
+        return json_reply({"models": rows})
 
 
 class Show(_ModelDesk):
@@ -163,10 +164,10 @@ class Show(_ModelDesk):
             body = {"model": one.model.id, "verbose": data.get("verbose") is True}
             told = await models.real.ask("POST", "/api/show", body)
             if told is not None and isinstance(told.get("model_info"), dict):
-                return reply(told)
+                return json_reply(told)
         entry = self._entry(name, one)
         architecture = entry["details"]["family"]
-        return reply(
+        return json_reply(
             {
                 "license": "",
                 "modelfile": f"FROM {name}",
@@ -192,7 +193,7 @@ class Running(_ModelDesk):
         """What a real server has loaded; nobody else loads anything."""
         told = await self._models.real.ask("GET", "/api/ps")
         loaded = told.get("models") if told else None
-        return reply({"models": loaded if isinstance(loaded, list) else []})
+        return json_reply({"models": loaded if isinstance(loaded, list) else []})
 
 
 class Pull(_ModelDesk):
@@ -206,7 +207,7 @@ class Pull(_ModelDesk):
         except ApiError:
             raise unchanged("pull models") from None
         done: Json = {"status": "success"}
-        return reply(done) if data.get("stream") is False else Reply(200, HEADERS, line(done))
+        return json_reply(done) if data.get("stream") is False else Reply(200, HEADERS, line(done))
 
 
 class Unchanged(OllamaErrors):

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 import time
 
-import orjson
-
 from adapters.base import Json
-from proxy.reply import Header, Reply
 
 VERSION = "0.33.0"
 """Of the API that is spoken here. Clients look whether it is new enough."""
-JSON_TYPE: Header = (b"content-type", b"application/json; charset=utf-8")
-TEXT_TYPE: Header = (b"content-type", b"text/plain; charset=utf-8")
-
-
-def reply(value: Json, *headers: Header) -> Reply:
-    return Reply(200, (JSON_TYPE, *headers), orjson.dumps(value))
 
 
 def moment(wall_s: float) -> str:

@@ -34,7 +34,8 @@ from adapters.translation.arguments import arguments_or_text
 from adapters.wire.writing import dumps
 from proxy.doors.frames.ndjson import HEADERS, line, unbroken
 from proxy.doors.ollama.errors import OllamaErrors
-from proxy.doors.ollama.objects import JSON_TYPE, logprob, moment, nanoseconds
+from proxy.doors.ollama.objects import logprob, moment, nanoseconds
+from proxy.doors.writing.whole import JSON_TYPE
 from proxy.errors import ApiError
 
 LETTERS = string.ascii_lowercase + string.digits

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from adapters.base import Event, Json, Text, Usage
+from adapters.base import Json, Text, Usage
 from adapters.wire.writing import dumps
 from proxy.doors.door import Call, InOnePiece, Opening
 from proxy.doors.openai import OpenAIErrors
@@ -17,8 +18,7 @@ from proxy.doors.responses.listing import listed
 from proxy.doors.responses.local import Keeping
 from proxy.doors.responses.objects import new_id, usage_object
 from proxy.doors.responses.read import Parsed, parse_request
-from proxy.doors.writing.whole import JSON_TYPE
-from proxy.reply import Header
+from proxy.doors.writing.whole import Whole, last
 
 TAKEN = ("model", "input", "previous_response_id", "instructions", "service_tier", "pointsman")
 
@@ -37,43 +37,23 @@ class CompactDoor(InOnePiece, Keeping, OpenAIErrors):
         messages = [*asked.request.messages, {"role": "user", "content": ASKED}]
         return replace(asked, request=replace(asked.request, messages=messages))
 
-    def fold(self, asked: Parsed, opening: Opening) -> CompactFold:
-        return CompactFold(asked.given, int(opening.now_s))
+    def fold(self, asked: Parsed, opening: Opening) -> Whole:
+        return Whole(partial(_compacted, given=asked.given, created_at=int(opening.now_s)))
 
 
-class CompactFold(Struct):
-    """Events in, one `response.compaction` out: what the user said, and the summary, sealed."""
-
-    given: Sequence[Json]
-    created_at: int
-    text: str = ""
-    usage: Usage = Usage()
-
-    @property
-    def headers(self) -> Sequence[Header]:
-        return (JSON_TYPE,)
-
-    def feed(self, events: Iterable[Event]) -> None:
-        for event in events:
-            if type(event) is Text:
-                self.text += event.text
-            elif type(event) is Usage:
-                self.usage = event
-
-    def cut(self) -> bool:
-        return False
-
-    def end(self) -> bytes:
-        said = [listed(item) for item in self.given if _is_users(item)]
-        return dumps(
-            {
-                "id": new_id("resp"),
-                "object": "response.compaction",
-                "created_at": self.created_at,
-                "output": [*said, compaction(self.text)],
-                "usage": usage_object(self.usage),
-            }
-        )
+def _compacted(events: Sequence[Any], *, given: Sequence[Json], created_at: int) -> bytes:
+    """What the user said, and the summary, sealed."""
+    said = [listed(item) for item in given if _is_users(item)]
+    summary = "".join(event.text for event in events if type(event) is Text)
+    return dumps(
+        {
+            "id": new_id("resp"),
+            "object": "response.compaction",
+            "created_at": created_at,
+            "output": [*said, compaction(summary)],
+            "usage": usage_object(last(Usage, events) or Usage()),
+        }
+    )
 
 
 def _is_users(item: Json) -> bool:

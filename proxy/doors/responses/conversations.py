@@ -10,11 +10,12 @@ from proxy.doors.door import Call
 from proxy.doors.reading.body import parse_json
 from proxy.doors.reading.checks import json_list, json_object
 from proxy.doors.responses.items import Conversation, not_found
-from proxy.doors.responses.listing import items_list, listed, page, reply
+from proxy.doors.responses.listing import items_list, listed, page
 from proxy.doors.responses.local import KeptDesk
 from proxy.doors.responses.read import metadata
 from proxy.doors.responses.tools import Toolbox
 from proxy.doors.responses.turns import OwnTurns, Talk, as_items
+from proxy.doors.writing.whole import json_reply
 from proxy.errors import bad_request
 from proxy.reply import Reply
 
@@ -44,7 +45,7 @@ class NewConversation(_Desk):
                 "Nothing is kept here: POINTSMAN_RESPONSES_STORE is off.",
                 code="unsupported_parameter",
             )
-        return reply(_object(own.begin(_metadata(data), items)))
+        return json_reply(_object(own.begin(_metadata(data), items)))
 
 
 class KeptConversation(_Desk):
@@ -55,14 +56,14 @@ class KeptConversation(_Desk):
         if call.method == "DELETE":
             self._own(call).forget(talk.id)
             await self._kept.settled()
-            return reply({"id": talk.id, "object": "conversation.deleted", "deleted": True})
+            return json_reply({"id": talk.id, "object": "conversation.deleted", "deleted": True})
         if call.method == "POST":
             data = await aside(weight_of(call.body), parse_json, call.body)
             if data.get("metadata") is None:
                 raise bad_request("You must provide 'metadata'.", param="metadata")
             talk.metadata = _metadata(data)
             self._own(call).go_on(talk, ())
-        return reply(_object(talk))
+        return json_reply(_object(talk))
 
 
 class ConversationItems(_Desk):
@@ -71,12 +72,12 @@ class ConversationItems(_Desk):
     async def answer(self, call: Call) -> Reply:
         talk = await self._talk(call)
         if call.method != "POST":
-            return reply(page(talk.items.values(), call.parameters()))
+            return json_reply(page(talk.items.values(), call.parameters()))
         _, items = await _told(call)
         if not items:
             raise bad_request("You must provide 'items'.", param="items")
         self._own(call).go_on(talk, items)
-        return reply(items_list(items))
+        return json_reply(items_list(items))
 
 
 class ConversationItem(_Desk):
@@ -87,10 +88,10 @@ class ConversationItem(_Desk):
         if name not in talk.items:
             raise not_found(name)
         if call.method != "DELETE":
-            return reply(listed(talk.items[name]))
+            return json_reply(listed(talk.items[name]))
         self._own(call).take_out(talk, name)
         await self._kept.settled()
-        return reply(_object(talk))
+        return json_reply(_object(talk))
 
 
 async def _told(call: Call) -> tuple[Json, list[Json]]:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-import orjson
-
 from adapters.base import Json
 from proxy.doors.responses.items import kind_of
-from proxy.doors.writing.whole import JSON_TYPE
 from proxy.errors import bad_request
-from proxy.reply import Reply
 
 MAX_PAGE = 100
 
@@ -51,7 +47,3 @@ def listed(item: Json) -> Json:
         part = "output_text" if item.get("role") == "assistant" else "input_text"
         content = [{"type": part, "text": content}]
     return {"status": "completed", **item, "type": "message", "content": content}
-
-
-def reply(value: Json) -> Reply:
-    return Reply(200, (JSON_TYPE,), orjson.dumps(value))

@@ -7,9 +7,10 @@ from proxy.doors.door import Call
 from proxy.doors.openai import OpenAIErrors
 from proxy.doors.reading.body import parse_json
 from proxy.doors.reading.tokens import counted
-from proxy.doors.responses.listing import page, reply
+from proxy.doors.responses.listing import page
 from proxy.doors.responses.read import parse_request
 from proxy.doors.responses.turns import Turn, Turns, named_in, response_not_found
+from proxy.doors.writing.whole import json_reply
 from proxy.errors import ApiError, bad_request
 from proxy.reply import Reply
 from proxy.routing.counting import Count, nobody_counts
@@ -70,7 +71,7 @@ class InputTokens(_Desk):
             call.body,
             lambda: parse_request(parse_json(call.body), self._kept.of(call.app)).request,
         )
-        return reply({"object": "response.input_tokens", "input_tokens": count})
+        return json_reply({"object": "response.input_tokens", "input_tokens": count})
 
 
 class KeptResponse(_Desk):
@@ -81,10 +82,10 @@ class KeptResponse(_Desk):
         if call.method != "DELETE":
             if call.parameters().get("stream") == "true":
                 raise made_at_once("Its stream cannot be played again", param="stream")
-            return reply(response)
+            return json_reply(response)
         self._kept.of(call.app).forget(response["id"])
         await self._kept.settled()
-        return reply({"id": response["id"], "object": "response", "deleted": True})
+        return json_reply({"id": response["id"], "object": "response", "deleted": True})
 
 
 class Cancelled(_Desk):
@@ -107,4 +108,4 @@ class InputItems(_Desk):
         """A page of what a response was asked, the newest first unless told otherwise."""
         turn = await self._turn(call)
         before = self._kept.of(call.app).history(turn.previous) if turn.previous else []
-        return reply(page([*before, *turn.given], call.parameters()))
+        return json_reply(page([*before, *turn.given], call.parameters()))
