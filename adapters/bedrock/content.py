@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import mimetypes
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from adapters.base import ErrorKind, Json
 from adapters.bedrock.names import refused, title
-from adapters.translation.data_uris import Data, read_data_uri
+from adapters.translation.content import TEXT_TYPES, file_data
+from adapters.translation.data_uris import read_data_uri
 
 IMAGES: Mapping[str, str] = {f"image/{kind}": kind for kind in ("png", "jpeg", "gif", "webp")}
 DOCUMENTS: Mapping[str, str] = {
@@ -21,7 +21,6 @@ DOCUMENTS: Mapping[str, str] = {
     "text/html": "html",
     "text/markdown": "md",
 }
-_TEXTS = ("text/", "application/json", "application/xml", "application/yaml")
 AUDIO = frozenset({"mp3", "opus", "wav", "aac", "flac", "ogg", "m4a", "webm"})
 
 
@@ -54,17 +53,19 @@ class Blocks:
         raise refused("Bedrock takes no content of this type", f"{param}.type")
 
     def _file(self, file: Json, param: str) -> Json:
-        name = str(file.get("filename") or "")
-        data = _file_data(str(file.get("file_data") or ""), name, param)
+        if not file.get("file_data"):
+            raise refused("a file must come as file_data", f"{param}.file_id")
+        if (data := file_data(file)) is None:
+            raise refused("this is no data URI", f"{param}.file_data", ErrorKind.BAD_REQUEST)
         if kind := IMAGES.get(data.mime_type):
             return {"image": {"format": kind, "source": {"bytes": data.base64}}}
         kind = DOCUMENTS.get(data.mime_type)
-        if kind is None and data.mime_type.startswith(_TEXTS):
+        if kind is None and data.mime_type.startswith(TEXT_TYPES):
             kind = "txt"
         if kind is None:
             raise refused("Bedrock takes PDF, Office files and text only", f"{param}.file_data")
-        source = {"bytes": data.base64}
-        return {"document": {"format": kind, "name": self._title(name), "source": source}}
+        name, source = self._title(str(file.get("filename") or "")), {"bytes": data.base64}
+        return {"document": {"format": kind, "name": name, "source": source}}
 
     def _title(self, file_name: str) -> str:
         first = found = title(file_name)
@@ -89,26 +90,3 @@ def _audio(data: str, kind: Any, param: str) -> Json:
     if kind not in AUDIO:
         raise refused("Bedrock takes no audio of this format", f"{param}.format")
     return {"audio": {"format": kind, "source": {"bytes": data}}}
-
-
-def _file_data(text: str, name: str, param: str) -> Data:
-    """A data URI, or bare base64 whose type the file's name shows (PDF if it shows none)."""
-    if not text:
-        raise refused("a file must come as file_data", f"{param}.file_id")
-    if found := read_data_uri(text):
-        guess = mimetypes.guess_type(name, strict=False)[0]
-        is_vague = found.mime_type in ("application/octet-stream", "text/plain")
-        return Data(guess, found.base64) if is_vague and guess else found
-    if text.startswith("data:"):
-        raise refused("this is no data URI", f"{param}.file_data", ErrorKind.BAD_REQUEST)
-    return Data(mimetypes.guess_type(name, strict=False)[0] or "application/pdf", text)
-
-
-def texts(content: Any) -> Iterator[str]:
-    """The texts of a `content` that are not blank; parts of other types are skipped."""
-    if isinstance(content, str):
-        content = [{"type": "text", "text": content}]
-    for part in content or ():
-        text = part.get(part.get("type")) if part.get("type") in ("text", "refusal") else None
-        if isinstance(text, str) and text.strip():
-            yield text

@@ -7,17 +7,16 @@ their order, before anything else.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import orjson
 
 from adapters.base import Json, Memory
-from adapters.bedrock.content import Blocks, texts
+from adapters.bedrock.content import Blocks
 from adapters.bedrock.names import call_id
 from adapters.bedrock.settings import KIND
 from adapters.bedrock.thoughts import recalled
-from adapters.contents import contents_of
 from adapters.translation.arguments import arguments_or_text
+from adapters.translation.content import texts
 from adapters.translation.functions import function_name
 from adapters.translation.results import paired
 
@@ -44,14 +43,9 @@ class Conversation:
     def turns(self, messages: Sequence[Json]) -> list[Json]:
         """The turns. Raises AdapterError for what they cannot say."""
         turns: list[Json] = []
-        names = contents_of(messages).names
         for at, message in paired(messages, KIND, self._warnings):
             if message["role"] == "user":
-                blocks = self._blocks.of(message.get("content"), at)
-                if message.get("name"):
-                    word = "changed" if len(names) > 1 else "dropped"
-                    self._warnings.append(f"{word}=messages.name")
-                _add(turns, "user", _named(blocks, message.get("name"), len(names) > 1))
+                _add(turns, "user", self._blocks.of(message.get("content"), at))
             elif message["role"] == "assistant":
                 _add(turns, "assistant", self._said(message, at))
             elif message["role"] == "tool":
@@ -67,7 +61,7 @@ class Conversation:
 
     def _said(self, message: Json, at: int) -> list[Json]:
         blocks = self._blocks.of(message.get("content"), at)
-        blocks += [{"text": text} for text in texts(message.get("refusal"))]
+        blocks += self._blocks.of(message.get("refusal"), at)
         calls = message.get("tool_calls") or ()
         if self._calls_are_text:
             return [*blocks, *({"text": _told(call)} for call in calls)]
@@ -101,6 +95,7 @@ def system_blocks(messages: Sequence[Json]) -> list[Json]:
         for message in messages
         if message["role"] == "system"
         for text in texts(message.get("content"))
+        if text.strip()
     ]
 
 
@@ -140,13 +135,6 @@ def _add(turns: list[Json], role: str, blocks: list[Json]) -> None:
         turns[-1]["content"].extend(blocks)
     else:
         turns.append({"role": role, "content": list(blocks)})
-
-
-def _named(blocks: list[Json], name: Any, is_shown: bool) -> list[Json]:
-    """What one of several users said, with the name before it: there is no field for it."""
-    if is_shown and name and blocks and "text" in blocks[0]:
-        return [{"text": f"{name}: {blocks[0]['text']}"}, *blocks[1:]]
-    return blocks
 
 
 def _strip(blocks: list[Json]) -> None:

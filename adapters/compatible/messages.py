@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from adapters.base import AdapterError, ErrorKind, Json, is_plain
-from adapters.contents import contents_of
 from adapters.errors import unsent
-from adapters.translation.data_uris import plain_image, unquoted
+from adapters.translation.content import text_file, texts
+from adapters.translation.data_uris import plain_image
 from adapters.translation.functions import function_name
 from adapters.translation.results import own_id, paired
-
-_TEXT_TYPES = ("text/", "application/json", "application/xml", "application/yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +38,8 @@ def to_messages(
     Raises AdapterError as `paired` does, and for what is not taken and cannot be left out
     (UNSUPPORTED, and where).
     """
-    names = contents_of(messages).names
     native: list[Json] = []
-    for i, message in paired(messages, taken.provider, warnings):
+    for i, message in paired(messages, taken.provider, warnings, names=taken.names):
         if is_plain(message):  # which is everybody's shape
             native.append(message)
             continue
@@ -55,12 +50,9 @@ def to_messages(
             case "tool":
                 native.append(_tool_result(message))
             case "user":
-                native.append(_user(message, i, model, taken, is_shown=len(names) > 1))
+                native.append(_user(message, i, model, taken))
             case _:
                 native.append({"role": "system", "content": flat_text(message.get("content"))})
-        if message.get("name") and message["role"] != "tool" and not taken.names:
-            shown = message["role"] == "user" and len(names) > 1
-            warnings.append("changed=messages.name" if shown else "dropped=messages.name")
     return native
 
 
@@ -101,17 +93,14 @@ def _tool_result(message: Json) -> Json:
     }
 
 
-def _user(message: Json, i: int, model: str, taken: Taken, *, is_shown: bool) -> Json:
-    content, name = message.get("content"), message.get("name")
-    own = {"name": name} if name and taken.names else {}
-    prefix = f"{name}: " if is_shown and name and not taken.names else ""
+def _user(message: Json, i: int, model: str, taken: Taken) -> Json:
+    content = message.get("content")
+    own = {"name": name} if (name := message.get("name")) else {}
     if not isinstance(content, list):
-        return {"role": "user", "content": prefix + (content or ""), **own}
+        return {"role": "user", "content": content or "", **own}
     parts = [
         _part(part, f"messages[{i}].content[{j}]", model, taken) for j, part in enumerate(content)
     ]
-    if prefix:
-        parts.insert(0, {"type": "text", "text": prefix.strip()})
     return {"role": "user", "content": parts or "", **own}
 
 
@@ -146,33 +135,20 @@ def _detail(detail: object) -> Json:
 
 def _file(file: Json, param: str, taken: Taken) -> Json:
     """A text file as text, under its name; any other as it is, where files are taken."""
-    head, _, data = str(file.get("file_data") or "").partition(",")
-    media_type = head.removeprefix("data:").lower()
-    if not head.startswith("data:") or not media_type.startswith(_TEXT_TYPES):
-        if taken.files:
-            return {"type": "file", "file": file}
-        raise unsupported(param, "a file that is not text", taken)
     try:
-        is_base64 = media_type.endswith(";base64")
-        raw = base64.b64decode(data, validate=True) if is_base64 else unquoted(data)
-        text = raw.decode()
-    except (binascii.Error, ValueError):
+        text = text_file(file)
+    except ValueError:
         raise unsupported(param, "a file whose text is not UTF-8", taken) from None
-    name = file.get("filename")
-    shown = f"{name}:\n{text}" if isinstance(name, str) and name else text
-    return {"type": "text", "text": shown}
+    if text is not None:
+        return {"type": "text", "text": text}
+    if taken.files:
+        return {"type": "file", "file": file}
+    raise unsupported(param, "a file that is not text", taken)
 
 
 def flat_text(content: object) -> str:
     """The text of a content, which may be a string, a list of parts, or nothing."""
-    match content:
-        case str():
-            return content
-        case list():
-            texts = [part.get("text") or part.get("refusal") or "" for part in content]
-            return "\n".join(texts)
-        case _:
-            return ""
+    return "\n".join(texts(content))
 
 
 def unsupported(param: str, what: str, taken: Taken) -> AdapterError:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import mimetypes
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from adapters.base import ErrorKind, Json
 from adapters.gemini.errors import refused
 from adapters.gemini.names import version
+from adapters.translation.content import file_data
 from adapters.translation.data_uris import read_data_uri
 
 AUDIO_TYPES: Mapping[str, str] = {
@@ -77,8 +77,8 @@ class PartsTranslator:
         return part
 
     def _file(self, file: Json, param: str) -> Json:
-        if data := file.get("file_data"):
-            return {"inlineData": _file_data(data, str(file.get("filename") or ""), param)}
+        if file.get("file_data"):
+            return {"inlineData": _file_data(file, param)}
         given = str(file.get("file_id") or "")
         found = UPLOADED_FILE.fullmatch(given)
         kind = {"mimeType": file["format"]} if file.get("format") else {}
@@ -109,26 +109,12 @@ def _audio(audio: Json, param: str) -> Json:
     return {"inlineData": {"mimeType": AUDIO_TYPES[name], "data": audio["data"]}}
 
 
-def _file_data(data: str, filename: str, param: str) -> Json:
-    """A data URI, or bare base64 whose type the file's name shows (PDF if it shows none)."""
-    if data.startswith("data:"):
-        inline = inline_data(data, f"{param}.file_data")
-    else:
-        guess = mimetypes.guess_type(filename, strict=False)[0] or "application/pdf"
-        inline = {"mimeType": guess, "data": data}
-    if not FILE_TYPES.fullmatch(inline["mimeType"]):
+def _file_data(file: Json, param: str) -> Json:
+    data = file_data(file)
+    if data is None or not FILE_TYPES.fullmatch(data.mime_type):
         raise refused(
             "Gemini takes PDF, text, images, audio and video only",
             f"{param}.file_data",
             ErrorKind.UNSUPPORTED,
         )
-    return inline
-
-
-def texts(content: Any) -> Iterator[str]:
-    """The texts of a `content`, empty ones left out; parts of other types are skipped."""
-    if isinstance(content, str):
-        content = [{"type": "text", "text": content}]
-    for piece in content or ():
-        if piece.get("type") in ("text", "refusal") and (text := piece.get(piece["type"])):
-            yield text
+    return {"mimeType": data.mime_type, "data": data.base64}

@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 import orjson
 
 from adapters.base import Json, Memory, is_plain
-from adapters.contents import contents_of
-from adapters.gemini.content import PartsTranslator, texts
+from adapters.gemini.content import PartsTranslator
 from adapters.gemini.errors import NAME
 from adapters.gemini.names import function_name
 from adapters.gemini.signatures import key_of_content
 from adapters.translation.arguments import as_object
+from adapters.translation.content import texts
 from adapters.translation.results import paired
 from adapters.wire.json_size import MAX_CONTAINERS, is_deeper_than, values_of
 from adapters.wire.pieces import loads
@@ -59,7 +59,6 @@ class ContentsTranslator:
         """
         turns: list[Json] = []
         shown: list[Json] = []
-        shows_names = len(contents_of(messages).names) > 1
         for at, message in paired(messages, NAME, self._warnings):
             role = message["role"]
             if role == "tool":
@@ -68,8 +67,7 @@ class ContentsTranslator:
             _add(turns, "user", shown)
             shown = []
             if role == "user":
-                parts = self._parts.parts(message.get("content"), at)
-                _add(turns, "user", _named(parts, message.get("name")) if shows_names else parts)
+                _add(turns, "user", self._parts.parts(message.get("content"), at))
             elif role == "assistant":
                 _add(turns, "model", self._said(message, messages[:at]))
         _add(turns, "user", shown)
@@ -183,13 +181,6 @@ def _add(turns: list[Json], role: str, parts: list[Json]) -> None:
         turns[-1]["parts"].extend(parts)
     else:
         turns.append({"role": role, "parts": parts})
-
-
-def _named(parts: list[Json], name: str | None) -> list[Json]:
-    """What one of several users said, with the name before it: Gemini has no field for it."""
-    if name and parts and "text" in parts[0]:
-        return [{"text": f"{name}: {parts[0]['text']}"}, *parts[1:]]
-    return parts
 
 
 def _google(said: Json, key: str, kind: type[T]) -> T | None:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from adapters.base import Json
-from adapters.gemini.content import texts
+from adapters.translation.content import texts
 
 MOST_TEXTS, MOST_CHARS = 16, 4000
 """Of what was asked: all of it would be gone through once more for each of many calls."""
@@ -19,9 +19,7 @@ MOST_TEXTS, MOST_CHARS = 16, 4000
 def key_of_content(name: str, arguments: Any, before: Sequence[Json]) -> str:
     """The key of a call by what it says, and what the user had asked in the messages before it."""
     asked = next((one for one in reversed(before) if one["role"] == "user"), {})
-    begin = islice(
-        texts(asked.get("content")), MOST_TEXTS
-    )  # or each of many calls goes through all
+    begin = islice(texts(asked.get("content")), MOST_TEXTS)
     said = [name, arguments, *(text[:MOST_CHARS] for text in begin)]
     text = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
     return f"gemini-call:{hashlib.sha256(text).hexdigest()}"

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from adapters.base import AdapterError, ErrorKind, Json, Scope, is_plain
-from adapters.contents import contents_of
 from adapters.errors import unsent
 from adapters.ollama.context import ModelFacts
 from adapters.ollama.errors import NAME
 from adapters.translation.arguments import as_object
-from adapters.translation.data_uris import base64_of, is_base64, plain_base64, unquoted
+from adapters.translation.content import text_file
+from adapters.translation.data_uris import is_base64, plain_base64, read_data_uri
 from adapters.translation.results import own_id, paired
 from adapters.wire.json_size import is_deeper_than
 from adapters.wire.pieces import loads
 
 MAX_ARGUMENT_DEPTH = 100  # orjson writes nothing that is nested deeper than 254
-TEXT_TYPES = ("application/json", "application/xml", "application/yaml", "application/x-yaml")
 
 
 def refuse(
@@ -34,8 +32,7 @@ def refuse(
 
 def native_messages(messages: Sequence[Json], facts: ModelFacts, warnings: list[str]) -> list[Json]:
     """The messages in Ollama's shape; what is lost on the way is added to `warnings`."""
-    names = contents_of(messages).names
-    writer = _Writer(facts, warnings, shows_names=len(names) > 1)
+    writer = _Writer(facts, warnings)
     native = [
         message if is_plain(message) else writer.message(message, f"messages[{i}]")
         for i, message in paired(messages, NAME, warnings)
@@ -51,14 +48,10 @@ def native_messages(messages: Sequence[Json], facts: ModelFacts, warnings: list[
 
 @dataclass(slots=True)
 class _Writer:
-    """One conversation on its way.
-
-    `shows_names` puts a user's name before the words: Ollama has no field for it.
-    """
+    """One conversation on its way."""
 
     facts: ModelFacts
     warnings: list[str]
-    shows_names: bool
 
     def message(self, message: Json, where: str) -> Json | None:
         """None for a turn of the assistant that says nothing: there is none to send."""
@@ -66,12 +59,6 @@ class _Writer:
         native: Json = {"role": message["role"], "content": text}
         if images:
             native["images"] = images
-        if (name := message.get("name")) and message["role"] != "tool":
-            is_shown = message["role"] == "user" and self.shows_names
-            if is_shown:
-                native["content"] = f"{name}: {text}"
-            word = "changed" if is_shown else "dropped"
-            self.warnings.append(f"{word}=messages.name")
         match message["role"]:
             case "assistant":
                 self._add_turn(native, message)
@@ -135,10 +122,12 @@ class _Writer:
             raise refuse("the model cannot see images", at)
         if image.get("detail") not in (None, "auto"):
             self.warnings.append("dropped=image_url.detail")
-        mime_type, data = _data_uri(image["url"], f"{at}.image_url.url")
-        if not mime_type.startswith("image/"):
-            raise refuse("Ollama takes images only here", f"{at}.image_url.url")
-        return data
+        at = f"{at}.image_url.url"
+        if (found := read_data_uri(image["url"])) is None:
+            raise refuse("Ollama takes content as a data: URI, not by its address", at)
+        if not found.mime_type.startswith("image/"):
+            raise refuse("Ollama takes images only here", at)
+        return _checked(found.base64, at)
 
     def _audio(self, audio: Json, at: str) -> str:
         if not self.facts.can("audio"):
@@ -147,36 +136,21 @@ class _Writer:
         return _checked(audio["data"], f"{at}.input_audio.data")
 
 
-def _text_file(file: Mapping[str, Any], at: str) -> str:
-    """A text file as text under its name; every other kind of file is refused."""
-    file_data = _text(file.get("file_data"))
-    if not file_data:
+def _text_file(file: Json, at: str) -> str:
+    if not _text(file.get("file_data")):
         raise refuse("Ollama keeps no files to name by id", f"{at}.file")
-    mime_type, data = _data_uri(file_data, f"{at}.file.file_data")
-    if not mime_type.startswith("text/") and mime_type not in TEXT_TYPES:
-        raise refuse("Ollama takes text files only", f"{at}.file.file_data")
     try:
-        text = base64.b64decode(data).decode("utf-8-sig")
-    except UnicodeDecodeError:
+        text = text_file(file)
+    except ValueError:
         raise refuse("the file is no UTF-8 text", f"{at}.file.file_data") from None
-    name = _text(file.get("filename"))
-    return f"{name}:\n{text}" if name else text
+    if text is None:
+        raise refuse("Ollama takes text files only", f"{at}.file.file_data")
+    return text
 
 
 def _text(value: object) -> str:
     """`value` where it is the text it should be."""
     return value if isinstance(value, str) else ""
-
-
-def _data_uri(uri: str, at: str) -> tuple[str, str]:
-    """Media type and base64 of a `data:` URI (RFC 2397)."""
-    head, comma, data = uri.partition(",")
-    if head[:5].lower() != "data:" or not comma:
-        raise refuse("Ollama takes content as a data: URI, not by its address", at)
-    mime_type, *attributes = head[5:].lower().split(";")
-    if "base64" not in (attribute.strip() for attribute in attributes):
-        return mime_type, base64_of(unquoted(data))
-    return mime_type, _checked(data, at)
 
 
 def _checked(data: str, at: str) -> str:

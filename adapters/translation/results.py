@@ -1,22 +1,26 @@
-"""Calls of tools and their results, put together before a provider's own words are found. Pure."""
+"""Messages, before a provider's own words: a result behind each call, names of users. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from adapters.base import MISSING_RESULT, ErrorKind, Json
+from adapters.contents import contents_of
 from adapters.errors import unsent
 
 Placed = tuple[int, Json]
 """A message's place in the request, by which errors name it, and the message."""
 
 
-def paired(messages: Sequence[Json], provider: str, warnings: list[str]) -> list[Placed]:
+def paired(
+    messages: Sequence[Json], provider: str, warnings: list[str], *, names: bool = False
+) -> list[Placed]:
     """The messages, with one result behind each call, in the order of the calls.
 
     A result belongs to the nearest call of its id before it, wherever it stood; of several the last
     counts. Each has the `name` of its function. A call without any gets one that says so, as an
-    error. Raises AdapterError (BAD_REQUEST) for a result that nothing has called for.
+    error. Users' `names` stay where there is a field for them, else are put before their words.
+    Raises AdapterError (BAD_REQUEST) for a result that nothing has called for.
     """
     placed: list[Placed] = []
     results: dict[str, int] = {}
@@ -34,6 +38,8 @@ def paired(messages: Sequence[Json], provider: str, warnings: list[str]) -> list
             placed[where] = at, named
             missing.discard(where)
             continue
+        if "name" in message and not names:
+            message = _unnamed(message, len(contents_of(messages).names) > 1, warnings)
         placed.append((at, message))
         if "tool_calls" not in message:
             continue
@@ -44,6 +50,22 @@ def paired(messages: Sequence[Json], provider: str, warnings: list[str]) -> list
     if missing:
         warnings.append("emulated=tool_result")
     return placed
+
+
+def _unnamed(message: Json, are_several: bool, warnings: list[str]) -> Json:
+    """A message without its `name`; that of one among several users stands before the words."""
+    name = message["name"]
+    plain = {key: value for key, value in message.items() if key != "name"}
+    if not name:
+        return plain
+    if not (are_several and message["role"] == "user"):
+        warnings.append("dropped=messages.name")
+        return plain
+    warnings.append("changed=messages.name")
+    content = message.get("content") or ""
+    if isinstance(content, str):
+        return {**plain, "content": f"{name}: {content}"}
+    return {**plain, "content": [{"type": "text", "text": f"{name}:"}, *content]}
 
 
 def _made_up(call: Json) -> Json:
