@@ -17,8 +17,9 @@ from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
 from adapters.bedrock.settings import KIND
 from adapters.errors import first_words, not_promised
 from adapters.refusals.account import is_of_account, page_refusal, quoted
-from adapters.refusals.cannot import cannot
+from adapters.refusals.cannot import lacking
 from adapters.refusals.length import is_too_long
+from adapters.refusals.status import SCOPES, kind_of_status
 from adapters.refusals.waits import retry_after_s
 
 KIND_OF_NAME: Mapping[str, ErrorKind] = {
@@ -43,17 +44,6 @@ KIND_OF_NAME: Mapping[str, ErrorKind] = {
     "UnrecognizedClientException": ErrorKind.AUTH,
     "ValidationException": ErrorKind.BAD_REQUEST,
 }
-KIND_OF_STATUS: Mapping[int, ErrorKind] = {
-    **dict.fromkeys(range(300, 400), ErrorKind.BAD_RESPONSE),
-    401: ErrorKind.AUTH,
-    403: ErrorKind.AUTH,
-    404: ErrorKind.MODEL_MISSING,
-    408: ErrorKind.TIMEOUT_FIRST_BYTE,
-    413: ErrorKind.TOO_LARGE,
-    424: ErrorKind.SERVER,
-    429: ErrorKind.RATE_LIMIT,
-    503: ErrorKind.OVERLOADED,
-}
 _STATUS_OF_NAME: Mapping[str, int] = {
     "InternalServerException": 500,
     "ModelStreamErrorException": 424,
@@ -62,19 +52,13 @@ _STATUS_OF_NAME: Mapping[str, int] = {
     "ValidationException": 400,
 }
 """Of those that come inside a stream: the status that they would have had."""
-_SCOPES: Mapping[ErrorKind, Scope] = {
-    ErrorKind.AUTH: Scope.KEY,
-    ErrorKind.ACCOUNT: Scope.PROVIDER,
-    ErrorKind.MODEL_MISSING: Scope.MODEL,
-    ErrorKind.UNSUPPORTED: Scope.MODEL,
-    ErrorKind.RATE_LIMIT: Scope.MODEL,
-    ErrorKind.QUOTA_DAY: Scope.MODEL,
-    ErrorKind.OVERLOADED: Scope.MODEL,
-    ErrorKind.SERVER: Scope.MODEL,
-    ErrorKind.TIMEOUT_FIRST_BYTE: Scope.MODEL,
-    ErrorKind.STALL: Scope.MODEL,
-    ErrorKind.BAD_RESPONSE: Scope.PROVIDER,
-}
+_SCOPES: Mapping[ErrorKind, Scope] = SCOPES | dict.fromkeys(
+    (
+        *(ErrorKind.UNSUPPORTED, ErrorKind.OVERLOADED, ErrorKind.SERVER),
+        *(ErrorKind.TIMEOUT_FIRST_BYTE, ErrorKind.STALL),
+    ),
+    Scope.MODEL,
+)
 WORDS: Mapping[ErrorKind, str] = {
     ErrorKind.AUTH: "AWS refused the credentials; check BEDROCK_API_KEY, or your login to AWS",
     ErrorKind.ACCOUNT: "AWS refused the account or its login",
@@ -154,12 +138,7 @@ def failure(
     secret: str = "",
 ) -> AdapterError:
     """The AdapterError that an exception of this name and message means."""
-    kind = _kind(name, message, status)
-    lacking = None
-    if kind in (ErrorKind.BAD_REQUEST, ErrorKind.TOO_LARGE):
-        lacking = cannot(message)
-    if lacking and kind is ErrorKind.BAD_REQUEST:
-        kind = ErrorKind.UNSUPPORTED
+    kind, lacks = lacking(_kind(name, message, status), message)
     if kind is ErrorKind.TIMEOUT_FIRST_BYTE and phase is Phase.AFTER_CONTENT:
         kind = ErrorKind.STALL
     shown = WORDS[kind]
@@ -174,39 +153,35 @@ def failure(
         retry_after_s=told_wait_s,
         scope=_SCOPES.get(kind, Scope.REQUEST),
         phase=phase,
-        param=lacking.param if lacking else None,
+        param=lacks.param if lacks else None,
         upstream_code=name or None,
-        cannot=lacking,
+        cannot=lacks,
     )
 
 
 def _kind(name: str, message: str, status: int) -> ErrorKind:
-    by_status = ErrorKind.SERVER if status >= 500 else ErrorKind.BAD_REQUEST
-    kind = KIND_OF_NAME.get(name, KIND_OF_STATUS.get(status, by_status))
+    """Bedrock has one name for many things: what is missing, and for whom, only the text says."""
+    kind = KIND_OF_NAME.get(name) or kind_of_status(status)
     match kind:
-        case ErrorKind.AUTH | ErrorKind.BAD_REQUEST | ErrorKind.MODEL_MISSING:
-            return _kind_by_words(kind, message, status)
         case ErrorKind.RATE_LIMIT if _PER_DAY.search(message):
             return ErrorKind.QUOTA_DAY
+        case ErrorKind.AUTH | ErrorKind.BAD_REQUEST | ErrorKind.MODEL_MISSING:
+            return _kind_by_words(kind, message, status)
     return kind
 
 
 def _kind_by_words(kind: ErrorKind, message: str, status: int) -> ErrorKind:
-    """Bedrock has one name for many things: what is missing, and for whom, only the text says."""
     if _NO_MODEL.search(message):
         return ErrorKind.MODEL_MISSING
-    if kind is ErrorKind.BAD_REQUEST and is_too_long(message):
-        return ErrorKind.CONTEXT
-    if kind is ErrorKind.BAD_REQUEST and message.strip(" .") == "Operation not allowed":
-        return ErrorKind.ACCOUNT
-    if kind is ErrorKind.AUTH:
-        if _CLOCK.search(message):
+    match kind:
+        case ErrorKind.BAD_REQUEST if is_too_long(message):
+            return ErrorKind.CONTEXT
+        case ErrorKind.BAD_REQUEST if message.strip(" .") == "Operation not allowed":
             return ErrorKind.ACCOUNT
-        return ErrorKind.AUTH if is_of_key(message) else _of_account(kind, message, status)
-    return _of_account(kind, message, status)
-
-
-def _of_account(kind: ErrorKind, message: str, status: int) -> ErrorKind:
+        case ErrorKind.AUTH if _CLOCK.search(message):
+            return ErrorKind.ACCOUNT
+        case ErrorKind.AUTH if is_of_key(message):
+            return kind
     return ErrorKind.ACCOUNT if is_of_account(status, "", message) else kind
 
 

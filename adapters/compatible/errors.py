@@ -19,9 +19,10 @@ from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
 from adapters.compatible.limits import PER_DAY, LimitHeaders
 from adapters.errors import first_words
 from adapters.refusals.account import is_of_account, kind_of_page, page_title, told
-from adapters.refusals.cannot import cannot
+from adapters.refusals.cannot import lacking
 from adapters.refusals.gone import is_gone
 from adapters.refusals.length import is_too_long
+from adapters.refusals.status import SCOPES, kind_of_status
 from adapters.refusals.waits import (
     DAY_S,
     HOUR_S,
@@ -50,38 +51,12 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "model_not_found": 404,
     "over_capacity": 503,
 }
-KIND_OF_STATUS: Mapping[int, ErrorKind] = {
-    **dict.fromkeys(range(300, 400), ErrorKind.BAD_RESPONSE),
-    401: ErrorKind.AUTH,
-    403: ErrorKind.AUTH,
-    404: ErrorKind.MODEL_MISSING,
-    405: ErrorKind.BAD_RESPONSE,  # no request is at fault that something else is at the address
-    408: ErrorKind.SERVER,
-    410: ErrorKind.MODEL_MISSING,
-    413: ErrorKind.TOO_LARGE,
-    424: ErrorKind.SERVER,
-    429: ErrorKind.RATE_LIMIT,
-    498: ErrorKind.OVERLOADED,
-    503: ErrorKind.OVERLOADED,
-    529: ErrorKind.OVERLOADED,
-}
 _MAYBE_GONE = (400, 403, 422)
 _MAYBE_ACCOUNT = (ErrorKind.AUTH, ErrorKind.BAD_REQUEST, ErrorKind.RATE_LIMIT)
 _MAYBE_TOO_LONG = (
     *(ErrorKind.BAD_REQUEST, ErrorKind.TOO_LARGE, ErrorKind.MALFORMED_ANSWER, ErrorKind.SERVER),
 )
 _WAITING = (ErrorKind.RATE_LIMIT, ErrorKind.QUOTA_DAY, ErrorKind.OVERLOADED, ErrorKind.SERVER)
-_SCOPES: Mapping[ErrorKind, Scope] = {
-    ErrorKind.AUTH: Scope.KEY,
-    ErrorKind.ACCOUNT: Scope.PROVIDER,
-    ErrorKind.RATE_LIMIT: Scope.MODEL,
-    ErrorKind.QUOTA_DAY: Scope.MODEL,
-    ErrorKind.MODEL_MISSING: Scope.MODEL,
-    ErrorKind.OVERLOADED: Scope.PROVIDER,
-    ErrorKind.LOADING: Scope.PROVIDER,
-    ErrorKind.SERVER: Scope.PROVIDER,
-    ErrorKind.BAD_RESPONSE: Scope.PROVIDER,
-}
 _PER_DAY = re.compile(r"per day|\((?:RPD|TPD|ASD)\)", re.ASCII)
 _PER_MINUTE = re.compile(r"per (?:minute|hour)|\((?:RPM|TPM|ASH)\)", re.ASCII)
 _UNSUPPORTED = re.compile(
@@ -103,15 +78,14 @@ _SAID = ("message", "code", "type", "param")
 
 
 def error_object(content: bytes) -> Json:
-    """The `error` of a body, or an empty object where it has none.
+    """The `error` of a body; message, code, type and param are texts, empty where it has none.
 
     FastAPI's servers have `detail`, some have the message itself there, some no wrapping at all,
     or a line of text. A list of what is wrong with which field, as pydantic gives it, becomes the
     message.
     """
     error = _object(content)
-    said = {name: first_words(error[name]) for name in _SAID if isinstance(error.get(name), str)}
-    return error | said
+    return error | {name: first_words(error.get(name)) for name in _SAID}
 
 
 def _object(content: bytes) -> Json:
@@ -166,7 +140,7 @@ def status_of(error: Json) -> int:
 
 def _kind_of_code(error: Json) -> ErrorKind | None:
     """The kind that a code, or words in place of one, show more exactly than the status does."""
-    code = text_of(error.get("code"))
+    code = error["code"]
     if code in CODES_OF_ANSWERS or "failed_generation" in error:  # what the model wrote instead
         return ErrorKind.MALFORMED_ANSWER
     if code == "context_length_exceeded":
@@ -177,7 +151,7 @@ def _kind_of_code(error: Json) -> ErrorKind | None:
         return ErrorKind.AUTH
     if code.startswith("model_"):  # not_found, decommissioned, terms_required, permission_blocked…
         return ErrorKind.MODEL_MISSING
-    return ErrorKind.SERVER if _BROKEN.search(text_of(error.get("message"))) else None
+    return ErrorKind.SERVER if _BROKEN.search(error["message"]) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,24 +169,13 @@ class House:
     unprocessable: ErrorKind = ErrorKind.BAD_REQUEST
 
 
-def kind_of_status(status: int) -> ErrorKind:
-    """What a refusal means, unless its body says it better."""
-    other = ErrorKind.SERVER if status >= 500 else ErrorKind.BAD_REQUEST
-    return KIND_OF_STATUS.get(status, other)
-
-
 def refusal(house: House, response: httpx.Response, phase: Phase) -> AdapterError:
     """The error that a refusal means."""
     status = response.status_code
     by_class = house.unprocessable if status == 422 else kind_of_status(status)
     error = error_object(response.content)
     now = datetime.now(UTC)
-    kind = _kind(by_class, error, response, now, house.limits)
-    lacking = None
-    if kind in (ErrorKind.BAD_REQUEST, ErrorKind.UNSUPPORTED, ErrorKind.TOO_LARGE):
-        lacking = cannot(text_of(error.get("message")))
-    if lacking and kind is ErrorKind.BAD_REQUEST:
-        kind = ErrorKind.UNSUPPORTED
+    kind, lacks = lacking(_kind(by_class, error, response, now, house.limits), error["message"])
     wait = None
     if kind in _WAITING:
         is_day = kind is ErrorKind.QUOTA_DAY
@@ -223,11 +186,11 @@ def refusal(house: House, response: httpx.Response, phase: Phase) -> AdapterErro
         provider=house.provider,
         status=status,
         retry_after_s=wait,
-        scope=_SCOPES.get(kind, Scope.REQUEST),
+        scope=SCOPES.get(kind, Scope.REQUEST),
         phase=phase,
-        param=_param(error) or (lacking.param if lacking else None),
-        upstream_code=text_of(error.get("code")) or None,
-        cannot=lacking,
+        param=_param(error) or (lacks.param if lacks else None),
+        upstream_code=error["code"] or None,
+        cannot=lacks,
     )
 
 
@@ -238,36 +201,32 @@ def _kind(
     now: datetime,
     limits: LimitHeaders,
 ) -> ErrorKind:
-    if by_class in _MAYBE_TOO_LONG and is_too_long(text_of(error.get("message"))):
+    if by_class in _MAYBE_TOO_LONG and is_too_long(error["message"]):
         return ErrorKind.CONTEXT
     if kind := _kind_of_code(error):
         return kind
     kind, status = by_class, response.status_code
-    if kind is ErrorKind.BAD_REQUEST and _WRONG_KEY.search(text_of(error.get("message"))):
+    if kind is ErrorKind.BAD_REQUEST and _WRONG_KEY.search(error["message"]):
         return ErrorKind.AUTH  # at xAI
-    if status in _MAYBE_GONE and is_gone(text_of(error.get("message"))):
+    if status in _MAYBE_GONE and is_gone(error["message"]):
         return ErrorKind.MODEL_MISSING
-    if kind in _MAYBE_ACCOUNT and is_of_account(
-        status, text_of(error.get("code")), text_of(error.get("message"))
-    ):
+    if kind in _MAYBE_ACCOUNT and is_of_account(status, error["code"], error["message"]):
         return ErrorKind.ACCOUNT
     if (of_page := kind_of_page(status)) and page_title(response.content) is not None:
         return of_page
     if kind is ErrorKind.RATE_LIMIT and is_day_quota(error, response.headers, now, limits):
         return ErrorKind.QUOTA_DAY
-    if kind is ErrorKind.OVERLOADED and _LOADING.search(text_of(error.get("message"))):
+    if kind is ErrorKind.OVERLOADED and _LOADING.search(error["message"]):
         return ErrorKind.LOADING
     # There is no code for what a model cannot do: only the text tells it from a mistake.
-    if (kind is ErrorKind.BAD_REQUEST or status == 422) and _UNSUPPORTED.search(
-        text_of(error.get("message"))
-    ):
+    if (kind is ErrorKind.BAD_REQUEST or status == 422) and _UNSUPPORTED.search(error["message"]):
         return ErrorKind.UNSUPPORTED
     return kind
 
 
 def _message(kind: ErrorKind, error: Json, response: httpx.Response, house: House) -> str:
     """What the house says, without the key, on one line and not too long."""
-    message = " ".join(text_of(error.get("message")).split())
+    message = " ".join(error["message"].split())
     if house.secret:
         message = message.replace(house.secret, "***")
     message = _KEY.sub("***", message)[:MAX_MESSAGE]
@@ -282,8 +241,8 @@ def _message(kind: ErrorKind, error: Json, response: httpx.Response, house: Hous
 
 def _param(error: Json) -> str | None:
     """OpenAI's name of the parameter at fault: as stated, or as the text quotes it."""
-    param = text_of(error.get("param"))
-    message = text_of(error.get("message"))
+    param = error["param"]
+    message = error["message"]
     if not param and ("response_format" in message or "response format" in message):
         return "response_format"
     if not param and "tool calling" in message:
@@ -297,7 +256,7 @@ def is_day_quota(
     error: Json, headers: httpx.Headers, now: datetime, limits: LimitHeaders = PER_DAY
 ) -> bool:
     """True where a limit per day is used up, so that waiting a minute would not help."""
-    message = text_of(error.get("message"))
+    message = error["message"]
     if _PER_DAY.search(message):
         return True
     waits = _told_s(error, headers, now, cap_s=2 * DAY_S)
@@ -334,7 +293,7 @@ def _told_s(error: Json, headers: httpx.Headers, now: datetime, *, cap_s: float)
     """The wait that is told: by `retry-after`, in words, or as a time, which OpenRouter repeats."""
     told = retry_after_s(headers, now, cap_s=cap_s)
     if told is None:
-        told = told_s(text_of(error.get("message")), cap_s=cap_s)
+        told = told_s(error["message"], cap_s=cap_s)
     if told is None:
         told = reset_s(headers, now, cap_s=cap_s)
     match error.get("metadata"):

@@ -22,7 +22,7 @@ from adapters.base import (
 )
 from adapters.compatible.answer import AnswerReader, Loads
 from adapters.compatible.dialect import CompatibleDialect
-from adapters.compatible.errors import House, error_object, text_of
+from adapters.compatible.errors import House, error_object
 from adapters.embedded.messages import NAME
 
 TOO_LONG = "exceed_context_size_error"
@@ -43,7 +43,7 @@ class Answer(CompatibleDialect):
 
     def refusal(self, response: httpx.Response) -> AdapterError:
         error = super().refusal(response)
-        meant = self._meant(error, text_of(error_object(response.content).get("type")))
+        meant = self._meant(error, error_object(response.content)["type"])
         if meant is None:
             return error
         kind, param = meant

@@ -14,9 +14,10 @@ import orjson
 from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
 from adapters.errors import first_words, not_promised, unsent
 from adapters.refusals.account import is_of_account, page_refusal, quoted
-from adapters.refusals.cannot import cannot
+from adapters.refusals.cannot import lacking
 from adapters.refusals.gone import is_gone
 from adapters.refusals.length import is_too_long
+from adapters.refusals.status import SCOPES, kind_of_status
 from adapters.refusals.waits import go_duration_s, retry_after_s
 
 NAME = "gemini"
@@ -32,30 +33,13 @@ STATUS_OF_WORD: Mapping[str, int] = {
     "UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 504,
 }
-KIND_OF_STATUS: Mapping[int, ErrorKind] = {
-    401: ErrorKind.AUTH,
-    403: ErrorKind.AUTH,
-    404: ErrorKind.MODEL_MISSING,
-    410: ErrorKind.MODEL_MISSING,
-    413: ErrorKind.TOO_LARGE,
-    429: ErrorKind.RATE_LIMIT,
-    503: ErrorKind.OVERLOADED,
-    504: ErrorKind.TIMEOUT_FIRST_BYTE,
-    529: ErrorKind.OVERLOADED,
-}
-SCOPE_OF_KIND: Mapping[ErrorKind, Scope] = {
-    ErrorKind.AUTH: Scope.KEY,
-    ErrorKind.ACCOUNT: Scope.PROVIDER,
-    ErrorKind.MODEL_MISSING: Scope.MODEL,
-    ErrorKind.UNSUPPORTED: Scope.MODEL,
-    ErrorKind.RATE_LIMIT: Scope.MODEL,
-    ErrorKind.QUOTA_DAY: Scope.MODEL,
-    ErrorKind.OVERLOADED: Scope.MODEL,
-    ErrorKind.SERVER: Scope.PROVIDER,
-    ErrorKind.BAD_RESPONSE: Scope.PROVIDER,
-    ErrorKind.TIMEOUT_FIRST_BYTE: Scope.MODEL,
-    ErrorKind.STALL: Scope.MODEL,
-}
+SCOPE_OF_KIND: Mapping[ErrorKind, Scope] = SCOPES | dict.fromkeys(
+    (
+        *(ErrorKind.UNSUPPORTED, ErrorKind.OVERLOADED),
+        *(ErrorKind.TIMEOUT_FIRST_BYTE, ErrorKind.STALL),
+    ),
+    Scope.MODEL,
+)
 WORDS: Mapping[ErrorKind, str] = {
     ErrorKind.AUTH: "the API key was refused, or may not do this; check GEMINI_API_KEY",
     ErrorKind.ACCOUNT: "the account was refused",
@@ -153,12 +137,7 @@ def api_error(
     code = status if status and status != 200 else _status(error, word)
     message = first_words(error.get("message"))
     details = list(_details(error))
-    kind = _kind(code, word, message, details)
-    lacking = None
-    if kind in (ErrorKind.BAD_REQUEST, ErrorKind.UNSUPPORTED, ErrorKind.TOO_LARGE):
-        lacking = cannot(message)
-    if lacking and kind is ErrorKind.BAD_REQUEST:
-        kind = ErrorKind.UNSUPPORTED
+    kind, lacks = lacking(_kind(code, word, message, details), message)
     if kind is ErrorKind.TIMEOUT_FIRST_BYTE and phase is Phase.AFTER_CONTENT:
         kind = ErrorKind.STALL
     wait_s = _wait_s(kind, message, details, now or datetime.now(UTC))
@@ -170,9 +149,9 @@ def api_error(
         retry_after_s=told_wait_s if wait_s is None else wait_s,
         scope=SCOPE_OF_KIND.get(kind, Scope.REQUEST),
         phase=phase,
-        param=_param(message) or (lacking.param if lacking else None),
+        param=_param(message) or (lacks.param if lacks else None),
         upstream_code=_reason(details) or word,
-        cannot=lacking,
+        cannot=lacks,
         violations=tuple(_violations(details, secret)) if kind in QUOTED else (),
     )
 
@@ -225,13 +204,7 @@ def _kind(code: int, word: str | None, message: str, details: list[Json]) -> Err
         case 429 if _is_for_a_day(message, details):
             return ErrorKind.QUOTA_DAY
         case _:
-            return KIND_OF_STATUS.get(code) or _kind_of_range(code)
-
-
-def _kind_of_range(code: int) -> ErrorKind:
-    if code >= 500:
-        return ErrorKind.SERVER
-    return ErrorKind.BAD_REQUEST if code >= 400 else ErrorKind.BAD_RESPONSE
+            return kind_of_status(code)
 
 
 def _is_of_account(code: int, word: str | None, reason: str, message: str) -> bool:

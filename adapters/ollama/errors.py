@@ -15,6 +15,7 @@ from adapters.errors import Cannot, first_words
 from adapters.refusals.account import is_of_account, page_refusal, quoted
 from adapters.refusals.cannot import cannot
 from adapters.refusals.gone import is_gone
+from adapters.refusals.status import SCOPES, kind_of_status
 from adapters.refusals.waits import retry_after_s
 
 NAME = "ollama"
@@ -53,30 +54,13 @@ _MEANING_IN_STREAM: Mapping[str, _Meaning] = {
     "too many requests": _Meaning(ErrorKind.RATE_LIMIT),
     "rate limit": _Meaning(ErrorKind.RATE_LIMIT),
 }
-_KIND_OF_STATUS: Mapping[int, ErrorKind] = {
-    401: ErrorKind.AUTH,
-    403: ErrorKind.AUTH,
-    404: ErrorKind.MODEL_MISSING,
-    410: ErrorKind.MODEL_MISSING,
-    412: ErrorKind.MODEL_MISSING,  # it wants a newer Ollama
-    408: ErrorKind.TIMEOUT_FIRST_BYTE,
-    413: ErrorKind.TOO_LARGE,
-    429: ErrorKind.RATE_LIMIT,
-    503: ErrorKind.OVERLOADED,
-    529: ErrorKind.OVERLOADED,
-    504: ErrorKind.TIMEOUT_FIRST_BYTE,
-}
-_SCOPE_OF_KIND: Mapping[ErrorKind, Scope] = {
-    ErrorKind.AUTH: Scope.KEY,
-    ErrorKind.ACCOUNT: Scope.PROVIDER,
+_NEWER_WANTED = 412
+_SCOPE_OF_KIND: Mapping[ErrorKind, Scope] = SCOPES | {
     ErrorKind.QUOTA_DAY: Scope.PROVIDER,
-    ErrorKind.MODEL_MISSING: Scope.MODEL,
+    ErrorKind.RATE_LIMIT: Scope.PROVIDER,
+    ErrorKind.TIMEOUT_FIRST_BYTE: Scope.PROVIDER,
     ErrorKind.UNSUPPORTED: Scope.MODEL,
     ErrorKind.SERVER: Scope.MODEL,  # a runner that broke is one model's; others may run
-    ErrorKind.RATE_LIMIT: Scope.PROVIDER,
-    ErrorKind.OVERLOADED: Scope.PROVIDER,
-    ErrorKind.TIMEOUT_FIRST_BYTE: Scope.PROVIDER,
-    ErrorKind.BAD_RESPONSE: Scope.PROVIDER,
 }
 
 
@@ -167,7 +151,7 @@ def _meaning(text: str, status: int | None, *, is_cloud: bool) -> _Meaning:
             if words in text:
                 return meaning
         return _Meaning(ErrorKind.SERVER)
-    kind = _KIND_OF_STATUS.get(status) or _kind_of_range(status)
+    kind = ErrorKind.MODEL_MISSING if status == _NEWER_WANTED else kind_of_status(status)
     return _Meaning(kind, "model" if kind is ErrorKind.MODEL_MISSING else None)
 
 
@@ -177,12 +161,6 @@ def _is_of_account(text: str, status: int | None, *, is_cloud: bool) -> bool:
         return True
     barred = 403 if is_cloud and status is None else status
     return barred in (402, 403) and is_of_account(barred, "", text)
-
-
-def _kind_of_range(status: int) -> ErrorKind:
-    if status >= 500:
-        return ErrorKind.SERVER
-    return ErrorKind.BAD_REQUEST if status >= 400 else ErrorKind.BAD_RESPONSE
 
 
 _WORDS: Mapping[ErrorKind, str] = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from adapters.errors import Cannot
+from adapters.errors import Cannot, ErrorKind
 
 _LACKS = re.compile(
     r"(\bnot|n't|no longer)( yet| currently)?( be)? (support|enabled|available|allowed|capable)"
@@ -60,6 +60,14 @@ _SUBJECTS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
 _WISHES = frozenset(("modalities", "tool_choice"))
 """What may be asked for in another way: a refusal of one says nothing of the next."""
 _COUNTED = frozenset(("tools", "images"))
+
+
+def lacking(kind: ErrorKind, message: str) -> tuple[ErrorKind, Cannot | None]:
+    """The kind of a refusal in the light of its words, and what the model cannot do by them."""
+    if kind not in (ErrorKind.BAD_REQUEST, ErrorKind.UNSUPPORTED, ErrorKind.TOO_LARGE):
+        return kind, None
+    found = cannot(message)
+    return ErrorKind.UNSUPPORTED if found and kind is ErrorKind.BAD_REQUEST else kind, found
 
 
 def cannot(message: str) -> Cannot | None:

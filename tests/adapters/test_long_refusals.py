@@ -52,7 +52,7 @@ def test_so_are_the_words_beside_it() -> None:
     told = error_object(json.dumps({"error": {"code": long, "type": long, "x": long}}).encode())
 
     assert [len(told[name]) for name in ("code", "type", "x")] == [MAX_SAID, MAX_SAID, len(long)]
-    assert error_object(b'{"error": {"code": 5}}') == {"code": 5}
+    assert error_object(b'{"error": {"code": 5}}')["code"] == ""
 
 
 def test_the_first_words_are_whole_ones() -> None:

@@ -137,7 +137,7 @@ def test_what_is_wrong_is_told_wherever_it_stands() -> None:
         content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
         assert error_object(content).get("message") == words, body
     told = error_object(b'{"error": null, "message": "slow", "code": "rate_limit_exceeded"}')
-    assert told == {"message": "slow", "code": "rate_limit_exceeded", "error": None}
+    assert (told["message"], told["code"]) == ("slow", "rate_limit_exceeded")
     for content in (
         b"<html><title>x</title>",
         b"<p>x",

@@ -15,7 +15,8 @@ from adapters.base import (
     Phase,
     Scope,
 )
-from adapters.gemini.errors import KIND_OF_STATUS, WORDS, api_error, refusal
+from adapters.gemini.errors import WORDS, api_error, refusal
+from adapters.refusals.status import KIND_OF_STATUS
 from tests.adapters.gemini.kit import GeminiKit
 from tests.adapters.kit import API_KEY, a_request, failure, json_reply
 
