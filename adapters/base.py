@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from adapters.configured import (
     PLACEHOLDER_KEYS as PLACEHOLDER_KEYS,
@@ -138,6 +139,10 @@ class NativeCall(Struct, frozen=True):
     warnings: tuple[str, ...] = ()
     stream: bool = False
     content: bytes | Sequence[bytes | memoryview] | None = None
+
+    def but(self, body: Json, *words: str) -> NativeCall:
+        """The same with another body, and more words for what is lost by that."""
+        return replace(self, body=body, warnings=(*self.warnings, *words))
 
 
 # -- an adapter -------------------------------------------------------------------------------

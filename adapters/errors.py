@@ -52,29 +52,23 @@ class ErrorKind(StrEnum):
 
 
 CODE_OF_KIND: Mapping[ErrorKind, ErrorCode] = {
-    ErrorKind.RATE_LIMIT: ErrorCode.RATE_LIMIT_EXCEEDED,
-    ErrorKind.QUOTA_DAY: ErrorCode.RATE_LIMIT_EXCEEDED,
-    ErrorKind.OVERLOADED: ErrorCode.PROVIDER_UNAVAILABLE,
-    ErrorKind.LOADING: ErrorCode.PROVIDER_UNAVAILABLE,
-    ErrorKind.SERVER: ErrorCode.PROVIDER_UNAVAILABLE,
-    ErrorKind.NETWORK: ErrorCode.NETWORK_ERROR,
-    ErrorKind.BROKEN: ErrorCode.NETWORK_ERROR,
-    ErrorKind.TLS: ErrorCode.NETWORK_ERROR,
-    ErrorKind.TIMEOUT_CONNECT: ErrorCode.NETWORK_ERROR,
-    ErrorKind.TIMEOUT_FIRST_BYTE: ErrorCode.NETWORK_ERROR,
-    ErrorKind.STALL: ErrorCode.NETWORK_ERROR,
-    ErrorKind.BAD_RESPONSE: ErrorCode.PROVIDER_UNAVAILABLE,
-    ErrorKind.MALFORMED_ANSWER: ErrorCode.PROVIDER_UNAVAILABLE,
-    ErrorKind.MISMATCH: ErrorCode.PROVIDER_UNAVAILABLE,
-    ErrorKind.EMPTY: ErrorCode.PROVIDER_UNAVAILABLE,
-    ErrorKind.RESPONSE_TOO_LARGE: ErrorCode.PROVIDER_UNAVAILABLE,
-    ErrorKind.AUTH: ErrorCode.AUTHENTICATION_FAILED,
-    ErrorKind.ACCOUNT: ErrorCode.AUTHENTICATION_FAILED,
-    ErrorKind.MODEL_MISSING: ErrorCode.INVALID_REQUEST,
-    ErrorKind.CONTEXT: ErrorCode.INVALID_REQUEST,
-    ErrorKind.BAD_REQUEST: ErrorCode.INVALID_REQUEST,
-    ErrorKind.UNSUPPORTED: ErrorCode.INVALID_REQUEST,
-    ErrorKind.TOO_LARGE: ErrorCode.INVALID_REQUEST,
+    **dict.fromkeys(ErrorKind, ErrorCode.PROVIDER_UNAVAILABLE),
+    **dict.fromkeys((ErrorKind.RATE_LIMIT, ErrorKind.QUOTA_DAY), ErrorCode.RATE_LIMIT_EXCEEDED),
+    **dict.fromkeys((ErrorKind.AUTH, ErrorKind.ACCOUNT), ErrorCode.AUTHENTICATION_FAILED),
+    **dict.fromkeys(
+        (
+            *(ErrorKind.NETWORK, ErrorKind.BROKEN, ErrorKind.TLS, ErrorKind.STALL),
+            *(ErrorKind.TIMEOUT_CONNECT, ErrorKind.TIMEOUT_FIRST_BYTE),
+        ),
+        ErrorCode.NETWORK_ERROR,
+    ),
+    **dict.fromkeys(
+        (
+            *(ErrorKind.MODEL_MISSING, ErrorKind.CONTEXT, ErrorKind.BAD_REQUEST),
+            *(ErrorKind.UNSUPPORTED, ErrorKind.TOO_LARGE),
+        ),
+        ErrorCode.INVALID_REQUEST,
+    ),
 }
 
 

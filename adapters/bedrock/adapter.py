@@ -114,8 +114,7 @@ class BedrockAdapter(Kind):
             return None
         if request.stream and NO_STREAM in error.message:
             whole = self.to_native(replace(request, stream=False))
-            call = replace(whole, warnings=(*whole.warnings, "emulated=stream"))
-            return self._exchange(request, call)
+            return self._exchange(request, whole.but(whole.body, "emulated=stream"))
         if wanted and wanted.schema and NO_CHOICE in error.message:
             return self._exchange(request, in_words(call, wanted))
         return None

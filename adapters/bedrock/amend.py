@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
-from msgspec.structs import replace
 
 from adapters.base import AdapterError, ErrorKind, Json, NativeCall, ResponseFormat
 from adapters.bedrock.messages import GO_ON
@@ -43,24 +42,24 @@ def amended(call: NativeCall, error: AdapterError) -> NativeCall | None:
         return None
     body, message = call.body, error.message
     if _CHOICE.search(message) and "toolChoice" in body.get("toolConfig", {}):
-        return _with(call, without_choice(body), "emulated=tool_choice")
+        return call.but(without_choice(body), "emulated=tool_choice")
     if "textFormat" in body.get("outputConfig", {}) and _FORMAT.search(message):
-        return _with(call, with_answer_tool(body), AS_TOOL)
+        return call.but(with_answer_tool(body), AS_TOOL)
     if _PREFILL.search(message) and body["messages"][-1]["role"] == "assistant":
         more = {"role": "user", "content": [{"text": GO_ON}]}
-        return _with(call, {**body, "messages": [*body["messages"], more]}, "emulated=prefill")
+        return call.but({**body, "messages": [*body["messages"], more]}, "emulated=prefill")
     if _SYSTEM.search(message) and "system" in body:
-        return _with(call, told_by_user(body), "emulated=system")
+        return call.but(told_by_user(body), "emulated=system")
     if found := sampling(message, body):
         field, word = found
-        return _with(call, without(body, ["inferenceConfig", field]), f"dropped={word}")
+        return call.but(without(body, ["inferenceConfig", field]), f"dropped={word}")
     if _THINKING.search(message) and (bare := without_thinking(body)) != body:
-        return _with(call, bare, "dropped=reasoning_effort")
+        return call.but(bare, "dropped=reasoning_effort")
     named = _FIELD.search(message)
     path = named[1].split(".") if named else ["messages"]
     if path[-1] in _KEPT or (bare := without(body, path)) == body:
         return None
-    return _with(call, bare, f"dropped={_WORDS.get(path[-1], path[-1])}")
+    return call.but(bare, f"dropped={_WORDS.get(path[-1], path[-1])}")
 
 
 def sampling(message: str, body: Json) -> tuple[str, str] | None:
@@ -68,10 +67,6 @@ def sampling(message: str, body: Json) -> tuple[str, str] | None:
     config = body.get("inferenceConfig", {})
     asked = [(field, word) for field, word in _SAMPLING if field in config and word in message]
     return asked[-1] if asked else None  # the last: of two that do not go together, the weaker
-
-
-def _with(call: NativeCall, body: Json, warning: str) -> NativeCall:
-    return replace(call, body=body, warnings=(*call.warnings, warning))
 
 
 def without_choice(body: Json) -> Json:
@@ -104,7 +99,7 @@ def in_words(call: NativeCall, wanted: ResponseFormat) -> NativeCall:
     body = {key: value for key, value in call.body.items() if key != "outputConfig"}
     body |= {"outputConfig": output} if output else {}
     body["system"] = [*body.get("system", ()), {"text": instruction(wanted)}]
-    return _with(call, body, AS_TOOL)
+    return call.but(body, AS_TOOL)
 
 
 def told_by_user(body: Json) -> Json:

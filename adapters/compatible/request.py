@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from adapters.base import ChatRequest, Json, NativeCall, ResponseFormat
 from adapters.translation.functions import function_name
 from adapters.translation.instructions import instructed
@@ -81,9 +83,9 @@ def without_schema(call: NativeCall) -> NativeCall:
     """The call with a schema as an instruction, for a model that turns out to take none."""
     wrapped = call.body["response_format"]["json_schema"]
     body = dict(call.body)
-    warnings = list(call.warnings)
-    set_json_mode(body, ResponseFormat(wrapped.get("schema") or {}), warnings)
-    return NativeCall(call.method, call.path, body, tuple(warnings), call.stream)
+    words: list[str] = []
+    set_json_mode(body, ResponseFormat(wrapped.get("schema") or {}), words)
+    return call.but(body, *words)
 
 
 def in_words(call: NativeCall) -> NativeCall:
@@ -93,14 +95,13 @@ def in_words(call: NativeCall) -> NativeCall:
     if not {EMULATED, INSTRUCTED}.intersection(call.warnings):
         body["messages"] = instructed(body["messages"], ResponseFormat(wanted.get("schema")))
     words = [word for word in call.warnings if word not in (EMULATED, INSTRUCTED)]
-    return NativeCall(call.method, call.path, body, (*words, EMULATED), call.stream)
+    return replace(call, body=body, warnings=(*words, EMULATED))
 
 
 def without(call: NativeCall, name: str, warning: str) -> NativeCall:
     """The call without one of its body's keys."""
     body = {key: value for key, value in call.body.items() if key != name}
-    stream = call.stream and name != "stream"
-    return NativeCall(call.method, call.path, body, (*call.warnings, warning), stream)
+    return replace(call.but(body, warning), stream=call.stream and name != "stream")
 
 
 def merged(base: Json, over: Any) -> Json:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
-from msgspec.structs import replace
 
 from adapters.base import Json, NativeCall
 from adapters.gemini.messages import closed, sign
@@ -45,7 +44,7 @@ def amended(call: NativeCall, message: str) -> NativeCall | None:
             words += new
     if not words and body["contents"][-1]["role"] == "model":
         body, words = {**body, "contents": closed(body["contents"])}, ["emulated=prefill"]
-    return replace(call, body=body, warnings=(*call.warnings, *words)) if words else None
+    return call.but(body, *words) if words else None
 
 
 def _penalties(body: Json, message: str) -> Mended | None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any, TypeGuard
 
 import orjson
@@ -23,18 +22,16 @@ from adapters.base import Json
 from adapters.translation.schema_refs import (
     A_STEP,
     MAX_DEPTH,
-    MAX_KEPT_BYTES,
     MAX_NODES,
     Path,
     Place,
     References,
-    costed,
     enum_of,
     stub,
     type_of,
     type_of_value,
+    worked_out,
 )
-from adapters.wire.aside import steps
 
 MAX_NOTE_CHARS = 200
 
@@ -71,14 +68,12 @@ class Translation:
 
 def for_parameters(schema: Json) -> Translation:
     """The schema of a function's arguments: an object, whose enums are of strings."""
-    text = orjson.dumps(schema)
-    return _had(_kept_parameters(text)) if len(text) <= MAX_KEPT_BYTES else _parameters(text)
+    return worked_out(_parameters, orjson.dumps(schema))
 
 
 def for_response(schema: Json) -> Translation:
     """The schema of an answer. Its text reaches the client as it comes, so numbers stay numbers."""
-    text = orjson.dumps(schema)
-    return _had(_kept_response(text)) if len(text) <= MAX_KEPT_BYTES else _response(text)
+    return worked_out(_response, orjson.dumps(schema))
 
 
 def restore(arguments: Any, translation: Translation) -> Any:
@@ -100,23 +95,6 @@ def _cast(value: Any, path: Path, casts: Mapping[Path, Mapping[str, Any]], depth
     if isinstance(value, list):
         return [_cast(part, (*path, None), casts, depth) for part in value]
     return value
-
-
-def _had(kept: tuple[Translation, int]) -> Translation:
-    """What is kept, whether it was made now or before."""
-    translation, cost = kept
-    steps().take(cost)
-    return translation
-
-
-@lru_cache(maxsize=128)
-def _kept_parameters(text: bytes) -> tuple[Translation, int]:
-    return costed(_parameters, text)
-
-
-@lru_cache(maxsize=32)
-def _kept_response(text: bytes) -> tuple[Translation, int]:
-    return costed(_response, text)
 
 
 def _parameters(text: bytes) -> Translation:

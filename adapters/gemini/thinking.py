@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from adapters.base import Json, Thinking
+from adapters.compatible.request import effort_of
 from adapters.gemini.names import generation, version
 
 BUDGETS: Mapping[str, int] = {
@@ -85,7 +86,7 @@ def _wants_thoughts(thinking: Thinking) -> bool:
 def _level(model: str, thinking: Thinking, warnings: list[str]) -> Json:
     effort = thinking.effort
     if effort is None and thinking.budget_tokens is not None:
-        effort = _effort_of(thinking.budget_tokens)
+        effort = effort_of(thinking.budget_tokens)
         warnings.append("changed=reasoning.max_tokens")
     level = LEVELS.get(effort or "")
     if level is None:
@@ -105,13 +106,6 @@ def _levels_of(model: str) -> tuple[str, ...]:
     return next(
         levels for name, since, levels in LEVELS_OF_FAMILY if name in model and known >= since
     )
-
-
-def _effort_of(budget: int) -> str | None:
-    """The effort that comes nearest to a number of tokens; None for -1, as the model likes."""
-    if budget < 0:
-        return None
-    return next((name for name in ("none", "low", "medium") if budget <= BUDGETS[name]), "high")
 
 
 def _budget(model: str, thinking: Thinking, warnings: list[str]) -> Json:

@@ -11,7 +11,6 @@ from collections.abc import AsyncGenerator
 from typing import ClassVar
 
 import httpx
-from msgspec.structs import replace
 from pydantic import Field
 
 from adapters.base import (
@@ -180,8 +179,7 @@ def _without_search(call: NativeCall) -> NativeCall | None:
     left = [tool for tool in tools if tool["type"] == "function"]
     if not left or len(left) == len(tools):
         return None
-    words = (*call.warnings, f"dropped={SEARCH}")
-    return replace(call, body={**call.body, "tools": left}, warnings=words)
+    return call.but({**call.body, "tools": left}, f"dropped={SEARCH}")
 
 
 def house(secret: str) -> House:

@@ -12,7 +12,6 @@ from typing import Any
 
 import httpx
 import orjson
-from msgspec.structs import replace
 
 from adapters.base import (
     AdapterError,
@@ -129,15 +128,15 @@ class Answer:
             return self._enlarged(call)
         has_schema = type(call.body.get("format")) is dict and "messages" in call.body
         if has_schema and GRAMMAR.search(error.message):
-            return _amended(call, without_grammar(call.body), "emulated=response_format")
+            return call.but(without_grammar(call.body), "emulated=response_format")
         if error.param != "reasoning_effort" or "think" not in call.body:
             return None
         if error.kind is ErrorKind.UNSUPPORTED:
             self._facts.refuses_thinking = True
             body = {key: value for key, value in call.body.items() if key != "think"}
-            return _amended(call, body, "dropped=reasoning_effort")
+            return call.but(body, "dropped=reasoning_effort")
         # A server from before the levels takes yes and no.
-        return _amended(call, {**call.body, "think": True}, "changed=reasoning_effort")
+        return call.but({**call.body, "think": True}, "changed=reasoning_effort")
 
     def _enlarged(self, call: NativeCall) -> NativeCall | None:
         size = 2 * (self._num_ctx or DEFAULT_NUM_CTX)
@@ -147,7 +146,7 @@ class Answer:
             return None
         self._num_ctx = size
         options = {**call.body.get("options", {}), "num_ctx": size}
-        return _amended(call, {**call.body, "options": options})
+        return call.but({**call.body, "options": options})
 
     # One object of the answer
 
@@ -277,10 +276,6 @@ def _object(data: Any, loads: Callable[[Any], Any] = orjson.loads) -> Json:
 def _num_ctx(call: NativeCall) -> int:
     size = call.body.get("options", {}).get("num_ctx")
     return size if isinstance(size, int) else 0
-
-
-def _amended(call: NativeCall, body: Json, *warnings: str) -> NativeCall:
-    return replace(call, body=body, warnings=(*call.warnings, *warnings))
 
 
 def _json_text(arguments: Any) -> str:

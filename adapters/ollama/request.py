@@ -19,7 +19,7 @@ from adapters.base import (
     ProviderSettings,
     ResponseFormat,
 )
-from adapters.compatible.request import merged
+from adapters.compatible.request import effort_of, merged
 from adapters.ollama.context import (
     DEFAULT_NUM_CTX,
     ModelFacts,
@@ -56,8 +56,6 @@ THINK_OF_EFFORT: Mapping[str, bool | str] = {
     "xhigh": "max",
     "max": "max",
 }
-LOW_BUDGET = 1024
-MEDIUM_BUDGET = 8192
 
 
 def to_native(
@@ -217,21 +215,13 @@ def _think(request: ChatRequest, facts: ModelFacts, warnings: list[str]) -> bool
         if think is None:
             warnings.append("dropped=reasoning_effort")
     elif think is None and thinking.budget_tokens is not None:
-        think = _think_of_budget(thinking.budget_tokens)
+        think = THINK_OF_EFFORT[effort_of(thinking.budget_tokens) or "high"]
         warnings.append("emulated=thinking_budget")
     if facts.can("thinking") is False:
         if think:
             warnings.append("dropped=reasoning_effort")
         return None
     return think if isinstance(think, bool | str) else None
-
-
-def _think_of_budget(tokens: int) -> bool | str:
-    if tokens == 0:
-        return False
-    if 0 < tokens <= LOW_BUDGET:
-        return "low"
-    return "medium" if 0 < tokens <= MEDIUM_BUDGET else "high"
 
 
 def _options(request: ChatRequest, settings: ProviderSettings) -> Json:

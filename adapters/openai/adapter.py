@@ -128,10 +128,7 @@ class OpenAIAdapter(Senses):
         if not self._first:
             message = "the server lists no model"
             raise unsent(KIND, ErrorKind.MODEL_MISSING, message, scope=Scope.MODEL)
-        named = NativeCall(
-            call.method, call.path, {**call.body, "model": self._first}, call.warnings, call.stream
-        )
-        known = self._lessons.kept(named)
+        known = self._lessons.kept(call.but({**call.body, "model": self._first}))
         async with contextlib.aclosing(self._exchange(known)) as batches:
             async for batch in batches:
                 yield batch

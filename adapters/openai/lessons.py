@@ -13,8 +13,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from msgspec.structs import replace
-
 from adapters.base import AdapterError, Json, NativeCall
 from adapters.compatible.request import in_words, without
 
@@ -138,21 +136,20 @@ def applied(call: NativeCall, lesson: Lesson) -> NativeCall:
     body, name = call.body, lesson.name
     match lesson.how:
         case "strip":
-            return replace(call, body={**body, "messages": _stripped(body["messages"], name)})
+            return call.but({**body, "messages": _stripped(body["messages"], name)})
         case "fill":
-            return replace(call, body={**body, "messages": _filled(body["messages"], name)})
+            return call.but({**body, "messages": _filled(body["messages"], name)})
         case _ if name not in body:
             return call
         case "rename":
-            named = {lesson.words[0] if key == name else key: body[key] for key in body}
-            return replace(call, body=named)
+            return call.but({lesson.words[0] if key == name else key: body[key] for key in body})
         case "effort":
             nearest = _nearest(body[name], lesson.words)
             if nearest == body[name]:
                 return call
             word = "changed=reasoning_effort"
-            warnings = call.warnings if word in call.warnings else (*call.warnings, word)
-            return replace(call, body={**body, name: nearest}, warnings=warnings)
+            words = () if word in call.warnings else (word,)
+            return call.but({**body, name: nearest}, *words)
     return in_words(call) if name == "response_format" else without(call, name, f"dropped={name}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -13,6 +14,15 @@ from adapters.translation.schema_refs import inlined
 MAX_DEPTH = 32
 _WHOLE = re.compile(r"-?(0|[1-9]\d{0,14})", re.ASCII)
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?([eE][+-]?\d{1,2})?", re.ASCII)
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "object": (dict,),
+    "array": (list,),
+    "null": (type(None),),
+}
 _NOTHING = object()
 
 
@@ -26,7 +36,7 @@ def _fit(value: Any, schema: Any, depth: int) -> Any:
     if not isinstance(schema, dict) or depth > MAX_DEPTH:
         return value
     kinds = _kinds(schema)
-    if kinds and not any(_is_a(value, kind) for kind in kinds):
+    if kinds and not any(type(value) in _TYPES.get(kind, (type(value),)) for kind in kinds):
         value = next((v for k in kinds if (v := _as(value, k)) is not _NOTHING), value)
     match value:
         case dict():
@@ -68,25 +78,6 @@ def _property(schema: Json, key: str) -> Any:
         if isinstance(properties, dict) and key in properties:
             return properties[key]
     return _of_branches(schema, "additionalProperties")
-
-
-def _is_a(value: Any, kind: str) -> bool:
-    match kind:
-        case "string":
-            return isinstance(value, str)
-        case "integer":
-            return type(value) is int
-        case "number":
-            return type(value) in (int, float)
-        case "boolean":
-            return isinstance(value, bool)
-        case "object":
-            return isinstance(value, dict)
-        case "array":
-            return isinstance(value, list)
-        case "null":
-            return value is None
-    return True
 
 
 def _as(value: Any, kind: str) -> Any:

@@ -43,19 +43,21 @@ def inlined(schema: Json) -> Json:
         return schema
     if b'"$ref"' not in text and b'"allOf"' not in text:
         return schema
+    return worked_out(_inlined, text)
+
+
+def worked_out(work: Callable[[bytes], T], text: bytes) -> T:
+    """What the work makes of a schema's text, now or before."""
     if len(text) > MAX_KEPT_BYTES:
-        return _inlined(text)
-    found, cost = _kept(text)
+        return work(text)
+    found: T
+    found, cost = _kept(work, text)
     steps().take(cost)
     return found
 
 
-@lru_cache(maxsize=128)
-def _kept(text: bytes) -> tuple[Json, int]:
-    return costed(_inlined, text)
-
-
-def costed(work: Callable[[bytes], T], text: bytes) -> tuple[T, int]:
+@lru_cache(maxsize=256)
+def _kept(work: Callable[[bytes], T], text: bytes) -> tuple[T, int]:
     """What the work gives, and the steps that having it again shall take."""
     mine = steps()
     before = mine.taken

@@ -25,10 +25,7 @@ def wav(mime_type: str, pcm: str, *, is_all: bool) -> str:
     found = _RATE.search(mime_type)
     rate_hz = int(found[1]) if found else _DEFAULT_RATE_HZ
     size = len(samples) if is_all else _UNKNOWN_SIZE - 36
-    riff = struct.pack("<4sI4s", b"RIFF", 36 + size, b"WAVE")
-    return base64.b64encode(
-        riff + _format(rate_hz) + struct.pack("<4sI", b"data", size) + samples
-    ).decode()
+    return base64.b64encode(_head(size, rate_hz) + samples).decode()
 
 
 def samples_of(mime_type: str, sound: bytes) -> tuple[bytes, int]:
@@ -54,9 +51,10 @@ def samples_of(mime_type: str, sound: bytes) -> tuple[bytes, int]:
 
 def wav_file(samples: bytes, rate_hz: int) -> bytes:
     """A whole file of samples."""
-    riff = struct.pack("<4sI4s", b"RIFF", 36 + len(samples), b"WAVE")
-    return riff + _format(rate_hz) + struct.pack("<4sI", b"data", len(samples)) + samples
+    return _head(len(samples), rate_hz) + samples
 
 
-def _format(rate_hz: int) -> bytes:
-    return struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate_hz, 2 * rate_hz, 2, 16)
+def _head(size: int, rate_hz: int) -> bytes:
+    riff = struct.pack("<4sI4s", b"RIFF", 36 + size, b"WAVE")
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate_hz, 2 * rate_hz, 2, 16)
+    return riff + form + struct.pack("<4sI", b"data", size)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from adapters.compatible.sound import to_native_hearing
 
 from adapters.base import AdapterError, ChatRequest, Event, Finish, Json, ToolCall
+from adapters.compatible.sound import to_native_hearing
 from adapters.gemini.answer import GeminiAnswer
 from adapters.openai.models import models_of
 from adapters.tasks import TranscriptionRequest
