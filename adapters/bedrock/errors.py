@@ -52,13 +52,16 @@ _STATUS_OF_NAME: Mapping[str, int] = {
     "ValidationException": 400,
 }
 """Of those that come inside a stream: the status that they would have had."""
-_SCOPES: Mapping[ErrorKind, Scope] = SCOPES | dict.fromkeys(
-    (
-        *(ErrorKind.UNSUPPORTED, ErrorKind.OVERLOADED, ErrorKind.SERVER),
-        *(ErrorKind.TIMEOUT_FIRST_BYTE, ErrorKind.STALL),
+_SCOPES: Mapping[ErrorKind, Scope] = {
+    **SCOPES,
+    **dict.fromkeys(
+        (
+            *(ErrorKind.UNSUPPORTED, ErrorKind.OVERLOADED, ErrorKind.SERVER),
+            *(ErrorKind.TIMEOUT_FIRST_BYTE, ErrorKind.STALL),
+        ),
+        Scope.MODEL,
     ),
-    Scope.MODEL,
-)
+}
 WORDS: Mapping[ErrorKind, str] = {
     ErrorKind.AUTH: "AWS refused the credentials; check BEDROCK_API_KEY, or your login to AWS",
     ErrorKind.ACCOUNT: "AWS refused the account or its login",

@@ -33,13 +33,16 @@ STATUS_OF_WORD: Mapping[str, int] = {
     "UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 504,
 }
-SCOPE_OF_KIND: Mapping[ErrorKind, Scope] = SCOPES | dict.fromkeys(
-    (
-        *(ErrorKind.UNSUPPORTED, ErrorKind.OVERLOADED),
-        *(ErrorKind.TIMEOUT_FIRST_BYTE, ErrorKind.STALL),
+SCOPE_OF_KIND: Mapping[ErrorKind, Scope] = {
+    **SCOPES,
+    **dict.fromkeys(
+        (
+            *(ErrorKind.UNSUPPORTED, ErrorKind.OVERLOADED),
+            *(ErrorKind.TIMEOUT_FIRST_BYTE, ErrorKind.STALL),
+        ),
+        Scope.MODEL,
     ),
-    Scope.MODEL,
-)
+}
 WORDS: Mapping[ErrorKind, str] = {
     ErrorKind.AUTH: "the API key was refused, or may not do this; check GEMINI_API_KEY",
     ErrorKind.ACCOUNT: "the account was refused",

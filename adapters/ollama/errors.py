@@ -55,7 +55,8 @@ _MEANING_IN_STREAM: Mapping[str, _Meaning] = {
     "rate limit": _Meaning(ErrorKind.RATE_LIMIT),
 }
 _NEWER_WANTED = 412
-_SCOPE_OF_KIND: Mapping[ErrorKind, Scope] = SCOPES | {
+_SCOPE_OF_KIND: Mapping[ErrorKind, Scope] = {
+    **SCOPES,
     ErrorKind.QUOTA_DAY: Scope.PROVIDER,
     ErrorKind.RATE_LIMIT: Scope.PROVIDER,
     ErrorKind.TIMEOUT_FIRST_BYTE: Scope.PROVIDER,

@@ -21,7 +21,7 @@ KIND_OF_STATUS: Mapping[int, ErrorKind] = {
     504: ErrorKind.TIMEOUT_FIRST_BYTE,
     529: ErrorKind.OVERLOADED,
 }
-SCOPES: dict[ErrorKind, Scope] = {
+SCOPES: Mapping[ErrorKind, Scope] = {
     ErrorKind.AUTH: Scope.KEY,
     ErrorKind.ACCOUNT: Scope.PROVIDER,
     ErrorKind.RATE_LIMIT: Scope.MODEL,
