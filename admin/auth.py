@@ -14,7 +14,6 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 from pydantic import SecretStr
 from starlette.exceptions import HTTPException
@@ -22,6 +21,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from admin.brake import Brake
+from proxy.cluster.sessions import SharedSessions
+from proxy.store.keys import team_keys
+from proxy.store.keys.team_keys import TeamKey, TeamKeys
 
 COOKIE = "pointsman_admin"
 SESSION_S = 12 * 3600
@@ -40,24 +42,6 @@ class Who:
 
 
 OWNER = Who()
-
-
-class Shared(Protocol):
-    """Sessions that other servers have begun, or ended; known by digests of their cookies."""
-
-    async def begin(self, session: str, key: str, for_s: float) -> None: ...
-    async def find(self, session: str) -> tuple[str, float] | None: ...
-    async def end(self, session: str) -> None: ...
-    def when_ended(self, forget: Callable[[str], None]) -> None: ...
-
-
-class Keys(Protocol):
-    """The keys that owners have made; each found has a `name`, a `role` and a `digest`."""
-
-    @property
-    def has_owner(self) -> bool: ...
-    def of(self, shown: bytes) -> Any: ...
-    def by_digest(self, digest: str) -> Any: ...
 
 
 Passport = Callable[[tuple[str, int]], str | None]
@@ -82,8 +66,8 @@ class Gate:
         token: SecretStr | None,
         *,
         passport: Passport | None = None,
-        keys: Keys | None = None,
-        shared: Shared | None = None,
+        keys: TeamKeys | None = None,
+        shared: SharedSessions | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -229,8 +213,8 @@ class _Sessions:
         self._going.pop(session, None)
 
 
-def _who(key: Any) -> Who | None:
-    return key and Who(key.name, key.role == "owner")
+def _who(key: TeamKey | None) -> Who | None:
+    return Who(key.name, key.role == team_keys.OWNER) if key else None
 
 
 def _cookie(request: Request) -> str:

@@ -1,68 +1,146 @@
-"""The admin page, its API, and `/api/user/preferences`: HTTP in, HTTP out."""
+"""The admin page, its API, `/api/user/preferences` and `/metrics`: HTTP in, HTTP out."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import Any, Protocol
+from importlib import import_module
 
 import orjson
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from admin.answering import body_of, guarded, json_of, json_route
 from admin.auth import WRONG, Gate
 from admin.site import HEADERS, LOGIN_ASSETS, asset, page
+from proxy.console.console import Console
+from proxy.console.kept import Kept
+from proxy.console.ledger import Ledger
+from proxy.console.stock import Stock
+from proxy.console.team import Team
 
-MAX_BODY_BYTES = 256 * 1024
-"""More than any choice takes; what is larger would be read while everybody waits."""
 MAX_LOGIN_BYTES = 4096
 """Of those that have not shown yet who they are."""
 OWN_PATHS = ("/", "/admin", "/api/user/preferences", "/metrics")
 """The paths that this package guards by itself, by the admin token instead of a client's key."""
-
-Endpoint = Callable[[Request], Awaitable[Response]]
-
-
-class Console(Protocol):
-    """What the routes show and do. Failures are exceptions that the application answers."""
-
-    def status(self) -> bytes: ...
-    def events(self) -> AsyncGenerator[bytes, None]: ...
-    async def preference(self, app: str | None) -> dict[str, Any]: ...
-    async def change(self, app: str | None, body: bytes) -> dict[str, Any]: ...
-    async def forget(self, app: str | None) -> dict[str, Any]: ...
-    async def test(self, body: bytes) -> dict[str, Any]: ...
-    async def again(self, body: bytes) -> dict[str, Any]: ...
-    async def judge(self, body: bytes) -> dict[str, Any]: ...
-    async def explain(
-        self, app: str | None, door: str, state: Mapping[str, Any], receive: Receive
-    ) -> dict[str, Any]: ...
+METRICS_LIBRARY = "prometheus_client"
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def admin_routes(console: Console, gate: Gate, chat: ASGIApp) -> list[Route]:
-    """All routes. `chat` answers the page's playground, which has no client's key to show."""
-    site, api = _Site(gate), _Api(console, gate)
+def site_routes(gate: Gate, chat: ASGIApp) -> list[Route]:
+    """The page; `chat` answers its playground, which has no client's key to show."""
+    site = _Site(gate)
     return [
         Route("/admin", site.page),
         Route("/admin/assets/{name}", site.asset),
-        Route("/admin/api/login", answering(site.log_in), methods=["POST"]),
-        Route("/admin/api/logout", answering(site.log_out, gate, members=True), methods=["POST"]),
+        Route("/admin/api/login", guarded(site.log_in, None), methods=["POST"]),
+        Route("/admin/api/logout", guarded(site.log_out, gate, members=True), methods=["POST"]),
         Route("/admin/api/chat", _GuardedApp(chat, gate), methods=["POST"]),
-        *(
-            Route(path, answering(endpoint, gate), methods=methods)
-            for path, methods, endpoint in (
-                ("/api/user/preferences", ["GET", "PUT", "DELETE"], api.preferences),
-                ("/admin/api/status", ["GET"], api.status),
-                ("/admin/api/events", ["GET"], api.events),
-                ("/admin/api/test", ["POST"], api.test),
-                ("/admin/api/again", ["POST"], api.again),
-                ("/admin/api/verdict", ["POST"], api.judge),
-                ("/admin/api/explain", ["POST"], api.explain),
-            )
+    ]
+
+
+def console_routes(console: Console, gate: Gate) -> list[Route]:
+    """What is so at the moment, and what may be chosen."""
+
+    async def events(request: Request) -> Response:
+        if request.method == "HEAD":  # the head of an answer whose body never ends
+            return Response(headers=HEADERS, media_type="text/event-stream")
+        feed = _while_admitted(console, gate, request)
+        return StreamingResponse(feed, headers=HEADERS, media_type="text/event-stream")
+
+    async def explain(request: Request) -> Response:
+        query, state = request.query_params, request.scope["state"]
+        door = query.get("door", "chat")
+        return json_of(await console.explain(query.get("app"), door, state, request.receive))
+
+    return [
+        json_route(
+            "/api/user/preferences",
+            gate,
+            GET=lambda asked, _: console.preference(asked.get("app")),
+            PUT=lambda asked, body: console.change(asked.get("app"), body),
+            DELETE=lambda asked, _: console.forget(asked.get("app")),
         ),
+        json_route("/admin/api/status", gate, GET=lambda *_: orjson.Fragment(console.status())),
+        Route("/admin/api/events", guarded(events, gate)),
+        json_route("/admin/api/test", gate, POST=lambda _, body: console.test(body)),
+        json_route("/admin/api/again", gate, POST=lambda _, body: console.again(body)),
+        json_route("/admin/api/verdict", gate, POST=lambda _, body: console.judge(body)),
+        Route("/admin/api/explain", guarded(explain, gate), methods=["POST"]),
+    ]
+
+
+def usage_routes(ledger: Ledger, metrics: Callable[[], bytes], gate: Gate) -> list[Route]:
+    """Sums, the request log, receipts, exports, and Prometheus' metrics."""
+
+    async def in_csv(request: Request) -> Response:
+        pieces = await ledger.export(request.query_params, as_csv=True)
+        return _file(pieces, "text/csv; charset=utf-8", "requests.csv")
+
+    async def in_json(request: Request) -> Response:
+        pieces = await ledger.export(request.query_params, as_csv=False)
+        return _file(pieces, "application/json", "requests.json")
+
+    async def told_prometheus(_request: Request) -> Response:
+        await asyncio.to_thread(import_module, METRICS_LIBRARY)  # the first time it takes too long
+        return Response(metrics(), headers={**HEADERS, "content-type": METRICS_TYPE})
+
+    return [
+        json_route("/admin/api/usage", gate, GET=lambda asked, _: ledger.usage(asked)),
+        json_route("/admin/api/arms", gate, GET=lambda asked, _: ledger.arms(asked)),
+        json_route("/admin/api/requests", gate, GET=lambda asked, _: ledger.requests(asked)),
+        Route("/admin/api/requests.csv", guarded(in_csv, gate)),
+        Route("/admin/api/requests.json", guarded(in_json, gate)),
+        json_route(
+            "/admin/api/requests/{id:path}", gate, GET=lambda asked, _: ledger.request(asked["id"])
+        ),
+        Route("/metrics", guarded(told_prometheus, gate)),
+    ]
+
+
+def key_routes(team: Team, gate: Gate) -> list[Route]:
+    """All keys that the owner has made, and one's own."""
+
+    async def own(request: Request) -> Response:
+        who = await gate.who(request)
+        return json_of(await team.own(who.name if who else None))
+
+    return [
+        json_route(
+            "/admin/api/keys",
+            gate,
+            GET=lambda *_: team.every(),
+            POST=lambda _, body: team.make(body),
+            PATCH=lambda asked, body: team.change(asked.get("name"), body),
+            DELETE=lambda asked, _: team.revoke(asked.get("name")),
+        ),
+        Route("/admin/api/me", guarded(own, gate, members=True)),
+    ]
+
+
+def kept_routes(kept: Kept, *, responses: Stock, cache: Stock, gate: Gate) -> list[Route]:
+    """Whether talks are kept, and each of them; how much else is kept."""
+
+    def counted(path: str, stock: Stock) -> Route:
+        return json_route(
+            path, gate, GET=lambda *_: stock.state(), DELETE=lambda *_: stock.forget()
+        )
+
+    return [
+        counted("/admin/api/responses", responses),
+        counted("/admin/api/cache", cache),
+        json_route(
+            "/admin/api/kept",
+            gate,
+            GET=lambda *_: kept.state(),
+            PUT=lambda _, body: kept.keep(body),
+            DELETE=lambda *_: kept.forget(),
+        ),
+        json_route("/admin/api/kept/{id:path}", gate, GET=lambda asked, _: kept.said(asked["id"])),
     ]
 
 
@@ -97,66 +175,6 @@ class _Site:
         return response
 
 
-class _Api:
-    def __init__(self, console: Console, gate: Gate) -> None:
-        self._console = console
-        self._gate = gate
-
-    async def preferences(self, request: Request) -> Response:
-        app = request.query_params.get("app")
-        match request.method:
-            case "PUT":
-                return json_of(await self._console.change(app, await body_of(request)))
-            case "DELETE":
-                return json_of(await self._console.forget(app))
-        return json_of(await self._console.preference(app))
-
-    async def status(self, _request: Request) -> Response:
-        return Response(self._console.status(), headers=HEADERS, media_type="application/json")
-
-    async def events(self, request: Request) -> Response:
-        if request.method == "HEAD":  # the head of an answer whose body never ends
-            return Response(headers=HEADERS, media_type="text/event-stream")
-        feed = self._while_admitted(request)
-        return StreamingResponse(feed, headers=HEADERS, media_type="text/event-stream")
-
-    async def _while_admitted(self, request: Request) -> AsyncGenerator[bytes, None]:
-        async with aclosing(self._console.events()) as events:
-            async for event in events:
-                if not self._gate.still_admits(request):
-                    return
-                yield event
-
-    async def test(self, request: Request) -> Response:
-        return json_of(await self._console.test(await body_of(request)))
-
-    async def again(self, request: Request) -> Response:
-        return json_of(await self._console.again(await body_of(request)))
-
-    async def judge(self, request: Request) -> Response:
-        return json_of(await self._console.judge(await body_of(request)))
-
-    async def explain(self, request: Request) -> Response:
-        app = request.query_params.get("app")
-        door = request.query_params.get("door", "chat")
-        state = request.scope["state"]
-        return json_of(await self._console.explain(app, door, state, request.receive))
-
-
-def answering(endpoint: Endpoint, gate: Gate | None = None, *, members: bool = False) -> Endpoint:
-    """The endpoint behind `gate`; what it could not read to the end needs no answer."""
-
-    async def guarded(request: Request) -> Response:
-        if gate is not None:
-            await gate.check(request, members=members)
-        try:
-            return await endpoint(request)
-        except ClientDisconnect:
-            return Response(status_code=499)
-
-    return guarded
-
-
 class _GuardedApp:
     """An ASGI application behind the gate."""
 
@@ -169,14 +187,14 @@ class _GuardedApp:
         await self._app(scope, receive, send)
 
 
-async def body_of(request: Request, most: int = MAX_BODY_BYTES) -> bytes:
-    """The whole body. Raises 413 above `most` bytes."""
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > most:
-            raise HTTPException(413, f"The body is larger than {most:,} bytes.")
-    return bytes(body)
+async def _while_admitted(
+    console: Console, gate: Gate, request: Request
+) -> AsyncGenerator[bytes, None]:
+    async with aclosing(console.events()) as events:
+        async for event in events:
+            if not gate.still_admits(request):
+                return
+            yield event
 
 
 def _token(body: bytes) -> str:
@@ -187,6 +205,6 @@ def _token(body: bytes) -> str:
     return token if isinstance(token, str) else ""
 
 
-def json_of(value: dict[str, Any]) -> Response:
-    """The answer that holds `value`."""
-    return Response(orjson.dumps(value), headers=HEADERS, media_type="application/json")
+def _file(pieces: AsyncGenerator[bytes, None], media_type: str, name: str) -> Response:
+    headers = {**HEADERS, "content-disposition": f'attachment; filename="pointsman-{name}"'}
+    return StreamingResponse(pieces, headers=headers, media_type=media_type)

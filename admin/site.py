@@ -15,21 +15,8 @@ TYPES: Mapping[str, str] = {
     "css": "text/css; charset=utf-8",
     "svg": "image/svg+xml",
 }
-ASSETS = frozenset(
-    {
-        "style.css",
-        "usage.css",
-        "icon.svg",
-        "page.js",
-        "cards.js",
-        "choices.js",
-        "dom.js",
-        "login.js",
-    }
-    | {"play.js", "usage.js", "chart.js", "requests.js", "today.js"}
-    | {"aliases.js", "kept.js", "arms.js", "split.js"}
-    | {"keys.js", "member.js"}
-)
+FOLDER = files("admin") / "page"
+ASSETS = frozenset(file.name for file in FOLDER.iterdir() if file.name.rpartition(".")[2] in TYPES)
 LOGIN_ASSETS = frozenset({"style.css", "icon.svg", "login.js"})
 """Those that the page needs on which one signs in."""
 HEADERS: Mapping[str, str] = {
@@ -61,4 +48,4 @@ def asset(name: str) -> Response:
 
 @lru_cache
 def _file(name: str) -> bytes:
-    return (files("admin") / "page" / name).read_bytes()
+    return (FOLDER / name).read_bytes()

@@ -11,10 +11,14 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 
-from admin.kept import kept_routes
-from admin.keys import key_routes
-from admin.routes import OWN_PATHS, admin_routes
-from admin.usage import usage_routes
+from admin.routes import (
+    OWN_PATHS,
+    console_routes,
+    kept_routes,
+    key_routes,
+    site_routes,
+    usage_routes,
+)
 from proxy.clocks import Clocks
 from proxy.console.console import Console
 from proxy.console.kept import Keeper
@@ -115,7 +119,8 @@ def _routes(parts: Parts, doors: Sequence[tuple[Entrance, Keeper]]) -> list[Base
             cache=Stock(settings.cache, parts.shelves),
             gate=gate,
         ),
-        *admin_routes(console, gate, doors[0][1]),
+        *site_routes(gate, doors[0][1]),
+        *console_routes(console, gate),
     ]
 
 

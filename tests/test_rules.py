@@ -276,10 +276,14 @@ def test_the_page_uses_little_of_the_server(source: Source) -> None:
 
 PAGE_MAY_USE = frozenset(
     {
-        "adapters.REGISTRY",
-        "proxy.store.database",
-        "proxy.console.status",
-        "proxy.errors",
+        "proxy.cluster.sessions",
+        "proxy.console.console",
+        "proxy.console.kept",
+        "proxy.console.ledger",
+        "proxy.console.stock",
+        "proxy.console.team",
+        "proxy.store.keys",
+        "proxy.store.keys.team_keys",
     }
 )
 

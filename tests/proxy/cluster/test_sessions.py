@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -12,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from admin.auth import SESSION_S, Gate, Who
+from proxy.store.keys.team_keys import TeamKeys, fresh
 from tests.proxy.cluster.kit import Member, Server, members, until
 
 pytestmark = pytest.mark.anyio
@@ -56,25 +55,16 @@ async def test_a_session_holds_at_every_server_at_once_and_ends_at_all(valkey: S
         assert not await other.who(asking(8002, cookie))
 
 
-class Made:
-    """One key that was made for a member."""
-
-    has_owner = True
-
-    def of(self, shown: bytes) -> Any:
-        return self.by_digest("d") if shown == b"psk-anna" else None
-
-    def by_digest(self, digest: str) -> Any:
-        return SimpleNamespace(name="anna", role="member", digest="d") if digest == "d" else None
-
-
 async def test_who_came_by_a_key_is_nobody_else_at_another_server(valkey: Server) -> None:
     async with members(valkey.url, 2) as all_:
+        made, shown = fresh("anna")
+        keys = TeamKeys()
+        keys.replace([made])
         one, other = [
-            Gate(SecretStr(TOKEN), keys=Made(), shared=member.replica.sessions) for member in all_
+            Gate(SecretStr(TOKEN), keys=keys, shared=member.replica.sessions) for member in all_
         ]
         response = Response()
-        assert await one.log_in("psk-anna", asking(8001), response)
+        assert await one.log_in(shown, asking(8001), response)
         cookie = response.headers["set-cookie"].partition(";")[0]
         assert await other.who(asking(8002, cookie)) == Who("anna", is_owner=False)
 
