@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,7 +15,9 @@ from proxy.command.commands import Given, failures, say
 
 if TYPE_CHECKING:
     from adapters.base import Json
+    from proxy.console.team import Written
     from proxy.settings import Settings
+    from proxy.store.base import Tables
 
 HEAD = ("name", "key", "role", "requests/min", "tokens/min", "$/day", "$/month", "allowed", "made")
 
@@ -45,27 +47,33 @@ def list_keys(given: Given, *, wants_json: bool = False) -> None:
     say(as_json(told) if wants_json else keys_text(told["keys"]))
 
 
+def _limits(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of what a key may do; the command gets what the API calls it, if it is given."""
+    for option in (
+        click.option("--providers", callback=_listed, help="Providers, comma-separated."),
+        click.option("--models", callback=_listed, help="Models, comma-separated; * is any text."),
+        click.option("--budget-month", "dollars_a_month", type=float, help="Dollars a month."),
+        click.option("--budget-day", "dollars_a_day", type=float, help="Dollars a day."),
+        click.option("--tpm", "tokens_per_minute", type=int, help="Tokens a minute."),
+        click.option("--rpm", "requests_per_minute", type=int, help="Requests a minute."),
+        click.option("--role", type=click.Choice(["member", "owner"])),
+        click.argument("name"),
+    ):
+        command = option(command)
+    return command
+
+
+def _listed(_context: object, option: click.Parameter, text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    names = (text.lower() if option.name == "providers" else text).split(",")
+    return [name.strip() for name in names if name.strip()]
+
+
 @keys.command()
-@click.argument("name")
-@click.option("--role", type=click.Choice(["member", "owner"]), default="member")
-@click.option("--rpm", type=int, help="Requests a minute.")
-@click.option("--tpm", type=int, help="Tokens a minute.")
-@click.option("--budget-day", type=float, metavar="USD", help="Dollars a day.")
-@click.option("--budget-month", type=float, metavar="USD", help="Dollars a month.")
-@click.option("--models", default="", help="Models, comma-separated; * stands for any text.")
-@click.option("--providers", default="", help="Providers, comma-separated.")
+@_limits
 @click.pass_obj
-def add(
-    given: Given,
-    name: str,
-    role: str,
-    rpm: int | None,
-    tpm: int | None,
-    budget_day: float | None,
-    budget_month: float | None,
-    models: str,
-    providers: str,
-) -> None:
+def add(given: Given, /, name: str, **limits: Any) -> None:
     """Make a key. It is shown once: here.
 
     Such as: pointsman keys add anna --rpm 60 --budget-month 20 --providers groq
@@ -73,62 +81,26 @@ def add(
     from proxy.command.remote import running
 
     settings = given.address()
-    asked: Json = {
-        "name": name,
-        "role": role,
-        "requests_per_minute": rpm,
-        "tokens_per_minute": tpm,
-        "dollars_a_day": budget_day,
-        "dollars_a_month": budget_month,
-        "models": _listed(models),
-        "providers": [one.lower() for one in _listed(providers)],
-    }
+    asked = {"name": name} | {what: told for what, told in limits.items() if told is not None}
     with failures(), running(settings) as server:
         key = server.make_key(asked) if server else _make(settings, asked)
     say(f"✓ The key of {name}, shown this once:\n\n  {key}\n")
 
 
 @keys.command()
-@click.argument("name")
-@click.option("--role", type=click.Choice(["member", "owner"]))
-@click.option("--rpm", type=int, help="Requests a minute; 0 for no limit.")
-@click.option("--tpm", type=int, help="Tokens a minute; 0 for no limit.")
-@click.option("--budget-day", type=float, metavar="USD", help="Dollars a day; 0 for no limit.")
-@click.option("--budget-month", type=float, metavar="USD", help="Dollars a month; 0 for no limit.")
-@click.option("--models", help="Models, comma-separated; * stands for any text.")
-@click.option("--providers", help="Providers, comma-separated; empty for all.")
+@_limits
 @click.pass_obj
-def change(
-    given: Given,
-    name: str,
-    role: str | None,
-    rpm: int | None,
-    tpm: int | None,
-    budget_day: float | None,
-    budget_month: float | None,
-    models: str | None,
-    providers: str | None,
-) -> None:
-    """Let a key do more or less. What is not named stays as it is.
+def change(given: Given, /, name: str, **limits: Any) -> None:
+    """Let a key do more or less. What is not named stays as it is, and 0 takes a limit off.
 
     Such as: pointsman keys change anna --rpm 120 --budget-month 0
     """
     from proxy.command.remote import running
 
     settings = given.address()
-    numbers = {
-        "requests_per_minute": rpm,
-        "tokens_per_minute": tpm,
-        "dollars_a_day": budget_day,
-        "dollars_a_month": budget_month,
+    changes = {
+        what: None if told == 0 else told for what, told in limits.items() if told is not None
     }
-    changes: Json = {what: told or None for what, told in numbers.items() if told is not None}
-    if role is not None:
-        changes["role"] = role
-    if models is not None:
-        changes["models"] = _listed(models)
-    if providers is not None:
-        changes["providers"] = [one.lower() for one in _listed(providers)]
     if not changes:
         raise click.UsageError("Say what is to change: pointsman keys change --help")
     with failures(), running(settings) as server:
@@ -181,10 +153,6 @@ def _line(key: Json) -> Iterator[str]:
     yield f"{datetime.fromtimestamp(key['created_at'], UTC).astimezone():%Y-%m-%d}"
 
 
-def _listed(text: str) -> list[str]:
-    return [one.strip() for one in text.split(",") if one.strip()]
-
-
 def _read(settings: Settings) -> Json:
     from proxy.console.team import told
     from proxy.store.database import Database
@@ -195,38 +163,30 @@ def _read(settings: Settings) -> Json:
 
 
 def _make(settings: Settings, asked: Json) -> str:
-    from proxy.console.team import made
-    from proxy.store.database import Database
-    from proxy.store.keys import team_keys
-    from proxy.store.keys.mark import Mark
+    from proxy.console.team import make
 
-    with closing(Database(settings.store_url)) as database:
-        there = {key.name for key in database.read(team_keys.stored) if key.revoked_ms is None}
-        taken = {*there, *settings.client_keys}
-        key, shown = made(asked, taken, settings.providers, time.time())
-        database.write(partial(team_keys.save, key=key))
-    Mark(settings.store_url).leave()
-    return shown
+    taken, providers = settings.client_keys, settings.providers
+    work = partial(make, asked=asked, taken=taken, providers=providers, now=time.time())
+    return str(_written(settings, work)["key"])
 
 
 def _change(settings: Settings, name: str, changes: Json) -> None:
-    from msgspec.structs import replace
+    from proxy.console.team import change
 
-    from proxy.console.team import CHANGEABLE, limits, live
-    from proxy.store.database import Database
-    from proxy.store.keys import team_keys
-
-    with closing(Database(settings.store_url)) as database:
-        key = live(database.read(team_keys.stored), name)[-1]
-        changed = replace(key, **limits(changes, CHANGEABLE, settings.providers))
-        database.write(partial(team_keys.change, key=changed))
+    _written(settings, partial(change, name=name, asked=changes, providers=settings.providers))
 
 
 def _revoke(settings: Settings, name: str) -> None:
-    from proxy.console.team import live
+    from proxy.console.team import revoke
+
+    _written(settings, partial(revoke, name=name, now=time.time()))
+
+
+def _written(settings: Settings, work: Callable[[Tables], Written]) -> Json:
     from proxy.store.database import Database
-    from proxy.store.keys import team_keys
+    from proxy.store.keys.mark import Mark
 
     with closing(Database(settings.store_url)) as database:
-        for key in live(database.read(team_keys.stored), name):
-            database.write(partial(team_keys.revoke, key=key, at_ms=int(time.time() * 1000)))
+        _, told = database.write(work)
+    Mark(settings.store_url).leave()
+    return told

@@ -12,13 +12,12 @@ from typing import Self, TypeVar
 
 from adapters.base import Json
 from proxy.app import create_app, in_order
-from proxy.console.change import app_row_id, changed
+from proxy.console.change import app_row_id, choose
 from proxy.parts import Parts
 from proxy.settings import Settings
 from proxy.store.base import NewerSchemaError, StoreError, Tables
 from proxy.store.database import Database
 from proxy.store.kept import preferences, setbacks
-from proxy.store.kept.preferences import StoredPreference
 from proxy.store.usage.rows import UsageQueue
 
 T = TypeVar("T")
@@ -39,10 +38,9 @@ async def offline(settings: Settings) -> AsyncIterator[Parts]:
 def keep(settings: Settings, app: str | None, change: Json) -> None:
     """Write a change into the database. Raises StoreError, NewerSchemaError and ApiError."""
     row_id = app_row_id(app)
+    work = partial(choose, row_id=row_id, change=change, providers=settings.providers)
     with closing(Database(settings.store_url)) as database:
-        rows = {row.id: row for row in database.read(preferences.stored)}
-        row = rows.get(row_id) or StoredPreference(row_id)
-        database.write(partial(preferences.save, row=changed(row, change, settings.providers)))
+        database.write(work)
 
 
 class LogReader:

@@ -1,4 +1,4 @@
-"""A change of a preference as the API takes it: read, checked, and put over the stored row. Pure.
+"""A change of a preference as the API takes it: read, checked, and put over the stored row.
 
 What is not named stays as it is; null takes a choice back, so that what lies below holds again: the
 default row below an app's, the settings below the default row.
@@ -15,7 +15,8 @@ from proxy.candidate import is_model_name
 from proxy.doors.reading.checks import out_of_range, wrong_type
 from proxy.errors import bad_request
 from proxy.routing.planning.preference import Preference
-from proxy.store.kept.preferences import DEFAULT, StoredPreference
+from proxy.store.base import Tables
+from proxy.store.kept.preferences import DEFAULT, StoredPreference, save, stored
 
 RATE_PRESETS = ("provider", "careful", "off")
 READ_ONLY = frozenset({"id", "created_at", "updated_at", "stored"})
@@ -32,6 +33,20 @@ def app_row_id(app: str | None) -> str:
     if not app or len(app) > MAX_NAME or not app.isprintable():
         raise out_of_range("app", f"the name of an app, 1 to {MAX_NAME} characters")
     return app
+
+
+def choose(
+    tables: Tables, row_id: str, change: Json, providers: Collection[str]
+) -> list[StoredPreference]:
+    """Put a change over a row of the table; all there are then. Raises ApiError 400."""
+    rows = {row.id: row for row in stored(tables)}
+    if row_id not in {*rows, DEFAULT} and len(rows.keys() - {DEFAULT}) >= MAX_APPS:
+        raise bad_request(
+            f"There are choices of {MAX_APPS} apps already: remove one first.",
+            param="app",
+            code="too_many_apps",
+        )
+    return save(tables, changed(rows.get(row_id) or StoredPreference(row_id), change, providers))
 
 
 def changed(row: StoredPreference, change: Json, providers: Collection[str]) -> StoredPreference:

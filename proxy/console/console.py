@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,7 +11,7 @@ from starlette.types import Receive
 
 from adapters.base import Adapter, Json
 from adapters.wire.aside import ASIDE, Aside, aside, weight_of
-from proxy.console.change import MAX_APPS, app_row_id, changed, check_provider, preference_object
+from proxy.console.change import app_row_id, check_provider, choose, preference_object
 from proxy.console.explain import explain, learn
 from proxy.console.saving import saving
 from proxy.console.status import Sources
@@ -27,7 +26,8 @@ from proxy.routing.operations.operation import Operations
 from proxy.routing.operations.table import OPERATIONS
 from proxy.routing.planning.pools import Pools
 from proxy.routing.planning.preference import Preference
-from proxy.store.kept.preferences import DEFAULT, Preferences
+from proxy.store.base import Tables
+from proxy.store.kept.preferences import DEFAULT, Preferences, StoredPreference, remove
 from proxy.store.usage.arms import save_verdict
 
 MAX_EXPLAINED_BYTES = 8 * 1024 * 1024
@@ -62,7 +62,6 @@ class Console:
         self._chosen = chosen
         self._pools = pools
         self._admission = admission or Admission()
-        self._changing = asyncio.Lock()
 
     def status(self) -> bytes:
         """The facts of `proxy/console/status.py` as JSON, at once."""
@@ -84,13 +83,8 @@ class Console:
         """Store a change; it holds for the next request when this returns."""
         row_id = app_row_id(app)
         change = parse_json(body)
-        async with self._changing:
-            with saving("The choice"):
-                await self._sources.storage.loaded()
-            self._check_room(row_id)
-            row = changed(self._preferences.row(row_id), change, self._adapters)
-            with saving("The choice"):
-                await self._preferences.put(row)
+        await self._write(partial(choose, row_id=row_id, change=change, providers=self._adapters))
+        row = self._preferences.row(row_id)
         if change.keys() & {"default_llm_provider", "split", "models"} and row.provider:
             holds = self._preferences.get(None if row_id == DEFAULT else row_id)
             for provider in row.split or (row.provider,):
@@ -101,10 +95,14 @@ class Console:
         row_id = app_row_id(app)
         if row_id == DEFAULT:
             raise bad_request("Name the app whose choice is to be removed: ?app=…", param="app")
-        async with self._changing:
-            with saving("The choice"):
-                await self._preferences.remove(row_id)
+        await self._write(partial(remove, row_id=row_id))
         return await self.preference(app)
+
+    async def _write(self, work: Callable[[Tables], Sequence[StoredPreference]]) -> None:
+        """Save a change, and only then let it take effect."""
+        with saving("The choice"):
+            rows = await self._sources.storage.write(work)
+        self._preferences.replace(rows)
 
     async def test(self, body: bytes) -> Json:
         """Ask a provider now whether it answers; nothing but its id is taken."""
@@ -163,16 +161,6 @@ class Console:
             self._sources.health(),
             self._pools,
         )
-
-    def _check_room(self, row_id: str) -> None:
-        """Raises ApiError 400 where a row would be one too many."""
-        ids = {row.id for row in self._preferences.rows()} - {DEFAULT}
-        if row_id not in ids | {DEFAULT} and len(ids) >= MAX_APPS:
-            raise bad_request(
-                f"There are choices of {MAX_APPS} apps already: remove one first.",
-                param="app",
-                code="too_many_apps",
-            )
 
     @property
     def _preferences(self) -> Preferences:

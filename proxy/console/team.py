@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 import unicodedata
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -16,8 +16,19 @@ from proxy.console.saving import reading, saving
 from proxy.doors.reading.body import parse_json
 from proxy.doors.reading.checks import out_of_range
 from proxy.errors import ApiError, bad_request
+from proxy.store.base import Tables
 from proxy.store.keys.allowances import Allowances
-from proxy.store.keys.team_keys import MAX_KEYS, MAX_NAME, MEMBER, OWNER, TeamKey, TeamKeys, fresh
+from proxy.store.keys.team_keys import (
+    MAX_KEYS,
+    MAX_NAME,
+    MEMBER,
+    OWNER,
+    TeamKey,
+    TeamKeys,
+    fresh,
+    save,
+    stored,
+)
 from proxy.store.storage import Storage
 from proxy.store.usage.prices import NANO
 from proxy.store.usage.queries import by_app
@@ -28,6 +39,8 @@ MAX_COUNT = 2**31 - 1
 MAX_USD = 1_000_000
 MAX_ALLOWED = 100
 MAX_ALLOWED_NAME = 256
+Written = tuple[Sequence[TeamKey], Json]
+"""All keys there are then, and what is told of the one that was written."""
 NOTHING: Mapping[str, int] = MappingProxyType({"requests": 0, "tokens": 0, "cost_nano_usd": 0})
 
 
@@ -50,15 +63,13 @@ class Team:
         self._keys = keys
         self._providers = providers
         self._taken = taken
-        self._loaded = storage.loaded
-        self._query = storage.query
+        self._storage = storage
         self._allowances = allowances
         self._wall = wall
-        self._changing = asyncio.Lock()
 
     async def every(self) -> Json:
         with reading("The keys"):
-            await self._loaded()
+            await self._storage.loaded()
             used = await self._used()
         return {"keys": [await self._told(key, used) for key in reversed(self._keys.rows)]}
 
@@ -72,7 +83,7 @@ class Team:
         """By the day and the month, what each app has used of it so far."""
         now = self._wall()
         begins = {step: int(begin_of(now, step) * 1000) for step in ("day", "month")}
-        return await self._query(
+        return await self._storage.query(
             lambda log: {step: by_app(log, since_ms) for step, since_ms in begins.items()}
         )
 
@@ -98,33 +109,26 @@ class Team:
 
     async def make(self, body: bytes) -> Json:
         """A new key, shown here and never again."""
-        async with self._changing:
-            with saving("The key"):
-                await self._loaded()
-            taken = {*self._keys.named, *self._taken}
-            key, shown = made(parse_json(body), taken, self._providers, self._wall())
-            with saving("The key"):
-                await self._keys.add(key)
-        return {**told(self._keys.named[key.name]), "key": shown}
+        asked, now = parse_json(body), self._wall()
+        work = partial(make, asked=asked, taken=self._taken, providers=self._providers, now=now)
+        return await self._write("The key", work)
 
     async def change(self, name: str | None, body: bytes) -> Json:
         """Let a key do more or less from the next request on; what is not named stays as it is."""
-        async with self._changing:
-            with saving("The key"):
-                await self._loaded()
-            key = live(self._keys.rows, name)[-1]
-            changed = replace(key, **limits(parse_json(body), CHANGEABLE, self._providers))
-            with saving("The key"):
-                await self._keys.change(changed)
-        return told(changed)
+        asked = parse_json(body)
+        work = partial(change, name=name, asked=asked, providers=self._providers)
+        return await self._write("The key", work)
 
     async def revoke(self, name: str | None) -> Json:
         """Nobody gets in by the key of this name any more."""
-        with saving("The end of the key"):
-            await self._loaded()
-            for key in live(self._keys.rows, name):
-                await self._keys.revoke(key, int(self._wall() * 1000))
-        return {"name": name, "ok": True}
+        return await self._write("The end of the key", partial(revoke, name=name, now=self._wall()))
+
+    async def _write(self, what: str, work: Callable[[Tables], Written]) -> Json:
+        """Save a change, and only then let it take effect."""
+        with saving(what):
+            rows, told = await self._storage.write(work)
+        self._keys.replace(rows)
+        return told
 
 
 def live(rows: Collection[TeamKey], name: str | None) -> list[TeamKey]:
@@ -135,18 +139,35 @@ def live(rows: Collection[TeamKey], name: str | None) -> list[TeamKey]:
     return found
 
 
-def made(
-    asked: Json, taken: Collection[str], providers: Collection[str], now: float
-) -> tuple[TeamKey, str]:
-    """The key that is asked for: what is kept of it, and itself. Raises ApiError 400."""
+def make(
+    tables: Tables, asked: Json, taken: Collection[str], providers: Collection[str], now: float
+) -> Written:
+    """Write the key that is asked for. Raises ApiError 400."""
     given = limits(asked, FIELDS, providers)
+    taken = {*taken, *(key.name for key in stored(tables) if key.revoked_ms is None)}
     if (name := _name(asked.get("name"))) in taken:
         raise bad_request(
             f"There is a key of the name {name!r} already.", param="name", code="name_taken"
         )
     if len(taken) >= MAX_KEYS:
         raise bad_request(f"There are {MAX_KEYS} keys already: revoke one first.", param="name")
-    return fresh(name, created_ms=int(now * 1000), **given)
+    key, shown = fresh(name, created_ms=int(now * 1000), **given)
+    return save(tables, key), {**told(key), "key": shown}
+
+
+def change(tables: Tables, name: str | None, asked: Json, providers: Collection[str]) -> Written:
+    """Write a key with other limits. Raises ApiError 400 or 404."""
+    key = live(stored(tables), name)[-1]
+    key = replace(key, **limits(asked, CHANGEABLE, providers))
+    return save(tables, key), told(key)
+
+
+def revoke(tables: Tables, name: str | None, now: float) -> Written:
+    """Note that the keys of a name were revoked; their rows stay. Raises ApiError 404."""
+    rows = stored(tables)
+    for key in live(rows, name):
+        rows = save(tables, replace(key, revoked_ms=int(now * 1000)))
+    return rows, {"name": name, "ok": True}
 
 
 def limits(asked: Json, fields: Collection[str], providers: Collection[str]) -> dict[str, Any]:

@@ -120,7 +120,6 @@ class Storage:
 
     async def open(self) -> None:
         """Load what was stored. Raises NewerSchemaError; `problem` states all else."""
-        self._preferences.store = self._team.store = self
         try:
             await self._load()
         except StoreError as error:

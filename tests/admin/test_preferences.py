@@ -48,7 +48,7 @@ async def test_a_switch_holds_for_the_next_request(owner: Desk) -> None:
 async def test_apps_have_choices_up_to_a_number(
     owner: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("proxy.console.console.MAX_APPS", 2)
+    monkeypatch.setattr("proxy.console.change.MAX_APPS", 2)
     for app in ("one", "two"):
         assert (await owner.put({"default_llm_provider": "far"}, app=app)).status_code == 200
     refused = await owner.put({"default_llm_provider": "far"}, app="three")
@@ -225,13 +225,12 @@ def full_disk() -> Exception:
     ],
 )
 async def test_what_could_not_be_stored_is_said_and_does_not_hold(
-    owner: Desk, cause: Exception, status: int
+    owner: Desk, cause: Exception, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Broken:
-        async def write(self, work: object) -> Any:
-            raise StoreError("the drawer is stuck") from cause
+    async def stuck(_work: object) -> Any:
+        raise StoreError("the drawer is stuck") from cause
 
-    owner.parts.preferences.store = Broken()
+    monkeypatch.setattr(owner.parts.storage, "write", stuck)
     answers = [
         await owner.put({"default_llm_provider": "far"}),
         await owner.client.delete(PREFERENCES, params={"app": "notes"}, headers=JSON),

@@ -14,6 +14,7 @@ from tests.faults.dialects import DIALECTS
 from tests.faults.fake import Call, Reply, refusal
 from tests.faults.rows import STREAMED
 from tests.faults.world import Seen, World, until
+from tests.proxy.store.kit import chosen
 
 pytestmark = pytest.mark.anyio
 
@@ -174,7 +175,7 @@ async def test_row_52_a_days_quota_comes_back_by_either_clock(
 
 
 async def prefer(world: World, provider: str) -> None:
-    await world.parts.preferences.put(StoredPreference(provider=provider, fallback=world.order))
+    await chosen(world.parts, StoredPreference(provider=provider, fallback=world.order))
 
 
 async def test_row_53_a_change_in_the_middle_spoils_no_answer(build: Build) -> None:

@@ -22,7 +22,7 @@ from proxy.telemetry.alerts import Alerts
 from tests.admin.kit import Desk, desk
 from tests.proxy.kit import adapter_class
 from tests.proxy.serving import app_over
-from tests.proxy.store.kit import until
+from tests.proxy.store.kit import chosen, until
 
 pytestmark = pytest.mark.anyio
 
@@ -176,7 +176,7 @@ async def test_all_is_closed_in_one_order_whatever_fails_on_the_way(
 
     with pytest.raises(ZeroDivisionError):
         async with app.router.lifespan_context(app):
-            await parts.preferences.put(StoredPreference(provider="near"))
+            await chosen(parts, StoredPreference(provider="near"))
 
     assert closed == ["background", "watch", "storage", "catalog", "router", "near", "upstream"]
 

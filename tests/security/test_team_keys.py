@@ -7,10 +7,12 @@ import threading
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from proxy.store.base import StoreError
 from proxy.store.keys.team_keys import TeamKey, fresh
 from proxy.store.storage import Storage
+from tests.proxy.store.kit import made
 from tests.security.kit import (
     Fakes,
     Reply,
@@ -81,10 +83,12 @@ def test_it_is_as_good_as_a_configured_one_at_every_door_until_it_is_revoked(
 def test_what_is_configured_goes_on_beside_it(fakes: Fakes, tmp_path: Path) -> None:
     with serving(settings_for(fakes, tmp_path, api_keys="notes:own-key")) as server:
         key, shown = fresh("anna")
-        server.run_in_loop(server.parts.team.add(key))
+        server.run_in_loop(made(server.parts, key))
         for good in ("own-key", shown):
             assert shown_at(server.port, WAYS[0], good).status == 200
-        server.run_in_loop(server.parts.team.revoke(server.parts.team.named["anna"], 1))
+        server.run_in_loop(
+            made(server.parts, replace(server.parts.team.named["anna"], revoked_ms=1))
+        )
         assert shown_at(server.port, WAYS[0], "own-key").status == 200
         assert shown_at(server.port, WAYS[0], shown).status == 401
 
@@ -95,7 +99,7 @@ def test_nobody_gets_in_while_the_keys_are_being_read(
     settings = settings_for(fakes, tmp_path)
     key, shown = fresh("anna")
     with serving(settings) as server:
-        server.run_in_loop(server.parts.team.add(key))
+        server.run_in_loop(made(server.parts, key))
     may_read, original = threading.Event(), Storage._load
 
     async def slow(self: Storage) -> None:
@@ -155,7 +159,7 @@ def test_a_database_that_is_away_at_the_start_lets_nobody_in(
     key, shown = fresh("anna")
     with serving(settings) as server:
         assert shown_at(server.port, WAYS[0], "unused").status == 200
-        server.run_in_loop(server.parts.team.add(key))
+        server.run_in_loop(made(server.parts, key))
     original = Storage._load
 
     async def away(_self: Storage) -> None:

@@ -7,13 +7,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from proxy.routing.planning.narrow import Allowed
 from proxy.routing.planning.preference import Preference
 from proxy.settings import Settings
-from proxy.store.base import Store, Tables
+from proxy.store.base import Tables
 
 DEFAULT = "default"
 TABLE = "user_preferences"
@@ -52,7 +51,6 @@ class Preferences:
         self._merged: dict[str | None, Preference] = {}
         self._allowed: Mapping[str, Allowed] = {}
         self._watchers: set[asyncio.Event] = set()
-        self.store: Store | None = None
 
     def get(self, app: str | None) -> Preference:
         """What holds for an app's requests; the user's own choice for an app without a row."""
@@ -84,20 +82,8 @@ class Preferences:
         }
         return chosen - set(self._providers)
 
-    async def put(self, row: StoredPreference) -> StoredPreference:
-        """Save a row, and only then let it take effect. Raises StoreError."""
-        if self.store is not None:
-            row = await self.store.write(partial(save, row=row))
-        self.replace([*(old for old in self.rows() if old.id != row.id), row])
-        return row
-
-    async def remove(self, row_id: str) -> None:
-        if self.store is not None:
-            await self.store.write(partial(remove, row_id=row_id))
-        self.replace([row for row in self.rows() if row.id != row_id])
-
     def replace(self, rows: Sequence[StoredPreference]) -> None:
-        """Let these rows be all there are: at the start, or as another process has left them."""
+        """Let these rows be all there are: as they were read, or have been written."""
         found = {row.id: row for row in rows}
         if found == self._rows:
             return
@@ -159,19 +145,19 @@ def stored(tables: Tables) -> list[StoredPreference]:
     return [_stored(**row) for row in tables.find(TABLE)]
 
 
-def save(tables: Tables, row: StoredPreference) -> StoredPreference:
-    """Write a row, keeping when it was created."""
+def save(tables: Tables, row: StoredPreference) -> list[StoredPreference]:
+    """Write a row; all there are."""
     now = datetime.now(UTC)
-    before = [_stored(**old) for old in tables.find(TABLE, "WHERE id = :id", {"id": row.id})]
-    row = replace(row, created_at=before[0].created_at if before else now, updated_at=now)
-    values = asdict(row)
+    values = asdict(replace(row, created_at=row.created_at or now, updated_at=now))
     values |= {"default_llm_provider": values.pop("provider"), "split": values["split"] or None}
     tables.put(TABLE, [values])
-    return row
+    return stored(tables)
 
 
-def remove(tables: Tables, row_id: str) -> None:
+def remove(tables: Tables, row_id: str) -> list[StoredPreference]:
+    """Forget a row; all there are."""
     tables.run("DELETE FROM user_preferences WHERE id = :id", {"id": row_id})
+    return stored(tables)
 
 
 def _stored(

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import asdict, replace
+from msgspec.structs import asdict
 
 from proxy.gate.keys import Keys, digest
 from proxy.routing.planning.narrow import Allowed
-from proxy.store.base import Store, Tables
+from proxy.store.base import Tables
 
 TABLE = "team_keys"
 PREFIX = "psk-"
 OWNER, MEMBER = "owner", "member"
-REVOKE = "UPDATE team_keys SET revoked_ms = :at_ms WHERE id = :id AND revoked_ms IS NULL"
 MAX_NAME = 64
 MAX_KEYS = 1000
 """Those that are not revoked."""
@@ -63,7 +61,6 @@ class TeamKeys:
         self.rows: Sequence[TeamKey] = ()
         self.named: Mapping[str, TeamKey] = {}
         self._by_digest: Mapping[bytes, TeamKey] = {}
-        self.store: Store | None = None
         self._listeners: list[Callable[[], None]] = []
 
     def listen(self, listener: Callable[[], None]) -> None:
@@ -93,7 +90,7 @@ class TeamKeys:
         return self._by_digest.get(bytes.fromhex(digest))
 
     def replace(self, rows: Sequence[TeamKey]) -> None:
-        """Let these be all there are: at the start, or as another process has left them."""
+        """Let these be all there are: as they were read, or have been written."""
         if rows == self.rows:
             return
         self.rows = rows
@@ -104,28 +101,6 @@ class TeamKeys:
         self.door.take(names, needed=bool(rows))
         for listener in self._listeners:
             listener()
-
-    async def add(self, key: TeamKey) -> None:
-        """Save a key, and only then let it in. Raises StoreError."""
-        rows = [*self.rows, key]
-        if self.store is not None:
-            rows = await self.store.write(partial(save, key=key))
-        self.replace(rows)
-
-    async def change(self, key: TeamKey) -> None:
-        """Let the key of this id be so from now on. Raises StoreError."""
-        rows = [key if one.id == key.id and one.name == key.name else one for one in self.rows]
-        if self.store is not None:
-            rows = await self.store.write(partial(change, key=key))
-        self.replace(rows)
-
-    async def revoke(self, key: TeamKey, at_ms: int) -> None:
-        """Let it in no more. Raises StoreError."""
-        if self.store is not None:
-            self.replace(await self.store.write(partial(revoke, key=key, at_ms=at_ms)))
-            return
-        gone = replace(key, revoked_ms=at_ms)
-        self.replace([gone if one == key else one for one in self.rows])
 
 
 def fresh(name: str, **limits: Any) -> tuple[TeamKey, str]:
@@ -140,28 +115,12 @@ def stored(tables: Tables) -> list[TeamKey]:
 
 
 def save(tables: Tables, key: TeamKey) -> list[TeamKey]:
-    """Write a new row; all there are."""
-    row = _row(key)
-    del row["id"]
+    """Write a key, a new one where it has no number yet; all there are."""
+    row = asdict(key) | {"models": list(key.models), "providers": list(key.providers)}
+    if key.id is None:
+        del row["id"]
     tables.put(TABLE, [row])
     return stored(tables)
-
-
-def change(tables: Tables, key: TeamKey) -> list[TeamKey]:
-    """Write a row again, unless the key was revoked meanwhile; all there are."""
-    if any(one.id == key.id and one.revoked_ms is None for one in stored(tables)):
-        tables.put(TABLE, [_row(key)])
-    return stored(tables)
-
-
-def revoke(tables: Tables, key: TeamKey, at_ms: int) -> list[TeamKey]:
-    """Note when a key was revoked; its row stays. All there are."""
-    tables.run(REVOKE, {"id": key.id, "at_ms": at_ms})
-    return stored(tables)
-
-
-def _row(key: TeamKey) -> dict[str, Any]:
-    return asdict(key) | {"models": list(key.models), "providers": list(key.providers)}
 
 
 def _stored(*, models: Any, providers: Any, **row: Any) -> TeamKey:

@@ -151,7 +151,7 @@ async def test_they_tell_each_other_what_they_learn(valkey: Server) -> None:
             member.retired.listed("groq", [Model("llama"), Model("llama-2")])
         error = refusal(ErrorKind.MODEL_MISSING)
         assert one.retired.retire("groq", "llama", error)
-        await one.preferences.put(StoredPreference("default", provider="groq"))
+        one.preferences.replace([StoredPreference(provider="groq")])
         await until(lambda: other.memory.get("call_1") == "signature")
         await until(lambda: other.sessions.stays.get(b"talk") == stay)
         await until(lambda: other.retired.is_gone("groq", "llama"))
@@ -165,7 +165,7 @@ async def test_they_tell_each_other_what_they_learn(valkey: Server) -> None:
 async def test_a_choice_is_told_at_once(valkey: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replica, "LOOK_S", 3600)
     async with members(valkey.url, 2) as (one, other):
-        await one.preferences.put(StoredPreference("default", provider="groq"))
+        one.preferences.replace([StoredPreference(provider="groq")])
         await until(lambda: other.looked)
 
 

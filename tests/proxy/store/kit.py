@@ -8,15 +8,19 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from adapters.memory import LruMemory
 from proxy.limits.health import DayQuota, Health
+from proxy.parts import Parts
 from proxy.routing.planning.preference import Preference
 from proxy.store.database import Database
+from proxy.store.kept import preferences
 from proxy.store.kept.preferences import Preferences, StoredPreference
 from proxy.store.kept.setbacks import Setbacks
-from proxy.store.keys.team_keys import TeamKeys
+from proxy.store.keys import team_keys
+from proxy.store.keys.team_keys import TeamKey, TeamKeys
 from proxy.store.storage import Storage
 
 PATIENCE_S = 15.0
@@ -60,8 +64,13 @@ class Kept:
         return self.preferences.get(None).provider
 
     async def switch(self, provider: str) -> None:
-        row = self.preferences.row("default")
-        await self.preferences.put(StoredPreference(row.id, provider=provider))
+        await self.choose(StoredPreference(provider=provider))
+
+    async def choose(self, row: StoredPreference) -> None:
+        await chosen(self, row)
+
+    async def make(self, key: TeamKey) -> None:
+        await made(self, key)
 
     def spend_the_day(self, provider: str, model: str | None) -> None:
         """As if the provider had said that a day's quota is used up."""
@@ -75,11 +84,11 @@ class Kept:
 
 def kept(url: str) -> Kept:
     """Storage that is not open yet."""
-    preferences, memory = Preferences(SETTINGS, PROVIDERS), LruMemory()
+    choices, memory = Preferences(SETTINGS, PROVIDERS), LruMemory()
     health = Health({}, clock=time.monotonic, wall=time.time)
     team = TeamKeys()
-    storage = Storage(url, preferences, memory, Setbacks(health), team=team)
-    return Kept(storage, preferences, memory, health, team)
+    storage = Storage(url, choices, memory, Setbacks(health), team=team)
+    return Kept(storage, choices, memory, health, team)
 
 
 @contextlib.asynccontextmanager
@@ -104,6 +113,16 @@ async def until(holds: Callable[[], object]) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not holds():  # noqa: ASYNC110 - done by other threads and processes
             await asyncio.sleep(0.01)
+
+
+async def chosen(by: Kept | Parts, row: StoredPreference) -> None:
+    """Save a row, and let it take effect."""
+    by.preferences.replace(await by.storage.write(partial(preferences.save, row=row)))
+
+
+async def made(by: Kept | Parts, key: TeamKey) -> None:
+    """Save a key, a new one or a changed one, and let it take effect."""
+    by.team.replace(await by.storage.write(partial(team_keys.save, key=key)))
 
 
 def version(database: Database) -> object:

@@ -57,7 +57,7 @@ def locked(path: Path, mode: str = "EXCLUSIVE") -> Iterator[None]:
 async def test_everything_outlives_the_process(url: str) -> None:
     async with running(url) as first:
         await first.switch("far")
-        await first.preferences.put(FULL_ROW)
+        await first.choose(FULL_ROW)
         first.signatures.put("call_1", "signature")
         first.spend_the_day("near", "near-1")
         first.spend_the_day("far", None)
@@ -71,8 +71,10 @@ async def test_everything_outlives_the_process(url: str) -> None:
 
 async def test_what_was_removed_stays_removed(url: str) -> None:
     async with running(url) as first:
-        await first.preferences.put(FULL_ROW)
-        await first.preferences.remove("notes")
+        await first.choose(FULL_ROW)
+        first.preferences.replace(
+            await first.storage.write(partial(preferences.remove, row_id="notes"))
+        )
 
     async with running(url) as second:
         assert second.preferences.rows() == []
@@ -191,7 +193,7 @@ async def test_changes_of_several_processes_all_stand(url: str) -> None:
     async with running(url) as one, running(url) as two:
         rows = [StoredPreference(f"app{number}", provider="far") for number in range(20)]
         await asyncio.gather(
-            *((one, two)[number % 2].preferences.put(row) for number, row in enumerate(rows))
+            *((one, two)[number % 2].choose(row) for number, row in enumerate(rows))
         )
         for kept in (one, two):
             kept.storage.usage.put(usage_row())
@@ -351,12 +353,12 @@ async def test_on_a_full_disk_requests_go_on(file: str, path: Path) -> None:
         await fill_disk(kept, full=True)
 
         with pytest.raises(StoreError, match=r"the disk with the database .* is full"):
-            await kept.preferences.put(big)
+            await kept.choose(big)
         assert "is full" in str(kept.storage.problem)
         assert (await kept.storage.preference(None)).provider == "far"
 
         await fill_disk(kept, full=False)
-        await kept.preferences.put(big)
+        await kept.choose(big)
         await until(lambda: kept.storage.problem is None)
 
     with opened(file) as database:

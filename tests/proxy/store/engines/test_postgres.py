@@ -171,7 +171,7 @@ async def test_a_read_only_database_stops_no_request(
     cluster: Cluster, name: str, administrator: psycopg.Connection[Any]
 ) -> None:
     async with running(cluster.url(name)) as kept:
-        await kept.preferences.put(FULL_ROW)
+        await kept.choose(FULL_ROW)
     administrator.execute(
         f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'  # type: ignore[arg-type]
     )

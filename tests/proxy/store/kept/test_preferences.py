@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from proxy.routing.planning.preference import Preference
-from proxy.store.base import StoreError
 from proxy.store.kept.preferences import Preferences, StoredPreference
-
-pytestmark = pytest.mark.anyio
 
 PROVIDERS = ("near", "far")
 SETTINGS = Preference(provider="near", chosen=False, fallback=PROVIDERS)
@@ -20,18 +15,6 @@ def preferences(*rows: StoredPreference) -> Preferences:
     made = Preferences(SETTINGS, PROVIDERS)
     made.replace(rows)
     return made
-
-
-class Drawer:
-    """A store that keeps nothing, or refuses."""
-
-    def __init__(self, error: StoreError | None = None) -> None:
-        self.error = error
-
-    async def write(self, work: Any) -> Any:
-        if self.error:
-            raise self.error
-        return work.keywords.get("row")
 
 
 def test_the_settings_hold_without_a_row() -> None:
@@ -101,60 +84,44 @@ def test_a_provider_that_there_is_no_longer_does_not_hold() -> None:
     assert chosen.row("default").provider == "gone"
 
 
-async def test_a_change_holds_at_once_for_all_that_look() -> None:
+def test_a_change_holds_at_once_for_all_that_look() -> None:
     chosen = preferences(StoredPreference("notes", models={"far": "small"}))
     assert [chosen.get(app).provider for app in (None, "notes", "mail")] == ["near"] * 3
 
-    await chosen.put(StoredPreference(provider="far"))
+    chosen.replace([*chosen.rows(), StoredPreference(provider="far")])
 
     assert [chosen.get(app).provider for app in (None, "notes", "mail")] == ["far"] * 3
 
 
-async def test_a_removed_row_lets_the_default_one_hold() -> None:
+def test_a_removed_row_lets_the_default_one_hold() -> None:
     chosen = preferences(StoredPreference("notes", provider="far"))
     assert chosen.get("notes").provider == "far"
 
-    await chosen.remove("notes")
-    await chosen.remove("notes")
+    chosen.replace([])
 
     assert chosen.get("notes") == SETTINGS
     assert chosen.rows() == []
 
 
-@pytest.mark.parametrize("act", ["put", "remove"])
-async def test_what_could_not_be_kept_does_not_hold(act: str) -> None:
-    chosen = preferences(StoredPreference("notes", provider="far"))
-    chosen.store = Drawer(StoreError("stuck"))
-
-    with pytest.raises(StoreError):
-        if act == "put":
-            await chosen.put(StoredPreference("notes", provider="near"))
-        else:
-            await chosen.remove("notes")
-
-    assert chosen.get("notes").provider == "far"
-
-
-async def test_whoever_watches_is_told_of_changes_only() -> None:
+def test_whoever_watches_is_told_of_changes_only() -> None:
     chosen = preferences(StoredPreference(provider="far"))
-    chosen.store = Drawer()
     with chosen.watch() as changed:
         chosen.replace([StoredPreference(provider="far")])
         assert not changed.is_set()
 
-        await chosen.put(StoredPreference(provider="near"))
+        chosen.replace([StoredPreference(provider="near")])
         assert changed.is_set()
         changed.clear()
 
-        await chosen.remove("default")
+        chosen.replace([])
         assert changed.is_set()
         changed.clear()
 
-    await chosen.put(StoredPreference(provider="far"))
+    chosen.replace([StoredPreference(provider="far")])
     assert not changed.is_set()
 
 
-async def test_a_choice_of_one_that_is_gone_waits_and_is_told() -> None:
+def test_a_choice_of_one_that_is_gone_waits_and_is_told() -> None:
     chosen = preferences(
         StoredPreference(provider="gone"), StoredPreference("notes", fallback=["far", "lost"])
     )

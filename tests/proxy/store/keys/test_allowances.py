@@ -47,7 +47,7 @@ async def opened(books: Books, now: list[float] | None = None, **limits: Any) ->
     team = TeamKeys()
     at = [NOON] if now is None else now
     found = Allowances(team, books, lambda _: 1, clocks=Clocks(wall=lambda: at[0]))
-    await team.add(fresh("anna", **limits)[0])
+    team.replace([fresh("anna", **limits)[0]])
     return found
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
+from proxy.console.team import change
 from proxy.errors import ApiError
 from proxy.store.base import sqlite_path
 from proxy.store.keys.team_keys import TeamKeys, fresh
@@ -29,7 +31,7 @@ LIMITS = {
 async def test_a_key_outlives_the_process_with_all_that_it_may(url: str) -> None:
     key, shown = fresh("anna", **LIMITS)
     async with running(url) as one:
-        await one.team.add(key)
+        await one.make(key)
         assert one.team.of(shown.encode()) == one.team.named["anna"]
 
     async with running(url) as one:
@@ -44,10 +46,10 @@ async def test_a_key_outlives_the_process_with_all_that_it_may(url: str) -> None
 async def test_another_process_knows_a_key_and_its_end_by_itself(url: str) -> None:
     key, shown = fresh("anna")
     async with running(url) as one, running(url) as other:
-        await one.team.add(key)
+        await one.make(key)
         await until(lambda: other.team.of(shown.encode()))
 
-        await other.team.revoke(other.team.named["anna"], at_ms=1)
+        await other.make(replace(other.team.named["anna"], revoked_ms=1))
         assert other.team.of(shown.encode()) is None
         await until(lambda: one.team.of(shown.encode()) is None)
 
@@ -57,22 +59,25 @@ async def test_a_change_is_kept_and_known_elsewhere_but_not_of_a_key_that_is_rev
 ) -> None:
     key, shown = fresh("anna", **LIMITS)
     async with running(url) as one, running(url) as other:
-        await one.team.add(key)
+        await one.make(key)
         before = one.team.named["anna"]
-        await one.team.change(replace(before, tokens_per_minute=None, models=()))
+        await one.make(replace(before, tokens_per_minute=None, models=()))
         await until(lambda: (found := other.team.of(shown.encode())) and not found.models)
         assert other.team.named["anna"] == replace(before, tokens_per_minute=None, models=())
 
-        await other.team.revoke(other.team.named["anna"], at_ms=1)
-        await one.team.change(before)
-        assert one.team.of(shown.encode()) is None
+        await other.make(replace(other.team.named["anna"], revoked_ms=1))
+        asked = {"tokens_per_minute": 9}
+        with pytest.raises(ApiError, match="no key of the name"):
+            await one.storage.write(
+                partial(change, name="anna", asked=asked, providers=("near", "far"))
+            )
 
 
 async def test_no_key_is_in_any_file(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'data' / 'store.db'}"
     key, shown = fresh("anna")
     async with running(url) as one:
-        await one.team.add(key)
+        await one.make(key)
 
     folder = sqlite_path(url)
     assert folder is not None
@@ -93,9 +98,9 @@ async def test_revoking_the_last_key_lets_nobody_in_without_one() -> None:
     assert not team.door.needed
     key, shown = fresh("anna")
 
-    await team.add(key)
+    team.replace([key])
     assert team.door.name_of(shown.encode()) == "anna"
-    await team.revoke(key, at_ms=1)
+    team.replace([replace(key, revoked_ms=1)])
 
     assert team.door.needed
     for gone in (shown.encode(), b""):
