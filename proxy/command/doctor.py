@@ -9,7 +9,6 @@ import asyncio
 import errno
 import os
 import socket
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -25,18 +24,19 @@ from proxy.console.status import gone_text
 from proxy.gate.files import CURE, LEAST_OPEN_FILES, allow_open_files, scarcity
 from proxy.limits.successor import is_listed, successor
 from proxy.parts import Parts
-from proxy.private import NotPrivateError, check_file, check_folder
+from proxy.private import check_file, check_folder
 from proxy.proof import Identity
 from proxy.providers import IN_THE_CLEAR, in_the_clear, same_keys
 from proxy.routing.planning.keys import ends_of, told_by_each
 from proxy.routing.planning.preference import Preference
 from proxy.settings import Settings, SettingsError, placeholder_keys, strange_settings
 from proxy.store.base import NewerSchemaError, StoreError, sqlite_path
-from proxy.store.engines.migrate import HEAD, unknown_schema
+from proxy.store.engines.file import connection_to
+from proxy.store.engines.migrate import HEAD, unknown_schema, version_of
+from proxy.store.engines.mishaps import told
 from proxy.store.kept import preferences
 
 ASK_TIMEOUT_S = 4.0
-LOCK_TIMEOUT_S = 0.25
 MODELS_SHOWN = 5
 Used = Callable[[Sequence[Model]], tuple[str, str | None]]
 
@@ -218,19 +218,12 @@ def _other_database(settings: Settings) -> Finding:
 
 
 def _file(path: Path) -> Finding:
-    try:
+    with told(path):
         if not path.exists() and not path.is_symlink():
             return _no_file_yet(path)
         check_folder(path.parent)
         check_file(path)
         schema = _schema(path)
-    except NotPrivateError as error:
-        raise StoreError(str(error)) from error
-    except PermissionError:
-        raise StoreError(f"{path} is not for this user to read") from None
-    except sqlite3.Error as error:
-        reason = getattr(error, "sqlite_errorname", "SQLITE_ERROR")
-        raise StoreError(f"{path} is {_WORDS.get(reason, f'not usable ({reason})')}") from error
     if schema > HEAD:
         raise NewerSchemaError(unknown_schema(schema))
     newer = "" if schema == HEAD else f", the next start brings it to {HEAD}"
@@ -244,34 +237,16 @@ def _no_file_yet(path: Path) -> Finding:
     return Finding(Mark.ABSENT, "database", f"{path} will be made with the first choice")
 
 
-_WORDS: Mapping[str, str] = {
-    "SQLITE_BUSY": "locked by another program",
-    "SQLITE_LOCKED": "locked by another program",
-    "SQLITE_CANTOPEN": "not to be opened: who may read and write it?",
-    "SQLITE_READONLY": "read-only",
-    "SQLITE_CORRUPT": "broken",
-    "SQLITE_NOTADB": "no database",
-    "SQLITE_FULL": "on a full disk",
-}
-
-
 def _schema(path: Path) -> str:
     """The schema of a file that is whole and can be written. Raises sqlite3.Error."""
-    uri = f"{path.absolute().as_uri()}?mode=rw"
-    connection = sqlite3.connect(uri, uri=True, timeout=LOCK_TIMEOUT_S, isolation_level=None)
-    with closing(connection):
+    with closing(connection_to(path, "mode=rw")) as connection:
         [verdict] = connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
-            raise sqlite3.DatabaseError(verdict)
+            raise StoreError(f"{path} is broken: {verdict}")
         connection.execute("BEGIN IMMEDIATE")
-        tables = connection.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table'"
-        ).fetchall()
-        schema = HEAD
-        if ("alembic_version",) in tables:
-            [schema] = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        schema = version_of(connection)
         connection.execute("ROLLBACK")
-    return schema
+    return schema or HEAD
 
 
 # -- providers --------------------------------------------------------------------------------

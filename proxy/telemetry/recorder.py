@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
-from adapters.base import AdapterError, ErrorKind
+from adapters.base import ErrorKind
 from proxy.figures import percentile, tokens_per_s
 from proxy.store.usage.rows import UsageRow
 
@@ -80,7 +80,8 @@ class Recorder:
         for one in row.receipt.tries:
             if one.reason is not None and one.reason != ErrorKind.LOADING:
                 self.answered(one.provider, None, one.ended_s, None, False)
-                self._fail(one.provider, one.reason, one.message)
+                failure = Failure(self._wall(), one.reason, one.message)
+                self._record(one.provider).failure = failure
         if row.provider is not None and row.first_s is not None and not row.cancelled:
             tokens = row.tokens.completion
             self.answered(row.provider, row.first_s, row.total_s, tokens, row.error is None)
@@ -99,13 +100,6 @@ class Recorder:
         record.speed = None
         if ok and first_s is not None:
             record.samples.append(_Sample(first_s, total_s, completion_tokens or 0))
-
-    def failed(self, error: AdapterError) -> None:
-        """Keep the last failure of a provider for people to read."""
-        self._fail(error.provider, error.kind, error.gist)
-
-    def _fail(self, provider: str, kind: str, message: str) -> None:
-        self._record(provider).failure = Failure(self._wall(), kind, message)
 
     def seen(self, app: str | None) -> None:
         """Remember who asked; the app that was silent longest makes room."""

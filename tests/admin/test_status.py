@@ -23,6 +23,7 @@ from proxy.limits.ticket import Ticket
 from proxy.limits.windows import Limits
 from tests.admin.kit import Desk, desk
 from tests.proxy.kit import HANG, adapter_class, failure
+from tests.proxy.store.usage.test_rows import failed
 
 pytestmark = pytest.mark.anyio
 
@@ -213,8 +214,7 @@ async def test_speed_and_the_last_failure_are_what_was_recorded(owner: Desk) -> 
     recorder = owner.parts.sources.recorder
     for total_s in (1.0, 2.0, 3.0):
         recorder.answered("far", 0.5, total_s, 100, True)
-    recorder.answered("far", None, 9.0, None, False)
-    recorder.failed(failure(ErrorKind.STALL, "far"))
+    recorder.ended(failed(failure(ErrorKind.STALL, "far")))
     far = await owner.provider("far")
     assert (far["speed"]["answers"], far["speed"]["failures"]) == (3, 1)
     assert (far["speed"]["first_s"], far["speed"]["p50_s"], far["speed"]["p95_s"]) == (0.5, 2, 3)

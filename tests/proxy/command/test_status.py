@@ -19,6 +19,7 @@ from tests.proxy.command.kit import ASK, facts, refused_for
 from tests.proxy.command.terminal_kit import run, server
 from tests.proxy.kit import failure
 from tests.proxy.serving import Host
+from tests.proxy.store.usage.test_rows import failed
 
 
 def test_without_a_server_the_status_says_so_and_shows_what_is_set_up(tmp_path: Path) -> None:
@@ -78,7 +79,7 @@ def test_a_cooldown_is_shown_with_its_end(
 
 def test_the_last_error_of_a_provider_is_shown(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     with server(host, monkeypatch) as app:
-        app.state.parts.sources.recorder.failed(failure(ErrorKind.SERVER, "groq"))
+        app.state.parts.sources.recorder.ended(failed(failure(ErrorKind.SERVER, "groq")))
         shown = run("status").stdout
 
     assert re.search(

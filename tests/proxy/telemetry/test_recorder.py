@@ -7,6 +7,7 @@ import pytest
 from adapters.base import ErrorKind
 from proxy.telemetry.recorder import MAX_APP_NAME, MAX_APPS, RING, Recorder, Speed
 from tests.proxy.kit import failure
+from tests.proxy.store.usage.test_rows import failed
 
 
 def recorder() -> Recorder:
@@ -75,8 +76,8 @@ def test_only_the_last_answers_are_kept() -> None:
 
 def test_the_last_failure_is_kept_in_our_words() -> None:
     told = recorder()
-    told.failed(failure(ErrorKind.STALL, "far"))
-    told.failed(failure(ErrorKind.SERVER, "far"))
+    told.ended(failed(failure(ErrorKind.STALL, "far")))
+    told.ended(failed(failure(ErrorKind.SERVER, "far")))
     found = told.failure("far")
     assert found is not None
     assert (found.at, found.kind) == (1000.0, "server")

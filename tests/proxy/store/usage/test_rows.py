@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from adapters.base import ErrorKind, Finish, Reasoning, Start, Text, Usage
+from adapters.base import AdapterError, ErrorKind, Finish, Reasoning, Start, Text, Usage
 from proxy.candidate import Candidate
 from proxy.routing.answers.receipt import Receipt
 from proxy.store.usage.rows import UsageQueue, UsageRow, usage_row
@@ -46,6 +46,13 @@ def answered(*candidates: Candidate, **given: Any) -> Receipt:
         receipt.tried(candidate, 429, failure(ErrorKind.RATE_LIMIT, candidate.provider))
     receipt.tried(candidates[-1], 200, None)
     return receipt
+
+
+def failed(error: AdapterError) -> UsageRow:
+    """The row of a request that met nothing but this."""
+    receipt = Receipt()
+    receipt.tried(Candidate(error.provider, "model"), error.kind, error)
+    return row(receipt, status=503)
 
 
 # A row
