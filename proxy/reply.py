@@ -52,14 +52,3 @@ def identified(speller: Any, reply: Reply, request_id: bytes) -> Reply:
     tell = getattr(speller, "identified", None)
     told: Reply = tell(reply, request_id) if tell else reply
     return told
-
-
-class PlainText:
-    """For a server without any door."""
-
-    def refusal(self, error: ApiError) -> Reply:
-        headers = ((b"content-type", b"text/plain; charset=utf-8"), *error.headers())
-        return Reply(error.status, headers, error.message.encode())
-
-    def cut(self, error: ApiError) -> bytes:
-        return b""

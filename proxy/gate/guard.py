@@ -22,7 +22,7 @@ from proxy.errors import UNKNOWN_URL, ApiError, shutting_down
 from proxy.gate.body import request_id
 from proxy.gate.keys import KEY_HEADERS, Keys, shown_key
 from proxy.gate.life import Life, Stage
-from proxy.reply import PlainText, Speller, SpellerOf, refused
+from proxy.reply import Speller, SpellerOf, refused
 
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 32 * 1024
@@ -58,14 +58,8 @@ _HOP_ID = re.compile(rb"[0-9a-f]{16}")
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9._-]*[a-z0-9])?)(:[0-9]{1,5})?", re.ASCII)
 
 
-class _Headers(Struct, frozen=True):
-    """The headers by name; those that decide are there at most once."""
-
-    values: Mapping[bytes, bytes]
-
-    def text(self, name: bytes) -> str:
-        """The value, or an empty text; bytes outside ASCII match nothing that is allowed."""
-        return self.values.get(name, b"").decode("latin-1")
+Headers = Mapping[bytes, bytes]
+"""By name; those that decide are there at most once."""
 
 
 class Guard:
@@ -82,37 +76,37 @@ class Guard:
         self,
         app: ASGIApp,
         *,
-        hosts: Collection[str] = (),
-        origins: Collection[str] = (),
-        keys: Keys | None = None,
-        own_paths: Collection[str] = (),
-        form_ends: Collection[str] = (),
-        paths: Collection[re.Pattern[str]] = (),
-        life: Life | None = None,
-        speller_of: SpellerOf = lambda _path, _headers: PlainText(),
-        for_desktops: Callable[[str], bool] = lambda _path: False,
-        hop: str = "",
+        hosts: Collection[str],
+        origins: Collection[str],
+        keys: Keys,
+        own_paths: Collection[str],
+        form_ends: Collection[str],
+        paths: Collection[re.Pattern[str]],
+        life: Life,
+        speller_of: SpellerOf,
+        for_desktops: Callable[[str], bool],
+        hop: str,
     ) -> None:
         self._app = app
         self._hop = hop.encode()
         self._for_desktops = for_desktops
         self._speller_of = speller_of
-        self._life = life or Life()
+        self._life = life
         self._hosts_seen: set[str] = set()  # and found allowed, whatever the port
         self._hosts = LOCAL_NAMES | {host.lower() for host in hosts}
         self._origins = frozenset(origin.lower().rstrip("/") for origin in origins if origin)
         self._own_paths = frozenset(own_paths)
         self._form_ends = tuple(form_ends)
         self._paths = tuple(paths)
-        self._keys = keys or Keys()
+        self._keys = keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer with the refusal."""
         if scope["type"] != "http":
             await self._other(scope, receive, send)
             return
-        headers = _Headers(dict(scope["headers"]))
-        new_id = request_id(headers.values)
+        headers = dict(scope["headers"])
+        new_id = request_id(headers)
         answer = _Answer(send, new_id)
         try:
             _check_lines(scope, headers)
@@ -126,13 +120,13 @@ class Guard:
             if self._keys.reading and not self._is_unguarded(scope["path"]):
                 await self._keys.reading()
             app = self._check(scope, headers)
-            if HOP in headers.values:
+            if HOP in headers:
                 PASSED.set(self._passed(scope))  # for the task that answers this request alone
             # A state of its own: the server hands every request a copy of the lifespan's.
             scope["state"] = {
                 "request_id": new_id,
                 "app": app,
-                "headers": headers.values,
+                "headers": headers,
                 "client": self._client(scope, app),
             }
         except ApiError as error:
@@ -177,20 +171,21 @@ class Guard:
             message = "Nothing is served at a path that is written with '%'."
             raise ApiError(404, message, code=UNKNOWN_URL)
 
-    def _check_origin(self, scope: Scope, headers: _Headers) -> str | None:
+    def _check_origin(self, scope: Scope, headers: Headers) -> str | None:
         """The configured origin that this request comes from, or None; ApiError 403 or 400."""
-        if b"host" not in headers.values:
+        if b"host" not in headers:
             raise ApiError(400, "A request must have exactly one Host header.", close=True)
-        host = headers.values[b"host"].decode("latin-1").lower()
+        host = headers[b"host"].decode("latin-1").lower()
         if host not in self._hosts_seen and not self._is_allowed_host(host, scope, headers):
             raise ApiError(
                 403,
                 "This host name is not allowed. POINTSMAN_ALLOWED_HOSTS adds names.",
                 code="host_not_allowed",
             )
-        if b"origin" not in headers.values and not _is_fetched_by_another(headers):
+        if b"origin" not in headers and not _is_fetched_by_another(headers):
             return None
-        origin = headers.text(b"origin").lower()
+        # Bytes outside ASCII match nothing that is allowed.
+        origin = headers.get(b"origin", b"").decode("latin-1").lower()
         is_same_name = origin.partition("://")[2] == host  # behind what adds TLS, say
         if origin in self._origins and (is_same_name or not self._is_own(scope["path"])):
             return origin
@@ -206,7 +201,7 @@ class Guard:
             )
         return None
 
-    def _is_allowed_host(self, host: str, scope: Scope, headers: _Headers) -> bool:
+    def _is_allowed_host(self, host: str, scope: Scope, headers: Headers) -> bool:
         if not _HOST.fullmatch(host):
             return False
         name = host if host.endswith("]") else host.rpartition(":")[0] or host
@@ -215,24 +210,22 @@ class Guard:
                 self._hosts_seen.add(host)
             return True
         if name in HOST_OF_CONTAINERS:
-            return b"origin" not in headers.values and not self._is_own(scope["path"])
+            return b"origin" not in headers and not self._is_own(scope["path"])
         # Bound to a network's address (which needs keys), that address is a name for it too.
         address = (scope.get("server") or ("", 0))[0]
         return self._keys.needed and name.strip("[]") == address
 
-    def _check(self, scope: Scope, headers: _Headers) -> str | None:
+    def _check(self, scope: Scope, headers: Headers) -> str | None:
         """The name of the app that asks, if it gives one. Raises ApiError 400, 415 or 401."""
-        coding = headers.values.get(b"transfer-encoding")
-        if coding is not None and (
-            coding.lower() != b"chunked" or b"content-length" in headers.values
-        ):
+        coding = headers.get(b"transfer-encoding")
+        if coding is not None and (coding.lower() != b"chunked" or b"content-length" in headers):
             raise ApiError(
                 400, "Transfer-Encoding may be chunked, without a Content-Length.", close=True
             )
         if self._life.draining and scope["path"] not in OPEN_PATHS:
             raise shutting_down()
         if scope["method"] in WRITING_METHODS:
-            content_type = headers.values.get(b"content-type", b"")
+            content_type = headers.get(b"content-type", b"")
             wanted = FORM if scope["path"].endswith(self._form_ends) else JSON
             is_wanted = content_type == wanted or _named_type(content_type) == wanted
             if not is_wanted and not self._takes_any_type(scope, headers) and self._is_known(scope):
@@ -260,18 +253,18 @@ class Guard:
             )
         return b", ".join(ids)
 
-    def _takes_any_type(self, scope: Scope, headers: _Headers) -> bool:
+    def _takes_any_type(self, scope: Scope, headers: Headers) -> bool:
         """Whether the body may be called anything: no browser sends it without one of these two."""
-        is_of_browser = b"origin" in headers.values or b"sec-fetch-site" in headers.values
+        is_of_browser = b"origin" in headers or b"sec-fetch-site" in headers
         return not is_of_browser and self._for_desktops(scope["path"])
 
     def _is_known(self, scope: Scope) -> bool:
         """Whether anything is served there: who asks elsewhere is told that, whatever is sent."""
-        return not self._paths or any(one.match(scope["path"]) for one in self._paths)
+        return any(one.match(scope["path"]) for one in self._paths)
 
-    def _app_name(self, scope: Scope, headers: _Headers) -> str | None:
+    def _app_name(self, scope: Scope, headers: Headers) -> str | None:
         """Who is asking, by the key it shows; ApiError 401 where a key is needed and none fits."""
-        shown = shown_key(scope, headers.values)
+        shown = shown_key(scope, headers)
         if self._keys.needed and not self._is_unguarded(scope["path"]):
             return self._keys.name_of(shown)
         is_app = shown.startswith(APP_KEY_PREFIX)
@@ -297,15 +290,15 @@ def _named_type(content_type: bytes) -> bytes:
     return content_type.partition(b";")[0].strip().lower()
 
 
-def _is_fetched_by_another(headers: _Headers) -> bool:
+def _is_fetched_by_another(headers: Headers) -> bool:
     """Whether a browser says that another origin's page asks; a link on this machine may.
 
     Scripts, images and frames come without an Origin, so that only this tells.
     """
-    site = headers.values.get(b"sec-fetch-site")
+    site = headers.get(b"sec-fetch-site")
     if site is None or site in (b"same-origin", b"none"):
         return False
-    return site != b"same-site" or headers.values.get(b"sec-fetch-dest") != b"document"
+    return site != b"same-site" or headers.get(b"sec-fetch-dest") != b"document"
 
 
 def _text(name: bytes) -> str:
@@ -316,7 +309,7 @@ def _text(name: bytes) -> str:
         return name.decode("latin-1")
 
 
-def _check_lines(scope: Scope, headers: _Headers) -> None:
+def _check_lines(scope: Scope, headers: Headers) -> None:
     """Raises ApiError 431 for too many or too large headers, 400 for one that is there twice."""
     lines = scope["headers"]
     count = len(lines)
@@ -324,7 +317,7 @@ def _check_lines(scope: Scope, headers: _Headers) -> None:
     size += sum(map(len, chain.from_iterable(lines)))
     if count > MAX_HEADERS or size > MAX_HEADER_BYTES:
         raise ApiError(431, "The headers are too many or too large.", close=True)
-    if len(headers.values) < count:
+    if len(headers) < count:
         names = [name for name, _ in lines if name in ONCE]
         if len(set(names)) < len(names):
             raise ApiError(400, "A header that may be there once is there twice.", close=True)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import (
@@ -23,7 +24,7 @@ from proxy.gate import internals as internals  # looks at import whether uvicorn
 from proxy.gate.body import WATCH
 from proxy.gate.guard import MAX_HEADERS
 from proxy.gate.wire import UNTIL_CLOSED, Flow, Wire, refusal
-from proxy.reply import NO_HEADERS, PlainText, Speller, SpellerOf
+from proxy.reply import NO_HEADERS, SpellerOf
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -72,14 +73,18 @@ class _RefusedError(Exception):
 
 
 class Protocol(HttpToolsProtocol):
-    """One connection. What is refused here has been seen by no application."""
+    """One connection. What is refused here has been seen by no application.
 
-    def speller(self, _path: str) -> Speller:
-        """In whose words it is refused; `speaking` puts another in its place."""
-        return PlainText()
+    Refusals are in the words of who is spoken to at a path, by `speller_of`; `on_joined` is told of
+    each new connection.
+    """
 
-    def joined(self) -> None:
-        """Told when there is one connection more."""
+    def __init__(
+        self, speller_of: SpellerOf, on_joined: Callable[[], None], *given: Any, **named: Any
+    ) -> None:
+        super().__init__(*given, **named)
+        self._speller_of = speller_of
+        self._on_joined = on_joined
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         super().connection_made(transport)
@@ -99,7 +104,7 @@ class Protocol(HttpToolsProtocol):
         self._now = self._unread_since = self.loop.time()
         self._answering: RequestResponseCycle | None = None
         self._wait(_REQUEST)
-        self.joined()
+        self._on_joined()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -355,7 +360,7 @@ class Protocol(HttpToolsProtocol):
             cycle.message_event.set()
         if self._waits is not _BODY or not cycle.response_complete:  # else it was answered
             path = self.url.partition(b"?")[0].decode("latin-1") if cycle is not None else ""
-            self.transport.write(refusal(self.speller(path), error))
+            self.transport.write(refusal(self._speller_of(path, NO_HEADERS), error))
         self._linger()
 
     def _hang_up(self) -> None:
@@ -383,16 +388,5 @@ def _too_slow() -> ApiError:
 
 
 def speaking(speller_of: SpellerOf, on_joined: Callable[[], None] = lambda: None) -> type[Protocol]:
-    """The protocol, with refusals in the words of who is spoken to at a path.
-
-    `on_joined` is told of each new connection.
-    """
-
-    class Speaking(Protocol):
-        def speller(self, path: str) -> Speller:
-            return speller_of(path, NO_HEADERS)
-
-        def joined(self) -> None:
-            on_joined()
-
-    return Speaking
+    """What uvicorn takes for the class of its connections."""
+    return cast("type[Protocol]", partial(Protocol, speller_of, on_joined))

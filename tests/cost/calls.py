@@ -21,7 +21,8 @@ from pydantic import SecretStr
 
 from adapters import REGISTRY, STANDING
 from adapters.base import Json
-from proxy.gate.protocol import Protocol
+from proxy.doors import speller_of
+from proxy.gate.protocol import speaking
 from proxy.server import Server
 from proxy.settings import Settings
 from proxy.upstream.transport import Transport
@@ -55,9 +56,7 @@ class Client:
         self._tasks = server.server_state.tasks
         self._provider = provider
         self._received = b""
-        self._protocol = Protocol(
-            config=server.config, server_state=server.server_state, app_state={}
-        )
+        self._protocol = speaking(speller_of)(server.config, server.server_state, {})
         self._protocol.connection_made(Wire(self._protocol, self._take))
 
     async def ask(

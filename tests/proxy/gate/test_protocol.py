@@ -13,6 +13,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
+from proxy.doors import speller_of
 from proxy.gate.body import WATCH
 from proxy.gate.guard import MAX_HEADERS
 from proxy.gate.protocol import (
@@ -22,6 +23,7 @@ from proxy.gate.protocol import (
     SLICE_BYTES,
     STUCK_S,
     Protocol,
+    speaking,
 )
 
 pytestmark = pytest.mark.anyio
@@ -46,9 +48,10 @@ async def connections() -> AsyncIterator[tuple[int, WeakSet[Protocol]]]:
     """A port, and the connections to it that are still in memory; nothing collects cycles."""
     config = uvicorn.Config(answer, ws="none", lifespan="off", log_config=None)
     state, alive = ServerState(), WeakSet[Protocol]()
+    make = speaking(speller_of)
 
     def accept() -> Protocol:
-        alive.add(protocol := Protocol(config, state, {}))
+        alive.add(protocol := make(config, state, {}))
         return protocol
 
     gc.disable()
@@ -182,7 +185,7 @@ async def early(_scope: Scope, _receive: Receive, send: Send) -> None:
 async def test_an_answer_before_the_body_ends_the_connection() -> None:
     config = uvicorn.Config(early, ws="none", lifespan="off", log_config=None)
     server = await asyncio.get_running_loop().create_server(
-        lambda: Protocol(config, ServerState(), {}), "127.0.0.1", 0
+        lambda: speaking(speller_of)(config, ServerState(), {}), "127.0.0.1", 0
     )
     async with server:
         port = server.sockets[0].getsockname()[1]
@@ -200,7 +203,7 @@ def test_a_body_has_a_time_for_the_whole_of_it() -> None:
     now = 0.0
     config = uvicorn.Config(answer, ws="none", lifespan="off", log_config=None)
     loop = FakeLoop(lambda: now)
-    protocol = Protocol(config, ServerState(), {}, loop)  # type: ignore[arg-type]
+    protocol = speaking(speller_of)(config, ServerState(), {}, loop)  # type: ignore[arg-type]
     protocol._start_asgi_task = lambda cycle, app: None  # type: ignore[method-assign]
     transport = FakeTransport()
     protocol.connection_made(transport)  # type: ignore[arg-type]
@@ -248,7 +251,7 @@ def test_heads_are_looked_for_as_far_as_there_can_be_any() -> None:
             return super().count(what, start, end)
 
     config = uvicorn.Config(answer, ws="none", lifespan="off", log_config=None)
-    protocol = Protocol(config, ServerState(), {}, FakeLoop(lambda: 0.0))  # type: ignore[arg-type]
+    protocol = speaking(speller_of)(config, ServerState(), {}, FakeLoop(lambda: 0.0))  # type: ignore[arg-type]
     protocol._start_asgi_task = lambda cycle, app: None  # type: ignore[method-assign]
     protocol.connection_made(FakeTransport())  # type: ignore[arg-type]
     head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n"
@@ -262,7 +265,7 @@ def test_heads_are_looked_for_as_far_as_there_can_be_any() -> None:
 def connected(time: Callable[[], float]) -> tuple[Protocol, FakeTransport]:
     """A connection that has just been made, by a clock."""
     config = uvicorn.Config(answer, ws="none", lifespan="off", log_config=None)
-    protocol = Protocol(config, ServerState(), {}, FakeLoop(time))  # type: ignore[arg-type]
+    protocol = speaking(speller_of)(config, ServerState(), {}, FakeLoop(time))  # type: ignore[arg-type]
     transport = FakeTransport()
     protocol.connection_made(transport)  # type: ignore[arg-type]
     return protocol, transport

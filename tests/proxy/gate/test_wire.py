@@ -10,7 +10,8 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from proxy.gate.protocol import Protocol
+from proxy.doors import speller_of
+from proxy.gate.protocol import speaking
 from tests.cost.wires import Wire
 
 pytestmark = pytest.mark.anyio
@@ -36,7 +37,7 @@ async def writes_of(app: Callable[..., object], request: bytes) -> list[bytes]:
     """What is written for a request, write by write."""
     config = uvicorn.Config(app, ws="none", lifespan="off", log_config=None)  # type: ignore[arg-type]
     state = ServerState()
-    protocol = Protocol(config, state, {})
+    protocol = speaking(speller_of)(config, state, {})
     written: list[bytes] = []
     protocol.connection_made(Wire(protocol, written.append))
     protocol.data_received(request + b" HTTP/1.1\r\nhost: a\r\n\r\n")

@@ -12,11 +12,13 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from adapters.base import Model
-from proxy.doors import listing
+from proxy.doors import listing, speller_of
 from proxy.doors.models.catalog import Catalog
 from proxy.doors.models.offered import Offered
 from proxy.doors.serving.endpoint import Endpoint, Service
 from proxy.gate.guard import Guard
+from proxy.gate.keys import Keys
+from proxy.gate.life import Life
 from tests.proxy.kit import ScriptedAdapter
 
 BOTH = [Model("gemma", created=5, owned_by="G", context=8192), Model("qwen")]
@@ -57,8 +59,19 @@ class Station:
             for one in listing(Offered(self.catalog, lambda: ("smart", "fast", "claude-*")))
             for path in one.paths
         ]
-        transport = httpx.ASGITransport(
-            Guard(Starlette(routes=routes), paths=[one.path_regex for one in routes])
+        guard = Guard(
+            Starlette(routes=routes),
+            hosts=(),
+            origins=(),
+            keys=Keys(),
+            own_paths=(),
+            form_ends=(),
+            paths=[one.path_regex for one in routes],
+            life=Life(),
+            speller_of=speller_of,
+            for_desktops=lambda _: False,
+            hop="",
         )
+        transport = httpx.ASGITransport(guard)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             yield client
