@@ -6,13 +6,20 @@ default row below an app's, the settings below the default row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from adapters.base import Json
 from proxy.candidate import is_model_name
-from proxy.doors.reading.checks import out_of_range, wrong_type
+from proxy.doors.reading.checks import (
+    flag,
+    json_list,
+    json_object,
+    out_of_range,
+    string,
+    whole,
+)
 from proxy.errors import bad_request
 from proxy.routing.planning.preference import Preference
 from proxy.store.base import Tables
@@ -51,39 +58,43 @@ def choose(
 
 def changed(row: StoredPreference, change: Json, providers: Collection[str]) -> StoredPreference:
     """`row` with `change` put over it. Raises ApiError 400 that names the place and what may be."""
-    for name in change:
-        if name not in _FIELDS and name not in READ_ONLY:
-            raise bad_request(
-                f"Unknown field '{name[:MAX_NAME]}'; there are: {', '.join(_FIELDS)}.", param=name
-            )
-    for name, put in _FIELDS.items():
+    check_fields([name for name in change if name not in READ_ONLY], _FIELDS)
+    for name, (nothing, read) in _FIELDS.items():
         if name in change:
-            row = put(row, change[name], providers)
+            value = change[name]
+            row = replace(row, **(nothing if value is None else read(row, value, providers)))
     return row
+
+
+def check_fields(given: Iterable[str], there: Collection[str]) -> None:
+    """Raises ApiError 400 for a field that is none of those that there are."""
+    for name in given:
+        if name not in there:
+            raise bad_request(
+                f"Unknown field '{name[:MAX_NAME]}'; there are: {', '.join(there)}.", param=name
+            )
 
 
 def preference_object(row: StoredPreference, holds: Preference, rate_preset: str) -> Json:
     """What the API shows: what holds, and in `stored` what the row itself says."""
     return {
         "id": row.id,
-        "default_llm_provider": holds.provider,
-        "models": dict(holds.models),
-        "fallback": list(holds.fallback),
-        "aliases": {name: dict(models) for name, models in holds.aliases.items()},
-        "rate_preset": rate_preset,
-        "local_only": holds.local_only,
-        "split": dict(holds.split),
-        "stored": {
-            "default_llm_provider": row.provider,
-            "models": dict(row.models),
-            "fallback": list(row.fallback),
-            "aliases": {name: dict(models) for name, models in row.aliases.items()},
-            "rate_preset": row.rate_preset,
-            "local_only": row.local_only,
-            "split": dict(row.split),
-        },
+        **_shown(holds, rate_preset),
+        "stored": _shown(row, row.rate_preset),
         "created_at": row.created_at,
         "updated_at": row.updated_at,
+    }
+
+
+def _shown(choice: StoredPreference | Preference, rate_preset: str | None) -> Json:
+    return {
+        "default_llm_provider": choice.provider,
+        "models": dict(choice.models),
+        "fallback": list(choice.fallback),
+        "aliases": {name: dict(models) for name, models in choice.aliases.items()},
+        "rate_preset": rate_preset,
+        "local_only": choice.local_only,
+        "split": dict(choice.split),
     }
 
 
@@ -99,108 +110,89 @@ def check_provider(value: Any, providers: Collection[str], param: str) -> str:
     return value
 
 
-def _put_provider(
-    row: StoredPreference, value: Any, providers: Collection[str]
-) -> StoredPreference:
-    if value is not None:
-        value = check_provider(value, providers, "default_llm_provider")
-    return replace(row, provider=value, split={})
+def check_model(param: str, value: Any) -> str:
+    """The name if a model may have it. Raises ApiError 400."""
+    if not is_model_name(string(param, value)):
+        raise out_of_range(param, "a name that a model can have")
+    return str(value)
 
 
-def _put_split(row: StoredPreference, value: Any, providers: Collection[str]) -> StoredPreference:
+def _provider(_row: StoredPreference, value: Any, providers: Collection[str]) -> Json:
+    return {"provider": check_provider(value, providers, "default_llm_provider"), "split": {}}
+
+
+def _split(_row: StoredPreference, value: Any, providers: Collection[str]) -> Json:
     """Whoever is chosen alone ends a split, and so does null: the largest share is chosen then."""
-    if value is None or value == {}:
-        return replace(row, split={})
-    for name, share in _object(value, "split").items():
-        check_provider(name, providers, "split")
-        if type(share) is not int or not 0 < share <= MAX_SHARE:
-            raise out_of_range(f"split.{name}", f"a whole number from 1 to {MAX_SHARE}")
-    if len(value) < 2:
+    split = {
+        check_provider(name, providers, "split"): whole(1, MAX_SHARE)(f"split.{name}", share)
+        for name, share in json_object("split", value).items()
+    }
+    if len(split) == 1:
         raise out_of_range("split", "the shares of two providers or more")
-    return replace(row, provider=max(value, key=value.__getitem__), split=dict(value))
+    largest = {"provider": max(split, key=split.__getitem__)} if split else {}
+    return {"split": split, **largest}
 
 
-def _put_models(row: StoredPreference, value: Any, providers: Collection[str]) -> StoredPreference:
-    if value is None:
-        return replace(row, models={})
-    return replace(row, models=_models(row.models, value, providers, "models"))
+def _models(row: StoredPreference, value: Any, providers: Collection[str]) -> Json:
+    return {"models": _over(row.models, value, providers, "models")}
 
 
-def _put_aliases(row: StoredPreference, value: Any, providers: Collection[str]) -> StoredPreference:
-    if value is None:
-        return replace(row, aliases={})
+def _aliases(row: StoredPreference, value: Any, providers: Collection[str]) -> Json:
     aliases = dict(row.aliases)
-    for alias, models in _object(value, "aliases").items():
+    for alias, models in json_object("aliases", value).items():
         if not 0 < len(alias) <= MAX_NAME:
             raise out_of_range("aliases", f"an object whose names have 1 to {MAX_NAME} characters")
         aliases.pop(alias, None)
         if models is not None:
-            aliases[alias] = _models({}, models, providers, f"aliases.{alias}")
+            aliases[alias] = _over({}, models, providers, f"aliases.{alias}")
     if len(aliases) > MAX_ALIASES:
         raise out_of_range("aliases", f"an object of at most {MAX_ALIASES} names")
-    return replace(row, aliases=aliases)
+    return {"aliases": aliases}
 
 
-def _put_fallback(
-    row: StoredPreference, value: Any, providers: Collection[str]
-) -> StoredPreference:
-    if value is None:
-        value = []
-    if not isinstance(value, list):
-        raise wrong_type("fallback", "a list of providers")
-    names = [check_provider(name, providers, f"fallback[{i}]") for i, name in enumerate(value)]
-    return replace(row, fallback=tuple(dict.fromkeys(names)))
+def _fallback(_row: StoredPreference, value: Any, providers: Collection[str]) -> Json:
+    names = [
+        check_provider(name, providers, f"fallback[{at}]")
+        for at, name in enumerate(json_list("fallback", value))
+    ]
+    return {"fallback": tuple(dict.fromkeys(names))}
 
 
-def _put_preset(row: StoredPreference, value: Any, _providers: Collection[str]) -> StoredPreference:
-    if value is not None and value not in RATE_PRESETS:
+def _preset(row: StoredPreference, value: Any, _providers: Collection[str]) -> Json:
+    if value not in RATE_PRESETS:
         raise out_of_range("rate_preset", "one of: " + ", ".join(RATE_PRESETS))
-    if value is not None and row.id != DEFAULT:
+    if row.id != DEFAULT:
         raise bad_request("'rate_preset' holds for all apps alike.", param="rate_preset")
-    return replace(row, rate_preset=value)
+    return {"rate_preset": value}
 
 
-def _put_local_only(
-    row: StoredPreference, value: Any, _providers: Collection[str]
-) -> StoredPreference:
-    if value is not None and not isinstance(value, bool):
-        raise wrong_type("local_only", "true, false or null")
-    return replace(row, local_only=value)
+def _local_only(_row: StoredPreference, value: Any, _providers: Collection[str]) -> Json:
+    return {"local_only": flag("local_only", value)}
 
 
-_FIELDS: Mapping[str, Callable[[StoredPreference, Any, Collection[str]], StoredPreference]] = {
-    "default_llm_provider": _put_provider,
-    "split": _put_split,
-    "models": _put_models,
-    "fallback": _put_fallback,
-    "aliases": _put_aliases,
-    "rate_preset": _put_preset,
-    "local_only": _put_local_only,
+_FIELDS: Mapping[
+    str, tuple[Mapping[str, Any], Callable[[StoredPreference, Any, Collection[str]], Json]]
+] = {
+    "default_llm_provider": ({"provider": None, "split": {}}, _provider),
+    "split": ({"split": {}}, _split),
+    "models": ({"models": {}}, _models),
+    "fallback": ({"fallback": ()}, _fallback),
+    "aliases": ({"aliases": {}}, _aliases),
+    "rate_preset": ({"rate_preset": None}, _preset),
+    "local_only": ({"local_only": None}, _local_only),
 }
+"""What null makes of a row, and what anything else does."""
 
 
-def _models(
+def _over(
     before: Mapping[str, str], value: Any, providers: Collection[str], param: str
 ) -> dict[str, str]:
+    """The models by provider with others put over them."""
     models = dict(before)
-    for provider, model in _object(value, param).items():
+    for provider, model in json_object(param, value).items():
         if provider not in providers:
             check_provider(provider, providers, param)
         models.pop(provider, None)
         if model is not None:
-            models[provider] = _model(model, f"{param}.{provider}")
+            models[provider] = check_model(f"{param}.{provider}", model)
     return models
-
-
-def _model(value: Any, param: str) -> str:
-    if not isinstance(value, str):
-        raise wrong_type(param, "the name of a model")
-    if not is_model_name(value):
-        raise out_of_range(param, "a name that a model can have")
-    return value
-
-
-def _object(value: Any, param: str) -> Json:
-    if not isinstance(value, dict):
-        raise wrong_type(param, "an object")
-    return value

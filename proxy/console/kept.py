@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapters.base import Json
 from proxy.doors.reading.body import parse_json
-from proxy.errors import bad_request
+from proxy.doors.reading.checks import whole
 from proxy.redact import Mask
 
 log = logging.getLogger("pointsman.kept")
@@ -77,9 +77,7 @@ class Kept:
 
     def keep(self, body: bytes) -> Json:
         """Keep what is said for `minutes` from now on. Raises ApiError 400."""
-        minutes = parse_json(body).get("minutes")
-        if type(minutes) is not int or not 1 <= minutes <= MAX_MINUTES:
-            raise bad_request(f"'minutes' must be 1 to {MAX_MINUTES}.", param="minutes")
+        minutes = whole(1, MAX_MINUTES)("minutes", parse_json(body).get("minutes"))
         self._cancel()
         self.until = self._wall() + minutes * 60
         self._ending = asyncio.get_running_loop().call_later(minutes * 60, self.forget)

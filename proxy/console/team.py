@@ -12,9 +12,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from adapters.base import Json
+from proxy.console.change import check_fields
 from proxy.console.saving import reading, saving
 from proxy.doors.reading.body import parse_json
-from proxy.doors.reading.checks import out_of_range
+from proxy.doors.reading.checks import Check, checked, count, number, out_of_range, string, strings
 from proxy.errors import ApiError, bad_request
 from proxy.store.base import Tables
 from proxy.store.keys.allowances import Allowances
@@ -35,7 +36,6 @@ from proxy.store.usage.queries import by_app
 from proxy.store.usage.steps import begin_of
 
 ROLES = (MEMBER, OWNER)
-MAX_COUNT = 2**31 - 1
 MAX_USD = 1_000_000
 MAX_ALLOWED = 100
 MAX_ALLOWED_NAME = 256
@@ -172,11 +172,9 @@ def revoke(tables: Tables, name: str | None, now: float) -> Written:
 
 def limits(asked: Json, fields: Collection[str], providers: Collection[str]) -> dict[str, Any]:
     """The fields of a key that are given. Raises ApiError 400."""
-    for name in asked:
-        if name not in fields:
-            there = ", ".join(fields)
-            raise bad_request(f"Unknown field '{name[:MAX_NAME]}'; there are: {there}.", param=name)
-    given = {field: read(asked[field], field) for field, read in _READ.items() if field in asked}
+    check_fields(asked, fields)
+    given = {field: checked(asked, field, read) for field, read in _MOST.items() if field in asked}
+    given |= {field: read(field, asked[field]) for field, read in _OTHERS.items() if field in asked}
     if strange := [one for one in given.get("providers", ()) if one not in providers]:
         raise bad_request(
             f"{strange[0]!r} is not a provider; there are: {', '.join(providers)}.",
@@ -210,50 +208,41 @@ def _usd(nano_usd: int | None) -> float | None:
 
 
 def _name(value: Any) -> str:
-    is_name = isinstance(value, str) and 0 < len(value) <= MAX_NAME and value == value.strip()
-    if not is_name or any(unicodedata.category(c) in "CcCsCf" for c in value):
+    name = string("name", value)
+    is_name = 0 < len(name) <= MAX_NAME and name == name.strip()
+    if not is_name or any(unicodedata.category(c) in "CcCsCf" for c in name):
         raise out_of_range("name", f"a name of 1 to {MAX_NAME} characters")
-    return str(value)
+    return name
 
 
-def _role(value: Any, field: str) -> str:
+def _role(field: str, value: Any) -> str:
     if value not in ROLES:
         raise out_of_range(field, f"one of: {', '.join(ROLES)}")
     return str(value)
 
 
-def _count(value: Any, field: str) -> int | None:
-    if value is not None and (type(value) is not int or not 0 < value <= MAX_COUNT):
-        raise out_of_range(field, "a whole number above 0, or null")
-    return None if value is None else int(value)
-
-
-def _dollars(value: Any, field: str) -> int | None:
-    if value is None:
-        return None
-    if type(value) not in (int, float) or not 0 < value <= MAX_USD:
+def _dollars(field: str, value: Any) -> int:
+    if not 0 < number(field, value) <= MAX_USD:
         raise out_of_range(field, f"an amount above 0 and up to {MAX_USD}, or null")
     return max(1, int(value * NANO + 0.5))
 
 
-def _names(value: Any, field: str) -> tuple[str, ...]:
-    is_list = isinstance(value, list) and len(value) <= MAX_ALLOWED
-    if not is_list or not all(
-        isinstance(one, str) and 0 < len(one) <= MAX_ALLOWED_NAME and one.isprintable()
-        for one in value
+def _names(field: str, value: Any) -> tuple[str, ...]:
+    names = strings(field, value)
+    if len(names) > MAX_ALLOWED or not all(
+        0 < len(one) <= MAX_ALLOWED_NAME and one.isprintable() for one in names
     ):
         raise out_of_range(field, f"a list of at most {MAX_ALLOWED} names")
-    return tuple(dict.fromkeys(value))
+    return tuple(dict.fromkeys(names))
 
 
-_READ: Mapping[str, Callable[[Any, str], Any]] = {
-    "role": _role,
-    "requests_per_minute": _count,
-    "tokens_per_minute": _count,
+_MOST: Mapping[str, Check] = {
+    "requests_per_minute": count,
+    "tokens_per_minute": count,
     "dollars_a_day": _dollars,
     "dollars_a_month": _dollars,
-    "models": _names,
-    "providers": _names,
 }
-CHANGEABLE = tuple(_READ)
+"""What may be null, which is no limit."""
+_OTHERS: Mapping[str, Check] = {"role": _role, "models": _names, "providers": _names}
+CHANGEABLE = (*_MOST, *_OTHERS)
 FIELDS = ("name", *CHANGEABLE)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from adapters.base import Json
-from proxy.candidate import MODEL_NAME, Candidate
-from proxy.console.change import check_provider
-from proxy.errors import bad_request
+from proxy.candidate import Candidate
+from proxy.console.change import check_model, check_provider
+from proxy.doors.reading.checks import checked, json_list, json_object, out_of_range, whole
 
 MOST = 50
 Verdict = Sequence[tuple[Candidate, bool]]
@@ -19,22 +19,16 @@ def verdict_of(told: Json, providers: Collection[str]) -> Verdict:
 
     Raises ApiError 400.
     """
-    answers, better = told.get("answers"), told.get("better")
-    if not isinstance(answers, list) or not 2 <= len(answers) <= MOST:
-        raise bad_request(f"'answers' must be a list of 2 to {MOST} answers.", param="answers")
-    if better is not None and (type(better) is not int or not 0 <= better < len(answers)):
-        raise bad_request("'better' must be the place of an answer, or null.", param="better")
+    answers = json_list("answers", told.get("answers"))
+    if not 2 <= len(answers) <= MOST:
+        raise out_of_range("answers", f"a list of 2 to {MOST} answers")
+    better = checked(told, "better", whole(0, len(answers) - 1))
     return [
-        (_candidate(one, f"answers[{at}]", providers), at == better)
+        (_candidate(json_object(f"answers[{at}]", one), f"answers[{at}]", providers), at == better)
         for at, one in enumerate(answers)
     ]
 
 
-def _candidate(told: object, place: str, providers: Collection[str]) -> Candidate:
-    if not isinstance(told, dict):
-        raise bad_request(f"'{place}' must be an object.", param=place, code="invalid_type")
+def _candidate(told: Json, place: str, providers: Collection[str]) -> Candidate:
     provider = check_provider(told.get("provider"), providers, f"{place}.provider")
-    model = told.get("model")
-    if not isinstance(model, str) or not MODEL_NAME.fullmatch(model):
-        raise bad_request(f"'{place}.model' must be the name of a model.", param=f"{place}.model")
-    return Candidate(provider, model)
+    return Candidate(provider, check_model(f"{place}.model", told.get("model")))
