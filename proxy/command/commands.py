@@ -291,7 +291,7 @@ def explain(given: Given, request: IO[bytes], door: str, wants_json: bool) -> No
     body = request.read()
     with failures(), running(settings) as server:
         try:
-            told = server.explain(body, door) if server else None
+            told = server.ask("POST", "/admin/api/explain", body, door=door) if server else None
         except RemoteError:  # a refusal of the request is the same here, and has its reason
             told = None
         told = told or asyncio.run(_explained(settings, body, door))
@@ -338,7 +338,8 @@ def _facts(settings: Settings, server: Remote | None) -> Json:
 def _change(settings: Settings, server: Remote | None, app: str | None, change: Json) -> str:
     """Change a preference; the words that say where it holds."""
     if server is not None:
-        server.change(app, change)
+        query = {} if app is None else {"app": app}
+        server.ask("PUT", "/api/user/preferences", change, **query)
         return f"The server at {settings.url()} has it by now."
     from proxy.command.offline import keep
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from proxy.settings import Settings
     from proxy.store.base import Tables
 
+PATH = "/admin/api/keys"
 HEAD = ("name", "key", "role", "requests/min", "tokens/min", "$/day", "$/month", "allowed", "made")
 
 
@@ -43,7 +44,7 @@ def list_keys(given: Given, *, wants_json: bool = False) -> None:
 
     settings = given.address()
     with failures(), running(settings) as server:
-        told = server.keys() if server else _read(settings)
+        told = server.ask("GET", PATH) if server else _read(settings)
     say(as_json(told) if wants_json else keys_text(told["keys"]))
 
 
@@ -79,12 +80,15 @@ def add(given: Given, /, name: str, **limits: Any) -> None:
     Such as: pointsman keys add anna --rpm 60 --budget-month 20 --providers groq
     """
     from proxy.command.remote import running
+    from proxy.console import team
 
     settings = given.address()
     asked = {"name": name} | {what: told for what, told in limits.items() if told is not None}
+    taken, providers = settings.client_keys, settings.providers
+    work = partial(team.make, asked=asked, taken=taken, providers=providers, now=time.time())
     with failures(), running(settings) as server:
-        key = server.make_key(asked) if server else _make(settings, asked)
-    say(f"✓ The key of {name}, shown this once:\n\n  {key}\n")
+        made = server.ask("POST", PATH, asked) if server else _written(settings, work)
+    say(f"✓ The key of {name}, shown this once:\n\n  {made['key']}\n")
 
 
 @keys.command()
@@ -96,6 +100,7 @@ def change(given: Given, /, name: str, **limits: Any) -> None:
     Such as: pointsman keys change anna --rpm 120 --budget-month 0
     """
     from proxy.command.remote import running
+    from proxy.console import team
 
     settings = given.address()
     changes = {
@@ -103,11 +108,12 @@ def change(given: Given, /, name: str, **limits: Any) -> None:
     }
     if not changes:
         raise click.UsageError("Say what is to change: pointsman keys change --help")
+    work = partial(team.change, name=name, asked=changes, providers=settings.providers)
     with failures(), running(settings) as server:
         if server:
-            server.change_key(name, changes)
+            server.ask("PATCH", PATH, changes, name=name)
         else:
-            _change(settings, name, changes)
+            _written(settings, work)
     say(f"✓ The key of {name} is changed.")
 
 
@@ -117,14 +123,16 @@ def change(given: Given, /, name: str, **limits: Any) -> None:
 def revoke(given: Given, name: str) -> None:
     """Let nobody in by a key any more, from the next request on."""
     from proxy.command.remote import running
+    from proxy.console import team
 
     settings = given.address()
     with failures(), running(settings) as server:
         if server:
-            server.revoke_key(name)
+            server.ask("DELETE", PATH, name=name)
+            left = server.ask("GET", PATH)["keys"]
         else:
-            _revoke(settings, name)
-        left = (server.keys() if server else _read(settings))["keys"]
+            _written(settings, partial(team.revoke, name=name, now=time.time()))
+            left = _read(settings)["keys"]
     say(f"✓ The key of {name} is revoked.")
     if all(key["revoked_at"] for key in left):
         say(keys_text(left))
@@ -160,26 +168,6 @@ def _read(settings: Settings) -> Json:
 
     with closing(Database(settings.store_url, looks_only=True)) as database:
         return {"keys": [told(key) for key in reversed(database.read(team_keys.stored))]}
-
-
-def _make(settings: Settings, asked: Json) -> str:
-    from proxy.console.team import make
-
-    taken, providers = settings.client_keys, settings.providers
-    work = partial(make, asked=asked, taken=taken, providers=providers, now=time.time())
-    return str(_written(settings, work)["key"])
-
-
-def _change(settings: Settings, name: str, changes: Json) -> None:
-    from proxy.console.team import change
-
-    _written(settings, partial(change, name=name, asked=changes, providers=settings.providers))
-
-
-def _revoke(settings: Settings, name: str) -> None:
-    from proxy.console.team import revoke
-
-    _written(settings, partial(revoke, name=name, now=time.time()))
 
 
 def _written(settings: Settings, work: Callable[[Tables], Written]) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
@@ -42,13 +42,9 @@ class Remote:
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
 
-    def change(self, app: str | None, change: Json) -> None:
-        query = {} if app is None else {"app": app}
-        self._ask("PUT", "/api/user/preferences", body=orjson.dumps(change), query=query)
-
     def facts(self) -> Json:
         """The facts of `proxy/console/status.py`, as the server knows them by now."""
-        return self._ask("GET", "/admin/api/status")
+        return self.ask("GET", "/admin/api/status")
 
     def status(self) -> Json:
         facts = self.facts()
@@ -58,42 +54,16 @@ class Remote:
             if provider["reachable"] is None and not provider["unconfigured"]
         ]
         for name in unasked:
-            self._ask("POST", "/admin/api/test", body=orjson.dumps({"provider": name}))
+            self.ask("POST", "/admin/api/test", {"provider": name})
         return self.facts() if unasked else facts
 
-    def explain(self, body: bytes, door: str) -> Json:
-        """What becomes of the request in `body`, as `proxy/console/explain.py` gives it."""
-        return self._ask("POST", "/admin/api/explain", body=body, query={"door": door})
-
-    def usage(self, params: Mapping[str, str]) -> Json:
-        """What was used, as `proxy.console.ledger.Ledger.usage` gives it."""
-        return self._ask("GET", "/admin/api/usage", query=dict(params))
-
-    def arms(self, reach: str) -> list[Json]:
-        """How the arms of a split choice compare, as `Ledger.arms` gives it."""
-        found: list[Json] = self._ask("GET", "/admin/api/arms", query={"range": reach})["arms"]
-        return found
-
-    def keys(self) -> Json:
-        return self._ask("GET", "/admin/api/keys")
-
-    def make_key(self, asked: Json) -> str:
-        return str(self._ask("POST", "/admin/api/keys", body=orjson.dumps(asked))["key"])
-
-    def change_key(self, name: str, changes: Json) -> None:
-        body = orjson.dumps(changes)
-        self._ask("PATCH", "/admin/api/keys", body=body, query={"name": name})
-
-    def revoke_key(self, name: str) -> None:
-        self._ask("DELETE", "/admin/api/keys", query={"name": name})
-
-    def _ask(
-        self, method: str, path: str, *, body: bytes | None = None, query: Json | None = None
-    ) -> Json:
-        headers = {"content-type": "application/json"} if body is not None else {}
+    def ask(self, method: str, path: str, body: Json | bytes | None = None, **query: str) -> Json:
+        """The JSON that is answered; a `body` of bytes is JSON already."""
+        content = orjson.dumps(body) if isinstance(body, dict) else body
+        headers = {} if content is None else {"content-type": "application/json"}
         try:
             response = self._client.request(
-                method, path, content=body, params=query, headers=headers
+                method, path, content=content, params=query, headers=headers
             )
             answer: Json = orjson.loads(response.content)
             if response.status_code < 400:

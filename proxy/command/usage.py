@@ -57,23 +57,23 @@ def usage(given: Given, reach: str, by: str, wants_json: bool) -> None:
     from proxy.command.terminal import as_json
 
     settings = given.settings()
-    params = {"range": reach, "by": by}
     with failures(), running(settings) as server:
         if server:
-            told = {**server.usage(params), "arms": server.arms(params["range"])}
+            sums = server.ask("GET", "/admin/api/usage", range=reach, by=by)
+            arms = server.ask("GET", "/admin/api/arms", range=reach)
         else:
-            told = asyncio.run(_read(settings, params))
+            sums, arms = asyncio.run(_read(settings, reach, by))
+    told = {**sums, "arms": arms["arms"]}
     say(as_json(told) if wants_json else usage_text(told))
 
 
-async def _read(settings: Settings, params: dict[str, str]) -> Json:
+async def _read(settings: Settings, reach: str, by: str) -> tuple[Json, Json]:
     from proxy.command.offline import LogReader
     from proxy.console.ledger import Ledger
 
     with LogReader(settings) as log:
         ledger = Ledger(log)
-        arms = await ledger.arms({"range": params["range"]})
-        return {**await ledger.usage(params), "arms": arms["arms"]}
+        return await ledger.usage({"range": reach, "by": by}), await ledger.arms({"range": reach})
 
 
 def usage_text(told: Json) -> str:
