@@ -16,7 +16,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
-from proxy import private
+from proxy import private_files
 from proxy.settings import SettingsError, own_folder
 
 NONCE_HEADER = "x-pointsman-nonce"
@@ -44,7 +44,7 @@ class Identity:
     def trouble(self) -> str | None:
         """Why this user's commands and servers cannot know each other, or None."""
         try:
-            if private.check_file(self._folder() / "secret"):
+            if private_files.check_file(self._folder() / "secret"):
                 self._kept()
         except (OSError, SettingsError) as error:
             return str(error)
@@ -66,21 +66,20 @@ class Identity:
 
     def _kept(self) -> bytes:
         path = self._folder() / "secret"
-        if not private.check_file(path):
+        if not private_files.check_file(path):
             _make(path)
-        private.check_folder(path.parent)
-        found = private.read(path, SECRET_BYTES)
+        private_files.check_folder(path.parent)
+        found = private_files.read(path, SECRET_BYTES)
         if len(found) != SECRET_BYTES:
-            raise private.NotPrivateError(f"{path} holds no secret: remove it")
+            raise private_files.NotPrivateError(f"{path} holds no secret: remove it")
         return found
 
 
 def _make(path: Path) -> None:
     """Whole or not at all: another process may do the same at this moment."""
-    private.make_folder(path.parent)
-    private.check_folder(path.parent)
+    private_files.make_folder(path.parent)
     draft = path.with_name(f"{path.name}-{secrets.token_hex(8)}")
-    descriptor = private.create(draft)
+    descriptor = private_files.create(draft)
     try:
         os.write(descriptor, secrets.token_bytes(SECRET_BYTES))
     finally:

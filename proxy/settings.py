@@ -30,7 +30,6 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from adapters import REGISTRY, STANDING
 from adapters.base import ProviderSettings, is_placeholder, variable
-from proxy.addresses import LOOPBACK_HOSTS, is_of_valkey, is_web_address, password_of, url_of
 from proxy.providers import (
     BadProvidersError,
     NoProviderError,
@@ -44,6 +43,7 @@ from proxy.providers import (
     providers_of,
     told,
 )
+from proxy.urls import LOOPBACK_HOSTS, is_of_valkey, is_web_address, password_of, url_of
 
 CommaList = Annotated[tuple[str, ...], NoDecode]
 

@@ -49,7 +49,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     tuple(f"adapters.{name}" for name in REGISTRY),
     ("adapters",),
     (
-        "proxy.addresses",
+        "proxy.urls",
         "proxy.settings",
         "proxy.providers",
         "proxy.background",
@@ -60,7 +60,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "proxy.reply",
         "proxy.candidate",
         "proxy.figures",
-        "proxy.private",
+        "proxy.private_files",
         "proxy.proof",
     ),
     ("proxy.upstream", "proxy.gate", "proxy.limits"),

@@ -24,7 +24,7 @@ from proxy.console.status import gone_text
 from proxy.gate.files import CURE, LEAST_OPEN_FILES, allow_open_files, scarcity
 from proxy.limits.successor import is_listed, successor
 from proxy.parts import Parts
-from proxy.private import check_file, check_folder
+from proxy.private_files import check_file, check_folder
 from proxy.proof import Identity
 from proxy.providers import IN_THE_CLEAR, in_the_clear, same_keys
 from proxy.routing.planning.keys import ends_of, told_by_each

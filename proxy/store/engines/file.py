@@ -10,7 +10,7 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from proxy import private
+from proxy import private_files
 from proxy.store.base import BUSY_TIMEOUT_MS
 
 log = logging.getLogger("pointsman.store")
@@ -46,9 +46,9 @@ def keep_private(path: Path) -> None:
 
     Raises OSError where somebody else may have put them there.
     """
-    private.check_folder(path.parent)
+    private_files.check_folder(path.parent)
     for name in (path.name, *(path.name + suffix for suffix in SIDE_FILES)):
-        private.keep_private(path.with_name(name))
+        private_files.keep_private(path.with_name(name))
 
 
 def prepare(path: Path) -> None:
@@ -63,12 +63,11 @@ def prepare(path: Path) -> None:
 
 
 def _make(path: Path) -> None:
-    private.make_folder(path.parent)
-    private.check_folder(path.parent)
-    if not private.check_file(path):
+    private_files.make_folder(path.parent)
+    if not private_files.check_file(path):
         # Made here and not by SQLite, so that it is nobody else's to read from the first byte on.
         with suppress(FileExistsError):  # another process was quicker
-            os.close(private.create(path))
+            os.close(private_files.create(path))
 
 
 def _verdict(path: Path) -> str:

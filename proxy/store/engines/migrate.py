@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from proxy import private
+from proxy import private_files
 from proxy.store.base import BUSY_TIMEOUT_MS, NewerSchemaError
 from proxy.store.engines.mishaps import check_files, told
 
@@ -139,7 +139,7 @@ def _version(connection: Connection) -> str | None:
 def _back_up(path: Path, version: str) -> None:
     copy = path.with_name(f"{path.name}.backup-{version}")
     copy.unlink(missing_ok=True)
-    os.close(private.create(copy))
+    os.close(private_files.create(copy))
     with sqlite3.connect(path) as source, sqlite3.connect(copy) as target:
         source.backup(target)
     source.close()

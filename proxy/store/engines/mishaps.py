@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from proxy.private import NotPrivateError
+from proxy.private_files import NotPrivateError
 from proxy.store.base import StoreError, named
 
 SPARE_FILES = 16

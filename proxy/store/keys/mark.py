@@ -10,7 +10,7 @@ import logging
 import os
 from pathlib import Path
 
-from proxy import private
+from proxy import private_files
 from proxy.settings import SettingsError, own_folder
 from proxy.store.base import sqlite_path
 
@@ -42,9 +42,8 @@ class Mark:
             return
         try:
             path = self._path()
-            private.make_folder(path.parent)
-            private.check_folder(path.parent)
-            os.close(private.create(path))
+            private_files.make_folder(path.parent)
+            os.close(private_files.create(path))
         except FileExistsError:
             return
         except (OSError, SettingsError) as error:

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from proxy import private
+from proxy import private_files
 from proxy.store.base import Columns
 
 MAX_ROWS = 500
@@ -42,12 +42,11 @@ class WaitingRows:
         has_room = self._count + len(rows) <= MAX_ROWS and not alone
         if not (has_room and self._own and _added(self._own, text)):
             folder = self._folder()
-            private.make_folder(folder)
-            private.check_folder(folder)
+            private_files.make_folder(folder)
             if len(list(folder.iterdir())) >= MAX_FILES:
                 return False
             self._own, self._count = folder / f"{secrets.token_hex(8)}{FRESH}", 0
-            os.close(private.create(self._own))
+            os.close(private_files.create(self._own))
             _added(self._own, text)
         self._count += len(rows)
         if alone:

@@ -18,14 +18,21 @@ class NotPrivateError(OSError):
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder and those above it, each for its owner alone. Raises OSError."""
+    """See to it that there is a folder that `check_folder` finds good; raises as that does.
+
+    It and those above it that are made are for their owner alone.
+    """
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
     for one in reversed(missing):
         one.mkdir(mode=0o700, exist_ok=True)
+    check_folder(folder)
 
 
 def check_folder(folder: Path) -> None:
-    """Raise NotPrivateError if others may put files there, or something else in its place."""
+    """Raise NotPrivateError if others may put files there, or something else in its place.
+
+    OSError where it is no folder.
+    """
     if os.name == "nt":  # whose modes say nothing
         return
     here = folder.resolve()

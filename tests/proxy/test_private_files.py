@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from proxy import private
-from proxy.private import NotPrivateError
+from proxy import private_files
+from proxy.private_files import NotPrivateError
 from proxy.store.base import StoreError
 from proxy.store.database import Database
 from proxy.store.engines.migrate import _back_up
@@ -96,15 +96,15 @@ def test_a_folder_above_it_counts_too_unless_nobody_can_take_away_what_is_anothe
     tmp_path: Path,
 ) -> None:
     folder = tmp_path / "above" / "folder"
-    private.make_folder(folder)
+    private_files.make_folder(folder)
     (tmp_path / "above").chmod(0o777)
 
     with pytest.raises(NotPrivateError, match=f"chmod go-w {tmp_path / 'above'}"):
-        private.check_folder(folder)
+        private_files.check_folder(folder)
     (tmp_path / "above").chmod(0o1777)
-    private.check_folder(folder)
+    private_files.check_folder(folder)
     with pytest.raises(NotPrivateError, match="choose one of your own in it"):
-        private.check_folder(tmp_path / "above")
+        private_files.check_folder(tmp_path / "above")
 
 
 def test_a_folder_of_another_group_is_others(
@@ -114,12 +114,12 @@ def test_a_folder_of_another_group_is_others(
     folder.mkdir()
     folder.chmod(0o770)
     monkeypatch.setattr(os, "getegid", lambda: folder.stat().st_gid)
-    private.check_folder(folder)
+    private_files.check_folder(folder)
     if folder.stat().st_gid == 0:  # root's own group is nobody else's
         os.chown(folder, -1, 54321)
     monkeypatch.setattr(os, "getegid", lambda: 12345)
     with pytest.raises(NotPrivateError):
-        private.check_folder(folder)
+        private_files.check_folder(folder)
 
 
 def test_every_folder_that_is_made_is_its_owner_s_alone(tmp_path: Path) -> None:
@@ -148,12 +148,12 @@ def test_a_backup_is_made_anew_whatever_stands_in_its_place(tmp_path: Path) -> N
 
 
 def test_a_file_is_made_once(tmp_path: Path) -> None:
-    os.close(private.create(tmp_path / "file"))
+    os.close(private_files.create(tmp_path / "file"))
     assert mode(tmp_path / "file") == 0o600
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     for name in ("file", "link"):
         with pytest.raises(FileExistsError):
-            private.create(tmp_path / name)
+            private_files.create(tmp_path / name)
 
 
 def test_only_a_file_that_is_one_s_own_alone_is_read(
@@ -162,16 +162,16 @@ def test_only_a_file_that_is_one_s_own_alone_is_read(
     path = tmp_path / "file"
     path.write_bytes(b"secret")
     path.chmod(0o600)
-    assert private.read(path, 3) == b"sec"
+    assert private_files.read(path, 3) == b"sec"
     (tmp_path / "link").symlink_to(path)
     os.mkfifo(tmp_path / "pipe", 0o600)
     for name in ("link", "pipe", "missing"):
         with pytest.raises(OSError):
-            private.read(tmp_path / name, 3)
+            private_files.read(tmp_path / name, 3)
     path.chmod(0o640)
     with pytest.raises(NotPrivateError):
-        private.read(path, 3)
+        private_files.read(path, 3)
     path.chmod(0o600)
     monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
     with pytest.raises(NotPrivateError):
-        private.read(path, 3)
+        private_files.read(path, 3)
