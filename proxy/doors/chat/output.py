@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 
 from msgspec.structs import replace
 
 from adapters.base import Event, Finish, ToolCall
 from proxy.doors.reading.custom import input_of
+from proxy.doors.writing.calls import HeldCalls
 
 
 class CustomCalls:
@@ -15,27 +17,23 @@ class CustomCalls:
 
     def __init__(self, names: Collection[str]) -> None:
         self._names = names
-        self._held: dict[str | int, list[ToolCall]] = {}
+        self._held = defaultdict[int, HeldCalls](HeldCalls)
 
     def read(self, events: Iterable[Event]) -> list[Event]:
         """The events, whole calls before the end of their choice."""
         out: list[Event] = []
         for event in events:
-            if type(event) is ToolCall and (event.key in self._held or event.name in self._names):
-                self._held.setdefault(event.key, []).append(event)
-                continue
-            if type(event) is Finish:
-                out += self._whole(event.index)
+            if type(event) is ToolCall:
+                held = self._held[event.index]
+                if event.key in held or event.name in self._names:
+                    held.add(event)
+                    continue
+            elif type(event) is Finish:
+                out += map(_told, self._held.pop(event.index, HeldCalls()).whole())
             out.append(event)
         return out
 
-    def _whole(self, index: int) -> list[Event]:
-        keys = [key for key, pieces in self._held.items() if pieces[0].index == index]
-        return [_told(self._held.pop(key)) for key in keys]
 
-
-def _told(pieces: list[ToolCall]) -> ToolCall:
-    call = pieces[0]
-    text = input_of("".join(piece.arguments for piece in pieces))
-    custom = {"type": "custom", "custom": {"name": call.name, "input": text}}
+def _told(call: ToolCall) -> ToolCall:
+    custom = {"type": "custom", "custom": {"name": call.name, "input": input_of(call.arguments)}}
     return replace(call, arguments="", extra={**(call.extra or {}), **custom})

@@ -45,16 +45,8 @@ from proxy.doors.gemini.output import (
     usage_metadata,
 )
 from proxy.doors.gemini.read import Parsed
+from proxy.doors.writing.calls import HeldCalls
 from proxy.errors import ApiError
-
-
-class _Call(Struct):
-    """A call, as far as it has come."""
-
-    name: str
-    id: str
-    signature: str | None = None
-    pieces: list[str] = field(default_factory=list)
 
 
 class _Candidate(Struct):
@@ -62,7 +54,7 @@ class _Candidate(Struct):
 
     has_said: bool = False
     texts: list[str] = field(default_factory=list)
-    calls: dict[str | int, _Call] = field(default_factory=dict)
+    calls: HeldCalls = field(default_factory=HeldCalls)
     citations: list[Json] = field(default_factory=list)
     logprobs: list[Json] = field(default_factory=list)
     signature: str | None = None
@@ -194,12 +186,8 @@ class Answer:
 def _note(event: Event, candidate: _Candidate) -> None:
     """What waits for the end."""
     match event:
-        case ToolCall(key, name, arguments=piece):
-            call = candidate.calls.get(key)
-            if call is None:
-                call_id = event.id or secrets.token_hex(4)
-                call = candidate.calls[key] = _Call(name, call_id, _signature(event))
-            call.pieces.append(piece)
+        case ToolCall():
+            candidate.calls.add(event)
         case Signature(value):
             candidate.signature = value
         case Finish(reason):
@@ -223,14 +211,15 @@ def _called(candidate: _Candidate) -> tuple[list[Json], str]:
     """The calls as parts, and the arguments of one that cannot be read."""
     parts: list[Json] = []
     broken = ""
-    for call in candidate.calls.values():
-        args = arguments_object(text := "".join(call.pieces))
+    for call in candidate.calls.whole():
+        args = arguments_object(call.arguments)
         if args is None:
-            broken = f"{call.name}({text})"
+            broken = f"{call.name}({call.arguments})"
             continue
-        part: Json = {"functionCall": {"id": call.id, "name": call.name, "args": args}}
-        if call.signature:
-            part["thoughtSignature"] = call.signature
+        call_id = call.id or secrets.token_hex(4)
+        part: Json = {"functionCall": {"id": call_id, "name": call.name, "args": args}}
+        if signature := _signature(call):
+            part["thoughtSignature"] = signature
         parts.append(part)
     return parts, broken
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
 from adapters.base import Json
 from proxy.doors.door import Call, Opening
-from proxy.doors.ollama.context import numbers_of
 from proxy.doors.ollama.errors import OllamaErrors
 from proxy.doors.ollama.objects import moment
 from proxy.doors.ollama.read import Parsed, parse_chat, parse_generate
-from proxy.doors.ollama.write import Form, LineStream, ObjectFold, shaped
+from proxy.doors.ollama.write import Answer, LineStream, ObjectFold, shaped
 from proxy.doors.reading.body import parse_json
 from proxy.doors.writing.whole import json_reply
 from proxy.reply import Reply
@@ -36,32 +35,14 @@ class _Door(OllamaErrors):
         asked = replace(self.parse(parse_json(call.body)), began_s=began_s)
         if not asked.only:
             return asked
-        form = self._form(asked, Opening("", self._wall()))
-        loaded = shaped(form, {}, created_at=moment(form.now_s))
+        loaded = shaped(asked, {}, created_at=moment(self._wall()))
         return json_reply(loaded | {"done": True, "done_reason": asked.only})
 
     def stream(self, asked: Parsed, opening: Opening) -> LineStream:
-        return LineStream(self._form(asked, opening))
+        return LineStream(Answer(asked, opening, self._clock))
 
     def fold(self, asked: Parsed, opening: Opening) -> ObjectFold:
-        return ObjectFold(self._form(asked, opening))
-
-    def _form(self, asked: Parsed, opening: Opening) -> Form:
-        said = asked.said
-
-        def context(answer: str) -> Sequence[int] | None:
-            return None if said is None else numbers_of([*said, ("assistant", answer)])
-
-        return Form(
-            model=asked.name,
-            now_s=opening.now_s,
-            began_s=asked.began_s,
-            clock=self._clock,
-            prompt_guess=opening.prompt_guess,
-            hides_thoughts=asked.request.thinking.include is False,
-            generates=asked.generates,
-            context=None if said is None else context,
-        )
+        return ObjectFold(Answer(asked, opening, self._clock))
 
 
 class OllamaChat(_Door):

@@ -7,82 +7,57 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import orjson
-from msgspec import Struct, field
 
 from adapters.base import (
-    Annotation,
     Event,
     Finish,
     Json,
     Logprobs,
     Media,
-    RateLimits,
     Reasoning,
     Refusal,
-    Signature,
-    Start,
     Text,
     ToolCall,
     Usage,
-    Warn,
 )
 from adapters.translation.arguments import arguments_or_text
 from adapters.wire.writing import dumps
+from proxy.doors.door import Opening
 from proxy.doors.frames.ndjson import HEADERS, line, unbroken
+from proxy.doors.ollama.context import numbers_of
 from proxy.doors.ollama.errors import OllamaErrors
 from proxy.doors.ollama.objects import logprob, moment, nanoseconds
+from proxy.doors.ollama.read import Parsed
+from proxy.doors.writing.calls import HeldCalls
 from proxy.doors.writing.whole import JSON_TYPE
 from proxy.errors import ApiError
 
 LETTERS = string.ascii_lowercase + string.digits
 
 
-class Form(Struct, frozen=True):
-    """What an answer's form depends on. `model` is the client's own name for it.
-
-    `began_s` is when it was asked, by `clock`; `now_s` the hour at its first content. `generates`
-    tells `/api/generate`'s shape from chat's, `context` gives its numbers for what was said.
-    """
-
-    model: str
-    now_s: float
-    began_s: float
-    clock: Callable[[], float]
-    prompt_guess: int = 0
-    hides_thoughts: bool = False
-    generates: bool = False
-    context: Callable[[str], Sequence[int] | None] | None = None
-
-
-class _Call(Struct):
-    """A tool call while its pieces come in."""
-
-    name: str
-    id: str
-    arguments: list[str] = field(default_factory=list)
-
-
 class Answer:
-    """Where an answer stands."""
+    """Where an answer stands; `clock` is what it was asked by."""
 
-    def __init__(self, form: Form) -> None:
-        self.form = form
+    def __init__(self, asked: Parsed, opening: Opening, clock: Callable[[], float]) -> None:
         self.texts: list[str] = []
         self.reason: str | None = None
-        self._opened_s = form.clock()
+        self._asked = asked
+        self._opening = opening
+        self._clock = clock
+        self._opened_s = clock()
         self._first_s: float | None = None
-        self._calls: dict[str | int, _Call] = {}
+        self._held = HeldCalls()
         self._told = 0
         self._usage: Usage | None = None
 
     def begin(self) -> None:
         """There is something to say; a stream may have begun before, to keep its client waiting."""
         if self._first_s is None:
-            self._first_s = self.form.clock()
+            self._first_s = self._clock()
 
     def take(self, event: Event) -> Iterator[Json]:
         """What an event adds to the message, under its names: a line of a stream for each."""
@@ -92,51 +67,44 @@ class Answer:
                     self.texts.append(text)
                     yield {"content": text}
             case Reasoning(text):
-                if text and not self.form.hides_thoughts:
+                if text and self._asked.request.thinking.include is not False:
                     yield {"thinking": text}
             case Logprobs(content):
                 yield {"logprobs": [logprob(entry) for entry in content]}
             case Media(mime_type, data):
-                if self.form.generates and mime_type.startswith("image/"):
+                if self._asked.generates and mime_type.startswith("image/"):
                     yield {"image": data}  # in a chat's message no client can read one
             case Finish(reason):
                 self.reason = self.reason or reason
                 yield from self.calls()
-            case _:
-                self._note(event)
-
-    def _note(
-        self, event: ToolCall | Usage | Start | RateLimits | Annotation | Signature | Warn
-    ) -> None:
-        """What is said later, or not at all: for citations and signatures there is no place."""
-        if type(event) is ToolCall:
-            self._add(event)
-        elif type(event) is Usage:
-            self._usage = event
+            case ToolCall():
+                self._held.add(event)
+            case Usage():
+                self._usage = event
 
     def calls(self) -> Iterator[Json]:
         """The calls that are whole now, each once."""
-        new = list(self._calls.values())[self._told :]
-        for call in new:
+        for call in self._held.whole()[self._told :]:
             function = {
                 "index": self._told,
                 "name": call.name,
-                "arguments": arguments_or_text("".join(call.arguments)),
+                "arguments": arguments_or_text(call.arguments),
             }
             self._told += 1
-            yield {"tool_calls": [{"id": call.id, "function": function}]}
+            call_id = call.id or "call_" + "".join(secrets.choice(LETTERS) for _ in range(8))
+            yield {"tool_calls": [{"id": call_id, "function": function}]}
 
     def has_call(self) -> bool:
-        return bool(self._calls)
+        return bool(self._held)
 
     def end(self, *, at_once: bool = False) -> Json:
         """What stands in the last line alone; `at_once` of an answer that came in one piece."""
-        now = self.form.clock()
-        total_s = max(now - self.form.began_s, 0.0)
+        now = self._clock()
+        total_s = max(now - self._asked.began_s, 0.0)
         # Of what came at once nobody can tell how long was read, and how long written.
         first_s = now if self._first_s is None else self._first_s
-        asking_s = total_s / 10 if at_once else min(first_s - self.form.began_s, total_s)
-        used = self._usage or Usage(self.form.prompt_guess, len(self.texts))
+        asking_s = total_s / 10 if at_once else min(first_s - self._asked.began_s, total_s)
+        used = self._usage or Usage(self._opening.prompt_guess, len(self.texts))
         last: Json = {
             "done": True,
             "done_reason": "length" if self.reason == "length" else "stop",
@@ -147,29 +115,24 @@ class Answer:
             "eval_count": used.completion,
             "eval_duration": nanoseconds(total_s - asking_s),
         }
-        if self.form.context is not None:
-            numbers = self.form.context("".join(self.texts))
+        if (said := self._asked.said) is not None:
+            numbers = numbers_of([*said, ("assistant", "".join(self.texts))])
             if numbers is not None:
                 last["context"] = numbers
         return last
 
-    def created_at(self) -> str:
-        return moment(self.form.now_s + self.form.clock() - self._opened_s)
-
-    def _add(self, event: ToolCall) -> None:
-        call = self._calls.get(event.key)
-        if call is None:
-            call_id = event.id or "call_" + "".join(secrets.choice(LETTERS) for _ in range(8))
-            call = self._calls[event.key] = _Call(event.name, call_id)
-        call.arguments.append(event.arguments)
+    def shaped(self, said: Json, *, began: bool = False) -> Json:
+        """An object of the answer around what is `said` in it; of now, or of when it `began`."""
+        passed_s = 0 if began else self._clock() - self._opened_s
+        return shaped(self._asked, said, created_at=moment(self._opening.now_s + passed_s))
 
 
-def shaped(form: Form, said: Json, *, created_at: str) -> Json:
-    """An object of the answer around what is `said` in it, in the shape of its endpoint."""
+def shaped(asked: Parsed, said: Json, *, created_at: str) -> Json:
+    """The same in the shape of the endpoint that was asked."""
     said = {"content": "", **said}
-    outer = {"model": form.model, "created_at": created_at}
+    outer = {"model": asked.name, "created_at": created_at}
     logprobs = {"logprobs": said.pop("logprobs")} if "logprobs" in said else {}
-    if form.generates:
+    if asked.generates:
         return {**outer, "response": said.pop("content"), **said, "done": False, **logprobs}
     message = {"role": "assistant", **said}
     return {**outer, "message": message, "done": False, **logprobs}
@@ -180,10 +143,8 @@ class LineStream:
 
     headers = HEADERS
 
-    def __init__(self, form: Form) -> None:
-        self._answer = Answer(form)
-        self._form = form
-        self._created_at = moment(form.now_s)
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
         self._before, self._after = _around(self._shaped({"content": ""}))
 
     def feed(self, events: Iterable[Event]) -> bytes:
@@ -202,7 +163,7 @@ class LineStream:
     def end(self) -> bytes:
         """The calls that had no end, and the last line."""
         lines = [line(self._shaped(said)) for said in self._answer.calls()]
-        last = shaped(self._form, {}, created_at=self._answer.created_at()) | self._answer.end()
+        last = self._answer.shaped({}) | self._answer.end()
         return b"".join([*lines, line(last)])
 
     def wait(self) -> bytes:
@@ -214,7 +175,7 @@ class LineStream:
         return OllamaErrors().cut(error)
 
     def _shaped(self, said: Json) -> Json:
-        return shaped(self._form, said, created_at=self._created_at)
+        return self._answer.shaped(said, began=True)
 
 
 def _around(empty: Json) -> tuple[bytes, bytes]:
@@ -229,8 +190,8 @@ class ObjectFold:
 
     headers = (JSON_TYPE,)
 
-    def __init__(self, form: Form) -> None:
-        self._answer = Answer(form)
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
         self._said: dict[str, list[Any]] = {}
 
     def feed(self, events: Iterable[Event]) -> None:
@@ -247,8 +208,7 @@ class ObjectFold:
             name: "".join(pieces) if isinstance(pieces[0], str) else pieces
             for name, pieces in self._said.items()
         }
-        whole = shaped(self._answer.form, said, created_at=self._answer.created_at())
-        return dumps(whole | self._answer.end(at_once=True))
+        return dumps(self._answer.shaped(said) | self._answer.end(at_once=True))
 
     def _take(self, pieces: Iterable[Json]) -> None:
         for said in pieces:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from typing import Any
 
 import ollama
 
-from adapters.base import ChatRequest, Event, Json
+from adapters.base import ChatRequest, Event, Json, Thinking
 from proxy.console.explain import PIXEL
-from proxy.doors.door import Call
+from proxy.doors.door import Call, Opening
 from proxy.doors.ollama import OllamaChat, OllamaGenerate
 from proxy.doors.ollama.read import Parsed
-from proxy.doors.ollama.write import Form, LineStream, ObjectFold
+from proxy.doors.ollama.write import Answer, LineStream, ObjectFold
 
 PNG = PIXEL.partition(",")[2]
 DURATIONS = ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
@@ -27,8 +27,13 @@ def ticking() -> Any:
     return lambda: float(next(ticks))
 
 
-def form(*, generates: bool = False, **fields: Any) -> Form:
-    return Form("asked:latest", 1_790_000_000.25, 0.0, ticking(), 7, generates=generates, **fields)
+def form(*, generates: bool = False, **fields: Any) -> Parsed:
+    request = ChatRequest("asked", [], thinking=fields.pop("thinking", Thinking()))
+    return Parsed(request, name="asked:latest", generates=generates, **fields)
+
+
+def answer(asked: Parsed | None = None, clock: Callable[[], float] | None = None) -> Answer:
+    return Answer(asked or form(), Opening("", 1_790_000_000.25, 7), clock or ticking())
 
 
 class Grammar:
@@ -76,17 +81,17 @@ def checked_end(line: Json) -> Json:
     return line
 
 
-def streamed(events: Iterable[Event], made: Form | None = None) -> Grammar:
+def streamed(events: Iterable[Event], made: Parsed | None = None) -> Grammar:
     """The events as a stream, fed one by one."""
     made = made or form()
-    stream = LineStream(made)
+    stream = LineStream(answer(made))
     data = b"".join([*(stream.feed([event]) for event in events), stream.end()])
     return Grammar(data, generates=made.generates)
 
 
-def folded(events: Iterable[Event], made: Form | None = None) -> Json:
+def folded(events: Iterable[Event], made: Parsed | None = None) -> Json:
     """The events as one object."""
-    fold = ObjectFold(made or form())
+    fold = ObjectFold(answer(made))
     fold.feed(events)
     return checked_end(json.loads(fold.end()))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
@@ -22,6 +21,7 @@ from adapters.base import (
     Refusal,
     Start,
     Text,
+    Thinking,
     ToolCall,
     Usage,
     Warn,
@@ -30,7 +30,7 @@ from adapters.translation.arguments import arguments_or_text
 from proxy.doors.ollama.context import dialogue_of, numbers_of
 from proxy.doors.ollama.write import LineStream, ObjectFold
 from proxy.errors import ApiError
-from tests.proxy.doors.ollama.kit import Grammar, folded, form, streamed
+from tests.proxy.doors.ollama.kit import Grammar, answer, folded, form, streamed
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 EVENT = st.one_of(
@@ -116,8 +116,8 @@ def test_the_reason_is_in_the_servers_words(reason: str, told: str) -> None:
 def test_thoughts_that_were_declined_are_not_shown() -> None:
     events = [Reasoning("Hm."), Text("Yes")]
 
-    assert streamed(events, form(hides_thoughts=True)).thinking == ""
-    assert "thinking" not in folded(events, form(hides_thoughts=True))["message"]
+    assert streamed(events, form(thinking=Thinking(include=False))).thinking == ""
+    assert "thinking" not in folded(events, form(thinking=Thinking(include=False)))["message"]
 
 
 def test_tokens_are_the_providers_or_a_guess() -> None:
@@ -135,12 +135,10 @@ def test_durations_are_those_of_asking_and_writing() -> None:
 
 
 def test_durations_are_never_nothing() -> None:
-    def still() -> float:
-        return 5.0
-
-    made = form(generates=True)
-    frozen = type(made)("asked:latest", 1.0, 5.0, still, generates=True)
-    for last in (streamed([Text("a")], frozen).last, folded([Text("a")], frozen)):
+    stream, fold = LineStream(answer(clock=lambda: 0.0)), ObjectFold(answer(clock=lambda: 0.0))
+    fold.feed([Text("a")])
+    for data in (stream.feed([Text("a")]) + stream.end(), fold.end()):
+        last = json.loads(data.splitlines()[-1])
         assert last["eval_duration"] >= 1 and last["total_duration"] >= 1
 
 
@@ -155,10 +153,7 @@ def test_a_picture_has_a_place_in_what_is_generated_alone() -> None:
 
 
 def test_what_was_said_is_the_context_of_the_last_line() -> None:
-    def context(answer: str) -> Any:
-        return numbers_of([("user", "Hi"), ("assistant", answer)])
-
-    made = form(generates=True, context=context)
+    made = form(generates=True, said=[("user", "Hi")])
     for last in (streamed([Text("Hel"), Text("lo")], made).last, folded([Text("Hello")], made)):
         assert dialogue_of(last["context"]) == [("user", "Hi"), ("assistant", "Hello")]
 
@@ -166,21 +161,21 @@ def test_what_was_said_is_the_context_of_the_last_line() -> None:
 def test_a_line_is_one_line_to_every_reader() -> None:
     text = "a\u2028b\u2029c\x85d\x0be\x1cf\r\n é"
     for generates in (False, True):
-        data = LineStream(form(generates=generates)).feed([Text(text), Reasoning(text)])
+        data = LineStream(answer(form(generates=generates))).feed([Text(text), Reasoning(text)])
         assert len(data.decode().splitlines()) == 2
     assert streamed([Text(text)]).text == folded([Text(text)])["message"]["content"] == text
 
 
 def test_who_waits_gets_lines_that_add_nothing() -> None:
     for generates in (False, True):
-        stream = LineStream(form(generates=generates))
+        stream = LineStream(answer(form(generates=generates)))
         data = stream.wait() + stream.feed([Text("a")]) + stream.wait() + stream.end()
         read = Grammar(data, generates=generates)
         assert (read.text, len(read.lines)) == ("a", 4)
 
 
 def test_a_failure_is_the_last_line_and_no_end() -> None:
-    stream = LineStream(form())
+    stream = LineStream(answer())
     data = stream.feed([Text("Hel")]) + stream.fail(ApiError(502, "it broke"))
     read = Grammar(data)
 
@@ -194,10 +189,10 @@ def test_an_answer_may_be_cut_where_it_has_text_and_no_call() -> None:
         ([Text("a"), ToolCall(0, "f", "{")], False),
     ]
     for events, may in cases:
-        fold = ObjectFold(form())
+        fold = ObjectFold(answer())
         fold.feed(events)
         assert fold.cut() is may
-    fold = ObjectFold(form())
+    fold = ObjectFold(answer())
     fold.feed([Text("Hel")])
     fold.cut()
     assert json.loads(fold.end())["done_reason"] == "length"
