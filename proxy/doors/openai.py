@@ -9,6 +9,7 @@ import orjson
 from msgspec import Struct
 
 from adapters.base import Json, Model, Start, Usage
+from adapters.wire.writing import dumps
 from proxy.candidate import is_model_name
 from proxy.doors.door import Call
 from proxy.doors.frames.sse import HEADERS, WAITING, sse
@@ -46,6 +47,28 @@ class OpenAIStream:
 
     def fail(self, error: ApiError) -> bytes:
         return OpenAIErrors().cut(error)
+
+
+class OpenAIChunks(OpenAIStream):
+    """Chunks of one choice each, behind the same head; the counts in one of their own, if asked."""
+
+    def __init__(self, head: Head, kind: str, *, include_usage: bool) -> None:
+        self._head = head
+        self._kind = kind
+        self._include_usage = include_usage
+        self._usage: Usage | None = None
+
+    def end(self) -> bytes:
+        if not (self._include_usage and self._usage):
+            return DONE
+        last = {"choices": [], "usage": usage_object(self._usage)}
+        return sse(self._head.fields(self._kind) | last) + DONE
+
+    def _of_choice(self, choice: Json) -> Json:
+        chunk = self._head.fields(self._kind) | {"choices": [choice]}
+        if self._include_usage:
+            chunk["usage"] = None
+        return chunk
 
 
 def body_of(call: Call) -> Json:
@@ -98,6 +121,11 @@ class Head(Struct):
         if self.service_tier is not None:
             fields["service_tier"] = self.service_tier
         return fields
+
+    def whole(self, kind: str, choices: Sequence[Json], usage: Usage | None) -> bytes:
+        """The single object."""
+        counts = usage_object(usage) if usage else None
+        return dumps(self.fields(kind) | {"choices": choices, "usage": counts})
 
 
 def new_head(*, model: str, now_s: float) -> Head:

@@ -1,42 +1,38 @@
-"""OpenAI's wire format for answers: chunks, and the folded object. No I/O.
-
-Adapters know nothing of it. Stream and single object are made from the same events by the same
-`Choice` state, so that what a client reads does not depend on which of the two it asked for.
-"""
+"""OpenAI's wire format for answers: chunks, and the folded object. No I/O."""
 
 from __future__ import annotations
 
 import base64
 import secrets
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 import orjson
 from msgspec import Struct, field
 
 from adapters.base import (
+    CONTENT_EVENTS,
     Annotation,
     Event,
     Finish,
     Json,
     Logprobs,
     Media,
-    RateLimits,
     Reasoning,
     Refusal,
-    Signature,
     Start,
     Text,
     ToolCall,
     Usage,
-    Warn,
 )
 from adapters.wire.bounds import choice_index
-from adapters.wire.writing import dumps
 from proxy.doors.chat.output import CustomCalls
 from proxy.doors.frames.sse import sse
-from proxy.doors.openai import DONE, Head, OpenAIStream, extension, usage_object
+from proxy.doors.openai import Head, OpenAIChunks, extension
+from proxy.doors.writing.calls import HeldCalls
 from proxy.doors.writing.whole import JSON_TYPE
 
+CHUNK = "chat.completion.chunk"
 _Content = Text | Reasoning | Refusal | ToolCall | Media | Annotation | Logprobs | Finish
 
 
@@ -120,7 +116,7 @@ def _image(media: Media) -> Json:
     return {"type": "image_url", "image_url": {"url": url}}
 
 
-class ChunkStream(OpenAIStream):
+class ChunkStream(OpenAIChunks):
     """Events in, bytes of server-sent events out.
 
     Role once per choice, calls numbered over the whole stream, one id, `finish_reason` once, a
@@ -137,15 +133,13 @@ class ChunkStream(OpenAIStream):
         custom: Sequence[str] = (),
         extended_by: str | None = None,
     ) -> None:
-        self._head = head
+        super().__init__(head, CHUNK, include_usage=include_usage)
         self._custom = CustomCalls(custom) if custom else None
         self._extended_by = extended_by
         self._held: Json | None = None
-        self._include_usage = include_usage
         self._legacy_functions = legacy_functions
         self._choices: dict[int, _Choice] = {}
         self._texts: dict[int, bytes] = {}
-        self._usage: Usage | None = None
         usage = b',"usage":null' if include_usage else b""
         self._tail = b'},"logprobs":null,"finish_reason":null}]' + usage + b"}\n\n"
 
@@ -163,11 +157,7 @@ class ChunkStream(OpenAIStream):
                     self._head.learn(event)
             elif type(event) is Usage:
                 self._usage = event
-            elif (
-                type(event) is not RateLimits
-                and type(event) is not Warn
-                and type(event) is not Signature
-            ):
+            elif isinstance(event, CONTENT_EVENTS):
                 out += self._content(event)
         return b"".join(out)
 
@@ -175,11 +165,7 @@ class ChunkStream(OpenAIStream):
         last = b""
         if self._held and self._extended_by is not None:
             last = sse(self._held | extension(self._extended_by, self._usage))
-        if not (self._include_usage and self._usage):
-            return last + DONE
-        chunk = self._head.fields("chat.completion.chunk")
-        chunk |= {"choices": [], "usage": usage_object(self._usage)}
-        return last + sse(chunk) + DONE
+        return last + super().end()
 
     def _content(self, event: _Content) -> Iterator[bytes]:
         index = choice_index(event.index)
@@ -209,28 +195,38 @@ class ChunkStream(OpenAIStream):
 
     def _chunk(self, index: int, delta: Json, **changed: object) -> Json:
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}
-        chunk = self._head.fields("chat.completion.chunk") | {"choices": [choice | changed]}
-        if self._include_usage:
-            chunk["usage"] = None
-        return chunk
+        return self._of_choice(choice | changed)
 
     def _start_of_text(self, index: int) -> bytes:
-        head = orjson.dumps(self._head.fields("chat.completion.chunk"))
+        head = orjson.dumps(self._head.fields(CHUNK))
         return b'data: %s,"choices":[{"index":%d,"delta":{"content":' % (head[:-1], index)
 
 
 class _Message(Struct):
     """One choice of the single object while its events come in."""
 
-    content: list[str] = field(default_factory=list)
-    reasoning: list[str] = field(default_factory=list)
-    refusal: list[str] = field(default_factory=list)
-    calls: dict[str | int, Json] = field(default_factory=dict)
-    arguments: dict[str | int, list[str]] = field(default_factory=dict)
+    texts: defaultdict[type, list[str]] = field(default_factory=lambda: defaultdict(list))
+    calls: HeldCalls = field(default_factory=HeldCalls)
     lists: Json = field(default_factory=dict)
     logprobs: list[Json] = field(default_factory=list)
-    audio: list[str] = field(default_factory=list)
     finish_reason: str | None = None
+
+    def take(self, event: _Content) -> None:
+        match event:
+            case Text(text) | Reasoning(text) | Refusal(text):
+                self.texts[type(event)].append(text)
+            case Finish(reason):
+                self.finish_reason = self.finish_reason or reason
+            case ToolCall():
+                self.calls.add(event)
+            case Logprobs(content):
+                self.logprobs.extend(content)
+            case Annotation(value):
+                self.lists.setdefault(_list_of(value), []).append(value)
+            case Media(mime_type, data) if mime_type.startswith("audio/"):
+                self.texts[Media].append(data)
+            case Media():
+                self.lists.setdefault("images", []).append(_image(event))
 
 
 class Fold:
@@ -249,33 +245,28 @@ class Fold:
         if self._custom:
             events = self._custom.read(events)
         for event in events:
-            if type(event) is Start:
+            if type(event) is Text and (known := self._messages.get(event.index)):
+                known.texts[Text].append(event.text)
+            elif type(event) is Start:
                 self._head.learn(event)
             elif type(event) is Usage:
                 self._usage = event
-            elif (
-                type(event) is not RateLimits
-                and type(event) is not Warn
-                and type(event) is not Signature
-            ):
+            elif isinstance(event, CONTENT_EVENTS):
                 message = self._messages.get(event.index)
                 if message is None:
                     message = self._messages[choice_index(event.index)] = _Message()
-                _take(message, event)
+                message.take(event)
 
     def cut(self) -> bool:
         for message in self._messages.values():
             message.finish_reason = message.finish_reason or "length"
         has_call = any(message.calls for message in self._messages.values())
-        return not has_call and any(message.content for message in self._messages.values())
+        return not has_call and any(message.texts[Text] for message in self._messages.values())
 
     def end(self) -> bytes:
-        completion = self._head.fields("chat.completion")
-        completion["choices"] = [
-            self._choice(index, message) for index, message in sorted(self._messages.items())
-        ]
-        completion["usage"] = usage_object(self._usage) if self._usage else None
-        return dumps(completion)
+        messages = sorted(self._messages.items())
+        choices = [self._choice(index, message) for index, message in messages]
+        return self._head.whole("chat.completion", choices, self._usage)
 
     def _choice(self, index: int, folded: _Message) -> Json:
         reason = folded.finish_reason or "stop"
@@ -287,47 +278,27 @@ class Fold:
         }
 
     def _message_object(self, folded: _Message) -> Json:
-        text = "".join(folded.content)
-        for key, pieces in folded.arguments.items():
-            if function := folded.calls[key].get("function"):
-                function["arguments"] = "".join(pieces)
-        has_other = folded.calls or folded.refusal or folded.lists or folded.audio
+        texts = folded.texts
+        text = "".join(texts[Text])
+        has_other = folded.calls or texts[Refusal] or folded.lists or texts[Media]
         message: Json = {
             "role": "assistant",
             "content": text if text or not has_other else None,
-            "refusal": "".join(folded.refusal) or None,
+            "refusal": "".join(texts[Refusal]) or None,
             **folded.lists,
         }
-        if folded.reasoning:
-            message["reasoning_content"] = message["reasoning"] = "".join(folded.reasoning)
-        if folded.calls and self._legacy_functions:
-            message["function_call"] = next(iter(folded.calls.values()))["function"]
-        elif folded.calls:
-            message["tool_calls"] = list(folded.calls.values())
-        if folded.audio:
-            message["audio"] = _audio(_joined_base64(folded.audio))
+        if texts[Reasoning]:
+            message["reasoning_content"] = message["reasoning"] = "".join(texts[Reasoning])
+        calls = [_Calls().delta(call) for call in folded.calls.whole()]
+        for call in calls:
+            del call["index"]
+        if calls and self._legacy_functions:
+            message["function_call"] = calls[0]["function"]
+        elif calls:
+            message["tool_calls"] = calls
+        if texts[Media]:
+            message["audio"] = _audio(_joined_base64(texts[Media]))
         return message
-
-
-def _take(message: _Message, event: _Content) -> None:
-    if type(event) is Text:
-        message.content.append(event.text)
-    elif type(event) is Finish:
-        message.finish_reason = message.finish_reason or event.reason
-    elif type(event) is Reasoning:
-        message.reasoning.append(event.text)
-    elif type(event) is Refusal:
-        message.refusal.append(event.text)
-    elif type(event) is ToolCall:
-        _take_call(message, event)
-    elif type(event) is Logprobs:
-        message.logprobs.extend(event.content)
-    elif type(event) is Annotation:
-        message.lists.setdefault(_list_of(event.value), []).append(event.value)
-    elif type(event) is Media and event.mime_type.startswith("audio/"):
-        message.audio.append(event.data)
-    elif type(event) is Media:
-        message.lists.setdefault("images", []).append(_image(event))
 
 
 def _joined_base64(pieces: Sequence[str]) -> str:
@@ -335,13 +306,3 @@ def _joined_base64(pieces: Sequence[str]) -> str:
     if len(pieces) == 1:
         return pieces[0]
     return base64.b64encode(b"".join(map(base64.b64decode, pieces))).decode("ascii")
-
-
-def _take_call(message: _Message, call: ToolCall) -> None:
-    if call.key in message.calls:
-        message.arguments[call.key].append(call.arguments)
-        return
-    entry = _Calls().delta(call)
-    del entry["index"]
-    message.calls[call.key] = entry
-    message.arguments[call.key] = [call.arguments]

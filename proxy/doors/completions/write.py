@@ -8,31 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from adapters.base import (
-    Annotation,
-    Event,
-    Finish,
-    Json,
-    Logprobs,
-    Media,
-    RateLimits,
-    Reasoning,
-    Refusal,
-    Start,
-    Text,
-    ToolCall,
-    Usage,
-    Warn,
-)
+from adapters.base import Event, Finish, Json, Logprobs, Refusal, Start, Text, Usage
 from adapters.wire.bounds import choice_index
-from adapters.wire.writing import dumps
 from proxy.doors.frames.sse import sse
-from proxy.doors.openai import DONE, Head, OpenAIStream, usage_object
+from proxy.doors.openai import Head, OpenAIChunks
 from proxy.doors.writing.whole import JSON_TYPE
 
 KIND = "text_completion"
-UNSAID = (Reasoning, ToolCall, Media, Annotation)
-"""What a completion has no words for: it is text alone."""
 REASONS = frozenset({"stop", "length", "content_filter"})
 
 
@@ -94,23 +76,16 @@ class _Choices:
             yield index, begin
 
 
-class CompletionStream(OpenAIStream):
+class CompletionStream(OpenAIChunks):
     """Events in, bytes of server-sent events out."""
 
     def __init__(self, form: Form, *, include_usage: bool) -> None:
+        super().__init__(form.head, KIND, include_usage=include_usage)
         self._form = form
-        self._include_usage = include_usage
         self._choices = _Choices(form)
-        self._usage: Usage | None = None
 
     def feed(self, events: Iterable[Event]) -> bytes:
         return b"".join([chunk for event in events for chunk in self._told(event)])
-
-    def end(self) -> bytes:
-        if not (self._include_usage and self._usage):
-            return DONE
-        last = self._form.head.fields(KIND) | {"choices": [], "usage": usage_object(self._usage)}
-        return sse(last) + DONE
 
     def _told(self, event: Event) -> Iterator[bytes]:
         match event:
@@ -138,10 +113,7 @@ class CompletionStream(OpenAIStream):
 
     def _chunk(self, index: int, text: str, **changed: object) -> bytes:
         choice = {"text": text, "index": index, "logprobs": None, "finish_reason": None}
-        chunk = self._form.head.fields(KIND) | {"choices": [choice | changed]}
-        if self._include_usage:
-            chunk["usage"] = None
-        return sse(chunk)
+        return sse(self._of_choice(choice | changed))
 
 
 class CompletionFold:
@@ -157,16 +129,17 @@ class CompletionFold:
 
     def feed(self, events: Iterable[Event]) -> None:
         for event in events:
-            if type(event) is Start:
-                self._form.learn(event)
-            elif type(event) is Usage:
-                self._usage = event
-            elif type(event) not in (RateLimits, Warn, *UNSAID):
-                for _ in self._choices.new(event):
-                    pass
-                self._take(event)
+            match event:
+                case Start():
+                    self._form.learn(event)
+                case Usage():
+                    self._usage = event
+                case Text() | Refusal() | Logprobs() | Finish():
+                    for _ in self._choices.new(event):
+                        pass
+                    self._take(event)
 
-    def _take(self, event: Event) -> None:
+    def _take(self, event: Text | Refusal | Logprobs | Finish) -> None:
         match event:
             case Finish(reason, index):
                 self._choices.known[index].finish(reason)
@@ -181,12 +154,8 @@ class CompletionFold:
         return any("".join(choice.text[1:]) for choice in self._choices.known.values())
 
     def end(self) -> bytes:
-        completion = self._form.head.fields(KIND)
-        completion["choices"] = [
-            self._choice(index, choice) for index, choice in self._choices.known.items()
-        ]
-        completion["usage"] = usage_object(self._usage) if self._usage else None
-        return dumps(completion)
+        choices = [self._choice(index, choice) for index, choice in self._choices.known.items()]
+        return self._form.head.whole(KIND, choices, self._usage)
 
     def _choice(self, index: int, choice: _Choice) -> Json:
         entries = self._logprobs.get(index)

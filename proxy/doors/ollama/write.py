@@ -62,10 +62,9 @@ class Answer:
     def take(self, event: Event) -> Iterator[Json]:
         """What an event adds to the message, under its names: a line of a stream for each."""
         match event:
-            case Text(text) | Refusal(text):
-                if text:
-                    self.texts.append(text)
-                    yield {"content": text}
+            case Text(text) | Refusal(text) if text:
+                self.texts.append(text)
+                yield {"content": text}
             case Reasoning(text):
                 if text and self._asked.request.thinking.include is not False:
                     yield {"thinking": text}
