@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from importlib.metadata import version
 from typing import Any, Protocol
 
@@ -33,7 +33,7 @@ Ask = Callable[[], Awaitable["Events"]]
 class Events(Protocol):
     """An answer on its way."""
 
-    def __aiter__(self) -> Events: ...
+    def __aiter__(self) -> AsyncIterator[list[Any]]: ...
     async def __anext__(self) -> list[Any]: ...
     async def aclose(self) -> None: ...
 
@@ -124,7 +124,7 @@ class AnswerCache:
                 await other.wait()  # once: should it fail, each is on its own
                 kept = await self._shelf.get(key)
             if kept is not None:
-                return _Replay(kept, receipt)
+                return _again(kept, receipt)
         over = asyncio.Event()
         self._under_way.setdefault(key, over)
         try:
@@ -161,26 +161,18 @@ class AnswerCache:
             del self._under_way[key]
 
 
-class _Replay:
+def _again(kept: Kept, receipt: Receipt) -> Events:
     """What is kept, given again. Nobody is asked and nothing used, so nothing is counted."""
+    receipt.provider, receipt.model = kept.provider, kept.model
+    receipt.prompt_guess = kept.prompt_guess
+    for word in (*kept.warnings, "cached"):
+        receipt.warn(word)
+    return _each(kept.batches)
 
-    def __init__(self, kept: Kept, receipt: Receipt) -> None:
-        self._batches = iter(kept.batches)
-        receipt.provider, receipt.model = kept.provider, kept.model
-        receipt.prompt_guess = kept.prompt_guess
-        for word in (*kept.warnings, "cached"):
-            receipt.warn(word)
 
-    def __aiter__(self) -> _Replay:
-        return self
-
-    async def __anext__(self) -> list[Any]:
-        for batch in self._batches:
-            return batch
-        raise StopAsyncIteration
-
-    async def aclose(self) -> None:
-        """There is nobody to be stopped."""
+async def _each(batches: Sequence[list[Any]]) -> AsyncGenerator[list[Any], None]:
+    for batch in batches:
+        yield batch
 
 
 class _Recording:

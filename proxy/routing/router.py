@@ -36,7 +36,7 @@ from proxy.routing.answers.receipt import Receipt
 from proxy.routing.attempts import Attempts
 from proxy.routing.failed import final_error, no_larger
 from proxy.routing.loading import Loading
-from proxy.routing.operations.operation import Operation, Operations
+from proxy.routing.operations.operation import Calls, Operation, Operations
 from proxy.routing.operations.table import OPERATIONS
 from proxy.routing.pause import pause_s
 from proxy.routing.permits import Permits
@@ -312,11 +312,9 @@ class Router:
         if self._strict_params:
             native = await aside(work.weight, operation.native, adapter, request)
             refuse_drops((*album.words, *native.warnings))
-        calls = attempts.calls.get(candidate, 1)
-        given = adapter, request, calls, ticket.spent
-        events = await aside(
-            work.weight, operation.events, *given, one_first=calls > 1 and ticket.is_probe
-        )
+        count = attempts.calls.get(candidate, 1)
+        calls = Calls(count, ticket.spent, one_first=count > 1 and ticket.is_probe)
+        events = await aside(work.weight, operation.events, adapter, request, calls)
         ends_at = work.ends_at
         work.end_in(longest_s)
         try:

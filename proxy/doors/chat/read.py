@@ -24,6 +24,7 @@ from proxy.doors.reading.checks import (
     flag,
     json_object,
     member,
+    out_of_range,
     stops,
     string,
     strings,
@@ -150,8 +151,5 @@ def _response_format(value: Any) -> ResponseFormat | None:
             param = "response_format.json_schema"
             raise bad_request(f"'{param}' must hold a 'schema'.", param=param)
         case _:
-            raise bad_request(
-                "'response_format' must be of type 'text', 'json_object' or 'json_schema'.",
-                param="response_format",
-                code="invalid_value",
-            )
+            expected = "of type 'text', 'json_object' or 'json_schema'"
+            raise out_of_range("response_format", expected)

@@ -48,17 +48,11 @@ def tools_of(data: Json) -> Tools:
     if _WORDS_OF_TOOLS.isdisjoint(data):
         return Tools()
     legacy = "tools" not in data and ("functions" in data or "function_call" in data)
-    if legacy:
-        functions = json_list("functions", data.get("functions", []))
-        tools = [{"type": "function", "function": function} for function in functions]
-    else:
-        tools = json_list("tools", data.get("tools", []))
     name = "functions" if legacy else "tools"
-    if len(tools) > MAX_TOOLS:
-        raise out_of_range(name, f"a list of at most {MAX_TOOLS}")
     found = Tools(legacy=legacy)
-    for i, tool in enumerate(tools):
-        _take(found, f"{name}[{i}]", tool)
+    for i, tool in enumerate(json_list(name, data.get(name, []), MAX_TOOLS)):
+        given = {"type": "function", "function": tool} if legacy else tool
+        _take(found, f"{name}[{i}]", given)
     if found.dropped and not found.functions and found.search is None:
         raise _unsupported("tools[0].type", found.dropped[0])
     return found

@@ -40,11 +40,9 @@ def messages_of(value: Any) -> list[Json]:
     """
     if value is None:
         raise bad_request("'messages' is required.", param="messages")
-    given = json_list("messages", value)
+    given = json_list("messages", value, MAX_MESSAGES)
     if not given:
         raise bad_request("'messages' must hold at least one message.", param="messages")
-    if len(given) > MAX_MESSAGES:
-        raise bad_request(f"'messages' holds more than {MAX_MESSAGES}.", param="messages")
     talk = _Talk()
     for i, message in enumerate(given):
         talk.take(f"messages.{i}", json_object(f"messages.{i}", message))

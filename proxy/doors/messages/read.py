@@ -147,10 +147,8 @@ def _thinking(given: Json, effort: str | None) -> Thinking:
         case {"type": "between_tools"}:
             return Thinking(effort=effort or "minimal", include=True)
         case _:
-            raise bad_request(
-                "'thinking.type' must be 'enabled', 'adaptive', 'between_tools' or 'disabled'.",
-                param="thinking.type",
-            )
+            expected = "'enabled', 'adaptive', 'between_tools' or 'disabled'"
+            raise out_of_range("thinking.type", expected)
 
 
 def _format(given: Any) -> ResponseFormat | None:
@@ -160,10 +158,8 @@ def _format(given: Any) -> ResponseFormat | None:
         case {"type": "json_schema", "schema": dict(schema)}:
             return ResponseFormat(schema=schema, strict=True)
         case _:
-            raise bad_request(
-                "'output_config.format' must be of type 'json_schema' and hold a 'schema'.",
-                param="output_config.format",
-            )
+            expected = "of type 'json_schema' and hold a 'schema'"
+            raise out_of_range("output_config.format", expected)
 
 
 def _extensions(data: Json, fields: Json, search: Json, dropped: list[str]) -> Json:

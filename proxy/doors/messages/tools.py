@@ -9,7 +9,15 @@ import orjson
 from msgspec import Struct, field
 
 from adapters.base import Json
-from proxy.doors.reading.checks import MAX_TOOLS, flag, json_list, json_object, member, string
+from proxy.doors.reading.checks import (
+    MAX_TOOLS,
+    flag,
+    json_list,
+    json_object,
+    member,
+    out_of_range,
+    string,
+)
 from proxy.doors.reading.search import search_options
 from proxy.errors import bad_request
 
@@ -39,10 +47,7 @@ class Choice(Struct, frozen=True):
 
 def tools_of(value: Any) -> Tools:
     tools = Tools()
-    given = json_list("tools", value)
-    if len(given) > MAX_TOOLS:
-        raise bad_request(f"'tools' holds more than {MAX_TOOLS}.", param="tools")
-    for i, tool in enumerate(given):
+    for i, tool in enumerate(json_list("tools", value, MAX_TOOLS)):
         _take(tools, f"tools.{i}", json_object(f"tools.{i}", tool))
     return tools
 
@@ -74,9 +79,7 @@ def _take(tools: Tools, path: str, tool: Json) -> None:
 def _function(path: str, tool: Json) -> Json:
     name = string(f"{path}.name", tool.get("name"))
     if not NAME.fullmatch(name):
-        raise bad_request(
-            f"'{path}.name' must be 1 to 128 letters, digits, '_' and '-'.", param=f"{path}.name"
-        )
+        raise out_of_range(f"{path}.name", "1 to 128 letters, digits, '_' and '-'")
     function: Json = {"name": name}
     if description := member(tool, path, "description", string):
         function["description"] = description
@@ -126,7 +129,5 @@ def choice_of(value: Any, tools: Tools) -> Choice:
             is_function = any(name == one["function"]["name"] for one in tools.functions)
             return Choice("required", name, parallel) if is_function else Choice()
         case _:
-            raise bad_request(
-                "'tool_choice' must be of type 'auto', 'any', 'tool' with a 'name', or 'none'.",
-                param="tool_choice",
-            )
+            expected = "of type 'auto', 'any', 'tool' with a 'name', or 'none'"
+            raise out_of_range("tool_choice", expected)

@@ -31,10 +31,8 @@ HEAD_CHARS = 64
 
 def parse_messages(value: Any) -> list[Json]:
     """The messages, none for what only loads a model. Raises ApiError."""
-    given = json_list("messages", [] if value is None else value)
-    if len(given) > MAX_MESSAGES:
-        raise bad_request(f"'messages' may hold {MAX_MESSAGES} messages.", param="messages")
     talk = _Talk()
+    given = json_list("messages", [] if value is None else value, MAX_MESSAGES)
     for i, message in enumerate(given):
         if type(message) is dict and message.get("role") == "user" and is_plain(message):
             talk.say(message)

@@ -170,9 +170,7 @@ def _said(numbers: list[Any]) -> list[Said] | None:
 
 
 def _tools(value: Any) -> list[Json]:
-    given = json_list("tools", [] if value is None else value)
-    if len(given) > MAX_TOOLS:
-        raise bad_request(f"'tools' may hold {MAX_TOOLS} tools.", param="tools")
+    given = json_list("tools", [] if value is None else value, MAX_TOOLS)
     return [_tool(f"tools[{i}]", tool) for i, tool in enumerate(given)]
 
 

@@ -53,9 +53,11 @@ def json_object(name: str, value: Any) -> Json:
     return value
 
 
-def json_list(name: str, value: Any) -> list[Any]:
+def json_list(name: str, value: Any, most: int | None = None) -> list[Any]:
     if not isinstance(value, list):
         raise wrong_type(name, "a list")
+    if most is not None and len(value) > most:
+        raise out_of_range(name, f"a list of at most {most}")
     return value
 
 

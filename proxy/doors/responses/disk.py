@@ -15,7 +15,15 @@ import orjson
 from adapters.base import Json
 from proxy.background import Background
 from proxy.doors.responses.items import REFERENCE, kind_of
-from proxy.doors.responses.turns import MAX_CHAIN, MAX_HISTORY_BYTES, Talk, Turn, Turns, sized
+from proxy.doors.responses.turns import (
+    MAX_CHAIN,
+    MAX_HISTORY_BYTES,
+    Keeper,
+    Talk,
+    Turn,
+    Turns,
+    sized,
+)
 from proxy.errors import ApiError
 from proxy.store.base import Store, StoreError, Tables
 from proxy.store.kept import responses as table
@@ -30,7 +38,7 @@ MAX_WAITING = 1000
 """Rows that wait for a database that cannot be written to: the oldest are given up."""
 
 
-class Disk:
+class Disk(Keeper):
     """Writes behind what `turns` are told, and brings back what they no longer have.
 
     Where other servers share the database, it is the truth: what is in memory may have been changed

@@ -11,7 +11,14 @@ import orjson
 from msgspec import Struct
 
 from adapters.base import Json
-from proxy.doors.reading.checks import json_list, json_object, member, string, wrong_type
+from proxy.doors.reading.checks import (
+    json_list,
+    json_object,
+    member,
+    out_of_range,
+    string,
+    wrong_type,
+)
 from proxy.doors.responses.objects import new_id
 from proxy.doors.responses.tools import Toolbox, arguments_of
 from proxy.errors import ApiError, bad_request
@@ -164,11 +171,7 @@ class Conversation:
     def _message(self, path: str, item: Json) -> None:
         role = ROLES.get(string(f"{path}.role", item.get("role")))
         if role is None:
-            raise bad_request(
-                f"'{path}.role' must be one of {', '.join(ROLES)}.",
-                param=f"{path}.role",
-                code="invalid_value",
-            )
+            raise out_of_range(f"{path}.role", f"one of {', '.join(ROLES)}")
         content = item.get("content")
         if not isinstance(content, str):
             if not isinstance(content, list):

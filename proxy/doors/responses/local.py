@@ -9,7 +9,7 @@ from proxy.doors.reading.body import parse_json
 from proxy.doors.reading.tokens import counted
 from proxy.doors.responses.listing import page
 from proxy.doors.responses.read import parse_request
-from proxy.doors.responses.turns import Turn, Turns, named_in, response_not_found
+from proxy.doors.responses.turns import NOBODY, Turn, Turns, named_in, response_not_found
 from proxy.doors.writing.whole import json_reply
 from proxy.errors import ApiError, bad_request
 from proxy.reply import Reply
@@ -23,7 +23,7 @@ class Keeping:
 
     def __init__(self, kept: Turns) -> None:
         self._kept = kept
-        self.prepare = self._prepare if kept.keeper is not None else None
+        self.prepare = self._prepare if kept.keeper is not NOBODY else None
 
     async def _prepare(self, call: Call) -> None:
         await _bring(self._kept, call)

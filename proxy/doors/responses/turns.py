@@ -11,7 +11,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from threading import RLock
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 from msgspec import Struct, field
@@ -44,8 +44,8 @@ class Turn(Struct, frozen=True):
     at: float
 
 
-class Keeper(Protocol):
-    """What keeps them for longer than memory does."""
+class Keeper:
+    """What keeps them for longer than memory does; here, nothing."""
 
     def kept(self, owner: str, one: Turn | Talk) -> None:
         """Keep what is new, or has changed."""
@@ -58,6 +58,9 @@ class Keeper(Protocol):
 
     async def save(self) -> None:
         """Return once nothing is left to be done. Raises ApiError."""
+
+
+NOBODY = Keeper()
 
 
 class Talk(Struct):
@@ -114,7 +117,7 @@ class Turns:
         self.most = most
         self.lock = RLock()
         self.longest_s = longest_s
-        self.keeper: Keeper | None = None
+        self.keeper = NOBODY
         self._shelves: dict[str, _Shelf] = {}
 
     def of(self, owner: str) -> OwnTurns:
@@ -130,8 +133,7 @@ class Turns:
         if turn.size > min(self.most, MAX_ONE_BYTES):
             return
         self.take_back(owner, turn)
-        if self.keeper is not None:
-            self.keeper.kept(owner, turn)
+        self.keeper.kept(owner, turn)
 
     def take_back(self, owner: str, one: Turn | Talk) -> None:
         """Have what was kept somewhere else in memory again."""
@@ -157,8 +159,7 @@ class Turns:
             shelf.size += talk.size if before is None else size
             shelf.kept[talk.id] = talk
             self._make_room()
-        if self.keeper is not None:
-            self.keeper.kept(owner, talk)
+        self.keeper.kept(owner, talk)
 
     def take_out(self, owner: str, talk: Talk, item_id: str) -> None:
         """Delete an item of a conversation."""
@@ -167,14 +168,13 @@ class Turns:
         talk.items = kept
         talk.size -= size
         self.shelf(owner).size -= size
-        if self.keeper is not None:
-            self.keeper.kept(owner, talk)
+        self.keeper.kept(owner, talk)
 
     def forget(self, owner: str, name: str) -> bool:
         """Delete a turn and its items, or a conversation; False where there is none."""
         with self.lock:
             is_there = self.shelf(owner).drop(name)
-        if is_there and self.keeper is not None:
+        if is_there:
             self.keeper.gone(name)
         return is_there
 
@@ -188,12 +188,10 @@ class Turns:
         return sum(len(one.kept) for one in shelves), sum(one.size for one in shelves)
 
     async def bring(self, owner: str, names: Iterable[str], items: Iterable[str] = ()) -> None:
-        if self.keeper is not None:
-            await self.keeper.bring(owner, names, items)
+        await self.keeper.bring(owner, names, items)
 
     async def settled(self) -> None:
-        if self.keeper is not None:
-            await self.keeper.save()
+        await self.keeper.save()
 
     async def close(self) -> None:
         with contextlib.suppress(ApiError):  # who keeps them has told of it

@@ -15,7 +15,7 @@ from proxy.errors import bad_request
 from proxy.routing.answers.first import until_content
 from proxy.routing.answers.jsontext import only_json
 from proxy.routing.operations.fanout import fan_out
-from proxy.routing.operations.operation import Spent
+from proxy.routing.operations.operation import Calls
 from proxy.routing.pictures.conversion import Album, fitted
 from proxy.routing.pictures.fetching import ImageFetcher, ImageFetchError
 
@@ -74,11 +74,11 @@ class Chat:
         return request if messages is request.messages else replace(request, messages=messages)
 
     def events(
-        self, adapter: Adapter, request: ChatRequest, calls: int, spent: Spent, *, one_first: bool
+        self, adapter: Adapter, request: ChatRequest, calls: Calls
     ) -> AsyncGenerator[list[Event], None]:
         """Several calls are merged; JSON that was asked for in words is looked for in the text."""
-        if calls > 1:
-            events = fan_out(adapter, request, spent, one_first=one_first)
+        if calls.count > 1:
+            events = fan_out(adapter, request, calls.spent, one_first=calls.one_first)
         else:
             events = adapter.chat(request)
         if request.response_format is not None:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from adapters.base import Adapter, Capabilities, NativeCall, Usage, Warn
 from adapters.tasks import EmbeddingRequest, Embeds, Vectors
-from proxy.routing.operations.operation import Pin, Spent
+from proxy.routing.operations.operation import Calls, Pin
 from proxy.routing.operations.several import together
 from proxy.routing.operations.single import Single
 
@@ -46,20 +46,14 @@ class Embeddings(Single[EmbeddingRequest]):
         return _able(adapter).to_native_embedding(request)
 
     async def events(
-        self,
-        adapter: Adapter,
-        request: EmbeddingRequest,
-        calls: int,
-        spent: Spent,
-        *,
-        one_first: bool,
+        self, adapter: Adapter, request: EmbeddingRequest, calls: Calls
     ) -> AsyncGenerator[list[Any], None]:
         """All vectors at once, in their order: one call that fails makes the whole fail."""
         texts, able = request.texts, _able(adapter)
         most = adapter.capabilities(request.model).texts_at_once
         shares = (texts[begin : begin + most] for begin in range(0, len(texts), most))
         asks = [partial(able.embed, replace(request, texts=share)) for share in shares]
-        answers = await together(asks, spent, one_first=one_first)
+        answers = await together(asks, calls)
         usage = [event for answer in answers for event in answer if type(event) is Usage]
         yield [event for answer in answers for event in answer if type(event) is not Usage]
         if len(usage) == len(answers):

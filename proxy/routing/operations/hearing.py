@@ -7,7 +7,7 @@ from typing import Any
 
 from adapters.base import Adapter, NativeCall
 from adapters.tasks import Heard, Hears, TranscriptionRequest
-from proxy.routing.operations.operation import Spent
+from proxy.routing.operations.operation import Calls
 from proxy.routing.operations.single import Single
 
 
@@ -29,13 +29,7 @@ class Hearing(Single[TranscriptionRequest]):
         return _able(adapter).to_native_hearing(request)
 
     def events(
-        self,
-        adapter: Adapter,
-        request: TranscriptionRequest,
-        calls: int,
-        spent: Spent,
-        *,
-        one_first: bool,
+        self, adapter: Adapter, request: TranscriptionRequest, calls: Calls
     ) -> AsyncGenerator[list[Any], None]:
         return _able(adapter).hear(request)
 

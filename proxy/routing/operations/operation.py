@@ -21,6 +21,14 @@ Spent = Callable[[int, Usage | AdapterError], None]
 """Told the number of each of several calls, and how it has ended."""
 
 
+class Calls(Struct, frozen=True):
+    """How many calls there are at once; with `one_first` the others wait for its first content."""
+
+    count: int
+    spent: Spent
+    one_first: bool = False
+
+
 class Pin(Struct, frozen=True):
     """One model for all requests of a kind, in whose place no other may answer.
 
@@ -69,10 +77,8 @@ class Operation(Protocol[R]):
     async def prepared(self, request: R, adapter: Adapter, images: ImageFetcher, album: Album) -> R:
         """The request with pictures as its model takes them. Raises ApiError, AdapterError."""
 
-    def events(
-        self, adapter: Adapter, request: R, calls: int, spent: Spent, *, one_first: bool
-    ) -> AsyncGenerator[list[Any], None]:
-        """The answer, in so many calls; `spent` and `one_first` as `fan_out` takes them."""
+    def events(self, adapter: Adapter, request: R, calls: Calls) -> AsyncGenerator[list[Any], None]:
+        """The answer, in so many calls."""
 
     async def first(
         self, events: AsyncGenerator[list[Any], None], provider: str

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from adapters.base import Adapter, Capabilities, Media, NativeCall, Usage
 from adapters.tasks import Paints, PictureRequest
-from proxy.routing.operations.operation import Spent
+from proxy.routing.operations.operation import Calls
 from proxy.routing.operations.several import together
 from proxy.routing.operations.single import Single
 
@@ -38,17 +38,11 @@ class Painting(Single[PictureRequest]):
         return request.n
 
     async def events(
-        self,
-        adapter: Adapter,
-        request: PictureRequest,
-        calls: int,
-        spent: Spent,
-        *,
-        one_first: bool,
+        self, adapter: Adapter, request: PictureRequest, calls: Calls
     ) -> AsyncGenerator[list[Any], None]:
         """All pictures at once: one call that fails makes the whole fail."""
-        asks = [partial(_able(adapter).paint, replace(request, n=1))] * calls
-        answers = await together(asks, spent, one_first=one_first)
+        asks = [partial(_able(adapter).paint, replace(request, n=1))] * calls.count
+        answers = await together(asks, calls)
         usage = [event for answer in answers for event in answer if type(event) is Usage]
         yield [event for answer in answers for event in answer if type(event) is not Usage]
         if usage:

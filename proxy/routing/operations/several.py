@@ -8,21 +8,21 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Seque
 from typing import Any
 
 from adapters.base import AdapterError, Usage
-from proxy.routing.operations.operation import Spent
+from proxy.routing.operations.operation import Calls, Spent
 
 AT_ONCE = 4
 """Calls of one request."""
 Ask = Callable[[], AsyncGenerator[list[Any], None]]
 
 
-async def together(asks: Sequence[Ask], spent: Spent, *, one_first: bool) -> list[list[Any]]:
+async def together(asks: Sequence[Ask], calls: Calls) -> list[list[Any]]:
     """The events of each call, in their order; the first failure ends the others.
 
-    `spent` and `one_first` as `fan_out` takes them; of a single call the answer tells enough.
+    Of a single call the answer tells enough.
     """
-    room, tell = asyncio.Semaphore(AT_ONCE), spent if len(asks) > 1 else _untold
+    room, tell = asyncio.Semaphore(AT_ONCE), calls.spent if len(asks) > 1 else _untold
     answers: list[list[Any]] = []
-    if one_first or len(asks) == 1:
+    if calls.one_first or len(asks) == 1:
         answers.append(await _answer(asks[0], 0, tell, room))
     rest = range(len(answers), len(asks))
     return answers + await _all(_answer(asks[at], at, tell, room) for at in rest)

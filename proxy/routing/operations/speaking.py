@@ -15,7 +15,7 @@ from msgspec import Struct
 from adapters.base import Adapter, AdapterError, ErrorKind, NativeCall, Warn
 from adapters.tasks import Speaks, SpeechRequest, Spoken
 from adapters.translation.wav import wav_file
-from proxy.routing.operations.operation import Spent
+from proxy.routing.operations.operation import Calls
 from proxy.routing.operations.single import Single
 
 KBIT_A_S = 96
@@ -49,13 +49,7 @@ class Speaking(Single[SpeechRequest]):
         return _able(adapter).to_native_speech(request)
 
     async def events(
-        self,
-        adapter: Adapter,
-        request: SpeechRequest,
-        calls: int,
-        spent: Spent,
-        *,
-        one_first: bool,
+        self, adapter: Adapter, request: SpeechRequest, calls: Calls
     ) -> AsyncGenerator[list[Any], None]:
         samples, rate_hz = bytearray(), 0
         others: list[Any] = []

@@ -20,6 +20,7 @@ from adapters.contents import contents_of
 from adapters.translation.data_uris import plain_base64, unquoted
 from proxy.routing.pictures import repaint
 from proxy.routing.pictures.kinds import kind_of, sniffed
+from proxy.routing.pictures.remote_parts import with_parts
 
 MAX_REPAINTED = 16
 """Of one request: each takes a process a moment's time."""
@@ -109,9 +110,10 @@ async def fitted(
     Raises AdapterError for a kind that it is known not to take and that cannot be repainted.
     """
     can = adapter.capabilities(model)
-    changed: dict[tuple[int, int], str] = {}
+    changed: dict[tuple[int, int], Json] = {}
     for at, place in contents_of(messages).media.get("image_url", ()):
-        url = messages[at]["content"][place]["image_url"]["url"]
+        part = messages[at]["content"][place]
+        url = part["image_url"]["url"]
         kind = kind_of(url)
         if kind is None or not kind.startswith("image/"):  # some send a PDF so
             continue
@@ -127,8 +129,8 @@ async def fitted(
             where = f"messages[{at}].content[{place}].image_url"
             raise _refused(adapter, kind, where, is_known=painter.can(kind))
         if told is not url:
-            changed[at, place] = told
-    return _with(messages, changed) if changed else messages
+            changed[at, place] = {**part, "image_url": {**part["image_url"], "url": told}}
+    return with_parts(messages, changed) if changed else messages
 
 
 async def _made(url: str, kind: str, album: Album, painter: Painter) -> Repainted | None:
@@ -158,16 +160,6 @@ def _told(url: str, kind: str) -> str:
     if head[len("data:") :].strip().lower() == kind:
         return url
     return f"data:{kind}{url[len(head) :]}"
-
-
-def _with(messages: Sequence[Json], changed: dict[tuple[int, int], str]) -> list[Json]:
-    copy = list(messages)
-    for at in {at for at, _ in changed}:
-        copy[at] = {**messages[at], "content": list(messages[at]["content"])}
-    for (at, place), url in changed.items():
-        part = copy[at]["content"][place]
-        copy[at]["content"][place] = {**part, "image_url": {**part["image_url"], "url": url}}
-    return copy
 
 
 def _bytes(url: str) -> bytes:

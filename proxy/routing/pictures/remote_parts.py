@@ -59,18 +59,31 @@ def replaced(
     messages: Sequence[Json], places: Sequence[Remote], fetched: Mapping[str, str]
 ) -> Sequence[Json]:
     """The messages with data URIs in the places of what was fetched."""
+    return with_parts(
+        messages,
+        {
+            (one.at, one.place): _fetched(
+                messages[one.at]["content"][one.place], one, fetched[one.key]
+            )
+            for one in places
+        },
+    )
+
+
+def with_parts(messages: Sequence[Json], parts: Mapping[tuple[int, int], Json]) -> list[Json]:
+    """The messages with other parts in some places; those that are given stay as they are."""
     copy = list(messages)
-    for at in {one.at for one in places}:
+    for at in {at for at, _ in parts}:
         copy[at] = {**messages[at], "content": list(messages[at]["content"])}
-    for one in places:
-        part = copy[one.at]["content"][one.place]
-        data = fetched[one.key]
-        copy[one.at]["content"][one.place] = (
-            {"type": "file", "file": _file(part["file"], one.url, data)}
-            if one.is_file
-            else {**part, "image_url": {**part["image_url"], "url": data}}
-        )
+    for (at, place), part in parts.items():
+        copy[at]["content"][place] = part
     return copy
+
+
+def _fetched(part: Json, one: Remote, data: str) -> Json:
+    if one.is_file:
+        return {"type": "file", "file": _file(part["file"], one.url, data)}
+    return {**part, "image_url": {**part["image_url"], "url": data}}
 
 
 def _file(told: Json, url: str, data: str) -> Json:

@@ -13,6 +13,7 @@ from adapters.tasks import MAX_TEXTS, EmbeddingRequest, Vectors
 from proxy.candidate import Candidate
 from proxy.errors import ApiError
 from proxy.routing.operations.embeddings import Embeddings
+from proxy.routing.operations.operation import Calls
 from proxy.routing.operations.several import AT_ONCE
 from proxy.routing.operations.table import operations_of
 from proxy.routing.planning.candidates import Chooser
@@ -216,7 +217,7 @@ async def test_a_probe_keeps_the_others_back() -> None:
     told: list[int] = []
     request = EmbeddingRequest("m", tuple("1" for _ in range(3 * MAX_TEXTS)))
     events = Embeddings("").events(
-        south, request, 3, lambda number, _: told.append(number), one_first=True
+        south, request, Calls(3, lambda number, _: told.append(number), one_first=True)
     )
     await anext(events)
     await events.aclose()

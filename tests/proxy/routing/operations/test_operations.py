@@ -12,6 +12,7 @@ from msgspec import Struct
 from adapters.base import Adapter, AdapterError, Capabilities, ErrorKind, NativeCall
 from proxy.candidate import Candidate
 from proxy.errors import ApiError
+from proxy.routing.operations.operation import Calls
 from proxy.routing.operations.table import OPERATIONS
 from tests.proxy.kit import ScriptedAdapter, adapter, failure
 from tests.proxy.routing.kit import Station
@@ -66,7 +67,7 @@ class Weighing:
         return request
 
     async def events(
-        self, adapter: Any, request: Weigh, calls: int, spent: Any, *, one_first: bool
+        self, adapter: Any, request: Weigh, calls: Calls
     ) -> AsyncGenerator[list[Any], None]:
         yield [await adapter.weigh(request)]
 
