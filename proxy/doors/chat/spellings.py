@@ -110,15 +110,19 @@ def _image(url: str, detail: object = None) -> Json:
 
 
 def _other_image(part: Json) -> Json:
-    """An image as Anthropic, MCP or the AI SDK has it."""
+    """An image as Anthropic, MCP, LangChain or the AI SDK has it."""
     match part:
         case {"source": {"type": "base64", "media_type": str(kind), "data": str(data)}}:
             return _image(f"data:{kind};base64,{data}")
         case {"source": {"type": "url", "url": str(url)}}:
             return _image(url)
-        case {"data": str(data), "mimeType": str(kind)}:
+        case (
+            {"data": str(data), "mimeType": str(kind)}
+            | {"data": str(data), "mime_type": str(kind)}
+            | {"base64": str(data), "mime_type": str(kind)}
+        ):
             return _image(f"data:{kind};base64,{data}")
-        case {"image": str(url)}:
+        case {"image": str(url)} | {"url": str(url)}:
             return _image(url, part.get("detail"))
         case _:
             return part

@@ -46,6 +46,8 @@ def part_of(path: str, block: Json) -> list[Json]:
             return [_text(f"The tool {block.get('tool_name')} can be used.")]
         case "container_upload" | "thinking" | "redacted_thinking" | "mid_conv_system":
             return []
+        case "tool_addition" | "tool_removal":
+            return []  # said by the list of tools
         case _:
             return [_text(as_note(block))]
 

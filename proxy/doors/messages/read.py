@@ -63,7 +63,7 @@ def parse_request(data: Json, *, counts_only: bool = False) -> Parsed:
     fields = {key: _FIELDS[key](key, value) for key, value in data.items() if key in _FIELDS}
     if "max_tokens" not in fields and not counts_only:
         raise bad_request("max_tokens: Field required", param="max_tokens")
-    tools = tools_of(data.get("tools", []))
+    tools = tools_of(data.get("tools", []), data.get("messages"))
     choice = choice_of(data.get("tool_choice"), tools)
     output = fields.get("output_config", {})
     thinking = fields.get("thinking", {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -29,12 +30,16 @@ CLIENTS = ("bash_", "text_editor_", "memory_", "computer_", "browser_")
 
 
 class Tools(Struct):
-    """`functions` are those that can be called here, `dropped` the types that cannot."""
+    """`functions` are those that can be called here, `dropped` the types that cannot.
+
+    `late` are those that a model is not shown before a search has found them.
+    """
 
     functions: list[Json] = field(default_factory=list)
     search: Json | None = None
     dropped: list[str] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
+    late: set[str] = field(default_factory=set)
 
 
 class Choice(Struct, frozen=True):
@@ -45,11 +50,41 @@ class Choice(Struct, frozen=True):
     parallel: bool | None = None
 
 
-def tools_of(value: Any) -> Tools:
+def tools_of(value: Any, messages: Any = None) -> Tools:
+    """The tools of a request with these messages, which may add some and take some away."""
     tools = Tools()
     for i, tool in enumerate(json_list("tools", value, MAX_TOOLS)):
         _take(tools, f"tools.{i}", json_object(f"tools.{i}", tool))
+    if given:
+        _hide(tools, messages)
     return tools
+
+
+def _hide(tools: Tools, messages: Any) -> None:
+    """Leave what the model is not to see by now; a search that nobody runs here hides nothing."""
+    searched = any(kind.startswith("tool_search") for kind in tools.dropped)
+    shown = dict.fromkeys(tools.late, searched) | dict(_changes(messages))
+    if not all(shown.values()):
+        tools.functions = [
+            one for one in tools.functions if shown.get(one["function"]["name"], True)
+        ]
+
+
+def _changes(messages: Any) -> Iterator[tuple[str, bool]]:
+    """The names of tools that messages, not checked yet, add (True) or take away, in order."""
+    for message in messages if isinstance(messages, list) else ():
+        content = message.get("content") if isinstance(message, dict) else None
+        for block in content if isinstance(content, list) else ():
+            match block:
+                case {"type": "tool_result", "content": list(found)}:
+                    for one in found:
+                        match one:
+                            case {"type": "tool_reference", "tool_name": str(name)}:
+                                yield name, True
+                case {"type": "tool_addition", "tool": {"name": str(name)}}:
+                    yield name, True
+                case {"type": "tool_removal", "tool": {"name": str(name)}}:
+                    yield name, False
 
 
 def _take(tools: Tools, path: str, tool: Json) -> None:
@@ -60,6 +95,8 @@ def _take(tools: Tools, path: str, tool: Json) -> None:
             raise bad_request("tools: Tool names must be unique.", param=f"{path}.name")
         tools.names.add(function["function"]["name"])
         tools.functions.append(function)
+        if tool.get("defer_loading") is True:
+            tools.late.add(function["function"]["name"])
         return
     string(f"{path}.type", kind)
     if kind.startswith(CLIENTS):

@@ -185,6 +185,35 @@ def test_the_choice_of_a_tool(choice: Any, expected: Any) -> None:
     assert (asked.tool_choice, asked.forced_tool, asked.parallel_tool_calls) == expected
 
 
+LATE = TOOL | {"defer_loading": True}
+FOUND: Json = {"type": "tool_reference", "tool_name": "weather"}
+MEANT: Json = {"type": "tool_reference", "name": "weather"}
+CALLED: Json = {"type": "tool_use", "id": "toolu_1", "name": "find", "input": {}}
+
+
+@pytest.mark.parametrize(
+    ("tools", "blocks", "is_shown"),
+    [
+        ([LATE], [], False),
+        ([LATE], [{"type": "tool_result", "tool_use_id": "toolu_1", "content": [FOUND]}], True),
+        ([LATE], [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "weather"}], False),
+        ([LATE, {"type": "tool_search_tool_bm25_20251119", "name": "search"}], [], True),
+        ([LATE], [{"type": "tool_addition", "tool": MEANT}], True),
+        ([TOOL], [{"type": "tool_removal", "tool": MEANT}], False),
+    ],
+    ids=str,
+)
+def test_a_model_sees_no_tool_that_is_not_loaded_yet_or_was_taken_away(
+    tools: list[Json], blocks: list[Json], is_shown: bool
+) -> None:
+    role = "user" if any("content" in block for block in blocks) else "system"
+    changes = [{"role": "assistant", "content": [CALLED]}, {"role": role, "content": blocks}]
+    asked = request(tools=tools, messages=[HELLO, *changes, HELLO])
+
+    assert asked.tools == ([FUNCTION] if is_shown else [])
+    assert "tool_" not in str([one["content"] for one in asked.messages])
+
+
 def test_a_search_that_is_forced_is_left_to_the_model() -> None:
     asked = request(tools=[SEARCH], tool_choice={"type": "tool", "name": "web_search"})
 
