@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from adapters import REGISTRY
 from adapters.base import Adapter, Memory, Model
 from adapters.tasks import Embeds
 from adapters.upstream import Upstream
-from proxy.candidate import Candidate
 from proxy.clocks import Clocks
 from proxy.limits.health import Health
 from proxy.limits.patience import patience_of
@@ -26,18 +25,15 @@ from proxy.routing.planning.keys import Keys
 from proxy.routing.planning.pools import Pools
 from proxy.routing.planning.preference import last_resort_of
 from proxy.routing.planning.sessions import Sessions
-from proxy.routing.router import Router
+from proxy.routing.router import Models, Router
 from proxy.settings import Settings
 
 
-class Lists(Protocol):
+class Lists(Models, Protocol):
     """What is known of the models that there are."""
 
     def lists(self) -> Mapping[str, Sequence[Model]]: ...
     def providers_of(self, model: str) -> Sequence[str]: ...
-    def know(self, model: str) -> Awaitable[None]: ...
-    def relist(self, provider: str) -> Awaitable[None]: ...
-    def windows(self, candidates: Sequence[Candidate]) -> Awaitable[Mapping[Candidate, int]]: ...
 
 
 class Routing(NamedTuple):
@@ -85,25 +81,21 @@ def routing_of(
     sessions = Sessions(clocks.clock, on=settings.sticky)
     pools = _pools(settings, adapters, models, health, sessions)
     router = Router(
-        adapters,
+        keys,
+        models,
         chooser,
         health,
-        know=models.know,
-        relist=models.relist,
-        windows=models.windows,
-        images=ImageFetcher(settings.fetch_images),
+        clocks,
         operations=operations,
+        sessions=sessions,
+        pools=pools,
+        patience=patience_of(adapters),
+        loading=loading,
+        images=ImageFetcher(settings.fetch_images),
         redactor=redactor,
+        answered=answered,
         strict_params=settings.strict_params,
         max_wait_s=settings.max_wait_s,
-        clock=clocks.clock,
-        sleep=clocks.sleep,
-        answered=answered,
-        patience=patience_of(adapters),
-        sessions=sessions,
-        keys=keys,
-        pools=pools,
-        loading=loading,
     )
     return Routing(operations, chooser, pools, router)
 

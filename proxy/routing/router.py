@@ -11,18 +11,17 @@ import asyncio
 import contextlib
 import logging
 import random
-import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from adapters.base import Adapter, AdapterError, Capabilities, ErrorKind, Finish, Warn
+from adapters.base import AdapterError, Capabilities, ErrorKind, Finish, Warn
 from adapters.upstream import AGAIN
 from adapters.wire.aside import aside
-from proxy.background import Background
 from proxy.candidate import Candidate
+from proxy.clocks import Clocks
 from proxy.errors import ApiError, spread
 from proxy.gate.work import Work
 from proxy.limits.health import Health
@@ -37,7 +36,6 @@ from proxy.routing.attempts import Attempts
 from proxy.routing.failed import final_error, no_larger
 from proxy.routing.loading import Loading
 from proxy.routing.operations.operation import Calls, Operation, Operations
-from proxy.routing.operations.table import OPERATIONS
 from proxy.routing.pause import pause_s
 from proxy.routing.permits import Permits
 from proxy.routing.pictures.fetching import ImageFetcher
@@ -55,62 +53,65 @@ from proxy.routing.strict_params import refuse_drops
 log = logging.getLogger("pointsman.router")
 
 
+class Models(Protocol):
+    """What the lists of models can be asked."""
+
+    async def know(self, model: str) -> None:
+        """Have a name looked up."""
+
+    async def relist(self, provider: str) -> None:
+        """See to it that a provider's list is as fresh as it can be had."""
+
+    async def windows(self, candidates: Sequence[Candidate]) -> Mapping[Candidate, int]:
+        """How many tokens each takes, where that is known."""
+
+
 class Router:
     """Sends requests to providers. One for the life of the process.
 
-    `clock` and `sleep` are what told waits go by; `chance`, from 0 to 1, by how much later than
-    that clients are told to come back. `answered` holds the providers that have given an answer
-    since the start. `know` has a name looked up in the lists of models; `relist` sees to it that a
-    provider's list is as fresh as it can be had; `windows` tells how many tokens each candidate
-    takes, where that is known. `keys` are those of the providers that have several.
+    `chance`, from 0 to 1, is by how much later than their wait clients are told to come back.
+    `answered` holds the providers that have given an answer since the start.
     """
 
     def __init__(
         self,
-        adapters: Mapping[str, Adapter],
+        keys: Keys,
+        models: Models,
         chooser: Chooser,
         health: Health,
+        clocks: Clocks,
         *,
-        know: Callable[[str], Awaitable[None]],
-        relist: Callable[[str], Awaitable[None]],
-        windows: Callable[[Sequence[Candidate]], Awaitable[Mapping[Candidate, int]]],
+        operations: Operations,
+        sessions: Sessions,
+        pools: Pools | None,
+        patience: Patience,
+        loading: Loading,
         images: ImageFetcher,
-        operations: Operations = OPERATIONS,
-        redactor: Redactor | None = None,
-        strict_params: bool = False,
-        max_wait_s: float = 10.0,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        redactor: Redactor,
+        answered: set[str],
+        strict_params: bool,
+        max_wait_s: float,
         chance: Callable[[], float] = random.random,
-        answered: set[str] | None = None,
-        patience: Patience | None = None,
-        sessions: Sessions | None = None,
-        keys: Keys | None = None,
-        loading: Loading | None = None,
-        pools: Pools | None = None,
     ) -> None:
-        self._adapters = adapters
+        self._keys, self._adapters = keys, keys.adapters
+        self._models = models
         self._chooser = chooser
         self._health = health
-        self._know = know
-        self._relist = relist
-        self._windows = windows
-        self._images = images
+        self._clock, self._sleep = clocks.clock, clocks.sleep
         self._operations = operations
-        self._redactor = redactor or Redactor(())
+        self.sessions = sessions
+        self._pools = pools
+        self._patience = patience
+        self._loading = loading
+        self._images = images
+        self._redactor = redactor
+        self.answered = answered
         self._strict_params = strict_params
         self._max_wait_s = max_wait_s
-        self._clock = clock
-        self._sleep = sleep
         self._chance = chance
-        self._budget = RetryBudget(clock)
-        self.permits = Permits(health, self._budget, clock, sleep)
-        self._patience = patience or Patience({}, frozenset())
-        self.sessions = Sessions(clock) if sessions is None else sessions
-        self._pools, self._keys = pools, keys or Keys({})
-        self._plan = self._keys.planned(chooser.plan)
-        self._loading = loading or Loading(adapters, Background())
-        self.answered = set[str]() if answered is None else answered
+        self._budget = RetryBudget(clocks.clock)
+        self.permits = Permits(health, self._budget, clocks.clock, clocks.sleep)
+        self._plan = keys.planned(chooser.plan)
 
     async def answer(
         self,
@@ -132,7 +133,7 @@ class Router:
         self._budget.request()
         model = request.model
         if (name := self._chooser.to_look_up(model)) and model not in preference.aliases:
-            await self._know(name)
+            await self._models.know(name)
         operation = self._operations[type(request)]
         plan = self._plan(request, preference, fallback=fallback)
         if self._pools:
@@ -277,7 +278,7 @@ class Router:
         if isinstance(error, EmptyAnswerError) and attempts.empty is None:
             attempts.empty = ticket, error.events
         if error.kind is ErrorKind.CONTEXT:
-            attempts.useless |= await no_larger(candidate, attempts, self._windows)
+            attempts.useless |= await no_larger(candidate, attempts, self._models.windows)
         return error.but()  # what is kept is not raised: its frames would hold all that was asked
 
     async def _retire(self, candidate: Candidate, error: AdapterError, attempts: Attempts) -> None:
@@ -285,7 +286,7 @@ class Router:
         chooser, request = self._chooser, attempts.request
         if chooser.names_model(request.model) or attempts.operation.model is not None:
             return
-        await self._relist(candidate.provider)
+        await self._models.relist(candidate.provider)
         if not chooser.retired.retire(candidate.provider, candidate.model, error):
             return
         with contextlib.suppress(ApiError):  # who takes its place may not do what is asked for

@@ -11,19 +11,25 @@ from typing import Any
 import pytest
 
 from adapters.base import ErrorKind, Event
+from proxy.background import Background
 from proxy.candidate import Candidate
+from proxy.clocks import Clocks
 from proxy.errors import ApiError
 from proxy.gate.work import Rounds, Work
 from proxy.limits.health import Health
+from proxy.limits.patience import Patience
 from proxy.limits.retired import Retired
 from proxy.limits.ticket import Seats
 from proxy.limits.windows import Limits
+from proxy.redact import Redactor
 from proxy.routing.answers.answer import Answer
 from proxy.routing.answers.receipt import Receipt
+from proxy.routing.loading import Loading
 from proxy.routing.operations.operation import Operations
 from proxy.routing.operations.table import OPERATIONS
 from proxy.routing.pictures.fetching import ImageFetcher
 from proxy.routing.planning.candidates import Chooser
+from proxy.routing.planning.keys import Keys
 from proxy.routing.planning.preference import Preference
 from proxy.routing.planning.sessions import Sessions, talk_of
 from proxy.routing.router import Router
@@ -48,6 +54,25 @@ class Clock:
 
 
 @dataclass
+class Known:
+    """What is known of the models at a station."""
+
+    station: Station
+
+    async def know(self, _model: str) -> None:
+        return None
+
+    async def relist(self, provider: str) -> None:
+        listed = self.station.adapters[provider].script.listed
+        if isinstance(listed, list):
+            self.station.retired.listed(provider, listed)
+
+    async def windows(self, candidates: Sequence[Candidate]) -> dict[Candidate, int]:
+        known = {c: self.station.windows.get(c.provider) for c in candidates}
+        return {c: size for c, size in known.items() if size}
+
+
+@dataclass
 class Station:
     """Providers in their order of preference, and a router before them."""
 
@@ -65,18 +90,6 @@ class Station:
     preference: Preference = field(default_factory=lambda: Preference("north", chosen=True))
 
     def __post_init__(self) -> None:
-        async def know(_model: str) -> None:
-            return None
-
-        async def relist(provider: str) -> None:
-            listed = self.adapters[provider].script.listed
-            if isinstance(listed, list):
-                self.retired.listed(provider, listed)
-
-        async def windows(candidates: Sequence[Candidate]) -> dict[Candidate, int]:
-            known = {c: self.windows.get(c.provider) for c in candidates}
-            return {c: size for c, size in known.items() if size}
-
         self.retired = Retired({}, wall=self.clock)
         chooser = Chooser(
             self.adapters,
@@ -86,20 +99,22 @@ class Station:
             retired=self.retired,
         )
         self.router = Router(
-            self.adapters,
+            Keys({name: [adapter] for name, adapter in self.adapters.items()}),
+            Known(self),
             chooser,
             Health(self.limits, clock=self.clock, wall=self.clock, seats=self.seats),
-            know=know,
-            relist=relist,
-            windows=windows,
-            images=ImageFetcher("off"),
+            Clocks(self.clock, self.clock, self.clock.sleep),
             operations=self.operations,
+            sessions=Sessions(self.clock, on=self.sticky),
+            pools=None,
+            patience=Patience({}, frozenset()),
+            loading=Loading(self.adapters, Background()),
+            images=ImageFetcher("off"),
+            redactor=Redactor(()),
+            answered=set(),
             strict_params=self.strict_params,
             max_wait_s=self.max_wait_s,
-            clock=self.clock,
-            sleep=self.clock.sleep,
             chance=lambda: self.chance,
-            sessions=Sessions(self.clock, on=self.sticky),
         )
 
     @contextlib.asynccontextmanager
