@@ -79,7 +79,9 @@ class Bus:
 
     async def open(self) -> None:
         """Load the library, in a thread: it takes a tenth of a second. ImportError without it."""
-        self._client, self._patient = await asyncio.to_thread(_clients, self._url)
+        # One for calls that must be quick, one that waits for news.
+        self._client = await asyncio.to_thread(_client, self._url)
+        self._patient = _client(self._url)
 
     async def close(self) -> None:
         for client in (self._client, self._patient):
@@ -263,11 +265,6 @@ def _away(error: Exception) -> Exception:
     if not is_away or (type(error) is ResponseError and not str(error).startswith(PASSING)):
         return error
     return AwayError(f"{type(error).__name__}: {error}")
-
-
-def _clients(url: str) -> tuple[Any, Any]:
-    """One for calls that must be quick, one that waits for news."""
-    return _client(url), _client(url)
 
 
 def _client(url: str) -> Any:

@@ -6,7 +6,7 @@ import csv
 import io
 import re
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
@@ -154,7 +154,7 @@ def filter_of(params: Params) -> Filter:
     )
 
 
-def _word(params: Params, name: str, words: Sequence[str] | Mapping[str, object]) -> str | None:
+def _word(params: Params, name: str, words: Collection[str]) -> str | None:
     value = params.get(name) or None
     if value is not None and value not in words:
         raise bad_request(f"'{name}' must be one of: {', '.join(words)}.", param=name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 
 from adapters.base import Adapter, Availability, ChatRequest, Json, Model, variable
@@ -246,7 +246,10 @@ def _provider(
         ],
         "day": _day(gauges),
         "last_error": failure and {"at": failure.at, "kind": failure.kind, "text": failure.message},
-        "speed": _speed(sources.recorder, name),
+        "speed": {
+            what: round(value, 3) if isinstance(value, float) else value
+            for what, value in asdict(sources.recorder.speed(name)).items()
+        },
     }
 
 
@@ -338,22 +341,6 @@ def _day(gauges: Sequence[Gauge]) -> Json | None:
         return None
     least = min(days, key=lambda gauge: gauge.limit - gauge.used)
     return {"left": max(0, least.limit - least.used), "limit": least.limit}
-
-
-def _speed(recorder: Recorder, name: str) -> Json:
-    speed = recorder.speed(name)
-    return {
-        "answers": speed.answers,
-        "failures": speed.failures,
-        "first_s": _rounded(speed.first_s),
-        "p50_s": _rounded(speed.p50_s),
-        "p95_s": _rounded(speed.p95_s),
-        "tokens_per_s": _rounded(speed.tokens_per_s),
-    }
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)
 
 
 def _apps(sources: Sources) -> list[Json]:

@@ -144,7 +144,7 @@ async def test_row_30_a_mended_key_is_tried_at_once(build: Build) -> None:
     world.a.then(dead_key("groq", 401))
     await world.ask()
 
-    world.parts.health.forget("groq")  # what a change of the provider's settings does
+    world.parts.health.try_again("groq")  # what its owner does who has seen to it
 
     assert (await world.ask()).attempts == ["groq:200"]
 

@@ -23,8 +23,8 @@ from proxy.store.usage.sums import FAR_MS, added_up, summed
 MAX_GROUPS = 50
 REST = "(the rest)"
 """The name under which all that are not among the largest are summed."""
-GROUPS: Mapping[str, str] = {"provider": "provider", "app": "app", "model": "model"}
-"""What use can be grouped by: the name, and the column that it goes by."""
+GROUPS = ("provider", "app", "model")
+"""The columns that use can be grouped by."""
 
 SHOWN = (
     "requests",
@@ -80,15 +80,14 @@ def usage(log: Tables, span: Span, starts: Sequence[int], *, by: str) -> Json:
     `first_choices` tells of each provider how often it was the first choice, and how often another
     answered then. `starts` are the Unix seconds at which the stretches of time begin.
     """
-    column = GROUPS[by]
-    named, names = _largest(log, span, column)
+    named, names = _largest(log, span, by)
     series: dict[tuple[int, str | None], Json] = {}
     groups: dict[str | None, Json] = {}
     firsts: dict[str, Json] = {}
     total = dict.fromkeys(SHOWN, 0)
     bounds = [span.since_ms, *(start * 1000 for start in starts[1:]), span.until_ms]
     begins = dict(zip(bounds, starts, strict=False))
-    for begin_ms, name, values in added_up(log, column, bounds, name=named, values=names):
+    for begin_ms, name, values in added_up(log, by, bounds, name=named, values=names):
         sums, start = summed(values), begins[begin_ms]
         _add(series.setdefault((start, name), {"at": start, "name": name}), sums)
         _add(groups.setdefault(name, {"name": name}), sums)
@@ -96,7 +95,7 @@ def usage(log: Tables, span: Span, starts: Sequence[int], *, by: str) -> Json:
     for _, first, values in added_up(log, "first_choice", span.bounds):
         if first is not None:
             _add(firsts.setdefault(first, {}), summed(values), FIRST)
-    _rank(log, {**span.values, **names}, column, named.format(column), groups)
+    _rank(log, {**span.values, **names}, by, named.format(by), groups)
     return {
         "total": total,
         "groups": sorted(groups.values(), key=lambda group: -group["requests"]),

@@ -110,6 +110,6 @@ def test_what_is_swept_leaves_nobody_without_the_record_it_stands_on(clock: Cloc
     fail(health, ErrorKind.QUOTA_DAY, candidate=FIRST)
     for i in range(2000):
         health.wait(Candidate("groq", f"model-{i}", 1))
-    health.forget("groq")
+    health.try_again("groq")
 
-    assert is_free(health, FIRST)
+    assert not is_free(health, FIRST)

@@ -146,10 +146,10 @@ def test_a_dead_key_costs_one_call_and_takes_the_whole_provider_out(
     assert refused(health).kind is kind
 
 
-def test_new_settings_bring_a_provider_back_at_once(health: Health) -> None:
+def test_whoever_has_seen_to_it_brings_a_provider_back_at_once(health: Health) -> None:
     held = admitted(health)
     fail(health, ErrorKind.AUTH)
-    health.forget("groq")
+    health.try_again("groq")
     held.failed(error(ErrorKind.AUTH))  # the old key's last word
     assert not admitted(health, GROQ).is_probe
     assert not admitted(health, GROQ_SMALL).is_probe
