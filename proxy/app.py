@@ -98,12 +98,10 @@ def _routes(parts: Parts, doors: Sequence[tuple[Entrance, Keeper]]) -> list[Base
         sources,
         parts.watch,
         parts.try_again,
+        parts.chosen,
         read,
-        parts.operations,
         parts.aside,
-        chosen=parts.chosen,
-        pools=parts.pools,
-        admission=parts.admission,
+        parts.admission,
     )
     settings = parts.settings
     team = Team(parts.team, settings.providers, settings.client_keys, storage, parts.allowances)

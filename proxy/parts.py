@@ -175,6 +175,8 @@ class Parts:
             shared=self.replica,
             loading=self.loading.since,
             team=self.team,
+            operations=self.operations,
+            pools=self.pools,
         )
 
     def try_again(self, provider: str) -> None:

@@ -367,10 +367,8 @@ async def _explained(settings: Settings, body: bytes, door: str) -> Json:
     async with offline(settings) as parts:
         preference = parts.preferences.get(None)
         health = parts.health.snapshot()
-        await learn(request, parts.adapters, parts.chooser, preference)
-        return explained(
-            request, parts.operations, parts.adapters, parts.chooser, preference, health
-        )
+        await learn(request, parts.sources, preference)
+        return explained(request, parts.sources, preference, health)
 
 
 @contextmanager

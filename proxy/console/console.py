@@ -17,14 +17,10 @@ from proxy.console.saving import saving
 from proxy.console.status import Sources
 from proxy.console.verdict import verdict_of
 from proxy.console.watch import Watch, server_sent
-from proxy.doors import request_at
 from proxy.doors.reading.body import parse_json
 from proxy.errors import bad_request
 from proxy.gate.body import ClientLeft, read_body
 from proxy.gate.room import Admission, Place
-from proxy.routing.operations.operation import Operations
-from proxy.routing.operations.table import OPERATIONS
-from proxy.routing.planning.pools import Pools
 from proxy.routing.planning.preference import Preference
 from proxy.store.base import Tables
 from proxy.store.kept.preferences import DEFAULT, Preferences, StoredPreference, remove
@@ -40,28 +36,23 @@ class Console:
         self,
         sources: Sources,
         watch: Watch,
-        try_again: Callable[[str], None] = lambda _: None,
-        read: Callable[[str, bytes | bytearray], Any] = request_at,
-        operations: Operations = OPERATIONS,
-        thread: Aside | None = None,
-        *,
-        chosen: Callable[[str, Preference], None] = lambda *_: None,
-        pools: Pools | None = None,
-        admission: Admission | None = None,
+        try_again: Callable[[str], None],
+        chosen: Callable[[str, Preference], None],
+        read: Callable[[str, bytes | bytearray], Any],
+        thread: Aside,
+        admission: Admission,
     ) -> None:
-        """`read` tells what a body asks at a door; what is large goes to the `thread`.
+        """`chosen` is told of who will be asked now; `read` tells what a body asks at a door.
 
-        `chosen` is told of who will be asked now. What is explained takes room of `admission`.
+        What is explained takes room of `admission`; what is large goes to the `thread`.
         """
         self._thread = thread
         self._sources = sources
         self._read = read
-        self._operations = operations
         self._watch = watch
         self._try_again = try_again
         self._chosen = chosen
-        self._pools = pools
-        self._admission = admission or Admission()
+        self._admission = admission
 
     def status(self) -> bytes:
         """The facts of `proxy/console/status.py` as JSON, at once."""
@@ -149,18 +140,9 @@ class Console:
         request = await aside(weight_of(body), self._read, door, body)
         await self._sources.storage.preference(None)
         preference = self._preferences.get(app)
-        await learn(request, self._adapters, self._sources.chooser, preference)
-        return await aside(
-            weight_of(body),
-            explain,
-            request,
-            self._operations,
-            self._adapters,
-            self._sources.chooser,
-            preference,
-            self._sources.health(),
-            self._pools,
-        )
+        await learn(request, self._sources, preference)
+        health = self._sources.health()
+        return await aside(weight_of(body), explain, request, self._sources, preference, health)
 
     @property
     def _preferences(self) -> Preferences:

@@ -10,16 +10,14 @@ from msgspec.structs import replace
 
 from adapters.base import Adapter, AdapterError, ChatRequest, Json, Learns
 from proxy.candidate import Candidate
-from proxy.console.status import paused
+from proxy.console.status import Sources, paused
 from proxy.doors.openai import error_object
 from proxy.errors import ApiError, from_adapter
 from proxy.limits.health import Status
-from proxy.routing.operations.operation import Operation, Operations
+from proxy.routing.operations.operation import Operation
 from proxy.routing.pictures.remote_parts import remote_parts, replaced
-from proxy.routing.planning.candidates import Chooser
 from proxy.routing.planning.lacking import cannot
 from proxy.routing.planning.plan import Plan
-from proxy.routing.planning.pools import Pools
 from proxy.routing.planning.preference import Preference
 
 LONGEST_TEXT = 20_000
@@ -32,30 +30,22 @@ DOCUMENT = "data:application/pdf;base64,JVBERi0xLjQK"
 """Stands for a file, likewise."""
 
 
-async def learn(
-    request: Any, adapters: Mapping[str, Adapter], chooser: Chooser, preference: Preference
-) -> None:
+async def learn(request: Any, sources: Sources, preference: Preference) -> None:
     """Have asked what would be asked first of all, were the request for an answer."""
     if type(request) is not ChatRequest:
         return
     with contextlib.suppress(ApiError):  # which will be explained
-        for candidate in chooser.plan(request, preference).candidates:
-            adapter = adapters[candidate.provider]
+        for candidate in sources.chooser.plan(request, preference).candidates:
+            adapter = sources.adapters[candidate.provider]
             if isinstance(adapter, Learns):
                 await adapter.learn(replace(request, model=candidate.model))
 
 
 def explain(
-    request: Any,
-    operations: Operations,
-    adapters: Mapping[str, Adapter],
-    chooser: Chooser,
-    preference: Preference,
-    health: Sequence[Status],
-    pools: Pools | None = None,
+    request: Any, sources: Sources, preference: Preference, health: Sequence[Status]
 ) -> Json:
     """The plan of a neutral request, and what each provider that can do it would get."""
-    operation = operations[type(request)]
+    operation, chooser, pools = sources.operations[type(request)], sources.chooser, sources.pools
     planned: dict[str, str] = {}
     try:
         plan = chooser.plan(request, preference)
@@ -75,7 +65,7 @@ def explain(
                 request,
                 planned.get(name) or chooser.model_of(name, preference),
             )
-            for name, adapter in adapters.items()
+            for name, adapter in sources.adapters.items()
             if operation.model is None or name in planned
         ],
     }

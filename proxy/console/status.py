@@ -21,9 +21,11 @@ from proxy.errors import ApiError
 from proxy.limits.health import Status
 from proxy.limits.successor import is_listed
 from proxy.limits.windows import Gauge, Limits
+from proxy.routing.operations.operation import Operations
 from proxy.routing.planning.candidates import Chooser
 from proxy.routing.planning.keys import Keys
 from proxy.routing.planning.plan import Plan
+from proxy.routing.planning.pools import Pools
 from proxy.routing.planning.preference import Preference, unasked
 from proxy.settings import Settings
 from proxy.store.kept.preferences import DEFAULT, Preferences
@@ -57,6 +59,8 @@ class Sources:
     shared: Replica | None
     loading: Mapping[Candidate, float]
     team: TeamKeys
+    operations: Operations
+    pools: Pools | None
 
     def in_use(self) -> Mapping[str, str]:
         """The model that each provider answers with when none of its own is named."""
