@@ -42,7 +42,6 @@ class Brake:
             await self._sleep(wait_s)
 
     def was_right(self, address: str) -> None:
-        """Give the place back."""
         self._paid_until[address] = self._paid_until.get(address, 0.0) - EVERY_S
 
     def _make_room(self, address: str, now: float) -> None:

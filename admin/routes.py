@@ -176,8 +176,6 @@ class _Site:
 
 
 class _GuardedApp:
-    """An ASGI application behind the gate."""
-
     def __init__(self, app: ASGIApp, gate: Gate) -> None:
         self._app = app
         self._gate = gate

@@ -102,7 +102,6 @@ class Lines(logging.Handler):
         return True
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Leave the record's line to the writer."""
         try:
             line = self._form(record)
         except Exception:  # a fault in a line of the log is no reason to fail

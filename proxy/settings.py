@@ -206,7 +206,6 @@ class Settings(BaseSettings):
 
     @property
     def sends_metrics(self) -> bool:
-        """The same of metrics."""
         return "otlp" in _comma_list(self.otel_metrics_exporter)
 
     @property

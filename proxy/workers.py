@@ -78,7 +78,6 @@ class Crew:
         return None
 
     def tell(self, number: int) -> None:
-        """Pass a signal on."""
         for pid in self.pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)

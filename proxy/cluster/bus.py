@@ -209,7 +209,6 @@ class Bus:
         return found
 
     async def _round(self) -> None:
-        """Round after round, while anything is asked."""
         try:
             while self._asked:
                 asked, self._asked = self._asked, []

@@ -52,7 +52,6 @@ class News:
         sessions.tell = self._stayed
 
     def join(self) -> None:
-        """This server takes part from now on."""
         self._waiting.append({"of": "joined"})
 
     def choose(self) -> None:

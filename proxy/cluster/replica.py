@@ -132,7 +132,6 @@ class Replica:
             return None
 
     async def run(self) -> None:
-        """Keep in step until cancelled."""
         try:
             await self._bus.open()
         except ImportError:

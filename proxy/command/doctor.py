@@ -42,8 +42,6 @@ Used = Callable[[Sequence[Model]], tuple[str, str | None]]
 
 
 class Mark(StrEnum):
-    """How a finding is."""
-
     GOOD = "✓"
     BAD = "✗"
     ABSENT = "\N{EN DASH}"

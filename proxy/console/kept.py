@@ -66,7 +66,6 @@ class Kept:
 
     @property
     def is_on(self) -> bool:
-        """Whether what is said now is to be kept."""
         if self.until is not None and self._wall() >= self.until:
             self.forget()
         return self.until is not None

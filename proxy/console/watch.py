@@ -149,7 +149,6 @@ class Watch:
         self._wake()
 
     async def close(self) -> None:
-        """Stop all that was begun."""
         self.stop()
         tasks = [task for task in (self._working, self._models) if task]
         for task in tasks:

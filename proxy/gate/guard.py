@@ -101,7 +101,6 @@ class Guard:
         self._keys = keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer with the refusal."""
         if scope["type"] != "http":
             await self._other(scope, receive, send)
             return

@@ -26,10 +26,8 @@ class Life:
 
     @property
     def ready(self) -> bool:
-        """Whether new work is welcome."""
         return self.stage is Stage.READY
 
     @property
     def draining(self) -> bool:
-        """Whether the server is about to stop."""
         return self.stage in (Stage.DRAINING, Stage.OVER)

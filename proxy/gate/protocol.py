@@ -175,7 +175,6 @@ class Protocol(HttpToolsProtocol):
         self.flow.pause_reading()
 
     def _go_on(self) -> None:
-        """Read what was held back, and what comes."""
         self._pieces_left = MAX_PIECES
         self.flow.holds = False
         self.flow.resume_reading()
@@ -287,7 +286,6 @@ class Protocol(HttpToolsProtocol):
         return self._body_began if self._waits is _BODY else self._since
 
     def abort(self) -> None:
-        """End the connection at once."""
         self.transport.abort()
 
     def check(self, now: float) -> None:
@@ -320,7 +318,6 @@ class Protocol(HttpToolsProtocol):
 
     @property
     def unsent_bytes(self) -> int:
-        """What was written and has not left yet."""
         return self.transport.get_write_buffer_size()
 
     def _wait(self, what: _Waits) -> None:

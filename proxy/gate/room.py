@@ -24,8 +24,6 @@ MAX_WAIT_S = 10.0
 
 
 class _Waiting(Struct, eq=False):
-    """One in line."""
-
     units: int
     client: str
     turn: asyncio.Future[None]
@@ -48,12 +46,10 @@ class Room:
 
     @property
     def taken(self) -> int:
-        """The units that are lent out."""
         return self._size - self._free
 
     @property
     def waiting(self) -> int:
-        """How many stand in line."""
         return len(self._line)
 
     async def take(self, units: int, client: str = "") -> int:
@@ -79,7 +75,6 @@ class Room:
         return units
 
     def give_back(self, units: int, client: str = "") -> None:
-        """Make room for those who wait."""
         self._free += units
         if client:
             left = self._held.get(client, 0) - units
@@ -147,12 +142,10 @@ def _share(size: int) -> int:
 
 
 def files_for(requests: int) -> int:
-    """How many files so many requests at once need."""
     return requests * FILES_A_REQUEST + OTHER_FILES
 
 
 def requests_for(open_files: int) -> int:
-    """How many requests at once there are files for."""
     return max(1, (open_files - OTHER_FILES) // FILES_A_REQUEST)
 
 
@@ -211,7 +204,6 @@ class Place:
             await self.hold_body(size)
 
     def shrink_body(self, size: int) -> None:
-        """Give back what the body does not need."""
         if size < self.held:
             self._admission.bodies.give_back(self.held - size, self._client)
             self.held = size

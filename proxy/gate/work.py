@@ -21,7 +21,6 @@ class Rounds:
         self._next: asyncio.TimerHandle | None = None
 
     def add(self, work: Work) -> None:
-        """Look after `work` until it is discarded."""
         self._works.add(work)
         if self._next is None:
             self._next = work.loop.call_later(TICK_S, self._go, work.loop)
@@ -77,13 +76,11 @@ class Work:
         self.nudges_at = self.loop.time() + seconds
 
     def nudge(self, now: float) -> None:
-        """It is time for it."""
         seconds, nudge = self._nudge
         self.nudges_at = now + seconds
         nudge()
 
     def stop_late(self) -> None:
-        """Its time is up."""
         self.ends_at = math.inf
         self._is_late = True
         self._task.cancel()

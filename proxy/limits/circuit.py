@@ -36,7 +36,6 @@ class Said:
 
 
 def said_of(error: AdapterError) -> Said:
-    """What a provider has said by an error."""
     return Said(error.kind, error.message, error.param, error.upstream_code)
 
 
@@ -88,7 +87,6 @@ class Backoff:
         return self._until
 
     def is_recent(self, now: float) -> bool:
-        """Whether the last wait is not forgotten."""
         return now < self._until + self._forget_s
 
 
@@ -262,7 +260,6 @@ class Circuit:
                 self._close()
 
     def succeeded(self, now: float, call: object, epoch: int) -> None:
-        """`call` has ended well."""
         self.answered(call, epoch)
         if not self.is_open:
             self._outcomes.succeeded(now)

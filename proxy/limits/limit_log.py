@@ -29,7 +29,6 @@ def log_left(provider: str, limits: RateLimits) -> None:
 
 
 def log_wait(wait: Wait, wait_s: float) -> None:
-    """For what a request waits, and how long."""
     used = _used(wait.gauge) if wait.gauge else wait.why
     log.info("[limiter] %s %s, waiting %.1f s", wait.candidate.provider, used, wait_s)
 

@@ -111,7 +111,6 @@ class Patience:
 
 
 def patience_of(adapters: Mapping[str, Adapter]) -> Patience:
-    """What the settings say."""
     told = {name: one.settings.first_token_timeout for name, one in adapters.items()}
     return Patience(told, frozenset(name for name, one in adapters.items() if one.local))
 

@@ -142,7 +142,6 @@ class Record:
 
     @property
     def is_open(self) -> bool:
-        """Whether any of the circuits is."""
         return any(circuit.is_open for circuit in self.circuits)
 
     def of(self, kind: ErrorKind, *, wide: bool) -> Circuit:
@@ -303,7 +302,6 @@ class Ticket:
                 circuit.answered(self, self._epochs[circuit])
 
     def succeeded(self, usage: Usage | None = None) -> None:
-        """The answer is complete."""
         if self.is_over:
             return
         self._well(self._end(tokens=usage.prompt + usage.completion if usage else None))
@@ -316,7 +314,6 @@ class Ticket:
         self._leave()
 
     def unused(self) -> None:
-        """The call was not made after all."""
         if self.is_over:
             return
         now = self._clock()

@@ -116,7 +116,6 @@ class Window:
             self.correct(others, left if left > 0 else 0)
 
     def gauge(self, now: float) -> Gauge:
-        """How full it is."""
         return Gauge(self.name, self.used(now), self.limit, self.free_at(now, 1) - now)
 
     def correct(self, entry: Entry, amount: int) -> None:
@@ -170,7 +169,6 @@ class Bucket:
         self.period_s = period_s
 
     def level(self, now: float) -> float:
-        """What is left now."""
         if now > self._at:
             level = self._level + (now - self._at) * self._rate
             self._level = level if level < self.limit else self.limit
@@ -193,7 +191,6 @@ class Bucket:
             self._level = 0.0 if level < 0 else level if level < self.limit else self.limit
 
     def gauge(self, now: float) -> Gauge:
-        """How empty it is."""
         used = round(self.limit - self.level(now))
         return Gauge(self.name, used, self.limit, self.free_at(now, 1) - now)
 
@@ -339,7 +336,6 @@ class Meter:
         return not self.calls and not any(gauge.used for gauge in self.gauges(now))
 
     def gauges(self, now: float) -> list[Gauge]:
-        """How full each limit is."""
         own = [*self._requests, self._tokens] if self._tokens else self._requests
         told = [bucket for bucket in (self._day, self._minute) if bucket.limit]
         return [*(window.gauge(now) for window in own), *(bucket.gauge(now) for bucket in told)]

@@ -75,7 +75,6 @@ class Database:
         return self.write(partial(sums.sum_up, now=wall()), durable=False)
 
     def rows(self, sql: str, values: Columns) -> Sequence[Sequence[object]]:
-        """What a SELECT with named parameters finds."""
         return self.read(lambda tables: tables.rows(sql, values))
 
     def _opened(self) -> Driver:

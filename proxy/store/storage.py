@@ -170,7 +170,6 @@ class Storage:
         return await self._in_thread(lambda: self._database.read(work))
 
     async def price(self, row: UsageRow) -> Price:
-        """What a request has cost."""
         if self.prices.at_once(row.provider, row.model, row.tokens, row.at).is_late:
             await asyncio.shield(self._listed())
         [(_, price)] = await self._in_thread(partial(self._priced, [row]))

@@ -94,7 +94,6 @@ class Metrics:
     sharing: Callable[[], tuple[bool, int] | None] = lambda: None
 
     def text(self) -> bytes:
-        """The metrics in Prometheus' text format."""
         from prometheus_client import CollectorRegistry, generate_latest
 
         registry = CollectorRegistry(auto_describe=False)

@@ -35,7 +35,6 @@ class Monitors:
         return told if self.otel is None else (*told, self.otel.put)
 
     async def close(self) -> None:
-        """Send what is not sent yet."""
         if self.otel is not None:
             await asyncio.to_thread(self.otel.close)
 

@@ -196,7 +196,6 @@ class Exchange(httpx.AsyncByteStream):
             connection.disarm(self)
 
     def wake(self) -> None:
-        """Tell whoever waits that there are news."""
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -208,7 +207,6 @@ class Exchange(httpx.AsyncByteStream):
         self.wake()
 
     def time_out(self, error: type[httpx.TimeoutException], timeout_s: float) -> None:
-        """Fail since nothing moved for `timeout_s`."""
         self.fail(error(f"nothing moved for {timeout_s:g} s", request=self._request))
 
     # -- bytes in -----------------------------------------------------------------------------

@@ -145,7 +145,6 @@ class Sqlite:
         self.write(lambda _: None)
 
     def close(self) -> None:
-        """Let go of the file."""
         if self._tables is not None:
             self._tables.connection.close()
             self._tables = None

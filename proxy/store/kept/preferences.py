@@ -141,7 +141,6 @@ def preferences_of(settings: Settings, providers: Collection[str]) -> Preference
 
 
 def stored(tables: Tables) -> list[StoredPreference]:
-    """Every row of the table."""
     return [_stored(**row) for row in tables.find(TABLE)]
 
 

@@ -92,7 +92,6 @@ def holder(tables: Tables, item: str) -> str | None:
 
 
 def delete(tables: Tables, names: Iterable[str]) -> None:
-    """Forget rows for good."""
     for name in names:
         tables.run("DELETE FROM responses WHERE name = :name", {"name": name})
         tables.run("DELETE FROM response_items WHERE name = :name", {"name": name})

@@ -68,7 +68,6 @@ class Setbacks:
 
 
 def saved(tables: Tables) -> list[Cooldown]:
-    """Each that was saved."""
     return [Cooldown(**row) for row in tables.find(TABLE)]
 
 

@@ -83,7 +83,6 @@ class PriceList:
 
     @property
     def is_loaded(self) -> bool:
-        """Whether the lists are there."""
         return self._lists is not None
 
     def load(self) -> DataSnapshot:

@@ -62,12 +62,10 @@ class Span:
 
     @property
     def values(self) -> dict[str, object]:
-        """The parameters that choose its rows."""
         return {"since": self.since_ms, "until": self.until_ms}
 
     @property
     def bounds(self) -> tuple[int, int]:
-        """Where it begins and ends."""
         return self.since_ms, self.until_ms
 
 
@@ -125,7 +123,6 @@ def _largest(log: Tables, span: Span, column: str) -> tuple[str, dict[str, objec
 
 
 def totals(log: Tables, span: Span) -> Json:
-    """The sums of all requests of `span`."""
     total = dict.fromkeys(SHOWN, 0)
     for _, _, values in added_up(log, "provider", span.bounds):
         _add(total, summed(values))
@@ -195,7 +192,6 @@ class Filter:
     span: Span | None = None
 
     def where(self) -> tuple[str, dict[str, object]]:
-        """The condition and its parameters."""
         chosen: dict[str, dict[str, object]] = {
             clause: {name: value}
             for clause, name, value in (

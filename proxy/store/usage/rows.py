@@ -59,12 +59,10 @@ class UsageRow(Struct, frozen=True):
 
     @property
     def cancelled(self) -> bool:
-        """Whether the client hung up."""
         return self.status == LEFT
 
     @property
     def partial(self) -> bool:
-        """Whether an answer that had begun was not finished."""
         is_cut = self.cancelled or (self.error is not None and self.status < 400)
         return is_cut and self.first_s is not None
 

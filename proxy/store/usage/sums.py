@@ -249,5 +249,4 @@ def _fresh(
 
 
 def summed(values: Sequence[Any]) -> dict[str, int]:
-    """Sums by their names."""
     return dict(zip(SUMS, values, strict=True))

@@ -12,7 +12,6 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Create the tables."""
     moment = sa.DateTime(timezone=True)
     op.create_table(
         "user_preferences",

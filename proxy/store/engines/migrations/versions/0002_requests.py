@@ -10,7 +10,6 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Create the table."""
     op.create_table(
         "requests",
         sa.Column("id", sa.Integer, primary_key=True),

@@ -10,7 +10,6 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
-    """Add its tables, empty."""
     op.create_table(
         "responses",
         sa.Column("name", sa.String(128), primary_key=True),

@@ -10,7 +10,6 @@ down_revision = "0007"
 
 
 def upgrade() -> None:
-    """Add their table, empty."""
     op.create_table(
         "team_keys",
         sa.Column("id", sa.Integer, primary_key=True),

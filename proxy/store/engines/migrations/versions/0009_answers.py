@@ -10,7 +10,6 @@ down_revision = "0008"
 
 
 def upgrade() -> None:
-    """Add its table, empty."""
     op.create_table(
         "answers",
         sa.Column("name", sa.String(64), primary_key=True),
