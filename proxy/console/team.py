@@ -57,15 +57,12 @@ class Team:
         taken: Collection[str],
         storage: Storage,
         allowances: Allowances,
-        *,
-        wall: Callable[[], float] = time.time,
     ) -> None:
         self._keys = keys
         self._providers = providers
         self._taken = taken
         self._storage = storage
         self._allowances = allowances
-        self._wall = wall
 
     async def every(self) -> Json:
         with reading("The keys"):
@@ -81,7 +78,7 @@ class Team:
 
     async def _used(self) -> Mapping[str, Mapping[str, Json]]:
         """By the day and the month, what each app has used of it so far."""
-        now = self._wall()
+        now = time.time()
         begins = {step: int(begin_of(now, step) * 1000) for step in ("day", "month")}
         return await self._storage.query(
             lambda log: {step: by_app(log, since_ms) for step, since_ms in begins.items()}
@@ -109,7 +106,7 @@ class Team:
 
     async def make(self, body: bytes) -> Json:
         """A new key, shown here and never again."""
-        asked, now = parse_json(body), self._wall()
+        asked, now = parse_json(body), time.time()
         work = partial(make, asked=asked, taken=self._taken, providers=self._providers, now=now)
         return await self._write("The key", work)
 
@@ -121,7 +118,7 @@ class Team:
 
     async def revoke(self, name: str | None) -> Json:
         """Nobody gets in by the key of this name any more."""
-        return await self._write("The end of the key", partial(revoke, name=name, now=self._wall()))
+        return await self._write("The end of the key", partial(revoke, name=name, now=time.time()))
 
     async def _write(self, what: str, work: Callable[[Tables], Written]) -> Json:
         """Save a change, and only then let it take effect."""

@@ -39,33 +39,25 @@ class Reached(Protocol):
     async def __call__(self, adapter: Adapter, *, again: bool) -> Availability: ...
 
 
-async def _reached(adapter: Adapter, *, again: bool) -> Availability:
-    """By the only key there is."""
-    return await adapter.is_available()
-
-
 class Reach:
     """Whether each provider answers, asked in the background and at most every few seconds."""
 
     def __init__(
         self,
         adapters: Mapping[str, Adapter],
-        mask: Callable[[str], str] = str,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        reached: Reached = _reached,
+        mask: Callable[[str], str],
+        reached: Reached,
     ) -> None:
         self._adapters = adapters
         self._reached = reached
         self._mask = mask
-        self._clock = clock
         self._asking: dict[str, asyncio.Task[Availability]] = {}
         self._asked_at: dict[str, float] = {}
         self.known: dict[str, Availability] = {}
 
     def refresh(self) -> None:
         """Begin to ask those whose last answer is old; returns at once."""
-        now = self._clock()
+        now = time.monotonic()
         for name, adapter in self._adapters.items():
             every_s = ASK_LOCAL_S if adapter.local else ASK_CLOUD_S
             if adapter.unconfigured or now - self._asked_at.get(name, -every_s) < every_s:
@@ -83,7 +75,7 @@ class Reach:
 
     def _begin(self, name: str, *, again: bool) -> asyncio.Task[Availability]:
         if name not in self._asking or self._asking[name].done():
-            self._asked_at[name] = self._clock()
+            self._asked_at[name] = time.monotonic()
             self._asking[name] = asyncio.create_task(self._ask(name, again=again))
         return self._asking[name]
 
@@ -209,5 +201,5 @@ def watch_of(
 ) -> Watch:
     """The live feed over a server's parts; what providers say of themselves is masked."""
     facts = partial(status_of, sources, wall=wall)
-    reach = Reach(sources.adapters, mask, reached=reached)
+    reach = Reach(sources.adapters, mask, reached)
     return Watch(facts, reach, catalog, sources.preferences, background)

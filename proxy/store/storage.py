@@ -170,7 +170,7 @@ class Storage:
         return await self._in_thread(lambda: self._database.read(work))
 
     async def price(self, row: UsageRow) -> Price:
-        if self.prices.at_once(row.provider, row.model, row.tokens, row.at).is_late:
+        if self.prices.price(row.provider, row.model, row.tokens, row.at).is_late:
             await asyncio.shield(self._listed())
         [(_, price)] = await self._in_thread(partial(self._priced, [row]))
         return price
@@ -319,7 +319,7 @@ class Storage:
         self.prices.count([(row.provider, price) for row, price in priced])
 
     def _priced(self, rows: Sequence[UsageRow]) -> list[tuple[UsageRow, Price]]:
-        price = self.prices.at_once
+        price = self.prices.price
         return [(row, price(row.provider, row.model, row.tokens, row.at)) for row in rows]
 
     async def _set_aside(self) -> bool:

@@ -93,21 +93,16 @@ class PriceList:
             return self._lists
 
     def price(self, provider: str | None, model: str | None, tokens: Tokens, at: float) -> Price:
-        """What `tokens` of a model cost at the Unix second `at`."""
+        """What `tokens` of a model cost at the Unix second `at`; late, where it takes the lists."""
         if provider is None or provider not in self._billed:
             return Price()
         if not tokens.prompt and not tokens.completion:
             return Price(0, self._billed[provider])
+        if self._lists is None:
+            return Price(None, self._billed[provider], is_late=True)
         found = self._model(provider, model or "")
         prices = found and found.get_prices(datetime.fromtimestamp(at, UTC))
         return Price(_nano_usd(prices, tokens) if prices else None, self._billed[provider])
-
-    def at_once(self, provider: str | None, model: str | None, tokens: Tokens, at: float) -> Price:
-        """The same without waiting for the lists: late, where it takes them."""
-        takes_lists = provider in self._billed and (tokens.prompt or tokens.completion)
-        if takes_lists and self._lists is None:
-            return Price(None, self._billed[provider or ""], is_late=True)
-        return self.price(provider, model, tokens, at)
 
     def count(self, prices: Sequence[tuple[str | None, Price]]) -> None:
         for provider, price in prices:

@@ -52,9 +52,15 @@ def listed(provider: str, model: str, tokens: Tokens) -> int:
     return round(told.total_price * 10**9)
 
 
+def loaded(billed: dict[str, bool]) -> PriceList:
+    prices = PriceList(billed)
+    prices.load()
+    return prices
+
+
 @pytest.mark.parametrize("provider", CLOUDS)
 def test_every_listed_model_costs_what_the_list_says(provider: str) -> None:
-    prices = PriceList({provider: False})
+    prices = loaded({provider: False})
     known = get_snapshot().find_provider(None, provider, None).models
     priced = 0
 
@@ -72,31 +78,31 @@ def test_every_listed_model_costs_what_the_list_says(provider: str) -> None:
 def test_the_default_model_of_each_provider_has_a_price(provider: str) -> None:
     model = REGISTRY[provider].Settings().model
 
-    assert PriceList({provider: False}).price(provider, model, Tokens(1000), AT).list_nano_usd
+    assert loaded({provider: False}).price(provider, model, Tokens(1000), AT).list_nano_usd
 
 
 def test_a_free_tier_costs_nothing_beside_the_list_price() -> None:
-    price = PriceList({"groq": False}).price("groq", MODEL, Tokens(1000, 100), AT)
+    price = loaded({"groq": False}).price("groq", MODEL, Tokens(1000, 100), AT)
 
     assert (price.cost_nano_usd, price.list_nano_usd) == (0, 590_000 + 79_000)
 
 
 def test_a_billed_provider_costs_the_list_price() -> None:
-    price = PriceList({"groq": True}).price("groq", MODEL, Tokens(1000, 100), AT)
+    price = loaded({"groq": True}).price("groq", MODEL, Tokens(1000, 100), AT)
 
     assert price.cost_nano_usd == price.list_nano_usd == 669_000
 
 
 @pytest.mark.parametrize("billed", [False, True])
 def test_what_an_unknown_model_costs_is_unknown(billed: bool) -> None:
-    price = PriceList({"groq": billed}).price("groq", "of-tomorrow", Tokens(10, 1), AT)
+    price = loaded({"groq": billed}).price("groq", "of-tomorrow", Tokens(10, 1), AT)
 
     assert price.list_nano_usd is None
     assert price.cost_nano_usd == (None if billed else 0)
 
 
 def test_a_model_that_is_not_sold_by_the_token_has_no_price() -> None:
-    price = PriceList({"groq": True}).price("groq", "whisper-large-v3", Tokens(10, 1), AT)
+    price = loaded({"groq": True}).price("groq", "whisper-large-v3", Tokens(10, 1), AT)
 
     assert price == Price(None, billed=True)
 
@@ -110,6 +116,7 @@ def test_a_server_loads_the_lists_of_its_own_providers_alone() -> None:
 import sys
 from proxy.store.usage.prices import PriceList, Tokens
 prices = PriceList(dict.fromkeys({CLOUDS} + ["of-tomorrow"], False))
+prices.load()
 for provider, model in {[(name, REGISTRY[name].Settings().model) for name in CLOUDS]}:
     print(prices.price(provider, model, Tokens(1000, 100), {AT}).list_nano_usd)
 print(prices.price("of-tomorrow", "m", Tokens(1000, 100), {AT}).list_nano_usd)
