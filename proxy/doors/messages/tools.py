@@ -55,7 +55,7 @@ def tools_of(value: Any, messages: Any = None) -> Tools:
     tools = Tools()
     for i, tool in enumerate(json_list("tools", value, MAX_TOOLS)):
         _take(tools, f"tools.{i}", json_object(f"tools.{i}", tool))
-    if given:
+    if value:
         _hide(tools, messages)
     return tools
 
