@@ -11,6 +11,7 @@ from typing import Any
 
 from adapters.base import Annotation, Event, Logprobs, Media, Start, ToolCall, Usage
 from adapters.wire.json_size import is_deeper_than
+from adapters.wire.pieces import sliced
 
 MAX_CHOICES = 128
 MAX_CALLS = 512
@@ -117,7 +118,9 @@ def _is_base64(media: Media) -> bool:
     """Pieces of audio are put together, which takes them apart."""
     if media.mime_type.startswith("audio/"):
         try:
-            base64.b64decode(media.data, validate=True)
+            for piece in sliced(media.data):
+                base64.b64decode(piece, validate=True)
         except ValueError:
             return False
+        return "=" not in media.data[:-2]
     return True

@@ -303,6 +303,6 @@ class Fold:
 
 def _joined_base64(pieces: Sequence[str]) -> str:
     """One text for several; each may end in padding of its own, so they cannot just be joined."""
-    if len(pieces) == 1:
-        return pieces[0]
+    if not any("=" in piece or len(piece) % 4 for piece in pieces[:-1]):
+        return "".join(pieces)
     return base64.b64encode(b"".join(map(base64.b64decode, pieces))).decode("ascii")

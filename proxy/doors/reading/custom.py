@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from adapters.base import Json
+from adapters.wire.pieces import loads
 from proxy.doors.reading.checks import json_object, member, string
 
 
@@ -32,7 +33,7 @@ def custom_function(path: str, tool: Json) -> Json:
 def input_of(arguments: str) -> str:
     """The text in a call's arguments; what is no JSON is taken as the text itself."""
     try:
-        value: Any = orjson.loads(arguments)
+        value: Any = loads(arguments)
     except orjson.JSONDecodeError:
         return arguments
     text = value.get("input") if isinstance(value, dict) else None

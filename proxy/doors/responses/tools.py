@@ -13,6 +13,7 @@ import orjson
 from msgspec import Struct, field
 
 from adapters.base import Json
+from adapters.wire.pieces import loads
 from proxy.doors.reading.checks import (
     MAX_TOOLS,
     flag,
@@ -270,7 +271,7 @@ def call_fields(tool: Tool, arguments: str) -> Json:
 
 def _object_of(arguments: str) -> Json:
     try:
-        value = orjson.loads(arguments)
+        value = loads(arguments)
     except orjson.JSONDecodeError:
         return {}
     return value if isinstance(value, dict) else {}

@@ -6,14 +6,14 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.types import Message, Scope, Send
 
-from adapters.base import AdapterError, ErrorKind
-from adapters.wire.aside import aside
+from adapters.base import AdapterError, ErrorKind, ToolCall
+from adapters.wire.aside import LARGE_BYTES, aside
 from adapters.wire.native import UNREADABLE
-from adapters.wire.portions import size_of
+from adapters.wire.portions import EVENT_BYTES, size_of
 from proxy.doors.door import Desk, Door, Fold, Opening, Stream
 from proxy.doors.serving.answer_headers import receipt_headers
 from proxy.doors.serving.waiting import Waiting
@@ -25,6 +25,8 @@ from proxy.store.keys.lease import Lease
 from proxy.store.usage.rows import LEFT, UsageRow, usage_row
 
 log = logging.getLogger("pointsman.request")
+
+T = TypeVar("T")
 
 LINE = "%(request_id)s %(status)d %(provider)s/%(model)s %(ms).0f ms attempts=%(attempts)s"
 LINE_OF_ERROR = f"{LINE} error=%(error)s"
@@ -53,6 +55,7 @@ class Exchange:
         self.bytes_in = 0
         self._bytes_out = 0
         self._size = 0
+        self._kinds: set[type] | None = None
         self._is_over = False
         self.headers: Mapping[bytes, bytes] = scope["state"]["headers"]
         if b"traceparent" in self.headers:
@@ -74,11 +77,7 @@ class Exchange:
         """Read the whole answer, or as much of it as there is when its time is up."""
         try:
             async for batch in events:
-                self._size += sum(map(size_of, batch))
-                try:
-                    fold.feed(batch)
-                except UNREADABLE as error:
-                    raise self._unreadable(error) from None
+                await self._fed(fold.feed, batch)
         except AdapterError as error:
             raise from_adapter(error) from None
         except asyncio.CancelledError:
@@ -125,10 +124,7 @@ class Exchange:
         stream = self._stream = self._stream or begin(self.opening())
         try:
             async for batch in events:
-                try:
-                    data = stream.feed(batch)
-                except UNREADABLE as error:
-                    raise self._unreadable(error) from None
+                data = await self._fed(stream.feed, batch)
                 if not self.status:
                     await self._start(200, stream.headers)
                 if data:
@@ -136,7 +132,23 @@ class Exchange:
         except AdapterError as error:
             await self.fail(from_adapter(error))
             return
-        await self._send_body(await aside(self.receipt.written, stream.end), more=False)
+        await self._send_body(await aside(self._size, stream.end), more=False)
+
+    async def _fed(self, feed: Callable[[list[Any]], T], batch: list[Any]) -> T:
+        """What a writer makes of a batch. Raises AdapterError.
+
+        Where a text or a call may end, all of it is told once more: what is large is so beside the
+        others.
+        """
+        self._size += sum(map(size_of, batch)) - len(batch) * EVENT_BYTES
+        try:
+            if self._size <= LARGE_BYTES:
+                return feed(batch)
+            kinds, self._kinds = self._kinds, {*map(type, batch)}
+            is_same = kinds == self._kinds and len(kinds) == 1 and ToolCall not in kinds
+            return feed(batch) if is_same else await aside(self._size, feed, batch)
+        except UNREADABLE as error:
+            raise self._unreadable(error) from None
 
     def _unreadable(self, error: Exception) -> AdapterError:
         """The error of an answer that cannot be put in the protocol's words."""

@@ -10,7 +10,6 @@ import contextlib
 import json
 import re
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 import orjson
@@ -26,6 +25,9 @@ from adapters.base import (
     ToolCall,
     Warn,
 )
+from adapters.wire.aside import aside
+from adapters.wire.pieces import loads
+from adapters.wire.portions import size_of
 
 IN_WORDS = Warn("emulated=response_format")
 _KINDS: Mapping[str, tuple[type, ...]] = {
@@ -39,12 +41,13 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
 }
 MAX_STARTS = 64
 """At how many places JSON may begin; text with more of them is no chatter around it."""
+MAX_SEARCHED = 256 * 1024
+"""Characters in which JSON is looked for amid chatter, from each such place to their end."""
 
 _DECODER = json.JSONDecoder(strict=False)
 _START = re.compile(r"[\[{]")
-_OPENING = re.compile(r"\s*```[a-zA-Z0-9_-]{0,20}[ \t]*\r?\n?")
-_FENCED = re.compile(r"(```|~~~)[a-zA-Z0-9_-]{0,20}[ \t]*\r?\n?(.*?)(?:\1|\Z)", re.DOTALL)
-_THOUGHT = re.compile(r"\s*<(think|thinking|thought|reasoning)>.*?</\1>", re.DOTALL)
+_FENCE = re.compile(r"(```|~~~)[a-zA-Z0-9_-]{0,20}[ \t]*\r?\n?")
+_THOUGHT = re.compile(r"<(think|thinking|thought|reasoning)>")
 
 
 async def only_json(
@@ -62,14 +65,15 @@ async def only_json(
             else:
                 yield batch
     if held:
-        yield _told(held, wanted, provider)
+        yield await aside(sum(map(size_of, held)), _told, held, wanted, provider)
 
 
 def _told(events: Sequence[Event], wanted: ResponseFormat, provider: str) -> list[Event]:
-    texts: dict[int, str] = {}
+    pieces: dict[int, list[str]] = {}
     for event in events:
         if type(event) is Text:
-            texts[event.index] = texts.get(event.index, "") + event.text
+            pieces.setdefault(event.index, []).append(event.text)
+    texts = {index: "".join(each) for index, each in pieces.items()}
     left = {e.index for e in events if type(e) is ToolCall or type(e) is Refusal}
     cut = {e.index for e in events if type(e) is Finish and e.reason != "stop"}
     for index, text in texts.items():
@@ -83,7 +87,7 @@ def _told(events: Sequence[Event], wanted: ResponseFormat, provider: str) -> lis
                 provider=provider,
                 param="response_format",
             )
-        texts[index] = _OPENING.sub("", text, count=1) if found is None else found
+        texts[index] = _opened(text) if found is None else found
     return list(_with_texts(events, texts))
 
 
@@ -98,9 +102,9 @@ def _with_texts(events: Sequence[Event], texts: dict[int, str]) -> Iterator[Even
 
 def json_text(text: str, wanted: ResponseFormat) -> str | None:
     """The JSON in `text`, as the model spelled it; None if there is none that could be meant."""
-    text = _THOUGHT.sub("", text, count=1).strip().removeprefix("\ufeff")
+    text = _after_thought(text.strip()).removeprefix("\ufeff")
     with contextlib.suppress(orjson.JSONDecodeError):
-        value = orjson.loads(text)
+        value = loads(text)
         if _may_be(value, wanted):
             return text
         if isinstance(value, str):  # JSON that was written as a text of JSON
@@ -108,18 +112,38 @@ def json_text(text: str, wanted: ResponseFormat) -> str | None:
     return max((*_fenced(text, wanted), *_values(text, wanted)), key=len, default=None)
 
 
+def _after_thought(text: str) -> str:
+    """The text without the thought that it begins with, if it does and that has an end."""
+    begun = _THOUGHT.match(text)
+    end = f"</{begun[1]}>" if begun else ""
+    return text.partition(end)[2].strip() if end and end in text else text
+
+
+def _opened(text: str) -> str:
+    """The text of an answer that was cut, without the fence that it begins with."""
+    begun = _FENCE.match(inner := text.lstrip())
+    return inner[begun.end() :] if begun else text
+
+
 def _fenced(text: str, wanted: ResponseFormat) -> Iterator[str]:
     """What stands alone between fences, which may be a text or a number."""
-    for found in islice(_FENCED.finditer(text), MAX_STARTS):
-        whole = found[2].strip()
+    end = 0
+    for _ in range(MAX_STARTS):
+        begun = _FENCE.search(text, end)
+        if begun is None:
+            return
+        closed = text.find(begun[1], begun.end())
+        end = len(text) if closed < 0 else closed
+        whole = text[begun.end() : end].strip()
+        end += len(begun[1])
         with contextlib.suppress(orjson.JSONDecodeError):
-            if _may_be(orjson.loads(whole), wanted):
+            if _may_be(loads(whole), wanted):
                 yield whole
 
 
 def _values(text: str, wanted: ResponseFormat) -> Iterator[str]:
     """The objects and lists that stand in the text, not those inside of others."""
-    end = 0
+    end = 0 if len(text) <= MAX_SEARCHED else len(text)
     for _ in range(MAX_STARTS):
         start = _START.search(text, end)
         if start is None:

@@ -82,6 +82,7 @@ ONE_TOO_MANY: dict[str, list[Event]] = {
     "negative usage": [Usage(completion=-1)],
     "deep usage": [Usage(extra=deep(300))],
     "audio that is no base64": [Media("audio/wav", "x!")],
+    "audio with an end within": [Media("audio/wav", "A" * 65_535 + "=AAAA")],
     "an id without end": [Start(id="x" * 100_000)],
 }
 

@@ -10,6 +10,7 @@ import pytest
 
 from adapters.base import Event, Finish, Json, Reasoning, Refusal, Start, Text, ToolCall, Usage
 from proxy.doors.messages.objects import SIGNATURE, own_id, shown_id
+from proxy.doors.writing import blocks
 from proxy.errors import ApiError
 from tests.proxy.doors.golden.features import FEATURES
 from tests.proxy.doors.messages.kit import Grammar, folded, stream_of, streamed
@@ -25,6 +26,19 @@ def _without_ids(message: Json) -> Json:
             if name in block:
                 assert ID.fullmatch(block.pop(name))
     return message
+
+
+def test_a_large_call_that_is_not_whole_is_read_once_however_much_waits_behind_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[int] = []
+    monkeypatch.setattr(blocks, "are_whole", lambda pieces: read.append(len(pieces)))
+    begun: list[Event] = [ToolCall(0, "f", '{"a":"'), *[ToolCall(1, "g", " ")] * 100]
+
+    message = folded([[*begun, ToolCall(0, "", '"}'), Finish("tool_calls")]])
+
+    assert read == [1]
+    assert [block["input"] for block in message["content"]] == [{"a": ""}, {}]
 
 
 def test_every_feature_is_streamed_as_it_stands_in_the_object() -> None:

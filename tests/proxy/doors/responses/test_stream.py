@@ -26,6 +26,7 @@ from adapters.base import (
 )
 from proxy.doors.responses.items import Thought, unsealed
 from proxy.doors.responses.write import ResponseStream
+from proxy.doors.writing import blocks
 from proxy.doors.writing.blocks import BlockFold
 from proxy.errors import ApiError
 from tests.proxy.doors.responses.kit import Grammar, alike, box_of, folded, form, streamed
@@ -58,6 +59,19 @@ ANSWERS: Mapping[str, tuple[Sequence[Event], list[str]]] = {
     "probable": ([Text("Hi"), Logprobs([{"token": "Hi", "logprob": -1.0}])], ["message"]),
     "warned": ([Warn("rescued=tool_calls"), Text("Hi")], ["message"]),
 }
+
+
+def test_a_large_call_that_is_not_whole_is_read_once_however_much_waits_behind_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[int] = []
+    monkeypatch.setattr(blocks, "are_whole", lambda pieces: read.append(len(pieces)))
+    events = [ToolCall(0, "f", '{"a":"'), *[ToolCall(1, "g", " ")] * 100, ToolCall(0, "", '"}')]
+
+    response = folded(events)
+
+    assert read == [1]
+    assert [item["arguments"] for item in response["output"]] == ['{"a":""}', " " * 100]
 
 
 @pytest.mark.parametrize("name", ANSWERS)

@@ -12,7 +12,7 @@ import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from adapters.base import Capabilities, ErrorKind, Finish, Start, Text, ToolCall, Warn
-from proxy.doors.chat.write import Fold
+from proxy.doors.chat.write import ChunkStream, Fold
 from tests.proxy.doors.serving.kit import HELLO, PATH, STREAM, Build, Station
 from tests.proxy.kit import failure
 
@@ -166,3 +166,25 @@ def test_a_large_plain_answer_is_put_together_in_a_thread(
 
     assert station.post().json()["choices"][0]["message"]["content"] == piece * count
     assert [name == "large" for name in where] == [count > 1]
+
+
+def test_what_may_end_in_a_large_stream_is_told_in_a_thread(
+    station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where: list[tuple[str, str]] = []
+    feed = ChunkStream.feed
+
+    def watched(stream: ChunkStream, events: Any) -> bytes:
+        thread = threading.current_thread().name.partition("_")[0]
+        where.append((type(events[0]).__name__, thread))
+        return feed(stream, events)
+
+    monkeypatch.setattr(ChunkStream, "feed", watched)
+    call, more = [ToolCall(0, "f", "{")], [ToolCall(0, "", "a" * 200_000)]
+    station.north.play([[Text("a")], call, more, more, [Text("b")], [Text("c")], [Finish("stop")]])
+    station.events()
+
+    assert [kind for kind, thread in where if thread == "large"] == [
+        *("ToolCall", "ToolCall", "Text", "Finish")
+    ]
+    assert [kind for kind, _ in where].count("Text") == 3

@@ -50,6 +50,7 @@ TEXTS = {
     "a text": ('```json\n"Why?"\n```', ResponseFormat(schema={"type": "string"}), "Why?"),
     "a number in a fence": ("It is:\n```\n7\n```", ResponseFormat(schema={"type": "number"}), 7),
     "one of a few": ('```json\n"b"\n```', ResponseFormat(schema={"enum": ["a", "b"]}), "b"),
+    "a fence of a large one": (f"```json\n[{'1,' * 200_000}1]\n```", LIST, [1] * 200_001),
     "a line end in a string": ('{"a": "W\nhy"}', OBJECT, {"a": "W\nhy"}),
 }
 
@@ -73,6 +74,8 @@ NONE = {
     "yes for a number": ("true", ResponseFormat(schema={"type": "number"})),
     "endless fences": ("```" * 100_000, OBJECT),
     "endless": ("[" * 100_000, OBJECT),
+    "endless blanks": (f"So:{' ' * 1_000_000}no.", OBJECT),
+    "very much around it": (f"{'So. ' * 100_000}{{}}", OBJECT),
     "endless objects": ('{"a":' * 100_000, OBJECT),
 }
 
