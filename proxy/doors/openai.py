@@ -12,6 +12,7 @@ from adapters.base import Json, Model, Start, Usage
 from adapters.wire.writing import dumps
 from proxy.candidate import is_model_name
 from proxy.doors.door import Call
+from proxy.doors.frames.multipart import Form, parse_form
 from proxy.doors.frames.sse import HEADERS, WAITING, sse
 from proxy.doors.reading.body import parse_json
 from proxy.doors.writing.whole import JSON_TYPE
@@ -77,6 +78,15 @@ def body_of(call: Call) -> Json:
     if "model" in call.params:
         data["model"] = call.params["model"]
     return data
+
+
+def form_of(call: Call) -> Form:
+    """The form in the body, with the model that the path names. Raises ApiError."""
+    form = parse_form(call.headers.get(b"content-type", b""), call.body)
+    if "model" not in call.params:
+        return form
+    others = [field for field in form.fields if field[0] != "model"]
+    return Form([*others, ("model", call.params["model"])], form.files)
 
 
 def check_model_name(model: object) -> str:

@@ -10,8 +10,7 @@ from adapters.tasks import TranscriptionRequest
 from proxy.doors.audio.read import Parsed, parse_request
 from proxy.doors.audio.write import HeardStream, transcript
 from proxy.doors.door import Call, Opening
-from proxy.doors.frames.multipart import parse_form
-from proxy.doors.openai import EXTENDED, OpenAIErrors, extension
+from proxy.doors.openai import EXTENDED, OpenAIErrors, extension, form_of
 from proxy.doors.writing.whole import JSON_TYPE, TEXT_TYPE, Whole
 
 
@@ -23,8 +22,7 @@ class HearingDoor(OpenAIErrors):
         self._kind = kind
 
     def read(self, call: Call) -> Parsed:
-        form = parse_form(call.headers.get(b"content-type", b""), call.body)
-        asked = parse_request(form, self._kind)
+        asked = parse_request(form_of(call), self._kind)
         return replace(asked, is_extended=True) if call.path.startswith(EXTENDED) else asked
 
     def stream(self, asked: Parsed, opening: Opening) -> HeardStream:

@@ -10,9 +10,10 @@ from msgspec.structs import replace
 
 from adapters.base import Json
 from proxy.doors.door import Asked, Call
-from proxy.doors.frames.multipart import Form, parse_form
+from proxy.doors.frames.multipart import Form
 from proxy.doors.images import ImagesDoor
 from proxy.doors.images.read import parse_request
+from proxy.doors.openai import form_of
 from proxy.errors import bad_request
 from proxy.routing.pictures.kinds import sniffed
 
@@ -28,7 +29,7 @@ class EditsDoor(ImagesDoor):
     name = "edits"
 
     def read(self, call: Call) -> Asked:
-        form = parse_form(call.headers.get(b"content-type", b""), call.body)
+        form = form_of(call)
         asked = parse_request(fields_of(form))
         sources = tuple(sources_of(form))
         request = replace(asked.request, sources=sources)

@@ -38,7 +38,7 @@ class Offered:
     ) -> None:
         self._catalog = catalog
         self._aliases = aliases
-        self._permits = permits
+        self.permits = permits
 
     async def every(self, app: str = "") -> Sequence[Named]:
         """The names that any provider may answer, then each model that chats or makes vectors."""
@@ -54,12 +54,12 @@ class Offered:
             return Named(name, entry.model, entry.provider)
         provider, _, rest = name.partition("/")
         is_unknown = self._catalog.is_configured(provider) and provider not in lists
-        if rest and is_unknown and self._permits(app)(provider, rest):
+        if rest and is_unknown and self.permits(app)(provider, rest):
             return Named(name, Model(rest), provider)  # nobody can tell yet
         raise model_not_found(name)
 
     async def _lists(self, app: str) -> Mapping[str, Sequence[Model]]:
-        lists, permits = await self._catalog.refreshed(), self._permits(app)
+        lists, permits = await self._catalog.refreshed(), self.permits(app)
         return {
             provider: [model for model in models if permits(provider, model.id)]
             for provider, models in lists.items()

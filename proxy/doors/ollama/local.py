@@ -71,6 +71,7 @@ class Models:
 
     def __init__(self, offered: Offered, adapters: Mapping[str, Adapter], real: Real) -> None:
         self._offered = offered
+        self.permits = offered.permits
         self._adapters = adapters
         self.real = real
 
@@ -137,7 +138,7 @@ class Tags(_ModelDesk):
     async def answer(self, call: Call) -> Reply:
         """The list, with a real server's own words for its own models."""
         models = self._models
-        named, own = await asyncio.gather(models.every(call.app), models.real.tags())
+        named, own = await asyncio.gather(models.every(call.app), models.real.models("/api/tags"))
         rows = []
         for name, one in named:
             row = self._entry(name, one)
@@ -189,11 +190,13 @@ class Show(_ModelDesk):
 class Running(_ModelDesk):
     """GET /api/ps."""
 
-    async def answer(self, _call: Call) -> Reply:
-        """What a real server has loaded; nobody else loads anything."""
-        told = await self._models.real.ask("GET", "/api/ps")
-        loaded = told.get("models") if told else None
-        return json_reply({"models": loaded if isinstance(loaded, list) else []})
+    async def answer(self, call: Call) -> Reply:
+        """What a real server has loaded, as far as an app may ask it; nobody else loads any."""
+        real = self._models.real
+        loaded = await real.models("/api/ps")
+        may = self._models.permits(call.app)
+        told = [row for name, row in loaded.items() if may(real.provider or "", name)]
+        return json_reply({"models": told})
 
 
 class Pull(_ModelDesk):

@@ -41,9 +41,9 @@ class Real:
                 self.url, headers = adapter.origin()  # type: ignore[attr-defined] # a Speaker's
                 self._headers = dict(headers)
 
-    async def tags(self) -> Mapping[str, Json]:
-        """Its list of models, by their names."""
-        told = await self.ask("GET", "/api/tags")
+    async def models(self, path: str) -> Mapping[str, Json]:
+        """A list of its models, by their names."""
+        told = await self.ask("GET", path)
         models = told.get("models") if told else None
         rows = [one for one in models if isinstance(one, dict)] if isinstance(models, list) else []
         return {str(row.get("model") or row.get("name")): row for row in rows}

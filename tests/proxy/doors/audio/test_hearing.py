@@ -16,6 +16,7 @@ from proxy.doors.audio.read import parse_request
 from proxy.doors.audio.write import HeardStream
 from proxy.doors.door import Call, Opening
 from proxy.doors.frames.multipart import File, Form
+from proxy.doors.images.edits import EditsDoor
 from proxy.doors.openai import EXTENSION
 from proxy.errors import ApiError
 from proxy.gate import body
@@ -37,6 +38,22 @@ HEARD = Heard(
 def form(*fields: tuple[str, str], data: bytes = b"x", name: str = "file") -> Form:
     file = File("a.wav", "audio/wav", memoryview(data))
     return Form([("model", "whisper-1"), *fields], {name: file} if name else {})
+
+
+def test_the_model_that_the_path_names_is_asked_whatever_the_form_says() -> None:
+    for door in (HearingDoor("transcriptions", TranscriptionRequest), EditsDoor()):
+        for named in ({"model": "other"}, {}):
+            picture = ("a.png", b"\x89PNG\r\n\x1a\n" + bytes(64), "image/png")
+            name, file = ("file", FILE) if door.name == "transcriptions" else ("image", picture)
+            sent = httpx.Request(
+                "POST", "http://localhost", data={"prompt": "p", **named}, files={name: file}
+            )
+            headers = {b"content-type": sent.headers["content-type"].encode()}
+            body = sent.read()
+            asked: Any = door.read(Call(body, params={"model": "far/m"}, headers=headers))
+            assert asked.request.model == "far/m"
+            with pytest.raises(ApiError, match="does not exist"):
+                door.read(Call(body, params={"model": "../m"}, headers=headers))
 
 
 def folded(wanted: str, *times: str, path: str = "/v1/audio/transcriptions") -> bytes:

@@ -9,7 +9,12 @@ from typing import Any
 import ollama
 import pytest
 
-from adapters.base import Capabilities, Model
+from adapters.base import Capabilities, Json, Model
+from proxy.doors.door import Call
+from proxy.doors.models.catalog import Catalog
+from proxy.doors.models.offered import Offered
+from proxy.doors.ollama import local
+from proxy.doors.ollama.real import Real
 from tests.proxy.doors.serving.kit import LONG_S, Build, Station
 
 LISTED = [
@@ -108,6 +113,19 @@ def test_what_nobody_has_is_not_found(client: ollama.Client) -> None:
 
 def test_nothing_is_loaded_where_there_is_no_real_server(client: ollama.Client) -> None:
     assert client.ps().models == []
+
+
+@pytest.mark.anyio
+async def test_what_is_loaded_is_told_as_far_as_an_app_may_ask_it() -> None:
+    class Loaded(Real):
+        async def ask(self, method: str, path: str, body: Json | None = None) -> Json:
+            return {"models": [{"model": "a:1b", "size": 1}, {"name": "b:1b"}, "c"]}
+
+    may = Offered(Catalog({}), permits=lambda app: lambda _, model: app in ("", model))
+    running = local.Running(local.Models(may, {}, Loaded({}, None)))
+    for app, names in (("", ["a:1b", "b:1b"]), ("b:1b", ["b:1b"]), ("anna", [])):
+        told = json.loads((await running.answer(Call(app=app))).body)["models"]
+        assert [one.get("model") or one["name"] for one in told] == names
 
 
 def test_what_is_here_needs_not_be_pulled(client: ollama.Client, station: Station) -> None:
