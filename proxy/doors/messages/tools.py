@@ -53,7 +53,8 @@ class Choice(Struct, frozen=True):
 def tools_of(value: Any, messages: Any = None) -> Tools:
     """The tools of a request with these messages, which may add some and take some away."""
     tools = Tools()
-    for i, tool in enumerate(json_list("tools", value, MAX_TOOLS)):
+    given = json_list("tools", value, MAX_TOOLS)
+    for i, tool in enumerate(given):
         _take(tools, f"tools.{i}", json_object(f"tools.{i}", tool))
     if value:
         _hide(tools, messages)

@@ -17,6 +17,7 @@ from adapters.tasks import SpeechRequest, Spoken
 from proxy.doors.audio.speech import parse_request
 from proxy.errors import ApiError
 from proxy.routing.operations import speaking
+from proxy.routing.operations.operation import Calls
 from proxy.routing.operations.speaking import Sound, Speaking
 from tests.proxy.kit import ScriptedAdapter, adapter
 
@@ -103,7 +104,7 @@ async def told(*says: Spoken) -> list[Any]:
     plain = adapter("toy")
     made: Speaker = type("Toy", (Speaker,), {"script": plain.script, "says": says})(plain.settings)
     asked = SpeechRequest("m", "Hi", "alloy")
-    events = Speaking().events(made, asked, 1, lambda *_: None, one_first=False)
+    events = Speaking().events(made, asked, Calls(1, lambda *_: None))
     return [event async for batch in events for event in batch]
 
 
