@@ -98,6 +98,7 @@ class AnswerReader:
         self._last_usage: Usage | None = None
         self._begun: set[int] = set()
         self._finished: set[int] = set()
+        self._reasons: dict[int, str] = {}  # that wait, as some say more behind them
         self._keys: dict[tuple[int, Any], str] = {}  # of the call that is at a place now
         self._calls: dict[str, _Call] = {}  # by our keys
 
@@ -108,6 +109,7 @@ class AnswerReader:
 
     def close(self, events: list[Event]) -> None:
         """Append what waited for the end of the answer."""
+        self._settle(events)
         if self._last_usage and not self.counted:
             events.append(self._last_usage)
             self.counted = True
@@ -115,12 +117,12 @@ class AnswerReader:
     def finish(self, events: list[Event]) -> None:
         """The end of an answer that is all there, whether or not it says why it ended."""
         for index in self._begun - self._finished:
-            self._finish("stop", index, events)
+            self._finish("stop", index)
         self.close(events)
 
     def read_event(self, sse: ServerSentEvent, events: list[Event]) -> None:
         """Append the events of one server-sent event. Raises UnreadableError, AnswerFailedError."""
-        if sse.data == b"[DONE]":
+        if sse.data[-1:] != b"}" and sse.data.strip() == b"[DONE]":
             self.ended = True
             self.close(events)
         elif sse.data:
@@ -137,6 +139,8 @@ class AnswerReader:
         if "error" in chunk or self.own in chunk:
             self._raise_error(chunk)
         choices = chunk.get("choices") or ()  # beside counts, and in pings, there may be none
+        if not choices and chunk.get("object") == "error":  # vLLM's, SGLang's and Mistral's
+            raise_error(chunk)
         if choices and not self._started:
             events.append(self._start(chunk))
             self._started = True
@@ -152,17 +156,19 @@ class AnswerReader:
         if usage := self._usage(chunk):
             self._last_usage = usage
             if self.complete:
+                self._settle(events)
                 events.append(usage)
                 self.counted = True
 
     def _take_choice(self, choice: Json, events: list[Event]) -> None:
-        index: int = choice.get("index") or 0
+        index = choice.get("index") or 0
         if index not in self._begun:
-            self._begun.add(choice_index(index))
+            index = choice_index(index)
+            self._begun.add(index)
         delta = choice.get("delta") or choice.get("message") or {}
         is_text_alone = _KEYS_OF_TEXT.issuperset(delta)
         if not is_text_alone:
-            thoughts = delta.get("reasoning") or delta.get("reasoning_content")
+            thoughts = delta.get("reasoning") or delta.get("reasoning_content") or _detailed(delta)
             if thoughts and type(thoughts) is str:
                 events.append(Reasoning(thoughts, index))
         if text := delta.get("content"):
@@ -180,7 +186,7 @@ class AnswerReader:
             native = choice.get("native_finish_reason")  # OpenRouter's own may be a good end
             if reason in _FAILED_REASONS or native in _FAILED_REASONS:
                 raise_error(choice.get("error") or {"message": "the answer ended with an error"})
-            self._finish(reason, index, events)
+            self._finish(reason, index)
 
     def _take_calls(self, delta: Json, index: int, events: list[Event]) -> None:
         calls = enumerate(items(delta.get("tool_calls") or None, MAX_CALLS))
@@ -222,18 +228,26 @@ class AnswerReader:
             known.arguments.append(arguments)
         if not known.name:
             known.name, arguments = name, "".join(known.arguments)
-            return [ToolCall(key, name, arguments, known.id or None, index=index)] if name else []
+            given = call.get("extra_content")  # Google's, with a thought's signature
+            extra = {"extra_content": given} if type(given) is dict else None
+            own_id = known.id or None
+            return [ToolCall(key, name, arguments, own_id, extra, index)] if name else []
         shown_id = known.id if call_id else ""
         return [ToolCall(key, name, arguments, shown_id or None, index=index)]
 
-    def _finish(self, reason: str, index: int, events: list[Event]) -> None:
+    def _finish(self, reason: str, index: int) -> None:
         if index in self._finished or reason in _NO_REASONS:
             return
         self._finished.add(index)
-        reason = _REASONS.get(reason) or _of_others(reason)
-        if self._calls:
-            reason = self._finish_calls(reason, index, events)
-        events.append(Finish(reason, index))
+        self._reasons[index] = _REASONS.get(reason) or _of_others(reason)
+
+    def _settle(self, events: list[Event]) -> None:
+        """Append the ends of all choices that have one: nothing comes behind them any more."""
+        for index, reason in self._reasons.items():
+            if self._calls:
+                reason = self._finish_calls(reason, index, events)
+            events.append(Finish(reason, index))
+        self._reasons.clear()
 
     def _finish_calls(self, reason: str, index: int, events: list[Event]) -> str:
         """The reason, once the calls of a choice have ended."""
@@ -287,6 +301,14 @@ def usage_of(usage: Json, *, extra: Json | None = None) -> Usage:
         cached=count(cached),
         extra=extra,
     )
+
+
+def _detailed(delta: Json) -> str:
+    """Thoughts that stand where Copilot has them, or only in OpenRouter's list of them."""
+    if "reasoning_details" not in delta:
+        return _string(delta.get("reasoning_text") or "")
+    details = items(delta["reasoning_details"])
+    return "".join(_string(each.get("text") or each.get("summary") or "") for each in details)
 
 
 def _take_parts(parts: Any, index: int, events: list[Event]) -> None:

@@ -25,6 +25,8 @@ class CompatibleDialect:
         self._reader = reader
         self._lines = SseDecoder()
         self._rescued = False
+        self._is_new = True
+        self._plain: bytearray | None = None  # an answer that came whole all the same
         self._phase = BEFORE_CONTENT
 
     @property
@@ -50,14 +52,26 @@ class CompatibleDialect:
             return self._failed(failed.error)
         if not self._reader.complete:
             raise self._broken("the answer has no end")
+        self._reader.close(events)
         return events
 
     def feed(self, data: bytes) -> list[Event]:
+        if self._is_new and (begin := data.lstrip(b"\xef\xbb\xbf \r\n\t")):
+            self._is_new = False
+            if begin.startswith(b"{"):
+                self._plain = bytearray()
+                data = begin
+        if self._plain is not None:
+            self._plain += data
+            return []
         return [] if self._reader.ended else self._read(self._lines.feed(data))
 
     def end(self) -> list[Event]:
         if self._rescued:
             return []
+        if self._plain is not None:
+            plain, self._reader.ended = self._plain, True
+            return self.whole(plain)
         rest = self._lines.end()
         if self._reader.complete:  # what was cut behind it does no harm
             rest = [sse for sse in rest if sse.data.strip() == b"[DONE]"]

@@ -20,8 +20,10 @@ from adapters.compatible.limits import PER_DAY, LimitHeaders
 from adapters.errors import first_words
 from adapters.refusals.account import is_of_account, kind_of_page, page_title, told
 from adapters.refusals.cannot import lacking
-from adapters.refusals.gone import is_gone
+from adapters.refusals.content import CODE, is_of_content
+from adapters.refusals.gone import is_denied, is_gone
 from adapters.refusals.length import is_too_long
+from adapters.refusals.spent import is_of_a_day, is_spent
 from adapters.refusals.status import SCOPES, kind_of_status
 from adapters.refusals.waits import (
     DAY_S,
@@ -53,24 +55,38 @@ STATUS_OF_CODE: Mapping[str, int] = {
 }
 _MAYBE_GONE = (400, 403, 422)
 _MAYBE_ACCOUNT = (ErrorKind.AUTH, ErrorKind.BAD_REQUEST, ErrorKind.RATE_LIMIT)
+_MAYBE_SPENT = (ErrorKind.AUTH, ErrorKind.BAD_REQUEST)
 _MAYBE_TOO_LONG = (
     *(ErrorKind.BAD_REQUEST, ErrorKind.TOO_LARGE, ErrorKind.MALFORMED_ANSWER, ErrorKind.SERVER),
 )
 _WAITING = (ErrorKind.RATE_LIMIT, ErrorKind.QUOTA_DAY, ErrorKind.OVERLOADED, ErrorKind.SERVER)
-_PER_DAY = re.compile(r"per day|\((?:RPD|TPD|ASD)\)", re.ASCII)
 _PER_MINUTE = re.compile(r"per (?:minute|hour)|\((?:RPM|TPM|ASH)\)", re.ASCII)
 _UNSUPPORTED = re.compile(
     r"does not support|not supported (?:with|by) this model|is unsupported|unsupported parameter"
-    r"|extra (?:inputs|fields)(?: are)? not permitted|unrecognized request argument",
+    r"|extra (?:inputs|fields)(?: are)? not permitted|unrecognized request argument"
+    r"|not a valid \w+ flavou?red json schema|\bjinja\b|\bconversation roles must alternate",
     re.IGNORECASE,
 )
 _WRONG_KEY = re.compile(r"\b(?:incorrect|invalid) api key", re.IGNORECASE)
 _LOADING = re.compile(
     r"\b(?:still )?loading (?:the )?model\b|\bmodel is (?:being )?load", re.IGNORECASE
 )
-_BROKEN = re.compile(r"\bmodel has crashed|\bfailed to load model|\bmodel (was )?unloaded", re.I)
-"""LM Studio's, with status 400."""
+_BROKEN = re.compile(
+    r"\bmodel has crashed|\bfailed to load( the)? model|\bmodel (was |is )?unloaded"
+    r"|\bDEGRADED function",
+    re.IGNORECASE,
+)
+"""LM Studio's and NVIDIA's, with status 400."""
+_LACKS = re.compile(
+    r"\binput is not supported|\bunsupported param|\brequires? --jinja", re.IGNORECASE
+)
+"""llama.cpp's, with status 500."""
+_NO_HOUSE = re.compile(r"\bno endpoints? found that\b", re.IGNORECASE)
+"""OpenRouter's, with status 404: the model is there, but at nobody who can do what is asked."""
+_UNREADABLE_CALL = re.compile(r"\berror parsing tool call\b", re.IGNORECASE)
+_UNAFFORDABLE = re.compile(r"\bcan only afford \d{4,}", re.IGNORECASE)
 _REASONING_PARAM = re.compile(r"\b(reasoning_effort|reasoning_format|include_reasoning)\b")
+_STATUS = re.compile(r"[45]\d\d", re.ASCII)
 _KEY = re.compile(r"\b(gsk_|sk-|xai-|nvapi-|hf_|csk-|fw_|gh[ps]_|github_pat_)[\w-]+", re.ASCII)
 
 
@@ -131,17 +147,19 @@ def text_of(value: Any) -> str:
 
 def status_of(error: Json) -> int:
     """The status that an error inside an answer of status 200 would have had."""
-    for status in (error.get("status_code"), error.get("code")):
-        if type(status) is int and 400 <= status < 600:
-            return status
+    for status in (error.get("status_code"), error.get("http_code"), error.get("code")):
+        told = int(status) if type(status) is str and _STATUS.fullmatch(status) else status
+        if type(told) is int and 400 <= told < 600:
+            return told
     by_type = 400 if error.get("type") == "invalid_request_error" else 500
     return STATUS_OF_CODE.get(text_of(error.get("code")), by_type)
 
 
 def _kind_of_code(error: Json) -> ErrorKind | None:
     """The kind that a code, or words in place of one, show more exactly than the status does."""
-    code = error["code"]
-    if code in CODES_OF_ANSWERS or "failed_generation" in error:  # what the model wrote instead
+    code, message = error["code"], error["message"]
+    # What the model wrote instead:
+    if code in CODES_OF_ANSWERS or "failed_generation" in error or _UNREADABLE_CALL.search(message):
         return ErrorKind.MALFORMED_ANSWER
     if code == "context_length_exceeded":
         return ErrorKind.CONTEXT
@@ -151,7 +169,7 @@ def _kind_of_code(error: Json) -> ErrorKind | None:
         return ErrorKind.AUTH
     if code.startswith("model_"):  # not_found, decommissioned, terms_required, permission_blocked…
         return ErrorKind.MODEL_MISSING
-    return ErrorKind.SERVER if _BROKEN.search(error["message"]) else None
+    return ErrorKind.SERVER if _BROKEN.search(message) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +194,7 @@ def refusal(house: House, response: httpx.Response, phase: Phase) -> AdapterErro
     error = error_object(response.content)
     now = datetime.now(UTC)
     kind, lacks = lacking(_kind(by_class, error, response, now, house.limits), error["message"])
+    is_barred = status == 403 and kind is ErrorKind.BAD_REQUEST
     wait = None
     if kind in _WAITING:
         is_day = kind is ErrorKind.QUOTA_DAY
@@ -189,7 +208,7 @@ def refusal(house: House, response: httpx.Response, phase: Phase) -> AdapterErro
         scope=SCOPES.get(kind, Scope.REQUEST),
         phase=phase,
         param=_param(error) or (lacks.param if lacks else None),
-        upstream_code=error["code"] or None,
+        upstream_code=CODE if is_barred else error["code"] or None,
         cannot=lacks,
     )
 
@@ -201,27 +220,46 @@ def _kind(
     now: datetime,
     limits: LimitHeaders,
 ) -> ErrorKind:
-    if by_class in _MAYBE_TOO_LONG and is_too_long(error["message"]):
+    message, status = error["message"], response.status_code
+    if by_class in _MAYBE_TOO_LONG and is_too_long(message):
         return ErrorKind.CONTEXT
-    if kind := _kind_of_code(error):
+    if kind := _kind_of_code(error) or _kind_of_words(by_class, status, message):
         return kind
-    kind, status = by_class, response.status_code
-    if kind is ErrorKind.BAD_REQUEST and _WRONG_KEY.search(error["message"]):
-        return ErrorKind.AUTH  # at xAI
-    if status in _MAYBE_GONE and is_gone(error["message"]):
-        return ErrorKind.MODEL_MISSING
-    if kind in _MAYBE_ACCOUNT and is_of_account(status, error["code"], error["message"]):
+    kind = by_class
+    if kind in _MAYBE_ACCOUNT and _is_of_account(status, error, message):
         return ErrorKind.ACCOUNT
+    if kind in _MAYBE_SPENT and is_spent(message):
+        return ErrorKind.QUOTA_DAY
     if (of_page := kind_of_page(status)) and page_title(response.content) is not None:
         return of_page
     if kind is ErrorKind.RATE_LIMIT and is_day_quota(error, response.headers, now, limits):
         return ErrorKind.QUOTA_DAY
-    if kind is ErrorKind.OVERLOADED and _LOADING.search(error["message"]):
+    if kind is ErrorKind.OVERLOADED and _LOADING.search(message):
         return ErrorKind.LOADING
     # There is no code for what a model cannot do: only the text tells it from a mistake.
-    if (kind is ErrorKind.BAD_REQUEST or status == 422) and _UNSUPPORTED.search(error["message"]):
+    if (kind is ErrorKind.BAD_REQUEST or status == 422) and _UNSUPPORTED.search(message):
         return ErrorKind.UNSUPPORTED
     return kind
+
+
+def _kind_of_words(by_class: ErrorKind, status: int, message: str) -> ErrorKind | None:
+    """The kind that words show more exactly than the status does, whatever the account is."""
+    if by_class is ErrorKind.BAD_REQUEST and _WRONG_KEY.search(message):
+        return ErrorKind.AUTH  # at xAI
+    says_gone = is_gone if status in _MAYBE_GONE else is_denied
+    if status in (*_MAYBE_GONE, 401, 429) and says_gone(message):
+        return ErrorKind.MODEL_MISSING
+    if status == 403 and is_of_content(message):
+        return ErrorKind.BAD_REQUEST
+    is_lacking = status == 500 and _LACKS.search(message)
+    if is_lacking or (status == 404 and _NO_HOUSE.search(message)):
+        return ErrorKind.UNSUPPORTED
+    return ErrorKind.TOO_LARGE if status == 402 and _UNAFFORDABLE.search(message) else None
+
+
+def _is_of_account(status: int, error: Json, message: str) -> bool:
+    """By its code, its type, which gateways have in its place, or its words."""
+    return is_of_account(status, error["code"], message) or is_of_account(None, error["type"], "")
 
 
 def _message(kind: ErrorKind, error: Json, response: httpx.Response, house: House) -> str:
@@ -257,7 +295,7 @@ def is_day_quota(
 ) -> bool:
     """True where a limit per day is used up, so that waiting a minute would not help."""
     message = error["message"]
-    if _PER_DAY.search(message):
+    if is_of_a_day(message):
         return True
     waits = _told_s(error, headers, now, cap_s=2 * DAY_S)
     if _PER_MINUTE.search(message) or (waits is not None and waits <= LONGEST_MINUTE_WAIT_S):
@@ -293,7 +331,7 @@ def _told_s(error: Json, headers: httpx.Headers, now: datetime, *, cap_s: float)
     """The wait that is told: by `retry-after`, in words, or as a time, which OpenRouter repeats."""
     told = retry_after_s(headers, now, cap_s=cap_s)
     if told is None:
-        told = told_s(error["message"], cap_s=cap_s)
+        told = told_s(error["message"], now, cap_s=cap_s)
     if told is None:
         told = reset_s(headers, now, cap_s=cap_s)
     match error.get("metadata"):

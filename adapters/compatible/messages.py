@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from adapters.base import AdapterError, ErrorKind, Json, is_plain
 from adapters.errors import unsent
+from adapters.translation.arguments import arguments_text
 from adapters.translation.content import text_file, texts
 from adapters.translation.data_uris import plain_image
 from adapters.translation.functions import function_name
@@ -45,7 +46,7 @@ def to_messages(
             continue
         match message["role"]:
             case "assistant":
-                if said := _assistant(message, taken.thoughts(model)):
+                if said := _assistant(message, model, taken.thoughts(model)):
                     native.append(said)
             case "tool":
                 native.append(_tool_result(message))
@@ -56,10 +57,10 @@ def to_messages(
     return native
 
 
-def _assistant(message: Json, field: str | None) -> Json | None:
+def _assistant(message: Json, model: str, field: str | None) -> Json | None:
     """None for one that says nothing."""
     content = flat_text(message.get("content")) or flat_text(message.get("refusal"))
-    calls = [_call(call) for call in message.get("tool_calls") or ()]
+    calls = [_call(call, model) for call in message.get("tool_calls") or ()]
     if not content and not calls:
         return None
     result: Json = {"role": "assistant"}
@@ -73,14 +74,16 @@ def _assistant(message: Json, field: str | None) -> Json | None:
     return result
 
 
-def _call(call: Json) -> Json:
+def _call(call: Json, model: str) -> Json:
     function = call["function"]
+    is_signed = "extra_content" in call and "gemini" in model  # behind whatever gateway
     return {
+        **({"extra_content": call["extra_content"]} if is_signed else {}),
         "id": own_id(call["id"]),
         "type": "function",
         "function": {
             "name": function_name(function["name"]),
-            "arguments": function["arguments"] or "{}",
+            "arguments": arguments_text(function["arguments"] or "{}"),
         },
     }
 
@@ -101,7 +104,9 @@ def _user(message: Json, i: int, model: str, taken: Taken) -> Json:
     parts = [
         _part(part, f"messages[{i}].content[{j}]", model, taken) for j, part in enumerate(content)
     ]
-    return {"role": "user", "content": parts or "", **own}
+    if all(part["type"] == "text" for part in parts):  # which some take as one text alone
+        return {"role": "user", "content": "\n".join(part["text"] for part in parts), **own}
+    return {"role": "user", "content": parts, **own}
 
 
 def _part(part: Json, param: str, model: str, taken: Taken) -> Json:

@@ -40,7 +40,12 @@ def tools_of(request: ChatRequest) -> Json:
 def _tool(function: Json) -> Json:
     names = ("name", "description", "parameters", "strict")
     kept = {name: function[name] for name in names if function.get(name) is not None}
-    return {"type": "function", "function": kept | {"name": function_name(function["name"])}}
+    kept["name"] = function_name(function["name"])
+    schema = kept.get("parameters")
+    # LM Studio refuses an object that says nothing of its fields.
+    if isinstance(schema, dict) and schema.keys() <= {"type", "$schema", "additionalProperties"}:
+        kept["parameters"] = {"type": "object", "properties": {}, **schema}
+    return {"type": "function", "function": kept}
 
 
 def effort_of(budget_tokens: int | None) -> str | None:

@@ -123,6 +123,9 @@ class GeminiAnswer:
         self.phase = BEFORE_CONTENT
 
     def whole(self, body: bytes | bytearray) -> list[Event]:
+        if body[:1024].lstrip().startswith((b"data:", b"event:", b":")):  # a stream called JSON
+            self._framed = True
+            return [*self.feed(bytes(body)), *self.end()]
         events: list[Event] = []
         answer = self._parsed(body, loads)
         if isinstance(answer, list):  # what streamGenerateContent answers without alt=sse
@@ -210,7 +213,8 @@ class GeminiAnswer:
         index = answer.get("index") or 0
         candidate = self._candidates.get(index)
         if candidate is None:
-            candidate = self._candidates[index] = _Candidate(choice_index(index))
+            index = choice_index(index)
+            candidate = self._candidates.setdefault(index, _Candidate(index))
         if (content := answer.get("content")) and (parts := content.get("parts")):
             if len(parts) > MAX_ITEMS:
                 raise ValueError("parts")

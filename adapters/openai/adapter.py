@@ -69,7 +69,7 @@ class OpenAIAdapter(Senses):
             names=profile.names,
             audio=profile.audio,
             files=profile.files,
-            thoughts=lambda _model: profile.thoughts,
+            thoughts=lambda model: profile.thoughts or self._lessons.given(model),
         )
         self._ceilings = Ceilings(profile.max_tokens, other=TWINS[profile.max_tokens])
         self._lessons = Lessons()

@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from adapters.base import AdapterError, Json, NativeCall
 from adapters.compatible.request import in_words, without
 
@@ -28,10 +30,20 @@ _OF_A_MESSAGE = frozenset({"role", "content", "tool_calls", "tool_call_id"})
 _LACKS = re.compile(
     r"(extra (inputs|fields)|additional propert\w+)( are)? not (permitted|allowed)|extra_forbidden"
     r"|(not|n't|no longer)( yet| currently)?( be)? (support|enabled|allowed|permitted|available)"
+    r"|only \S{1,12} is allowed|incompatible with"
     r"|unsupported|unrecogni[sz]ed|unknown (field|param|arg|name|key)|unexpected (field|keyword)",
     re.IGNORECASE,
 )
-_GIVE_BACK = re.compile(r"`?(reasoning\w*)`?.{0,40}must be passed back", re.IGNORECASE)
+_GIVE_BACK = re.compile(
+    r"`?(reasoning\w*)`?.{0,40}must be passed back|\b(reasoning\w*) is missing in assistant"
+    r"|missing `?(reasoning\w*)`? field in the assistant",
+    re.IGNORECASE,
+)
+_NOTHING = " "
+"""Thoughts that are not to be had any more: Moonshot takes an empty text for none."""
+_STREAM_ONLY = re.compile(
+    r"non-streaming calls|only supports? stream|when `?stream=False|非流式调用", re.IGNORECASE
+)
 _QUOTED = re.compile(r"['\"`]([a-z]+)['\"`]")
 _AFTER = re.compile(r"(?:valid|supported|allowed|one of|expected|should be)\b[^:]{0,40}:(.*)", re.S)
 
@@ -40,7 +52,8 @@ class Lesson(NamedTuple):
     """One thing that a model takes not, or not so.
 
     `how`: "drop" a parameter, "rename" it to `words[0]`, give an "effort" out of `words`; "strip" a
-    field off all messages, or "fill" one in where it is missing. `lasts` where it is of the model.
+    field off all messages, or "fill" one in where it is missing; "loosen" what tools are to keep
+    to, "stream" the answer. `lasts` where it is of the model.
     """
 
     how: str
@@ -73,6 +86,11 @@ class Lessons:
         self._keep(model, [lesson for lesson in found if lesson.lasts])
         return mended
 
+    def given(self, model: str) -> str | None:
+        """The field in which a model is known to want its earlier thoughts back."""
+        known = self.known.get(model, ())
+        return next((lesson.name for lesson in known if lesson.how == "fill"), None)
+
     def _keep(self, model: str, found: Sequence[Lesson]) -> None:
         if not found:
             return
@@ -86,8 +104,12 @@ def lessons_of(error: AdapterError, body: Json) -> list[Lesson]:
     """What a refusal of `body` teaches."""
     message = error.message
     if given := _GIVE_BACK.search(message):
-        return [Lesson("fill", given[1])]
+        return [Lesson("fill", next(filter(None, given.groups())))]
+    if "stream" not in body and _STREAM_ONLY.search(message):
+        return [Lesson("stream", "stream")]
     lacks = _LACKS.search(message) is not None
+    if lacks and "tools" in body and _is_named("strict", message):
+        return [Lesson("loosen", "tools")]
     told = (error.param or "").partition(".")[0]
     if told == "reasoning_effort" or _is_named("reasoning_effort", message):
         words = _efforts(message, body.get("reasoning_effort"))
@@ -139,10 +161,15 @@ def applied(call: NativeCall, lesson: Lesson) -> NativeCall:
             return call.but({**body, "messages": _stripped(body["messages"], name)})
         case "fill":
             return call.but({**body, "messages": _filled(body["messages"], name)})
+        case "stream":
+            counted = {"stream": True, "stream_options": {"include_usage": True}}
+            return replace(call, body={**body, **counted}, stream=True)
         case _ if name not in body:
             return call
         case "rename":
             return call.but({lesson.words[0] if key == name else key: body[key] for key in body})
+        case "loosen":
+            return call.but({**body, name: [_loosened(tool) for tool in body[name]]})
         case "effort":
             nearest = _nearest(body[name], lesson.words)
             if nearest == body[name]:
@@ -158,8 +185,17 @@ def _stripped(messages: Sequence[Json], name: str) -> list[Json]:
 
 
 def _filled(messages: Sequence[Json], name: str) -> list[Json]:
-    """An empty field in each answer of the model that has none: others' answers go back as well."""
-    return [{name: "", **each} if each["role"] == "assistant" else each for each in messages]
+    """A field in each answer of the model that has none: others' answers go back as well."""
+    return [
+        {**each, name: each.get(name) or _NOTHING} if each["role"] == "assistant" else each
+        for each in messages
+    ]
+
+
+def _loosened(tool: Json) -> Json:
+    """A tool that is not to be kept to by the letter, which some take of all tools or of none."""
+    kept = {key: value for key, value in tool["function"].items() if key != "strict"}
+    return {**tool, "function": kept}
 
 
 def _nearest(wanted: str, words: Sequence[str]) -> str:

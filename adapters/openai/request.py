@@ -26,6 +26,7 @@ _FOR_OTHERS = frozenset(
     {
         *("gemini", "google", "groq", "ollama", "embedded", "pointsman", "extra_body", KIND),
         *("safety_settings", "thinking_config", "cached_content", "keep_alive", "think", USER),
+        *("num_ctx", "truncate", "shift"),
     }
 )
 _WEIGHTY = ("logprobs", "audio", "web_search_options")

@@ -18,13 +18,16 @@ MAX_QUOTED_CHARS = 400
 _CODE = re.compile(
     r"(blocked|organi[sz]ation|account|project|billing|payment|spend|credit|region|country"
     r"|location|unsupported_country|subscription|insufficient_(credit|balance|fund))[a-z_]*"
-    r"|arrearage|budget_exceeded|consumer_suspended|api_key_(ip_address|http_referrer)_blocked|user_location[a-z_]*"
+    r"|arrearage|budget_exceeded|insufficient_(user_)?quota|pre_consume_token_quota_failed"
+    r"|consumer_suspended|api_key_(ip_address|http_referrer)_blocked|user_location[a-z_]*"
 )
 _PLAIN = re.compile(
     r"\b(spend(ing)?|billing|budget) (cap|limit)|\bspend(ing)?[- ]limit"
     r"|\b(credits?|balance|pre-?payments?)\b.{0,40}\b(deplete|exhaust|used up|too low|insufficient)"
-    r"|\bbudget has been exceeded|\binsufficient (credit|balance|fund)"
-    r"|\b(organi[sz]ation|account|project|consumer\b.{0,40})\b (has been|was|is) "
+    r"|\bbudget (has been )?exceeded|\b(exceeded|crossed) budget"
+    r"|\binsufficient (credit|balance|fund)|\bportkey error: usage limits exceeded"
+    r"|余额不足|额度不足|额度已用尽|欠费"
+    r"|\b(organi[sz]ation|project|(account|consumer)\b.{0,40}) (has been|was|is) "
     r"(restricted|suspended|blocked|disabled|deactivated|denied)"
     r"|\b(location|country|region|territory)\b.{0,40}\bnot (supported|available|allowed)"
     r"|\bnot (supported|available|allowed) in your (location|country|region|territory)"

@@ -12,8 +12,10 @@ from adapters.errors import Cannot, ErrorKind
 
 _LACKS = re.compile(
     r"(\bnot|n't|no longer)( yet| currently)?( be)? (support|enabled|available|allowed|capable)"
+    r"|\bno endpoints? found that"
     r"|unsupported|no support for|only supports?|supports? only|incapable|missing data required for"
-    r"|content['`\"]?\W{0,4}(value )?must be a string",
+    r"|content['`\"]?\W{0,4}(value )?must be a string|requires? --|\bnot a multi-?modal"
+    r"|unknown variant",
     re.IGNORECASE,
 )
 _FAILS = re.compile(
@@ -47,10 +49,11 @@ _SUBJECTS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
     (what, param, re.compile(words, re.IGNORECASE))
     for what, param, words in (
         ("modalities", "modalities", r"modalit(y|ies) \(|response.{0,4}modalit|output modalit"),
+        ("tools", "tools", r"--(enable-auto-tool-choice|jinja)\b"),
         ("tool_choice", "tool_choice", r"tool.?choice|parallel.?tool|forc(ed|ing) (tool|function)"),
         ("tools", "tools", r"\btools?\b|tool.?(call|use)|function.?(call|declaration)"),
         ("logprobs", "logprobs", r"log.?prob"),
-        ("images", "messages", r"\bimages?\b|\bvision\b|\bpictures?\b|multi-?modal"),
+        ("images", "messages", r"\bimages?(_url)?\b|\bvision\b|\bpictures?\b|multi-?modal"),
         ("images", "messages", r"\bcontent['`\"]?\W{0,4}(value )?must be a string"),
         ("audio", "messages", r"\baudio\b"),
         ("files", "messages", r"\b(pdf|documents?|files?|video)\b|application/"),

@@ -19,9 +19,17 @@ _GONE = re.compile(
     r"|(?:deprecated|decommissioned|retired|discontinued|sunset|removed|shut ?down)\b)"
     r"|\b(?:no such|unknown|invalid|unrecogni[sz]ed|non-?existent|unexpected) model\b"
     r"(?! (?:output|response|answer|input|parameter|option|config))"
-    r"|\bis not a valid model\b",
+    r"|\bis not a valid model\b|\bno models? (?:is |are )?loaded\b|\bLLM provider not provided\b",
     re.IGNORECASE,
 )
+_DENIED = re.compile(
+    r"\b(?:not (?:allowed|authori[sz]ed|permitted)|no access"
+    r"|(?:not|n't) have (?:access|permissions?))"
+    r" to (?:access |use )?(?:the |this )?models?\b|\bmodel\W{0,2}access.?denied\b"
+    r"|\bnot (?:yet )?include access to\b|无权访问模型",
+    re.IGNORECASE,
+)
+"""Of a key that may ask for some models and not for others."""
 _RETIRED = re.compile(
     r"^\W*(?P<what>(?:[^.,;]|\.(?=\d)){0,120}?)\b(?:has been|was|is) (?:now )?"
     r"(?:deprecated|decommissioned|retired|discontinued|sunset|shut ?down)\b",
@@ -34,9 +42,14 @@ _OTHER = re.compile(
 )
 
 
+def is_denied(message: str) -> bool:
+    """Whether the model is not to be had by this key, which is good for others."""
+    return _DENIED.search(message) is not None
+
+
 def is_gone(message: str) -> bool:
     """Whether the model is not to be had, by the words of a refusal."""
-    if _GONE.search(message):
+    if _GONE.search(message) or is_denied(message):
         return True
     retired = _RETIRED.match(message)
     what = retired["what"] if retired else ""

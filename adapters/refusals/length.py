@@ -15,7 +15,8 @@ _TOO_LONG = re.compile(
     r"|\b(prompt|input)\b.{0,40}\btokens?\b.{0,40}\bexceed"
     r"|\bexceed\w*\b.{0,40}\b(token limit|maximum number of (input )?tokens)\b"
     r"|\bexceed\w*\b.{0,20}\bmax(imum)? input\b|\binputs?\b.{0,60}\bmust (have less|be <=)"
-    r"|\brange of input length\b|\bmax size: \d+ tokens\b",
+    r"|\brange of input length\b|\bmax size: \d+ tokens\b|\bprompt exceeds max(imum)? length"
+    r"|\bn_keep\b.{0,40}\bn_ctx\b",
     re.IGNORECASE,
 )
 _WINDOW = re.compile(r"\bcontext (length|window|size|limit)\b", re.IGNORECASE)
@@ -24,12 +25,16 @@ _LEFT = re.compile(
     r"|\breduce|shorter",
     re.IGNORECASE,
 )
+_NOTHING_LEFT = re.compile(r"\bmax_tokens must be at least 1, got -\d")
+"""vLLM's, of an answer whose length is what the prompt leaves of the window."""
 _OF_THE_ANSWER = re.compile(r"\bmax_?(completion_|output_|new_)?tokens\b", re.IGNORECASE)
 _OF_THE_PROMPT = re.compile(r"\bprompt\b|\bmessages\b|\binputs\b|\binput tokens\b", re.IGNORECASE)
 
 
 def is_too_long(message: str) -> bool:
     """Whether the prompt is what is too long, and not the answer that is asked for."""
+    if _NOTHING_LEFT.search(message):
+        return True
     if _OF_THE_ANSWER.search(message) and not _OF_THE_PROMPT.search(message):
         return False
     if _TOO_LONG.search(message):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -36,6 +36,15 @@ _TOLD = re.compile(
     r" (\d{1,7}(?:\.\d{1,6})?) ?(ms|s|m|h|milliseconds?|sec(?:ond)?s?|min(?:ute)?s?|hours?)\b",
     re.ASCII | re.IGNORECASE,
 )
+_TOLD_TIME = re.compile(
+    r"(?:\bresets?(?: at| on|:)?|将在) (\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(Z|[+-]\d\d:\d\d)?",
+    re.ASCII | re.IGNORECASE,
+)
+_TOLD_SPAN = re.compile(
+    r"\breplenished in (?:(\d{1,3})\.)?(\d{1,2}):(\d\d):(\d\d)", re.ASCII | re.IGNORECASE
+)
+_CHINA = timezone(timedelta(hours=8))
+"""What Z.ai's times are in, which name no zone."""
 _RESET = "x-ratelimit-reset"
 _EPOCH_S, _EPOCH_MS = 1e9, 1e12
 """From these numbers on a reset is a time since 1970, as no wait is that long."""
@@ -62,15 +71,34 @@ def retry_after_s(headers: httpx.Headers, now: datetime, *, cap_s: float = HOUR_
     return max(told, default=None)
 
 
-def told_s(message: str, *, cap_s: float = HOUR_S) -> float | None:
-    """The wait that a refusal tells in words: "try again in 1m26.4s", "wait 42 seconds"."""
+def told_s(message: str, now: datetime, *, cap_s: float = HOUR_S) -> float | None:
+    """The wait that a refusal tells in words: "try again in 1m26.4s", "reset at 2026-02-06 05:34".
+
+    `now` is what a time is counted from.
+    """
     if found := _GO_TOLD.search(message):
         return go_duration_s(found[1].rstrip("."), cap_s=cap_s)
     if found := _TOLD.search(message):
         unit = found[2].lower()
         unit = unit if unit in _UNITS_S else "ms" if unit.startswith("milli") else unit[0]
         return capped_s(float(found[1]) * _UNITS_S[unit], cap_s)
+    if found := _TOLD_SPAN.search(message):  # Azure's
+        days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+        return capped_s(((days * 24 + hours) * 60 + minutes) * 60 + seconds, cap_s)
+    if found := _TOLD_TIME.search(message):
+        return _until_s(f"{found[1]}T{found[2]}{found[3] or ''}", now, cap_s)
     return None
+
+
+def _until_s(time: str, now: datetime, cap_s: float) -> float | None:
+    """Seconds until a time of ISO 8601: without a zone it is China's, unless that is over."""
+    try:
+        at = datetime.fromisoformat(time)
+    except ValueError:
+        return None
+    zones = [at] if at.tzinfo else [at.replace(tzinfo=_CHINA), at.replace(tzinfo=UTC)]
+    waits = (capped_s((each - now).total_seconds(), cap_s) for each in zones)
+    return next((wait for wait in waits if wait is not None), None)
 
 
 def reset_s(headers: Mapping[str, Any], now: datetime, *, cap_s: float = HOUR_S) -> float | None:

@@ -38,6 +38,24 @@ def arguments_or_text(text: str) -> Json:
     return {"_raw": text} if found is None else found
 
 
+def arguments_text(text: str) -> str:
+    """The same as text: vLLM and others read what goes back to them, and refuse what is no object.
+
+    A model that once wrote a broken call would otherwise have ended the talk.
+    """
+    return text if _is_object(text) else orjson.dumps(arguments_or_text(text)).decode()
+
+
+def _is_object(text: str) -> bool:
+    if not text.startswith("{"):
+        return False
+    try:
+        loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
 def are_whole(pieces: Sequence[str]) -> bool:
     """Whether the pieces of a call's arguments are complete JSON by now."""
     try:

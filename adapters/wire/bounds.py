@@ -6,6 +6,7 @@ Readers take indexes, counts, words and lists through here; `Tally` adds up one 
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,20 +30,27 @@ MAX_WORD = 256
 MAX_DEPTH = 64
 
 
+_DIGITS = re.compile(r"\d{1,10}", re.ASCII)
+
+
 class OutOfBoundsError(ValueError):
     """More than an answer can mean, or of a kind that could not be handed on."""
 
 
 def choice_index(value: Any) -> int:
-    """The number of a choice. Raises OutOfBoundsError."""
+    """The number of a choice, which a few write as text. Raises OutOfBoundsError."""
+    if type(value) is str:
+        value = count(value)
     if type(value) is not int or not 0 <= value < MAX_CHOICES:
         raise OutOfBoundsError("a choice's index")
     return value
 
 
 def count(value: Any) -> int | None:
-    """How many; some write them as 3.0."""
-    if type(value) is float and value.is_integer():
+    """How many; some write them as 3.0, or as text."""
+    if (type(value) is float and value.is_integer()) or (
+        type(value) is str and _DIGITS.fullmatch(value)
+    ):
         value = int(value)
     return value if type(value) is int and 0 <= value <= MAX_COUNT else None
 

@@ -32,6 +32,8 @@ _TOO_MUCH = re.compile(
 _NUMBER = re.compile(r"(?<![\w.])\d{1,3}(?:[,_]\d{3})+(?!\w)|(?<![\w.])\d{1,12}(?![\w])")
 _EXCLUSIVE_BEFORE = re.compile(r"(less|smaller|lower) than \W{0,3}$|(?<!\w)< ?$", re.IGNORECASE)
 _EXCLUSIVE_AFTER = re.compile(r"\W{0,3}\(?exclusive", re.IGNORECASE)
+_AFFORDED = re.compile(r"can only afford (\d{4,9})", re.IGNORECASE)
+"""OpenRouter's, of what is left of the account; with less than that nobody would be served."""
 _REQUESTED = re.compile(r"requested:?\s+(?:about\s+)?([\d,_]{1,15})", re.IGNORECASE)
 _SPENT = re.compile(
     r"([\d,_]{1,15})\s+(?:of )?(?:(?:text |your )?\W?(?:inputs?|prompt)\W? tokens"
@@ -71,6 +73,8 @@ class Ceilings:
         What one prompt leaves room for says nothing of the next; any other number is remembered.
         """
         asked = _at(call.body, self._where(call))
+        if afforded := _read(_AFFORDED.search(error.message)):  # asked for or not
+            return self._with(call, afforded) if afforded < (asked or afforded + 1) else None
         if asked is None or error.kind not in REFUSED:
             return None
         message = error.message.replace(self._model(call), "")

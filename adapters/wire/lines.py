@@ -33,8 +33,8 @@ class ServerSentEvent(Struct, frozen=True):
 class SseDecoder:
     """Server-sent events from pieces of any size (WHATWG HTML, "Server-sent events").
 
-    Takes LF, CRLF and CR as line ends, joins several `data` lines with LF, skips comments and
-    fields it has no use for. An event without data is no event.
+    Takes LF, CRLF and CR as line ends, joins several `data` lines with LF, unless each is JSON of
+    its own, skips comments and fields it has no use for. An event without data is no event.
     """
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class SseDecoder:
         self._rest += blocks.pop() + held
         self._waiting()
         _check_values(data, blocks)
-        return [event for block in blocks if block and (event := _event(block))]
+        return [event for block in blocks if block for event in _events(block)]
 
     def _waiting(self) -> list[ServerSentEvent]:
         if len(self._rest) > MAX_LINE_BYTES:
@@ -86,8 +86,7 @@ class SseDecoder:
         rest = bytes(self._rest).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         self._rest.clear()
         _check_values(rest, [rest])
-        event = _event(rest)
-        return [event] if event else []
+        return _events(rest)
 
 
 def _check_values(data: bytes, lines: list[bytes]) -> None:
@@ -98,9 +97,10 @@ def _check_values(data: bytes, lines: list[bytes]) -> None:
         raise LineTooLongError
 
 
-def _event(block: bytes) -> ServerSentEvent | None:
+def _events(block: bytes) -> list[ServerSentEvent]:
+    """What stands between two blank lines: one event, unless a server writes none of those."""
     if b"\n" not in block:
-        return ServerSentEvent(_value(block, 5)) if block.startswith(b"data:") else None
+        return [ServerSentEvent(_value(block, 5))] if block.startswith(b"data:") else []
     data: list[bytes] = []
     name = b""
     for line in block.split(b"\n"):
@@ -108,7 +108,9 @@ def _event(block: bytes) -> ServerSentEvent | None:
             data.append(_value(line, 5))
         elif line.startswith(b"event:"):
             name = _value(line, 6)
-    return ServerSentEvent(b"\n".join(data), name) if data else None
+    if data[1:] and all(line.startswith((b"{", b"[DONE]")) and line[-1:] in b"}]" for line in data):
+        return [ServerSentEvent(line, name) for line in data]
+    return [ServerSentEvent(b"\n".join(data), name)] if data else []
 
 
 def _value(line: bytes, start: int) -> bytes:
@@ -120,8 +122,12 @@ class NdjsonDecoder:
 
     def __init__(self) -> None:
         self._rest = bytearray()
+        self._started = False
 
     def feed(self, data: bytes) -> list[bytes]:
+        if not self._started:
+            data = data.removeprefix(b"\xef\xbb\xbf")
+            self._started = True
         # What nearly every read of a stream is, one line, is spared the rest.
         end = data.find(b"\n")
         if not self._rest and 0 < end == len(data) - 1 and not data.isspace():

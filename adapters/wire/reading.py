@@ -57,14 +57,15 @@ async def _inflated(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             if unpacker.eof:
                 break  # nothing of the answer comes any more, and zlib would keep what does
             while packed:
-                piece = unpacker.decompress(packed, PIECE_BYTES)
-                yield piece
+                if piece := unpacker.decompress(packed, PIECE_BYTES):  # an empty one is the end
+                    yield piece
                 packed = unpacker.unconsumed_tail
                 size += len(piece)
                 if size >= TURN_BYTES:
                     size = 0
                     await asyncio.sleep(0)
-        yield unpacker.flush()
+        if rest := unpacker.flush():
+            yield rest
     except zlib.error as error:
         raise httpx.DecodingError(str(error)) from error
     if not unpacker.eof:

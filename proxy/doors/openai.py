@@ -90,14 +90,18 @@ def form_of(call: Call) -> Form:
 
 
 def check_model_name(model: object) -> str:
-    """The name if it can be a model's. Raises ApiError, 404 for any other."""
+    """The name if it can be a model's, without blanks around it, which files and shells leave.
+
+    Raises ApiError, 404 for any other.
+    """
     if model is None:
         raise bad_request("You must provide a model parameter.", param="model")
     if not isinstance(model, str):
         raise bad_request("'model' must be a string.", param="model", code="invalid_type")
-    if not is_model_name(model):
+    name = model.strip()
+    if not is_model_name(name):
         raise model_not_found(model)
-    return model
+    return name
 
 
 class Head(Struct):

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from adapters.base import AdapterError, ChatRequest, Event, Finish, Json, ToolCall
+from adapters.base import (
+    AdapterError,
+    ChatRequest,
+    ErrorKind,
+    Event,
+    Finish,
+    Json,
+    ToolCall,
+    Usage,
+)
 from adapters.compatible.sound import to_native_hearing
 from adapters.gemini.answer import GeminiAnswer
 from adapters.openai.models import models_of
 from adapters.tasks import TranscriptionRequest
+from tests.adapters.gemini.kit import GeminiKit
 from tests.adapters.kit import Answer, DictMemory, FakeUpstream, Reply, collect, fold, json_reply
 from tests.adapters.ollama.kit import (
     a_chat,
@@ -28,6 +39,7 @@ pytestmark = pytest.mark.anyio
 
 TOOL: Json = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
 ARGUMENTS = '{"at":"sea"}'
+COUNTS: Json = {"prompt_tokens": 3, "completion_tokens": 2}
 A, B = {"content": "a"}, {"content": "b"}
 
 
@@ -116,6 +128,85 @@ async def test_calls_are_told_apart_and_whole_however_they_are_numbered() -> Non
         assert len(ids) == len({*ids.values()}), chunks
 
 
+async def test_what_comes_behind_the_reason_belongs_to_the_answer() -> None:
+    once = [("look", {"at": "sea"})]
+    for chunks, text, calls, finish in (
+        ([chunk(A), chunk({}, "stop"), chunk(B)], "ab", [], "stop"),
+        ([chunk({}, "tool_calls"), called(ARGUMENTS, call_id="1")], "", once, "tool_calls"),
+        ([chunk({}, "stop"), called(ARGUMENTS, call_id="1")], "", once, "tool_calls"),
+        (
+            [called(ARGUMENTS[:4], call_id="1"), chunk({}, "stop"), called(ARGUMENTS[4:], name="")],
+            *("", once, "tool_calls"),
+        ),
+    ):
+        events = await events_of([*chunks, {**HEAD, "choices": [], "usage": COUNTS}])
+        found = fold(events)
+        assert (found.text, found.calls, found.finish) == (text, calls, [finish]), chunks
+        assert [type(one) for one in events[-2:]] == [Finish, Usage], chunks
+
+
+async def test_an_answer_that_is_packed_is_whole_in_pieces_of_any_size() -> None:
+    chunks = [*[chunk({"content": "a" * 50})] * 40, chunk({}, "stop")]
+    packed = gzip.compress(OpenAIKit().frame(chunks))
+    coding = (("content-encoding", "gzip"),)
+    for size in (1, 7, 64, len(packed)):
+        pieces = tuple(packed[at : at + size] for at in range(0, len(packed), size))
+        reply = Reply(pieces, content_type="text/event-stream", headers=coding)
+        wire = FakeUpstream(reply)
+        found = fold(await collect(adapter(wire.upstream), ChatRequest("m", ASK, stream=True)))
+        assert (found.text, found.finish) == ("a" * 2000, ["stop"]), size
+
+
+async def test_numbers_that_are_texts_are_numbers() -> None:
+    counts = {"prompt_tokens": "3", "completion_tokens": "2"}
+    choices = [{"index": "0", "delta": A}, {"index": "0", "delta": {}, "finish_reason": "stop"}]
+    chunks = [*({**HEAD, "choices": [one]} for one in choices), {**HEAD, "usage": counts}]
+    found = fold(await events_of(chunks))
+    assert (found.text, found.finish) == ("a", ["stop"])
+    assert [(one.prompt, one.completion) for one in found.usage] == [(3, 2)]
+    for index in ("128", "-1", "x", "9" * 5000):
+        with pytest.raises(AdapterError):
+            await events_of([{**HEAD, "choices": [{"index": index, "delta": A}]}])
+
+
+async def test_a_stream_is_read_without_blank_lines_and_where_it_is_none() -> None:
+    chunks = [chunk(A), chunk(B), chunk({}, "stop")]
+    for end, mark in (("\n", "[DONE]"), ("\r\n", "[DONE]"), ("\n\n", " [DONE] ")):
+        lines = [f"data: {json.dumps(each)}{end}" for each in chunks]
+        found = fold(await events_of((), body="".join([*lines, f"data: {mark}{end}"]).encode()))
+        assert (found.text, found.finish) == ("ab", ["stop"])
+    whole = {**HEAD, "choices": [{"message": {"content": "ab"}, "finish_reason": "stop"}]}
+    for begin in ("", "\ufeff", "\n \n"):
+        found = fold(await events_of((), body=f"{begin}{json.dumps(whole)}".encode()))
+        assert (found.text, found.finish) == ("ab", ["stop"])
+
+
+async def test_an_error_inside_a_good_status_is_one_however_it_is_written() -> None:
+    for error, kind in (
+        ({"object": "error", "message": "bad order", "code": 400}, ErrorKind.BAD_REQUEST),
+        ({"error": {"message": "slow down", "code": "429"}}, ErrorKind.RATE_LIMIT),
+        ({"type": "error", "error": {"message": "slow", "http_code": "429"}}, ErrorKind.RATE_LIMIT),
+    ):
+        with pytest.raises(AdapterError) as caught:
+            await events_of([error])
+        assert caught.value.kind is kind, error
+
+
+async def test_thoughts_and_their_signatures_are_found_where_gateways_put_them() -> None:
+    for delta in (
+        {"reasoning_details": [{"type": "reasoning.text", "text": "hm"}]},
+        {"reasoning_details": [{"type": "reasoning.summary", "summary": "hm"}, {"data": "x"}]},
+        {"reasoning": "hm", "reasoning_details": [{"type": "reasoning.text", "text": "hm"}]},
+        {"reasoning_text": "hm", "reasoning_opaque": "x"},
+    ):
+        found = fold(await events_of([chunk(delta), chunk(A), chunk({}, "stop")]))
+        assert (found.reasoning, found.text) == ("hm", "a"), delta
+    signed = {"extra_content": {"google": {"thought_signature": "c2ln"}}}
+    call = {"index": 0, "id": "1", "function": {"name": "look", "arguments": ARGUMENTS}, **signed}
+    events = await events_of([chunk({"tool_calls": [call]}), chunk({}, "tool_calls")])
+    assert [one.extra for one in events if type(one) is ToolCall] == [signed]
+
+
 async def test_a_call_that_nobody_names_is_none() -> None:
     with pytest.raises(AdapterError):
         await events_of([called(ARGUMENTS, name="", call_id="1"), chunk({}, "tool_calls")])
@@ -202,6 +293,18 @@ async def test_a_call_bears_the_name_of_the_tool_that_was_offered() -> None:
     for name in ("look<|channel|>commentary", "functions.look", "default_api:look", " look"):
         chunks = [called(ARGUMENTS, name=name, call_id="1"), chunk({}, "tool_calls")]
         assert fold(await events_of(chunks)).calls == [("look", {"at": "sea"})], name
+
+
+async def test_geminis_stream_is_read_however_it_is_framed() -> None:
+    part = {"content": {"parts": [{"text": "a"}]}}
+    answers = [{"candidates": [part]}, {"candidates": [{**part, "finishReason": "STOP"}]}]
+    lines = [f"data: {json.dumps(each)}" for each in answers]
+    for end, content_type in (("\n", "text/event-stream"), ("\r\n\r\n", "application/json")):
+        body = "".join(line + end for line in lines).encode()
+        wire = FakeUpstream(Reply((body,), content_type=content_type))
+        asked = ChatRequest("gemini-2.5-flash", ASK, stream=True)
+        found = fold(await collect(GeminiKit().adapter(wire.upstream), asked))
+        assert (found.text, found.finish) == ("aa", ["stop"]), content_type
 
 
 async def test_ollamas_calls_are_told_apart_where_they_share_an_id() -> None:

@@ -91,8 +91,16 @@ def test_waits_are_read_from_words() -> None:
         "Your limit resets in 2 hours": 7200,
         "Please try again in a while.": None,
         "Wait 5 stars": None,
+        "Your limit will reset at 2026-11-01 21:00:00": 3600,  # in China
+        "您的限额将在 2026-11-01 21:00:00 重置。": 3600,
+        "Your limit will reset at 2026-11-01 12:30:00": 1800,  # there it is over
+        "usage limit reached, resets at 2026-11-01T13:00:00Z (2056)": 3600,
+        "Your limit will reset at 2026-11-01 03:00:00": None,
+        "Your limit will reset at 2026-13-01 03:00:00": None,
+        "Out of call volume quota. Quota will be replenished in 01:02:03.": 3723,
+        "Out of call volume quota. Quota will be replenished in 5.01:02:03.": 10_000,
     }.items():
-        found = told_s(words, cap_s=10_000)
+        found = told_s(words, NOW, cap_s=10_000)
         assert found == (None if seconds is None else pytest.approx(seconds)), words
 
 

@@ -89,14 +89,15 @@ def parse_generate(data: Json) -> Parsed:
 
 
 def model_name(value: Any) -> str:
-    """The name as it was sent, if it can be a model's. Raises ApiError."""
+    """The name as sent, without blanks around it, if it can be a model's. Raises ApiError."""
     if value is None or value == "":
         raise bad_request("model is required", param="model")
     if not isinstance(value, str):
         raise bad_request("'model' must be a string.", param="model", code="invalid_type")
-    if not is_model_name(value.removesuffix(LATEST)):
+    name = value.strip()
+    if not is_model_name(name.removesuffix(LATEST)):
         raise no_model(value)
-    return value
+    return name
 
 
 def no_model(name: str) -> ApiError:

@@ -27,6 +27,8 @@ pytestmark = pytest.mark.anyio
 FORBIDDEN = "Extra inputs are not permitted"
 LEARNT: Json = {"temperature": 0.5, "presence_penalty": 1, "frequency_penalty": 1, "user": "u"}
 CALL: Json = {"id": "call_1", "type": "function", "function": {"name": "t", "arguments": "{}"}}
+OBJECT: Json = {"type": "object", "properties": {}}
+TOOLS: tuple[Json, ...] = ({"type": "function", "function": {"name": "t", "parameters": {}}},)
 TURNS: list[Json] = [
     *ASK,
     {"role": "assistant", "content": None, "reasoning_content": "hm", "tool_calls": [CALL]},
@@ -233,15 +235,64 @@ async def test_thoughts_that_are_not_taken_back_stay_away() -> None:
 
 
 async def test_thoughts_that_must_go_back_are_filled_in_where_another_has_answered() -> None:
-    told = "The `reasoning_content` in the thinking mode must be passed back to the API."
-    wire = FakeUpstream(json_reply({"error": {"message": told}}, 400), good())
-    one = adapter(wire.upstream, "deepseek")
     bare = [{key: each[key] for key in each if key != "reasoning_content"} for each in TURNS]
-    for turns in (bare, bare, TURNS):
-        await collect(one, ChatRequest("m", turns))
+    for told in (
+        "The `reasoning_content` in the thinking mode must be passed back to the API.",
+        "Missing `reasoning_content` field in the assistant message at message index 1.",
+        "thinking is enabled but reasoning_content is missing in assistant tool call message at 1",
+    ):
+        for name in ("deepseek", "far"):
+            wire = FakeUpstream(json_reply({"error": {"message": told}}, 400), good())
+            one = adapter(wire.upstream, name, base_url="https://far.example/v1")
+            for turns in (bare, bare, TURNS):
+                await collect(one, ChatRequest("m", turns))
 
-    sent = [json_of(request)["messages"][1]["reasoning_content"] for request in wire.requests[1:]]
-    assert sent == ["", "", "hm"] and len(wire.requests) == 4
+            bodies = [json_of(request) for request in wire.requests[1:]]
+            sent = [body["messages"][1]["reasoning_content"] for body in bodies]
+            assert (sent, len(wire.requests)) == ([" ", " ", "hm"], 4), (told, name)
+
+
+async def test_a_call_is_changed_as_its_refusal_wants_it() -> None:
+    strict = {"name": "t", "strict": True, "parameters": {"type": "object"}}
+    tools = ({"type": "function", "function": strict},)
+    for told, status, given, name, becomes in (
+        ("invalid temperature: only 1 is allowed for this model", 400, {}, "temperature", None),
+        (
+            "Tools with mixed values for 'strict' are not allowed.",
+            *(422, {"tools": tools}, "tools"),
+            [{"type": "function", "function": {"name": "t", "parameters": OBJECT}}],
+        ),
+        ("tool_choice 'required' is incompatible with thinking", 400, {}, "tool_choice", None),
+        ("enable_thinking must be set to false for non-streaming calls", 400, {}, "stream", True),
+        ("This model only support stream mode, please enable it.", 400, {}, "stream", True),
+        (
+            "You requested up to 65536 tokens, but can only afford 3104.",
+            402,
+            {},
+            "max_tokens",
+            3104,
+        ),
+    ):
+        wire = FakeUpstream(json_reply({"error": {"message": told}}, status), good())
+        asked = {"params": {"temperature": 0.5}, "tools": TOOLS, "tool_choice": "required", **given}
+        await collect(adapter(wire.upstream, "fireworks"), ChatRequest("m", ASK, **asked))
+        assert wire.sent.get(name) == becomes, told
+
+
+async def test_what_goes_back_is_what_servers_can_read() -> None:
+    for arguments, sent in (
+        ('{"a": 1.0}', '{"a": 1.0}'),
+        ('{"a": "cut', '{"_raw":"{\\"a\\": \\"cut"}'),
+        ("null", "{}"),
+        ("[1]", '{"value":[1]}'),
+    ):
+        signed = {"google": {"thought_signature": "c2ln"}}
+        call = {**CALL, "function": {"name": "t", "arguments": arguments}, "extra_content": signed}
+        turns = [*ASK, {"role": "assistant", "tool_calls": [call]}, TURNS[2]]
+        for model, extra in (("m", None), ("google/gemini-4", signed)):
+            native = adapter(None).to_native(ChatRequest(model, turns)).body["messages"]
+            [back] = native[1]["tool_calls"]
+            assert (back["function"]["arguments"], back.get("extra_content")) == (sent, extra)
 
 
 def json_of(request: httpx.Request) -> Json:

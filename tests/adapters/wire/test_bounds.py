@@ -42,15 +42,17 @@ def deep(levels: int) -> dict[str, Any]:
 
 def test_a_choice_has_a_small_number() -> None:
     assert choice_index(MAX_CHOICES - 1) == MAX_CHOICES - 1
-    for index in (-5, MAX_CHOICES, 10**8, 2**64 - 1, True, 1.0, "0", None):
+    assert choice_index("0") == 0
+    for index in (-5, MAX_CHOICES, 10**8, 2**64 - 1, True, 1.0, "x", "-1", "128", None):
         with pytest.raises(OutOfBoundsError):
             choice_index(index)
 
 
 def test_counts_and_times_beyond_every_database_are_none() -> None:
     assert count(MAX_COUNT) == MAX_COUNT
+    assert count("7") == count(7.0) == 7
     assert unix_time(1_800_000_000) == 1_800_000_000
-    for told in (-1, 2**64 - 1, 1.5, "7", True, None):
+    for told in (-1, 2**64 - 1, 1.5, "-7", "9" * 5000, True, None):
         assert count(told) is None
         assert unix_time(told) is None
 

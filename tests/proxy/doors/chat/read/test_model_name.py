@@ -12,6 +12,11 @@ def test_a_name_that_can_be_a_models_is_kept(model: str) -> None:
     assert request(model=model).model == model
 
 
+@pytest.mark.parametrize("model", [" gpt-4o ", "gpt-4o\n", "\tgpt-4o\r\n"])
+def test_blanks_that_a_file_or_a_shell_leaves_around_a_name_are_no_part_of_it(model: str) -> None:
+    assert request(model=model).model == "gpt-4o"
+
+
 @pytest.mark.parametrize(
     "model",
     [
@@ -20,7 +25,7 @@ def test_a_name_that_can_be_a_models_is_kept(model: str) -> None:
         "a/../b",
         "a//b",
         "a\r\nHost: evil",
-        "a\n",
+        "\n",
         "a b",
         "a?b",
         "a%2e%2e",

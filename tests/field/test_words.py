@@ -1,0 +1,100 @@
+"""What refusals mean, in the words of gateways and servers as people have reported them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from adapters.base import AdapterError, ErrorKind, Phase
+from adapters.compatible.errors import House, refusal
+
+SPENT = (
+    'The free tier of the model has been exhausted. Please disable the "use free tier only" mode.'
+)
+WORDS: Mapping[ErrorKind, Mapping[str, int]] = {
+    ErrorKind.CONTEXT: {
+        "Cannot truncate prompt with n_keep (15028) >= n_ctx (7424)": 400,
+        "max_tokens must be at least 1, got -186.": 400,
+        "Prompt exceeds max length": 400,
+        "Prompt tokens limit exceeded: 69120 > 36608. To increase, visit the settings": 402,
+    },
+    ErrorKind.UNSUPPORTED: {
+        'Error rendering prompt with jinja template: "No user query found in messages.".': 400,
+        "Conversation roles must alternate user/assistant/user/assistant/...": 400,
+        "image input is not supported - hint: you may need to provide the mmproj": 500,
+        "tools param requires --jinja flag": 500,
+        '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser': 400,
+        "x/y is not a multimodal model": 400,
+        "messages[1]: unknown variant `image_url`, expected `text` at line 1": 400,
+        "No endpoints found that support tool use.": 404,
+        "tools.function.parameters is not a valid moonshot flavored json schema": 400,
+    },
+    ErrorKind.MODEL_MISSING: {
+        "No models loaded. Please load a model in the developer page.": 400,
+        "LLM Provider NOT provided. You passed model=x": 400,
+        "key not allowed to access model. This key can only access models=['a']": 401,
+        "team not allowed to access model. This team can only access models=['a']": 403,
+        "This token has no access to model x": 403,
+        "Your current subscription plan does not yet include access to GLM-5": 429,
+    },
+    ErrorKind.ACCOUNT: {
+        "No deployments available - crossed budget: Exceeded budget for deployment x": 429,
+        "Portkey Error: Usage limits exceeded": 412,
+        "余额不足或无可用资源包,请充值。": 429,
+        "该令牌额度已用尽": 401,
+        "Your account org-x<ak-y> is suspended, please check your plan": 429,
+    },
+    ErrorKind.QUOTA_DAY: {
+        SPENT: 403,
+        "Out of call volume quota. Quota will be replenished in 12:34:56.": 403,
+        "Rate limit exceeded: free-models-per-day-high-balance.": 429,
+        "request reached organization TPD rate limit, current: 15, limit: 15": 429,
+        "you have reached your session usage limit, upgrade for higher limits": 429,
+    },
+    ErrorKind.RATE_LIMIT: {
+        "Rate limit exceeded: free-models-per-min.": 429,
+        "You exceeded your current quota, please check your plan and billing details.": 429,
+    },
+    ErrorKind.BAD_REQUEST: {
+        "Content violates usage guidelines.": 403,
+        "Your chosen model requires moderation and your input was flagged": 403,
+    },
+    ErrorKind.AUTH: {"Access to the chat endpoint is denied.": 403},
+    ErrorKind.TOO_LARGE: {"You requested up to 65536 tokens, but can only afford 30104.": 402},
+    ErrorKind.SERVER: {
+        "Model is unloaded.": 400,
+        "Function id 'x': DEGRADED function cannot be invoked": 400,
+        "Failed to load the model: no image processor is supported": 500,
+    },
+    ErrorKind.MALFORMED_ANSWER: {"error parsing tool call: raw='ls', err=invalid character": 500},
+}
+
+
+def refused(status: int, error: Mapping[str, Any]) -> AdapterError:
+    content = json.dumps({"error": error}).encode()
+    request = httpx.Request("POST", "http://127.0.0.1/")
+    response = httpx.Response(status, content=content, request=request)
+    return refusal(House("openai", "A", "A_API_KEY"), response, Phase.BEFORE_CONTENT)
+
+
+def test_words_tell_what_a_status_does_not() -> None:
+    for kind, told in WORDS.items():
+        for words, status in told.items():
+            assert refused(status, {"message": words}).kind is kind, words
+
+
+def test_a_type_tells_it_where_there_is_no_code() -> None:
+    for kind in ("budget_exceeded", "insufficient_quota"):
+        error = {"message": "over", "type": kind, "code": "429"}
+        assert refused(429, error).kind is ErrorKind.ACCOUNT
+    assert (
+        refused(429, {"message": "over", "type": "throttling_error"}).kind is ErrorKind.RATE_LIMIT
+    )
+
+
+def test_who_refuses_what_was_said_is_told_by_the_code_that_clients_know() -> None:
+    error = refused(403, {"message": "Content violates usage guidelines.", "code": "denied"})
+    assert error.upstream_code == "content_filter"
