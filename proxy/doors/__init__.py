@@ -19,7 +19,7 @@ from proxy.doors.chat import ChatDoor
 from proxy.doors.completions import CompletionsDoor
 from proxy.doors.door import Call, Desk, Door
 from proxy.doors.embeddings import EmbeddingsDoor
-from proxy.doors.gemini import GenerateDoor, app as gemini_app
+from proxy.doors.gemini import APP as GEMINI_APP, GenerateDoor
 from proxy.doors.gemini.embed import EmbedDoor
 from proxy.doors.gemini.local import CountedTokens, NotServed
 from proxy.doors.gemini.models import GeminiModels
@@ -30,7 +30,7 @@ from proxy.doors.messages.models import AnthropicModels
 from proxy.doors.models.catalog import Catalog
 from proxy.doors.models.desk import Form, ModelsDesk
 from proxy.doors.models.offered import Offered
-from proxy.doors.ollama import OllamaChat, OllamaGenerate, app as ollama_app, local
+from proxy.doors.ollama import APP as OLLAMA_APP, OllamaChat, OllamaGenerate, local
 from proxy.doors.ollama.embed import OllamaEmbed
 from proxy.doors.ollama.real import Real
 from proxy.doors.openai import OpenAIErrors
@@ -42,8 +42,8 @@ from proxy.doors.responses.conversations import (
     KeptConversation,
     NewConversation,
 )
+from proxy.doors.responses.in_memory import Turns
 from proxy.doors.responses.local import Cancelled, InputItems, InputTokens, KeptResponse
-from proxy.doors.responses.turns import Turns
 from proxy.errors import bad_request
 from proxy.reply import NO_HEADERS, Reply, Speller
 from proxy.routing.counting import Count, nobody_counts
@@ -117,8 +117,8 @@ _TRANSLATIONS = HearingDoor("translations", TranslationRequest)
 
 APPS: Mapping[str, App] = {
     "anthropic": ANTHROPIC,
-    ollama_app.NAME: ollama_app.APP,
-    gemini_app.NAME: gemini_app.APP,
+    OllamaChat.name: OLLAMA_APP,
+    GenerateDoor.name: GEMINI_APP,
 }
 """By the name of what an app speaks; without one, it is OpenAI's."""
 

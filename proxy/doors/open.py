@@ -19,7 +19,7 @@ from proxy.doors.models.offered import Offered
 from proxy.doors.ollama.passing import passage_routes
 from proxy.doors.ollama.real import Real
 from proxy.doors.responses.disk import LONGEST_S, Disk
-from proxy.doors.responses.turns import MAX_BYTES, Turns
+from proxy.doors.responses.in_memory import MAX_BYTES, Turns
 from proxy.doors.serving.endpoint import Service
 from proxy.gate.room import Admission
 from proxy.routing.cache import MIB, AnswerCache, InMemory, Shelf, salt_of

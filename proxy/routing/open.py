@@ -114,7 +114,6 @@ def _pools(
     health: Health,
     sessions: Sessions,
 ) -> Pools | None:
-    """The pools, if there are any."""
     if not (pools := pooled(settings.pools)):
         return None
     return Pools(pools, adapters, listed=models.providers_of, busy=health.busy, sessions=sessions)

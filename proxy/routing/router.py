@@ -196,7 +196,6 @@ class Router:
         return self._adapters[candidate.provider].capabilities(candidate.model)
 
     async def close(self) -> None:
-        """Close what the router opened for itself."""
         await self._images.aclose()
 
     async def _first_content(self, attempts: Attempts) -> Answer:

@@ -23,7 +23,7 @@ from proxy.doors import DOORS, keeping
 from proxy.doors.door import Call
 from proxy.doors.ollama.errors import NOWHERE
 from proxy.doors.reading.schemas import within_bounds
-from proxy.doors.responses.turns import Turns
+from proxy.doors.responses.in_memory import Turns
 from proxy.errors import ApiError
 from proxy.gate.guard import WRITING_METHODS
 from proxy.redact import Redactor

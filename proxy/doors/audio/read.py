@@ -25,8 +25,6 @@ MAX_NAMED = 32
 
 
 class Parsed(Asked, frozen=True):
-    """A request, and the form of its answer."""
-
     form: str = "json"
     is_extended: bool = False
 

@@ -24,8 +24,6 @@ KNOWN = frozenset(
 
 
 class SpeechDoor(OpenAIErrors):
-    """Text in, a file of sound out."""
-
     name = "speech"
 
     def read(self, call: Call) -> Asked:

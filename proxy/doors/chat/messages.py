@@ -225,7 +225,6 @@ def _assistant(history: _History, i: int, message: Json) -> Json:
 
 
 def _call(open_calls: OpenCalls, param: str, call: Any) -> Json:
-    """One call, checked, with an id."""
     call = of_call(call)
     if not isinstance(call, dict):
         raise wrong_type(param, "an object")

@@ -31,7 +31,6 @@ def content_of(role: str, content: Any) -> Any:
 
 
 def thoughts_of(content: Any) -> str:
-    """The text of the thoughts in an assistant's content."""
     if not isinstance(content, list):
         return ""
     found = [_thought(part) for part in content if _is_thought("assistant", part)]

@@ -230,8 +230,6 @@ class _Message(Struct):
 
 
 class Fold:
-    """Events in, one `chat.completion` object out."""
-
     headers = (JSON_TYPE,)
 
     def __init__(self, head: Head, *, legacy_functions: bool, custom: Sequence[str] = ()) -> None:

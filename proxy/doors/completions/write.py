@@ -77,8 +77,6 @@ class _Choices:
 
 
 class CompletionStream(OpenAIChunks):
-    """Events in, bytes of server-sent events out."""
-
     def __init__(self, form: Form, *, include_usage: bool) -> None:
         super().__init__(form.head, KIND, include_usage=include_usage)
         self._form = form
@@ -117,8 +115,6 @@ class CompletionStream(OpenAIChunks):
 
 
 class CompletionFold:
-    """Events in, one object out."""
-
     headers = (JSON_TYPE,)
 
     def __init__(self, form: Form) -> None:

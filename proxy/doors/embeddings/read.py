@@ -25,8 +25,6 @@ USUAL: Mapping[str, int] = {
 
 
 class Parsed(Asked, frozen=True):
-    """A request, and the form of its numbers."""
-
     in_base64: bool = False
 
 

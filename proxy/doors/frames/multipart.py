@@ -62,7 +62,6 @@ def parse_form(content_type: bytes, body: bytes | bytearray) -> Form:
 
 
 def _parts(mark: bytes, body: bytes | bytearray) -> Iterator[tuple[bytes, memoryview]]:
-    """The head and the content of each part."""
     at = 0 if body.startswith(mark) else _found(body, b"\r\n" + mark, 0) + 2
     if at == 1:
         raise _bad("its boundary is not in it")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from proxy.doors.apps import App
 from proxy.doors.door import Call, Opening
 from proxy.doors.gemini.errors import GeminiErrors
 from proxy.doors.gemini.read import Parsed, named_model, parse_request
 from proxy.doors.gemini.write import ChunkStream, Fold
 from proxy.doors.reading.body import parse_json
+
+# This server reads the variable too, and takes this word for no key.
+APP = App({"GOOGLE_GEMINI_BASE_URL": ""}, "GEMINI_API_KEY", unused="none")
 
 
 class GenerateDoor(GeminiErrors):

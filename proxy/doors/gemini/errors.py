@@ -40,8 +40,6 @@ FIELDS: Mapping[str, str] = {
 
 
 class GeminiErrors:
-    """Gemini's envelope for what has failed."""
-
     def refusal(self, error: ApiError) -> Reply:
         body = orjson.dumps(error_object(error))
         return Reply(status_of(error), (JSON_TYPE, *error.headers()), body)

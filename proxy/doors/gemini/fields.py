@@ -54,7 +54,6 @@ def member(data: Json, path: str, name: str, check: Check) -> Any:
 
 
 def spelled(*names: str) -> frozenset[str]:
-    """The names in both spellings."""
     return frozenset({*names, *map(snake, names)})
 
 

@@ -51,7 +51,6 @@ class Conversation:
         self._names: dict[str, str] = {}
 
     def messages(self) -> list[Json]:
-        """All that was said."""
         self._close()
         return self._messages
 

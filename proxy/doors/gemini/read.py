@@ -132,15 +132,9 @@ def _conversation(data: Json) -> Conversation:
 
 
 def _own(data: Json, generation: Json, tools: Sequence[Json], config: Json | None) -> Json:
-    """What goes to Google's models as it came."""
     own: Json = {name: value for name in OWN if (value := field(data, name)) is not None}
-    if generation:
-        own["generationConfig"] = generation
-    if tools:
-        own["tools"] = list(tools)
-    if config is not None:
-        own["toolConfig"] = config
-    return own
+    more = {"generationConfig": generation, "tools": list(tools), "toolConfig": config}
+    return own | {name: value for name, value in more.items() if value}
 
 
 def _extensions(top_k: int | None, own: Json, dropped: Sequence[str]) -> Json:

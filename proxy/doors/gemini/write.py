@@ -64,8 +64,6 @@ class _Candidate(Struct):
 
 
 class Answer:
-    """Where an answer stands."""
-
     def __init__(self, asked: Parsed, opening: Opening) -> None:
         self.is_word = asked.is_word
         self.keeps_text = asked.is_word or asked.cites
@@ -269,36 +267,22 @@ class ChunkStream:
 
 
 class Fold:
-    """Events in, one `GenerateContentResponse` out."""
-
     headers = (JSON_TYPE,)
 
     def __init__(self, asked: Parsed, opening: Opening) -> None:
         self._answer = Answer(asked, opening)
         self._parts: dict[int, list[Json]] = {}
-        self._texts: dict[int, list[str]] = {}
 
     def feed(self, events: Iterable[Event]) -> None:
         for event in events:
-            if type(event) is Text and (pieces := self._texts.get(event.index)) is not None:
-                pieces.append(event.text)  # the one path that is walked for every token
-            elif (said := self._answer.take(event)) is not None:
+            if (said := self._answer.take(event)) is not None:
                 index, part = said
-                self._close(index)
                 self._parts.setdefault(index, []).append(part)
-                if type(event) is Text and not self._answer.keeps_text:
-                    self._texts[index] = [event.text]
-
-    def _close(self, index: int) -> None:
-        if pieces := self._texts.pop(index, None):
-            self._parts[index][-1] = {"text": "".join(pieces)}
 
     def cut(self) -> bool:
         return self._answer.end_early()
 
     def end(self) -> bytes:
-        for index in list(self._texts):
-            self._close(index)
         whole = self._answer.last()
         for candidate in whole.get("candidates", ()):
             said = _joined(self._parts.get(candidate["index"], ()))

@@ -53,7 +53,6 @@ class CountTokens(AnthropicErrors):
         self._count = count
 
     async def answer(self, call: Call) -> Reply:
-        """The count of a request that is checked as if it were one for an answer."""
         count = await counted(
             self._count,
             call.app,

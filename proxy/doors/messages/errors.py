@@ -30,8 +30,6 @@ TYPES: Mapping[int, str] = MappingProxyType(
 
 
 class AnthropicErrors:
-    """Anthropic's envelope for what has failed."""
-
     def refusal(self, error: ApiError) -> Reply:
         body = orjson.dumps(error_object(error))
         return Reply(_status(error.status), (JSON_TYPE, *error.headers()), body)

@@ -94,7 +94,6 @@ def usage_object(usage: Usage, searches: int = 0) -> Json:
 def message_object(
     message_id: str, model: str, content: Sequence[Json], stop: Mapping[str, Any], usage: Json
 ) -> Json:
-    """The answer, or how it begins."""
     return {
         "id": message_id,
         "type": "message",

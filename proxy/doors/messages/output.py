@@ -122,7 +122,6 @@ class Answer(Blocks[Block]):
             yield from self._search()
 
     def begun(self) -> Json:
-        """The message before anything is in it."""
         usage = usage_object(Usage(self._prompt_guess, 1))
         return message_object(self._id, self._asked.shown_model, [], NO_STOP, usage)
 

@@ -139,7 +139,6 @@ def _rooted(schema: Json) -> Json:
 
 
 def _search_options(tool: Json) -> Json:
-    """As OpenAI's tool has them."""
     filters = {name: one for name in DOMAINS if isinstance(one := tool.get(name), list) and one}
     return search_options({**tool, "filters": filters or None})
 

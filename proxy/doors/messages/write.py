@@ -22,8 +22,6 @@ _START_OF_TEXT = (
 
 
 class MessageStream:
-    """Events in, bytes of named server-sent events out."""
-
     def __init__(self, answer: Answer, request_id: str) -> None:
         self.headers: Sequence[Header] = (*HEADERS, (b"request-id", request_id.encode("ascii")))
         self._answer = answer
@@ -46,7 +44,6 @@ class MessageStream:
         return b"".join(out)
 
     def end(self) -> bytes:
-        """The last blocks, and the end with the true counts."""
         out = [] if self._has_begun else [self._begin()]
         out += map(_named, self._answer.end())
         stop, counts = self._answer.stop(), self._answer.counts()

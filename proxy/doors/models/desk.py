@@ -55,7 +55,6 @@ class ModelsDesk:
         self.cut = usual.cut
 
     async def answer(self, call: Call) -> Reply:
-        """The whole list; one model where the path names it."""
         form = self._form(call)
         try:
             reply = Reply(200, (JSON_TYPE,), await self._written(form, call))

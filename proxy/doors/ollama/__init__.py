@@ -8,6 +8,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from adapters.base import Json
+from proxy.doors.apps import App
 from proxy.doors.door import Call, Opening
 from proxy.doors.ollama.errors import OllamaErrors
 from proxy.doors.ollama.objects import moment
@@ -16,6 +17,11 @@ from proxy.doors.ollama.write import Answer, LineStream, ObjectFold, shaped
 from proxy.doors.reading.body import parse_json
 from proxy.doors.writing.whole import json_reply
 from proxy.reply import Reply
+
+APP = App(
+    {"OLLAMA_HOST": ""},
+    note="Where pointsman itself runs, OLLAMA_BASE_URL names the real server.",
+)
 
 
 class _Door(OllamaErrors):

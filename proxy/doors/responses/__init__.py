@@ -5,17 +5,17 @@ from __future__ import annotations
 from adapters.base import Json
 from proxy.doors.door import Call, Opening
 from proxy.doors.frames.sse import named_sse
-from proxy.doors.openai import DONE, OpenAIErrors
+from proxy.doors.openai import DONE
 from proxy.doors.reading.body import parse_json
+from proxy.doors.responses.in_memory import sized
 from proxy.doors.responses.local import Keeping
 from proxy.doors.responses.read import Parsed, parse_request
-from proxy.doors.responses.turns import sized
 from proxy.doors.responses.write import Answer, ResponseStream, error_members
 from proxy.doors.writing.blocks import BlockFold
 from proxy.errors import ApiError
 
 
-class ResponsesDoor(Keeping, OpenAIErrors):
+class ResponsesDoor(Keeping):
     """POST /v1/responses."""
 
     def read(self, call: Call) -> Parsed:
@@ -36,8 +36,8 @@ class ResponsesDoor(Keeping, OpenAIErrors):
         def keep(response: Json) -> None:
             size = sized(asked.given) + sized(response)
             own = self._kept.of(asked.app)
-            own.put(asked.echo.previous_response_id, asked.given, response, size)
-            if (talk := asked.echo.conversation) is not None:
+            own.put(asked.echo.get("previous_response_id"), asked.given, response, size)
+            if (talk := asked.echo.get("conversation")) is not None:
                 own.go_on_if_kept(talk["id"], [*asked.given, *response["output"]])
 
-        return Answer(asked, int(opening.now_s), keep if asked.echo.store else None)
+        return Answer(asked, int(opening.now_s), keep if asked.echo.get("store") else None)

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from adapters.base import Json, Text, Usage
 from adapters.wire.writing import dumps
 from proxy.doors.door import Call, InOnePiece, Opening
-from proxy.doors.openai import OpenAIErrors
 from proxy.doors.reading.body import parse_json
 from proxy.doors.responses.items import ASKED, compaction, kind_of
 from proxy.doors.responses.listing import listed
@@ -23,7 +22,7 @@ from proxy.doors.writing.whole import Whole, last
 TAKEN = ("model", "input", "previous_response_id", "instructions", "service_tier", "pointsman")
 
 
-class CompactDoor(InOnePiece, Keeping, OpenAIErrors):
+class CompactDoor(InOnePiece, Keeping):
     """POST /v1/responses/compact."""
 
     def read(self, call: Call) -> Parsed:
@@ -32,7 +31,7 @@ class CompactDoor(InOnePiece, Keeping, OpenAIErrors):
         kept = self._kept.of(call.app)
         data = {name: given[name] for name in TAKEN if name in given}
         asked = parse_request(data, kept, app=call.app)
-        if previous := asked.echo.previous_response_id:
+        if previous := asked.echo.get("previous_response_id"):
             asked = replace(asked, given=[*kept.history(previous), *asked.given])
         messages = [*asked.request.messages, {"role": "user", "content": ASKED}]
         return replace(asked, request=replace(asked.request, messages=messages))

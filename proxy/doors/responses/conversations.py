@@ -9,18 +9,18 @@ from adapters.wire.aside import aside, weight_of
 from proxy.doors.door import Call
 from proxy.doors.reading.body import parse_json
 from proxy.doors.reading.checks import json_list, json_object
+from proxy.doors.responses.in_memory import OwnTurns, Talk, as_items
 from proxy.doors.responses.items import Conversation, not_found
 from proxy.doors.responses.listing import items_list, listed, page
-from proxy.doors.responses.local import KeptDesk
+from proxy.doors.responses.local import Kept
 from proxy.doors.responses.read import metadata
 from proxy.doors.responses.tools import Toolbox
-from proxy.doors.responses.turns import OwnTurns, Talk, as_items
 from proxy.doors.writing.whole import json_reply
 from proxy.errors import bad_request
 from proxy.reply import Reply
 
 
-class _Desk(KeptDesk):
+class _Desk(Kept):
     """A desk for conversations."""
 
     name = "conversations"

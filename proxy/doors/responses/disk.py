@@ -14,8 +14,7 @@ import orjson
 
 from adapters.base import Json
 from proxy.background import Background
-from proxy.doors.responses.items import REFERENCE, kind_of
-from proxy.doors.responses.turns import (
+from proxy.doors.responses.in_memory import (
     MAX_CHAIN,
     MAX_HISTORY_BYTES,
     Keeper,
@@ -24,6 +23,7 @@ from proxy.doors.responses.turns import (
     Turns,
     sized,
 )
+from proxy.doors.responses.items import REFERENCE, kind_of
 from proxy.errors import ApiError
 from proxy.store.base import Store, StoreError, Tables
 from proxy.store.kept import responses as table
@@ -65,7 +65,7 @@ class Disk(Keeper):
         self._is_saving = False
 
     def kept(self, owner: str, one: Turn | Talk) -> None:
-        self._put(_name(one), row_of(owner, one, int(self._turns.now() * 1000)))
+        self._put(one.id, row_of(owner, one, int(self._turns.now() * 1000)))
 
     def gone(self, name: str) -> None:
         self._put(name, None)
@@ -184,7 +184,7 @@ def row_of(owner: str, one: Turn | Talk, at_ms: int) -> KeptRow:
     turn = {"previous": one.previous, "given": one.given, "response": one.response}
     items = [*one.given, *one.response["output"]]
     ids = [item["id"] for item in items if kind_of(item) != REFERENCE]
-    return KeptRow(_name(one), owner, at_ms, orjson.dumps(turn).decode(), ids)
+    return KeptRow(one.id, owner, at_ms, orjson.dumps(turn).decode(), ids)
 
 
 def kept_of(name: str, body: str, at: float) -> Turn | Talk:
@@ -193,10 +193,6 @@ def kept_of(name: str, body: str, at: float) -> Turn | Talk:
         items = {item["id"]: item for item in told["items"]}
         return Talk(name, told["created_at"], at, told["metadata"], items, sized(told["items"]))
     return Turn(told["previous"], told["given"], told["response"], sized(told), at)
-
-
-def _name(one: Turn | Talk) -> str:
-    return one.id if isinstance(one, Talk) else str(one.response["id"])
 
 
 def _first_missing(kept: Mapping[str, Turn | Talk], name: str) -> str | None:

@@ -7,45 +7,22 @@ from proxy.doors.door import Call
 from proxy.doors.openai import OpenAIErrors
 from proxy.doors.reading.body import parse_json
 from proxy.doors.reading.tokens import counted
+from proxy.doors.responses.in_memory import NOBODY, Turn, Turns, named_in, response_not_found
 from proxy.doors.responses.listing import page
 from proxy.doors.responses.read import parse_request
-from proxy.doors.responses.turns import NOBODY, Turn, Turns, named_in, response_not_found
 from proxy.doors.writing.whole import json_reply
 from proxy.errors import ApiError, bad_request
 from proxy.reply import Reply
 from proxy.routing.counting import Count, nobody_counts
 
 
-class Keeping:
-    """The part of a door that goes on from what is kept; brings it from the disk where it is."""
+class Kept(OpenAIErrors):
+    """A door, or a desk, of what is kept."""
 
     name = "responses"
 
     def __init__(self, kept: Turns) -> None:
         self._kept = kept
-        self.prepare = self._prepare if kept.keeper is not NOBODY else None
-
-    async def _prepare(self, call: Call) -> None:
-        await _bring(self._kept, call)
-
-
-async def _bring(kept: Turns, call: Call) -> None:
-    """Have what a request names."""
-    names, items = await aside(weight_of(call.body), named_in, call.body)
-    await kept.bring(call.app, names, items)
-
-
-class KeptDesk(OpenAIErrors):
-    """A desk for what is kept."""
-
-    name = "responses"
-
-    def __init__(self, kept: Turns) -> None:
-        self._kept = kept
-
-
-class _Desk(KeptDesk):
-    """One that finds responses."""
 
     async def _turn(self, call: Call) -> Turn:
         name = call.params["response_id"]
@@ -55,7 +32,19 @@ class _Desk(KeptDesk):
         return turn
 
 
-class InputTokens(_Desk):
+class Keeping(Kept):
+    """One that goes on from what is kept; brings it from the disk where it is."""
+
+    def __init__(self, kept: Turns) -> None:
+        super().__init__(kept)
+        self.prepare = self._prepare if kept.keeper is not NOBODY else None
+
+    async def _prepare(self, call: Call) -> None:
+        names, items = await aside(weight_of(call.body), named_in, call.body)
+        await self._kept.bring(call.app, names, items)
+
+
+class InputTokens(Keeping):
     """POST /v1/responses/input_tokens: as many as who would answer says, else about how many."""
 
     def __init__(self, kept: Turns, count: Count = nobody_counts) -> None:
@@ -63,8 +52,6 @@ class InputTokens(_Desk):
         self._count = count
 
     async def answer(self, call: Call) -> Reply:
-        """The count of a request that is checked as if it were one for an answer."""
-        await _bring(self._kept, call)
         count = await counted(
             self._count,
             call.app,
@@ -74,7 +61,7 @@ class InputTokens(_Desk):
         return json_reply({"object": "response.input_tokens", "input_tokens": count})
 
 
-class KeptResponse(_Desk):
+class KeptResponse(Kept):
     """GET and DELETE /v1/responses/{response_id}."""
 
     async def answer(self, call: Call) -> Reply:
@@ -88,7 +75,7 @@ class KeptResponse(_Desk):
         return json_reply({"id": response["id"], "object": "response", "deleted": True})
 
 
-class Cancelled(_Desk):
+class Cancelled(Kept):
     """POST /v1/responses/{response_id}/cancel."""
 
     async def answer(self, call: Call) -> Reply:
@@ -101,11 +88,10 @@ def made_at_once(what: str, param: str | None = None) -> ApiError:
     return bad_request(f"{what}: no response is made in the background here.", param=param)
 
 
-class InputItems(_Desk):
+class InputItems(Kept):
     """GET /v1/responses/{response_id}/input_items."""
 
     async def answer(self, call: Call) -> Reply:
-        """A page of what a response was asked, the newest first unless told otherwise."""
         turn = await self._turn(call)
         before = self._kept.of(call.app).history(turn.previous) if turn.previous else []
         return json_reply(page([*before, *turn.given], call.parameters()))

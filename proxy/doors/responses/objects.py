@@ -6,35 +6,31 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct
-
 from adapters.base import Json, Usage
 
-
-class Echo(Struct, frozen=True):
-    """What an answer repeats of its request."""
-
-    instructions: str | None = None
-    tools: Sequence[Json] = ()
-    tool_choice: Any = "auto"
-    parallel_tool_calls: bool = True
-    text: Mapping[str, Any] = {}
-    temperature: float | None = None
-    top_p: float | None = None
-    presence_penalty: float | None = None
-    frequency_penalty: float | None = None
-    top_logprobs: int | None = None
-    reasoning: Json | None = None
-    max_output_tokens: int | None = None
-    max_tool_calls: int | None = None
-    truncation: str = "disabled"
-    previous_response_id: str | None = None
-    conversation: Json | None = None
-    store: bool = False
-    metadata: Mapping[str, Any] = {}
-    service_tier: str | None = None
-    safety_identifier: str | None = None
-    prompt_cache_key: str | None = None
+ECHOED: Mapping[str, Any] = {
+    "instructions": None,
+    "max_output_tokens": None,
+    "max_tool_calls": None,
+    "parallel_tool_calls": True,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+    "previous_response_id": None,
+    "prompt_cache_key": None,
+    "reasoning": None,
+    "safety_identifier": None,
+    "service_tier": "default",
+    "store": False,
+    "temperature": 1.0,
+    "text": {"format": {"type": "text"}},
+    "tool_choice": "auto",
+    "tools": (),
+    "top_logprobs": 0,
+    "top_p": 1.0,
+    "truncation": "disabled",
+    "metadata": {},
+}
+"""What a response repeats of its request, with what stands there where that says nothing."""
 
 
 def new_id(prefix: str) -> str:
@@ -42,7 +38,7 @@ def new_id(prefix: str) -> str:
 
 
 def response_object(
-    echo: Echo,
+    echo: Mapping[str, Any],
     *,
     response_id: str,
     model: str,
@@ -55,7 +51,7 @@ def response_object(
     completed_at: int | None = None,
 ) -> Json:
     """All the keys that a response has, null where there is nothing."""
-    response: Json = {
+    return {
         "id": response_id,
         "object": "response",
         "created_at": created_at,
@@ -64,33 +60,12 @@ def response_object(
         "background": False,
         "error": error,
         "incomplete_details": {"reason": reason} if reason else None,
-        "instructions": echo.instructions,
-        "max_output_tokens": echo.max_output_tokens,
-        "max_tool_calls": echo.max_tool_calls,
         "model": model,
         "output": list(output),
-        "parallel_tool_calls": echo.parallel_tool_calls,
-        "presence_penalty": echo.presence_penalty or 0.0,
-        "frequency_penalty": echo.frequency_penalty or 0.0,
-        "previous_response_id": echo.previous_response_id,
-        "prompt_cache_key": echo.prompt_cache_key,
-        "reasoning": echo.reasoning,
-        "safety_identifier": echo.safety_identifier,
-        "service_tier": echo.service_tier or "default",
-        "store": echo.store,
-        "temperature": 1.0 if echo.temperature is None else echo.temperature,
-        "text": echo.text,
-        "tool_choice": echo.tool_choice,
-        "tools": list(echo.tools),
-        "top_logprobs": echo.top_logprobs or 0,
-        "top_p": 1.0 if echo.top_p is None else echo.top_p,
-        "truncation": echo.truncation,
         "usage": usage_object(usage) if usage else None,
-        "metadata": echo.metadata,
+        **ECHOED,
+        **echo,
     }
-    if echo.conversation is not None:
-        response["conversation"] = echo.conversation
-    return response
 
 
 def usage_object(usage: Usage) -> Json:

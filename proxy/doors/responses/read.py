@@ -32,11 +32,11 @@ from proxy.doors.reading.checks import (
 )
 from proxy.doors.reading.schemas import schema_format, within_bounds
 from proxy.doors.reading.search import left_out, search_options, searching
+from proxy.doors.responses.in_memory import OwnTurns, as_items
 from proxy.doors.responses.items import ASKED, TRIGGER, Conversation, kind_of
-from proxy.doors.responses.objects import Echo
+from proxy.doors.responses.objects import ECHOED
 from proxy.doors.responses.places import NOWHERE, Places, in_own_words
 from proxy.doors.responses.tools import Toolbox, check_some_can_run, chosen
-from proxy.doors.responses.turns import OwnTurns, as_items
 from proxy.errors import ApiError, bad_request
 
 SEALED = "reasoning.encrypted_content"
@@ -46,7 +46,7 @@ LOGPROBS = "message.output_text.logprobs"
 class Parsed(Asked, frozen=True):
     """A request, and what only the answer's form and who may go on from it depend on."""
 
-    echo: Echo = Echo()
+    echo: Mapping[str, Any] = {}
     box: Toolbox | None = None
     seals: bool = False
     given: Sequence[Json] = ()
@@ -229,11 +229,6 @@ _PARAMS = (
     *("temperature", "top_p", "presence_penalty", "frequency_penalty", "top_logprobs"),
     *("service_tier", "user", "safety_identifier", "prompt_cache_key", "moderation"),
 )
-_ECHOED = (
-    *("parallel_tool_calls", "temperature", "top_p", "presence_penalty", "frequency_penalty"),
-    *("top_logprobs", "max_output_tokens", "max_tool_calls", "truncation", "metadata"),
-    *("service_tier", "safety_identifier", "prompt_cache_key"),
-)
 _SILENT = frozenset(
     {
         *("model", "input", "instructions", "tools", "tool_choice", "include", "pointsman"),
@@ -286,25 +281,22 @@ def _extensions(data: Json, dropped: Iterable[str], search: Json) -> Json:
     return unknown
 
 
-def _echo(data: Json, fields: Json, *, store: bool) -> Echo:
-    text = {"format": {"type": "text"}, **fields.get("text", {})}
+def _echo(data: Json, fields: Json, *, store: bool) -> Json:
+    """What the response repeats, by the names of `ECHOED`; `conversation` where there is one."""
+    given = data | fields
     reasoning = fields.get("reasoning", {})
-    conversation = _conversation_id(data.get("conversation"))
-    kept = {name: fields[name] for name in _ECHOED if name in fields}
-    kept["reasoning"] = {
-        "effort": reasoning.get("effort"),
-        "summary": reasoning.get("summary") or reasoning.get("generate_summary"),
+    echo = {name: given[name] for name in ECHOED if name in given} | {
+        "tools": [_echoed(tool) for tool in data.get("tools", [])],
+        "text": {"format": {"type": "text"}, **fields.get("text", {})},
+        "reasoning": {
+            "effort": reasoning.get("effort"),
+            "summary": reasoning.get("summary") or reasoning.get("generate_summary"),
+        },
+        "store": store,
     }
-    return Echo(
-        instructions=data.get("instructions"),
-        tools=[_echoed(tool) for tool in data.get("tools", [])],
-        tool_choice=data.get("tool_choice", "auto"),
-        text=text,
-        previous_response_id=data.get("previous_response_id"),
-        conversation={"id": conversation} if conversation else None,
-        store=store,
-        **kept,
-    )
+    if conversation := _conversation_id(data.get("conversation")):
+        echo["conversation"] = {"id": conversation}
+    return echo
 
 
 def _echoed(tool: Json) -> Json:

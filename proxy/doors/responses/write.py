@@ -103,7 +103,6 @@ class Answer(Blocks[Item]):
                 return  # limits and warnings are headers; for sound there is no item
 
     def end(self) -> Iterator[Said]:
-        """The items that are open, ended; the summary and the search, where there are any."""
         if self._reason in REASONS:
             yield from self.cut()
         yield from self._flush()
@@ -120,7 +119,6 @@ class Answer(Blocks[Item]):
         return response
 
     def response(self, status: str, error: Json | None = None) -> Json:
-        """The object as it stands."""
         is_over = status != IN_PROGRESS
         return response_object(
             self._asked.echo,
@@ -205,7 +203,6 @@ class ResponseStream:
         return b"".join(out)
 
     def end(self) -> bytes:
-        """The last items, the whole response, and the end mark."""
         out = [] if self._number else self._begin()
         out += map(self._named, self._answer.end())
         response = self._answer.whole()

@@ -7,7 +7,6 @@ from proxy.routing.answers.receipt import Receipt
 
 
 def receipt_headers(receipt: Receipt) -> list[Header]:
-    """Who answered, after whom, and what to know of it."""
     headers: list[Header] = []
     if receipt.provider:
         headers = [

@@ -70,7 +70,6 @@ class Exchange:
         self._error: str | None = None
 
     def opening(self) -> Opening:
-        """What its writer may begin with."""
         return Opening(self.id, time.time(), self.receipt.prompt_guess)
 
     async def read(self, fold: Fold, events: AsyncIterator[list[Any]], work: Work) -> None:

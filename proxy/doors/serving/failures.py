@@ -28,7 +28,6 @@ async def api_error(request: Request, error: Exception) -> Response:
 
 
 async def http_error(request: Request, error: Exception) -> Response:
-    """What Starlette itself refuses."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type alone
     path = request.scope["path"]
     if path == "/" and "text/html" in request.headers.get("accept", ""):

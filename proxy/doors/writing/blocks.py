@@ -129,8 +129,6 @@ class Blocks(Generic[B]):
 
 
 class BlockFold:
-    """Events in, one object out."""
-
     headers = (JSON_TYPE,)
 
     def __init__(self, blocks: Blocks[Any]) -> None:

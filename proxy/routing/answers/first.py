@@ -153,6 +153,5 @@ def is_empty(events: Sequence[Event]) -> bool:
 
 
 async def nothing() -> AsyncGenerator[list[Event], None]:
-    """No events."""
     return
     yield []

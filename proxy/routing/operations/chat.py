@@ -21,8 +21,6 @@ from proxy.routing.pictures.fetching import ImageFetcher, ImageFetchError
 
 
 class Chat:
-    """A conversation goes on by one turn."""
-
     name = "chat"
     model = None
     pin = None
@@ -55,7 +53,6 @@ class Chat:
         return 1 if gives_all else request.n
 
     def native(self, adapter: Adapter, request: ChatRequest) -> NativeCall:
-        """A turn of a chat."""
         return adapter.to_native(request)
 
     async def prepared(

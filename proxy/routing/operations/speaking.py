@@ -27,8 +27,6 @@ MAX_SAMPLE_BYTES = 64 * 1024 * 1024
 
 
 class Sound(Struct, frozen=True):
-    """A whole file of sound."""
-
     data: bytes
     mime_type: str
 
@@ -76,12 +74,10 @@ def _failed(kind: ErrorKind, message: str, adapter: Adapter) -> AdapterError:
 
 
 def can_make(form: str) -> bool:
-    """Whether there is what makes a file of this form."""
     return form in BARE or (form in ENCODERS and find_spec(ENCODERS[form]) is not None)
 
 
 def made(samples: bytes, rate_hz: int, form: str) -> Sound:
-    """A file of samples, in a form that can be made."""
     match form:
         case "pcm":
             return Sound(samples, "audio/pcm")

@@ -167,7 +167,6 @@ class ImageFetcher:
         return replaced(messages, places, cache)
 
     async def aclose(self) -> None:
-        """Close the connections that are open."""
         if self._transport is not None:
             await self._transport.aclose()
 

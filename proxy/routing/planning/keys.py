@@ -42,7 +42,6 @@ class Keys:
         return lambda *asked, **options: self.spread(plan(*asked, **options))
 
     def spread(self, plan: Plan) -> Plan:
-        """The plan with each candidate once a key."""
         candidates = [c for one in plan.candidates for c in self._of(one)]
         return replace(plan, candidates=tuple(candidates))
 

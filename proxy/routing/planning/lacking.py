@@ -21,7 +21,6 @@ _ABILITIES: Mapping[str, str] = {
 
 
 def unable(adapters: Iterable[Adapter]) -> ApiError:
-    """The error of what none of them can do."""
     who = ", ".join(adapter.title for adapter in adapters)
     return bad_request(
         f"{who} cannot do what this endpoint is for.", code="unsupported_feature", param="model"

@@ -21,7 +21,6 @@ class Allowed(Struct, frozen=True):
     providers: tuple[str, ...] = ()
 
     def permits(self, provider: str, model: str) -> bool:
-        """Whether this model may be asked."""
         if self.providers and provider not in self.providers:
             return False
         names = model, f"{provider}/{model}"

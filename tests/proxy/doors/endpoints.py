@@ -25,7 +25,7 @@ from adapters.tasks import (
 )
 from adapters.upstream import Upstream
 from proxy.doors import DOORS, counting, keeping
-from proxy.doors.responses.turns import Turns
+from proxy.doors.responses.in_memory import Turns
 from proxy.routing.operations.table import operations_of
 from tests.fakes.model import words
 

@@ -11,7 +11,7 @@ from starlette.routing import compile_path
 
 from proxy.doors import DOORS, Entrance, keeping
 from proxy.doors.door import Call, Door, Opening
-from proxy.doors.responses.turns import Turns
+from proxy.doors.responses.in_memory import Turns
 from proxy.errors import ApiError
 from tests.proxy.doors.golden.features import Feature, Meaning
 

@@ -11,7 +11,7 @@ import orjson
 from adapters.base import Json
 from proxy.doors.door import Call, Opening
 from proxy.doors.responses import ResponsesDoor
-from proxy.doors.responses.turns import Turns
+from proxy.doors.responses.in_memory import Turns
 from proxy.errors import ApiError
 from tests.proxy.doors.responses.test_read import CALL, OUTPUT, SCHEMA, TOOL
 

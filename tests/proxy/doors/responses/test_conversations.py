@@ -8,7 +8,7 @@ import openai
 import pytest
 
 from adapters.base import ErrorKind, Finish, Text, ToolCall
-from proxy.doors.responses.turns import MAX_BYTES, Turns
+from proxy.doors.responses.in_memory import MAX_BYTES, Turns
 from proxy.errors import ApiError
 from tests.proxy.doors.responses.kit import Clock
 from tests.proxy.doors.serving.kit import Station

@@ -14,7 +14,7 @@ import pytest
 
 from proxy.background import Background
 from proxy.doors.responses.disk import LONGEST_S, MAX_WAITING, PAUSES_S, Disk
-from proxy.doors.responses.turns import OwnTurns, Turns, as_items
+from proxy.doors.responses.in_memory import OwnTurns, Turns, as_items
 from proxy.errors import ApiError
 from proxy.store.base import StoreError, Tables
 from proxy.store.database import Database

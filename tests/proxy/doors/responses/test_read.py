@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from adapters.base import SEARCH, Json, ResponseFormat, Thinking
+from proxy.doors.responses.in_memory import Turns
 from proxy.doors.responses.items import Thought, sealed
 from proxy.doors.responses.read import Parsed, parse_request
-from proxy.doors.responses.turns import Turns
 from proxy.errors import ApiError
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
@@ -343,6 +343,7 @@ def test_what_hosted_tools_left_is_dropped() -> None:
 def test_an_answer_repeats_its_request() -> None:
     echo = parsed(tools=[TOOL], temperature=0.5, metadata={"a": "b"}, instructions="Be.").echo
 
-    assert echo.tools == [TOOL | {"description": None}]
-    assert (echo.temperature, echo.metadata, echo.instructions) == (0.5, {"a": "b"}, "Be.")
-    assert echo.store is False  # nothing is kept
+    assert echo["tools"] == [TOOL | {"description": None}]
+    assert (echo["temperature"], echo["metadata"]) == (0.5, {"a": "b"})
+    assert echo["instructions"] == "Be."
+    assert echo["store"] is False  # nothing is kept

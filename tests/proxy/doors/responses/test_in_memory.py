@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from adapters.base import ErrorKind, Text
-from proxy.doors.responses.turns import (
+from proxy.doors.responses.in_memory import (
     LONGEST_S,
     MAX_HISTORY_BYTES,
     MAX_OWNERS,

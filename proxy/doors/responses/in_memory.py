@@ -43,6 +43,10 @@ class Turn(Struct, frozen=True):
     size: int
     at: float
 
+    @property
+    def id(self) -> str:
+        return str(self.response["id"])
+
 
 class Keeper:
     """What keeps them for longer than memory does; here, nothing."""
@@ -81,12 +85,12 @@ class _Shelf(Struct):
     items: dict[str, tuple[float, Json]] = field(default_factory=dict)
     size: int = 0
 
-    def add(self, turn: Turn) -> None:
-        self.kept[turn.response["id"]] = turn
-        self.size += turn.size
-        for item in _items(turn):
+    def add(self, one: Turn | Talk) -> None:
+        self.kept[one.id] = one
+        self.size += one.size
+        for item in _items(one) if isinstance(one, Turn) else ():
             if kind_of(item) != REFERENCE:  # or one could name itself
-                self.items[item["id"]] = turn.at, item
+                self.items[item["id"]] = one.at, item
 
     def has(self, item_id: str) -> bool:
         return item_id in self.items
@@ -138,12 +142,7 @@ class Turns:
     def take_back(self, owner: str, one: Turn | Talk) -> None:
         """Have what was kept somewhere else in memory again."""
         with self.lock:
-            shelf = self._latest(owner)
-            if isinstance(one, Turn):
-                shelf.add(one)
-            else:
-                shelf.kept[one.id] = one
-                shelf.size += one.size
+            self._latest(owner).add(one)
             self._make_room()
 
     def add_to(self, owner: str, talk: Talk, items: Iterable[Json]) -> None:
@@ -162,7 +161,6 @@ class Turns:
         self.keeper.kept(owner, talk)
 
     def take_out(self, owner: str, talk: Talk, item_id: str) -> None:
-        """Delete an item of a conversation."""
         kept = dict(talk.items)
         size = sized(kept.pop(item_id))
         talk.items = kept
