@@ -18,7 +18,8 @@ Place = tuple[int, int]
 class Contents(Struct, frozen=True):
     """`characters` of text, how many `parts`, and by their types where those are that are none.
 
-    `names` are those of users: where there are several, each has to be told apart.
+    `names` are those of users: where there are several, each has to be told apart. `is_plain` are
+    messages of a role and a text each, and nothing else, as nearly all are.
     """
 
     characters: int = 0
@@ -26,6 +27,7 @@ class Contents(Struct, frozen=True):
     media: Mapping[str, Sequence[Place]] = {}
     names: AbstractSet[str] = frozenset()
     has_calls: bool = False
+    is_plain: bool = False
 
 
 class Messages(list[Json]):
@@ -45,7 +47,7 @@ def contents_of(messages: Sequence[Json]) -> Contents:
 
 def found_in(messages: Sequence[Json]) -> Contents:
     """What is in them, from one look at each part."""
-    characters = parts = 0
+    characters = parts = plain = 0
     media: dict[str, list[Place]] = {}
     names: set[str] = set()
     has_calls = False
@@ -56,6 +58,8 @@ def found_in(messages: Sequence[Json]) -> Contents:
         content = message.get("content")
         if type(content) is str:
             characters += len(content)
+            if content and len(message) == 2:
+                plain += 1
         elif content:
             parts += len(content)
             for place, part in enumerate(content):
@@ -65,7 +69,7 @@ def found_in(messages: Sequence[Json]) -> Contents:
                     characters += len(text)
                 elif (kind := part["type"]) in MEDIA:
                     media.setdefault(kind, []).append((at, place))
-    return Contents(characters, parts, media, names, has_calls)
+    return Contents(characters, parts, media, names, has_calls, 0 < plain == len(messages))
 
 
 MEDIA = frozenset({"image_url", "input_audio", "file"})

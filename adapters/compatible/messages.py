@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from adapters.base import AdapterError, ErrorKind, Json, is_plain
+from adapters.contents import contents_of
 from adapters.errors import unsent
 from adapters.translation.arguments import arguments_text
 from adapters.translation.content import text_file, texts
@@ -39,9 +40,11 @@ def to_messages(
     Raises AdapterError as `paired` does, and for what is not taken and cannot be left out
     (UNSUPPORTED, and where).
     """
+    if contents_of(messages).is_plain:
+        return list(messages)
     native: list[Json] = []
     for i, message in paired(messages, taken.provider, warnings, names=taken.names):
-        if is_plain(message):  # which is everybody's shape
+        if is_plain(message):
             native.append(message)
             continue
         match message["role"]:

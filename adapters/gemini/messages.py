@@ -69,18 +69,19 @@ class ContentsTranslator:
             if role == "user":
                 _add(turns, "user", self._parts.parts(message.get("content"), at))
             elif role == "assistant":
-                _add(turns, "model", self._said(message, messages[:at]))
+                _add(turns, "model", self._said(message, messages, at))
         _add(turns, "user", shown)
         if not turns or turns[0]["role"] != "user":
             turns.insert(0, {"role": "user", "parts": [{"text": " "}]})
         return turns
 
-    def _said(self, message: Json, before: Sequence[Json]) -> list[Json]:
+    def _said(self, message: Json, messages: Sequence[Json], at: int) -> list[Json]:
         if is_plain(message):
             return [{"text": message["content"]}]
+        before = messages[:at]
         if native := _google(message, "parts", list):
             return self._natively(native, message.get("tool_calls") or (), before)
-        parts = self._parts.parts(message.get("content"), len(before))
+        parts = self._parts.parts(message.get("content"), at)
         if refusal := message.get("refusal"):
             parts.append({"text": refusal})
         if calls := message.get("tool_calls"):

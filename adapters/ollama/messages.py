@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from adapters.base import AdapterError, ErrorKind, Json, Scope, is_plain
+from adapters.contents import contents_of
 from adapters.errors import unsent
 from adapters.ollama.context import ModelFacts
 from adapters.ollama.errors import NAME
@@ -32,12 +33,15 @@ def refuse(
 
 def native_messages(messages: Sequence[Json], facts: ModelFacts, warnings: list[str]) -> list[Json]:
     """The messages in Ollama's shape; what is lost on the way is added to `warnings`."""
-    writer = _Writer(facts, warnings)
-    native = [
-        message if is_plain(message) else writer.message(message, f"messages[{i}]")
-        for i, message in paired(messages, NAME, warnings)
-    ]
-    kept = [message for message in native if message is not None]
+    if contents_of(messages).is_plain:
+        kept = list(messages)
+    else:
+        writer = _Writer(facts, warnings)
+        native = [
+            message if is_plain(message) else writer.message(message, f"messages[{i}]")
+            for i, message in paired(messages, NAME, warnings)
+        ]
+        kept = [message for message in native if message is not None]
     if not kept:  # an empty list would only load the model
         raise refuse("there is no message to answer", "messages", ErrorKind.BAD_REQUEST)
     if {message["role"] for message in kept} == {"system"}:  # which would load it as well

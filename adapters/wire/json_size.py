@@ -20,7 +20,9 @@ BYTES_OF_ITEM = 32
 FEW = 10_000
 
 _CONTAINERS = frozenset({dict, list})
-_OTHERS = bytes(sorted(frozenset(range(256)) - frozenset(b'"[{,:')))
+_MARKS = frozenset(b"[{,:")
+_NO_MARKS = bytes(sorted(frozenset(range(256)) - _MARKS))
+_OTHERS = bytes(sorted(frozenset(range(256)) - _MARKS - frozenset(b'"')))
 _SLICE = 256 * 1024
 
 
@@ -95,28 +97,34 @@ def has_too_many_values(
     """Whether a text would be far larger, and slow, once it is read."""
     if len(text) <= most:
         return False
-    is_bare = _count(text, b",") <= items and _count(text, b":") <= KEYS_OF_CONTAINER * most
-    if is_bare and _containers(text) <= most:
+    marks = _marks(text)
+    is_bare = marks.count(b",") <= items and marks.count(b":") <= KEYS_OF_CONTAINER * most
+    if is_bare and _containers(marks) <= most:
         return False
     return values_of(text).are_more_than(most, items)
 
 
 def read_bytes(text: bytes | bytearray) -> int:
     """About how many bytes of memory a JSON text takes when it is read, itself included."""
-    if (containers := _containers(text)) > FEW:
+    marks = _marks(text)
+    if (containers := _containers(marks)) > FEW:
         return len(text) + values_of(text).bytes
-    return len(text) + containers * BYTES_OF_CONTAINER + _count(text, b",") * BYTES_OF_ITEM
+    return len(text) + containers * BYTES_OF_CONTAINER + marks.count(b",") * BYTES_OF_ITEM
 
 
-def _containers(text: bytes | bytearray) -> int:
-    return _count(text, b"[") + _count(text, b"{")
+def _marks(text: bytes | bytearray) -> bytes | bytearray:
+    """What begins and parts values, and what looks like it in strings.
 
-
-def _count(text: bytes | bytearray, mark: bytes) -> int:
-    """How often it is there; in slices, which of 30 MB keeps nobody waiting."""
+    Counting one kind of byte takes as long as to leave out all that are none of them. In slices,
+    or 30 MB would keep everybody waiting.
+    """
     if len(text) <= _SLICE:
-        return text.count(mark)
-    return sum(text.count(mark, at, at + _SLICE) for at in range(0, len(text), _SLICE))
+        return text.translate(None, _NO_MARKS)
+    return b"".join(piece.translate(None, _NO_MARKS) for piece in sliced(text, _SLICE))
+
+
+def _containers(marks: bytes | bytearray) -> int:
+    return marks.count(b"[") + marks.count(b"{")
 
 
 def is_deeper_than(levels: int, value: object) -> bool:

@@ -38,6 +38,13 @@ def test_who_speaks_and_whether_anything_is_called_is_seen() -> None:
     assert contents_of([*said, called]) == Contents(4, names={"Ann", "Bob"}, has_calls=True)
 
 
+def test_a_role_and_a_text_each_are_plain() -> None:
+    said = {"role": "user", "content": "a"}
+    assert contents_of([said, said]).is_plain
+    for other in ({**said, "name": None}, {**said, "content": ""}, {**said, "content": [TEXT]}):
+        assert not contents_of([said, other]).is_plain
+
+
 def test_what_a_door_has_read_is_not_looked_at_again() -> None:
     request = within_bounds(ChatRequest("m", TALK))
 
