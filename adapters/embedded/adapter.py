@@ -89,7 +89,7 @@ class _Line:
 class EmbeddedAdapter(Kind):
     """llama.cpp behind the `Adapter` protocol."""
 
-    called = "Embedded (nothing to set up)"
+    called = "Embedded (Built in)"
     local = True
     last_resort: ClassVar[bool] = True
     Settings: ClassVar[type[ProviderSettings]] = EmbeddedSettings
