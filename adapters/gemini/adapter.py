@@ -90,7 +90,9 @@ class GeminiAdapter(Senses):
 
     def __init__(self, settings: GeminiSettings, upstream: Upstream, memory: Memory) -> None:
         super().__init__(settings, upstream)
-        self.setup = f"set {settings.variable('api_key')} (a free key: https://aistudio.google.com/apikey)"
+        self.setup = (
+            f"set {settings.variable('api_key')} (a free key: https://aistudio.google.com/apikey)"
+        )
         self._memory = memory
         self._defaults = Defaults(settings.api_version, settings.temperature, settings.max_tokens)
         self._ceilings = Ceilings("generationConfig", "maxOutputTokens")
