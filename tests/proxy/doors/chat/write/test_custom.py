@@ -47,3 +47,12 @@ def test_a_stream_tells_it_when_it_is_whole() -> None:
     deltas = [chunk["choices"][0]["delta"] for chunk in payloads(sent)]
     calls = [call for delta in deltas for call in delta.get("tool_calls", ())]
     assert calls == [{"index": at, **call} for at, call in enumerate(CALLS)]
+
+
+def test_calls_of_two_choices_are_two_though_their_keys_are_the_same() -> None:
+    fold = Fold(head(), legacy_functions=False, custom=["patch"])
+    both = [ToolCall(0, "patch", text, id=f"c{at}", index=at) for at, text in enumerate("xy")]
+    fold.feed([*both, Finish("tool_calls", 0), Finish("tool_calls", 1)])
+
+    calls = [one["message"]["tool_calls"] for one in json.loads(fold.end())["choices"]]
+    assert [[call["custom"]["input"] for call in one] for one in calls] == [["x"], ["y"]]
