@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from admin.brake import Brake
-from proxy.cluster.sessions import SharedSessions
+from proxy.cluster.logins import SharedSessions
 from proxy.store.keys import team_keys
 from proxy.store.keys.team_keys import TeamKey, TeamKeys
 

@@ -1,4 +1,4 @@
-"""The composition root: settings in, a Starlette application out. Nothing is wired elsewhere."""
+"""Settings in, a Starlette application out: routes, guard and console around the parts."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def _tasks(parts: Parts, stop: Callable[[str], None]) -> Sequence[Task]:
 
 @asynccontextmanager
 async def in_order(parts: Parts, tasks: Sequence[Task] = ()) -> AsyncIterator[None]:
-    """The life of all parts: they begin from the first line to the last, and end in reverse.
+    """The life of all parts: `tasks` begin, and at the end the last line is closed first.
 
     What stands on others is closed before them, whatever fails on the way. A command that only
     looks begins no `tasks`.

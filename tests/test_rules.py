@@ -276,7 +276,7 @@ def test_the_page_uses_little_of_the_server(source: Source) -> None:
 
 PAGE_MAY_USE = frozenset(
     {
-        "proxy.cluster.sessions",
+        "proxy.cluster.logins",
         "proxy.console.console",
         "proxy.console.kept",
         "proxy.console.ledger",

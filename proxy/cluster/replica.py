@@ -17,8 +17,8 @@ from typing import Any
 
 from proxy.cluster.bus import AwayError, Bus
 from proxy.cluster.call import LOOK_MS, Call, Full, Held
+from proxy.cluster.logins import SharedSessions
 from proxy.cluster.news import News
-from proxy.cluster.sessions import SharedSessions
 from proxy.limits.health import Health
 from proxy.limits.ticket import Permit, Ticket
 from proxy.store.kept.preferences import Preferences

@@ -1,8 +1,8 @@
 """From a request to the first content of an answer: attempts, rotation, the commit point.
 
 An attempt is the call *and* its first content, since some providers tell of a refusal only in what
-comes after a good status. Up to there a failure goes on to the next, and no client sees it; from
-there on the answer is one model's, and the client is told of a failure.
+comes after a good status; of a plain chat it is the whole answer. Up to there a failure goes on to
+the next, and no client sees it; from there on the answer is one model's, and the client is told.
 """
 
 from __future__ import annotations
