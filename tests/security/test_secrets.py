@@ -105,10 +105,12 @@ def in_good_answers() -> Iterator[Answer]:
     parts = {"content": {"parts": [{"text": "Yes."}]}, "finishReason": "STOP"}
     gemini = {"responseId": GEMINI_KEY, "modelVersion": GEMINI_KEY, "candidates": [parts]}
     ollama = {"model": GEMINI_KEY, "message": message, "done": True, "done_reason": "stop"}
+    sse, limit = ("content-type", "text/event-stream"), ("x-ratelimit-limit-requests", "99")
     for whole, piece in ((groq, chunk), (gemini, gemini)):
-        yield json_answer(whole)
         data = f"data: {json.dumps(piece)}\n\ndata: [DONE]\n\n"
-        yield Answer(200, (("content-type", "text/event-stream"),), (data.encode(),))
+        for told_before in ((), (limit,)):
+            yield json_answer(whole, headers=told_before)
+            yield Answer(200, (sse, *told_before), (data.encode(),))
     ndjson = (("content-type", "application/x-ndjson"),)
     yield Answer(200, ndjson, (json.dumps(ollama).encode() + b"\n",))
 

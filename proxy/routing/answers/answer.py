@@ -40,8 +40,6 @@ class Answer:
         """The next batch. Raises AdapterError when the provider fails on the way."""
         if self._first is not None:
             batch, self._first = self._first, None
-            if batch and type(batch[0]) is Start:
-                batch[0] = self._redactor.start(batch[0])
         else:
             try:
                 batch = await anext(self._rest)
@@ -65,11 +63,14 @@ class Answer:
         return error
 
     def _count(self, batch: list[Any]) -> None:
-        self._receipt.note(batch)
-        for event in batch:
+        """Take over what a batch says; what a provider says of itself is masked in it."""
+        for at, event in enumerate(batch):
             if type(event) is RateLimits:
                 self.ticket.observed(event)
                 log_left(self.ticket.candidate.provider, event)
+            elif type(event) is Start:
+                batch[at] = self._redactor.start(event)
+        self._receipt.note(batch)
 
     async def aclose(self) -> None:
         """Stop the provider, if it has not ended by itself."""
