@@ -15,8 +15,8 @@ from msgspec import Struct
 from adapters.base import AdapterError, Json, NativeCall
 from adapters.bedrock.names import bare, model_path, refused
 from adapters.bedrock.settings import KIND
-from adapters.compatible.request import shown_key
 from adapters.tasks import EmbeddingRequest
+from adapters.translation.wishes import left_out
 from adapters.wire.bounds import count
 from adapters.wire.whole import Told, VectorsAnswer, vector
 
@@ -50,14 +50,14 @@ def to_native_embedding(request: EmbeddingRequest) -> NativeCall:
         body, read = _cohere(request, model), {KIND, "input_type"}
     else:
         raise refused(f"it is not known how {request.model} is asked for vectors", "model")
-    dropped = [shown_key(name) for name in request.extensions if name not in read]
-    dropped += ["title"] if request.title is not None else []
-    dropped += ["task"] if request.task is not None and "input_type" not in body else []
+    dropped = left_out(request.extensions, read)
+    dropped += ["dropped=title"] if request.title is not None else []
+    dropped += ["dropped=task"] if request.task is not None and "input_type" not in body else []
     return NativeCall(
         "POST",
         model_path(request.model, "invoke"),
         {**body, **(own if isinstance(own, Mapping) else {})},
-        tuple(f"dropped={name}" for name in dropped),
+        tuple(dropped),
     )
 
 

@@ -8,8 +8,6 @@ from typing import Any
 import orjson
 
 from adapters.base import (
-    SWITCHES,
-    USER,
     ChatRequest,
     ErrorKind,
     Json,
@@ -22,25 +20,15 @@ from adapters.bedrock.messages import Conversation, has_calls, is_unsigned, syst
 from adapters.bedrock.names import family, model_path, refused
 from adapters.bedrock.settings import KIND
 from adapters.bedrock.thinking import NOTHING, thinking
-from adapters.compatible.request import merged, shown_key
+from adapters.compatible.request import merged
 from adapters.translation.functions import function_name
 from adapters.translation.instructions import instructed
-from adapters.translation.wishes import beyond_text, blocks
+from adapters.translation.wishes import FOR_OTHERS, left_out, unmet
 
 MOST_TEMPERATURE = 1.0
 MAX_STOPS = 2500
 TIERS = frozenset({"default", "flex", "priority"})
 _READ = frozenset({"temperature", "top_p", "service_tier", "modalities"})
-_WEIGHTY = ("logprobs", "audio", "web_search_options")
-"""An answer without them is another one than was asked for."""
-_FOR_OTHERS = frozenset(
-    {
-        *("gemini", "google", "groq", "ollama", "embedded", "openai", "pointsman", "extra_body"),
-        *("safety_settings", "thinking_config", "cached_content", "keep_alive", "think", KIND),
-        *("reasoning", "include_reasoning", "reasoning_format", "num_ctx", "truncate", "shift"),
-        *(USER, *SWITCHES),
-    }
-)
 
 
 def to_native(request: ChatRequest, settings: ProviderSettings, memory: Memory) -> NativeCall:
@@ -148,13 +136,9 @@ def _format(wanted: ResponseFormat) -> Json:
 
 
 def _read_params(params: Mapping[str, Any], body: Json, warnings: list[str]) -> None:
-    if param := beyond_text(params):
-        raise refused("Bedrock's Converse answers in text only", param)
+    if found := unmet(params):
+        raise refused(f"Bedrock cannot take {found[1]}", found[0])
     for name, value in params.items():
-        if name in _WEIGHTY and value:
-            raise refused(f"Bedrock cannot do {name}", name)
-        if name == "moderation" and blocks(value):
-            raise refused("Bedrock moderates by its guardrails only", name)
         if name == "service_tier" and value in TIERS:
             body["serviceTier"] = {"type": value}
         elif name == "service_tier" and value != "auto":
@@ -164,12 +148,10 @@ def _read_params(params: Mapping[str, Any], body: Json, warnings: list[str]) -> 
 
 
 def _read_extensions(request: ChatRequest, body: Json, warnings: list[str]) -> None:
-    for name, value in request.extensions.items():
-        if value is None or name in _FOR_OTHERS:
-            continue
-        if name == "top_k" and family(request.model) == "anthropic":
-            fields = body.get("additionalModelRequestFields", {})
-            if "thinking" not in fields:
-                body["additionalModelRequestFields"] = {**fields, "top_k": value}
-                continue
-        warnings.append(f"dropped={shown_key(name)}")
+    read = FOR_OTHERS
+    fields = body.get("additionalModelRequestFields", {})
+    may_choose = family(request.model) == "anthropic" and "thinking" not in fields
+    if may_choose and request.extensions.get("top_k") is not None:
+        body["additionalModelRequestFields"] = {**fields, "top_k": request.extensions["top_k"]}
+        read |= {"top_k"}
+    warnings += left_out(request.extensions, read)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,12 +13,6 @@ from adapters.translation.instructions import instructed
 
 EMULATED = "emulated=response_format"
 INSTRUCTED = "changed=messages"
-_SHOWN_KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
-
-
-def shown_key(name: str) -> str:
-    """A client's own key as a warning may show it."""
-    return name if _SHOWN_KEY.fullmatch(name) else "extension"
 
 
 def tools_of(request: ChatRequest) -> Json:

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapters.base import (
-    USER,
     ChatRequest,
     ErrorKind,
     Json,
@@ -22,7 +21,7 @@ from adapters.base import (
 from adapters.embedded.messages import NAME, to_messages, unsupported
 from adapters.embedded.weights import ModelFacts
 from adapters.errors import unsent
-from adapters.translation.wishes import beyond_text, blocks
+from adapters.translation.wishes import FOR_OTHERS, left_out, unmet
 
 PATH = "/v1/chat/completions"
 MAX_INT32 = 2**31 - 1
@@ -76,13 +75,8 @@ def _refuse(request: ChatRequest, settings: ProviderSettings, facts: ModelFacts)
         )
     if request.tools and request.tool_choice != "none" and not facts.knows("tools"):
         raise unsupported("tools", "tools")
-    params = request.params
-    if param := beyond_text(params):
-        raise unsupported(param, "a wish for anything but text")
-    if params.get("web_search_options") is not None:
-        raise unsupported("web_search_options", "a search of the web")
-    if blocks(params.get("moderation")):
-        raise unsupported("moderation", "a moderation policy that blocks")
+    if found := unmet(request.params, "logprobs"):
+        raise unsupported(*found)
 
 
 def _sampling(request: ChatRequest, settings: ProviderSettings, warnings: list[str]) -> Json:
@@ -131,7 +125,7 @@ def _own(extensions: Mapping[str, Any], warnings: list[str]) -> Json:
                 param=name,
             )
         body[name] = int(value) if name == "top_k" else value
-    warnings += [f"dropped={name}" for name in extensions if "." in name and name != USER]
+    warnings += left_out(extensions, FOR_OTHERS | _OWN.keys())
     if isinstance(block, Mapping) and block.keys() - _OWN.keys():
         warnings.append(f"dropped={NAME}")
     return body

@@ -10,9 +10,10 @@ import msgspec
 from msgspec import Struct
 
 from adapters.base import Json, NativeCall
-from adapters.gemini.names import is_word, model_id
-from adapters.gemini.request import NOT_OURS, OWN_BLOCK
+from adapters.gemini.names import model_id
+from adapters.gemini.request import OWN_BLOCK
 from adapters.tasks import EmbeddingRequest
+from adapters.translation.wishes import FOR_OTHERS, left_out
 from adapters.wire.bounds import count
 from adapters.wire.whole import Told, vector
 
@@ -40,13 +41,12 @@ def to_native(request: EmbeddingRequest, api_version: str) -> NativeCall:
     own = request.extensions.get(OWN_BLOCK)
     given = {**request.extensions, **(own if isinstance(own, Mapping) else {})}
     entry |= {OWN_WORDS[word]: value for word, value in given.items() if word in OWN_WORDS}
-    known = NOT_OURS | {OWN_BLOCK, *OWN_WORDS}
     entries = [{**entry, "content": {"parts": [{"text": text}]}} for text in request.texts]
     return NativeCall(
         "POST",
         f"/{api_version}/models/{name}:batchEmbedContents",
         {"requests": entries},
-        tuple(f"dropped={key}" for key in request.extensions.keys() - known if is_word(key)),
+        tuple(left_out(request.extensions, FOR_OTHERS | OWN_WORDS.keys())),
     )
 
 

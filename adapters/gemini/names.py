@@ -1,10 +1,11 @@
-"""Names at Gemini: of models, whose generation decides how they think, and of functions."""
+"""Names at Gemini: of models, whose generation decides how they think, of functions, of voices."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 import re
+from collections.abc import Mapping
 
 from adapters.errors import no_such_model
 from adapters.gemini.errors import NAME
@@ -13,6 +14,28 @@ MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
 VERSION = re.compile(r"gemini-(\d+)(?:\.(\d+))?")
 LATEST = re.compile(r"gemini-.*latest")
 FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+
+VOICES: Mapping[str, str] = {
+    "alloy": "Kore",
+    "ash": "Orus",
+    "ballad": "Iapetus",
+    "cedar": "Charon",
+    "coral": "Aoede",
+    "echo": "Puck",
+    "fable": "Umbriel",
+    "marin": "Leda",
+    "nova": "Zephyr",
+    "onyx": "Fenrir",
+    "sage": "Sulafat",
+    "shimmer": "Despina",
+    "verse": "Algieba",
+}
+OWN_VOICES = frozenset({
+    *VOICES.values(), "Achernar", "Achird", "Algenib", "Alnilam", "Autonoe", "Callirrhoe",
+    "Enceladus", "Erinome", "Gacrux", "Laomedeia", "Pulcherrima", "Rasalgethi", "Sadachbia",
+    "Sadaltager", "Schedar", "Vindemiatrix", "Zubenelgenubi",
+})  # fmt: skip
+ANY_VOICE = "Kore"
 
 
 def model_id(model: str) -> str:
@@ -52,8 +75,3 @@ def function_name(name: str) -> str:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
     return f"_{re.sub('[^A-Za-z0-9_.-]', '_', name)[:50]}_{digest}"
-
-
-def is_word(key: str) -> bool:
-    """Whether a client's key may stand in a header."""
-    return re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", key) is not None

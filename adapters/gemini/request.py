@@ -9,8 +9,6 @@ from typing import Any
 
 from adapters.base import (
     SEARCH,
-    SWITCHES,
-    USER,
     ChatRequest,
     ErrorKind,
     Json,
@@ -23,12 +21,12 @@ from adapters.gemini.amend import beside_own_tools, in_words
 from adapters.gemini.content import PartsTranslator
 from adapters.gemini.errors import refused
 from adapters.gemini.messages import ContentsTranslator, closed, sign, system_parts
-from adapters.gemini.names import generation, is_word, model_id, version, wants_signatures
+from adapters.gemini.names import VOICES, generation, model_id, version, wants_signatures
 from adapters.gemini.schema import for_response
 from adapters.gemini.thinking import thinking_config
 from adapters.gemini.tools import may_search, tools_of
 from adapters.translation.caches import CACHE, google_blocks
-from adapters.translation.wishes import blocks
+from adapters.translation.wishes import FOR_OTHERS, blocks, left_out
 
 GENERATION: Mapping[str, str] = {
     "temperature": "temperature",
@@ -47,12 +45,6 @@ TIERS: Mapping[str, str] = {
     "standard": "standard",
 }
 OWN_BLOCK = "gemini"
-# Blocks for other providers, and ways to say what `ChatRequest` has in a field of its own.
-NOT_OURS = frozenset({
-    "groq", "ollama", "embedded", "pointsman", "extra_body", "google", "reasoning", "think",
-    "include_reasoning", "reasoning_format", "keep_alive", "num_ctx", "truncate", "shift",
-    USER, *SWITCHES,
-})  # fmt: skip
 GOOGLES = ("thinking_config", CACHE)  # as Google's own OpenAI layer takes them
 NATIVE = (*GOOGLES, "top_k", "safety_settings")
 NO_PREFILL = (3, 6)
@@ -63,12 +55,6 @@ ANSWERS = SCHEMAS | {"responseMimeType"}
 CONTENTS = "contents."
 """Before what a turn holds that only we can read."""
 MAX_SEED = 2**31 - 1  # the field is an int32
-OWN_VOICE = "Kore"
-OPENAI_VOICES = frozenset({
-    "alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage",
-    "shimmer", "verse",
-})  # fmt: skip
-
 READ_IN_PART = frozenset({"service_tier", "store", "moderation"})
 WHOLE = frozenset({"candidateCount", "responseModalities", "responseLogprobs"})
 WHOLE_MODELS = re.compile("-tts|-image")
@@ -198,8 +184,8 @@ def _modalities(params: Mapping[str, Any], model: str, warnings: list[str]) -> J
     audio = params.get("audio") or {}
     voice = audio.get("voice")
     name = voice.get("id") if isinstance(voice, dict) else voice
-    if name in OPENAI_VOICES:
-        name = OWN_VOICE
+    if own := VOICES.get(name or ""):
+        name = own
         warnings.append("changed=audio.voice")
     if audio.get("format") not in (None, "pcm16", "wav"):
         warnings.append("changed=audio.format")
@@ -241,13 +227,12 @@ def _extended(body: Json, request: ChatRequest, model: str, warnings: list[str])
         body["safetySettings"] = native["safety_settings"]
     if CACHE in native:
         body["cachedContent"] = native[CACHE]
-    known = {*native, *NOT_OURS, OWN_BLOCK}
-    if may_search(extensions, model, beside=bool(request.tools)):
-        known.add(SEARCH)
     own = extensions.get(OWN_BLOCK)
     own = own if isinstance(own, dict) else {}
-    lost = (key for key in extensions if key not in known and not _is_said(own, key))
-    warnings.extend(f"dropped={key}" for key in lost if is_word(key))
+    read = {*FOR_OTHERS, *NATIVE, *(key for key in extensions if _is_said(own, key))}
+    if may_search(extensions, model, beside=bool(request.tools)):
+        read.add(SEARCH)
+    warnings += left_out(extensions, read)
     return _with_own(body, own, model, warnings) if own else body
 
 

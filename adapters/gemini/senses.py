@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -23,33 +23,13 @@ from adapters.base import (
 )
 from adapters.gemini import hearing
 from adapters.gemini.errors import bad_response, refused
+from adapters.gemini.names import ANY_VOICE, OWN_VOICES, VOICES
 from adapters.kind import SdkKind
 from adapters.tasks import PictureRequest, SpeechRequest, Spoken, TranscriptionRequest
 from adapters.translation.wav import samples_of
 
 SPEAKING_MODEL = "gemini-3.8-flash-tts"
 PAINTING_MODEL = "gemini-3.1-flash-image"
-VOICES: Mapping[str, str] = {
-    "alloy": "Kore",
-    "ash": "Orus",
-    "ballad": "Iapetus",
-    "cedar": "Charon",
-    "coral": "Aoede",
-    "echo": "Puck",
-    "fable": "Umbriel",
-    "marin": "Leda",
-    "nova": "Zephyr",
-    "onyx": "Fenrir",
-    "sage": "Sulafat",
-    "shimmer": "Despina",
-    "verse": "Algieba",
-}
-OWN_VOICES = frozenset({
-    *VOICES.values(), "Achernar", "Achird", "Algenib", "Alnilam", "Autonoe", "Callirrhoe",
-    "Enceladus", "Erinome", "Gacrux", "Laomedeia", "Pulcherrima", "Rasalgethi", "Sadachbia",
-    "Sadaltager", "Schedar", "Vindemiatrix", "Zubenelgenubi",
-})  # fmt: skip
-ANY_VOICE = "Kore"
 MAX_WORDS = 300
 
 

@@ -9,8 +9,9 @@ from typing import Any
 from adapters.base import SEARCH, ChatRequest, ErrorKind, Json
 from adapters.gemini.amend import beside_own_tools
 from adapters.gemini.errors import refused
-from adapters.gemini.names import function_name, generation, is_word
+from adapters.gemini.names import function_name, generation
 from adapters.gemini.schema import Translation, for_parameters
+from adapters.translation.wishes import shown_key
 
 MAX_TOOLS = 512
 MODES: Mapping[str, str] = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
@@ -78,7 +79,7 @@ def tools_of(request: ChatRequest, model: str, warnings: list[str]) -> Json:
         if tools and generation(model) >= (3, 0):
             body["toolConfig"] = beside_own_tools(body.get("toolConfig", {}))
         tools.append({"googleSearch": {}})
-        warnings.extend(f"dropped=web_search_options.{key}" for key in search if is_word(key))
+        warnings.extend(f"dropped=web_search_options.{shown_key(key)}" for key in search)
     return body | {"tools": tools} if tools else body
 
 

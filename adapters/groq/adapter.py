@@ -33,7 +33,7 @@ from adapters.compatible.request import without, without_schema
 from adapters.groq.answer import GroqReader
 from adapters.groq.audio import GroqAudio
 from adapters.groq.line import known, line
-from adapters.groq.messages import LEAST_CONTEXT, PROVIDER, SPEECH_MODELS, TEXT_ONLY_MODELS
+from adapters.groq.models import LEAST_CONTEXT, PROVIDER, SPEECH_MODELS, TEXT_ONLY_MODELS
 from adapters.groq.request import ROOT, thinks, to_native
 from adapters.kind import SdkKind
 from adapters.translation.functions import with_own_names

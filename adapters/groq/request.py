@@ -13,7 +13,6 @@ from typing import Any
 
 from adapters.base import (
     SEARCH,
-    SWITCHES,
     USER,
     ChatRequest,
     Json,
@@ -26,12 +25,11 @@ from adapters.compatible.request import (
     json_schema,
     merged,
     set_json_mode,
-    shown_key,
     tools_of,
 )
-from adapters.groq.messages import PROVIDER, REASONING_MODELS, TAKEN
+from adapters.groq.models import PROVIDER, REASONING_MODELS, TAKEN
 from adapters.translation.instructions import instructed
-from adapters.translation.wishes import beyond_text, blocks
+from adapters.translation.wishes import FOR_OTHERS, left_out, unmet
 
 ROOT = "/openai/v1"
 PATH = f"{ROOT}/chat/completions"
@@ -55,7 +53,6 @@ _OWN_MODELS: Mapping[str, str] = {
 
 _TAKEN = ("temperature", "top_p", "seed", "user")
 _TAKEN_AS_THEY_ARE = frozenset(_TAKEN)
-_REFUSED_IF_SET = frozenset({"logprobs", "audio", "modalities", "moderation"})
 _DROPPED_IF_SET = ("frequency_penalty", "presence_penalty", "logit_bias", "store")
 _DROPPED = (
     "verbosity",
@@ -85,13 +82,6 @@ _OWN_NAMES = (
     "compound_custom",
     "disable_tool_validation",
 )
-_FOR_OTHERS = frozenset(
-    (
-        *("gemini", "google", "extra_body", "safety_settings", "thinking_config", "cached_content"),
-        *("ollama", "keep_alive", "think", "num_ctx", "truncate", "shift"),
-        *("embedded", "pointsman", PROVIDER, USER, *SWITCHES),
-    )
-)
 _GPT_OSS_EFFORT: Mapping[str, str] = {
     "none": "low",
     "minimal": "low",
@@ -116,8 +106,8 @@ _FORMAT_FAMILIES = ("qwen/", "qwen-qwq", "deepseek-r1")
 def to_native(request: ChatRequest, settings: ProviderSettings) -> NativeCall:
     """The body that Groq gets, and what was lost. Raises AdapterError for what it cannot do."""
     warnings: list[str] = []
-    if request.params:
-        _refuse_unsupported(request.params)
+    if request.params and (found := unmet(request.params, "web_search_options")):
+        raise unsupported(*found, TAKEN)
     messages = to_messages(request.messages, request.model, warnings, TAKEN)
     body: Json = {"model": _OWN_MODELS.get(request.model, request.model), "messages": messages}
     ends_open = bool(messages) and messages[-1]["role"] == "assistant"
@@ -141,17 +131,6 @@ def to_native(request: ChatRequest, settings: ProviderSettings) -> NativeCall:
     stream = body.get("stream") is True
     words = tuple(dict.fromkeys(warnings)) if warnings else ()
     return NativeCall("POST", PATH, body, words, stream)
-
-
-def _refuse_unsupported(params: Mapping[str, Any]) -> None:
-    if _REFUSED_IF_SET.isdisjoint(params):
-        return
-    if params.get("logprobs"):
-        raise unsupported("logprobs", "'logprobs'", TAKEN)
-    if param := beyond_text(params):
-        raise unsupported(param, "a wish for anything but text", TAKEN)
-    if blocks(params.get("moderation")):
-        raise unsupported("moderation", "a moderation policy that blocks", TAKEN)
 
 
 def _sampling(request: ChatRequest, settings: ProviderSettings, warnings: list[str]) -> Json:
@@ -259,13 +238,9 @@ def _search_settings(options: Mapping[str, Any], warnings: list[str]) -> Json:
 def _own(request: ChatRequest, warnings: list[str]) -> Json:
     """The names of Groq's own that came at the top level; what nobody knows is named."""
     extensions = request.extensions
-    own = {name: extensions[name] for name in _OWN_NAMES if extensions.get(name) is not None}
-    for name, value in extensions.items():
-        if name == SEARCH and _can_search(request.model):
-            continue
-        if value is not None and name not in own and name not in _FOR_OTHERS:
-            warnings.append(f"dropped={shown_key(name)}")
-    return own
+    read = {*FOR_OTHERS, *_OWN_NAMES, *((SEARCH,) if _can_search(request.model) else ())}
+    warnings += left_out(extensions, read)
+    return {name: extensions[name] for name in _OWN_NAMES if extensions.get(name) is not None}
 
 
 # Structured output

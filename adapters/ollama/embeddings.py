@@ -12,6 +12,7 @@ from adapters.base import AdapterError, ErrorKind, Json, NativeCall
 from adapters.ollama.errors import NAME
 from adapters.ollama.request import EXTENSIONS
 from adapters.tasks import EmbeddingRequest
+from adapters.translation.wishes import left_out
 from adapters.wire.bounds import count, word
 from adapters.wire.whole import Told, vector
 
@@ -30,9 +31,9 @@ def to_native(request: EmbeddingRequest, keep_alive: str | int | None) -> Native
     own = request.extensions.get(NAME)
     given = {**request.extensions, **(own if isinstance(own, Mapping) else {})}
     body |= {name: given[name] for name in OWN_WORDS if given.get(name) is not None}
-    dropped = [key for key in request.extensions if key not in EXTENSIONS]
-    dropped += [name for name in ("task", "title") if getattr(request, name) is not None]
-    return NativeCall("POST", PATH, body, tuple(f"dropped={name}" for name in dropped))
+    dropped = left_out(request.extensions, EXTENSIONS)
+    dropped += [f"dropped={name}" for name in ("task", "title") if getattr(request, name)]
+    return NativeCall("POST", PATH, body, tuple(dropped))
 
 
 class _Answer(Struct):

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapters.base import (
-    SWITCHES,
-    USER,
     ChatRequest,
     ErrorKind,
     Json,
@@ -31,7 +29,7 @@ from adapters.ollama.context import (
 from adapters.ollama.messages import native_messages, refuse
 from adapters.translation.instructions import instructed
 from adapters.translation.schema_refs import inlined
-from adapters.translation.wishes import beyond_text, blocks
+from adapters.translation.wishes import FOR_OTHERS, left_out, unmet
 
 CHAT_PATH = "/api/chat"
 OPTIONS = ("temperature", "top_p", "seed", "frequency_penalty", "presence_penalty")
@@ -41,12 +39,7 @@ OWN_OPTIONS = (
 )
 OWN_FIELDS = ("truncate", "shift")
 READ = frozenset({"stream_options", "modalities", "logprobs", "top_logprobs", *OPTIONS})
-# Ollama's own words, blocks for other providers, and what `ChatRequest` has in a field of its own.
-EXTENSIONS = frozenset({
-    "options", "format", "think", "keep_alive", USER, *OWN_OPTIONS, *OWN_FIELDS,
-    "ollama", "groq", "gemini", "embedded", "pointsman", "google", "extra_body",
-    "include_reasoning", "reasoning_format", "thinking_config", *SWITCHES,
-})  # fmt: skip
+EXTENSIONS = FOR_OTHERS | {"options", "format", *OWN_OPTIONS, *OWN_FIELDS}
 THINK_OF_EFFORT: Mapping[str, bool | str] = {
     "none": False,
     "minimal": "low",
@@ -73,7 +66,8 @@ def to_native(
     take longer than any timeout. `prompt` is what has been measured already. Raises AdapterError
     with the parameter at fault for what Ollama has no way to do.
     """
-    _refuse_impossible(request)
+    if found := unmet(request.params, "logprobs"):
+        raise refuse(f"Ollama cannot take {found[1]}", found[0])
     warnings = _dropped(request)
     extra = request.extensions
     body: Json = {
@@ -111,28 +105,12 @@ def _set(body: Json, key: str, value: Any) -> None:
         body[key] = value
 
 
-IMPOSSIBLE = frozenset({"audio", "modalities", "web_search_options", "moderation"})
-
-
-def _refuse_impossible(request: ChatRequest) -> None:
-    params = request.params
-    if IMPOSSIBLE.isdisjoint(params):
-        return
-    if param := beyond_text(params):
-        raise refuse("Ollama answers in text only", param)
-    if params.get("web_search_options") is not None:
-        raise refuse("Ollama's chat does not search the web", "web_search_options")
-    if blocks(params.get("moderation")):
-        raise refuse("Ollama moderates nothing", "moderation")
-
-
 def _dropped(request: ChatRequest) -> list[str]:
     """A word for each parameter that Ollama has no field for, unless it asks for nothing."""
     lost = [key for key, value in request.params.items() if value and key not in READ]
     if request.params.get("service_tier") in ("auto", "default"):  # what there is anyhow
         lost.remove("service_tier")
-    lost += [key for key in request.extensions if key not in EXTENSIONS]
-    return [f"dropped={key}" for key in lost]
+    return [f"dropped={key}" for key in lost] + left_out(request.extensions, EXTENSIONS)
 
 
 def _tools(request: ChatRequest, warnings: list[str]) -> list[Json]:

@@ -11,9 +11,9 @@ import msgspec
 from msgspec import Struct
 
 from adapters.base import Json, NativeCall
-from adapters.compatible.request import shown_key
 from adapters.openai.settings import KIND
 from adapters.tasks import EmbeddingRequest
+from adapters.translation.wishes import left_out
 from adapters.wire.bounds import count, word
 from adapters.wire.whole import Told, vector
 
@@ -28,9 +28,9 @@ def to_native_embedding(request: EmbeddingRequest) -> NativeCall:
     own = request.extensions.get(KIND)
     if isinstance(own, dict):
         body |= own
-    dropped = [shown_key(name) for name in request.extensions if name != KIND]
-    dropped += [name for name in ("task", "title") if getattr(request, name) is not None]
-    return NativeCall("POST", PATH, body, tuple(f"dropped={name}" for name in dropped))
+    dropped = left_out(request.extensions, (KIND,))
+    dropped += [f"dropped={name}" for name in ("task", "title") if getattr(request, name)]
+    return NativeCall("POST", PATH, body, tuple(dropped))
 
 
 class _Row(Struct):

@@ -6,31 +6,20 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from adapters.base import USER, ChatRequest, Json, NativeCall, ProviderSettings
+from adapters.base import ChatRequest, Json, NativeCall, ProviderSettings
 from adapters.compatible.messages import Taken, to_messages, unsupported
 from adapters.compatible.request import (
     effort_of,
     json_schema,
     merged,
     set_json_mode,
-    shown_key,
     tools_of,
 )
 from adapters.openai.profiles import Profile
 from adapters.openai.settings import KIND
-from adapters.translation.wishes import blocks
+from adapters.translation.wishes import BLOCKS, left_out, unmet
 
 PATH = "/chat/completions"
-
-_FOR_OTHERS = frozenset(
-    {
-        *("gemini", "google", "groq", "ollama", "embedded", "pointsman", "extra_body", KIND),
-        *("safety_settings", "thinking_config", "cached_content", "keep_alive", "think", USER),
-        *("num_ctx", "truncate", "shift"),
-    }
-)
-_WEIGHTY = ("logprobs", "audio", "web_search_options")
-"""An answer without them is another one than was asked for."""
 
 
 def to_native(
@@ -77,26 +66,20 @@ def _set_bounds(
 
 
 def _params(params: Mapping[str, Any], profile: Profile, taken: Taken, warnings: list[str]) -> Json:
-    body: Json = {}
-    for name, value in params.items():
-        if name in profile.takes:
-            body[profile.spelled.get(name, name)] = value
-        elif name == "modalities":
-            body |= _modalities(value, profile, taken)
-        elif name in _WEIGHTY and value:
-            raise unsupported(name, f"'{name}'", taken)
-        elif name == "moderation" and blocks(value):
-            raise unsupported(name, "a moderation policy that blocks", taken)
-        elif value or name not in ("store", "logprobs"):
-            warnings.append(f"dropped={name}")
+    takes, spelled = profile.takes, profile.spelled
+    body = {spelled.get(name, name): params[name] for name in params if name in takes}
+    rest = {name: params[name] for name in params if name not in takes}
+    if not rest:
+        return body
+    kinds = rest.pop("modalities", None) or ()
+    if profile.images_out and "image" in kinds and {*kinds} <= {"text", "image"}:
+        body["modalities"] = list(kinds)
+        kinds = ()
+    if found := unmet({**rest, "modalities": kinds}):
+        raise unsupported(*found, taken)
+    set_ = (name for name, value in rest.items() if value or name not in ("store", "logprobs"))
+    warnings += [f"dropped={name}" for name in set_]
     return body
-
-
-def _modalities(wanted: Sequence[Any], profile: Profile, taken: Taken) -> Json:
-    others = [kind for kind in wanted if kind != "text"]
-    if others and not (profile.images_out and others == ["image"]):
-        raise unsupported("modalities", "a wish for anything but text", taken)
-    return {"modalities": list(wanted)} if others else {}
 
 
 def _tools(request: ChatRequest, profile: Profile) -> Json:
@@ -138,11 +121,10 @@ def _set_format(body: Json, request: ChatRequest, profile: Profile, warnings: li
 
 def _own(extensions: Mapping[str, Any], profile: Profile, warnings: list[str]) -> Json:
     """What OpenAI does not define goes to those who are known to have more than that."""
-    names = [name for name, value in extensions.items() if value is not None]
-    names = [name for name in names if name not in _FOR_OTHERS]
-    taken = [name for name in names if "." not in name] if profile.open else []
-    warnings += [f"dropped={shown_key(name)}" for name in names if name not in taken]
-    return {name: extensions[name] for name in taken}
+    names = [name for name in extensions if "." not in name and name not in BLOCKS]
+    taken = names if profile.open else []
+    warnings += left_out(extensions, BLOCKS | {*taken})
+    return {name: extensions[name] for name in taken if extensions[name] is not None}
 
 
 def _with_short_ids(messages: Sequence[Json], chars: int) -> list[Json]:

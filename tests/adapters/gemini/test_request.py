@@ -271,7 +271,7 @@ ROWS: dict[str, tuple[Json, Json, tuple[str, ...]]] = {
             },
         },
         {},
-        ("dropped=min_p",),
+        ("dropped=min_p", "dropped=extension"),
     ),
 }
 

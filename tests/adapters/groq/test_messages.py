@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from adapters.base import MISSING_RESULT, AdapterError, ErrorKind, Json
 from adapters.compatible.messages import to_messages
-from adapters.groq.messages import TAKEN
+from adapters.groq.models import TAKEN
 
 LLAMA = "llama-3.3-70b-versatile"
 SCOUT = "meta-llama/llama-4-scout-17b-16e-instruct"
