@@ -112,6 +112,15 @@ class Annotation(Struct, frozen=True):
     index: int = 0
 
 
+def url_citation(
+    url: str, title: object, index: int = 0, *, start: int = 0, end: int = 0
+) -> Annotation:
+    """A page that an answer rests on; where nobody says which words do, their places are 0."""
+    cited: Json = {"url": url, "title": title if isinstance(title, str) else ""}
+    cited |= {"start_index": start, "end_index": end}
+    return Annotation({"type": "url_citation", "url_citation": cited}, index)
+
+
 @final
 class Logprobs(Struct, frozen=True):
     """Entries of OpenAI's `logprobs.content`."""

@@ -29,7 +29,7 @@ from adapters.base import (
     ProviderSettings,
     availability,
 )
-from adapters.bedrock.amend import ANSWER_TOOL, AS_TOOL, amended, in_words
+from adapters.bedrock.amend import in_words
 from adapters.bedrock.answer import ConverseAnswer
 from adapters.bedrock.content import IMAGES
 from adapters.bedrock.embeddings import (
@@ -39,10 +39,9 @@ from adapters.bedrock.embeddings import (
     to_native_embedding,
 )
 from adapters.bedrock.errors import bad_response, is_of_key, refusal
-from adapters.bedrock.hosts import control_of, endpoint
 from adapters.bedrock.models import FOUNDATION, PROFILES, models_of
 from adapters.bedrock.request import to_native
-from adapters.bedrock.settings import BedrockSettings
+from adapters.bedrock.settings import BedrockSettings, control_of, endpoint
 from adapters.bedrock.signing import Bearer, Signature, SignedTarget, Signer
 from adapters.kind import Kind, all_pages
 from adapters.tasks import EmbeddingRequest
@@ -122,11 +121,11 @@ class BedrockAdapter(Kind):
     def _exchange(
         self, request: ChatRequest, call: NativeCall
     ) -> AsyncGenerator[list[Event], None]:
-        answer = _Answer(
-            self._signer,
+        answer = ConverseAnswer(
             request.model,
             renamed(request.tools),
             self._memory,
+            self.refused,
             first_call_only=request.parallel_tool_calls is False,
             shows_thoughts=request.thinking.include is not False,
             secret=self._secret,
@@ -186,27 +185,6 @@ class BedrockAdapter(Kind):
 
     async def is_available(self) -> Availability:
         return await availability(self.name, self.listed(FOUNDATION, _object))
-
-
-class _Answer(ConverseAnswer):
-    """The whole of Bedrock's `Dialect`: the reading, and what a refusal means."""
-
-    def __init__(self, signer: Signer, *of: Any, **options: Any) -> None:
-        super().__init__(*of, **options)
-        self._signer = signer
-
-    def refusal(self, response: httpx.Response) -> AdapterError:
-        if response.status_code in (401, 403):
-            self._signer.refused()
-        return refusal(response, secret=self._secret)
-
-    def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | None:
-        mended = amended(call, error)
-        if mended is not None and AS_TOOL in mended.warnings:
-            tools = mended.body.get("toolConfig", {}).get("tools", ())
-            names = [tool.get("toolSpec", {}).get("name") for tool in tools]
-            self.answers_by_tool = ANSWER_TOOL in names
-        return mended
 
 
 def _model_of(call: NativeCall) -> str:

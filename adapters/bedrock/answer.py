@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
+import httpx
 import orjson
 
 from adapters.base import (
     AdapterError,
-    Annotation,
     ErrorKind,
     Event,
     Finish,
     Json,
     Media,
     Memory,
+    NativeCall,
     Phase,
     Reasoning,
     Refusal,
@@ -27,12 +27,14 @@ from adapters.base import (
     Warn,
     has_content,
 )
-from adapters.bedrock.amend import ANSWER_TOOL
+from adapters.bedrock.amend import ANSWER_TOOL, AS_TOOL, amended
 from adapters.bedrock.errors import bad_response, stream_failure
 from adapters.bedrock.eventstream import BrokenStreamError, Message, MessageDecoder
 from adapters.bedrock.settings import KIND
 from adapters.bedrock.thoughts import Thought, keep
+from adapters.compatible.answer import text_in
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
+from adapters.events import url_citation
 from adapters.wire.bounds import MAX_CALLS, MAX_COUNT, count, items, word
 from adapters.wire.pieces import loads
 
@@ -43,10 +45,11 @@ CUT_SHORT = frozenset({"max_tokens", TOO_LONG})
 
 
 class ConverseAnswer:
-    """Reads one answer; the reading half of Bedrock's `Dialect`.
+    """How one answer is read (a `native.Dialect`).
 
-    `names` are the request's tools by Bedrock's names for them; `first_call_only` leaves out all
-    calls but the first; `shows_thoughts` is False where nobody wants to see them.
+    `names` are the request's tools by Bedrock's names for them; `refusal` tells what one means;
+    `first_call_only` leaves out all calls but the first; `shows_thoughts` is False where nobody
+    wants to see them.
     """
 
     provider = KIND
@@ -56,14 +59,16 @@ class ConverseAnswer:
         model: str,
         names: Mapping[str, str],
         memory: Memory,
+        refusal: Callable[[httpx.Response], AdapterError],
         *,
-        first_call_only: bool = False,
-        shows_thoughts: bool = True,
-        secret: str = "",
+        first_call_only: bool,
+        shows_thoughts: bool,
+        secret: str,
     ) -> None:
         self.done = False
-        self.phase = BEFORE_CONTENT
-        self.answers_by_tool = False
+        self.refusal = refusal
+        self._phase = BEFORE_CONTENT
+        self._answers_by_tool = False
         self._model = model
         self._names = names
         self._memory = memory
@@ -86,6 +91,14 @@ class ConverseAnswer:
         self._request_id = word(headers.get("x-amzn-requestid"))
         return []
 
+    def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | None:
+        mended = amended(call, error)
+        if mended is not None and AS_TOOL in mended.warnings:
+            tools = mended.body.get("toolConfig", {}).get("tools", ())
+            names = [tool.get("toolSpec", {}).get("name") for tool in tools]
+            self._answers_by_tool = ANSWER_TOOL in names
+        return mended
+
     # -- an answer in one piece
 
     def whole(self, body: bytes | bytearray) -> list[Event]:
@@ -94,7 +107,7 @@ class ConverseAnswer:
             events = self._begin()
             for at, block in enumerate(items(answer["output"]["message"]["content"])):
                 self._read_block(at, block, events)
-            self._reason = _string(answer["stopReason"])
+            self._reason = text_in(answer["stopReason"])
             self._has_content = has_content(events)
             return [*events, *self._ending(), usage_of(answer["usage"])]
         except (ValueError, TypeError, LookupError, AttributeError) as error:
@@ -112,14 +125,14 @@ class ConverseAnswer:
             case {"reasoningContent": dict(thought)}:
                 self._think(at, thought, events)
             case {"citationsContent": dict(cited)}:
-                texts = [_string(one["text"]) for one in items(cited.get("content"))]
+                texts = [text_in(one["text"]) for one in items(cited.get("content"))]
                 events += [Text(text) for text in texts if text]
                 for citation in items(cited.get("citations")):
                     _cite(citation, events)
             case {"image": {"format": str(kind), "source": {"bytes": str(data)}}}:
                 events.append(Media(f"image/{kind}", data))
             case {"text": text}:
-                events += [Text(_string(text))] if text else []
+                events += [Text(text_in(text))] if text else []
 
     # -- a stream
 
@@ -129,14 +142,14 @@ class ConverseAnswer:
             for message in self._decoder.feed(data):
                 self._read_message(message, events)
         except BrokenStreamError as error:
-            raise bad_response(f"the stream is broken: {error}", self.phase) from None
+            raise bad_response(f"the stream is broken: {error}", self._phase) from None
         except (ValueError, TypeError, LookupError, AttributeError) as error:
-            raise bad_response("the stream holds an event of another shape", self.phase) from error
+            raise bad_response("the stream holds an event of another shape", self._phase) from error
         return events
 
     def end(self) -> list[Event]:
         if not self.done or not self._decoder.is_between:
-            raise bad_response("the stream ended before the answer did", self.phase)
+            raise bad_response("the stream ended before the answer did", self._phase)
         return []
 
     def _read_message(self, message: Message, events: list[Event]) -> None:
@@ -146,13 +159,13 @@ class ConverseAnswer:
             self._read_event(headers.get(":event-type"), orjson.loads(message.payload), events)
         elif kind == "exception":
             name = headers.get(":exception-type", "")
-            raise stream_failure(name, message.payload, self.phase, secret=self._secret)
+            raise stream_failure(name, message.payload, self._phase, secret=self._secret)
         elif kind == "error":
             body = orjson.dumps({"message": headers.get(":error-message")})
             name = headers.get(":error-code", "")
-            raise stream_failure(name, body, self.phase, secret=self._secret)
-        if self.phase is BEFORE_CONTENT and has_content(events):
-            self.phase = AFTER_CONTENT
+            raise stream_failure(name, body, self._phase, secret=self._secret)
+        if self._phase is BEFORE_CONTENT and has_content(events):
+            self._phase = AFTER_CONTENT
             self._has_content = True
 
     def _read_event(self, kind: str | None, event: Json, events: list[Event]) -> None:
@@ -167,7 +180,7 @@ class ConverseAnswer:
             case "contentBlockStop":
                 self._stop(_index(event), events)
             case "messageStop":
-                self._reason = _string(event["stopReason"])
+                self._reason = text_in(event["stopReason"])
                 for at in list(self._calls):
                     self._stop(at, events)
                 self._has_content = self._has_content or has_content(events)
@@ -190,7 +203,7 @@ class ConverseAnswer:
     def _read_delta(self, at: int, delta: Json, events: list[Event]) -> None:
         match delta:
             case {"text": text}:
-                events += [Text(_string(text))] if text else []
+                events += [Text(text_in(text))] if text else []
             case {"toolUse": {"input": str(piece)}}:
                 if piece:
                     self._take_arguments(at, piece, events)
@@ -222,7 +235,7 @@ class ConverseAnswer:
         self._calls[at] = False
         if call.get("type") == "server_tool_use":
             self._hidden.add(at)
-        elif self.answers_by_tool and name == ANSWER_TOOL:
+        elif self._answers_by_tool and name == ANSWER_TOOL:
             self._texts.add(at)
         elif self._first_call_only and self._first_call:
             self._hidden.add(at)
@@ -242,13 +255,13 @@ class ConverseAnswer:
     def _think(self, at: int, piece: Json, events: list[Event]) -> None:
         thought = self._thoughts.setdefault(at, Thought())
         if text := piece.get("text"):
-            thought.texts.append(_string(text))
+            thought.texts.append(text_in(text))
             if self._shows_thoughts:
                 events.append(Reasoning(text))
         if signature := piece.get("signature"):
-            thought.signatures.append(_string(signature))
+            thought.signatures.append(text_in(signature))
         if redacted := piece.get("redactedContent"):
-            thought.redacted.append(_string(redacted))
+            thought.redacted.append(text_in(redacted))
 
     def _ending(self) -> list[Event]:
         """How the answer ends in OpenAI's words. Raises AdapterError where there is none."""
@@ -269,7 +282,7 @@ class ConverseAnswer:
         return [Warn(f"malformed={reason}"), ended] if reason in MALFORMED else [ended]
 
     def _failed(self, kind: ErrorKind, message: str) -> AdapterError:
-        phase = Phase(self.phase)
+        phase = Phase(self._phase)
         return AdapterError(kind, message, provider=KIND, phase=phase, upstream_code=self._reason)
 
 
@@ -289,10 +302,7 @@ def _cite(citation: Json, events: list[Event]) -> None:
     """A page that the text before it stands on; OpenAI has no word for a place in a document."""
     match citation.get("location"):
         case {"web": {"url": str(url)}}:
-            title = citation.get("title")
-            cited: Json = {"url": url, "title": title if isinstance(title, str) else ""}
-            cited |= {"start_index": 0, "end_index": 0}
-            events.append(Annotation({"type": "url_citation", "url_citation": cited}))
+            events.append(url_citation(url, citation.get("title")))
 
 
 def _index(event: Json) -> int:
@@ -300,9 +310,3 @@ def _index(event: Json) -> int:
     if type(at) is not int or not 0 <= at <= MAX_COUNT:
         raise ValueError("a block's index")
     return at
-
-
-def _string(value: Any) -> str:
-    if type(value) is not str:
-        raise TypeError("no text")
-    return value

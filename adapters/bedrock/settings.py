@@ -8,7 +8,6 @@ from typing import ClassVar
 from pydantic import Field, SecretStr, field_validator
 
 from adapters.base import ProviderSettings, is_placeholder
-from adapters.bedrock.hosts import endpoint
 from adapters.configured import Preset
 
 KIND = "bedrock"
@@ -21,6 +20,16 @@ _KEYS: Mapping[str, str] = {
 }
 _OWN = frozenset({"api_key", "aws_profile", "access_key_id", "secret_access_key"})
 """Any of these says who asks, so that no variable of AWS's own does."""
+
+_DOMAINS: Mapping[str, str] = {
+    "cn-": "amazonaws.com.cn",
+    "eu-isoe-": "cloud.adc-e.uk",
+    "eusc-": "amazonaws.eu",
+    "us-iso-": "c2s.ic.gov",
+    "us-isob-": "sc2s.sgov.gov",
+    "us-isof-": "csp.hci.ic.gov",
+}
+"""By what the names of a partition's regions begin with."""
 
 
 class BedrockSettings(ProviderSettings):
@@ -86,3 +95,14 @@ class BedrockSettings(ProviderSettings):
 
     def titled(self, title: str) -> str:
         return title if self.name in ("", KIND) else super().titled(title)
+
+
+def endpoint(service: str, region: str) -> str:
+    """The address of a service (`bedrock-runtime`, or `bedrock` which lists models)."""
+    domains = (domain for begin, domain in _DOMAINS.items() if region.startswith(begin))
+    return f"https://{service}.{region}.{next(domains, 'amazonaws.com')}"
+
+
+def control_of(runtime: str) -> str:
+    """The address that lists models beside one that answers; a gateway has both at one place."""
+    return runtime.replace("//bedrock-runtime", "//bedrock", 1)

@@ -182,7 +182,7 @@ class AnswerReader:
         if (logprobs := choice.get("logprobs")) and (weighed := logprobs.get("content")):
             events.append(Logprobs(items(weighed, MAX_LOGPROBS), index))
         if reason := choice.get("finish_reason"):
-            reason = _string(reason).lower()
+            reason = text_in(reason).lower()
             native = choice.get("native_finish_reason")  # OpenRouter's own may be a good end
             if reason in _FAILED_REASONS or native in _FAILED_REASONS:
                 raise_error(choice.get("error") or {"message": "the answer ended with an error"})
@@ -203,8 +203,8 @@ class AnswerReader:
         index = place[0]
         at = call.get("index")
         place = (index, place[1] if at is None else at)
-        call_id = _string(call.get("id") or "")
-        name = _string(function.get("name") or "")
+        call_id = text_in(call.get("id") or "")
+        name = text_in(function.get("name") or "")
         arguments = _arguments(function.get("arguments"))
         key = self._keys.get(place)
         if call_id and not name and (named := f"{place}{call_id}") in self._calls:
@@ -283,7 +283,7 @@ class AnswerReader:
     def _take_more(self, delta: Json, index: int, events: list[Event]) -> None:
         """What is neither text nor a call."""
         if refused := delta.get("refusal"):
-            events.append(Refusal(_string(refused), index))
+            events.append(Refusal(text_in(refused), index))
         events += [Annotation(dict(each), index) for each in items(delta.get("annotations"))]
         for image in items(delta.get("images")):
             events += _media(image, index)
@@ -306,9 +306,9 @@ def usage_of(usage: Json, *, extra: Json | None = None) -> Usage:
 def _detailed(delta: Json) -> str:
     """Thoughts that stand where Copilot has them, or only in OpenRouter's list of them."""
     if "reasoning_details" not in delta:
-        return _string(delta.get("reasoning_text") or "")
+        return text_in(delta.get("reasoning_text") or "")
     details = items(delta["reasoning_details"])
-    return "".join(_string(each.get("text") or each.get("summary") or "") for each in details)
+    return "".join(text_in(each.get("text") or each.get("summary") or "") for each in details)
 
 
 def _take_parts(parts: Any, index: int, events: list[Event]) -> None:
@@ -318,7 +318,7 @@ def _take_parts(parts: Any, index: int, events: list[Event]) -> None:
             case {"type": "text", "text": str(text)} if text:
                 events.append(Text(text, index))
             case {"type": "thinking", "thinking": [*thoughts]}:
-                texts = [_string(each.get("text") or "") for each in thoughts]
+                texts = [text_in(each.get("text") or "") for each in thoughts]
                 events.append(Reasoning("".join(texts), index))
             case {"type": "thinking", "thinking": str(thought)} if thought:
                 events.append(Reasoning(thought, index))
@@ -332,7 +332,7 @@ def _of_others(reason: str) -> str:
 
 def _media(image: Any, index: int) -> list[Event]:
     """An image in an answer, which comes as a data URL."""
-    head, _, data = _string((image.get("image_url") or {}).get("url") or "").partition(",")
+    head, _, data = text_in((image.get("image_url") or {}).get("url") or "").partition(",")
     kind, mark, _ = head.removeprefix("data:").partition(";base64")
     return [Media(kind, data, index)] if mark and head.startswith("data:") and data else []
 
@@ -347,10 +347,11 @@ def _arguments(value: Any) -> str:
     """JSON text; a call without parameters may come with the text `null`."""
     if value is None or value == "null":
         return ""
-    return orjson.dumps(value).decode() if isinstance(value, dict) else _string(value)
+    return orjson.dumps(value).decode() if isinstance(value, dict) else text_in(value)
 
 
-def _string(value: Any) -> str:
+def text_in(value: Any) -> str:
+    """The value, if it is a text. Raises TypeError."""
     if type(value) is not str:
         raise TypeError
     return value

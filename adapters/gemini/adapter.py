@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Any, ClassVar
 
@@ -21,7 +21,6 @@ from adapters.base import (
     Availability,
     Capabilities,
     ChatRequest,
-    ErrorKind,
     Event,
     Json,
     Memory,
@@ -35,7 +34,6 @@ from adapters.base import (
 from adapters.child import Line
 from adapters.contents import contents_of
 from adapters.gemini import counting, embeddings
-from adapters.gemini.amend import amended
 from adapters.gemini.answer import MISSING_SIGNATURE, GeminiAnswer
 from adapters.gemini.errors import NAME, refusal
 from adapters.gemini.line import known, line
@@ -135,7 +133,7 @@ class GeminiAdapter(Senses):
     def _exchange(
         self, request: ChatRequest, call: NativeCall
     ) -> AsyncGenerator[list[Event], None]:
-        answer = _Answer(
+        answer = GeminiAnswer(
             declared(request) if request.tools else {},
             self._memory,
             choices=request.n,
@@ -182,21 +180,6 @@ class GeminiAdapter(Senses):
 
     async def _page(self, **query: str) -> tuple[list[Model], Any]:
         return await self.listed(f"/{self._defaults.api_version}/models", _page, **query)
-
-
-class _Answer(GeminiAnswer):
-    """The whole of Gemini's `Dialect`: the reading, and what a refusal means."""
-
-    def head(self, headers: Mapping[str, str]) -> list[Event]:
-        """Gemini's headers say nothing that is not in the body."""
-        return []
-
-    def refusal(self, response: httpx.Response) -> AdapterError:
-        return refusal(response, secret=self._secret)
-
-    def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | None:
-        is_mendable = error.kind in (ErrorKind.BAD_REQUEST, ErrorKind.UNSUPPORTED)
-        return amended(call, error.message) if is_mendable else None
 
 
 def _page(answer: Json) -> tuple[list[Model], Any]:

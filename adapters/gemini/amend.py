@@ -9,10 +9,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import orjson
-
-from adapters.base import Json, NativeCall
+from adapters.base import Json, NativeCall, ResponseFormat
 from adapters.gemini.messages import closed, sign
+from adapters.translation.instructions import instruction
 
 PENALTIES: Mapping[str, str] = {
     "frequencyPenalty": "frequency_penalty",
@@ -171,10 +170,7 @@ _MENDERS: tuple[Callable[[Json, str], Mended | None], ...] = (
 
 def in_words(body: Json, *, keep_json_mode: bool) -> Json:
     """The body with its answer's schema said in the instruction."""
-    schema = body["generationConfig"].get("responseJsonSchema")
-    words = "Answer with JSON only."
-    if schema is not None:
-        words = f"Answer with JSON only, as this JSON Schema says: {orjson.dumps(schema).decode()}"
+    words = instruction(ResponseFormat(body["generationConfig"].get("responseJsonSchema")))
     gone = {"responseJsonSchema"} if keep_json_mode else {"responseJsonSchema", "responseMimeType"}
     system = body.get("systemInstruction") or {}
     parts = [*(system.get("parts") or ()), {"text": words}]

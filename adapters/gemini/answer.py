@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
 import orjson
 from msgspec.structs import replace
 
@@ -18,6 +19,7 @@ from adapters.base import (
     Json,
     Media,
     Memory,
+    NativeCall,
     Reasoning,
     Refusal,
     Start,
@@ -27,20 +29,21 @@ from adapters.base import (
     has_content,
 )
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
+from adapters.gemini.amend import amended
 from adapters.gemini.citations import citations, logprobs
-from adapters.gemini.errors import NAME, api_error, bad_response
+from adapters.gemini.errors import NAME, api_error, bad_response, refusal
 from adapters.gemini.messages import own_id_key
 from adapters.gemini.schema import restore
 from adapters.gemini.signatures import key_of_content
 from adapters.gemini.tools import Declared
-from adapters.gemini.values import fenced, seconds, signed, usage_of
+from adapters.gemini.values import fenced, signed, usage_of
 from adapters.translation.functions import plain_name
 from adapters.translation.wav import PCM, wav
-from adapters.wire.bounds import MAX_CALLS, MAX_CHOICES, MAX_ITEMS, choice_index, word
+from adapters.wire.bounds import MAX_CALLS, MAX_CHOICES, MAX_ITEMS, choice_index, iso_time, word
 from adapters.wire.lines import SseDecoder
 from adapters.wire.pieces import loads
 
-MISSING_SIGNATURE = "MISSING_THOUGHT_SIGNATURE"
+MISSING_SIGNATURE, NOT_ALLOWED = "MISSING_THOUGHT_SIGNATURE", "PUP_LIMITED_DISABLED"
 CUT_SHORT = frozenset({"MAX_TOKENS", "CONTINUATION"})
 FILTERED = frozenset({
     "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY",
@@ -80,7 +83,7 @@ class _Candidate:
 
 
 class GeminiAnswer:
-    """Reads one answer; the reading half of Gemini's `Dialect`.
+    """How one answer is read (a `native.Dialect`).
 
     `functions` are the request's, by Gemini's names for them, `asked` its messages; `choices` how
     many answers were asked for; `first_call_only` leaves out all calls but the first; `bare_audio`
@@ -121,6 +124,16 @@ class GeminiAnswer:
         self._goes_on = False
         self._closed = False
         self.phase = BEFORE_CONTENT
+
+    def head(self, headers: Mapping[str, str]) -> list[Event]:
+        return []
+
+    def refusal(self, response: httpx.Response) -> AdapterError:
+        return refusal(response, secret=self._secret)
+
+    def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | None:
+        is_mendable = error.kind in (ErrorKind.BAD_REQUEST, ErrorKind.UNSUPPORTED)
+        return amended(call, error.message) if is_mendable else None
 
     def whole(self, body: bytes | bytearray) -> list[Event]:
         if body[:1024].lstrip().startswith((b"data:", b"event:", b":")):  # a stream called JSON
@@ -205,7 +218,7 @@ class GeminiAnswer:
                 Start(
                     id=f"chatcmpl-{answer_id}" if answer_id else None,
                     model=word(answer.get("modelVersion")),
-                    created=seconds(answer.get("createTime")),
+                    created=iso_time(answer.get("createTime")),
                 )
             )
 
@@ -363,22 +376,18 @@ class GeminiAnswer:
         if reason in FILTERED:
             why = candidate.finish_message or reason
             return [Refusal(why, index, word=reason), Finish("content_filter", index)]
-        if reason in (MISSING_SIGNATURE, "PUP_LIMITED_DISABLED"):
+        if reason in (MISSING_SIGNATURE, NOT_ALLOWED) or not candidate.has_content:
             raise self._failed(reason)
-        if candidate.has_content:
-            warned = [Warn(f"malformed={reason.lower()}")] if reason in MALFORMED else []
-            return [*warned, ended]
-        raise self._failed(reason)
+        return [Warn(f"malformed={reason.lower()}"), ended] if reason in MALFORMED else [ended]
 
     def _failed(self, reason: str) -> AdapterError:
-        kind = ErrorKind.BAD_RESPONSE
-        message = f"the model gave no answer ({reason})"
+        kind, message = ErrorKind.BAD_RESPONSE, f"the model gave no answer ({reason})"
         if reason in MALFORMED:
             kind = ErrorKind.MALFORMED_ANSWER
             message = f"the model wrote a call that cannot be read ({reason})"
         elif reason == MISSING_SIGNATURE:
             kind = ErrorKind.BAD_REQUEST
-        elif reason == "PUP_LIMITED_DISABLED":
+        elif reason == NOT_ALLOWED:
             kind = ErrorKind.AUTH
             message = "this account may not use the model; see Google AI Studio"
         return AdapterError(kind, message, provider=NAME, phase=self.phase, upstream_code=reason)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from adapters.base import Annotation, Event, Json, Logprobs
+from adapters.base import Event, Json, Logprobs
+from adapters.events import url_citation
 from adapters.wire.bounds import MAX_ANNOTATIONS, MAX_LOGPROBS, items
 
 
@@ -19,15 +20,12 @@ def citations(grounding: Json, text: str, index: int) -> list[Event]:
         spans = [(0, len(encoded), range(len(sources)))]
     places = _in_characters(encoded, {place for start, end, _ in spans for place in (start, end)})
     found = (
-        {"start_index": places[start], "end_index": places[end], **source}
+        url_citation(*source, index, start=places[start], end=places[end])
         for start, end, cited in spans
         for at in cited
         if at < len(sources) and (source := sources[at])
     )
-    return [
-        Annotation({"type": "url_citation", "url_citation": citation}, index)
-        for citation in islice(found, MAX_ANNOTATIONS)
-    ]
+    return [*islice(found, MAX_ANNOTATIONS)]
 
 
 def _in_characters(encoded: bytes, places: set[int]) -> dict[int, int]:
@@ -66,13 +64,13 @@ def _offset(value: Any, default: int) -> int:
     return value if type(value) is int and value >= 0 else default
 
 
-def _source(chunk: Json) -> dict[str, str] | None:
+def _source(chunk: Json) -> tuple[str, str] | None:
     """Address and title of a web page, or of a document where it has an address."""
     page = chunk.get("web") or chunk.get("retrievedContext")
     if not isinstance(page, dict) or not isinstance(url := page.get("uri"), str):
         return None
     title = page.get("title")
-    return {"url": url, "title": title if isinstance(title, str) else url}
+    return url, title if isinstance(title, str) else url
 
 
 def _dicts(values: Any) -> list[Json]:

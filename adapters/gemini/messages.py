@@ -32,11 +32,11 @@ def own_id_key(call_id: str) -> str:
 
 
 def system_parts(messages: Sequence[Json]) -> list[Json]:
-    """The texts of all system and developer messages, in order."""
+    """The texts of all system messages, in order."""
     return [
         {"text": text}
         for message in messages
-        if message["role"] in ("system", "developer")
+        if message["role"] == "system"
         for text in texts(message.get("content"))
     ]
 

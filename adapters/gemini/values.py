@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
-
 from adapters.base import Event, Json, Signature, Usage
 from adapters.wire.bounds import count
 
@@ -16,15 +13,6 @@ def signed(part: Json, index: int) -> list[Event]:
 
 def fenced(text: str, language: str) -> str:
     return f"\n```{language}\n{text.rstrip()}\n```\n"
-
-
-def seconds(created: Any) -> int | None:
-    if not isinstance(created, str):
-        return None
-    try:
-        return int(datetime.fromisoformat(created).timestamp())
-    except (ValueError, OverflowError, OSError):
-        return None
 
 
 def usage_of(usage: Json) -> Usage:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from adapters.base import Annotation, Event, Json, Start, Usage
-from adapters.compatible.answer import AnswerReader, raise_error, usage_of
+from adapters.base import Event, Json, Start, Usage
+from adapters.compatible.answer import AnswerReader, raise_error, text_in, usage_of
+from adapters.events import url_citation
 from adapters.wire.bounds import items, unix_time, word
 
 _TIERS: Mapping[str, str] = {
@@ -54,15 +55,5 @@ class GroqReader(AnswerReader):
         super()._take_more(delta, index, events)
         for tool in items(delta.get("executed_tools")):
             results = items((tool.get("search_results") or {}).get("results"))
-            events += [
-                Annotation(_url_citation(each), index) for each in results if each.get("url")
-            ]
-
-
-def _url_citation(found: Json) -> Json:
-    # Groq does not say which words rest on it; OpenAI's type demands the places all the same.
-    if not isinstance(found["url"], str):
-        raise TypeError
-    title = found.get("title")
-    citation = {"url": found["url"], "title": title if isinstance(title, str) else ""}
-    return {"type": "url_citation", "url_citation": {**citation, "start_index": 0, "end_index": 0}}
+            pages = [(each.get("url"), each.get("title")) for each in results]
+            events += [url_citation(text_in(url), title, index) for url, title in pages if url]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -39,7 +38,7 @@ from adapters.ollama.context import (
 from adapters.ollama.errors import NAME, error_text, refusal, refusal_error
 from adapters.ollama.generate import message_of
 from adapters.ollama.request import without_grammar
-from adapters.wire.bounds import MAX_CALLS, MAX_LOGPROBS, count, items, word
+from adapters.wire.bounds import MAX_CALLS, MAX_LOGPROBS, count, iso_time, items, word
 from adapters.wire.lines import NdjsonDecoder
 from adapters.wire.pieces import loads
 
@@ -167,7 +166,9 @@ class Answer:
             message = message_of(chunk)
         if not self._started and message is not None:
             self._started = True
-            events.append(Start(model=word(chunk.get("model")), created=unix_time(chunk)))
+            events.append(
+                Start(model=word(chunk.get("model")), created=iso_time(chunk.get("created_at")))
+            )
         if message:
             if type(message) is not dict:
                 raise _MalformedError
@@ -251,19 +252,6 @@ class Answer:
 
     def _bad(self, message: str) -> AdapterError:
         return not_promised(NAME, message, self._phase)
-
-
-def unix_time(chunk: Json) -> int | None:
-    """`created_at` in Unix seconds: RFC 3339 with up to nine digits of a second; None if unread."""
-    text = chunk.get("created_at")
-    if not isinstance(text, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None
-    return int(seconds) if seconds >= 0 else None
 
 
 def _object(data: Any, loads: Callable[[Any], Any] = orjson.loads) -> Json:

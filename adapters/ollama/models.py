@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from adapters.base import Json, Model
-from adapters.wire.bounds import items
-
-CLOUD_TAGS = ("-cloud", ":cloud")
+from adapters.ollama.host import CLOUD_MODELS
+from adapters.wire.bounds import iso_time, items
 
 
 def models_of(answer: Json) -> list[Model]:
@@ -18,14 +15,13 @@ def models_of(answer: Json) -> list[Model]:
 def _model(row: Json) -> Model:
     name = row.get("model") or row["name"]
     embeds = _only_embeds(name, (row.get("details") or {}).get("family"))
-    changed = row.get("modified_at")
     return Model(
         id=name,
-        created=int(datetime.fromisoformat(changed).timestamp()) if changed else 0,
+        created=iso_time(row.get("modified_at")) or 0,
         owned_by=name.rpartition("/")[0] or "library",
         chat=not embeds,
         embeds=embeds,
-        free=not name.endswith(CLOUD_TAGS),
+        free=not name.endswith(CLOUD_MODELS),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from adapters.base import Annotation, Event, Logprobs, Media, Start, ToolCall, Usage
@@ -57,6 +58,18 @@ def count(value: Any) -> int | None:
 
 def unix_time(value: Any) -> int | None:
     return value if type(value) is int and 0 <= value <= MAX_TIME_S else None
+
+
+def iso_time(value: Any) -> int | None:
+    """RFC 3339, of UTC where it names no zone, in Unix seconds; None for what cannot be read."""
+    if type(value) is not str:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return unix_time(int(seconds))
 
 
 def word(value: Any, most: int = MAX_WORD) -> str | None:

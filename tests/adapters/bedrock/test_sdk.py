@@ -17,7 +17,7 @@ from botocore.validate import ParamValidator
 
 from adapters.base import ChatRequest, Json, ResponseFormat, Thinking
 from adapters.bedrock.adapter import BedrockAdapter
-from adapters.bedrock.hosts import endpoint
+from adapters.bedrock.settings import endpoint
 from tests.adapters.bedrock.kit import ASK, CLAUDE, NOVA, BedrockKit, native, signing
 from tests.adapters.kit import (
     ANSWERS,

@@ -131,12 +131,12 @@ def test_a_conversation_becomes_turns(messages: list[Json], contents: list[Json]
         types.Content.model_validate(content)
 
 
-def test_system_and_developer_texts_are_joined_in_order() -> None:
+def test_system_texts_are_joined_in_order() -> None:
     body = native(
         messages=[
             {"role": "system", "content": "a"},
             user("?"),
-            {"role": "developer", "content": [{"type": "text", "text": "b"}]},
+            {"role": "system", "content": [{"type": "text", "text": "b"}]},
             {"role": "system", "content": ""},
         ]
     ).body

@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 
 from adapters.base import AdapterError, ChatRequest, ErrorKind, Event, Json, Start
 from adapters.ollama.adapter import OllamaAdapter, OllamaSettings
-from adapters.ollama.answer import unix_time
+from adapters.wire.bounds import iso_time
 from tests.adapters.kit import DictMemory, FakeUpstream, Folded, Reply, collect, fold
 from tests.recordings import Recording, load
 from tests.spread import spread
@@ -139,12 +139,12 @@ def test_a_time_is_read_with_any_fraction_and_offset(
     text = f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}{moment:%z}"
     offset = text[-5:]
     text = f"{text[:-5]}{offset[:3]}:{offset[3:]}"
-    assert unix_time({"created_at": text}) == int(moment.timestamp())
+    assert iso_time(text) == int(moment.timestamp())
     utc = f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
-    assert unix_time({"created_at": utc}) == int(moment.timestamp()) + hours * 3600
+    assert iso_time(utc) == int(moment.timestamp()) + hours * 3600
 
 
 @given(st.text(max_size=30) | st.integers() | st.none() | st.just("0001-01-01T00:00:00Z"))
 def test_what_is_no_time_is_none_or_a_second_since_1970(value: Any) -> None:
-    seconds = unix_time({"created_at": value})
+    seconds = iso_time(value)
     assert seconds is None or seconds >= 0
