@@ -42,7 +42,7 @@ from adapters.bedrock.errors import bad_response, is_of_key, refusal
 from adapters.bedrock.models import FOUNDATION, PROFILES, models_of
 from adapters.bedrock.request import to_native
 from adapters.bedrock.settings import BedrockSettings, control_of, endpoint
-from adapters.bedrock.signing import Bearer, Signature, SignedTarget, Signer
+from adapters.bedrock.signing import SignedTarget, Signer
 from adapters.kind import Kind, all_pages
 from adapters.tasks import EmbeddingRequest
 from adapters.translation.functions import renamed
@@ -84,9 +84,7 @@ class BedrockAdapter(Kind):
 
     @cached_property
     def _signer(self) -> Signer:
-        if self._secret:
-            return Bearer(self._secret, self._own.region, self._own.variable("region"))
-        return Signature(self._own)
+        return Signer(self._own)
 
     def capabilities(self, model: str) -> Capabilities:
         return Capabilities(

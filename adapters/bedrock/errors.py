@@ -19,7 +19,7 @@ from adapters.errors import first_words, not_promised
 from adapters.refusals.account import is_of_account, page_refusal, quoted
 from adapters.refusals.cannot import lacking
 from adapters.refusals.length import is_too_long
-from adapters.refusals.status import SCOPES, kind_of_status
+from adapters.refusals.status import SCOPES, USUAL_WORDS, kind_of_status
 from adapters.refusals.waits import retry_after_s
 
 KIND_OF_NAME: Mapping[str, ErrorKind] = {
@@ -63,20 +63,12 @@ _SCOPES: Mapping[ErrorKind, Scope] = {
     ),
 }
 WORDS: Mapping[ErrorKind, str] = {
+    **USUAL_WORDS,
     ErrorKind.AUTH: "AWS refused the credentials; check BEDROCK_API_KEY, or your login to AWS",
     ErrorKind.ACCOUNT: "AWS refused the account or its login",
     ErrorKind.MODEL_MISSING: "there is no such model, or not for this account and region",
     ErrorKind.RATE_LIMIT: "the account's rate for this model is reached; try again later",
     ErrorKind.QUOTA_DAY: "the account's tokens of the day for this model are used up",
-    ErrorKind.OVERLOADED: "the model is busy or not ready; try again",
-    ErrorKind.SERVER: "the server or the model failed; try again",
-    ErrorKind.TIMEOUT_FIRST_BYTE: "the model took too long",
-    ErrorKind.STALL: "the model took too long",
-    ErrorKind.CONTEXT: "the prompt is too long for the model",
-    ErrorKind.TOO_LARGE: "the request is too large",
-    ErrorKind.BAD_RESPONSE: "the answer is not what the API promises",
-    ErrorKind.BAD_REQUEST: "the request was refused",
-    ErrorKind.UNSUPPORTED: "the model cannot do this",
 }
 _SILENT = frozenset({ErrorKind.SERVER, ErrorKind.BAD_RESPONSE})
 """Of these the message is nobody's business."""

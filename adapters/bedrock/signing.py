@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
 
 import httpx
 
@@ -16,49 +15,29 @@ from adapters.upstream import Content, Reply, Target, Upstream, raw_headers
 SERVICE = "bedrock"
 
 
-class Signer(Protocol):
-    """`region` is where its requests go, `fixed` what is the same for each of them."""
+class Signer:
+    """Signs requests: by one of Bedrock's API keys, else by version 4, as botocore makes it.
 
-    fixed: Mapping[str, str]
-
-    async def region(self) -> str: ...
-    async def signed(self, method: str, url: httpx.URL, content: bytes) -> Mapping[str, str]:
-        """What the request needs to be let in. Raises AdapterError."""
-
-    def refused(self) -> None:
-        """AWS has refused whom it knows."""
-
-
-class Bearer:
-    """One of Bedrock's API keys."""
-
-    def __init__(self, key: str, region: str, variable: str) -> None:
-        self.fixed: Mapping[str, str] = {"authorization": f"Bearer {key}"}
-        self._region = region
-        self._variable = variable
-
-    async def region(self) -> str:
-        return self._region or _no_region(self._variable)
-
-    async def signed(self, method: str, url: httpx.URL, content: bytes) -> Mapping[str, str]:
-        return self.fixed
-
-    def refused(self) -> None:
-        """There is no other key."""
-
-
-class Signature:
-    """Signature version 4, as botocore makes it."""
+    `fixed` is what is the same for each request.
+    """
 
     def __init__(self, settings: BedrockSettings) -> None:
-        self.fixed: Mapping[str, str] = {}
-        self._credentials = Credentials(settings)
+        key = settings.secret
+        self.fixed: Mapping[str, str] = {"authorization": f"Bearer {key}"} if key else {}
+        self._credentials = None if key else Credentials(settings)
+        self._region = settings.region
         self._variable = settings.variable("region")
 
     async def region(self) -> str:
+        """Where requests go. Raises AdapterError."""
+        if self._credentials is None:
+            return self._region or _no_region(self._variable)
         return (await self._credentials.identity()).region or _no_region(self._variable)
 
     async def signed(self, method: str, url: httpx.URL, content: bytes) -> Mapping[str, str]:
+        """What the request needs to be let in. Raises AdapterError."""
+        if self._credentials is None:
+            return self.fixed
         identity = await self._credentials.identity()
         # The search for credentials has loaded these, in its thread.
         from botocore.auth import SigV4Auth
@@ -71,7 +50,9 @@ class Signature:
         return dict(request.headers.items())
 
     def refused(self) -> None:
-        self._credentials.forget()
+        """AWS has refused whom it knows."""
+        if self._credentials is not None:
+            self._credentials.forget()
 
 
 class SignedTarget:

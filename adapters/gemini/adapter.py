@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 
 import httpx
 from msgspec.structs import replace
-from pydantic import Field
 
 from adapters.base import (
     AdapterError,
@@ -38,8 +37,9 @@ from adapters.gemini.answer import MISSING_SIGNATURE, GeminiAnswer
 from adapters.gemini.errors import NAME, refusal
 from adapters.gemini.line import known, line
 from adapters.gemini.messages import sign
-from adapters.gemini.request import Defaults, to_native
+from adapters.gemini.request import to_native
 from adapters.gemini.senses import Senses
+from adapters.gemini.settings import GeminiSettings as GeminiSettings
 from adapters.gemini.thinking import thinks
 from adapters.gemini.tools import declared
 from adapters.kind import all_pages
@@ -59,26 +59,6 @@ MOST_MENDED = 2
 """Gemma refuses JSON and instructions one after the other."""
 
 
-class GeminiSettings(ProviderSettings):
-    """`api_version` is v1beta because v1 does not take all that is used here.
-
-    Tools, system instruction, thinking and JSON Schema came to v1beta first, and every recorded
-    exchange with them is of that version. `base_url` None is the SDK's own.
-    """
-
-    kind: ClassVar[str] = NAME
-    careful_requests_per_minute: ClassVar[int | None] = 1
-    public_url: ClassVar[str | None] = "https://generativelanguage.googleapis.com"
-
-    model: str = Field(default="gemini-flash-latest", max_length=128)
-    rate_limit_requests_per_minute: int | None = Field(default=15, ge=1)
-    api_version: str = Field(default="v1beta", pattern=r"^v\d+(alpha|beta)?\d*$")
-
-    @property
-    def gen_ai_name(self) -> str:
-        return "gcp.gemini"
-
-
 class GeminiAdapter(Senses):
     """Gemini behind the `Adapter` protocol."""
 
@@ -92,7 +72,7 @@ class GeminiAdapter(Senses):
             f"set {settings.variable('api_key')} (a free key: https://aistudio.google.com/apikey)"
         )
         self._memory = memory
-        self._defaults = Defaults(settings.api_version, settings.temperature, settings.max_tokens)
+        self._own = settings
         self._ceilings = Ceilings("generationConfig", "maxOutputTokens")
 
     def capabilities(self, model: str) -> Capabilities:
@@ -108,7 +88,7 @@ class GeminiAdapter(Senses):
         )
 
     def to_native(self, request: ChatRequest) -> NativeCall:
-        call = to_native(request, self._defaults, self._memory)
+        call = to_native(request, self._own, self._memory)
         return self._ceilings.fitted(call) if request.max_tokens or self._is_capped else call
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
@@ -145,7 +125,7 @@ class GeminiAdapter(Senses):
         return exchange(self.where(call.path), call, answer, self._ceilings, MOST_MENDED)
 
     def to_native_embedding(self, request: EmbeddingRequest) -> NativeCall:
-        return embeddings.to_native(request, self._defaults.api_version)
+        return embeddings.to_native(request, self._own.api_version)
 
     def embed(self, request: EmbeddingRequest) -> AsyncGenerator[list[Any], None]:
         call = self.to_native_embedding(request)
@@ -166,7 +146,7 @@ class GeminiAdapter(Senses):
         return known(self._secret, base_url=_root(self.settings.base_url))
 
     def _sdks_line(self) -> Line:
-        root, version = _root(self.settings.base_url), self._defaults.api_version
+        root, version = _root(self.settings.base_url), self._own.api_version
         timeout_s = self.settings.timeout
         return line(self._secret, base_url=root, api_version=version, timeout_s=timeout_s)
 
@@ -179,7 +159,7 @@ class GeminiAdapter(Senses):
         return await availability(self.name, self._page(pageSize="1"))
 
     async def _page(self, **query: str) -> tuple[list[Model], Any]:
-        return await self.listed(f"/{self._defaults.api_version}/models", _page, **query)
+        return await self.listed(f"/{self._own.api_version}/models", _page, **query)
 
 
 def _page(answer: Json) -> tuple[list[Model], Any]:

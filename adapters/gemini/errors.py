@@ -17,7 +17,7 @@ from adapters.refusals.account import is_of_account, page_refusal, quoted
 from adapters.refusals.cannot import lacking
 from adapters.refusals.gone import is_gone
 from adapters.refusals.length import is_too_long
-from adapters.refusals.status import SCOPES, kind_of_status
+from adapters.refusals.status import SCOPES, USUAL_WORDS, kind_of_status
 from adapters.refusals.waits import go_duration_s, retry_after_s
 
 NAME = "gemini"
@@ -44,20 +44,11 @@ SCOPE_OF_KIND: Mapping[ErrorKind, Scope] = {
     ),
 }
 WORDS: Mapping[ErrorKind, str] = {
+    **USUAL_WORDS,
     ErrorKind.AUTH: "the API key was refused, or may not do this; check GEMINI_API_KEY",
-    ErrorKind.ACCOUNT: "the account was refused",
     ErrorKind.MODEL_MISSING: "there is no such model, or it cannot chat; /v1/models lists them",
-    ErrorKind.RATE_LIMIT: "the rate limit is reached; try again later",
     ErrorKind.QUOTA_DAY: "the quota of the day is used up, or there is none for this model",
-    ErrorKind.OVERLOADED: "the model is overloaded; try again later",
-    ErrorKind.SERVER: "the server failed; try again",
-    ErrorKind.TIMEOUT_FIRST_BYTE: "the server took too long; try again",
-    ErrorKind.STALL: "the server took too long; try again",
-    ErrorKind.CONTEXT: "the prompt is too long for the model",
     ErrorKind.TOO_LARGE: "the request is too large; send smaller files",
-    ErrorKind.BAD_RESPONSE: "the answer is not what the API promises",
-    ErrorKind.BAD_REQUEST: "the request was refused",
-    ErrorKind.UNSUPPORTED: "the model cannot do this",
 }
 NOT_OF_THIS_MODEL = re.compile(
     r"([A-Z][a-z]+(?: [a-z]+)?) is not enabled for (?:this model|models/)"

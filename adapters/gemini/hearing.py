@@ -1,15 +1,13 @@
-"""Speech for Gemini: a chat about a recording, whose answer is nothing but its words."""
+"""Speech for Gemini: a chat about a recording, whose answer is nothing but its words. Pure."""
 
 from __future__ import annotations
 
 import base64
-import contextlib
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
-from adapters.base import ChatRequest, ErrorKind, Event, Finish, Text, Warn
+from adapters.base import ChatRequest, ErrorKind
 from adapters.gemini.errors import refused
-from adapters.tasks import Heard, TranscriptionRequest, TranslationRequest
+from adapters.tasks import TranscriptionRequest, TranslationRequest
 from adapters.translation.sound import ending_of
 
 MAX_INLINE_BYTES = 14 * 1024 * 1024
@@ -58,19 +56,3 @@ def asked(request: TranscriptionRequest) -> ChatRequest:
     ]
     params = {} if request.temperature is None else {"temperature": request.temperature}
     return ChatRequest(request.model, [{"role": "user", "content": parts}], params=params)
-
-
-async def heard(
-    batches: AsyncGenerator[list[Event], None], dropped: Sequence[str]
-) -> AsyncGenerator[list[Any], None]:
-    """The answer of that chat as what was heard: its text, when all of it is there."""
-    text: list[str] = []
-    others: list[Any] = [Warn(f"dropped={name}") for name in dropped]
-    async with contextlib.aclosing(batches):
-        async for batch in batches:
-            for event in batch:
-                if type(event) is Text:
-                    text.append(event.text)
-                elif type(event) is not Finish:
-                    others.append(event)
-    yield [*others, Heard("".join(text).strip())]

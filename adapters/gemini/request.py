@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from adapters.base import (
@@ -23,6 +22,7 @@ from adapters.gemini.errors import refused
 from adapters.gemini.messages import ContentsTranslator, closed, sign, system_parts
 from adapters.gemini.names import VOICES, generation, model_id, version, wants_signatures
 from adapters.gemini.schema import for_response
+from adapters.gemini.settings import GeminiSettings
 from adapters.gemini.thinking import thinking_config
 from adapters.gemini.tools import may_search, tools_of
 from adapters.translation.caches import CACHE, google_blocks
@@ -60,25 +60,16 @@ WHOLE = frozenset({"candidateCount", "responseModalities", "responseLogprobs"})
 WHOLE_MODELS = re.compile("-tts|-image")
 
 
-@dataclass(frozen=True, slots=True)
-class Defaults:
-    """What stands in for parameters that a request does not give."""
-
-    api_version: str
-    temperature: float | None = None
-    max_tokens: int | None = None
-
-
-def to_native(request: ChatRequest, defaults: Defaults, memory: Memory) -> NativeCall:
+def to_native(request: ChatRequest, settings: GeminiSettings, memory: Memory) -> NativeCall:
     """The call that `request` becomes. Raises AdapterError for what Gemini cannot be asked."""
     model = model_id(request.model)
     warnings: list[str] = []
-    body = _conversation(request, model, defaults, memory, warnings)
+    body = _conversation(request, model, settings, memory, warnings)
     body |= tools_of(request, model, warnings)
     _warn_of_dropped(request, warnings)
     if (asked := request.params.get("service_tier")) and (tier := TIERS.get(asked)):
         body["serviceTier"] = tier
-    generation = _generation(request, model, defaults, warnings)
+    generation = _generation(request, model, settings, warnings)
     body |= {"generationConfig": generation}
     if request.tools and request.response_format and (version(model) or (3, 0)) < (3, 0):
         body = in_words(body, keep_json_mode=False)  # these take no JSON mode beside functions
@@ -91,7 +82,7 @@ def to_native(request: ChatRequest, defaults: Defaults, memory: Memory) -> Nativ
     method = "streamGenerateContent?alt=sse" if stream else "generateContent"
     return NativeCall(
         method="POST",
-        path=f"/{defaults.api_version}/models/{model}:{method}",
+        path=f"/{settings.api_version}/models/{model}:{method}",
         body=body,
         warnings=tuple(dict.fromkeys(warnings)),
         stream=stream,
@@ -108,9 +99,9 @@ def _may_stream(model: str, generation: Json) -> bool:
 
 
 def _conversation(
-    request: ChatRequest, model: str, defaults: Defaults, memory: Memory, warnings: list[str]
+    request: ChatRequest, model: str, settings: GeminiSettings, memory: Memory, warnings: list[str]
 ) -> Json:
-    parts = PartsTranslator(model, defaults.api_version, warnings)
+    parts = PartsTranslator(model, settings.api_version, warnings)
     contents = ContentsTranslator(parts, memory, warnings).contents(request.messages)
     if contents[-1]["role"] == "model" and generation(model) >= NO_PREFILL:
         contents = closed(contents)
@@ -127,9 +118,11 @@ def _stops(stop: Sequence[str], warnings: list[str]) -> Json:
     return {"stopSequences": list(stop[:MAX_STOPS])}
 
 
-def _generation(request: ChatRequest, model: str, defaults: Defaults, warnings: list[str]) -> Json:
+def _generation(
+    request: ChatRequest, model: str, settings: GeminiSettings, warnings: list[str]
+) -> Json:
     params = request.params
-    config: Json = {"temperature": defaults.temperature, "maxOutputTokens": defaults.max_tokens}
+    config: Json = {"temperature": settings.temperature, "maxOutputTokens": settings.max_tokens}
     config |= {ours: params[name] for name, ours in GENERATION.items() if name in params}
     if request.max_tokens is not None:
         config["maxOutputTokens"] = request.max_tokens

@@ -5,13 +5,10 @@ from __future__ import annotations
 import base64
 import contextlib
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
-from msgspec.structs import replace
-
 from adapters.base import (
-    AdapterError,
     ChatRequest,
     ErrorKind,
     Event,
@@ -25,7 +22,7 @@ from adapters.gemini import hearing
 from adapters.gemini.errors import bad_response, refused
 from adapters.gemini.names import ANY_VOICE, OWN_VOICES, VOICES
 from adapters.kind import SdkKind
-from adapters.tasks import PictureRequest, SpeechRequest, Spoken, TranscriptionRequest
+from adapters.tasks import Heard, PictureRequest, SpeechRequest, Spoken, TranscriptionRequest
 from adapters.translation.wav import samples_of
 
 SPEAKING_MODEL = "gemini-3.8-flash-tts"
@@ -49,39 +46,41 @@ class Senses(SdkKind):
         return str(self.settings.model)
 
     def to_native_hearing(self, request: TranscriptionRequest) -> NativeCall:
-        return self._native(hearing.asked(request), request.dropped)
+        return self._native(hearing.asked(request), _dropped(request.dropped))
 
     def hear(self, request: TranscriptionRequest) -> AsyncGenerator[list[Any], None]:
-        return hearing.heard(self.chat(hearing.asked(request)), request.dropped)
+        chat = self.chat(hearing.asked(request))
+        return _gathered(chat, _dropped(request.dropped), lambda said, _: [Heard(said.strip())])
 
     def to_native_speech(self, request: SpeechRequest) -> NativeCall:
         chat, warnings = spoken_chat(request)
-        return self._native(chat, (), warnings)
+        return self._native(chat, warnings)
 
     def speak(self, request: SpeechRequest) -> AsyncGenerator[list[Any], None]:
         chat, warnings = spoken_chat(request)
-        return _made(self.chat(chat), warnings, sounds=True)
+        return _gathered(self.chat(chat), warnings, _spoken)
 
     def to_native_picture(self, request: PictureRequest) -> NativeCall:
-        return self._native(painted_chat(request), request.dropped)
+        return self._native(painted_chat(request), _dropped(request.dropped))
 
     def paint(self, request: PictureRequest) -> AsyncGenerator[list[Any], None]:
-        warnings = [f"dropped={name}" for name in request.dropped]
-        return _made(self.chat(painted_chat(request)), warnings, sounds=False)
+        chat = self.chat(painted_chat(request))
+        return _gathered(chat, _dropped(request.dropped), _painted)
 
-    def _native(
-        self, chat: ChatRequest, dropped: Sequence[str], warnings: Sequence[str] = ()
-    ) -> NativeCall:
+    def _native(self, chat: ChatRequest, warnings: Sequence[str]) -> NativeCall:
         call = self.to_native(chat)
-        told = [*call.warnings, *warnings, *(f"dropped={name}" for name in dropped)]
-        return replace(call, warnings=tuple(told))
+        return call.but(call.body, *warnings)
+
+
+def _dropped(names: Sequence[str]) -> list[str]:
+    return [f"dropped={name}" for name in names]
 
 
 def spoken_chat(request: SpeechRequest) -> tuple[ChatRequest, Sequence[str]]:
     """The chat in which the text is spoken, and what of the request is lost."""
     named = request.voice.capitalize()
     voice = VOICES.get(request.voice.lower()) or (named if named in OWN_VOICES else None)
-    warnings = [f"dropped={name}" for name in request.dropped]
+    warnings = _dropped(request.dropped)
     if voice is None:
         warnings.append("changed=voice")
     text = f"{request.manner}: {request.text}" if request.manner else request.text
@@ -107,38 +106,43 @@ def painted_chat(request: PictureRequest) -> ChatRequest:
     )
 
 
-async def _made(
-    batches: AsyncGenerator[list[Event], None], warnings: Sequence[str], *, sounds: bool
+async def _gathered(
+    batches: AsyncGenerator[list[Event], None],
+    warnings: Sequence[str],
+    made: Callable[[str, Sequence[Media]], Sequence[Any]],
 ) -> AsyncGenerator[list[Any], None]:
-    """What came of a chat, when all of it is there; its words only where there is nothing else."""
+    """What is `made` of a chat's text and media, when all of it is there."""
     events: list[Any] = [Warn(word) for word in warnings]
     said: list[str] = []
-    made = 0
+    media: list[Media] = []
     async with contextlib.aclosing(batches):
         async for batch in batches:
             for event in batch:
                 if type(event) is Media:
-                    made += 1
-                    events.append(_sound(event) if sounds else event)
+                    media.append(event)
                 elif type(event) is Text:
                     said.append(event.text)
                 elif type(event) is not Finish:
                     events.append(event)
-    if not made:
-        raise _nothing(" ".join("".join(said).split()), sounds=sounds)
-    yield events
+    yield [*events, *made("".join(said), media)]
 
 
-def _sound(media: Media) -> Spoken:
+def _painted(said: str, media: Sequence[Media]) -> Sequence[Media]:
+    if not media:
+        raise refused(f"nothing was painted{_why(said)}", "prompt", ErrorKind.UNSUPPORTED)
+    return media
+
+
+def _spoken(said: str, media: Sequence[Media]) -> Sequence[Spoken]:
+    if not media:
+        raise refused(f"nothing was spoken{_why(said)}", "input", ErrorKind.UNSUPPORTED)
     try:
-        return Spoken(*samples_of(media.mime_type, base64.b64decode(media.data)))
+        return [Spoken(*samples_of(one.mime_type, base64.b64decode(one.data))) for one in media]
     except ValueError:
         raise bad_response("the answer is no sound that can be read") from None
 
 
-def _nothing(said: str, *, sounds: bool) -> AdapterError:
-    """The error of an answer that is but words."""
-    why = f": {said[:MAX_WORDS]}" if said else ""
-    if sounds:
-        return refused(f"nothing was spoken{why}", "input", ErrorKind.UNSUPPORTED)
-    return refused(f"nothing was painted{why}", "prompt", ErrorKind.UNSUPPORTED)
+def _why(said: str) -> str:
+    """The model's own words, where it gave nothing else."""
+    words = " ".join(said.split())[:MAX_WORDS]
+    return f": {words}" if words else ""

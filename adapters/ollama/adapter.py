@@ -110,14 +110,7 @@ class OllamaAdapter(SdkKind):
         return self._call(request, measured(request))
 
     def _call(self, request: ChatRequest, prompt: Prompt) -> NativeCall:
-        call = to_native(
-            request,
-            self._own,
-            self._facts_of(request.model),
-            num_ctx=self._own.num_ctx,
-            keep_alive=self._own.keep_alive,
-            prompt=prompt,
-        )
+        call = to_native(request, self._own, self._facts_of(request.model), prompt)
         if request.extensions or type(request) is not ChatRequest:
             call = by_generate(request, call)
         return self._ceilings.fitted(call) if request.max_tokens or self._is_capped else call

@@ -5,7 +5,6 @@ Source: Ollama's `docs/api.md` and `api/types.go` (ChatRequest, Options).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +26,7 @@ from adapters.ollama.context import (
     sized_num_ctx,
 )
 from adapters.ollama.messages import native_messages, refuse
+from adapters.ollama.settings import OllamaSettings, duration
 from adapters.translation.instructions import instructed
 from adapters.translation.schema_refs import inlined
 from adapters.translation.wishes import FOR_OTHERS, left_out, unmet
@@ -53,14 +53,11 @@ THINK_OF_EFFORT: Mapping[str, bool | str] = {
 
 def to_native(
     request: ChatRequest,
-    settings: ProviderSettings,
+    settings: OllamaSettings,
     facts: ModelFacts,
-    *,
-    num_ctx: int | None = None,
-    keep_alive: str | int | None = None,
     prompt: Prompt | None = None,
 ) -> NativeCall:
-    """The call that `request` becomes; `num_ctx` and `keep_alive` are what the user has set.
+    """The call that `request` becomes.
 
     Every call is streamed: only bytes show that a slow model is at work, and a plain answer may
     take longer than any timeout. `prompt` is what has been measured already. Raises AdapterError
@@ -81,7 +78,7 @@ def to_native(
     if "format" not in body and request.response_format is not None:
         _set_format(body, request.response_format, warnings)
     _set(body, "think", _think(request, facts, warnings))
-    _set(body, "keep_alive", duration(extra.get("keep_alive", keep_alive)))
+    _set(body, "keep_alive", duration(extra.get("keep_alive", settings.keep_alive)))
     body |= {name: extra[name] for name in OWN_FIELDS if extra.get(name) is not None}
     if request.params.get("logprobs"):
         body["logprobs"] = True
@@ -89,15 +86,8 @@ def to_native(
     _set(body, "options", _options(request, settings) or None)
     if own := _block(extra, "ollama"):
         body = merged(body, own) | {"model": request.model, "stream": True}
-    _size_context(body, prompt or measured(request), facts, num_ctx)
+    _size_context(body, prompt or measured(request), facts, settings.num_ctx)
     return NativeCall("POST", CHAT_PATH, body, tuple(dict.fromkeys(warnings)), stream=True)
-
-
-def duration(value: Any) -> Any:
-    """A `keep_alive` as the API reads it: a number of seconds must not come as text."""
-    if isinstance(value, str) and re.fullmatch(r"-?\d{1,18}", value.strip()):
-        return int(value)
-    return value
 
 
 def _set(body: Json, key: str, value: Any) -> None:

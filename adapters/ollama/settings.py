@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
 from adapters.configured import ProviderSettings
 from adapters.ollama.errors import NAME
 from adapters.ollama.host import base_url
-from adapters.ollama.request import duration
 
 KEEP_ALIVE = r"-?(\d+|(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+)"
 
@@ -58,3 +57,10 @@ class OllamaSettings(ProviderSettings):
         """OLLAMA_HOST is for its clients, too: they may have been pointed at us by it."""
         is_told = self.host is not None and self.base_url is None
         return self.model_copy(update={"host": None}) if is_told else None
+
+
+def duration(value: Any) -> Any:
+    """A `keep_alive` as the API reads it: a number of seconds must not come as text."""
+    if isinstance(value, str) and re.fullmatch(r"-?\d{1,18}", value.strip()):
+        return int(value)
+    return value

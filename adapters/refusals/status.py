@@ -33,6 +33,20 @@ SCOPES: Mapping[ErrorKind, Scope] = {
     ErrorKind.BAD_RESPONSE: Scope.PROVIDER,
 }
 """All else is of the request alone."""
+USUAL_WORDS: Mapping[ErrorKind, str] = {
+    ErrorKind.ACCOUNT: "the account was refused",
+    ErrorKind.RATE_LIMIT: "the rate limit is reached; try again later",
+    ErrorKind.OVERLOADED: "the model is overloaded; try again later",
+    ErrorKind.SERVER: "the server failed; try again",
+    ErrorKind.TIMEOUT_FIRST_BYTE: "the server took too long; try again",
+    ErrorKind.STALL: "the server took too long; try again",
+    ErrorKind.CONTEXT: "the prompt is too long for the model",
+    ErrorKind.TOO_LARGE: "the request is too large",
+    ErrorKind.BAD_RESPONSE: "the answer is not what the API promises",
+    ErrorKind.BAD_REQUEST: "the request was refused",
+    ErrorKind.UNSUPPORTED: "the model cannot do this",
+}
+"""What a client is told before, or in place of, a provider's own words."""
 
 
 def kind_of_status(status: int) -> ErrorKind:

@@ -37,7 +37,6 @@ from adapters.wire.reading import (
     MAX_ANSWER_BYTES,
     MAX_ERROR_BYTES,
     MAX_STREAM_BYTES,
-    UnknownCodingError,
     read_begin,
     read_whole,
     unpacked,
@@ -109,7 +108,6 @@ async def exchange(
     What the call's warnings say comes first, as `Warn` events. The upstream response is closed
     when the generator is: close it, and the provider stops.
     """
-    provider = dialect.provider
     call, reply = await _answered(target, call, dialect, ceilings, most_mended)
     if isinstance(reply, list):
         yield [*map(Warn, call.warnings), *reply]
@@ -118,7 +116,7 @@ async def exchange(
         headers = Headers(reply.headers)
         if head := [*map(Warn, call.warnings), *dialect.head(headers)]:
             yield head
-        body = _body(reply, headers, provider)
+        body = unpacked(aiter(reply), headers.get("content-encoding", "identity"))
         most = MAX_STREAM_BYTES if call.stream else MAX_ANSWER_BYTES
         with _Stream(dialect, asyncio.get_running_loop().time, most) as stream:
             if _is_whole(call, headers.get("content-type", "")):
@@ -159,7 +157,7 @@ async def _answered(
         reply = await _send(target, call, dialect.provider, is_second=lowered + amended > 0)
         if reply.status < 300:
             return call, reply
-        error = dialect.refusal(await _read_refusal(reply, target, dialect.provider))
+        error = dialect.refusal(await _read_refusal(reply, target))
         if ceilings and lowered < MAX_LOWERED and (fitting := ceilings.amended(call, error)):
             lowered += 1
             call = fitting
@@ -357,14 +355,14 @@ async def _read_whole(body: AsyncIterator[bytes], provider: str) -> bytearray:
     return whole
 
 
-async def _read_refusal(reply: Reply, target: Target, provider: str) -> httpx.Response:
+async def _read_refusal(reply: Reply, target: Target) -> httpx.Response:
     """The response with its body read, at most `MAX_ERROR_BYTES` of it, and closed."""
     body = bytearray()  # where it cannot be read, the status says enough
     try:
-        pieces = _body(reply, Headers(reply.headers), provider)
-        read = await read_begin(pieces, MAX_ERROR_BYTES)
+        coding = Headers(reply.headers).get("content-encoding", "identity")
+        read = await read_begin(unpacked(aiter(reply), coding), MAX_ERROR_BYTES)
         body = bytearray() if has_too_many_values(read, most=MAX_ERROR_VALUES) else read
-    except (AdapterError, *HTTPX_ERRORS):
+    except HTTPX_ERRORS:
         pass
     finally:
         await reply.aclose()
@@ -375,14 +373,6 @@ async def _read_refusal(reply: Reply, target: Target, provider: str) -> httpx.Re
     ]
     request = httpx.Request("POST", target.url)
     return httpx.Response(reply.status, headers=headers, content=bytes(body), request=request)
-
-
-def _body(reply: Reply, headers: Headers, provider: str) -> AsyncIterator[bytes]:
-    """Raw bytes; unpacked only where the provider compressed although we asked it not to."""
-    try:
-        return unpacked(aiter(reply), headers.get("content-encoding", "identity"))
-    except UnknownCodingError as error:
-        raise transport_error(error, provider, Phase.BEFORE_CONTENT) from None
 
 
 def _too_large(provider: str) -> AdapterError:

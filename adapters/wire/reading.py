@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import httpx
 
@@ -45,7 +45,12 @@ def unpacked(pieces: AsyncIterator[bytes], coding: str) -> AsyncIterator[bytes]:
         case "gzip" | "deflate":
             return _inflated(pieces)
         case _:
-            raise UnknownCodingError("the answer is compressed in a way that nobody asked for")
+            return _unreadable()
+
+
+async def _unreadable() -> AsyncGenerator[bytes, None]:
+    raise UnknownCodingError("the answer is compressed in a way that nobody asked for")
+    yield  # which makes it a body
 
 
 async def _inflated(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -22,7 +22,7 @@ TOO_LONG = json_reply({"error": "the input length exceeds the context length"}, 
 def _body(settings: Json | None = None, facts: ModelFacts | None = None, **fields: Any) -> Json:
     request = ChatRequest(**{"model": "m", "messages": [USER], **fields})
     own = OllamaSettings(**settings or {})
-    return to_native(request, own, facts or ModelFacts(), num_ctx=own.num_ctx).body
+    return to_native(request, own, facts or ModelFacts()).body
 
 
 @pytest.mark.parametrize(
