@@ -47,18 +47,20 @@ def amended(call: NativeCall, message: str) -> NativeCall | None:
 
 
 def _penalties(body: Json, message: str) -> Mended | None:
-    gone = body["generationConfig"].keys() & PENALTIES
-    if "penalt" not in message.lower() or not gone:
-        return None
-    return _without(body, gone), [f"dropped={PENALTIES[key]}" for key in sorted(gone)]
+    return _dropped(body, PENALTIES) if "penalt" in message.lower() else None
 
 
 def _sampling(body: Json, message: str) -> Mended | None:
     """All of them at once: a model that has no use for one has none for the others."""
-    gone = body["generationConfig"].keys() & SAMPLING
-    if not gone or not SAMPLING_WORDS.search(message) or RANGE.search(message):
-        return None
-    return _without(body, gone), [f"dropped={SAMPLING[key]}" for key in sorted(gone)]
+    is_refused = SAMPLING_WORDS.search(message) and not RANGE.search(message)
+    return _dropped(body, SAMPLING) if is_refused else None
+
+
+def _dropped(body: Json, names: Mapping[str, str]) -> Mended | None:
+    gone = body["generationConfig"].keys() & names
+    return (
+        (_without(body, gone), [f"dropped={names[key]}" for key in sorted(gone)]) if gone else None
+    )
 
 
 def _items(body: Json, message: str) -> Mended | None:

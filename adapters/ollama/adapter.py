@@ -43,7 +43,7 @@ from adapters.ollama.context import (
     measured,
     names_num_ctx,
 )
-from adapters.ollama.errors import CURE, NAME, refusal, refusal_error
+from adapters.ollama.errors import CURE, NAME, refusal
 from adapters.ollama.generate import by_generate
 from adapters.ollama.host import CLOUD_MODELS
 from adapters.ollama.line import known, line
@@ -189,27 +189,24 @@ class OllamaAdapter(SdkKind):
                 follow_redirects=False,
             )
         if response.status_code >= 300:
-            raise self.refused(response, body.get("model", ""))
+            raise self.refused(response, body.get("model", self._own.model))
         return orjson.loads(response.content)
 
     async def is_available(self) -> Availability:
-        # No SDK for this: it is asked at every start, and importing it takes half a second.
-        url, headers = self.origin()
         try:
-            async with asyncio.timeout(ASK_TIMEOUT_S):
-                response = await self._upstream.client.get(
-                    f"{url}/api/version", headers=headers, timeout=ASK_TIMEOUT_S
-                )
+            await self._fact("GET", "/api/version")
         except TimeoutError:
             return Availability(False, "no answer in time")
         except httpx.HTTPError as error:
             return Availability(False, _unreachable(error, BEFORE_CONTENT).at(self.name).message)
-        if response.status_code == 200:
-            return Availability(True)
-        if response.status_code == LOOP:
+        except AdapterError as error:
+            if error.status != LOOP:
+                return Availability(False, error.at(self.name).message)
+            url = self._own.url
             return Availability(False, f"{url} is this server itself: OLLAMA_BASE_URL names Ollama")
-        refused = refusal_error("", response.status_code, model=self._own.model)
-        return Availability(False, refused.at(self.name).message)
+        except ValueError:  # whatever it says
+            pass
+        return Availability(True)
 
     async def is_loaded(self, model: str) -> bool | None:
         """Whether the server has the model in memory; None where it does not say."""
