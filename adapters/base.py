@@ -21,7 +21,6 @@ from adapters.configured import (
     variable as variable,
 )
 from adapters.errors import (
-    CODE_OF_KIND as CODE_OF_KIND,
     AdapterError as AdapterError,
     Cannot as Cannot,
     ErrorCode as ErrorCode,

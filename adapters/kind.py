@@ -10,18 +10,10 @@ from typing import Any, ClassVar, TypeVar
 
 import httpx
 
-from adapters.base import (
-    AdapterError,
-    Availability,
-    ErrorKind,
-    Model,
-    NativeCall,
-    ProviderSettings,
-    Scope,
-    availability,
-)
+from adapters.base import Availability, Model, NativeCall, availability
 from adapters.child import Line
-from adapters.errors import BEFORE_CONTENT, not_promised, unsent
+from adapters.configured import ProviderSettings
+from adapters.errors import BEFORE_CONTENT, AdapterError, ErrorKind, Scope, not_promised, unsent
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
 from adapters.wire.aside import read_aside
 from adapters.wire.broken import HTTPX_ERRORS, transport_error

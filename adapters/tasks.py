@@ -12,7 +12,8 @@ from typing import Any, Protocol, final, runtime_checkable
 from msgspec import Struct
 from msgspec.structs import replace
 
-from adapters.base import MAX_TEXTS as MAX_TEXTS, ChatRequest, Json, NativeCall
+from adapters.base import MAX_TEXTS as MAX_TEXTS, ChatRequest, NativeCall
+from adapters.events import Json
 
 
 class CompletionRequest(ChatRequest, frozen=True):

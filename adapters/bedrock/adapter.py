@@ -15,18 +15,12 @@ import httpx
 from msgspec.structs import replace
 
 from adapters.base import (
-    AdapterError,
     Availability,
     Capabilities,
     ChatRequest,
-    ErrorKind,
-    Event,
-    Json,
     Memory,
     Model,
     NativeCall,
-    Phase,
-    ProviderSettings,
     availability,
 )
 from adapters.bedrock.amend import in_words
@@ -43,6 +37,9 @@ from adapters.bedrock.models import FOUNDATION, PROFILES, models_of
 from adapters.bedrock.request import to_native
 from adapters.bedrock.settings import BedrockSettings, control_of, endpoint
 from adapters.bedrock.signing import SignedTarget, Signer
+from adapters.configured import ProviderSettings
+from adapters.errors import AdapterError, ErrorKind, Phase
+from adapters.events import Event, Json
 from adapters.kind import Kind, all_pages
 from adapters.tasks import EmbeddingRequest
 from adapters.translation.functions import renamed

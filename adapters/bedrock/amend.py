@@ -11,8 +11,10 @@ from typing import Any
 
 import orjson
 
-from adapters.base import AdapterError, ErrorKind, Json, NativeCall, ResponseFormat
+from adapters.base import NativeCall, ResponseFormat
 from adapters.bedrock.messages import GO_ON
+from adapters.errors import AdapterError, ErrorKind
+from adapters.events import Json
 from adapters.translation.instructions import instruction
 
 ANSWER_TOOL = "json_answer"

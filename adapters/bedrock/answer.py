@@ -8,16 +8,19 @@ from collections.abc import Callable, Mapping
 import httpx
 import orjson
 
-from adapters.base import (
-    AdapterError,
-    ErrorKind,
+from adapters.base import Memory, NativeCall
+from adapters.bedrock.amend import ANSWER_TOOL, AS_TOOL, amended
+from adapters.bedrock.errors import bad_response, stream_failure
+from adapters.bedrock.eventstream import BrokenStreamError, Message, MessageDecoder
+from adapters.bedrock.settings import KIND
+from adapters.bedrock.thoughts import Thought, keep
+from adapters.compatible.answer import text_in
+from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT, AdapterError, ErrorKind, Phase
+from adapters.events import (
     Event,
     Finish,
     Json,
     Media,
-    Memory,
-    NativeCall,
-    Phase,
     Reasoning,
     Refusal,
     Start,
@@ -26,15 +29,8 @@ from adapters.base import (
     Usage,
     Warn,
     has_content,
+    url_citation,
 )
-from adapters.bedrock.amend import ANSWER_TOOL, AS_TOOL, amended
-from adapters.bedrock.errors import bad_response, stream_failure
-from adapters.bedrock.eventstream import BrokenStreamError, Message, MessageDecoder
-from adapters.bedrock.settings import KIND
-from adapters.bedrock.thoughts import Thought, keep
-from adapters.compatible.answer import text_in
-from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
-from adapters.events import url_citation
 from adapters.wire.bounds import MAX_CALLS, MAX_COUNT, count, items, word
 from adapters.wire.pieces import loads
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from adapters.base import ErrorKind, Json
 from adapters.bedrock.names import refused, title
+from adapters.errors import ErrorKind
+from adapters.events import Json
 from adapters.translation.content import TEXT_TYPES, file_data
 from adapters.translation.data_uris import read_data_uri
 

@@ -13,9 +13,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from adapters.base import AdapterError, ErrorKind, Scope
 from adapters.bedrock.settings import KIND, BedrockSettings
-from adapters.errors import unsent
+from adapters.errors import AdapterError, ErrorKind, Scope, unsent
 
 LONGEST_S = 15.0
 RENEWED_S = 60.0

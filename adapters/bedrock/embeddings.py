@@ -12,9 +12,11 @@ import httpx
 import msgspec
 from msgspec import Struct
 
-from adapters.base import AdapterError, Json, NativeCall
+from adapters.base import NativeCall
 from adapters.bedrock.names import bare, model_path, refused
 from adapters.bedrock.settings import KIND
+from adapters.errors import AdapterError
+from adapters.events import Json
 from adapters.tasks import EmbeddingRequest
 from adapters.translation.wishes import left_out
 from adapters.wire.bounds import count

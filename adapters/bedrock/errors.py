@@ -13,9 +13,9 @@ from typing import Any
 import httpx
 import orjson
 
-from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
 from adapters.bedrock.settings import KIND
-from adapters.errors import first_words, not_promised
+from adapters.errors import AdapterError, ErrorKind, Phase, Scope, first_words, not_promised
+from adapters.events import Json
 from adapters.refusals.account import is_of_account, page_refusal, quoted
 from adapters.refusals.cannot import lacking
 from adapters.refusals.length import is_too_long

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 
 import orjson
 
-from adapters.base import Json, Memory
+from adapters.base import Memory
 from adapters.bedrock.content import Blocks
 from adapters.bedrock.names import call_id
 from adapters.bedrock.settings import KIND
 from adapters.bedrock.thoughts import recalled
+from adapters.events import Json
 from adapters.translation.arguments import arguments_or_text
 from adapters.translation.content import texts
 from adapters.translation.functions import function_name

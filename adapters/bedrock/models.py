@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from adapters.base import Json, Model
+from adapters.base import Model
 from adapters.bedrock.names import bare
+from adapters.events import Json
 from adapters.wire.bounds import items, word
 
 FOUNDATION = "/foundation-models"

@@ -7,9 +7,8 @@ import hashlib
 import re
 from urllib.parse import quote
 
-from adapters.base import AdapterError, ErrorKind
 from adapters.bedrock.settings import KIND
-from adapters.errors import no_such_model, unsent
+from adapters.errors import AdapterError, ErrorKind, no_such_model, unsent
 
 MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,2047}", re.ASCII)
 _CALL = re.compile(r"[A-Za-z0-9_.:-]{1,64}", re.ASCII)

@@ -7,20 +7,15 @@ from typing import Any
 
 import orjson
 
-from adapters.base import (
-    ChatRequest,
-    ErrorKind,
-    Json,
-    Memory,
-    NativeCall,
-    ProviderSettings,
-    ResponseFormat,
-)
+from adapters.base import ChatRequest, Memory, NativeCall, ResponseFormat
 from adapters.bedrock.messages import Conversation, has_calls, is_unsigned, system_blocks
 from adapters.bedrock.names import family, model_path, refused
 from adapters.bedrock.settings import KIND
 from adapters.bedrock.thinking import NOTHING, thinking
 from adapters.compatible.request import merged
+from adapters.configured import ProviderSettings
+from adapters.errors import ErrorKind
+from adapters.events import Json
 from adapters.translation.functions import function_name
 from adapters.translation.instructions import instructed
 from adapters.translation.wishes import FOR_OTHERS, left_out, unmet

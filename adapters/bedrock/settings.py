@@ -7,8 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field, SecretStr, field_validator
 
-from adapters.base import ProviderSettings, is_placeholder
-from adapters.configured import Preset
+from adapters.configured import Preset, ProviderSettings, is_placeholder
 
 KIND = "bedrock"
 TOKEN = "AWS_BEARER_TOKEN_BEDROCK"  # noqa: S105 - a variable's name

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 import httpx
 
-from adapters.base import AdapterError, ErrorKind, Scope
 from adapters.bedrock.credentials import Credentials
 from adapters.bedrock.settings import KIND, BedrockSettings
-from adapters.errors import unsent
+from adapters.errors import AdapterError, ErrorKind, Scope, unsent
 from adapters.upstream import Content, Reply, Target, Upstream, raw_headers
 
 SERVICE = "bedrock"

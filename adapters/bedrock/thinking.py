@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from adapters.base import ChatRequest, Json
+from adapters.base import ChatRequest
 from adapters.bedrock.names import bare, family, version
 from adapters.compatible.request import effort_of
+from adapters.events import Json
 
 DROPPED = "dropped=reasoning_effort"
 CHANGED = "changed=reasoning_effort"

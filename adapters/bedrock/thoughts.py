@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from adapters.base import Json, Memory
+from adapters.base import Memory
 from adapters.bedrock.names import bare
+from adapters.events import Json
 
 
 @dataclass(slots=True)

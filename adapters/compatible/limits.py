@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from adapters.base import Event, RateLimits
+from adapters.events import Event, RateLimits
 from adapters.refusals.waits import go_duration_s
 
 MINUTE_S = 60.0

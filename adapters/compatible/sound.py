@@ -9,10 +9,11 @@ from typing import Any
 
 import httpx
 
-from adapters.base import AdapterError, Json, NativeCall
+from adapters.base import NativeCall
 from adapters.compatible.errors import House, refusal
 from adapters.compatible.limits import rate_limits
-from adapters.errors import BEFORE_CONTENT, not_promised
+from adapters.errors import BEFORE_CONTENT, AdapterError, not_promised
+from adapters.events import Json
 from adapters.kind import Kind
 from adapters.tasks import Heard, Spoken, TranscriptionRequest, TranslationRequest
 from adapters.translation.sound import ending_of

@@ -20,26 +20,16 @@ from typing import Any, ClassVar
 import httpx
 from pydantic import Field, model_validator
 
-from adapters.base import (
-    AdapterError,
-    Availability,
-    Capabilities,
-    ChatRequest,
-    ErrorKind,
-    Event,
-    Memory,
-    Model,
-    NativeCall,
-    ProviderSettings,
-    Scope,
-)
+from adapters.base import Availability, Capabilities, ChatRequest, Memory, Model, NativeCall
+from adapters.configured import ProviderSettings
 from adapters.embedded import llama_process
 from adapters.embedded.answer import Answer
 from adapters.embedded.llama_process import LlamaProcess, LoadError
 from adapters.embedded.messages import NAME
 from adapters.embedded.request import PATH, to_native
 from adapters.embedded.weights import ModelFacts, installed_weights, read_facts
-from adapters.errors import unsent
+from adapters.errors import AdapterError, ErrorKind, Scope, unsent
+from adapters.events import Event
 from adapters.kind import Kind
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
 from adapters.wire.native import exchange

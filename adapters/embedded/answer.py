@@ -8,22 +8,13 @@ import httpx
 import orjson
 from msgspec.structs import replace
 
-from adapters.base import (
-    AdapterError,
-    ChatRequest,
-    ErrorKind,
-    Event,
-    Json,
-    Logprobs,
-    NativeCall,
-    Reasoning,
-    Scope,
-    Start,
-)
+from adapters.base import ChatRequest, NativeCall
 from adapters.compatible.answer import AnswerReader, Loads
 from adapters.compatible.dialect import CompatibleDialect
 from adapters.compatible.errors import House, error_object
 from adapters.embedded.messages import NAME
+from adapters.errors import AdapterError, ErrorKind, Scope
+from adapters.events import Event, Json, Logprobs, Reasoning, Start
 
 TOO_LONG = "exceed_context_size_error"
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import orjson
 
-from adapters.base import AdapterError, ErrorKind, Json
-from adapters.errors import unsent
+from adapters.errors import AdapterError, ErrorKind, unsent
+from adapters.events import Json
 from adapters.translation.results import paired
 
 NAME = "embedded"

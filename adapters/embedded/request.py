@@ -10,17 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from adapters.base import (
-    ChatRequest,
-    ErrorKind,
-    Json,
-    NativeCall,
-    ProviderSettings,
-    Scope,
-)
+from adapters.base import ChatRequest, NativeCall
+from adapters.configured import ProviderSettings
 from adapters.embedded.messages import NAME, to_messages, unsupported
 from adapters.embedded.weights import ModelFacts
-from adapters.errors import unsent
+from adapters.errors import ErrorKind, Scope, unsent
+from adapters.events import Json
 from adapters.translation.wishes import FOR_OTHERS, left_out, unmet
 
 PATH = "/v1/chat/completions"

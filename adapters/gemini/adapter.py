@@ -16,22 +16,19 @@ import httpx
 from msgspec.structs import replace
 
 from adapters.base import (
-    AdapterError,
     Availability,
     Capabilities,
     ChatRequest,
-    Event,
-    Json,
     Memory,
     Model,
     NativeCall,
-    Phase,
-    ProviderSettings,
-    Usage,
     availability,
 )
 from adapters.child import Line
+from adapters.configured import ProviderSettings
 from adapters.contents import contents_of
+from adapters.errors import AdapterError, Phase
+from adapters.events import Event, Json, Usage
 from adapters.gemini import counting, embeddings
 from adapters.gemini.answer import MISSING_SIGNATURE, GeminiAnswer
 from adapters.gemini.errors import NAME, refusal

@@ -9,7 +9,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from adapters.base import Json, NativeCall, ResponseFormat
+from adapters.base import NativeCall, ResponseFormat
+from adapters.events import Json
 from adapters.gemini.messages import closed, sign
 from adapters.translation.instructions import instruction
 

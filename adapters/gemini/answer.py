@@ -36,7 +36,7 @@ from adapters.gemini.messages import own_id_key
 from adapters.gemini.schema import restore
 from adapters.gemini.signatures import key_of_content
 from adapters.gemini.tools import Declared
-from adapters.gemini.values import fenced, signed, usage_of
+from adapters.gemini.values import CUT_SHORT, FILTERED, MALFORMED, fenced, signed, usage_of
 from adapters.translation.functions import plain_name
 from adapters.translation.wav import PCM, wav
 from adapters.wire.bounds import MAX_CALLS, MAX_CHOICES, MAX_ITEMS, choice_index, iso_time, word
@@ -44,16 +44,8 @@ from adapters.wire.lines import SseDecoder
 from adapters.wire.pieces import loads
 
 MISSING_SIGNATURE, NOT_ALLOWED = "MISSING_THOUGHT_SIGNATURE", "PUP_LIMITED_DISABLED"
-CUT_SHORT = frozenset({"MAX_TOKENS", "CONTINUATION"})
-FILTERED = frozenset({
-    "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY",
-    "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "ESCALATION", "MODEL_ARMOR",
-})  # fmt: skip
 BARE = frozenset({"text", "thoughtSignature"})
 """What a part holds that only signs the text before it."""
-MALFORMED = frozenset({
-    "MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS",
-})  # fmt: skip
 
 
 @dataclass(slots=True)

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from adapters.base import Event, Json, Logprobs
-from adapters.events import url_citation
+from adapters.events import Event, Json, Logprobs, url_citation
 from adapters.wire.bounds import MAX_ANNOTATIONS, MAX_LOGPROBS, items
 
 

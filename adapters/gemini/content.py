@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from adapters.base import ErrorKind, Json
+from adapters.errors import ErrorKind
+from adapters.events import Json
 from adapters.gemini.errors import refused
 from adapters.gemini.names import version
 from adapters.translation.content import file_data

@@ -6,7 +6,8 @@ from typing import Any
 
 import orjson
 
-from adapters.base import NativeCall, Usage
+from adapters.base import NativeCall
+from adapters.events import Usage
 from adapters.gemini.errors import bad_response
 from adapters.wire.bounds import count
 from adapters.wire.whole import WholeAnswer

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from adapters.base import Json, NativeCall
+from adapters.base import NativeCall
+from adapters.events import Json
 from adapters.gemini.names import model_id
 from adapters.gemini.request import OWN_BLOCK
 from adapters.tasks import EmbeddingRequest

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import httpx
 import orjson
 
-from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
-from adapters.errors import first_words, not_promised, unsent
+from adapters.errors import AdapterError, ErrorKind, Phase, Scope, first_words, not_promised, unsent
+from adapters.events import Json
 from adapters.refusals.account import is_of_account, page_refusal, quoted
 from adapters.refusals.cannot import lacking
 from adapters.refusals.gone import is_gone

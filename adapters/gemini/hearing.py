@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 
-from adapters.base import ChatRequest, ErrorKind
+from adapters.base import ChatRequest
+from adapters.errors import ErrorKind
 from adapters.gemini.errors import refused
 from adapters.tasks import TranscriptionRequest, TranslationRequest
 from adapters.translation.sound import ending_of

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 import orjson
 
-from adapters.base import Json, Memory, is_plain
+from adapters.base import Memory, is_plain
+from adapters.events import Json
 from adapters.gemini.content import PartsTranslator
 from adapters.gemini.errors import NAME
 from adapters.gemini.names import function_name

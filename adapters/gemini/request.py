@@ -6,16 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from adapters.base import (
-    SEARCH,
-    ChatRequest,
-    ErrorKind,
-    Json,
-    Memory,
-    NativeCall,
-    ResponseFormat,
-)
+from adapters.base import SEARCH, ChatRequest, Memory, NativeCall, ResponseFormat
 from adapters.compatible.request import merged
+from adapters.errors import ErrorKind
+from adapters.events import Json
 from adapters.gemini.amend import beside_own_tools, in_words
 from adapters.gemini.content import PartsTranslator
 from adapters.gemini.errors import refused

@@ -18,7 +18,7 @@ from typing import Any, TypeGuard
 
 import orjson
 
-from adapters.base import Json
+from adapters.events import Json
 from adapters.translation.schema_refs import (
     A_STEP,
     MAX_DEPTH,

@@ -8,16 +8,9 @@ from abc import abstractmethod
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
-from adapters.base import (
-    ChatRequest,
-    ErrorKind,
-    Event,
-    Finish,
-    Media,
-    NativeCall,
-    Text,
-    Warn,
-)
+from adapters.base import ChatRequest, NativeCall
+from adapters.errors import ErrorKind
+from adapters.events import Event, Finish, Media, Text, Warn
 from adapters.gemini import hearing
 from adapters.gemini.errors import bad_response, refused
 from adapters.gemini.names import ANY_VOICE, OWN_VOICES, VOICES

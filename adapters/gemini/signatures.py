@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from adapters.base import Json
+from adapters.events import Json
 from adapters.translation.content import texts
 
 MOST_TEXTS, MOST_CHARS = 16, 4000

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.base import SEARCH, ChatRequest, ErrorKind, Json
+from adapters.base import SEARCH, ChatRequest
+from adapters.errors import ErrorKind
+from adapters.events import Json
 from adapters.gemini.amend import beside_own_tools
 from adapters.gemini.errors import refused
 from adapters.gemini.names import function_name, generation

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from adapters.base import Event, Json, Signature, Usage
+from adapters.events import Event, Json, Signature, Usage
 from adapters.wire.bounds import count
+
+CUT_SHORT = frozenset({"MAX_TOKENS", "CONTINUATION"})
+FILTERED = frozenset({
+    "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY",
+    "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "ESCALATION", "MODEL_ARMOR",
+})  # fmt: skip
+MALFORMED = frozenset({
+    "MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS",
+})  # fmt: skip
 
 
 def signed(part: Json, index: int) -> list[Event]:

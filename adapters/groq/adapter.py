@@ -13,23 +13,14 @@ from typing import ClassVar
 import httpx
 from pydantic import Field
 
-from adapters.base import (
-    SEARCH,
-    AdapterError,
-    Capabilities,
-    ChatRequest,
-    ErrorKind,
-    Event,
-    Json,
-    Memory,
-    Model,
-    NativeCall,
-    ProviderSettings,
-)
+from adapters.base import SEARCH, Capabilities, ChatRequest, Memory, Model, NativeCall
 from adapters.child import Line
 from adapters.compatible.dialect import CompatibleDialect
 from adapters.compatible.errors import House, error_object, text_of
 from adapters.compatible.request import without, without_schema
+from adapters.configured import ProviderSettings
+from adapters.errors import AdapterError, ErrorKind
+from adapters.events import Event, Json
 from adapters.groq.answer import GroqReader
 from adapters.groq.audio import GroqAudio
 from adapters.groq.line import known, line

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from adapters.base import Event, Json, Start, Usage
 from adapters.compatible.answer import AnswerReader, raise_error, text_in, usage_of
-from adapters.events import url_citation
+from adapters.events import Event, Json, Start, Usage, url_citation
 from adapters.wire.bounds import items, unix_time, word
 
 _TIERS: Mapping[str, str] = {

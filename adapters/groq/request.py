@@ -11,14 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from adapters.base import (
-    SEARCH,
-    USER,
-    ChatRequest,
-    Json,
-    NativeCall,
-    ProviderSettings,
-)
+from adapters.base import SEARCH, USER, ChatRequest, NativeCall
 from adapters.compatible.messages import to_messages, unsupported
 from adapters.compatible.request import (
     effort_of,
@@ -27,6 +20,8 @@ from adapters.compatible.request import (
     set_json_mode,
     tools_of,
 )
+from adapters.configured import ProviderSettings
+from adapters.events import Json
 from adapters.groq.models import PROVIDER, REASONING_MODELS, TAKEN
 from adapters.translation.instructions import instructed
 from adapters.translation.wishes import FOR_OTHERS, left_out, unmet

@@ -17,21 +17,11 @@ import httpx
 import orjson
 from msgspec.structs import replace
 
-from adapters.base import (
-    AdapterError,
-    Availability,
-    Capabilities,
-    ChatRequest,
-    ErrorKind,
-    Event,
-    Memory,
-    Model,
-    NativeCall,
-    Phase,
-    ProviderSettings,
-)
+from adapters.base import Availability, Capabilities, ChatRequest, Memory, Model, NativeCall
 from adapters.child import Line
-from adapters.errors import BEFORE_CONTENT
+from adapters.configured import ProviderSettings
+from adapters.errors import BEFORE_CONTENT, AdapterError, ErrorKind, Phase
+from adapters.events import Event
 from adapters.kind import SdkKind
 from adapters.ollama import embeddings
 from adapters.ollama.answer import Answer

@@ -12,15 +12,13 @@ from typing import Any
 import httpx
 import orjson
 
-from adapters.base import (
-    AdapterError,
-    ChatRequest,
-    ErrorKind,
+from adapters.base import ChatRequest, NativeCall
+from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT, AdapterError, ErrorKind, not_promised
+from adapters.events import (
     Event,
     Finish,
     Json,
     Logprobs,
-    NativeCall,
     Reasoning,
     Start,
     Text,
@@ -28,7 +26,6 @@ from adapters.base import (
     Usage,
     Warn,
 )
-from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT, not_promised
 from adapters.ollama.context import (
     DEFAULT_NUM_CTX,
     WORTH_CHECKING_TOKENS,

@@ -14,7 +14,8 @@ from typing import Any
 import orjson
 from msgspec import Struct
 
-from adapters.base import ChatRequest, Json
+from adapters.base import ChatRequest
+from adapters.events import Json
 from adapters.tasks import CompletionRequest
 from adapters.wire.pieces import sliced
 

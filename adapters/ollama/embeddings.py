@@ -8,7 +8,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from adapters.base import AdapterError, ErrorKind, Json, NativeCall
+from adapters.base import NativeCall
+from adapters.errors import AdapterError, ErrorKind
+from adapters.events import Json
 from adapters.ollama.errors import NAME
 from adapters.ollama.request import EXTENSIONS
 from adapters.tasks import EmbeddingRequest

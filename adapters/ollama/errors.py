@@ -10,8 +10,7 @@ from typing import NamedTuple
 import httpx
 import orjson
 
-from adapters.base import AdapterError, ErrorKind, Phase, Scope
-from adapters.errors import Cannot, first_words
+from adapters.errors import AdapterError, Cannot, ErrorKind, Phase, Scope, first_words
 from adapters.refusals.account import is_of_account, page_refusal, quoted
 from adapters.refusals.cannot import cannot
 from adapters.refusals.gone import is_gone

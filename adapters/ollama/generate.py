@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from adapters.base import ChatRequest, Json, NativeCall
+from adapters.base import ChatRequest, NativeCall
+from adapters.events import Json
 from adapters.tasks import CompletionRequest
 
 GENERATE_PATH = "/api/generate"

@@ -8,9 +8,10 @@ from typing import Any
 
 import orjson
 
-from adapters.base import AdapterError, ErrorKind, Json, Scope, is_plain
+from adapters.base import is_plain
 from adapters.contents import contents_of
-from adapters.errors import unsent
+from adapters.errors import AdapterError, ErrorKind, Scope, unsent
+from adapters.events import Json
 from adapters.ollama.context import ModelFacts
 from adapters.ollama.errors import NAME
 from adapters.translation.arguments import as_object

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from adapters.base import Json, Model
+from adapters.base import Model
+from adapters.events import Json
 from adapters.ollama.host import CLOUD_MODELS
 from adapters.wire.bounds import iso_time, items
 

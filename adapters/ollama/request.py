@@ -8,15 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from adapters.base import (
-    ChatRequest,
-    ErrorKind,
-    Json,
-    NativeCall,
-    ProviderSettings,
-    ResponseFormat,
-)
+from adapters.base import ChatRequest, NativeCall, ResponseFormat
 from adapters.compatible.request import effort_of, merged
+from adapters.configured import ProviderSettings
+from adapters.errors import ErrorKind
+from adapters.events import Json
 from adapters.ollama.context import (
     DEFAULT_NUM_CTX,
     ModelFacts,

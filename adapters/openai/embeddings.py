@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from adapters.base import Json, NativeCall
+from adapters.base import NativeCall
+from adapters.events import Json
 from adapters.openai.settings import KIND
 from adapters.tasks import EmbeddingRequest
 from adapters.translation.wishes import left_out

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from adapters.base import Json, Model
+from adapters.base import Model
+from adapters.events import Json
 from adapters.wire.bounds import count, items, unix_time, word
 
 _NO_CHAT = (

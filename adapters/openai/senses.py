@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from adapters.base import ErrorKind, Json, Media, NativeCall, Start, Usage
+from adapters.base import NativeCall
 from adapters.compatible.sound import Hearing, HouseAnswer, SpokenAnswer
-from adapters.errors import not_promised, unsent
+from adapters.errors import ErrorKind, not_promised, unsent
+from adapters.events import Json, Media, Start, Usage
 from adapters.openai.settings import KIND, OpenAISettings
 from adapters.tasks import PictureRequest, SpeechRequest
 from adapters.wire.bounds import count, items, word

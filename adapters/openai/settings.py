@@ -9,8 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from adapters.base import ProviderSettings, variable
-from adapters.configured import Preset
+from adapters.configured import Preset, ProviderSettings, variable
 from adapters.openai.profiles import PRESETS, Profile, profile_of
 
 KIND = "openai"

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from adapters.base import Json
+from adapters.events import Json
 from adapters.translation.schema_refs import inlined
 
 MAX_DEPTH = 32

@@ -7,7 +7,7 @@ import mimetypes
 from collections.abc import Iterator
 from typing import Any
 
-from adapters.base import Json
+from adapters.events import Json
 from adapters.translation.data_uris import Data, read_data_uri
 
 TEXT_TYPES = (

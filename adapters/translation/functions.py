@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from adapters.base import Event, Json, ToolCall
+from adapters.events import Event, Json, ToolCall
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _STRANGE = re.compile(r"[^A-Za-z0-9_-]", re.ASCII)

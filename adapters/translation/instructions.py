@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import orjson
 
-from adapters.base import Json, ResponseFormat
+from adapters.base import ResponseFormat
+from adapters.events import Json
 
 
 def instruction(wanted: ResponseFormat) -> str:

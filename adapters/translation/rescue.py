@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from msgspec.structs import replace
 
-from adapters.base import Event, Finish, Json, Text, ToolCall, Warn
+from adapters.events import Event, Finish, Json, Text, ToolCall, Warn
 from adapters.translation.argument_types import fitted
 from adapters.translation.call_text import MAX_TEXT, read_calls
 from adapters.translation.functions import plain_name

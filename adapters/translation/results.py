@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from adapters.base import MISSING_RESULT, ErrorKind, Json
+from adapters.base import MISSING_RESULT
 from adapters.contents import contents_of
-from adapters.errors import unsent
+from adapters.errors import ErrorKind, unsent
+from adapters.events import Json
 
 Placed = tuple[int, Json]
 """A message's place in the request, by which errors name it, and the message."""

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import orjson
 
-from adapters.base import Json
+from adapters.events import Json
 from adapters.wire.aside import steps
 
 MAX_NODES = 1500

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import httpx
 
-from adapters.base import AdapterError, ErrorKind, Phase, Scope
+from adapters.errors import AdapterError, ErrorKind, Phase, Scope
 from adapters.upstream import NoRoomError
 from adapters.wire.reading import TooLargeError, UnknownCodingError
 

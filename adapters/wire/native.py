@@ -14,17 +14,18 @@ from typing import Protocol, Self
 import httpx
 import orjson
 
-from adapters.base import (
+from adapters.base import NativeCall
+from adapters.errors import (
+    AFTER_CONTENT,
+    BEFORE_CONTENT,
     AdapterError,
     ErrorKind,
-    Event,
-    NativeCall,
     Phase,
     Scope,
-    Warn,
-    has_content,
+    not_promised,
+    unsent,
 )
-from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT, not_promised, unsent
+from adapters.events import Event, Warn, has_content
 from adapters.upstream import Content, Headers, Reply, Target, count_again
 from adapters.wire.aside import LARGE_BYTES, WEIGHT, aside
 from adapters.wire.bounds import COUNTED, MAX_EVENTS, OutOfBoundsError, Tally

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from adapters.base import Event, Media, Reasoning, Text, ToolCall
+from adapters.events import Event, Media, Reasoning, Text, ToolCall
 from adapters.tasks import Vectors
 
 MANY = 1000

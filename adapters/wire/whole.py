@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 import msgspec
 
-from adapters.base import AdapterError, ErrorKind, NativeCall, Phase, Start, Usage
-from adapters.errors import not_promised
+from adapters.base import NativeCall
+from adapters.errors import AdapterError, ErrorKind, Phase, not_promised
+from adapters.events import Start, Usage
 from adapters.tasks import EmbeddingRequest, Vectors
 from adapters.wire.pieces import loads
 
