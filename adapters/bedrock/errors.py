@@ -19,7 +19,7 @@ from adapters.events import Json
 from adapters.refusals.account import is_of_account, page_refusal, quoted
 from adapters.refusals.cannot import lacking
 from adapters.refusals.length import is_too_long
-from adapters.refusals.status import SCOPES, USUAL_WORDS, kind_of_status
+from adapters.refusals.status import SCOPES_OF_MODELS, USUAL_WORDS, kind_of_status
 from adapters.refusals.waits import retry_after_s
 
 KIND_OF_NAME: Mapping[str, ErrorKind] = {
@@ -52,16 +52,7 @@ _STATUS_OF_NAME: Mapping[str, int] = {
     "ValidationException": 400,
 }
 """Of those that come inside a stream: the status that they would have had."""
-_SCOPES: Mapping[ErrorKind, Scope] = {
-    **SCOPES,
-    **dict.fromkeys(
-        (
-            *(ErrorKind.UNSUPPORTED, ErrorKind.OVERLOADED, ErrorKind.SERVER),
-            *(ErrorKind.TIMEOUT_FIRST_BYTE, ErrorKind.STALL),
-        ),
-        Scope.MODEL,
-    ),
-}
+_SCOPES: Mapping[ErrorKind, Scope] = {**SCOPES_OF_MODELS, ErrorKind.SERVER: Scope.MODEL}
 WORDS: Mapping[ErrorKind, str] = {
     **USUAL_WORDS,
     ErrorKind.AUTH: "AWS refused the credentials; check BEDROCK_API_KEY, or your login to AWS",

@@ -17,7 +17,7 @@ from adapters.refusals.account import is_of_account, page_refusal, quoted
 from adapters.refusals.cannot import lacking
 from adapters.refusals.gone import is_gone
 from adapters.refusals.length import is_too_long
-from adapters.refusals.status import SCOPES, USUAL_WORDS, kind_of_status
+from adapters.refusals.status import SCOPES_OF_MODELS, USUAL_WORDS, kind_of_status
 from adapters.refusals.waits import go_duration_s, retry_after_s
 
 NAME = "gemini"
@@ -32,16 +32,6 @@ STATUS_OF_WORD: Mapping[str, int] = {
     "INTERNAL": 500,
     "UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 504,
-}
-SCOPE_OF_KIND: Mapping[ErrorKind, Scope] = {
-    **SCOPES,
-    **dict.fromkeys(
-        (
-            *(ErrorKind.UNSUPPORTED, ErrorKind.OVERLOADED),
-            *(ErrorKind.TIMEOUT_FIRST_BYTE, ErrorKind.STALL),
-        ),
-        Scope.MODEL,
-    ),
 }
 WORDS: Mapping[ErrorKind, str] = {
     **USUAL_WORDS,
@@ -141,7 +131,7 @@ def api_error(
         provider=NAME,
         status=code,
         retry_after_s=told_wait_s if wait_s is None else wait_s,
-        scope=SCOPE_OF_KIND.get(kind, Scope.REQUEST),
+        scope=SCOPES_OF_MODELS.get(kind, Scope.REQUEST),
         phase=phase,
         param=_param(message) or (lacks.param if lacks else None),
         upstream_code=_reason(details) or word,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from adapters.compatible.answer import AnswerReader, raise_error, text_in, usage_of
 from adapters.events import Event, Json, Start, Usage, url_citation
-from adapters.wire.bounds import items, unix_time, word
+from adapters.wire.bounds import items, word
 
 _TIERS: Mapping[str, str] = {
     "auto": "auto",
@@ -28,11 +30,8 @@ class GroqReader(AnswerReader):
 
     def _start(self, chunk: Json) -> Start:
         tier = chunk.get("service_tier")
-        return Start(
-            id=word(chunk.get("id")),
-            model=word(chunk.get("model")),
-            created=unix_time(chunk.get("created")),
-            system_fingerprint=word(chunk.get("system_fingerprint")),
+        return replace(
+            super()._start(chunk),
             service_tier=_TIERS.get(tier) if isinstance(tier, str) else None,
             request_id=word((chunk.get("x_groq") or {}).get("id")),
         )

@@ -141,8 +141,6 @@ class OpenAIAdapter(Senses):
         return self.ask(call, VectorsAnswer(KIND, request, self.refused, vectors_of))
 
     async def models(self) -> list[Model]:
-        if not self._profile.lists:
-            return [Model(id=self.settings.model)]
         models = await self.listed(self._profile.list_url or "/models", models_of)
         self._ceilings.listed(models)
         self._first = next((model.id for model in models if model.chat), "")

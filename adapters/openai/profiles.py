@@ -42,9 +42,9 @@ class Profile:
     `many`: several choices at once, `id_chars`: how long ids of calls must be, `thoughts`: the
     field in which earlier ones go back. `closed` is since when it answers nobody.
 
-    `lists` is False where no list of models is to be had, else `list_url` where it is somewhere
-    else. `embedding`, `hearing` and the like are its models for that, where one is known. `prices`
-    and `gen_ai` are its ids in price lists and in OpenTelemetry's conventions.
+    `list_url` is where models are listed, if that is somewhere else. `embedding`, `hearing` and the
+    like are its models for that, where one is known. `prices` and `gen_ai` are its ids in price
+    lists and in OpenTelemetry's conventions.
     """
 
     title: str
@@ -72,7 +72,6 @@ class Profile:
     names: bool = True
     id_chars: int | None = None
     thoughts: str | None = None
-    lists: bool = True
     list_url: str = ""
     embedding: str = ""
     hearing: str = ""

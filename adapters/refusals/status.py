@@ -33,6 +33,14 @@ SCOPES: Mapping[ErrorKind, Scope] = {
     ErrorKind.BAD_RESPONSE: Scope.PROVIDER,
 }
 """All else is of the request alone."""
+SCOPES_OF_MODELS: Mapping[ErrorKind, Scope] = {
+    **SCOPES,
+    ErrorKind.UNSUPPORTED: Scope.MODEL,
+    ErrorKind.OVERLOADED: Scope.MODEL,
+    ErrorKind.TIMEOUT_FIRST_BYTE: Scope.MODEL,
+    ErrorKind.STALL: Scope.MODEL,
+}
+"""The same where each model has servers of its own."""
 USUAL_WORDS: Mapping[ErrorKind, str] = {
     ErrorKind.ACCOUNT: "the account was refused",
     ErrorKind.RATE_LIMIT: "the rate limit is reached; try again later",
