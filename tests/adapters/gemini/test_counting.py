@@ -52,7 +52,7 @@ async def test_what_is_kept_is_counted_as_well() -> None:
     assert upstream.sent["generateContentRequest"]["cachedContent"] == "c/1"
 
 
-@pytest.mark.parametrize("body", [{}, [], {"totalTokens": "31"}, {"totalTokens": -1}, None])
+@pytest.mark.parametrize("body", [{}, [], {"totalTokens": "many"}, {"totalTokens": -1}, None])
 async def test_what_is_no_count_is_a_bad_answer(body: Any) -> None:
     with pytest.raises(AdapterError) as caught:
         await counted(FakeUpstream(json_reply(body)))

@@ -114,7 +114,7 @@ def test_one_name_is_dropped_and_several_are_told_apart() -> None:
     assert words(ann) == ["dropped=messages.name"]
     assert sent(ann, bob) == [
         {"role": "user", "content": "ann: Hi"},
-        {"role": "user", "content": "bob: Ho"},
+        {"role": "user", "content": "bob:\nHo"},
     ]
     assert set(words(ann, bob)) == {"changed=messages.name"}
 
