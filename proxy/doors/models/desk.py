@@ -67,6 +67,6 @@ class ModelsDesk:
         return next(found, self._usual)
 
     async def _written(self, form: Form, call: Call) -> bytes:
-        if (name := call.params.get("id")) is None:
+        if not (name := call.params.get("id")):  # a slash at the end names no model
             return form.every(await self._offered.every(call.app), call)
         return form.single(await self._offered.single(check_model_name(name), call.app))

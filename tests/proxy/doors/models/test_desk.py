@@ -30,6 +30,7 @@ async def test_what_a_client_may_name_is_listed_once_with_the_owners_names_first
     station.lists("north", [*BOTH, Model("hears", chat=False), vectors])
     async with station.client() as client:
         answer = (await client.get("/v1/models")).json()
+        assert (await client.get("/v1/models/")).json() == answer
 
     assert answer["object"] == "list"
     names = [entry["id"] for entry in answer["data"]]
