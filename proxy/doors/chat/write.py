@@ -6,6 +6,8 @@ import base64
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any
 
 import orjson
 from msgspec import Struct, field
@@ -33,6 +35,8 @@ from proxy.doors.writing.calls import HeldCalls
 from proxy.doors.writing.whole import JSON_TYPE
 
 CHUNK = "chat.completion.chunk"
+_CONTENT = frozenset(CONTENT_EVENTS)
+_lists = partial(defaultdict[type, list[str]], list)
 _Content = Text | Reasoning | Refusal | ToolCall | Media | Annotation | Logprobs | Finish
 
 
@@ -157,7 +161,7 @@ class ChunkStream(OpenAIChunks):
                     self._head.learn(event)
             elif type(event) is Usage:
                 self._usage = event
-            elif isinstance(event, CONTENT_EVENTS):
+            elif type(event) in _CONTENT:
                 out += self._content(event)
         return b"".join(out)
 
@@ -167,7 +171,7 @@ class ChunkStream(OpenAIChunks):
             last = sse(self._held | extension(self._extended_by, self._usage))
         return last + super().end()
 
-    def _content(self, event: _Content) -> Iterator[bytes]:
+    def _content(self, event: Any) -> Iterator[bytes]:
         index = choice_index(event.index)
         # In their order even if a later one speaks first: accumulators append what is new.
         for new in range(len(self._choices), index + 1):
@@ -205,7 +209,7 @@ class ChunkStream(OpenAIChunks):
 class _Message(Struct):
     """One choice of the single object while its events come in."""
 
-    texts: defaultdict[type, list[str]] = field(default_factory=lambda: defaultdict(list))
+    texts: defaultdict[type, list[str]] = field(default_factory=_lists)
     calls: HeldCalls = field(default_factory=HeldCalls)
     lists: Json = field(default_factory=dict)
     logprobs: list[Json] = field(default_factory=list)
@@ -213,7 +217,7 @@ class _Message(Struct):
 
     def take(self, event: _Content) -> None:
         match event:
-            case Text(text) | Reasoning(text) | Refusal(text):
+            case Reasoning(text) | Refusal(text):
                 self.texts[type(event)].append(text)
             case Finish(reason):
                 self.finish_reason = self.finish_reason or reason
@@ -243,17 +247,21 @@ class Fold:
         if self._custom:
             events = self._custom.read(events)
         for event in events:
-            if type(event) is Text and (known := self._messages.get(event.index)):
-                known.texts[Text].append(event.text)
-            elif type(event) is Start:
+            if type(event) is Start:
                 self._head.learn(event)
             elif type(event) is Usage:
                 self._usage = event
-            elif isinstance(event, CONTENT_EVENTS):
-                message = self._messages.get(event.index)
-                if message is None:
-                    message = self._messages[choice_index(event.index)] = _Message()
-                message.take(event)
+            elif type(event) in _CONTENT:
+                self._take(event)
+
+    def _take(self, event: Any) -> None:
+        message = self._messages.get(event.index)
+        if message is None:
+            message = self._messages[choice_index(event.index)] = _Message()
+        if type(event) is Text:
+            message.texts[Text].append(event.text)
+        else:
+            message.take(event)
 
     def cut(self) -> bool:
         for message in self._messages.values():
@@ -287,13 +295,14 @@ class Fold:
         }
         if texts[Reasoning]:
             message["reasoning_content"] = message["reasoning"] = "".join(texts[Reasoning])
-        calls = [_Calls().delta(call) for call in folded.calls.whole()]
-        for call in calls:
-            del call["index"]
-        if calls and self._legacy_functions:
-            message["function_call"] = calls[0]["function"]
-        elif calls:
-            message["tool_calls"] = calls
+        if folded.calls:
+            calls = [_Calls().delta(call) for call in folded.calls.whole()]
+            for call in calls:
+                del call["index"]
+            if self._legacy_functions:
+                message["function_call"] = calls[0]["function"]
+            else:
+                message["tool_calls"] = calls
         if texts[Media]:
             message["audio"] = _audio(_joined_base64(texts[Media]))
         return message
