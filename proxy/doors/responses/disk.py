@@ -209,7 +209,7 @@ def _chains(
     tables: Tables, owner: str, names: Sequence[str], items: Sequence[str], since_ms: int
 ) -> Sequence[tuple[int, str, str]]:
     """Rows of these names, of those that hold these items, and of all before them."""
-    holders = (table.holder(tables, item) for item in items)
+    holders = (table.holder(tables, owner, item) for item in items)
     found: dict[str, tuple[int, str, str]] = {}
     for name in (*names, *filter(None, holders)):
         for row in _chain(tables, owner, name, since_ms, found.keys()):

@@ -165,7 +165,7 @@ class KeptResponseRow(SQLModel, table=True):
 
 
 class KeptItemRow(SQLModel, table=True):
-    """An item by its id, and the response that it was written with."""
+    """An item by a digest of its owner and id, and the response that it was written with."""
 
     __tablename__ = "response_items"
 

@@ -7,6 +7,7 @@ keeps it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 
 from msgspec import Struct
 
@@ -55,8 +56,8 @@ def save(
     """
     kept = [row for row in rows if len(row.name) <= MAX_NAME and len(row.owner) <= MAX_OWNER]
     tables.put(TABLE, [row.columns for row in kept])
-    named = [(item, row.name) for row in kept for item in row.items if len(item) <= MAX_NAME]
-    tables.put(ITEMS, [{"item": item, "name": name} for item, name in dict(named).items()])
+    named = {_key(row.owner, item): row.name for row in kept for item in row.items}
+    tables.put(ITEMS, [{"item": key, "name": name} for key, name in named.items()])
     old = tables.rows(TOO_OLD, {"since": since_ms, "settled": settled_ms})
     delete(tables, [name for [name] in old])
     [[_, size]] = tables.rows(AMOUNT)
@@ -84,11 +85,17 @@ def there(tables: Tables, owner: str, names: Iterable[str], *, since_ms: int) ->
     return {name for name in names if tables.rows(f"SELECT 1 {OF_OWNER}", {"name": name, **more})}
 
 
-def holder(tables: Tables, item: str) -> str | None:
-    """The name of the row that an item was last written with."""
-    for [name] in tables.rows("SELECT name FROM response_items WHERE item = :item", {"item": item}):
+def holder(tables: Tables, owner: str, item: str) -> str | None:
+    """The name of the row of its owner's that an item was last written with."""
+    key = {"item": _key(owner, item)}
+    for [name] in tables.rows("SELECT name FROM response_items WHERE item = :item", key):
         return str(name)
     return None
+
+
+def _key(owner: str, item: str) -> str:
+    """What an item is found by: clients choose ids themselves, and two may choose the same."""
+    return sha256(f"{owner}\n{item}".encode()).hexdigest()
 
 
 def delete(tables: Tables, names: Iterable[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ def _found(folder: Path, *words: bytes) -> set[bytes]:
 
 
 def row(name: str, at_ms: int, owner: str = "ann", size: int = 10) -> KeptRow:
-    return KeptRow(name, owner, at_ms, "x" * size, [f"msg_of_{name}"])
+    return KeptRow(name, owner, at_ms, "x" * size, ["msg_1", f"msg_of_{name}"])
 
 
 def test_the_oldest_makes_room_and_nobody_reads_anothers(tmp_path: Path) -> None:
@@ -142,12 +143,15 @@ def test_the_oldest_makes_room_and_nobody_reads_anothers(tmp_path: Path) -> None
     with opened(f"sqlite:///{tmp_path}/s.db") as database:
         database.write(save(row("a", 1), row("b", 2), row("c", 3, "bob")))
         assert database.read(table.amount) == (3, 30)
+        holders = [("ann", "b"), ("bob", "c"), ("eve", None)]  # each has chosen the same id
+        for owner, name in holders:
+            assert database.read(partial(table.holder, owner=owner, item="msg_1")) == name
         assert database.read(lambda tables: table.find(tables, "ann", "c", since_ms=0)) is None
         assert database.read(lambda tables: table.find(tables, "bob", "c", since_ms=4)) is None
         database.write(save(row("d", 4, size=80)))
         assert database.read(table.amount) == (3, 100)
-        assert database.read(lambda tables: table.holder(tables, "msg_of_a")) is None
-        assert database.read(lambda tables: table.holder(tables, "msg_of_d")) == "d"
+        assert database.read(partial(table.holder, owner="ann", item="msg_of_a")) is None
+        assert database.read(partial(table.holder, owner="ann", item="msg_of_d")) == "d"
         database.write(save(row("e", 9), since_ms=4))
         assert database.read(table.amount) == (2, 90)
         for at_ms in (100, 106):  # the clock has leapt ahead: is it right?
