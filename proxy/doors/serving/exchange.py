@@ -13,7 +13,6 @@ from starlette.types import Message, Scope, Send
 from adapters.base import AdapterError, ErrorKind, ToolCall
 from adapters.wire.aside import LARGE_BYTES, aside
 from adapters.wire.native import UNREADABLE
-from adapters.wire.portions import EVENT_BYTES, size_of
 from proxy.doors.door import Desk, Door, Fold, Opening, Stream
 from proxy.doors.serving.answer_headers import receipt_headers
 from proxy.doors.serving.waiting import Waiting
@@ -54,7 +53,6 @@ class Exchange:
         self.is_local = False
         self.bytes_in = 0
         self._bytes_out = 0
-        self._size = 0
         self._kinds: set[type] | None = None
         self._is_over = False
         self.headers: Mapping[bytes, bytes] = scope["state"]["headers"]
@@ -74,9 +72,16 @@ class Exchange:
 
     async def read(self, fold: Fold, events: AsyncIterator[list[Any]], work: Work) -> None:
         """Read the whole answer, or as much of it as there is when its time is up."""
+        receipt = self.receipt
         try:
             async for batch in events:
-                await self._fed(fold.feed, batch)
+                try:
+                    if receipt.written + receipt.brought <= LARGE_BYTES:
+                        fold.feed(batch)
+                    else:
+                        await self._beside(fold.feed, batch)
+                except UNREADABLE as error:
+                    raise self._unreadable(error) from None
         except AdapterError as error:
             raise from_adapter(error) from None
         except asyncio.CancelledError:
@@ -120,10 +125,17 @@ class Exchange:
         """Send the answer as it comes; how a failure on the way is put is the door's matter."""
         if self._waiting is not None:
             await self._waiting.over()
+        receipt = self.receipt
         stream = self._stream = self._stream or begin(self.opening())
         try:
             async for batch in events:
-                data = await self._fed(stream.feed, batch)
+                try:
+                    if receipt.written + receipt.brought <= LARGE_BYTES:
+                        data = stream.feed(batch)
+                    else:
+                        data = await self._beside(stream.feed, batch)
+                except UNREADABLE as error:
+                    raise self._unreadable(error) from None
                 if not self.status:
                     await self._start(200, stream.headers)
                 if data:
@@ -133,21 +145,18 @@ class Exchange:
             return
         await self._send_body(await aside(self._size, stream.end), more=False)
 
-    async def _fed(self, feed: Callable[[list[Any]], T], batch: list[Any]) -> T:
-        """What a writer makes of a batch. Raises AdapterError.
+    async def _beside(self, feed: Callable[[list[Any]], T], batch: list[Any]) -> T:
+        """What a writer makes of a batch of a large answer.
 
-        Where a text or a call may end, all of it is told once more: what is large is so beside the
-        others.
+        Where a text or a call may end, all of it is told once more: beside the others.
         """
-        self._size += sum(map(size_of, batch)) - len(batch) * EVENT_BYTES
-        try:
-            if self._size <= LARGE_BYTES:
-                return feed(batch)
-            kinds, self._kinds = self._kinds, {*map(type, batch)}
-            is_same = kinds == self._kinds and len(kinds) == 1 and ToolCall not in kinds
-            return feed(batch) if is_same else await aside(self._size, feed, batch)
-        except UNREADABLE as error:
-            raise self._unreadable(error) from None
+        kinds, self._kinds = self._kinds, {*map(type, batch)}
+        is_same = kinds == self._kinds and len(kinds) == 1 and ToolCall not in kinds
+        return feed(batch) if is_same else await aside(self._size, feed, batch)
+
+    @property
+    def _size(self) -> int:
+        return self.receipt.written + self.receipt.brought
 
     def _unreadable(self, error: Exception) -> AdapterError:
         """The error of an answer that cannot be put in the protocol's words."""

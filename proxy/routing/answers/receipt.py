@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct, field
 
-from adapters.base import AdapterError, Finish, Reasoning, Start, Text, Usage, Warn
+from adapters.base import AdapterError, Finish, Media, Reasoning, Start, Text, ToolCall, Usage, Warn
+from adapters.tasks import Vectors
+from adapters.wire.portions import size_of
 from proxy.candidate import Candidate
 
 
@@ -36,8 +38,9 @@ class Receipt(Struct):
 
     `tries` are the attempts, `attempts` the same as the answer's headers have them: `groq:429`.
     `considered` are the candidates in their order, `passed` those of them that were not asked, and
-    why. `usage` is the provider's own count; `written` the characters that came, `prompt_guess`
-    about how many tokens were asked, for where it gave none. `traceparent` is the client's span,
+    why. `usage` is the provider's own count; `written` the characters that came, of
+    texts and calls, `prompt_guess` about how many tokens were asked, for where it gave none;
+    `brought` the bytes of sounds, pictures and vectors. `traceparent` is the client's span,
     `door` the protocol it speaks, `operation` what is asked, once that is read. `arm` is the share
     of a split choice that it counts for, `loading_s` the part of the time that a model was loaded,
     `spent_before` what summaries of older turns have used.
@@ -57,6 +60,7 @@ class Receipt(Struct):
     usage: Usage | None = None
     finish: str | None = None
     written: int = 0
+    brought: int = 0
     prompt_guess: int = 0
     traceparent: bytes | None = None
     arm: str | None = None
@@ -112,6 +116,10 @@ class Receipt(Struct):
         for event in events:
             if type(event) is Text or type(event) is Reasoning:
                 self.written += len(event.text)
+            elif type(event) is ToolCall:
+                self.written += len(event.arguments)
+            elif type(event) is Media or type(event) is Vectors:
+                self.brought += size_of(event)
             elif type(event) is Usage:
                 self.usage = event
             elif type(event) is Finish:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.base import ErrorKind, Start, Text, Usage, Warn
+from adapters.base import ErrorKind, Finish, Media, Start, Text, ToolCall, Usage, Warn
 from proxy.routing.answers.receipt import Receipt
 from tests.proxy.kit import failure
 from tests.proxy.routing.kit import LIMIT, NETWORK, Build
@@ -73,6 +73,21 @@ async def test_the_receipt_holds_what_came(build: Build) -> None:
     )
     assert station.receipt.written == len("Hello")
     assert station.receipt.prompt_guess == 2
+
+
+def test_what_came_is_counted_by_its_kind() -> None:
+    receipt = Receipt()
+    receipt.note(
+        [
+            Text("four"),
+            ToolCall("c", "f", "{}", index=0),
+            Media("audio/wav", "AAAA"),
+            Finish("stop"),
+        ]
+    )
+
+    assert receipt.written == len("four{}")
+    assert receipt.brought >= len("AAAA")
 
 
 async def test_a_failed_try_has_no_first_content(build: Build) -> None:
