@@ -1,16 +1,12 @@
 // Names of one's own for models: what an app asks for, and the model that it gets at each provider.
 
-import { api, attempt, byId, make, shortName } from "./dom.js";
-
-let shown = "";
+import { api, attempt, byId, isNews, make, shortName } from "./dom.js";
 
 const put = (name, models) => api("PUT", "/api/user/preferences", { aliases: { [name]: models } });
 
 /** Show the names; the form keeps what is being typed. */
 export function showAliases({ providers, preference: { aliases } }) {
-  const text = JSON.stringify([aliases, providers.map(({ id, models }) => [id, models])]);
-  if (text === shown) return;
-  shown = text;
+  if (!isNews(byId("aliases"), [aliases, providers.map(({ id, models }) => [id, models])])) return;
   byId("aliases").replaceChildren(...Object.entries(aliases).map(([name, models]) => row(name, models, providers)));
   if (!Object.keys(aliases).length) byId("aliases").append(make("li", { className: "muted" }, "No name yet."));
   showFields(providers);

@@ -1,21 +1,15 @@
 // How the arms of a split choice compare, with the verdicts on answers side by side.
 
-import { api, byId, make, number, price, seconds } from "./dom.js";
+import { api, byId, head, isNews, make, number, price, rate, seconds, share } from "./dom.js";
 
 const HEAD = ["Arm", "Requests", "Errors", "Passed on", "First token p50 / p95", "Tokens/s", "Cut short", "Cost", "Found better"];
 
 export async function showArms(range) {
   const { arms } = await api("GET", `/admin/api/arms?range=${encodeURIComponent(range)}`);
   byId("arms").hidden = !arms.length;
-  const text = JSON.stringify(arms);
-  if (byId("arms-table").dataset.text === text) return;
-  byId("arms-table").dataset.text = text;
-  byId("arms-table").replaceChildren(make("table", {},
-    make("thead", {}, make("tr", {}, ...HEAD.map((word) => make("th", { scope: "col" }, word)))),
-    make("tbody", {}, ...arms.map(line))));
+  if (!isNews(byId("arms-table"), arms)) return;
+  byId("arms-table").replaceChildren(make("table", {}, head(HEAD), make("tbody", {}, ...arms.map(line))));
 }
-
-const share = (part, whole) => (part ? `${number(part)} (${Math.round((100 * part) / whole)} %)` : "0");
 
 function line(arm) {
   const cells = [
@@ -23,7 +17,7 @@ function line(arm) {
     share(arm.errors, arm.requests),
     share(arm.passed_on, arm.requests),
     arm.first_s_p50 == null ? "–" : `${seconds(arm.first_s_p50)} / ${seconds(arm.first_s_p95)}`,
-    arm.tokens_per_s_p50 == null ? "–" : number(Math.round(arm.tokens_per_s_p50)),
+    rate(arm.tokens_per_s_p50),
     share(arm.cut, arm.answered),
     price(arm),
     arm.judged ? `${number(arm.won)} of ${number(arm.judged)}` : "–",

@@ -1,6 +1,6 @@
 // One card a provider: what one needs to choose, and the choice itself.
 
-import { api, attempt, byId, countDown, duration, helpText, limitText, make, moment, number, refused, say, seconds, shortName } from "./dom.js";
+import { api, attempt, byId, countDown, duration, helpText, isNews, limitText, make, moment, number, rate, refused, say, seconds, shortName } from "./dom.js";
 
 const SETTLE_MS = 400; // an arrow key passes over providers on its way to the one that is meant
 const cards = new Map();
@@ -191,21 +191,17 @@ function showMeter({ meter, meterText }, provider) {
 function showFacts(list, { speed, day, local, windows }) {
   const facts = [
     ["First token", speed.first_s == null ? "–" : seconds(speed.first_s)],
-    ["Speed", speed.tokens_per_s == null ? "–" : `${number(Math.round(speed.tokens_per_s))} tokens/s`],
+    ["Speed", rate(speed.tokens_per_s, " tokens/s")],
     ["Answer p50/p95", speed.p50_s == null ? "–" : `${seconds(speed.p50_s).replace(" s", "")} / ${seconds(speed.p95_s)}`],
     ["Left today", day ? number(day.left) : local && !windows.length ? "unlimited" : "–"],
   ];
-  const text = JSON.stringify(facts);
-  if (list.dataset.text === text) return;
-  list.dataset.text = text;
+  if (!isNews(list, facts)) return;
   list.replaceChildren(...facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
 }
 
 function showModels(select, { model, models }) {
   const names = models.length ? models : [model];
-  const text = JSON.stringify(names);
-  if (select.dataset.text !== text && document.activeElement !== select) {
-    select.dataset.text = text;
+  if (document.activeElement !== select && isNews(select, names)) {
     select.replaceChildren(...names.map((name) => make("option", { value: name }, name)));
   }
   const shown = names.includes(model) ? model : `${model}:latest`;

@@ -1,6 +1,6 @@
 // What else is chosen: limits to keep to, the order of those that stand in, an app's own provider.
 
-import { api, attempt, byId, countDown, duration, limitText, make, moment, number, refused, say, shortName } from "./dom.js";
+import { api, attempt, byId, countDown, duration, isNews, limitText, make, moment, number, refused, say, shortName } from "./dom.js";
 
 const PRESETS = {
   provider: "As much as each provider’s free tier allows.",
@@ -53,14 +53,11 @@ byId("preset").addEventListener("change", ({ target }) => {
 });
 
 let dragged = null;
-let shownOrder = "";
 
 export function showOrder({ providers, preference: { fallback, default_llm_provider: chosen } }) {
   if (dragged) return;
   const rest = providers.map(({ id }) => id).filter((id) => !fallback.includes(id));
-  const text = JSON.stringify([fallback, rest, chosen, providers.map((p) => p.unconfigured)]);
-  if (text === shownOrder) return;
-  shownOrder = text;
+  if (!isNews(byId("order"), [fallback, rest, chosen, providers.map((p) => p.unconfigured)])) return;
   const focused = document.activeElement?.closest?.("#order button, #order input")?.id;
   byId("order").replaceChildren(...[...fallback, ...rest].map((id) =>
     row(providers.find((provider) => provider.id === id), fallback.includes(id), id === chosen)));
@@ -113,17 +110,14 @@ function saveOrder() {
   const rows = [...byId("order").children];
   const order = rows.filter((item) => item.querySelector("input").checked).map((item) => item.dataset.id);
   const names = rows.filter((item) => order.includes(item.dataset.id)).map((item) => item.querySelector("label").firstChild.data);
-  shownOrder = "";
+  isNews(byId("order"), null); // what the server tells next is shown, be it the same as before
   if (order.length) attempt(() => put({ fallback: order }), () => `✓ Fallback order: ${names.map(shortName).join(", ")}.`);
   else attempt(() => { throw new Error("At least one provider must take part."); });
 }
 
-let shownApps = "";
-
 export function showApps({ apps, providers }) {
-  const text = JSON.stringify([apps, providers.map((p) => [p.id, p.unconfigured])]);
-  if (text === shownApps || byId("apps").contains(document.activeElement)) return;
-  shownApps = text;
+  if (byId("apps").contains(document.activeElement)) return;
+  if (!isNews(byId("apps"), [apps, providers.map((p) => [p.id, p.unconfigured])])) return;
   byId("apps").replaceChildren(...apps.map((app) => appRow(app, providers)));
   if (!apps.length) byId("apps").append(make("li", { className: "muted" }, "No app has named itself yet."));
 }

@@ -16,6 +16,16 @@ export function say(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+const shown = new WeakMap();
+
+/** Whether these facts are others than `node` shows; they count as shown then. */
+export function isNews(node, facts) {
+  const text = JSON.stringify(facts);
+  if (shown.get(node) === text) return false;
+  shown.set(node, text);
+  return true;
+}
+
 /** Our own help texts: `code` in backticks, addresses as links. */
 export function helpText(text) {
   return text.split(/(`[^`]+`|https:\/\/[^\s)]+)/).map((part) => {
@@ -48,6 +58,11 @@ export function limitText(count, { name }, told = " (reported by the provider)")
 }
 
 export const number = (value) => value.toLocaleString("en");
+/** Of so many how many, and the share of it. */
+export const share = (part, whole) => (part ? `${number(part)} (${Math.round((100 * part) / whole)} %)` : "0");
+export const rate = (perSecond, unit = "") => (perSecond == null ? "–" : `${number(Math.round(perSecond))}${unit}`);
+/** The first line of a table. */
+export const head = (cells) => make("thead", {}, make("tr", {}, ...cells.map((cell) => make("th", { scope: "col" }, cell))));
 
 /** US dollars out of nano-dollars; null is unknown. */
 export function money(nano) {

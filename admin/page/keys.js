@@ -1,6 +1,6 @@
 // Keys for others: made and shown once, how much of each is used, changed, revoked.
 
-import { api, attempt, byId, make, money, number, say } from "./dom.js";
+import { api, attempt, byId, isNews, make, money, number, say } from "./dom.js";
 
 const EVERY_MS = 3000;
 const PATH = "/admin/api/keys";
@@ -76,14 +76,10 @@ function asked(fields) {
   };
 }
 
-let shown = "";
-
 function showKeys({ keys }) {
   const there = keys.filter((key) => key.revoked_at == null);
   say(byId("keys-text"), keys.length ? "Whoever asks this server shows one of these keys, or one of POINTSMAN_API_KEYS." : "There are none. From the first one on, whoever asks this server has to show a key.");
-  const state = JSON.stringify(there);
-  if (state === shown) return;  // what has the focus keeps it
-  shown = state;
+  if (!isNews(byId("keys"), there)) return;  // what has the focus keeps it
   listed = there;
   byId("keys").replaceChildren(...there.map((key) => make("li", { data: { key: key.name } },
     make("p", {}, make("span", { className: "name" }, key.name), make("span", { className: "muted small" }, ` …${key.ending} · ${key.role} · ${allowedText(key)}`)),

@@ -1,11 +1,10 @@
 // The log of requests, filtered, and the receipt of each.
 
 import { timeline } from "./chart.js";
-import { api, attempt, byId, make, moment, number, price, seconds } from "./dom.js";
+import { api, attempt, byId, isNews, make, moment, number, price, rate, seconds } from "./dom.js";
 import { said } from "./kept.js";
 
 const SKIPPED = "skipped=";
-let shown = "";
 
 /** Returns what brings the log up to date. A page further back stays as it is. */
 export function useRequests() {
@@ -16,9 +15,7 @@ export function useRequests() {
     byId("log-newest").hidden = !before;
     byId("log-older").dataset.next = told.next ?? "";
     for (const format of ["csv", "json"]) byId(`log-${format}`).href = `/admin/api/requests.${format}?${query({})}`;
-    const text = JSON.stringify(told.requests);
-    if (text === shown) return;
-    shown = text;
+    if (!isNews(byId("log-rows"), told.requests)) return;
     byId("log-rows").replaceChildren(...told.requests.map(line));
     byId("log-empty").hidden = told.requests.length > 0;
   };
@@ -54,7 +51,7 @@ function line(request) {
     make("td", {}, tokens(request)),
     make("td", {}, request.first_s == null ? "–" : seconds(request.first_s)),
     make("td", {}, seconds(request.total_s)),
-    make("td", {}, request.tokens_per_s == null ? "–" : number(Math.round(request.tokens_per_s))),
+    make("td", {}, rate(request.tokens_per_s)),
     make("td", {}, price(request)));
 }
 
@@ -86,7 +83,7 @@ async function showReceipt(request) {
       ["Ended", outcome(request)[1] + (request.finish ? ` · ${request.finish}` : "")],
       ["Tokens", `${tokens(request)}${request.reasoning ? `, ${number(request.reasoning)} of them thoughts` : ""}${request.cached ? `, ${number(request.cached)} cached` : ""}${request.estimated ? " (estimated)" : ""}`],
       ["Time", `${request.first_s == null ? "no content" : `first content after ${seconds(request.first_s)}`}, end after ${seconds(request.total_s)}${request.loading_s ? `, and ${seconds(request.loading_s)} before that to load the model` : ""}`],
-      ["Speed", request.tokens_per_s && `${number(Math.round(request.tokens_per_s))} tokens/s`],
+      ["Speed", request.tokens_per_s && rate(request.tokens_per_s, " tokens/s")],
       ["Cost", price(request) + (request.estimated ? " (estimated)" : "")],
       ["Bytes", `${number(request.bytes_in)} in, ${number(request.bytes_out)} out`],
     ]),

@@ -1,8 +1,6 @@
 // A choice that is split: which share of all talks each provider has.
 
-import { api, attempt, byId, make, say, shortName } from "./dom.js";
-
-let shown = "";
+import { api, attempt, byId, isNews, make, say, shortName } from "./dom.js";
 
 export function showSplit({ providers, preference: { split } }) {
   const ready = providers.filter(({ id, unconfigured }) => !unconfigured || split[id]);
@@ -12,9 +10,8 @@ export function showSplit({ providers, preference: { split } }) {
     ? `Shared out: ${Object.entries(split).map(([id, share]) => `${name(id)} ${share}`).join(", ")}`
     : "Share talks out over several");
   byId("split-details").hidden = ready.length < 2 && !isSplit;
-  const text = JSON.stringify([split, ready.map(({ id }) => id)]);
-  if (text === shown || byId("split-shares").contains(document.activeElement)) return;
-  shown = text;
+  if (byId("split-shares").contains(document.activeElement)) return;
+  if (!isNews(byId("split-shares"), [split, ready.map(({ id }) => id)])) return;
   byId("split-shares").replaceChildren(...ready.map(({ id, title }) => make("label", {}, shortName(title),
     make("input", { type: "number", name: id, min: 0, max: 10000, step: 1, value: split[id] ?? 0 }))));
 }

@@ -2,7 +2,7 @@
 
 import { showArms } from "./arms.js";
 import { bars, legend, momentText } from "./chart.js";
-import { api, byId, make, number, price, seconds } from "./dom.js";
+import { api, byId, head, isNews, make, number, price, rate, seconds, share } from "./dom.js";
 import { useRequests } from "./requests.js";
 import { showAlerts, showToday } from "./today.js";
 
@@ -11,8 +11,6 @@ const WHAT = {
   requests: ({ requests }) => requests,
   tokens: ({ prompt, completion, estimated }) => prompt + completion + estimated,
 };
-let shown = "";
-
 /** Keep the section up to date while it is in view. `status` gives the latest status. */
 export function useUsage(status) {
   let isInView = false;
@@ -44,9 +42,8 @@ export function useUsage(status) {
 
 function show(told, today, what, status) {
   const { since, until, ...facts } = told;
-  const text = JSON.stringify([facts, today.groups, what, byId("usage").clientWidth, status?.providers.map(({ windows, pause }) => [windows, pause]), Math.floor(until / 300)]);
-  if (text === shown) return;
-  shown = text;
+  const limits = status?.providers.map(({ windows, pause }) => [windows, pause]);
+  if (!isNews(byId("usage"), [facts, today.groups, what, byId("usage").clientWidth, limits, Math.floor(until / 300)])) return;
   showToday(today, status);
   showAlerts(told.alerts);
   const names = told.groups.map(({ name }) => name);
@@ -63,11 +60,9 @@ function show(told, today, what, status) {
 const row = (cells, tag = "td") => make("tr", {}, ...cells.map((cell, index) =>
   make(index ? tag : "th", index ? {} : { scope: "row" }, ...[cell].flat())));
 
-const head = (cells) => make("thead", {}, make("tr", {}, ...cells.map((cell) => make("th", { scope: "col" }, cell))));
 
 const times = (group, what) => (group[`${what}_p50`] == null ? "–" : `${seconds(group[`${what}_p50`])} / ${seconds(group[`${what}_p95`])}`);
 
-const share = (part, whole) => (part ? `${number(part)} (${Math.round((100 * part) / whole)} %)` : "0");
 
 const sumOf = (counts, what) => Object.values(counts).reduce((sum, one) => sum + one[what], 0);
 
@@ -84,7 +79,7 @@ function sums({ groups, total, by, first_choices: firsts }) {
     number(group.completion) + (group.estimated ? ` (+ ~${number(group.estimated)})` : ""),
     times(group, "first_s"),
     times(group, "total_s"),
-    group.tokens_per_s_p50 == null ? "–" : number(Math.round(group.tokens_per_s_p50)),
+    rate(group.tokens_per_s_p50),
     price(group) + (group.unpriced ? ` · ${number(group.unpriced)} unlisted` : ""),
   ]);
   const lines = groups.map((group) => line(group.name, group, firsts[group.name]));
