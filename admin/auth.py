@@ -8,7 +8,6 @@ page's form began; or the pass of a command that the server's own user runs.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import hmac
 import secrets
 import time
@@ -22,6 +21,7 @@ from starlette.responses import Response
 
 from admin.brake import Brake
 from proxy.cluster.logins import SharedSessions
+from proxy.gate.keys import digest
 from proxy.store.keys import team_keys
 from proxy.store.keys.team_keys import TeamKey, TeamKeys
 
@@ -72,7 +72,7 @@ class Gate:
         wall: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._token = None if token is None else _digest(_bytes(token.get_secret_value()))
+        self._token = None if token is None else digest(_bytes(token.get_secret_value()))
         self._passport = passport
         self._keys = keys
         self._brake = Brake(clock, sleep)
@@ -179,7 +179,7 @@ class Gate:
         return fits
 
     def _fits(self, token: bytes) -> bool:
-        return self._token is not None and hmac.compare_digest(self._token, _digest(token))
+        return self._token is not None and hmac.compare_digest(self._token, digest(token))
 
     def _is_pass(self, shown: bytes, request: Request) -> bool:
         server = request.scope.get("server")
@@ -241,8 +241,4 @@ def _bytes(token: str) -> bytes:
 
 
 def _digested(cookie: str) -> str:
-    return _digest(_bytes(cookie)).hex()
-
-
-def _digest(token: bytes) -> bytes:
-    return hashlib.sha256(token).digest()
+    return digest(_bytes(cookie)).hex()

@@ -282,6 +282,7 @@ PAGE_MAY_USE = frozenset(
         "proxy.console.ledger",
         "proxy.console.stock",
         "proxy.console.team",
+        "proxy.gate.keys",
         "proxy.store.keys",
         "proxy.store.keys.team_keys",
     }

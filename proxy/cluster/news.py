@@ -8,14 +8,13 @@ from __future__ import annotations
 import base64
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import msgspec
 
-from adapters.base import ErrorKind
 from adapters.memory import LruMemory
-from proxy.limits.circuit import Said, Setback
+from proxy.limits.circuit import Setback
 from proxy.limits.health import Health, Place
 from proxy.limits.retired import Gone, Retired
 from proxy.routing.planning.sessions import Sessions, Stay
@@ -117,20 +116,12 @@ class News:
                 self._sessions.heard(talk, stay or None)
 
     def _set_back(self, news: Told, age_s: float) -> None:
-        provider, model, key = news["at"]
-        place = str(provider), model, int(key)
-        setback = news["setback"]
+        place = msgspec.convert(news["at"], Place)
+        setback = msgspec.convert(news["setback"], Setback | None)
         if setback is not None:
-            said = setback["said"]
-            left_s = float(setback["for_s"]) - age_s
-            if left_s <= 0:
+            setback = replace(setback, for_s=setback.for_s - age_s)
+            if setback.for_s <= 0:
                 return
-            setback = Setback(
-                ErrorKind(setback["kind"]),
-                bool(setback["told"]),
-                left_s,
-                Said(**{**said, "kind": ErrorKind(said["kind"])}) if said else None,
-            )
         epoch = self._health.take_over(place, setback)
         self._setbacks[place] = epoch, setback is not None
 

@@ -93,15 +93,20 @@ def usage_text(told: Json) -> str:
 
 def _line(name: str, group: Json) -> tuple[str, ...]:
     counts = (group[what] for what in ("requests", "errors", "rotated", "prompt", "completion"))
-    times = (group.get(what) for what in ("first_s_p50", "total_s_p50", "total_s_p95"))
-    speed = group.get("tokens_per_s_p50")
     return (
         name,
         *(f"{count:,}" for count in counts),
-        *("-" if value is None else f"{value:.2f} s" for value in times),
-        "-" if speed is None else f"{speed:,.0f}",
+        *_measured(group, "first_s_p50", "total_s_p50", "total_s_p95"),
         *(dollars(group[what]) for what in ("cost_nano_usd", "list_nano_usd")),
     )
+
+
+def _measured(of: Json, *times: str) -> Iterator[str]:
+    """Some times, and the speed; a dash where nothing was measured."""
+    for time in times:
+        yield "-" if of.get(time) is None else f"{of[time]:.2f} s"
+    speed = of.get("tokens_per_s_p50")
+    yield "-" if speed is None else f"{speed:,.0f}"
 
 
 def _arms(arms: Sequence[Json]) -> Iterator[str]:
@@ -114,14 +119,11 @@ def _arms(arms: Sequence[Json]) -> Iterator[str]:
 
 
 def _arm(arm: Json) -> tuple[str, ...]:
-    first = [arm[f"first_s_{part}"] for part in ("p50", "p95")]
-    speed = arm["tokens_per_s_p50"]
     return (
         arm["name"],
         f"{arm['requests']:,}",
         *(_share(arm[part], arm["requests"]) for part in ("errors", "passed_on")),
-        *("-" if value is None else f"{value:.2f} s" for value in first),
-        "-" if speed is None else f"{speed:,.0f}",
+        *_measured(arm, "first_s_p50", "first_s_p95"),
         _share(arm["cut"], arm["answered"]),
         *(dollars(arm[what]) for what in ("cost_nano_usd", "list_nano_usd")),
         f"{arm['won']:,} of {arm['judged']:,}" if arm["judged"] else "-",

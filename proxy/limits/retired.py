@@ -52,7 +52,7 @@ class Retired:
         self._lists: dict[str, Sequence[Model]] = {}
         self._gone: dict[tuple[str, str], Gone] = {}
         self._unlisted: set[tuple[str, str]] = set()
-        self.serving: Mapping[tuple[str, str], str] = _Successors(self._find)
+        self.serving = _Successors(self._find)
         self.has_news = False
 
     def listed(self, provider: str, models: Sequence[Model]) -> None:
@@ -121,7 +121,6 @@ class Retired:
         self._unlisted.discard(key)
 
     def _changed(self) -> None:
-        assert isinstance(self.serving, dict)  # noqa: S101 - made above
         self.serving.clear()
         self.has_news = bool(self._gone)
 

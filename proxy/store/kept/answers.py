@@ -17,11 +17,10 @@ from adapters.base import Event
 from proxy.background import Background
 from proxy.routing.cache import LARGEST_SHARE, Kept
 from proxy.store.base import Store, StoreError, Tables
+from proxy.store.kept.amounts import amount, forget_oldest
 
 TABLE = "answers"
 MAX_KEY = 64
-AMOUNT = "SELECT COUNT(*), COALESCE(SUM(size), 0) FROM answers"
-OLDEST = "SELECT name, size FROM answers ORDER BY at_ms LIMIT 100"
 UNREADABLE = (msgspec.MsgspecError, KeyError, TypeError, ValueError)
 """What reading a row raises that something else has written."""
 KINDS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}
@@ -94,7 +93,7 @@ class OnDisk:
         await self._store.write(work, durable=False)
 
     async def amount(self) -> tuple[int, int]:
-        return await self._store.read(amount)
+        return await self._store.read(partial(amount, table=TABLE))
 
     async def clear(self) -> None:
         self._fresh.clear()
@@ -112,19 +111,11 @@ def save(tables: Tables, *, row: Mapping[str, Any], since_ms: int, most: int) ->
     """Write a row; forget those that are older, and the oldest above `most` characters."""
     tables.put(TABLE, [row])
     tables.run("DELETE FROM answers WHERE at_ms <= :since", {"since": since_ms})
-    _, size = amount(tables)
-    while size > most and (oldest := tables.rows(OLDEST)):
-        for name, one in oldest:
-            if size <= most:
-                return
-            tables.run("DELETE FROM answers WHERE name = :name", {"name": name})
-            size -= one
+    forget_oldest(tables, TABLE, most, _forget)
 
 
-def amount(tables: Tables) -> tuple[int, int]:
-    for count, size in tables.rows(AMOUNT):
-        return int(count), int(size)
-    return 0, 0  # there is no file yet
+def _forget(tables: Tables, name: str) -> None:
+    tables.run("DELETE FROM answers WHERE name = :name", {"name": name})
 
 
 def body_of(kept: Kept) -> str:

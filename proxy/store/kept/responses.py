@@ -12,6 +12,7 @@ from hashlib import sha256
 from msgspec import Struct
 
 from proxy.store.base import Tables
+from proxy.store.kept import amounts
 
 TABLE = "responses"
 ITEMS = "response_items"
@@ -22,8 +23,6 @@ TOO_OLD = (
     "SELECT name FROM responses WHERE at_ms < :since"
     " AND EXISTS (SELECT 1 FROM responses WHERE at_ms BETWEEN :since AND :settled)"
 )
-OLDEST = "SELECT name, size FROM responses ORDER BY at_ms"
-AMOUNT = "SELECT COUNT(*), COALESCE(SUM(size), 0) FROM responses"
 
 
 class KeptRow(Struct, frozen=True):
@@ -60,15 +59,7 @@ def save(
     tables.put(ITEMS, [{"item": key, "name": name} for key, name in named.items()])
     old = tables.rows(TOO_OLD, {"since": since_ms, "settled": settled_ms})
     delete(tables, [name for [name] in old])
-    [[_, size]] = tables.rows(AMOUNT)
-    excess: list[str] = []
-    if size > most:
-        for name, one in tables.rows(OLDEST):
-            if size <= most:
-                break
-            excess.append(name)
-            size -= one
-    delete(tables, excess)
+    amounts.forget_oldest(tables, TABLE, most, _forget)
 
 
 def find(tables: Tables, owner: str, name: str, *, since_ms: int) -> tuple[int, str] | None:
@@ -100,8 +91,12 @@ def _key(owner: str, item: str) -> str:
 
 def delete(tables: Tables, names: Iterable[str]) -> None:
     for name in names:
-        tables.run("DELETE FROM responses WHERE name = :name", {"name": name})
-        tables.run("DELETE FROM response_items WHERE name = :name", {"name": name})
+        _forget(tables, name)
+
+
+def _forget(tables: Tables, name: str) -> None:
+    tables.run("DELETE FROM responses WHERE name = :name", {"name": name})
+    tables.run("DELETE FROM response_items WHERE name = :name", {"name": name})
 
 
 def clear(tables: Tables) -> None:
@@ -110,6 +105,4 @@ def clear(tables: Tables) -> None:
 
 
 def amount(tables: Tables) -> tuple[int, int]:
-    for count, size in tables.rows(AMOUNT):
-        return int(count), int(size)
-    return 0, 0  # there is no file yet
+    return amounts.amount(tables, TABLE)
