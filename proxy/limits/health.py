@@ -163,20 +163,17 @@ class Health:
         limits = self._limits.get(provider, Limits())
         return limits if self._servers == 1 else limits.share(self._servers)
 
+    def forget(self, provider: str) -> None:
+        """Forget what was held against `provider`: its settings have changed. Limits stay used."""
+        self._begin_anew(provider, lambda _circuit: True)
+
     def try_again(self, provider: str) -> None:
         """Let `provider` be asked though its key, account or model was refused; limits still hold.
 
-        Its owner says that this has been seen to. There are new circuits in place of those; whoever
-        is under way ends by those it was let in by.
+        Its owner says that this has been seen to.
         """
         now = self._clock()
-        for place, circuit in self._providers.items():
-            if place[0] == provider and _is_refused(circuit, now):
-                self._providers[place] = Circuit(self._wall)
-        for candidate, record in self._records.items():
-            if candidate.provider == provider:
-                own = Circuit(self._wall) if _is_refused(record.own, now) else record.own
-                self._records[candidate] = self._linked(candidate, own, record.meter)
+        self._begin_anew(provider, lambda circuit: _is_refused(circuit, now))
 
     def refused_key(self, provider: str, key: int) -> str | None:
         """In which words one of several keys was refused, if it is left out for that."""
@@ -208,6 +205,16 @@ class Health:
     def refuse_key(self, provider: str, key: int, error: AdapterError) -> None:
         """Leave out one of several keys that was refused something that no ticket was for."""
         self._provider(provider, key).refused(self._clock() + REFUSED_KEY_S, error)
+
+    def _begin_anew(self, provider: str, is_over: Callable[[Circuit], bool]) -> None:
+        """New circuits in place of some; whoever is under way ends by those it was let in by."""
+        for place, circuit in self._providers.items():
+            if place[0] == provider and is_over(circuit):
+                self._providers[place] = Circuit(self._wall)
+        for candidate, record in self._records.items():
+            if candidate.provider == provider:
+                own = Circuit(self._wall) if is_over(record.own) else record.own
+                self._records[candidate] = self._linked(candidate, own, record.meter)
 
     def day_quotas(self) -> list[DayQuota]:
         """The spent day's quotas, for `restore` after a restart."""
