@@ -55,8 +55,7 @@ def main(
         gc.disable()
         context.call_on_close(gc.enable)
         settings = context.obj.settings()
-        context.obj.warn_of_strange_settings(settings)
-        context.obj.warn_of_bare_keys(settings)
+        context.obj.warn(settings)
         serve(settings)
 
 

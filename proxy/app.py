@@ -104,12 +104,13 @@ def _routes(parts: Parts, doors: Sequence[tuple[Entrance, Keeper]]) -> list[Base
         parts.admission,
     )
     settings = parts.settings
+    ledger = Ledger(storage.query, storage.usage, alerts=parts.alerts.told)
     team = Team(parts.team, settings.providers, settings.client_keys, storage, parts.allowances)
     return [
         *parts.doors.passages,
         *(Route(path, at, methods=one.methods) for one, at in doors for path in one.paths),
         *probe_routes(parts.life, parts.background.problems, parts.team.door),
-        *usage_routes(Ledger(storage, alerts=parts.alerts.told), metrics.text, gate),
+        *usage_routes(ledger, metrics.text, gate),
         *key_routes(team, gate),
         *kept_routes(
             parts.kept,

@@ -62,23 +62,18 @@ class Given:
         except SettingsError as error:
             raise Stop(str(error)) from None
 
-    def warn_of_strange_settings(self, settings: Settings) -> None:
-        """Print a line for each that is misspelt, it seems, or a key that two providers have."""
-        from proxy.providers import same_keys
+    def warn(self, settings: Settings) -> None:
+        """Print a line for each setting that is misspelt, it seems, and each key at risk."""
+        from proxy.providers import IN_THE_CLEAR, in_the_clear, same_keys
         from proxy.settings import strange_settings
 
-        for line in same_keys(settings.providers):
-            click.echo(f"pointsman: {line}", err=True)
+        lines = [*same_keys(settings.providers)]
         for name, near in strange_settings(self.env_file).items():
             hint = f"; did you mean {near}?" if near else ""
-            click.echo(f"pointsman: there is no setting {name}{hint}", err=True)
-
-    def warn_of_bare_keys(self, settings: Settings) -> None:
-        """Print a line for each address to which a key goes unencrypted."""
-        from proxy.providers import IN_THE_CLEAR, in_the_clear
-
-        for name in in_the_clear(settings.providers.values()):
-            click.echo(f"pointsman: {name} {IN_THE_CLEAR}", err=True)
+            lines.append(f"there is no setting {name}{hint}")
+        lines += [f"{name} {IN_THE_CLEAR}" for name in in_the_clear(settings.providers.values())]
+        for line in lines:
+            click.echo(f"pointsman: {line}", err=True)
 
     def address(self) -> Settings:
         """The settings if they say where a server is to be found, or the end of the command."""

@@ -5,22 +5,18 @@ Only `keep` writes: a choice that the next start finds.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from functools import partial
-from typing import Self, TypeVar
 
 from adapters.base import Json
 from proxy.app import create_app, in_order
 from proxy.console.change import app_row_id, choose
 from proxy.parts import Parts
 from proxy.settings import Settings
-from proxy.store.base import NewerSchemaError, StoreError, Tables
+from proxy.store.base import NewerSchemaError, StoreError
 from proxy.store.database import Database
 from proxy.store.kept import preferences, setbacks
-from proxy.store.usage.rows import UsageQueue
-
-T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -41,24 +37,6 @@ def keep(settings: Settings, app: str | None, change: Json) -> None:
     work = partial(choose, row_id=row_id, change=change, providers=settings.providers)
     with closing(Database(settings.store_url)) as database:
         database.write(work)
-
-
-class LogReader:
-    """The usage log of a server that does not run, for `proxy.console.ledger.Ledger`."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.usage = UsageQueue(0)
-        self._database = Database(settings.store_url, looks_only=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._database.close()
-
-    async def query(self, work: Callable[[Tables], T]) -> T:
-        """What `work` makes of the log. Raises StoreError."""
-        return self._database.read(work)
 
 
 def _load(url: str, parts: Parts) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +16,7 @@ from proxy.store.usage.prices import dollars
 if TYPE_CHECKING:
     from adapters.base import Json
     from proxy.settings import Settings
+    from proxy.store.base import Tables
 
 HEAD = (
     "",
@@ -68,11 +70,16 @@ def usage(given: Given, reach: str, by: str, wants_json: bool) -> None:
 
 
 async def _read(settings: Settings, reach: str, by: str) -> tuple[Json, Json]:
-    from proxy.command.offline import LogReader
     from proxy.console.ledger import Ledger
+    from proxy.store.database import Database
+    from proxy.store.usage.rows import UsageQueue
 
-    with LogReader(settings) as log:
-        ledger = Ledger(log)
+    with closing(Database(settings.store_url, looks_only=True)) as database:
+
+        async def query(work: Callable[[Tables], Any]) -> Any:
+            return database.read(work)
+
+        ledger = Ledger(query, UsageQueue(0))
         return await ledger.usage({"range": reach, "by": by}), await ledger.arms({"range": reach})
 
 

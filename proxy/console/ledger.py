@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from typing import Any, TypeVar
 
 import orjson
 
@@ -40,25 +40,26 @@ Params = Mapping[str, str]
 Encode = Callable[[list[Json]], bytes]
 
 
-class Source(Protocol):
-    """The part of the storage that is read."""
-
-    usage: UsageQueue
-
-    def query(self, work: Callable[[Tables], T]) -> Awaitable[T]: ...
+Query = Callable[[Callable[[Tables], Any]], Awaitable[Any]]
+"""What something makes of the log. Raises StoreError."""
 
 
 class Ledger:
-    """Each method takes the query of a URL. All raise ApiError 400, 404 or 503."""
+    """Each method takes the query of a URL. All raise ApiError 400, 404 or 503.
+
+    `queue` holds what is not in the log yet.
+    """
 
     def __init__(
         self,
-        source: Source,
+        query: Query,
+        queue: UsageQueue,
         *,
         alerts: Callable[[], Json] | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self._source = source
+        self._query = query
+        self._queue = queue
         self._alerts = alerts
         self._wall = wall
 
@@ -78,8 +79,8 @@ class Ledger:
             "until": span.until_ms / 1000,
             "starts": begins,
             **found,
-            "waiting": len(self._source.usage),
-            "dropped": self._source.usage.dropped,
+            "waiting": len(self._queue),
+            "dropped": self._queue.dropped,
             "alerts": self._alerts and self._alerts(),
         }
 
@@ -129,7 +130,8 @@ class Ledger:
 
     async def _read(self, work: Callable[[Tables], T]) -> T:
         with reading("The usage log"):
-            return await self._source.query(work)
+            found: T = await self._query(work)
+        return found
 
 
 def span_of(reach: str, now: float) -> Span:

@@ -35,7 +35,7 @@ def _arm(receipt: Receipt, arm: str) -> Receipt:
 
 
 async def _arms(log: Log, now: float = NOW) -> dict[str, Any]:
-    told = await Ledger(log, wall=lambda: now).arms({"range": "24h"})
+    told = await Ledger(log.query, log.usage, wall=lambda: now).arms({"range": "24h"})
     found = told["arms"]
     return {arm["name"]: arm for arm in found}
 

@@ -39,7 +39,7 @@ class Log:
         self.database.open()
         self.usage = UsageQueue()
         self.problem: StoreError | None = None
-        self.ledger = Ledger(self, wall=lambda: NOW)
+        self.ledger = Ledger(self.query, self.usage, wall=lambda: NOW)
 
     async def query(self, work: Callable[[Tables], Any]) -> Any:
         if self.problem:
