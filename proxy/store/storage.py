@@ -56,16 +56,16 @@ class Storage:
         preferences: Preferences,
         memory: LruMemory,
         against: Setbacks,
-        prices: PriceList | None = None,
-        background: Background | None = None,
-        team: TeamKeys | None = None,
+        prices: PriceList,
+        background: Background,
+        team: TeamKeys,
     ) -> None:
-        self._team = team or TeamKeys()
+        self._team = team
         self._path = sqlite_path(url)
         self._preferences = preferences
         self._signatures = memory
         self._setbacks = against
-        self.prices = prices or PriceList()
+        self.prices = prices
         self.usage = UsageQueue()
         self._doubtful = 0
         self._late: deque[UsageRow] = deque(maxlen=MAX_QUEUED)
@@ -74,7 +74,7 @@ class Storage:
         self._is_summed = False
         self._waiting = None if self._path else WaitingRows(lambda: own_folder() / "waiting")
         self._may_wait = self._waiting is not None
-        self._background = background or Background()
+        self._background = background
         self._saved_setbacks: frozenset[Cooldown] = frozenset()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._database = Database(url)

@@ -29,12 +29,10 @@ class Cooldown(NamedTuple):
 class Setbacks:
     """The spent day's quotas, and the models that are gone."""
 
-    def __init__(
-        self, health: Health, retired: Retired | None = None, keys: Keys | None = None
-    ) -> None:
+    def __init__(self, health: Health, retired: Retired, keys: Keys) -> None:
         self._health = health
         self._retired = retired
-        self._keys = keys or Keys({})
+        self._keys = keys
 
     def rows(self) -> frozenset[Cooldown]:
         """All of them. In whole seconds, since a moment read back is never quite the one written.
@@ -45,7 +43,7 @@ class Setbacks:
             (self._keys.place(quota.provider, quota.key), quota.model or ""): (quota.until, QUOTA)
             for quota in self._health.day_quotas()
         }
-        for one in self._retired.gone() if self._retired else ():
+        for one in self._retired.gone():
             rows[one.provider, one.model] = (one.until, GONE + one.words)
         return frozenset(
             Cooldown(provider, model, datetime.fromtimestamp(round(until), UTC), reason)
@@ -63,8 +61,7 @@ class Setbacks:
             elif (place := self._keys.placed(provider)) is not None:
                 quotas.append(DayQuota(place[0], model or None, until.timestamp(), place[1]))
         self._health.restore(quotas)
-        if self._retired:
-            self._retired.restore(gone)
+        self._retired.restore(gone)
 
 
 def saved(tables: Tables) -> list[Cooldown]:

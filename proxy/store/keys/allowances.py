@@ -55,10 +55,9 @@ class Allowances:
         team: TeamKeys,
         books: Books,
         weigh: Callable[[Any], int],
-        background: Background | None = None,
-        clocks: Clocks | None = None,
+        background: Background,
+        clocks: Clocks,
     ) -> None:
-        clocks = clocks or Clocks()
         self.named: Mapping[str, TeamKey] = {}
         self.health = Health({}, clock=clocks.clock, wall=clocks.wall)
         self.together: Together | None = None
@@ -66,7 +65,7 @@ class Allowances:
         self._team = team
         self._books = books
         self._weigh = weigh
-        self._background = background or Background()
+        self._background = background
         self._clock, self._wall = clocks.clock, clocks.wall
         self._purses: dict[tuple[str, str], Purse] = {}
         self._settling: dict[str, set[asyncio.Task[None]]] = {}

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from proxy.background import Background
+from proxy.clocks import Clocks
 from proxy.errors import ApiError
 from proxy.limits.ticket import Ticket
 from proxy.limits.windows import Limits
@@ -28,7 +30,7 @@ class Door:
     def __init__(self, member: Member, **limits: Any) -> None:
         team = TeamKeys()
         self.member = member
-        self.allowances = Allowances(team, Books(), lambda _: 10)
+        self.allowances = Allowances(team, Books(), lambda _: 10, Background(), Clocks())
         self.allowances.together = member.replica.agree
         self.allowances.spend = member.replica.spend
         member.replica.sharing.append(self.allowances.health)

@@ -12,8 +12,11 @@ from functools import partial
 from pathlib import Path
 
 from adapters.memory import LruMemory
+from proxy.background import Background
 from proxy.limits.health import DayQuota, Health
+from proxy.limits.retired import Retired
 from proxy.parts import Parts
+from proxy.routing.planning.keys import Keys
 from proxy.routing.planning.preference import Preference
 from proxy.store.database import Database
 from proxy.store.kept import preferences
@@ -22,6 +25,7 @@ from proxy.store.kept.setbacks import Setbacks
 from proxy.store.keys import team_keys
 from proxy.store.keys.team_keys import TeamKey, TeamKeys
 from proxy.store.storage import Storage
+from proxy.store.usage.prices import PriceList
 
 PATIENCE_S = 15.0
 SETTINGS = Preference(provider="near", chosen=False, fallback=("near", "far"))
@@ -87,7 +91,8 @@ def kept(url: str) -> Kept:
     choices, memory = Preferences(SETTINGS, PROVIDERS), LruMemory()
     health = Health({}, clock=time.monotonic, wall=time.time)
     team = TeamKeys()
-    storage = Storage(url, choices, memory, Setbacks(health), team=team)
+    against = Setbacks(health, Retired({}, wall=time.time), Keys({}))
+    storage = Storage(url, choices, memory, against, PriceList(), Background(), team)
     return Kept(storage, choices, memory, health, team)
 
 

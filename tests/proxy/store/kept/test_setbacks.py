@@ -9,6 +9,7 @@ from pathlib import Path
 from adapters.base import AdapterError, ErrorKind, Model
 from proxy.limits.health import DayQuota, Health
 from proxy.limits.retired import Retired
+from proxy.routing.planning.keys import Keys
 from proxy.store.database import Database
 from proxy.store.kept import setbacks
 from proxy.store.kept.setbacks import Setbacks
@@ -20,7 +21,7 @@ def made() -> tuple[Setbacks, Health, Retired]:
     health = Health({}, clock=lambda: 5.0, wall=lambda: 1000.4)
     retired = Retired({}, wall=lambda: 1000.4)
     retired.listed("north", [Model("young"), Model("old")])
-    return Setbacks(health, retired), health, retired
+    return Setbacks(health, retired, Keys({})), health, retired
 
 
 def test_both_come_back_from_the_database_as_they_were(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from adapters.base import Usage
+from proxy.background import Background
 from proxy.clocks import Clocks
 from proxy.errors import ApiError
 from proxy.routing.answers.receipt import Receipt
@@ -46,7 +47,7 @@ class Books:
 async def opened(books: Books, now: list[float] | None = None, **limits: Any) -> Allowances:
     team = TeamKeys()
     at = [NOON] if now is None else now
-    found = Allowances(team, books, lambda _: 1, clocks=Clocks(wall=lambda: at[0]))
+    found = Allowances(team, books, lambda _: 1, Background(), Clocks(wall=lambda: at[0]))
     team.replace([fresh("anna", **limits)[0]])
     return found
 

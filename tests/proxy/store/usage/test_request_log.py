@@ -12,17 +12,13 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from adapters.memory import LruMemory
-from proxy.limits.health import Health
-from proxy.routing.planning.preference import Preference
 from proxy.store.base import StoreError
 from proxy.store.database import Database
 from proxy.store.engines.migrate import HEAD, SCRIPTS
 from proxy.store.engines.server import Server
-from proxy.store.kept.preferences import Preferences
-from proxy.store.kept.setbacks import Setbacks
 from proxy.store.storage import Storage
 from proxy.store.usage import request_log
+from tests.proxy.store.kit import kept
 from tests.proxy.store.usage.test_rows import row
 
 pytestmark = pytest.mark.anyio
@@ -203,12 +199,7 @@ def test_the_first_rows_are_forgotten_when_there_are_too_many(
 
 @pytest.fixture
 def storage(path: Path) -> Storage:
-    return Storage(
-        f"sqlite:///{path}",
-        Preferences(Preference("near"), ("near",)),
-        LruMemory(),
-        Setbacks(Health({}, clock=lambda: 0.0, wall=lambda: 0.0)),
-    )
+    return kept(f"sqlite:///{path}").storage
 
 
 async def test_many_rows_are_written_in_batches(storage: Storage, database: Database) -> None:
