@@ -31,13 +31,16 @@ MAX_NAME = 128
 MAX_ALIASES = 200
 MAX_APPS = 500
 MAX_SHARE = 10_000
+_JOINERS = str.maketrans("", "", "\u200c\u200d")
+"""They are seen only in what they join: words of Persian and Hindi, and emoji."""
 
 
 def app_row_id(app: str | None) -> str:
     """The row that `?app=` names; the default one without it. Raises ApiError 400."""
     if app is None:
         return DEFAULT
-    if not app or len(app) > MAX_NAME or not app.isprintable():
+    shown = app.translate(_JOINERS)
+    if not shown or len(app) > MAX_NAME or not shown.isprintable():
         raise out_of_range("app", f"the name of an app, 1 to {MAX_NAME} characters")
     return app
 

@@ -108,12 +108,13 @@ async def test_what_was_read_can_be_written_back(owner: Desk) -> None:
 
 
 async def test_an_app_may_have_a_choice_of_its_own(owner: Desk) -> None:
-    answer = await owner.put({"default_llm_provider": "far"}, app="notes")
-    assert answer.json()["id"] == "notes"
-    key = {"authorization": "Bearer app-notes"}
+    app = "\u0645\u06cc\u200c\u0634 \U0001f469\u200d\U0001f4bb"  # held together by joiners
+    answer = await owner.put({"default_llm_provider": "far"}, app=app)
+    assert answer.json()["id"] == app
+    key = {b"authorization": f"Bearer app-{app}".encode()}
     assert await provider_of(owner, headers=key) == "far"
     assert await provider_of(owner) == "near"
-    removed = await owner.client.delete(PREFERENCES, params={"app": "notes"}, headers=JSON)
+    removed = await owner.client.delete(PREFERENCES, params={"app": app}, headers=JSON)
     assert removed.json()["default_llm_provider"] == "near"
     assert await provider_of(owner, headers=key) == "near"
 
@@ -185,7 +186,7 @@ async def test_a_body_too_large_is_refused(owner: Desk) -> None:
     assert answer.status_code == 413
 
 
-@pytest.mark.parametrize("app", ["", "x" * 129, "a\nb", "\x00", "\u202e"])
+@pytest.mark.parametrize("app", ["", "x" * 129, "a\nb", "\x00", "\u202e", "\u200d"])
 async def test_a_name_that_no_app_can_have_is_refused(owner: Desk, app: str) -> None:
     answer = await owner.client.get(PREFERENCES, params={"app": app})
     assert answer.status_code == 400
