@@ -12,12 +12,12 @@ from adapters.bedrock.messages import Conversation, has_calls, is_unsigned, syst
 from adapters.bedrock.names import family, model_path, refused
 from adapters.bedrock.settings import KIND
 from adapters.bedrock.thinking import NOTHING, thinking
-from adapters.compatible.request import merged
 from adapters.configured import ProviderSettings
 from adapters.errors import ErrorKind
 from adapters.events import Json
 from adapters.translation.functions import function_name
 from adapters.translation.instructions import instructed
+from adapters.translation.own_fields import merged
 from adapters.translation.wishes import FOR_OTHERS, left_out, unmet
 
 MOST_TEMPERATURE = 1.0

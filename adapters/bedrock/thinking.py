@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from adapters.base import ChatRequest
 from adapters.bedrock.names import bare, family, version
-from adapters.compatible.request import effort_of
 from adapters.events import Json
+from adapters.translation.thinking import effort_of
 
 DROPPED = "dropped=reasoning_effort"
 CHANGED = "changed=reasoning_effort"

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from msgspec.structs import replace
 
 from adapters.base import ChatRequest, Json, NativeCall, ResponseFormat
@@ -39,14 +36,6 @@ def _tool(function: Json) -> Json:
     if isinstance(schema, dict) and schema.keys() <= {"type", "$schema", "additionalProperties"}:
         kept["parameters"] = {"type": "object", "properties": {}, **schema}
     return {"type": "function", "function": kept}
-
-
-def effort_of(budget_tokens: int | None) -> str | None:
-    """The effort nearest to a budget; -1 leaves it to the model."""
-    if budget_tokens is None or budget_tokens < 0:
-        return None
-    steps = {0: "none", 1024: "low", 8192: "medium"}
-    return next((word for most, word in steps.items() if budget_tokens <= most), "high")
 
 
 def set_json_mode(body: Json, wanted: ResponseFormat, warnings: list[str]) -> None:
@@ -100,15 +89,3 @@ def without(call: NativeCall, name: str, warning: str) -> NativeCall:
     """The call without one of its body's keys."""
     body = {key: value for key, value in call.body.items() if key != name}
     return replace(call.but(body, warning), stream=call.stream and name != "stream")
-
-
-def merged(base: Json, over: Any) -> Json:
-    """`base` with `over` laid on it, objects merged key by key; neither is changed."""
-    if not isinstance(over, Mapping):
-        return base
-    result = dict(base)
-    for key, value in over.items():
-        inner = result.get(key)
-        both = isinstance(inner, dict) and isinstance(value, Mapping)
-        result[key] = merged(inner, value) if both and isinstance(inner, dict) else value
-    return result

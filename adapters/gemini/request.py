@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapters.base import SEARCH, ChatRequest, Memory, NativeCall, ResponseFormat
-from adapters.compatible.request import merged
 from adapters.errors import ErrorKind
 from adapters.events import Json
 from adapters.gemini.amend import beside_own_tools, in_words
@@ -20,6 +19,7 @@ from adapters.gemini.settings import GeminiSettings
 from adapters.gemini.thinking import thinking_config
 from adapters.gemini.tools import may_search, tools_of
 from adapters.translation.caches import CACHE, google_blocks
+from adapters.translation.own_fields import merged
 from adapters.translation.wishes import FOR_OTHERS, blocks, left_out
 
 GENERATION: Mapping[str, str] = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from adapters.base import Thinking
-from adapters.compatible.request import effort_of
 from adapters.events import Json
 from adapters.gemini.names import generation, version
+from adapters.translation.thinking import effort_of
 
 BUDGETS: Mapping[str, int] = {
     "none": 0,

@@ -13,17 +13,13 @@ from typing import Any
 
 from adapters.base import SEARCH, USER, ChatRequest, NativeCall
 from adapters.compatible.messages import to_messages, unsupported
-from adapters.compatible.request import (
-    effort_of,
-    json_schema,
-    merged,
-    set_json_mode,
-    tools_of,
-)
+from adapters.compatible.request import json_schema, set_json_mode, tools_of
 from adapters.configured import ProviderSettings
 from adapters.events import Json
 from adapters.groq.models import PROVIDER, REASONING_MODELS, TAKEN
 from adapters.translation.instructions import instructed
+from adapters.translation.own_fields import merged
+from adapters.translation.thinking import effort_of
 from adapters.translation.wishes import FOR_OTHERS, left_out, unmet
 
 ROOT = "/openai/v1"

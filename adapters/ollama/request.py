@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapters.base import ChatRequest, NativeCall, ResponseFormat
-from adapters.compatible.request import effort_of, merged
 from adapters.configured import ProviderSettings
 from adapters.errors import ErrorKind
 from adapters.events import Json
@@ -24,7 +23,9 @@ from adapters.ollama.context import (
 from adapters.ollama.messages import native_messages, refuse
 from adapters.ollama.settings import OllamaSettings, duration
 from adapters.translation.instructions import instructed
+from adapters.translation.own_fields import merged
 from adapters.translation.schema_refs import inlined
+from adapters.translation.thinking import effort_of
 from adapters.translation.wishes import FOR_OTHERS, left_out, unmet
 
 CHAT_PATH = "/api/chat"

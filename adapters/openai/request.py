@@ -8,15 +8,11 @@ from typing import Any
 
 from adapters.base import ChatRequest, Json, NativeCall, ProviderSettings
 from adapters.compatible.messages import Taken, to_messages, unsupported
-from adapters.compatible.request import (
-    effort_of,
-    json_schema,
-    merged,
-    set_json_mode,
-    tools_of,
-)
+from adapters.compatible.request import json_schema, set_json_mode, tools_of
 from adapters.openai.profiles import Profile
 from adapters.openai.settings import KIND
+from adapters.translation.own_fields import merged
+from adapters.translation.thinking import effort_of
 from adapters.translation.wishes import BLOCKS, left_out, unmet
 
 PATH = "/chat/completions"
