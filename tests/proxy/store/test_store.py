@@ -50,7 +50,7 @@ def rows_of(database: Database) -> dict[str, StoredPreference]:
 def test_a_row_comes_back_as_it_was_written(
     database: Database, url: str, row: StoredPreference
 ) -> None:
-    saved = database.write(partial(preferences.save, row=row))
+    [saved] = database.write(partial(preferences.save, row=row))
 
     assert replace(saved, created_at=None, updated_at=None) == row
     with opened(url) as other:
@@ -67,8 +67,8 @@ def test_each_app_has_a_row_of_its_own(database: Database) -> None:
 
 
 def test_a_change_keeps_the_time_of_the_beginning(database: Database) -> None:
-    first = database.write(partial(preferences.save, row=StoredPreference(provider="near")))
-    second = database.write(partial(preferences.save, row=StoredPreference(provider="far")))
+    [first] = database.write(partial(preferences.save, row=StoredPreference(provider="near")))
+    [second] = database.write(partial(preferences.save, row=replace(first, provider="far")))
 
     assert first.created_at and first.updated_at and second.updated_at
     assert second.created_at == first.created_at
