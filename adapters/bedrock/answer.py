@@ -33,6 +33,7 @@ from adapters.events import (
 )
 from adapters.wire.bounds import MAX_CALLS, MAX_COUNT, count, items, word
 from adapters.wire.pieces import loads
+from adapters.wire.writing import dumps_text
 
 FILTERED = frozenset({"guardrail_intervened", "content_filtered"})
 MALFORMED = frozenset({"malformed_model_output", "malformed_tool_use"})
@@ -114,7 +115,7 @@ class ConverseAnswer:
         match block:
             case {"toolUse": {"toolUseId": str(), "name": str()} as call}:
                 self._start_call(at, call, events)
-                arguments = orjson.dumps(call.get("input") or {}).decode()
+                arguments = dumps_text(call.get("input") or {})
                 self._take_arguments(at, arguments, events)
             case {"reasoningContent": {"reasoningText": {"text": str(text)} as thought}}:
                 self._think(at, {"text": text, "signature": thought.get("signature")}, events)

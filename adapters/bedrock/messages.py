@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import orjson
-
 from adapters.base import Memory
 from adapters.bedrock.content import Blocks
 from adapters.bedrock.names import call_id
@@ -20,6 +18,7 @@ from adapters.translation.arguments import arguments_or_text
 from adapters.translation.content import texts
 from adapters.translation.functions import function_name
 from adapters.translation.results import paired
+from adapters.wire.writing import dumps_text
 
 GO_ON = "Go on."
 NO_OUTPUT = "(no output)"
@@ -125,7 +124,7 @@ def _called(call: Json) -> Json:
 
 def _told(call: Json) -> str:
     arguments = arguments_or_text(call["function"].get("arguments") or "")
-    return f"[called {call['function']['name']} with {orjson.dumps(arguments).decode()}]"
+    return f"[called {call['function']['name']} with {dumps_text(arguments)}]"
 
 
 def _add(turns: list[Json], role: str, blocks: list[Json]) -> None:

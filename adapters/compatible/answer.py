@@ -39,6 +39,7 @@ from adapters.wire.bounds import (
     word,
 )
 from adapters.wire.lines import ServerSentEvent
+from adapters.wire.writing import dumps_text
 
 Loads = Callable[[Any], Any]
 _REASONS: Mapping[str, str] = {
@@ -347,7 +348,7 @@ def _arguments(value: Any) -> str:
     """JSON text; a call without parameters may come with the text `null`."""
     if value is None or value == "null":
         return ""
-    return orjson.dumps(value).decode() if isinstance(value, dict) else text_in(value)
+    return dumps_text(value) if isinstance(value, dict) else text_in(value)
 
 
 def text_in(value: Any) -> str:

@@ -15,6 +15,7 @@ import orjson
 from adapters.errors import AdapterError, ErrorKind, unsent
 from adapters.events import Json
 from adapters.translation.results import paired
+from adapters.wire.writing import dumps_text
 
 NAME = "embedded"
 
@@ -71,7 +72,7 @@ def _function(function: Json) -> Json:
     except orjson.JSONDecodeError:
         readable = False
     if not readable:
-        arguments = orjson.dumps({"input": arguments}).decode()
+        arguments = dumps_text({"input": arguments})
     return {"name": function["name"], "arguments": arguments}
 
 

@@ -42,6 +42,7 @@ from adapters.translation.wav import PCM, wav
 from adapters.wire.bounds import MAX_CALLS, MAX_CHOICES, MAX_ITEMS, choice_index, iso_time, word
 from adapters.wire.lines import SseDecoder
 from adapters.wire.pieces import loads
+from adapters.wire.writing import dumps_text
 
 MISSING_SIGNATURE, NOT_ALLOWED = "MISSING_THOUGHT_SIGNATURE", "PUP_LIMITED_DISABLED"
 BARE = frozenset({"text", "thoughtSignature"})
@@ -332,7 +333,7 @@ class GeminiAnswer:
     def _arguments(self, name: str, args: Any) -> str:
         function = self._functions.get(name)
         value = restore(args, function.parameters) if function else args
-        return orjson.dumps(value).decode()
+        return dumps_text(value)
 
     def _close(self) -> list[Event]:
         """The events of the end. Raises AdapterError for an answer that holds nothing."""

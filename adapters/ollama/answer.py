@@ -38,6 +38,7 @@ from adapters.ollama.request import without_grammar
 from adapters.wire.bounds import MAX_CALLS, MAX_LOGPROBS, count, iso_time, items, word
 from adapters.wire.lines import NdjsonDecoder
 from adapters.wire.pieces import loads
+from adapters.wire.writing import dumps_text
 
 LOADED_NS, MOST_NS = 250_000_000, 10**13
 """Below this a model was in memory already: to look it up takes some time as well."""
@@ -268,7 +269,7 @@ def _json_text(arguments: Any) -> str:
     if isinstance(arguments, str):
         return arguments or "{}"
     try:
-        return orjson.dumps({} if arguments is None else arguments).decode("utf-8")
+        return dumps_text({} if arguments is None else arguments)
     except TypeError:  # nested deeper than orjson writes
         raise _MalformedError from None
 

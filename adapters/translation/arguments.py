@@ -11,6 +11,7 @@ import orjson
 from adapters.base import Json
 from adapters.wire.json_size import has_too_many_values
 from adapters.wire.pieces import loads
+from adapters.wire.writing import dumps_text
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 MAX_VALUES = 5000
@@ -43,7 +44,7 @@ def arguments_text(text: str) -> str:
 
     A model that once wrote a broken call would otherwise have ended the talk.
     """
-    return text if _is_object(text) else orjson.dumps(arguments_or_text(text)).decode()
+    return text if _is_object(text) else dumps_text(arguments_or_text(text))
 
 
 def _is_object(text: str) -> bool:

@@ -13,9 +13,8 @@ import warnings
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple, NoReturn
 
-import orjson
-
 from adapters.translation.functions import plain_name
+from adapters.wire.writing import dumps_text
 
 MAX_TEXT = 64 * 1024
 
@@ -66,7 +65,7 @@ def _call(name: str, arguments: Any) -> WrittenCall:
         arguments = {}
     if not isinstance(arguments, dict):
         raise _Unreadable
-    return WrittenCall(name, orjson.dumps(arguments).decode())
+    return WrittenCall(name, dumps_text(arguments))
 
 
 def _written(text: str) -> Iterator[tuple[str, Any]]:

@@ -14,6 +14,7 @@ from adapters.events import Event, Finish, Json, Text, ToolCall, Warn
 from adapters.translation.argument_types import fitted
 from adapters.translation.call_text import MAX_TEXT, read_calls
 from adapters.translation.functions import plain_name
+from adapters.wire.writing import dumps_text
 
 MARKS = (
     *("<tool_call>", "<function=", "<|python_tag|>", "[TOOL_CALLS]", "<|channel|>commentary to="),
@@ -47,7 +48,7 @@ def rescued(text: str, tools: Sequence[Json], *, one: bool = False) -> list[Even
 def _fitted(arguments: str, schema: Any) -> str:
     if not isinstance(schema, dict):
         return arguments
-    return orjson.dumps(fitted(orjson.loads(arguments), schema)).decode()
+    return dumps_text(fitted(orjson.loads(arguments), schema))
 
 
 class _Talk:

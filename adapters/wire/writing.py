@@ -29,6 +29,13 @@ def dumps(value: Any) -> bytes:
     return b"".join(written(value)) if IN_PIECES.get() else orjson.dumps(value)
 
 
+def dumps_text(value: Any, piece_bytes: int = PIECE_BYTES) -> str:
+    """The same as text, which a call's arguments are."""
+    if not IN_PIECES.get():
+        return orjson.dumps(value).decode()
+    return "".join(piece.decode() for piece in written(value, piece_bytes))
+
+
 def weight_of_value(value: Any) -> int:
     """About how many bytes of memory it takes, read off without writing it."""
     return _Writer(PIECE_BYTES).weigh(value, 0)

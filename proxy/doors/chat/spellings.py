@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from operator import is_
 from typing import Any
 
-import orjson
-
 from adapters.base import Json
+from adapters.wire.writing import dumps_text
 
 THOUGHTS = ("thinking", "reasoning", "redacted_thinking")
 """What the types of parts begin with that are no words of an answer."""
@@ -23,7 +22,7 @@ def content_of(role: str, content: Any) -> Any:
     if isinstance(content, dict) and isinstance(content.get("type"), str):
         content = [content]
     if role == "tool" and not isinstance(content, str | list | None):
-        return as_text(content)
+        return dumps_text(content)
     if not isinstance(content, list):
         return content
     parts = [_part(role, part) for part in content if not _is_thought(role, part)]
@@ -42,12 +41,7 @@ def arguments_of(function: Json) -> Any:
     arguments = function.get("arguments")
     if arguments is None:
         return "{}"
-    return as_text(arguments) if isinstance(arguments, dict) else arguments
-
-
-def as_text(value: Any) -> str:
-    """JSON, which is what most tools give."""
-    return orjson.dumps(value).decode()
+    return dumps_text(arguments) if isinstance(arguments, dict) else arguments
 
 
 def parted(message: Json) -> tuple[Json, Sequence[Json]]:
@@ -98,7 +92,7 @@ def _part(role: str, part: Any) -> Any:
         case {"type": "text" | "refusal" | "image_url" | "input_audio" | "file"}:
             return part
         case _ if role == "tool":
-            return {"type": "text", "text": as_text(part)}
+            return {"type": "text", "text": dumps_text(part)}
         case _:
             return part
 
@@ -131,7 +125,7 @@ def of_call(call: Any) -> Any:
     """A call in the history; Anthropic's and a custom tool's are functions' here."""
     match call:
         case {"type": "custom", "custom": {"name": str(name), "input": str(text)}}:
-            function: Mapping[str, Any] = {"name": name, "arguments": as_text({"input": text})}
+            function: Mapping[str, Any] = {"name": name, "arguments": dumps_text({"input": text})}
         case {"function": dict(function)}:
             arguments = arguments_of(function)
             if arguments is function.get("arguments"):

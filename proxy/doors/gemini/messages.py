@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import orjson
 from msgspec import Struct, field as new
 
 from adapters.base import Json
+from adapters.wire.writing import dumps_text
 from proxy.doors.gemini.fields import STANDARD, camel, field, member
 from proxy.doors.gemini.parts import content_part, fenced
 from proxy.doors.reading.checks import json_object, out_of_range, string, wrong_type
@@ -164,7 +164,7 @@ class Conversation:
         entry: Json = {
             "id": call_id,
             "type": "function",
-            "function": {"name": name, "arguments": orjson.dumps(args).decode()},
+            "function": {"name": name, "arguments": dumps_text(args)},
         }
         if signature := _signature(part, path):
             entry["extra_content"] = {"google": {"thought_signature": signature}}
@@ -222,18 +222,14 @@ def result_text(response: Any, name: str) -> str:
         case None:
             return ""
         case {"name": str(named), "content": content} if named == name and len(response) == 2:
-            return content if isinstance(content, str) else _json(content)
+            return content if isinstance(content, str) else dumps_text(content)
         case {"output": str(text)} | {"result": str(text)} | {"content": str(text)} if (
             len(response) == 1
         ):
             return text
         case str():
             return response
-    return _json(response)
-
-
-def _json(value: Any) -> str:
-    return orjson.dumps(value).decode()
+    return dumps_text(response)
 
 
 def _plain(content: Any) -> str | None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-
 from adapters.base import Json
+from adapters.wire.writing import dumps_text
 from proxy.doors.reading.checks import json_list, json_object, string
 from proxy.errors import ApiError, bad_request
 
@@ -68,7 +67,7 @@ def asks_citations(messages: Sequence[Json]) -> bool:
 def as_note(block: Json) -> str:
     """A block for which there are no words elsewhere, as it is."""
     kept = {name: value for name, value in block.items() if name != "cache_control"}
-    return orjson.dumps(kept).decode()
+    return dumps_text(kept)
 
 
 def text_of(parts: Sequence[Json]) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-
 from adapters.base import Json
+from adapters.wire.writing import dumps_text
 from proxy.doors.messages.blocks import as_note, blocks_of, part_of, parts_of, text_of
 from proxy.doors.messages.objects import own_id
 from proxy.doors.reading.checks import json_list, json_object, string
@@ -139,7 +138,7 @@ class _Talk:
         return {
             "id": own_id(shown_id),
             "type": "function",
-            "function": {"name": name, "arguments": orjson.dumps(given).decode()},
+            "function": {"name": name, "arguments": dumps_text(given)},
         }
 
 

@@ -7,9 +7,8 @@ import binascii
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from adapters.base import Json, is_plain
+from adapters.wire.writing import dumps_text
 from proxy.doors.reading.checks import json_list, json_object, wrong_type
 from proxy.doors.reading.pairing import OpenCalls
 from proxy.errors import bad_request
@@ -106,7 +105,7 @@ class _Talk:
             case None:
                 arguments = "{}"
             case dict():
-                arguments = orjson.dumps(arguments).decode()
+                arguments = dumps_text(arguments)
             case str():
                 arguments = arguments or "{}"
             case _:

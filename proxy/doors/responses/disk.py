@@ -13,6 +13,7 @@ from functools import partial
 import orjson
 
 from adapters.base import Json
+from adapters.wire.writing import dumps_text
 from proxy.background import Background
 from proxy.doors.responses.in_memory import (
     MAX_CHAIN,
@@ -180,11 +181,11 @@ def row_of(owner: str, one: Turn | Talk, at_ms: int) -> KeptRow:
             "metadata": one.metadata,
             "items": list(one.items.values()),
         }
-        return KeptRow(one.id, owner, at_ms, orjson.dumps(talk).decode())
+        return KeptRow(one.id, owner, at_ms, dumps_text(talk))
     turn = {"previous": one.previous, "given": one.given, "response": one.response}
     items = [*one.given, *one.response["output"]]
     ids = [item["id"] for item in items if kind_of(item) != REFERENCE]
-    return KeptRow(one.id, owner, at_ms, orjson.dumps(turn).decode(), ids)
+    return KeptRow(one.id, owner, at_ms, dumps_text(turn), ids)
 
 
 def kept_of(name: str, body: str, at: float) -> Turn | Talk:

@@ -11,6 +11,7 @@ import orjson
 from msgspec import Struct
 
 from adapters.base import Json
+from adapters.wire.writing import dumps_text
 from proxy.doors.reading.checks import (
     json_list,
     json_object,
@@ -250,7 +251,7 @@ class Conversation:
         elif isinstance(output, str):
             text = output
         else:
-            text = orjson.dumps(output if output is not None else item.get("status")).decode()
+            text = dumps_text(output if output is not None else item.get("status"))
         self.messages.append({"role": "tool", "tool_call_id": call_id, "content": text})
         seen = [
             (f"{path}.output[{j}]", part) for j, part in enumerate(parts) if part["type"] != "text"

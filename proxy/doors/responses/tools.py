@@ -14,6 +14,7 @@ from msgspec import Struct, field
 
 from adapters.base import Json
 from adapters.wire.pieces import loads
+from adapters.wire.writing import dumps_text
 from proxy.doors.reading.checks import (
     MAX_TOOLS,
     flag,
@@ -238,19 +239,15 @@ def arguments_of(item: Json) -> str:
         case {"type": "function_call", "arguments": str(arguments)}:
             return arguments
         case {"type": "function_call", "arguments": dict(arguments)}:
-            return _json(arguments)
+            return dumps_text(arguments)
         case {"type": "custom_tool_call", "input": str(text)}:
-            return _json({"input": text})
+            return dumps_text({"input": text})
         case {"type": "apply_patch_call", "operation": dict(operation)}:
-            return _json(operation)
+            return dumps_text(operation)
         case {"type": "local_shell_call" | "shell_call", "action": dict(action)}:
-            return _json({name: value for name, value in action.items() if name != "type"})
+            return dumps_text({name: value for name, value in action.items() if name != "type"})
         case _:
             raise ValueError("a call without its arguments")
-
-
-def _json(value: Json) -> str:
-    return orjson.dumps(value).decode()
 
 
 def call_fields(tool: Tool, arguments: str) -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import copy_context
 from typing import Any
 
 import orjson
@@ -21,6 +22,13 @@ pytestmark = pytest.mark.anyio
 def test_it_is_written_as_orjson_writes_it(value: Any, size: int) -> None:
     for one in (value, {"a": value, "b": (value, [1.5] * 50, {})}):
         assert b"".join(writing.written(one, size)) == orjson.dumps(one)
+        texts = copy_context().run(_text_in_pieces, one, size), writing.dumps_text(one)
+        assert set(texts) == {orjson.dumps(one).decode()}
+
+
+def _text_in_pieces(value: Any, size: int) -> str:
+    writing.IN_PIECES.set(True)
+    return writing.dumps_text(value, size)
 
 
 @pytest.mark.parametrize(
