@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import copy_context
+from copy import copy
 from functools import partial
 
 import orjson
+from msgspec import Struct
 
 from adapters.base import Json
-from adapters.wire.writing import dumps_text
+from adapters.wire.aside import LARGE_BYTES
+from adapters.wire.writing import IN_PIECES, dumps_text
 from proxy.background import Background
 from proxy.doors.responses.in_memory import (
     MAX_CHAIN,
@@ -62,17 +66,19 @@ class Disk(Keeper):
         self._store = store
         self._background = background
         self._most = most
-        self._fresh: dict[str, KeptRow | None] = {}
+        self._fresh: dict[str, _Fresh | None] = {}
         self._is_saving = False
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def kept(self, owner: str, one: Turn | Talk) -> None:
-        self._put(one.id, row_of(owner, one, int(self._turns.now() * 1000)))
+        self._put(one.id, _Fresh(owner, copy(one), int(self._turns.now() * 1000)))
 
     def gone(self, name: str) -> None:
         self._put(name, None)
 
     async def bring(self, owner: str, names: Iterable[str], items: Iterable[str] = ()) -> None:
         """Have these in memory, and all that stood before them; what is nowhere is left out."""
+        self._loop = asyncio.get_running_loop()
         if not self._shares:
             await self._bring(owner, names, items)
             return
@@ -134,9 +140,9 @@ class Disk(Keeper):
                 if self._fresh.get(name) is row:
                     self._fresh.pop(name, None)
 
-    def _write(self, fresh: Mapping[str, KeptRow | None], tables: Tables) -> None:
+    def _write(self, fresh: Mapping[str, _Fresh | None], tables: Tables) -> None:
         table.delete(tables, fresh)
-        rows = [row for row in fresh.values() if row is not None]
+        rows = [one.row() for one in fresh.values() if one is not None]
         ages = {"since_ms": self._since_ms(), "settled_ms": self._since_ms(SETTLED)}
         table.save(tables, rows, **ages, most=self._most)
 
@@ -155,11 +161,21 @@ class Disk(Keeper):
         found: tuple[int, int] = await self._store.read(table.amount)
         return found
 
-    def _put(self, name: str, row: KeptRow | None) -> None:
+    def _put(self, name: str, one: _Fresh | None) -> None:
         self._fresh.pop(name, None)
-        self._fresh[name] = row
+        self._fresh[name] = one
         if len(self._fresh) > MAX_WAITING:
             del self._fresh[next(iter(self._fresh))]
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:  # the end of a large answer is made in a thread
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._begin)
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Write what there is to write, behind what is at work."""
         if not self._is_saving:
             self._is_saving = True
             self._background.start("keeping responses", self._save_behind)
@@ -171,6 +187,19 @@ class Disk(Keeper):
             return  # the database tells of it; the next that is kept tries again
         finally:
             self._is_saving = False
+
+
+class _Fresh(Struct, frozen=True):
+    """What is to be written, as it was then: its text is made where nobody waits for it."""
+
+    owner: str
+    one: Turn | Talk
+    at_ms: int
+
+    def row(self) -> KeptRow:
+        here = copy_context()
+        here.run(IN_PIECES.set, self.one.size > LARGE_BYTES)
+        return here.run(row_of, self.owner, self.one, self.at_ms)
 
 
 def row_of(owner: str, one: Turn | Talk, at_ms: int) -> KeptRow:

@@ -13,6 +13,8 @@ import httpx
 import openai
 import pytest
 
+from adapters.events import Finish, Text
+from adapters.wire.aside import LARGE_BYTES
 from proxy.background import Background
 from proxy.doors.responses.disk import LONGEST_S, MAX_WAITING, PAUSES_S, Disk
 from proxy.doors.responses.in_memory import OwnTurns, Turns, as_items
@@ -74,6 +76,19 @@ def test_clients_go_on_after_the_server_has_ended(serve: Serve) -> None:
     with serve() as (sdk, _):
         kinds = [item.type for item in sdk.conversations.items.list(talk.id)]
         assert kinds == ["message"] * 3
+
+
+def test_a_large_answer_is_kept_as_well(serve: Serve) -> None:
+    text = "x" * (2 * LARGE_BYTES)  # its end is made in another thread
+    kept = []
+    with serve() as (sdk, north):
+        north.play([[Text(text)], [Finish("stop")]], [[Text(text)], [Finish("stop")]])
+        kept.append(sdk.responses.create(model="m", input="One").id)
+        with sdk.responses.stream(model="m", input="Two") as stream:
+            kept.append(stream.get_final_response().id)
+    with serve() as (sdk, _):
+        for name in kept:
+            assert sdk.responses.retrieve(name).output_text == text
 
 
 def test_what_is_deleted_is_nowhere_any_more(serve: Serve, tmp_path: Path) -> None:
