@@ -34,10 +34,10 @@ class ResponsesDoor(Keeping):
 
     def _answer(self, asked: Parsed, opening: Opening) -> Answer:
         def keep(response: Json) -> None:
-            size = sized(asked.given) + sized(response)
+            size = asked.size + sized(response)
             own = self._kept.of(asked.app)
             own.put(asked.echo.get("previous_response_id"), asked.given, response, size)
             if (talk := asked.echo.get("conversation")) is not None:
-                own.go_on_if_kept(talk["id"], [*asked.given, *response["output"]])
+                own.go_on_if_kept(talk["id"], [*asked.given, *response["output"]], size)
 
         return Answer(asked, int(opening.now_s), keep if asked.echo.get("store") else None)

@@ -9,7 +9,7 @@ from adapters.wire.aside import aside, weight_of
 from proxy.doors.door import Call
 from proxy.doors.reading.body import parse_json
 from proxy.doors.reading.checks import json_list, json_object
-from proxy.doors.responses.in_memory import OwnTurns, Talk, as_items
+from proxy.doors.responses.in_memory import OwnTurns, Talk, as_items, sized
 from proxy.doors.responses.items import Conversation, not_found
 from proxy.doors.responses.listing import items_list, listed, page
 from proxy.doors.responses.local import Kept
@@ -39,13 +39,13 @@ class NewConversation(_Desk):
 
     async def answer(self, call: Call) -> Reply:
         own = self._own(call)
-        data, items = await _told(call) if call.body.strip() else ({}, [])
+        data, items, size = await _told(call) if call.body.strip() else ({}, [], 0)
         if not own.is_on:
             raise bad_request(
                 "Nothing is kept here: POINTSMAN_RESPONSES_STORE is off.",
                 code="unsupported_parameter",
             )
-        return json_reply(_object(own.begin(_metadata(data), items)))
+        return json_reply(_object(own.begin(_metadata(data), items, size)))
 
 
 class KeptConversation(_Desk):
@@ -72,12 +72,12 @@ class ConversationItems(_Desk):
     async def answer(self, call: Call) -> Reply:
         talk = await self._talk(call)
         if call.method != "POST":
-            return json_reply(page(talk.items.values(), call.parameters()))
-        _, items = await _told(call)
+            return await aside(talk.size, json_reply, page(talk.items.values(), call.parameters()))
+        _, items, size = await _told(call)
         if not items:
             raise bad_request("You must provide 'items'.", param="items")
-        self._own(call).go_on(talk, items)
-        return json_reply(items_list(items))
+        self._own(call).go_on(talk, items, size)
+        return await aside(size, json_reply, items_list(items))
 
 
 class ConversationItem(_Desk):
@@ -88,20 +88,21 @@ class ConversationItem(_Desk):
         if name not in talk.items:
             raise not_found(name)
         if call.method != "DELETE":
-            return json_reply(listed(talk.items[name]))
+            return await aside(talk.size, json_reply, listed(talk.items[name]))
         self._own(call).take_out(talk, name)
         await self._kept.settled()
         return json_reply(_object(talk))
 
 
-async def _told(call: Call) -> tuple[Json, list[Json]]:
-    """The body, and the items in it. Raises ApiError."""
+async def _told(call: Call) -> tuple[Json, list[Json], int]:
+    """The body, the items in it, and about how much memory those take. Raises ApiError."""
     return await aside(weight_of(call.body), _read, call.body)
 
 
-def _read(body: bytes | bytearray) -> tuple[Json, list[Json]]:
+def _read(body: bytes | bytearray) -> tuple[Json, list[Json], int]:
     data = parse_json(body)
-    return data, _items(data.get("items"))
+    items = _items(data.get("items"))
+    return data, items, sized(items)
 
 
 def _items(value: Any) -> list[Json]:

@@ -7,16 +7,17 @@ is brought there before it is read.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextvars import copy_context
 from copy import copy
 from functools import partial
+from typing import ParamSpec, TypeVar
 
-import orjson
 from msgspec import Struct
 
 from adapters.base import Json
 from adapters.wire.aside import LARGE_BYTES
+from adapters.wire.pieces import loads
 from adapters.wire.writing import IN_PIECES, dumps_text
 from proxy.background import Background
 from proxy.doors.responses.in_memory import (
@@ -33,6 +34,9 @@ from proxy.errors import ApiError
 from proxy.store.base import Store, StoreError, Tables
 from proxy.store.kept import responses as table
 from proxy.store.kept.responses import KeptRow
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 LONGEST_S = 30 * 24 * 3600.0
 SETTLED = 1 / 30
@@ -115,13 +119,18 @@ class Disk(Keeper):
         since = self._since_ms()
         try:
             await self._save()
-            found = await self._store.read(lambda it: _chains(it, owner, wanted, items, since))
+            found = await self._store.read(
+                lambda it: _chains(it, owner, wanted, items, since, self._was_at)
+            )
         except StoreError:
             return  # the database tells of it; what is wanted is not found then
-        for at_ms, name, body in found:
-            if name not in self._turns.shelf(owner).kept:
-                age_s = max(0.0, self._turns.now() - at_ms / 1000)
-                self._turns.take_back(owner, kept_of(name, body, self._turns.clock() - age_s))
+        for one in found:
+            if one.id not in self._turns.shelf(owner).kept:
+                self._turns.take_back(owner, one)
+
+    def _was_at(self, at_ms: int) -> float:
+        """What the clock showed then."""
+        return self._turns.clock() - max(0.0, self._turns.now() - at_ms / 1000)
 
     async def save(self) -> None:
         """Write what is not written yet. Raises ApiError."""
@@ -197,9 +206,14 @@ class _Fresh(Struct, frozen=True):
     at_ms: int
 
     def row(self) -> KeptRow:
-        here = copy_context()
-        here.run(IN_PIECES.set, self.one.size > LARGE_BYTES)
-        return here.run(row_of, self.owner, self.one, self.at_ms)
+        return _beside(self.one.size, row_of, self.owner, self.one, self.at_ms)
+
+
+def _beside(size: int, work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+    """What `work` gives in the database's thread, beside the loop that waits for it."""
+    here = copy_context()
+    here.run(IN_PIECES.set, size > LARGE_BYTES)
+    return here.run(work, *given, **named)
 
 
 def row_of(owner: str, one: Turn | Talk, at_ms: int) -> KeptRow:
@@ -218,7 +232,7 @@ def row_of(owner: str, one: Turn | Talk, at_ms: int) -> KeptRow:
 
 
 def kept_of(name: str, body: str, at: float) -> Turn | Talk:
-    told: Json = orjson.loads(body)
+    told: Json = loads(body)
     if "items" in told:
         items = {item["id"]: item for item in told["items"]}
         return Talk(name, told["created_at"], at, told["metadata"], items, sized(told["items"]))
@@ -236,20 +250,30 @@ def _first_missing(kept: Mapping[str, Turn | Talk], name: str) -> str | None:
 
 
 def _chains(
-    tables: Tables, owner: str, names: Sequence[str], items: Sequence[str], since_ms: int
-) -> Sequence[tuple[int, str, str]]:
-    """Rows of these names, of those that hold these items, and of all before them."""
+    tables: Tables,
+    owner: str,
+    names: Sequence[str],
+    items: Sequence[str],
+    since_ms: int,
+    was_at: Callable[[int], float],
+) -> Sequence[Turn | Talk]:
+    """What has these names, what holds these items, and all before that."""
     holders = (table.holder(tables, owner, item) for item in items)
-    found: dict[str, tuple[int, str, str]] = {}
+    found: dict[str, Turn | Talk] = {}
     for name in (*names, *filter(None, holders)):
-        for row in _chain(tables, owner, name, since_ms, found.keys()):
-            found[row[1]] = row
+        for one in _chain(tables, owner, name, since_ms, was_at, found):
+            found[one.id] = one
     return list(found.values())
 
 
 def _chain(
-    tables: Tables, owner: str, name: str, since_ms: int, known: Iterable[str]
-) -> Iterator[tuple[int, str, str]]:
+    tables: Tables,
+    owner: str,
+    name: str,
+    since_ms: int,
+    was_at: Callable[[int], float],
+    known: Container[str],
+) -> Iterator[Turn | Talk]:
     size = 0
     wanted: str | None = name
     for _ in range(MAX_CHAIN):
@@ -258,8 +282,10 @@ def _chain(
         row = table.find(tables, owner, wanted, since_ms=since_ms)
         if row is None:
             return
-        yield row[0], wanted, row[1]
-        size += len(row[1])
+        at_ms, body = row
+        one = _beside(len(body), kept_of, wanted, body, was_at(at_ms))
+        yield one
+        size += len(body)
         if size > MAX_HISTORY_BYTES:
             return
-        wanted = orjson.loads(row[1]).get("previous")
+        wanted = one.previous if isinstance(one, Turn) else None

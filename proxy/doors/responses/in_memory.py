@@ -145,12 +145,11 @@ class Turns:
             self._latest(owner).add(one)
             self._make_room()
 
-    def add_to(self, owner: str, talk: Talk, items: Iterable[Json]) -> None:
-        """Go on with a conversation, or begin it."""
+    def add_to(self, owner: str, talk: Talk, items: Iterable[Json], size: int) -> None:
+        """Go on with a conversation, or begin it, by items that take so much memory."""
         with self.lock:
             shelf = self._latest(owner)
             new = {item["id"]: item for item in items}
-            size = sum(map(sized, new.values()))
             talk.items = {**talk.items, **new}
             talk.size += size
             talk.at = self.clock()
@@ -226,10 +225,10 @@ class OwnTurns(Struct, frozen=True):
         found = self._kept(response_id)
         return found if isinstance(found, Turn) else None
 
-    def begin(self, metadata: Json, items: Iterable[Json]) -> Talk:
+    def begin(self, metadata: Json, items: Iterable[Json], size: int = 0) -> Talk:
         talk = Talk(new_id("conv"), int(self.all.now()), self.all.clock(), metadata)
         talk.size = len(orjson.dumps(metadata))
-        self.go_on(talk, items)
+        self.go_on(talk, items, size)
         return talk
 
     def talk(self, name: str) -> Talk:
@@ -241,16 +240,16 @@ class OwnTurns(Struct, frozen=True):
             raise _history_too_large("conversation")
         return found
 
-    def go_on(self, talk: Talk, items: Iterable[Json]) -> None:
-        self.all.add_to(self.owner, talk, items)
+    def go_on(self, talk: Talk, items: Iterable[Json], size: int = 0) -> None:
+        self.all.add_to(self.owner, talk, items, size)
 
     def take_out(self, talk: Talk, item_id: str) -> None:
         self.all.take_out(self.owner, talk, item_id)
 
-    def go_on_if_kept(self, name: str, items: Iterable[Json]) -> None:
+    def go_on_if_kept(self, name: str, items: Iterable[Json], size: int) -> None:
         """The same by its id, unless it was deleted meanwhile."""
         if isinstance(talk := self._kept(name), Talk):
-            self.go_on(talk, items)
+            self.go_on(talk, items, size)
 
     def forget(self, name: str) -> bool:
         return self.all.forget(self.owner, name)

@@ -65,11 +65,12 @@ class KeptResponse(Kept):
     """GET and DELETE /v1/responses/{response_id}."""
 
     async def answer(self, call: Call) -> Reply:
-        response = (await self._turn(call)).response
+        turn = await self._turn(call)
+        response = turn.response
         if call.method != "DELETE":
             if call.parameters().get("stream") == "true":
                 raise made_at_once("Its stream cannot be played again", param="stream")
-            return json_reply(response)
+            return await aside(turn.size, json_reply, response)
         self._kept.of(call.app).forget(response["id"])
         await self._kept.settled()
         return json_reply({"id": response["id"], "object": "response", "deleted": True})
@@ -93,5 +94,7 @@ class InputItems(Kept):
 
     async def answer(self, call: Call) -> Reply:
         turn = await self._turn(call)
-        before = self._kept.of(call.app).history(turn.previous) if turn.previous else []
-        return json_reply(page([*before, *turn.given], call.parameters()))
+        own, size, before = self._kept.of(call.app), turn.size, []
+        if turn.previous:
+            before, size = own.history(turn.previous), size + own.size_of_history(turn.previous)
+        return await aside(size, json_reply, page([*before, *turn.given], call.parameters()))

@@ -32,7 +32,7 @@ from proxy.doors.reading.checks import (
 )
 from proxy.doors.reading.schemas import schema_format, within_bounds
 from proxy.doors.reading.search import left_out, search_options, searching
-from proxy.doors.responses.in_memory import OwnTurns, as_items
+from proxy.doors.responses.in_memory import OwnTurns, as_items, sized
 from proxy.doors.responses.items import ASKED, TRIGGER, Conversation, kind_of
 from proxy.doors.responses.objects import ECHOED
 from proxy.doors.responses.places import NOWHERE, Places, in_own_words
@@ -44,12 +44,16 @@ LOGPROBS = "message.output_text.logprobs"
 
 
 class Parsed(Asked, frozen=True):
-    """A request, and what only the answer's form and who may go on from it depend on."""
+    """A request, and what only the answer's form and who may go on from it depend on.
+
+    `size` is about how much memory `given` takes, where it is to be kept.
+    """
 
     echo: Mapping[str, Any] = {}
     box: Toolbox | None = None
     seals: bool = False
     given: Sequence[Json] = ()
+    size: int = 0
     app: str = ""
     places: Places = NOWHERE
     compacts: bool = False
@@ -98,14 +102,16 @@ def parse_request(data: Json, kept: OwnTurns, *, app: str = "") -> Parsed:
     )
     if compacts := bool(given) and kind_of(given[-1]) == TRIGGER:
         request = _summing_up(request)
+    stores = kept.is_on and fields.get("store", True)
     return Parsed(
         within_bounds(request),
         request.stream,
         data.get("pointsman"),
-        echo=_echo(data, fields, store=kept.is_on and fields.get("store", True)),
+        echo=_echo(data, fields, store=stores),
         box=box,
         seals=SEALED in include,
         given=given,
+        size=sized(given) if stores else 0,
         app=app,
         places=places,
         beyond=beyond,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-import orjson
-
+from adapters.wire.writing import dumps
 from proxy.reply import Header, Reply
 
 JSON_TYPE: Header = (b"content-type", b"application/json; charset=utf-8")
@@ -16,7 +15,7 @@ T = TypeVar("T")
 
 
 def json_reply(value: Any, *headers: Header) -> Reply:
-    return Reply(200, (JSON_TYPE, *headers), orjson.dumps(value))
+    return Reply(200, (JSON_TYPE, *headers), dumps(value))
 
 
 class Whole:

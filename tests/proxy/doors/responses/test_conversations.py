@@ -8,7 +8,7 @@ import openai
 import pytest
 
 from adapters.base import ErrorKind, Finish, Text, ToolCall
-from proxy.doors.responses.in_memory import MAX_BYTES, Turns
+from proxy.doors.responses.in_memory import MAX_BYTES, Turns, sized
 from proxy.errors import ApiError
 from tests.proxy.doors.responses.kit import Clock
 from tests.proxy.doors.serving.kit import Station
@@ -100,16 +100,17 @@ def test_what_is_wrong_is_named(
 def test_a_conversation_is_its_owners_and_makes_room_as_turns_do() -> None:
     turns = Turns(Clock(), now=lambda: 7.0, most=400)
     ann, bob = turns.of("ann"), turns.of("bob")
-    talk = ann.begin({}, [{"id": "msg_1", "content": "a"}])
+    one = {"id": "msg_1", "content": "a"}
+    talk = ann.begin({}, [one], sized(one))
     assert talk.created_at == 7
     assert not bob.forget(talk.id)
     size = talk.size
-    ann.go_on(talk, [{"id": "msg_2", "content": "b"}])
+    ann.go_on(talk, [one | {"id": "msg_2"}], sized(one))
     ann.take_out(talk, "msg_2")
     assert (talk.size, list(talk.items)) == (size, ["msg_1"])
-    ann.go_on(talk, [{"id": "msg_3", "content": "c" * 400}])
+    ann.go_on(talk, [one | {"id": "msg_3"}], 400)
     assert not ann.forget(talk.id)
-    ann.go_on_if_kept(talk.id, [{"id": "msg_4", "content": "d"}])
+    ann.go_on_if_kept(talk.id, [one | {"id": "msg_4"}], sized(one))
     assert not ann.forget(talk.id)
 
 
@@ -118,7 +119,7 @@ def test_a_conversation_lives_a_day_after_its_last_word() -> None:
     own = Turns(clock, most=MAX_BYTES).of("")
     talk = own.begin({}, [])
     clock.now += 23 * 3600
-    own.go_on_if_kept(talk.id, [{"id": "msg_1"}])
+    own.go_on_if_kept(talk.id, [{"id": "msg_1"}], 1)
     clock.now += 23 * 3600
     assert own.talk(talk.id) is talk
     clock.now += 2 * 3600
