@@ -190,7 +190,7 @@ class House:
 def refusal(house: House, response: httpx.Response, phase: Phase) -> AdapterError:
     """The error that a refusal means."""
     status = response.status_code
-    by_class = house.unprocessable if status == 422 else kind_of_status(status)
+    by_class = house.unprocessable if status == 422 else _kind_of_status(status)
     error = error_object(response.content)
     now = datetime.now(UTC)
     kind, lacks = lacking(_kind(by_class, error, response, now, house.limits), error["message"])
@@ -240,6 +240,12 @@ def _kind(
     if (kind is ErrorKind.BAD_REQUEST or status == 422) and _UNSUPPORTED.search(message):
         return ErrorKind.UNSUPPORTED
     return kind
+
+
+def _kind_of_status(status: int) -> ErrorKind:
+    """A timeout is as often one of a gateway before the server: asked again, it may answer."""
+    kind = kind_of_status(status)
+    return ErrorKind.SERVER if kind is ErrorKind.TIMEOUT_FIRST_BYTE else kind
 
 
 def _kind_of_words(by_class: ErrorKind, status: int, message: str) -> ErrorKind | None:

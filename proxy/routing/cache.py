@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from adapters.base import RateLimits
 from adapters.tasks import SPOKEN
+from adapters.wire.portions import size_of
 from proxy.routing.answers.receipt import Receipt
 from proxy.routing.planning.preference import Preference
 from proxy.settings import Settings
@@ -163,6 +164,7 @@ def _again(kept: Kept, receipt: Receipt) -> Events:
     """What is kept, given again. Nobody is asked and nothing used, so nothing is counted."""
     receipt.provider, receipt.model = kept.provider, kept.model
     receipt.prompt_guess = kept.prompt_guess
+    receipt.brought = sum(size_of(event) for batch in kept.batches for event in batch)
     for word in (*kept.warnings, "cached"):
         receipt.warn(word)
     return _each(kept.batches)

@@ -38,12 +38,12 @@ class Receipt(Struct):
 
     `tries` are the attempts, `attempts` the same as the answer's headers have them: `groq:429`.
     `considered` are the candidates in their order, `passed` those of them that were not asked, and
-    why. `usage` is the provider's own count; `written` the characters that came, of
-    texts and calls, `prompt_guess` about how many tokens were asked, for where it gave none;
-    `brought` the bytes of sounds, pictures and vectors. `traceparent` is the client's span,
-    `door` the protocol it speaks, `operation` what is asked, once that is read. `arm` is the share
-    of a split choice that it counts for, `loading_s` the part of the time that a model was loaded,
-    `spent_before` what summaries of older turns have used.
+    why. `usage` is the provider's own count; `written` the characters that came, of texts and
+    calls, and `prompt_guess` about how many tokens were asked, for where it gave none. `brought`
+    are the bytes of sounds, pictures and vectors, and of an answer that is given again.
+    `traceparent` is the client's span, `door` the protocol it speaks, `operation` what is asked,
+    once that is read. `arm` is the share of a split choice that it counts for, `loading_s` the part
+    of the time that a model was loaded, `spent_before` what summaries of older turns have used.
     """
 
     door: str = ""

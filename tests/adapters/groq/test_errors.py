@@ -45,6 +45,7 @@ KINDS = [
     (403, {"message": "The model `x` does not exist"}, ErrorKind.MODEL_MISSING, Scope.MODEL),
     (422, {"message": "model 'x' not found"}, ErrorKind.MODEL_MISSING, Scope.MODEL),
     (404, {"code": "model_not_found"}, ErrorKind.MODEL_MISSING, Scope.MODEL),
+    (408, {}, ErrorKind.SERVER, Scope.PROVIDER),
     (409, {}, ErrorKind.BAD_REQUEST, Scope.REQUEST),
     (413, {"code": "rate_limit_exceeded", "type": "tokens"}, ErrorKind.TOO_LARGE, Scope.REQUEST),
     (422, {}, ErrorKind.MALFORMED_ANSWER, Scope.REQUEST),
@@ -53,6 +54,7 @@ KINDS = [
     (498, {"code": "capacity_exceeded"}, ErrorKind.OVERLOADED, Scope.PROVIDER),
     (500, {}, ErrorKind.SERVER, Scope.PROVIDER),
     (503, {}, ErrorKind.OVERLOADED, Scope.PROVIDER),
+    (504, {}, ErrorKind.SERVER, Scope.PROVIDER),
     (302, {}, ErrorKind.BAD_RESPONSE, Scope.PROVIDER),
 ]  # fmt: skip
 
@@ -169,6 +171,6 @@ async def test_only_what_passes_by_itself_has_a_wait(status: int) -> None:
     assert (await refused(status, error, retry_after="5")).retry_after_s is None
 
 
-@pytest.mark.parametrize("status", [498, 500, 503])
+@pytest.mark.parametrize("status", [498, 500, 503, 504])
 async def test_a_busy_server_may_tell_a_wait(status: int) -> None:
     assert (await refused(status, {}, retry_after="5")).retry_after_s == 5

@@ -50,6 +50,7 @@ async def _asked(cache: AnswerCache, key: bytes, text: str = "Hi.") -> bool:
     found = [event async for batch in answer for event in batch]
     await answer.aclose()
     assert found == [Text(text), Finish("stop")]
+    assert calls or receipt.brought >= len(text)  # a large one is told beside the others
     return bool(calls)
 
 
