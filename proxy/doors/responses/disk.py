@@ -21,6 +21,7 @@ from adapters.wire.pieces import loads
 from adapters.wire.writing import IN_PIECES, dumps_text
 from proxy.background import Background
 from proxy.doors.responses.in_memory import (
+    MAX_BYTES,
     MAX_CHAIN,
     MAX_HISTORY_BYTES,
     Keeper,
@@ -44,6 +45,7 @@ SETTLED = 1 / 30
 PAUSES_S = (0.05, 0.1, 0.2, 0.0)
 """Another server writes behind its answer: what is not there yet is looked for again."""
 MAX_WAITING = 1000
+MAX_WAITING_BYTES = 4 * MAX_BYTES
 """Rows that wait for a database that cannot be written to: the oldest are given up."""
 
 
@@ -143,11 +145,12 @@ class Disk(Keeper):
 
     async def _save(self) -> None:
         while self._fresh:
-            fresh = dict(self._fresh)
+            fresh = dict(self._fresh)  # at once, whatever another thread does
             await self._store.write(partial(self._write, fresh))
-            for name, row in fresh.items():
-                if self._fresh.get(name) is row:
-                    self._fresh.pop(name, None)
+            with self._turns.lock:
+                for name, row in fresh.items():
+                    if name in self._fresh and self._fresh[name] is row:
+                        del self._fresh[name]
 
     def _write(self, fresh: Mapping[str, _Fresh | None], tables: Tables) -> None:
         table.delete(tables, fresh)
@@ -171,10 +174,13 @@ class Disk(Keeper):
         return found
 
     def _put(self, name: str, one: _Fresh | None) -> None:
-        self._fresh.pop(name, None)
-        self._fresh[name] = one
-        if len(self._fresh) > MAX_WAITING:
-            del self._fresh[next(iter(self._fresh))]
+        with self._turns.lock:
+            self._fresh.pop(name, None)
+            self._fresh[name] = one
+            size = sum(each.size for each in self._fresh.values() if each is not None)
+            while len(self._fresh) > MAX_WAITING or size > MAX_WAITING_BYTES:
+                given_up = self._fresh.pop(next(iter(self._fresh)))
+                size -= 0 if given_up is None else given_up.size
         try:
             asyncio.get_running_loop()
         except RuntimeError:  # the end of a large answer is made in a thread
@@ -205,8 +211,12 @@ class _Fresh(Struct, frozen=True):
     one: Turn | Talk
     at_ms: int
 
+    @property
+    def size(self) -> int:
+        return self.one.size
+
     def row(self) -> KeptRow:
-        return _beside(self.one.size, row_of, self.owner, self.one, self.at_ms)
+        return _beside(self.size, row_of, self.owner, self.one, self.at_ms)
 
 
 def _beside(size: int, work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:

@@ -231,6 +231,23 @@ class Shared:
 
 
 @pytest.mark.anyio
+async def test_what_waits_to_be_written_has_a_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.doors.responses.disk.MAX_WAITING_BYTES", 25)
+    with opened(f"sqlite:///{tmp_path}/s.db") as database:
+        turns, background = Turns(Clock(), longest_s=LONGEST_S), Background()
+        turns.keeper = Disk(turns, Shared(database), background, most=10**6)
+        for name in ("r1", "r2", "r3"):
+            put(turns.of("ann"), name)
+        await turns.settled()
+        await background.close()
+        names = ("r1", "r2", "r3")
+        there = database.read(lambda it: table.there(it, "ann", names, since_ms=0))
+        assert there == {"r2", "r3"}
+
+
+@pytest.mark.anyio
 async def test_what_one_server_keeps_changes_and_deletes_another_knows(tmp_path: Path) -> None:
     with opened(f"sqlite:///{tmp_path}/s.db") as database:
         one, other = (Turns(Clock(), longest_s=LONGEST_S) for _ in range(2))
