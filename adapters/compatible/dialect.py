@@ -11,8 +11,10 @@ from adapters.compatible.answer import AnswerFailedError, AnswerReader, Unreadab
 from adapters.compatible.errors import House, refusal, status_of
 from adapters.compatible.limits import rate_limits
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT, not_promised
-from adapters.wire.lines import ServerSentEvent, SseDecoder
+from adapters.wire.json_size import MAX_ANSWER_CONTAINERS, MAX_ANSWER_ITEMS, Values
+from adapters.wire.lines import LineTooLongError, ServerSentEvent, SseDecoder
 from adapters.wire.pieces import loads
+from adapters.wire.reading import MAX_ANSWER_BYTES
 
 
 class CompatibleDialect:
@@ -27,6 +29,7 @@ class CompatibleDialect:
         self._rescued = False
         self._is_new = True
         self._plain: bytearray | None = None  # an answer that came whole all the same
+        self._values = Values()  # of that
         self._phase = BEFORE_CONTENT
 
     @property
@@ -63,6 +66,11 @@ class CompatibleDialect:
                 data = begin
         if self._plain is not None:
             self._plain += data
+            self._values.feed(data)
+            is_too_much = self._values.are_more_than(MAX_ANSWER_CONTAINERS, MAX_ANSWER_ITEMS)
+            if is_too_much or len(self._plain) > MAX_ANSWER_BYTES:
+                self._plain.clear()
+                raise LineTooLongError
             return []
         return [] if self._reader.ended else self._read(self._lines.feed(data))
 

@@ -185,6 +185,19 @@ async def test_of_counts_that_go_on_with_each_chunk_the_last_holds() -> None:
     assert [one for one in events if type(one) is Usage] == [Usage(9, 2)]
 
 
+async def test_a_plain_answer_to_a_stream_has_the_bounds_of_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lists, long = (b'{"choices":[', *[b"[]," * 20] * 9), (b"{", *[b'"' + b"x" * 60] * 9)
+    for limit, pieces in (("MAX_ANSWER_CONTAINERS", lists), ("MAX_ANSWER_BYTES", long)):
+        monkeypatch.setattr(f"adapters.compatible.dialect.{limit}", 100)
+        body = Reply(pieces, content_type="text/event-stream")
+        with pytest.raises(AdapterError) as caught:
+            await answer_of(body, stream=True)
+        assert caught.value.kind is ErrorKind.RESPONSE_TOO_LARGE
+        monkeypatch.undo()
+
+
 async def test_a_chunk_whose_delta_is_null_says_nothing() -> None:
     chunks: list[Json] = [
         {"choices": [{"index": 0, "delta": {"content": "a"}}]},
