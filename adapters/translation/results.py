@@ -26,6 +26,7 @@ def paired(
     placed: list[Placed] = []
     results: dict[str, int] = {}
     missing: set[int] = set()
+    are_several: bool | None = None  # users with a name
     for at, message in enumerate(messages):
         if message["role"] == "tool":
             if (where := results.get(message["tool_call_id"])) is None:
@@ -40,7 +41,9 @@ def paired(
             missing.discard(where)
             continue
         if "name" in message and not names:
-            message = _unnamed(message, len(contents_of(messages).names) > 1, warnings)
+            if are_several is None:
+                are_several = len(contents_of(messages).names) > 1
+            message = _unnamed(message, are_several, warnings)
         placed.append((at, message))
         if "tool_calls" not in message:
             continue

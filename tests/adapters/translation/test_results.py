@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from adapters.base import MISSING_RESULT, AdapterError, ErrorKind, Json
+from adapters.contents import Contents, found_in
+from adapters.translation import results
 from adapters.translation.results import paired
 
 USER: Json = {"role": "user", "content": "go"}
@@ -50,3 +54,20 @@ def test_a_result_of_no_call_is_refused_by_its_place() -> None:
         at = given.index(next(one for one in given if one["role"] == "tool"))
         assert (caught.value.kind, caught.value.provider) == (ErrorKind.BAD_REQUEST, "p")
         assert caught.value.param == f"messages[{at}].tool_call_id"
+
+
+def test_who_has_a_name_is_looked_up_once_and_only_where_somebody_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks: list[int] = []
+
+    def counted(messages: Sequence[Json]) -> Contents:
+        looks.append(len(messages))
+        return found_in(messages)
+
+    monkeypatch.setattr(results, "contents_of", counted)
+    named = [{**USER, "name": f"u{at % 2}"} for at in range(9)]
+    assert paired(named, "p", [])[8] == (8, {"role": "user", "content": "u0: go"})
+    assert looks == [9]
+    paired([USER] * 9, "p", [])
+    assert looks == [9]
