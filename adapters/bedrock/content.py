@@ -22,6 +22,7 @@ DOCUMENTS: Mapping[str, str] = {
     "text/html": "html",
     "text/markdown": "md",
 }
+TYPES = IMAGES.keys() | DOCUMENTS.keys()
 AUDIO = frozenset({"mp3", "opus", "wav", "aac", "flac", "ogg", "m4a", "webm"})
 
 
@@ -56,7 +57,7 @@ class Blocks:
     def _file(self, file: Json, param: str) -> Json:
         if not file.get("file_data"):
             raise refused("a file must come as file_data", f"{param}.file_id")
-        if (data := file_data(file)) is None:
+        if (data := file_data(file, TYPES)) is None:
             raise refused("this is no data URI", f"{param}.file_data", ErrorKind.BAD_REQUEST)
         if kind := IMAGES.get(data.mime_type):
             return {"image": {"format": kind, "source": {"bytes": data.base64}}}

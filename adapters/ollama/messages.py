@@ -146,8 +146,10 @@ def _text_file(file: Json, at: str) -> str:
         raise refuse("Ollama keeps no files to name by id", f"{at}.file")
     try:
         text = text_file(file)
-    except ValueError:
+    except UnicodeDecodeError:
         raise refuse("the file is no UTF-8 text", f"{at}.file.file_data") from None
+    except ValueError:
+        raise _not_base64(f"{at}.file.file_data") from None
     if text is None:
         raise refuse("Ollama takes text files only", f"{at}.file.file_data")
     return text
@@ -160,5 +162,9 @@ def _text(value: object) -> str:
 
 def _checked(data: str, at: str) -> str:
     if not is_base64(plain := plain_base64(data)):
-        raise refuse("this is not base64", at, ErrorKind.BAD_REQUEST)
+        raise _not_base64(at)
     return plain
+
+
+def _not_base64(at: str) -> AdapterError:
+    return refuse("this is not base64", at, ErrorKind.BAD_REQUEST)

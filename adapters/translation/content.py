@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import mimetypes
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from adapters.events import Json
@@ -15,7 +15,6 @@ TEXT_TYPES = (
     "application/x-yaml",
 )
 """What media types of texts begin with."""
-VAGUE_TYPES = ("application/octet-stream", "text/plain")
 
 
 def texts(content: Any) -> Iterator[str]:
@@ -27,19 +26,22 @@ def texts(content: Any) -> Iterator[str]:
             yield text
 
 
-def file_data(file: Json) -> Data | None:
+def file_data(file: Json, finer: Container[str] = ()) -> Data | None:
     """A file's data URI, or bare base64; None where it is neither.
 
-    What the URI does not tell of its type, the file's name may; bare base64 is else a PDF.
+    What the URI does not tell of its type, the file's name may; bare base64 is else a PDF. What is
+    said to be plain text stays that, but for types in `finer`: names of source code mislead.
     """
     text = str(file.get("file_data") or "")
     guess = mimetypes.guess_type(str(file.get("filename") or ""), strict=False)[0]
     if not text.startswith("data:"):
         return Data(guess or "application/pdf", text) if text else None
     found = read_data_uri(text)
-    return (
-        Data(guess, found.base64) if guess and found and found.mime_type in VAGUE_TYPES else found
-    )
+    if found is None or guess is None:
+        return found
+    is_finer = found.mime_type == "text/plain" and guess in finer
+    is_vague = is_finer or found.mime_type == "application/octet-stream"
+    return Data(guess, found.base64) if is_vague else found
 
 
 def text_file(file: Json) -> str | None:

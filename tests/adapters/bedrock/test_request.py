@@ -137,6 +137,8 @@ def test_documents_have_names_of_their_own_and_a_word_beside_them() -> None:
             ("a/Träum.e .pdf", "data:application/pdf;base64,JVBERi0="),
             ("x.csv", "data:application/octet-stream;base64,YSxi"),
             ("y.json", "data:application/json,%7B%7D"),
+            ("z.csv", "data:,a"),
+            ("run.sql", "data:text/plain,a"),
         )
     ]
     sent = native(messages=[user(files)])
@@ -144,6 +146,7 @@ def test_documents_have_names_of_their_own_and_a_word_beside_them() -> None:
     told = [(one["document"]["format"], one["document"]["name"]) for one in blocks[:-1]]
     assert told == [
         *(("pdf", "Tr um e"), ("pdf", "Tr um e (2)"), ("csv", "x"), ("txt", "y")),
+        *(("csv", "z"), ("txt", "run")),
     ]
     assert blocks[-1] == {"text": "This is a document."}
     assert sent.warnings == ("changed=messages.content",)

@@ -327,6 +327,18 @@ PARTS: dict[str, tuple[Json, Json]] = {
     ),
     "pdf": (file(file_data=f"data:application/pdf;base64,{PIXEL}"), inline("application/pdf")),
     "a file by its name": (file(file_data=PIXEL, filename="a.txt"), inline("text/plain")),
+    "plain text, whatever its name": (
+        file(file_data=f"data:text/plain;base64,{PIXEL}", filename="a.sql"),
+        inline("text/plain"),
+    ),
+    "a text that is named as a document": (
+        file(file_data=f"data:;base64,{PIXEL}", filename="a.pdf"),
+        inline("text/plain"),
+    ),
+    "what does not say what it is": (
+        file(file_data=f"data:application/octet-stream;base64,{PIXEL}", filename="a.pdf"),
+        inline("application/pdf"),
+    ),
     "a file without a name": (file(file_data=PIXEL), inline("application/pdf")),
     "an uploaded file": (file(file_id="files/a-1"), {"fileData": {"fileUri": f"{HOST}/files/a-1"}}),
     "its address": (

@@ -189,6 +189,11 @@ PARTS: dict[str, tuple[Json, ErrorKind, str]] = {
         ErrorKind.UNSUPPORTED,
         "file.file_data",
     ),
+    "broken text": (
+        {"type": "file", "file": {"file_data": "data:text/plain;base64,?"}},
+        ErrorKind.BAD_REQUEST,
+        "file.file_data",
+    ),
     "unknown": ({"type": "hologram"}, ErrorKind.UNSUPPORTED, "type"),
 }
 
