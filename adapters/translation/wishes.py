@@ -53,9 +53,9 @@ def unmet(params: Mapping[str, Any], *able: str) -> tuple[str, str] | None:
 
 def beyond_text(params: Mapping[str, Any]) -> str | None:
     """The parameter that asks for more than a text; None where none does."""
-    if params.get("audio") or any(kind != "text" for kind in params.get("modalities") or ()):
-        return "modalities" if "modalities" in params else "audio"
-    return None
+    if any(kind != "text" for kind in params.get("modalities") or ()):
+        return "modalities"
+    return "audio" if params.get("audio") else None
 
 
 def blocks(moderation: Any) -> bool:

@@ -123,9 +123,14 @@ def test_what_openai_does_not_define_goes_to_those_who_have_more() -> None:
 @pytest.mark.parametrize(
     ("name", "param", "fields"),
     [
-        ("cerebras", "web_search_options", {"params": {"web_search_options": {}}, "n": 1}),
+        (
+            "cerebras",
+            "web_search_options",
+            {"params": {"web_search_options": {"search_context_size": "low"}}},
+        ),
         ("mistral", "logprobs", {"params": {"logprobs": True}}),
         ("openai", "modalities", {"params": {"modalities": ["text", "audio"]}}),
+        ("cerebras", "audio", {"params": {"modalities": ["text"], "audio": {"voice": "x"}}}),
         ("deepseek", "messages[0].content[0]", {"messages": "audio"}),
     ],
 )
@@ -135,12 +140,16 @@ def test_what_would_make_another_answer_is_refused(
     if fields.get("messages") == "audio":
         part = {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}
         fields = {"messages": [{"role": "user", "content": [part]}]}
-    if "web_search_options" in fields.get("params", {}):
-        fields = {"params": {"web_search_options": {"search_context_size": "low"}}}
     with pytest.raises(AdapterError) as caught:
         native(name, **fields)
 
     assert (caught.value.kind, caught.value.param) == (ErrorKind.UNSUPPORTED, param)
+
+
+def test_an_empty_wish_is_left_out_with_a_word() -> None:
+    given = {"web_search_options": {}, "audio": {}}
+    words = tuple(f"dropped={name}" for name in given)
+    assert added("cerebras", params=given) == ({}, words)
 
 
 def test_pictures_can_be_asked_of_a_house_that_makes_them() -> None:
