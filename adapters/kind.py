@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any, ClassVar, TypeVar
 
@@ -18,8 +18,8 @@ from adapters.upstream import Target, Upstream, raw_headers, timeouts
 from adapters.wire.aside import read_aside
 from adapters.wire.broken import HTTPX_ERRORS, transport_error
 from adapters.wire.native import UNREADABLE, Dialect, exchange
+from adapters.wire.reading import SMALL_S
 
-LIST_TIMEOUT_S = 10.0
 MAX_TARGETS = 64
 MAX_PAGES = 20
 
@@ -94,7 +94,7 @@ class Kind:
 
     @property
     def _list_timeout_s(self) -> float:
-        return min(LIST_TIMEOUT_S, self.settings.timeout)
+        return min(SMALL_S, self.settings.timeout)
 
     def _of_list(self, error: AdapterError) -> AdapterError:
         """Whose key may not list may be answered all the same."""
@@ -153,14 +153,14 @@ class SdkKind(Kind):
                 self._targets.clear()
 
 
-async def all_pages(page: Callable[..., Awaitable[tuple[Sequence[T], Any]]], name: str) -> list[T]:
-    """The rows of a list that comes in pages: each tells the token of the next, called `name`."""
-    rows: list[T] = []
+async def pages(
+    page: Callable[..., Awaitable[tuple[Sequence[T], Any]]], name: str
+) -> AsyncIterator[Sequence[T]]:
+    """The rows of a list, page by page: each tells the token of the next, called `name`."""
     token: Any = ""
     for _ in range(MAX_PAGES):
         more, following = await page(**({name: token} if token else {}))
-        rows += more
+        yield more
         before, token = token, following
         if not token or not isinstance(token, str) or token == before:
             break
-    return rows

@@ -103,9 +103,10 @@ class Upstream:
         self, url: str, headers: Mapping[str, str], silence_s: float
     ) -> httpx.Response:
         """What a GET gives, whatever its status; a list of models, say. Raises httpx's errors."""
+        told = {HOP: self.hop} if self.hop and url.startswith("http:") else {}
         return await self.client.get(
             url,
-            headers={**headers, "accept-encoding": "identity"},
+            headers={**headers, **told, "accept-encoding": "identity"},
             timeout=httpx.Timeout(**timeouts(silence_s)),
             follow_redirects=False,
         )

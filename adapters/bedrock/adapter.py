@@ -40,7 +40,7 @@ from adapters.bedrock.signing import SignedTarget, Signer
 from adapters.configured import ProviderSettings
 from adapters.errors import AdapterError, ErrorKind, Phase
 from adapters.events import Event, Json
-from adapters.kind import Kind, all_pages
+from adapters.kind import Kind, pages
 from adapters.tasks import EmbeddingRequest
 from adapters.translation.functions import renamed
 from adapters.upstream import Target, Upstream, timeouts
@@ -153,14 +153,16 @@ class BedrockAdapter(Kind):
         return found
 
     async def _profiles(self) -> Sequence[Json]:
-        """Inference profiles, where whoever asks may list them."""
+        """Inference profiles, as far as whoever asks may list them."""
+        rows: list[Json] = []
         page = partial(self.listed, PROFILES, _profiles, maxResults="1000")
         try:
-            return await all_pages(page, "nextToken")
+            async for more in pages(page, "nextToken"):
+                rows += more
         except AdapterError as error:
             if error.kind not in (ErrorKind.AUTH, ErrorKind.MODEL_MISSING):
                 raise
-        return ()
+        return rows
 
     async def _asked(self, path: str, query: Mapping[str, str]) -> httpx.Response:
         url = httpx.URL(f"{self._own.control_url or control_of(await self._base())}{path}")

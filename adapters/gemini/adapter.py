@@ -39,7 +39,7 @@ from adapters.gemini.senses import Senses
 from adapters.gemini.settings import GeminiSettings as GeminiSettings
 from adapters.gemini.thinking import thinks
 from adapters.gemini.tools import declared
-from adapters.kind import all_pages
+from adapters.kind import pages
 from adapters.tasks import EmbeddingRequest
 from adapters.upstream import Upstream
 from adapters.wire.aside import LARGE_BYTES, aside
@@ -148,7 +148,8 @@ class GeminiAdapter(Senses):
         return line(self._secret, base_url=root, api_version=version, timeout_s=timeout_s)
 
     async def models(self) -> list[Model]:
-        models = await all_pages(partial(self._page, pageSize="1000"), "pageToken")
+        page = partial(self._page, pageSize="1000")
+        models = [model async for more in pages(page, "pageToken") for model in more]
         self._ceilings.listed(models)
         return models
 

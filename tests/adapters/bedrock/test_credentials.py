@@ -313,6 +313,9 @@ async def test_who_may_not_list_profiles_gets_the_models_all_the_same() -> None:
     denied = json_reply({"message": "not authorized"}, 403)
     fake = FakeUpstream(json_reply(FOUNDATION), denied)
     assert len(await adapter(fake.upstream).models()) == 3
+    first = json_reply({**PROFILES, "nextToken": "p2"})
+    fake = FakeUpstream(json_reply(FOUNDATION), first, denied)
+    assert len(await adapter(fake.upstream).models()) == 5  # what was read before stays
 
 
 @pytest.mark.parametrize(

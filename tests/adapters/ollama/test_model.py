@@ -15,6 +15,7 @@ from adapters.base import (
     Thinking,
     Warn,
 )
+from adapters.upstream import HOP
 from tests.adapters.kit import API_KEY, TOOL, FakeUpstream, Reply, collect, json_reply
 from tests.adapters.ollama.kit import (
     OK,
@@ -178,6 +179,13 @@ async def test_the_models_that_are_pulled_are_listed() -> None:
     ]
     assert paths(fake) == ["/api/tags"]
     assert fake.requests[0].headers["authorization"] == f"Bearer {API_KEY}"
+
+
+async def test_a_list_tells_who_asks_where_it_may_be_one_of_us() -> None:
+    for host, is_told in (("http://fake:99", True), ("https://fake.example", False)):
+        fake = FakeUpstream(json_reply(TAGS))
+        await ollama_over(fake, host=host).models()
+        assert (HOP in fake.requests[0].headers) is is_told
 
 
 @pytest.mark.parametrize(
