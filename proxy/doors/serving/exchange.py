@@ -91,9 +91,9 @@ class Exchange:
 
     async def single(self, fold: Fold) -> None:
         try:
-            body = await aside(self._size, fold.end)
-        except UNREADABLE as error:
-            raise from_adapter(self._unreadable(error)) from None
+            body = await self._end_of(fold)
+        except AdapterError as error:
+            raise from_adapter(error) from None
         await self.reply(Reply(200, fold.headers, body))
 
     def may_wait(self, begin: Callable[[Opening], Stream]) -> Waiting:
@@ -140,10 +140,17 @@ class Exchange:
                     await self._start(200, stream.headers)
                 if data:
                     await self._send_body(data, more=True)
+            data = await self._end_of(stream)
         except AdapterError as error:
             await self.fail(from_adapter(error))
             return
-        await self._send_body(await aside(self._size, stream.end), more=False)
+        await self._send_body(data, more=False)
+
+    async def _end_of(self, writer: Fold | Stream) -> bytes:
+        try:
+            return await aside(self._size, writer.end)
+        except UNREADABLE as error:
+            raise self._unreadable(error) from None
 
     async def _beside(self, feed: Callable[[list[Any]], T], batch: list[Any]) -> T:
         """What a writer makes of a batch of a large answer.

@@ -18,6 +18,8 @@ from proxy.doors.writing.whole import JSON_TYPE
 
 Said = tuple[str, Json]
 """A type of event, and its members except `type`."""
+NOTHING = ("", "{}")
+"""What may still come of a call that has ended, as it adds nothing."""
 
 
 class Block(Protocol):
@@ -81,7 +83,7 @@ class Blocks(Generic[B]):
         kinds = [block["type"] for block in self.done]
         if self._open is not None:
             kinds.append(self._open.kind)
-        if self._called or self.spoken not in kinds:
+        if self._key is not None or self._waiting or self.spoken not in kinds:
             return False
         self._reason = "length"
         return True
@@ -102,6 +104,8 @@ class Blocks(Generic[B]):
         block = self._open
         if block is not None and call.key == self._key:
             yield from block.say(call.arguments)
+        elif call.key in self._called and call.arguments.strip() in NOTHING:
+            return
         elif self._waiting or (
             block is not None and self._key is not None and not are_whole(block.pieces)
         ):

@@ -176,3 +176,11 @@ def test_a_piece_that_comes_when_its_call_is_over_is_an_error() -> None:
 
     with pytest.raises(ValueError, match="piece"):
         stream.feed([ToolCall(0, "", ":1}")])
+
+
+def test_a_piece_that_adds_nothing_may_come_when_its_call_is_over() -> None:
+    calls = [ToolCall(0, "f", '{"a":1}'), ToolCall(1, "g", '{"b":')]
+    for late in ("", " ", "{}"):
+        read = streamed([[*calls, ToolCall(0, "", late), ToolCall(1, "", "2}"), *DONE]])
+
+        assert [block["input"] for block in read.message["content"]] == [{"a": 1}, {"b": 2}]

@@ -211,11 +211,12 @@ def test_that_the_web_was_searched_shows_in_an_item_of_its_own() -> None:
 
 
 def test_what_is_there_when_time_is_up_is_an_incomplete_answer() -> None:
-    fold = BlockFold(form())
-    fold.feed([Text("Hal")])
+    for before in ([], [ToolCall(0, "f", "{}")]):
+        fold = BlockFold(form())
+        fold.feed([*before, Text("Hal")])
 
-    assert fold.cut()
-    assert json.loads(fold.end())["incomplete_details"] == {"reason": "max_output_tokens"}
+        assert fold.cut()
+        assert json.loads(fold.end())["incomplete_details"] == {"reason": "max_output_tokens"}
 
 
 @pytest.mark.parametrize("events", [[], [Reasoning("Hm")], [Text("So"), ToolCall(0, "f", "{")]])

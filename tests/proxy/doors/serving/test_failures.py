@@ -10,7 +10,7 @@ from typing import Any
 import openai
 import pytest
 
-from adapters.base import Capabilities, ErrorKind, Finish, Start, Text, Usage
+from adapters.base import Capabilities, ErrorKind, Finish, Start, Text, ToolCall, Usage
 from tests.proxy.doors.serving.kit import HELLO, PATH, STREAM, Build, Station, error_of
 from tests.proxy.kit import adapter_class, failure
 from tests.proxy.serving import app_over
@@ -38,6 +38,17 @@ def test_a_failure_after_content_is_an_error_event_and_no_done(station: Station)
     assert last["error"]["code"] == "upstream_stalled"
     assert last["error"]["provider"] == "north"
     assert station.south.requests == []
+
+
+def test_a_stream_whose_end_cannot_be_told_is_one_that_failed_on_the_way(station: Station) -> None:
+    calls = [ToolCall(0, "f", "{}"), ToolCall(1, "g", "{"), ToolCall(0, "", "1"), ToolCall(1, "")]
+    station.north.play([[*calls, Finish("tool_calls")]])
+    body = {"model": "x", "max_tokens": 9, "messages": HELLO["messages"], "stream": True}
+
+    response = station.client.post("/v1/messages", json=body)
+
+    assert "not what the provider's API promises" in response.text
+    assert "message_stop" not in response.text
 
 
 def test_the_sdk_raises_a_failure_after_content(station: Station) -> None:
