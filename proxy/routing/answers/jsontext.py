@@ -42,7 +42,7 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
 MAX_STARTS = 64
 """At how many places JSON may begin; text with more of them is no chatter around it."""
 MAX_SEARCHED = 256 * 1024
-"""Characters in which JSON is looked for amid chatter, from each such place to their end."""
+"""Characters in which JSON is looked for from each such place; in more, from the first alone."""
 
 _DECODER = json.JSONDecoder(strict=False)
 _START = re.compile(r"[\[{]")
@@ -102,7 +102,7 @@ def _with_texts(events: Sequence[Event], texts: dict[int, str]) -> Iterator[Even
 
 def json_text(text: str, wanted: ResponseFormat) -> str | None:
     """The JSON in `text`, as the model spelled it; None if there is none that could be meant."""
-    text = _after_thought(text.strip()).removeprefix("\ufeff")
+    text = _without_thought(text).strip().removeprefix("\ufeff")
     with contextlib.suppress(orjson.JSONDecodeError):
         value = loads(text)
         if _may_be(value, wanted):
@@ -112,11 +112,14 @@ def json_text(text: str, wanted: ResponseFormat) -> str | None:
     return max((*_fenced(text, wanted), *_values(text, wanted)), key=len, default=None)
 
 
-def _after_thought(text: str) -> str:
-    """The text without the thought that it begins with, if it does and that has an end."""
-    begun = _THOUGHT.match(text)
-    end = f"</{begun[1]}>" if begun else ""
-    return text.partition(end)[2].strip() if end and end in text else text
+def _without_thought(text: str) -> str:
+    """The text without the thought that stands before its JSON, if one does and that has an end."""
+    first = _START.search(text)
+    begun = _THOUGHT.search(text, 0, first.start() if first else len(text))
+    if begun is None:
+        return text
+    _, end, rest = text[begun.end() :].partition(f"</{begun[1]}>")
+    return text[: begun.start()] + rest if end else text
 
 
 def _opened(text: str) -> str:
@@ -143,7 +146,10 @@ def _fenced(text: str, wanted: ResponseFormat) -> Iterator[str]:
 
 def _values(text: str, wanted: ResponseFormat) -> Iterator[str]:
     """The objects and lists that stand in the text, not those inside of others."""
-    end = 0 if len(text) <= MAX_SEARCHED else len(text)
+    if len(text) > MAX_SEARCHED:
+        yield from _large_value(text, wanted)
+        return
+    end = 0
     for _ in range(MAX_STARTS):
         start = _START.search(text, end)
         if start is None:
@@ -155,6 +161,15 @@ def _values(text: str, wanted: ResponseFormat) -> Iterator[str]:
             continue
         if _may_be(value, wanted) and (spelled := _spelled(text[start.start() : end], value)):
             yield spelled
+
+
+def _large_value(text: str, wanted: ResponseFormat) -> Iterator[str]:
+    """What stands from the first place where JSON may begin to the last where that may end."""
+    if start := _START.search(text):
+        whole = text[start.start() : text.rfind("}" if start[0] == "{" else "]") + 1]
+        with contextlib.suppress(orjson.JSONDecodeError):
+            if _may_be(loads(whole), wanted):
+                yield whole
 
 
 def _spelled(text: str, value: Any) -> str | None:

@@ -44,6 +44,9 @@ TEXTS = {
     "a list": ("So: [1, 2]", LIST, [1, 2]),
     "a number": (" 7 ", ANY, 7),
     "thoughts of another name": ('<thinking>{"b": 1234567}</thinking>{"a": "Why?"}', OBJECT, A),
+    "thoughts behind a word": ('So <think>{"b": 1234567}</think> {"a": "Why?"}', OBJECT, A),
+    "thoughts behind a mark": ('\ufeff<think>{"b": 1234567}</think>{"a": "Why?"}', OBJECT, A),
+    "thoughts within": ('{"a": "<think>b</think>"}', OBJECT, {"a": "<think>b</think>"}),
     "tildes": ('~~~json\n{"a": "Why?"}\n~~~', OBJECT, A),
     "two fences": ('```\n{}\n```\nor\n```\n{"a": "Why?"}\n```', OBJECT, A),
     "a text of JSON": ('"{\\"a\\": \\"Why?\\"}"', OBJECT, A),
@@ -51,6 +54,8 @@ TEXTS = {
     "a number in a fence": ("It is:\n```\n7\n```", ResponseFormat(schema={"type": "number"}), 7),
     "one of a few": ('```json\n"b"\n```', ResponseFormat(schema={"enum": ["a", "b"]}), "b"),
     "a fence of a large one": (f"```json\n[{'1,' * 200_000}1]\n```", LIST, [1] * 200_001),
+    "very much around it": (f"{'So. ' * 100_000}{{}}", OBJECT, {}),
+    "a large one in chatter": (f"So: [{'[1],' * 200_000}1] Well?", LIST, [*[[1]] * 200_000, 1]),
     "a line end in a string": ('{"a": "W\nhy"}', OBJECT, {"a": "W\nhy"}),
 }
 
@@ -75,7 +80,6 @@ NONE = {
     "endless fences": ("```" * 100_000, OBJECT),
     "endless": ("[" * 100_000, OBJECT),
     "endless blanks": (f"So:{' ' * 1_000_000}no.", OBJECT),
-    "very much around it": (f"{'So. ' * 100_000}{{}}", OBJECT),
     "endless objects": ('{"a":' * 100_000, OBJECT),
 }
 
