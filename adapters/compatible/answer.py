@@ -110,7 +110,8 @@ class AnswerReader:
 
     def close(self, events: list[Event]) -> None:
         """Append what waited for the end of the answer."""
-        self._settle(events)
+        if self._reasons:
+            self._settle(events)
         if self._last_usage and not self.counted:
             events.append(self._last_usage)
             self.counted = True
@@ -248,7 +249,7 @@ class AnswerReader:
             if self._calls:
                 reason = self._finish_calls(reason, index, events)
             events.append(Finish(reason, index))
-        self._reasons.clear()
+        self._reasons = {}
 
     def _finish_calls(self, reason: str, index: int, events: list[Event]) -> str:
         """The reason, once the calls of a choice have ended."""
