@@ -246,7 +246,8 @@ def test_no_hostile_name_of_a_model_reaches_a_provider(
     for value in (None, 1, [], {}, True):
         assert ask(server.port, post(body_of() | {"model": value})).status == 400
     for name in HOSTILE_NAMES:
-        if name.isascii() and name.isprintable() and not set(name) & set(" #?"):
+        # Without a name it is the path of the list.
+        if name and name.isascii() and name.isprintable() and not set(name) & set(" #?"):
             path = f"/v1/models/{name}"
             assert ask(server.port, request("GET", path)).status in (400, 404, 431), name
     assert fakes.chats == 0
