@@ -18,8 +18,7 @@ from proxy.errors import ApiError
 from tests.sources import ROOT, Source, run_at_start
 
 PACKAGES = ("adapters", "proxy", "admin")
-PROVIDERS = tuple(REGISTRY)
-NAMES = [name for name in PROVIDERS if name != "openai"]
+NAMES = [name for name in REGISTRY if name != "openai"]
 """That one is the name of what clients speak as well."""
 SDKS = {
     "groq": "groq",
@@ -97,7 +96,7 @@ OTHERS = [source for source in SOURCES if source.package != "adapters"]
 
 def test_the_sources_are_found() -> None:
     assert {source.package for source in SOURCES} == set(PACKAGES)
-    assert {source.provider for source in ADAPTERS} >= set(PROVIDERS)
+    assert {source.provider for source in ADAPTERS} >= set(REGISTRY)
 
 
 # 0. What stands below does not know what stands above
@@ -172,7 +171,7 @@ def test_no_adapter_imports_another() -> None:
         if source.name == "adapters/__init__.py":
             continue
         for name in source.imports_any_of("adapters"):
-            owner = next((one for one in PROVIDERS if one == name.split(".")[1]), None)
+            owner = next((one for one in REGISTRY if one == name.split(".")[1]), None)
             assert owner in (None, source.provider), name
 
 
@@ -216,7 +215,7 @@ def test_the_server_names_no_provider() -> None:
 
         assert [text for text in source.texts() if word.search(text) or text in PRESETS] == []
         rooms = {name.split(".")[1] for name in source.imports_any_of("adapters")}
-        assert rooms.isdisjoint(PROVIDERS), source.name
+        assert rooms.isdisjoint(REGISTRY), source.name
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,6 @@ class CompatibleDialect:
         self._rescued = False
         self._is_new = True
         self._plain: bytearray | None = None  # an answer that came whole all the same
-        self._values = Values()  # of that
         self._phase = BEFORE_CONTENT
 
     @property
@@ -62,7 +61,7 @@ class CompatibleDialect:
         if self._is_new and (begin := data.lstrip(b"\xef\xbb\xbf \r\n\t")):
             self._is_new = False
             if begin.startswith(b"{"):
-                self._plain = bytearray()
+                self._plain, self._values = bytearray(), Values()
                 data = begin
         if self._plain is not None:
             self._plain += data
