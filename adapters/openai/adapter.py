@@ -162,20 +162,10 @@ class Dialect(CompatibleDialect):
         super().__init__(call, house, reader)
         self._lessons = lessons
 
-    def end(self) -> list[Event]:
-        """All is there only with the counts that were asked for, or the mark behind them."""
-        events = super().end()
-        if "stream_options" in self._call.body and not (self._reader.ended or self._reader.counted):
-            raise self._broken("the stream ended before the answer did")
-        return events
-
     def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | None:
         if error.status not in MENDABLE_STATUS or error.kind is ErrorKind.AUTH:
             return None
         is_of_schema = error.param is not None and error.param.startswith("response_format")
         if is_of_schema and "json_schema" in call.body.get("response_format", {}):
             return without_schema(call)
-        mended = self._lessons.amended(call, error)
-        if mended is not None:
-            self._call = mended  # so that no counts are waited for that nobody has asked for
-        return mended
+        return self._lessons.amended(call, error)

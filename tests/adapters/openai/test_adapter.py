@@ -173,6 +173,16 @@ async def test_a_call_that_is_written_at_home_is_one_also_by_a_name_made_fit() -
     assert not there.calls and "tool_call" in there.text
 
 
+async def test_a_stream_without_counts_or_an_end_mark_is_whole_once_it_has_finished() -> None:
+    said = [{"delta": {"content": "a"}}, {"delta": {}, "finish_reason": "stop"}]
+    chunks = [json.dumps({**HEAD, "choices": [{"index": 0, **choice}]}) for choice in said]
+    pieces = tuple(f"data: {chunk}\n\n".encode() for chunk in chunks)
+
+    events = await answer_of(Reply(pieces, content_type="text/event-stream"), stream=True)
+
+    assert [one for one in events if type(one) in (Text, Finish)] == [Text("a"), Finish("stop")]
+
+
 async def test_of_counts_that_go_on_with_each_chunk_the_last_holds() -> None:
     chunks = [
         {"choices": [{"index": 0, "delta": {"content": "a"}}], "usage": _counts(1)},
