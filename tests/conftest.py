@@ -24,7 +24,7 @@ import ollama  # noqa: F401
 import pytest
 from hypothesis import settings
 
-from tests.spread import ALL, spread
+from tests.sampling import ALL, spread
 
 if TYPE_CHECKING:
     from tests.security.kit import Fakes

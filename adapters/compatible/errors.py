@@ -23,7 +23,7 @@ from adapters.refusals.cannot import lacking
 from adapters.refusals.content import CODE, is_of_content
 from adapters.refusals.gone import is_denied, is_gone
 from adapters.refusals.length import is_too_long
-from adapters.refusals.spent import is_of_a_day, is_spent
+from adapters.refusals.quotas import is_of_a_day, is_spent
 from adapters.refusals.status import SCOPES, kind_of_status
 from adapters.refusals.waits import (
     DAY_S,

@@ -33,9 +33,9 @@ from adapters.gemini import counting, embeddings
 from adapters.gemini.answer import MISSING_SIGNATURE, GeminiAnswer
 from adapters.gemini.errors import NAME, refusal
 from adapters.gemini.line import known, line
+from adapters.gemini.media import MediaMethods
 from adapters.gemini.messages import sign
 from adapters.gemini.request import to_native
-from adapters.gemini.senses import Senses
 from adapters.gemini.settings import GeminiSettings as GeminiSettings
 from adapters.gemini.thinking import thinks
 from adapters.gemini.tools import declared
@@ -56,7 +56,7 @@ MOST_MENDED = 2
 """Gemma refuses JSON and instructions one after the other."""
 
 
-class GeminiAdapter(Senses):
+class GeminiAdapter(MediaMethods):
     """Gemini behind the `Adapter` protocol."""
 
     called = "Gemini (Cloud)"

@@ -18,7 +18,7 @@ from adapters.gemini.schema import for_response
 from adapters.gemini.settings import GeminiSettings
 from adapters.gemini.thinking import thinking_config
 from adapters.gemini.tools import may_search, tools_of
-from adapters.translation.caches import CACHE, google_blocks
+from adapters.translation.cached_content import CACHE, google_blocks
 from adapters.translation.own_fields import merged
 from adapters.translation.wishes import FOR_OTHERS, blocks, left_out
 

@@ -32,9 +32,9 @@ from adapters.compatible.request import without_schema
 from adapters.errors import unsent
 from adapters.openai.embeddings import to_native_embedding, vectors_of
 from adapters.openai.lessons import TWINS, Lessons
+from adapters.openai.media import MediaMethods
 from adapters.openai.models import models_of
 from adapters.openai.request import to_native
-from adapters.openai.senses import Senses
 from adapters.openai.settings import KIND, OpenAISettings
 from adapters.tasks import EmbeddingRequest
 from adapters.translation.functions import with_own_names
@@ -49,7 +49,7 @@ MOST_MENDED = 16
 """How often a call is mended: some houses name one thing at a time."""
 
 
-class OpenAIAdapter(Senses):
+class OpenAIAdapter(MediaMethods):
     """One server; its profile tells what it takes."""
 
     Settings: ClassVar[type[ProviderSettings]] = OpenAISettings

@@ -13,8 +13,8 @@ from adapters.base import Adapter, Json
 from adapters.wire.aside import ASIDE, Aside, aside, weight_of
 from proxy.console.change import app_row_id, check_provider, choose, preference_object
 from proxy.console.explain import explain, learn
-from proxy.console.saving import saving
 from proxy.console.status import Sources
+from proxy.console.unsaved import saving
 from proxy.console.verdict import verdict_of
 from proxy.console.watch import Watch, server_sent
 from proxy.doors.reading.body import parse_json

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import orjson
 
 from adapters.base import Json
-from proxy.console.saving import reading
+from proxy.console.unsaved import reading
 from proxy.errors import ApiError, bad_request
 from proxy.store.base import Tables
 from proxy.store.usage.arms import arms

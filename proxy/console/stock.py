@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from proxy.console.saving import or_say, reading
+from proxy.console.unsaved import or_say, reading
 
 
 class Keeping(Protocol):

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from adapters.base import Json
 from proxy.console.change import check_fields
-from proxy.console.saving import reading, saving
+from proxy.console.unsaved import reading, saving
 from proxy.doors.reading.body import parse_json
 from proxy.doors.reading.checks import Check, checked, count, number, out_of_range, string, strings
 from proxy.errors import ApiError, bad_request

@@ -26,7 +26,7 @@ class _Refused(Struct, frozen=True):
 
 
 class Unable:
-    """`demands` are what a request asks for, and how much of it: see `routing/demands.py`.
+    """`demands` are what a request asks for, and how much of it: see `planning/demands.py`.
 
     `known` is empty while nothing is remembered, so that requests need not be looked at.
     """

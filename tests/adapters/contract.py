@@ -57,7 +57,7 @@ from tests.adapters.kit import (
     reply_to,
     stream_reply,
 )
-from tests.spread import ALL, spread
+from tests.sampling import ALL, spread
 
 # Answers
 
@@ -131,7 +131,9 @@ async def test_a_cut_stream_is_an_error_or_the_whole_answer(kit: Kit, name: str)
         else:
             found = fold(events)
             assert replace(found, usage=whole.usage) == whole, f"cut at {at}"
-            assert found.usage in (whole.usage, []), f"cut at {at}"  # counts may stand by themselves
+            assert found.usage in (whole.usage, []), (
+                f"cut at {at}"
+            )  # counts may stand by themselves
     assert errors > len(cuts) / 2
 
 

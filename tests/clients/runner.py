@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.clients import scenarios
-from tests.spread import ALL
+from tests.sampling import ALL
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent

@@ -27,6 +27,7 @@ from proxy.doors.responses.in_memory import Turns
 from proxy.errors import ApiError
 from proxy.gate.guard import WRITING_METHODS
 from proxy.redact import Redactor
+from tests.sampling import spread
 from tests.security.bodies import junk
 from tests.security.kit import (
     Fakes,
@@ -40,7 +41,6 @@ from tests.security.kit import (
     sized,
 )
 from tests.security.test_secrets import assert_no_secret, files_of, logged
-from tests.spread import spread
 
 BODIES = sized(25, 2000)
 OWN = ("/admin", "/api/user/preferences", "/health", "/metrics")

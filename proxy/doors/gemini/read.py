@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from adapters.base import ChatRequest, Json
-from adapters.translation.caches import CACHE
+from adapters.translation.cached_content import CACHE
 from proxy.candidate import is_model_name
 from proxy.doors.door import Asked, Call
 from proxy.doors.gemini.config import config_of

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from adapters.base import Adapter, Capabilities, ChatRequest, Event, NativeCall
 from adapters.contents import contents_of
 from adapters.tasks import CompletionRequest
-from adapters.translation.caches import CACHE, names_cache
+from adapters.translation.cached_content import CACHE, names_cache
 from proxy.errors import bad_request
 from proxy.routing.answers.first import until_content
 from proxy.routing.answers.jsontext import only_json

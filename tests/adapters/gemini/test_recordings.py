@@ -23,7 +23,7 @@ from tests import recordings
 from tests.adapters.gemini.kit import adapter
 from tests.adapters.kit import FakeUpstream, Folded, Reply, collect, fold
 from tests.recordings import Recording
-from tests.spread import spread
+from tests.sampling import spread
 
 pytestmark = pytest.mark.anyio
 

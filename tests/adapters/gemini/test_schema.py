@@ -12,7 +12,7 @@ from hypothesis import given, settings, strategies as st
 
 from adapters.base import Json
 from adapters.gemini.schema import MAX_NODES, for_parameters, for_response, restore
-from tests.spread import ALL
+from tests.sampling import ALL
 
 TAKEN = {
     "type", "format", "title", "description", "enum", "items", "prefixItems", "minItems",

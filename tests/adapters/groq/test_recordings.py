@@ -13,7 +13,7 @@ from tests import recordings
 from tests.adapters.groq.kit import GroqKit
 from tests.adapters.kit import Folded, Reply, a_request, ask, failure, fold
 from tests.recordings import Recording
-from tests.spread import spread
+from tests.sampling import spread
 
 pytestmark = [
     pytest.mark.anyio,

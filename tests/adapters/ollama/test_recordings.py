@@ -15,7 +15,7 @@ from adapters.ollama.adapter import OllamaAdapter, OllamaSettings
 from adapters.wire.bounds import iso_time
 from tests.adapters.kit import DictMemory, FakeUpstream, Folded, Reply, collect, fold
 from tests.recordings import Recording, load
-from tests.spread import spread
+from tests.sampling import spread
 
 pytestmark = pytest.mark.anyio
 

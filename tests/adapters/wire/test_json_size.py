@@ -19,7 +19,7 @@ from adapters.wire.json_size import (
     read_bytes,
     values_of,
 )
-from tests.spread import ALL
+from tests.sampling import ALL
 
 values: st.SearchStrategy[Any] = st.recursive(
     st.text('a"\\\\[{,\n\u00e9', max_size=6) | st.integers() | st.none(),

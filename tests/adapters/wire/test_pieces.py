@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from adapters.wire import pieces
-from tests.spread import ALL
+from tests.sampling import ALL
 
 SMALL = 32
 """The smallest step that there may be."""

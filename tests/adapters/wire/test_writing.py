@@ -12,7 +12,7 @@ from hypothesis import given, settings, strategies as st
 from adapters.wire import writing
 from adapters.wire.aside import Aside
 from tests.adapters.wire.test_pieces import values
-from tests.spread import ALL
+from tests.sampling import ALL
 
 pytestmark = pytest.mark.anyio
 

@@ -22,7 +22,7 @@ from tests.proxy.limits.kit import (
     error,
     health_with,
 )
-from tests.spread import ALL
+from tests.sampling import ALL
 
 
 class Life(RuleBasedStateMachine):

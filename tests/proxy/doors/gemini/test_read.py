@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from adapters.base import Json, Thinking
-from adapters.translation.caches import CACHE
+from adapters.translation.cached_content import CACHE
 from proxy.doors import request_at
 from proxy.doors.gemini.read import model_name, parse_request
 from proxy.doors.gemini.schema import in_camels, json_schema

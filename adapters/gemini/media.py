@@ -23,7 +23,7 @@ PAINTING_MODEL = "gemini-3.1-flash-image"
 MAX_WORDS = 300
 
 
-class Senses(SdkKind):
+class MediaMethods(SdkKind):
     """The methods that an adapter fulfils `Hears`, `Speaks` and `Paints` with, by its chat."""
 
     speaking_model = SPEAKING_MODEL

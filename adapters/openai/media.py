@@ -23,7 +23,7 @@ BASE64_ALONE = ("gpt-image", "chatgpt-image")
 MAX_PICTURES = 10
 
 
-class Senses(Hearing):
+class MediaMethods(Hearing):
     """The methods that an adapter fulfils `Hears`, `Speaks` and `Paints` with."""
 
     _own: OpenAISettings

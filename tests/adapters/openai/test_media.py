@@ -11,7 +11,7 @@ from openai.types.image_generate_params import ImageGenerateParamsNonStreaming
 from pydantic import ConfigDict, TypeAdapter, with_config
 
 from adapters.base import AdapterError, ErrorKind, Media, RateLimits, Start, Usage, Warn
-from adapters.openai.senses import to_native_picture
+from adapters.openai.media import to_native_picture
 from adapters.tasks import (
     Heard,
     Hears,

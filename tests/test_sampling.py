@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.spread import spread
+from tests.sampling import spread
 
 
 def test_a_part_has_both_ends_and_nothing_twice() -> None:
