@@ -23,6 +23,7 @@ from proxy.clocks import Clocks
 from proxy.console.console import Console
 from proxy.console.kept import Keeper
 from proxy.console.ledger import Ledger
+from proxy.console.status import in_use
 from proxy.console.stock import Stock
 from proxy.console.team import Team
 from proxy.doors import Entrance, for_desktops, request_at, speller_of
@@ -87,15 +88,21 @@ def create_app(
 
 
 def _routes(parts: Parts, doors: Sequence[tuple[Entrance, Keeper]]) -> list[BaseRoute]:
-    storage, sources, gate = parts.storage, parts.sources, parts.gate
+    storage, gate = parts.storage, parts.gate
     room, health = parts.admission.requests, parts.health.snapshot
     sharing = parts.replica.agreeing if parts.replica else lambda: None
     metrics = Metrics(
-        parts.monitors.tally, storage.usage, storage.prices, room, health, sources.in_use, sharing
+        parts.monitors.tally,
+        storage.usage,
+        storage.prices,
+        room,
+        health,
+        partial(in_use, parts),
+        sharing,
     )
     read = partial(request_at, entrances=parts.doors.entrances)
     console = Console(
-        sources,
+        parts,
         parts.watch,
         parts.try_again,
         parts.chosen,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from adapters.base import Adapter
 from adapters.memory import LruMemory
 from adapters.wire.aside import Aside
 from admin.auth import Gate, admin_token
@@ -11,7 +14,6 @@ from proxy.clocks import Clocks
 from proxy.cluster.open import replica_of
 from proxy.console.kept import Kept
 from proxy.console.presets import Presets, health_of
-from proxy.console.status import Sources
 from proxy.console.watch import watch_of
 from proxy.doors.models.catalog import Catalog
 from proxy.doors.open import Doors, cache_of, service_of, turns_of
@@ -46,7 +48,7 @@ class Parts:
         memory, redactor = LruMemory(), Redactor(settings.secrets())
         self.settings, self.upstream = settings, upstream_of(settings)
         self.keys = keys_of(settings, self.upstream, memory)
-        self.adapters = self.keys.adapters
+        self.adapters: Mapping[str, Adapter] = self.keys.adapters
         self.background, self.life, self.admission = Background(), Life(), Admission()
         self.preferences = preferences_of(settings, self.adapters)
         self.presets = Presets(settings, self.adapters, self.preferences)
@@ -112,15 +114,7 @@ class Parts:
         """What clients meet, the owner, and monitors."""
         settings, upstream = self.settings, self.upstream
         self.monitors = Monitors(settings, self.adapters.values(), clocks.wall)
-        self.sources = self._sources()
-        self.watch = watch_of(
-            self.sources,
-            self.catalog,
-            self.background,
-            redactor,
-            clocks.wall,
-            self.any_key.reached,
-        )
+        self.watch = watch_of(self, redactor, clocks.wall, self.any_key.reached)
         self.kept = Kept(redactor, wall=clocks.wall)
         self.alerts = alerts_of(settings, self.storage, self.health, upstream.client, clocks.wall)
         self.cache, self.shelves = cache_of(settings, self.storage, self.background, clocks)
@@ -157,26 +151,6 @@ class Parts:
             clock=clocks.clock,
             wall=clocks.wall,
             sleep=clocks.sleep,
-        )
-
-    def _sources(self) -> Sources:
-        return Sources(
-            self.settings,
-            self.adapters,
-            self.chooser,
-            self.preferences,
-            self.storage,
-            self.monitors.recorder,
-            lists=self.catalog.lists,
-            health=self.health.snapshot,
-            presets=self.presets,
-            failed=self.background.problems,
-            keys=self.keys,
-            shared=self.replica,
-            loading=self.loading.since,
-            team=self.team,
-            operations=self.operations,
-            pools=self.pools,
         )
 
     def try_again(self, provider: str) -> None:

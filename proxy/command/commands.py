@@ -350,7 +350,7 @@ async def _set_up(settings: Settings) -> Json:
     from proxy.console.status import status_of
 
     async with offline(settings) as parts:
-        return status_of(parts.sources, {})
+        return status_of(parts, {})
 
 
 async def _explained(settings: Settings, body: bytes, door: str) -> Json:
@@ -362,8 +362,8 @@ async def _explained(settings: Settings, body: bytes, door: str) -> Json:
     async with offline(settings) as parts:
         preference = parts.preferences.get(None)
         health = parts.health.snapshot()
-        await learn(request, parts.sources, preference)
-        return explained(request, parts.sources, preference, health)
+        await learn(request, parts, preference)
+        return explained(request, parts, preference, health)
 
 
 @contextmanager

@@ -141,7 +141,7 @@ class Console:
         await self._sources.storage.preference(None)
         preference = self._preferences.get(app)
         await learn(request, self._sources, preference)
-        health = self._sources.health()
+        health = self._sources.health.snapshot()
         return await aside(weight_of(body), explain, request, self._sources, preference, health)
 
     @property

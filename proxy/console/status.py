@@ -11,16 +11,20 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from typing import Protocol
 
 from adapters.base import Adapter, Availability, ChatRequest, Json, Model, variable
 from adapters.tasks import EmbeddingRequest
+from proxy.background import Background
 from proxy.candidate import Candidate
 from proxy.cluster.replica import Replica
 from proxy.console.presets import Presets
+from proxy.doors.models.catalog import Catalog
 from proxy.errors import ApiError
-from proxy.limits.health import Status
+from proxy.limits.health import Health, Status
 from proxy.limits.successor import is_listed
 from proxy.limits.windows import Gauge, Limits
+from proxy.routing.loading import Loading
 from proxy.routing.operations.operation import Operations
 from proxy.routing.planning.candidates import Chooser
 from proxy.routing.planning.keys import Keys
@@ -31,41 +35,36 @@ from proxy.settings import Settings
 from proxy.store.kept.preferences import DEFAULT, Preferences
 from proxy.store.keys.team_keys import TeamKeys
 from proxy.store.storage import Storage
-from proxy.telemetry.recorder import Recorder
+from proxy.telemetry.open import Monitors
 
 DAY_NAMES = frozenset({"requests a day", "requests a day, as reported"})
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """What the facts are taken from.
-
-    `lists` gives the models that each provider offers, `health` and `presets` what the router keeps
-    to; `failed` names what has failed in the background; `shared` is this server among several;
-    `loading` are the models on their way into memory, `team` the keys that were made.
-    """
+class Sources(Protocol):
+    """The parts that the facts are taken from, as `proxy/parts.py` has them."""
 
     settings: Settings
     adapters: Mapping[str, Adapter]
     chooser: Chooser
     preferences: Preferences
     storage: Storage
-    recorder: Recorder
-    lists: Callable[[], Mapping[str, Sequence[Model]]]
-    health: Callable[[], Sequence[Status]]
+    monitors: Monitors
+    catalog: Catalog
+    health: Health
     presets: Presets
-    failed: Sequence[str]
+    background: Background
     keys: Keys
-    shared: Replica | None
-    loading: Mapping[Candidate, float]
+    replica: Replica | None
+    loading: Loading
     team: TeamKeys
     operations: Operations
     pools: Pools | None
 
-    def in_use(self) -> Mapping[str, str]:
-        """The model that each provider answers with when none of its own is named."""
-        preference = self.preferences.get(None)
-        return {name: self.chooser.model_of(name, preference) for name in self.adapters}
+
+def in_use(sources: Sources) -> Mapping[str, str]:
+    """The model that each provider answers with when none of its own is named."""
+    preference = sources.preferences.get(None)
+    return {name: sources.chooser.model_of(name, preference) for name in sources.adapters}
 
 
 def status_of(
@@ -75,7 +74,7 @@ def status_of(
     wall: Callable[[], float] = time.time,
 ) -> Json:
     """Everything that the page shows; `reach` is what the providers said when last asked."""
-    health = sources.health()
+    health = sources.health.snapshot()
     preference = sources.preferences.get(None)
     now = wall()
     return {
@@ -98,8 +97,8 @@ def status_of(
         ],
         "apps": _apps(sources),
         "store": {"problem": sources.storage.problem},
-        "background": {"problems": list(sources.failed)},
-        "shared": {"problem": sources.shared.problem if sources.shared else None},
+        "background": {"problems": list(sources.background.problems)},
+        "shared": {"problem": sources.replica.problem if sources.replica else None},
         "signs_in": sources.settings.asks_for_token or sources.team.has_owner,
         "chat_path": "/admin/api/chat" if sources.team.door.needed else "/v1/chat/completions",
     }
@@ -215,8 +214,8 @@ def _provider(
     keys = range(1, len(by_key) + 1)
     free = _freest(mine, Candidate(name, model), keys) if keys else Candidate(name, model)
     gauges = _gauges(mine, free, limits)
-    failure = sources.recorder.failure(name)
-    listed = is_offered(sources.lists().get(name), model)
+    failure = sources.monitors.recorder.failure(name)
+    listed = is_offered(sources.catalog.lists().get(name), model)
     return {
         "id": name,
         "title": adapter.title,
@@ -233,10 +232,10 @@ def _provider(
         "paid": not adapter.settings.joins_unasked,
         "gone": gone_text(sources.chooser, name, preference) or unlisted(model, listed),
         "listed": listed,
-        "models": _offered(sources.lists().get(name, ()), model),
+        "models": _offered(sources.catalog.lists().get(name, ()), model),
         "loading": [
             {"model": one.model, "since": since}
-            for one, since in sources.loading.items()
+            for one, since in sources.loading.since.items()
             if one.provider == name
         ],
         "windows": [_window(gauge, now) for gauge in gauges],
@@ -252,7 +251,7 @@ def _provider(
         "last_error": failure and {"at": failure.at, "kind": failure.kind, "text": failure.message},
         "speed": {
             what: round(value, 3) if isinstance(value, float) else value
-            for what, value in asdict(sources.recorder.speed(name)).items()
+            for what, value in asdict(sources.monitors.recorder.speed(name)).items()
         },
     }
 
@@ -349,7 +348,7 @@ def _day(gauges: Sequence[Gauge]) -> Json | None:
 
 def _apps(sources: Sources) -> list[Json]:
     """The apps that asked since the start, and those with a row of their own."""
-    seen = sources.recorder.apps()
+    seen = sources.monitors.recorder.apps()
     rows = {row.id: row for row in sources.preferences.rows() if row.id != DEFAULT}
     names = sorted({*seen, *rows, *sources.settings.client_keys})
     return [

@@ -193,8 +193,6 @@ async def server_sent(feed: AsyncGenerator[bytes | None, None]) -> AsyncGenerato
 
 def watch_of(
     sources: Sources,
-    catalog: Catalog,
-    background: Background,
     mask: Callable[[str], str],
     wall: Callable[[], float],
     reached: Reached,
@@ -202,4 +200,4 @@ def watch_of(
     """The live feed over a server's parts; what providers say of themselves is masked."""
     facts = partial(status_of, sources, wall=wall)
     reach = Reach(sources.adapters, mask, reached)
-    return Watch(facts, reach, catalog, sources.preferences, background)
+    return Watch(facts, reach, sources.catalog, sources.preferences, sources.background)

@@ -211,7 +211,7 @@ async def test_the_day_that_the_provider_tells_is_shown(owner: Desk) -> None:
 
 
 async def test_speed_and_the_last_failure_are_what_was_recorded(owner: Desk) -> None:
-    recorder = owner.parts.sources.recorder
+    recorder = owner.parts.monitors.recorder
     for total_s in (1.0, 2.0, 3.0):
         recorder.answered("far", 0.5, total_s, 100, True)
     recorder.ended(failed(failure(ErrorKind.STALL, "far")))

@@ -199,7 +199,7 @@ def test_no_page_of_another_origin_reads_or_causes_anything(
     page.close()
     assert fakes.chats == 0
     assert preferences(server) == before
-    assert server.parts.sources.recorder.apps() == {}
+    assert server.parts.monitors.recorder.apps() == {}
 
 
 def read_by_the_page(read: list[list[str]]) -> list[list[str]]:

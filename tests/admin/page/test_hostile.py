@@ -51,7 +51,7 @@ def test_hostile_text_stays_text(
         app_name = hostile if hostile.isprintable() else "notes"  # no app is named by what is not
         put(host, {"default_llm_provider": "other"}, app=app_name)
         parts = app.state.parts
-        parts.sources.recorder.ended(failed(_failing(hostile, ErrorKind.SERVER)))
+        parts.monitors.recorder.ended(failed(_failing(hostile, ErrorKind.SERVER)))
         page = open_page()
         card = page.locator("[data-provider=evil]")
         expect(card.locator("option", has_text=hostile)).to_have_text(hostile)

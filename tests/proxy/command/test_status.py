@@ -79,7 +79,7 @@ def test_a_cooldown_is_shown_with_its_end(
 
 def test_the_last_error_of_a_provider_is_shown(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     with server(host, monkeypatch) as app:
-        app.state.parts.sources.recorder.ended(failed(failure(ErrorKind.SERVER, "groq")))
+        app.state.parts.monitors.recorder.ended(failed(failure(ErrorKind.SERVER, "groq")))
         shown = run("status").stdout
 
     assert re.search(
