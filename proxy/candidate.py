@@ -1,4 +1,4 @@
-"""A model at a provider, and what the name of a model may be."""
+"""A model at a provider, and which characters a model's name may have."""
 
 from __future__ import annotations
 

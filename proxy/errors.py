@@ -1,4 +1,4 @@
-"""What a client is told when something fails: one error type, and what each failure becomes.
+"""What a client is told when something fails: one error type, its status, `type` and `code`.
 
 The table is made for the OpenAI SDKs, which retry 408, 409, 429 and 5xx by themselves: where our
 own rotation has tried everything, `x-should-retry: false` keeps them from multiplying it.

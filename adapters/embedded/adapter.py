@@ -1,4 +1,4 @@
-"""A small model that answers without any provider: llama.cpp in a child process of ours.
+"""A small model that answers without any provider: llama.cpp in a child process; its context.
 
 It is loaded at the first request. Nobody else can reach it: it listens on a Unix socket in a
 folder of its own, and asks for a key made for this run.

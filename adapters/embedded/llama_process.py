@@ -1,4 +1,4 @@
-"""A child process with llama.cpp in it, and the transport that reaches it."""
+"""A child process with llama.cpp in it: its threads and slots, its start, and how it is reached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Groq's models take and what their names show."""
+"""Groq's models by their names: which see pictures, which tell thoughts, which are no chat's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much an answer may hold: the one place where what a provider sends is counted. Pure.
+"""How much an answer may hold: choices, calls, items, texts, numbers, each with its bound. Pure.
 
 Readers take indexes, counts, words and lists through here; `Tally` adds up one whole answer.
 """

@@ -1,4 +1,4 @@
-"""Bytes off the wire -> server-sent events, or the lines of NDJSON. No I/O; reads no JSON.
+"""Bytes -> server-sent events, or lines of NDJSON, each up to a length. No I/O; reads no JSON.
 
 Both split at the ASCII line ends only: U+2028, U+2029 and U+0085 may stand raw inside a JSON
 string, and a reader that takes them for line ends (`aiter_lines` of httpx) breaks the object.

@@ -1,4 +1,4 @@
-"""How much is read of what a provider sends: the one place that bounds bodies, whoever asked.
+"""How many bytes are read of what a provider sends, once they are unpacked, whoever asked.
 
 Streams of answers are read in `native`, up to the limits here; everything else is read whole, by
 `read_whole`, also what the SDKs and other small calls ask for (`Bounded`).

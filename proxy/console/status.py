@@ -1,4 +1,4 @@
-"""The facts about a running server for people to read: on the admin page and in the terminal.
+"""The facts about a running server for people: who is ready, what is left of which limit.
 
 Pure but for the clock: what the parts know by now is put into one JSON object. No key is in it.
 Moments are Unix seconds; where they lie in the future they are rounded, so that an unchanged state

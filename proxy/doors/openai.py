@@ -1,4 +1,4 @@
-"""What OpenAI's doors have in common: a model's name, heads, usage, lists, errors. Pure."""
+"""What OpenAI's doors have in common: names, heads, usage, lists, how an error is spelled. Pure."""
 
 from __future__ import annotations
 

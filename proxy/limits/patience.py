@@ -1,4 +1,4 @@
-"""How long a provider has for the first content of a stream, before another is asked. No I/O."""
+"""How long a provider has for the first content, and its share of the deadline. No I/O."""
 
 from __future__ import annotations
 

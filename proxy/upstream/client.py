@@ -1,4 +1,4 @@
-"""The one httpx client of the process, and the transport beneath it."""
+"""The one httpx client: how many connections it keeps, for how long, and a proxy's on the way."""
 
 from __future__ import annotations
 
