@@ -95,30 +95,23 @@ def _take(history: _History, i: int, message: Any) -> None:
     role = message.get("role")
     if not isinstance(role, str) or role not in ROLES:
         raise out_of_range(f"{param}.role", "one of " + ", ".join(sorted(ROLES)))
-    if type(content := message.get("content")) is not str:
-        message = _with_content(message, role, content)
-        _check_content(f"{param}.content", role, message.get("content"))
+    content = message.get("content")
+    if content is None and role not in ("assistant", "tool", "function"):
+        raise wrong_type(f"{param}.content", "a string or a list of parts")
+    if not isinstance(content, str | None):
+        message = {**message, "content": content_of(f"{param}.content", role, content)}
+        if role == "assistant" and (thoughts := thoughts_of(content)):
+            message.setdefault("reasoning", thoughts)
     if "name" in message and not isinstance(message["name"], str | None):
         raise wrong_type(f"{param}.name", "a string")
     name = message.get("name")
     message = _of_role(history, i, message)
     text, shown = parted(message)
     if message["role"] == "tool" and not history.calls.holds(message["tool_call_id"]):
-        history.tell(name, message["content"])
+        history.tell(name, message.get("content"))
         return
     history.add(text)
     history.show(shown)
-
-
-def _with_content(message: Json, role: str, content: Any) -> Json:
-    found = content_of(role, content)
-    if found is content:
-        return message
-    kept = {**message, "content": found}
-    thoughts = thoughts_of(content) if role == "assistant" else ""
-    if thoughts:
-        kept.setdefault("reasoning", thoughts)
-    return kept
 
 
 def _of_role(history: _History, i: int, message: Json) -> Json:
@@ -149,58 +142,6 @@ def _result(history: _History, param: str, message: Json) -> Json:
     if found is None:
         found = string(f"{param}.tool_call_id", call_id)
     return {**message, "tool_call_id": found}
-
-
-def _check_content(param: str, role: str, content: Any) -> None:
-    if content is None:
-        if role in ("assistant", "tool", "function"):
-            return
-        raise wrong_type(param, "a string or a list of parts")
-    if isinstance(content, str):
-        return
-    if not isinstance(content, list):
-        raise wrong_type(param, "a string or a list of parts")
-    # What a tool has shown will be seen in a user's message.
-    shown_by = "user" if role == "tool" else role
-    for j, part in enumerate(content):
-        _check_part(f"{param}[{j}]", shown_by, part)
-
-
-def _check_part(param: str, role: str, part: Any) -> None:
-    match part:
-        case {"type": "text", "text": str()} | {"type": "refusal", "refusal": str()}:
-            return
-        case {"type": "image_url", "image_url": {"url": str()} as image} if role == "user":
-            _optional_strings(f"{param}.image_url", image, "detail")
-        case {"type": "input_audio", "input_audio": {"data": str(), "format": str()}} if (
-            role == "user"
-        ):
-            return
-        case {"type": "file", "file": dict(file)} if role == "user":
-            _optional_strings(f"{param}.file", file, "file_data", "file_id", "filename")
-            if not file.get("file_data") and not file.get("file_id"):
-                raise out_of_range(f"{param}.file", "an object with 'file_data' or 'file_id'")
-        case {"type": str(kind)} if kind in _PARTS:
-            allowed = f"an object with a valid '{kind}'" if _may_hold(role, kind) else "text"
-            raise out_of_range(f"{param}.{kind}", allowed)
-        case {"type": str()}:
-            raise out_of_range(f"{param}.type", "one of " + ", ".join(_PARTS))
-        case _:
-            raise wrong_type(param, "an object with a 'type'")
-
-
-def _optional_strings(param: str, value: Json, *names: str) -> None:
-    for name in names:
-        if value.get(name) is not None:
-            string(f"{param}.{name}", value[name])
-
-
-_PARTS = ("text", "refusal", "image_url", "input_audio", "file")
-"""Types of parts; each holds a field of that name."""
-
-
-def _may_hold(role: str, kind: str) -> bool:
-    return role == "user" or kind in ("text", "refusal")
 
 
 def _assistant(history: _History, i: int, message: Json) -> Json:

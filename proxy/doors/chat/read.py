@@ -31,7 +31,7 @@ from proxy.doors.reading.checks import (
     whole,
 )
 from proxy.doors.reading.schemas import schema_format, within_bounds
-from proxy.doors.reading.search import left_out, searching
+from proxy.doors.reading.tools import beside
 from proxy.errors import bad_request
 
 
@@ -52,8 +52,8 @@ def parse_request(data: Json) -> Parsed:
         raise bad_request("'input' is for /v1/responses: here go 'messages'.", param="messages")
     messages = parse_messages(data.get("messages"))
     tools = tools_of(data)
-    choice, forced, functions = choice_of(data, tools.functions)
-    search, beside = searching(tools.search, functions, choice)
+    choice = choice_of(data, tools)
+    search, more = beside(tools, choice)
     fields = {name: _FIELDS[name](name, value) for name, value in data.items() if name in _FIELDS}
     params = {name: value for name, value in fields.items() if name in _PARAMS}
     include_usage = False
@@ -70,27 +70,21 @@ def parse_request(data: Json) -> Parsed:
         max_tokens=fields.get("max_completion_tokens") or fields.get("max_tokens"),
         stop=stops(data["stop"]) if "stop" in data else (),
         n=fields.get("n", 1),
-        tools=functions,
-        tool_choice=choice,
-        forced_tool=forced,
+        tools=choice.functions,
+        tool_choice=choice.mode,
+        forced_tool=choice.forced,
         parallel_tool_calls=fields.get("parallel_tool_calls"),
         response_format=(
             _response_format(data["response_format"]) if "response_format" in data else None
         ),
         thinking=thinking(data),
         params=search | params if search else params,
-        extensions=_extensions(data, tools.dropped, beside),
+        extensions={name: value for name, value in data.items() if name not in _KNOWN} | more,
     )
     own = request.extensions.get("pointsman") if request.extensions else None
     request = within_bounds(request)
     include_usage = request.stream and include_usage
     return Parsed(request, request.stream, own, include_usage, tools.legacy, tuple(tools.custom))
-
-
-def _extensions(data: Json, dropped: Sequence[str], search: Json) -> Json:
-    """What OpenAI does not define; tools that nobody here runs are among it, to be named."""
-    found = {name: value for name, value in data.items() if name not in _KNOWN} | search
-    return found | left_out(dropped) if dropped else found
 
 
 _PARAMS: Mapping[str, Check] = {

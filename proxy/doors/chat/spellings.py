@@ -1,4 +1,4 @@
-"""Content and calls of messages that apps write in other forms -> OpenAI's form. Pure.
+"""Content and calls of messages, in whatever form apps write them -> OpenAI's form, checked. Pure.
 
 These are the words of MCP, Anthropic, LangChain, Ollama and the Responses API, which histories
 carry from one provider's SDK into another's. What has no such word is left for the checks.
@@ -7,26 +7,30 @@ carry from one provider's SDK into another's. What has no such word is left for 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from operator import is_
 from typing import Any
 
 from adapters.base import Json
 from adapters.wire.writing import dumps_text
+from proxy.doors.reading.checks import out_of_range, string, wrong_type
 
 THOUGHTS = ("thinking", "reasoning", "redacted_thinking")
 """What the types of parts begin with that are no words of an answer."""
 
 
-def content_of(role: str, content: Any) -> Any:
-    """A message's content as OpenAI has it, where it means anything; the client's stays as is."""
+def content_of(param: str, role: str, content: Any) -> Any:
+    """What a message of this role holds, if it is no text yet. Raises ApiError."""
     if isinstance(content, dict) and isinstance(content.get("type"), str):
         content = [content]
-    if role == "tool" and not isinstance(content, str | list | None):
+    if role == "tool" and not isinstance(content, list):
         return dumps_text(content)
     if not isinstance(content, list):
-        return content
-    parts = [_part(role, part) for part in content if not _is_thought(role, part)]
-    return content if _are_same(parts, content) else parts
+        raise wrong_type(param, "a string or a list of parts")
+    found = []
+    for j, part in enumerate(content):
+        if not _is_thought(role, part):
+            found.append(one := _part(role, part))
+            _check_part(f"{param}[{j}]", role, one)
+    return found
 
 
 def thoughts_of(content: Any) -> str:
@@ -57,10 +61,6 @@ def parted(message: Json) -> tuple[Json, Sequence[Json]]:
 
 _SHOWN = frozenset({"image_url", "input_audio", "file"})
 _TEXTS = ("input_text", "output_text", None)  # a type may be anything, so this is no set
-
-
-def _are_same(parts: Sequence[Any], content: Sequence[Any]) -> bool:
-    return len(parts) == len(content) and all(map(is_, parts, content))
 
 
 def _is_thought(role: str, part: Any) -> bool:
@@ -119,6 +119,39 @@ def _other_image(part: Json) -> Json:
             return _image(url, part.get("detail"))
         case _:
             return part
+
+
+_PARTS = ("text", "refusal", "image_url", "input_audio", "file")
+"""Types of parts; each holds a field of that name."""
+
+
+def _check_part(param: str, role: str, part: Any) -> None:
+    may_show = role in ("user", "tool")  # what a tool has shown will be seen in a user's message
+    match part:
+        case {"type": "text", "text": str()} | {"type": "refusal", "refusal": str()}:
+            return
+        case {"type": "image_url", "image_url": {"url": str()} as image} if may_show:
+            _optional_strings(f"{param}.image_url", image, "detail")
+        case {"type": "input_audio", "input_audio": {"data": str(), "format": str()}} if may_show:
+            return
+        case {"type": "file", "file": dict(file)} if may_show:
+            _optional_strings(f"{param}.file", file, "file_data", "file_id", "filename")
+            if not file.get("file_data") and not file.get("file_id"):
+                raise out_of_range(f"{param}.file", "an object with 'file_data' or 'file_id'")
+        case {"type": str(kind)} if kind in _PARTS:
+            is_allowed = may_show or kind in ("text", "refusal")
+            allowed = f"an object with a valid '{kind}'" if is_allowed else "text"
+            raise out_of_range(f"{param}.{kind}", allowed)
+        case {"type": str()}:
+            raise out_of_range(f"{param}.type", "one of " + ", ".join(_PARTS))
+        case _:
+            raise wrong_type(param, "an object with a 'type'")
+
+
+def _optional_strings(param: str, value: Json, *names: str) -> None:
+    for name in names:
+        if value.get(name) is not None:
+            string(f"{param}.{name}", value[name])
 
 
 def of_call(call: Any) -> Any:

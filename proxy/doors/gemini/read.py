@@ -19,7 +19,7 @@ from proxy.doors.gemini.messages import Conversation
 from proxy.doors.gemini.tools import toolbox
 from proxy.doors.reading.checks import string
 from proxy.doors.reading.schemas import within_bounds
-from proxy.doors.reading.search import searching
+from proxy.doors.reading.tools import beside
 from proxy.errors import ApiError, bad_request
 from proxy.routing.planning.candidates import ANY_MODEL
 
@@ -84,12 +84,12 @@ def parse_request(
     box = toolbox(data)
     talk = _conversation(data)
     params = config.params
-    search, beside = searching({} if box.searches else None, box.functions, box.choice)
+    search, more = beside(box, box.choice)
     params |= search
     if tier := member(data, "", "serviceTier", string):
         params["service_tier"] = tier.lower().removeprefix("service_tier_")
     if cache := member(data, "", "cachedContent", string):
-        beside[CACHE] = cache
+        more[CACHE] = cache
     own = _own(data, config.own, box.own, box.config)
     dropped = [*config.dropped, *(f"tools.{name}" for tool in box.own for name in tool), *talk.lost]
     dropped += [name for name in OWN if name in own]
@@ -101,13 +101,13 @@ def parse_request(
         max_tokens=config.max_tokens,
         stop=config.stop,
         n=config.n,
-        tools=box.functions,
-        tool_choice=box.choice,
-        forced_tool=box.forced,
+        tools=box.choice.functions,
+        tool_choice=box.choice.mode,
+        forced_tool=box.choice.forced,
         response_format=config.response_format,
         thinking=config.thinking,
         params=params,
-        extensions=others | beside | _extensions(config.top_k, own, dropped),
+        extensions=others | more | _extensions(config.top_k, own, dropped),
     )
     if not any(message["role"] != "system" for message in request.messages):
         raise bad_request("contents is not specified", param="contents")
@@ -118,7 +118,7 @@ def parse_request(
         in_array,
         bool(config.thinking.include),
         config.is_word,
-        box.searches,
+        box.search is not None,
     )
 
 

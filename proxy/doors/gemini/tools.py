@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec import Struct, field as new
+from msgspec import field as new
 
 from adapters.base import Json
 from proxy.doors.gemini.fields import camel, field, member, objects, word
 from proxy.doors.gemini.schema import in_camels, json_schema
 from proxy.doors.reading.checks import json_object, out_of_range, string
+from proxy.doors.reading.tools import Choice, Tools, function_tool
 from proxy.errors import bad_request
 
 MAX_FUNCTIONS = 512
@@ -23,15 +24,12 @@ MODES: Mapping[str, str] = {
 }
 
 
-class Toolbox(Struct):
+class Toolbox(Tools):
     """What a request lets the model use. `own` are the tools that only Google has."""
 
-    functions: list[Json] = new(default_factory=list)
-    searches: bool = False
     own: list[Json] = new(default_factory=list)
-    choice: str | None = None
-    forced: str | None = None
     config: Json | None = None
+    choice: Choice = Choice()
 
 
 def toolbox(body: Json) -> Toolbox:
@@ -46,7 +44,9 @@ def toolbox(body: Json) -> Toolbox:
         box.config = {"retrievalConfig": place}
     calling = member(config, "toolConfig", "functionCallingConfig", json_object)
     if calling is not None and box.functions:
-        _choose(box, calling, "toolConfig.functionCallingConfig")
+        box.choice = _chosen(box, calling, "toolConfig.functionCallingConfig")
+    else:
+        box.choice = Choice(functions=box.functions)
     return box
 
 
@@ -61,7 +61,7 @@ def _add(box: Toolbox, tool: Json, path: str) -> None:
                 _function(one, f"{path}.{name}[{i}]") for i, one in enumerate(declared)
             ]
         elif name in SEARCHES:
-            box.searches = True
+            box.search = {}
         else:
             box.own.append({name: value})
 
@@ -71,43 +71,35 @@ def _function(declared: Json, path: str) -> Json:
     name = member(declared, path, "name", string)
     if not name:
         raise bad_request(f"'{path}' must have a name.", param=f"{path}.name")
-    function: Json = {"name": name}
-    if description := member(declared, path, "description", string):
-        function["description"] = description
     schema = member(declared, path, "parametersJsonSchema", json_object)
     given = member(declared, path, "parameters", json_object)
     if schema is None and given is not None:
         schema = json_schema(given)
-    if schema is not None:
-        function["parameters"] = schema
+    description = member(declared, path, "description", string) or None
     native = {camel(key): value for key, value in declared.items() if value is not None}
     for key in ("parameters", "response"):
         if key in native:
             native[key] = in_camels(native[key])
-    return {
-        "type": "function",
-        "function": function,
-        "extra_content": {"google": {"declaration": native}},
-    }
+    function = function_tool(name, description=description, parameters=schema)
+    return {**function, "extra_content": {"google": {"declaration": native}}}
 
 
-def _choose(box: Toolbox, calling: Json, path: str) -> None:
+def _chosen(box: Toolbox, calling: Json, path: str) -> Choice:
     mode: Any = member(calling, path, "mode", word) or "AUTO"
     if mode == "MODE_UNSPECIFIED":
         mode = "AUTO"
     if mode not in MODES:
         raise out_of_range(f"{path}.mode", "one of " + ", ".join(MODES))
-    box.choice = MODES[mode]
-    allowed = member(calling, path, "allowedFunctionNames", _names)
-    if allowed and mode in ("ANY", "VALIDATED"):
-        known = [tool for tool in box.functions if tool["function"]["name"] in allowed]
-        if not known:
-            raise out_of_range(f"{path}.allowedFunctionNames", "names of functions that are there")
-        box.functions = known
-        if mode == "ANY" and len(known) == 1:
-            box.forced = known[0]["function"]["name"]
     if mode == "VALIDATED":
         box.config = {**(box.config or {}), "functionCallingConfig": {"mode": mode}}
+    allowed = member(calling, path, "allowedFunctionNames", _names)
+    if not (allowed and mode in ("ANY", "VALIDATED")):
+        return Choice(MODES[mode], functions=box.functions)
+    known = [tool for tool in box.functions if tool["function"]["name"] in allowed]
+    if not known:
+        raise out_of_range(f"{path}.allowedFunctionNames", "names of functions that are there")
+    forced = known[0]["function"]["name"] if mode == "ANY" and len(known) == 1 else None
+    return Choice(MODES[mode], forced, known)
 
 
 def _names(name: str, value: Any) -> set[str]:

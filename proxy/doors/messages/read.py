@@ -30,7 +30,7 @@ from proxy.doors.reading.checks import (
     whole,
 )
 from proxy.doors.reading.schemas import within_bounds
-from proxy.doors.reading.search import left_out, searching
+from proxy.doors.reading.tools import beside
 from proxy.errors import bad_request
 
 CITATIONS = "messages.citations"
@@ -64,11 +64,11 @@ def parse_request(data: Json, *, counts_only: bool = False) -> Parsed:
     if "max_tokens" not in fields and not counts_only:
         raise bad_request("max_tokens: Field required", param="max_tokens")
     tools = tools_of(data.get("tools", []), data.get("messages"))
-    choice = choice_of(data.get("tool_choice"), tools)
+    choice, parallel = choice_of(data.get("tool_choice"), tools)
     output = fields.get("output_config", {})
     thinking = fields.get("thinking", {})
     params: Json = {key: fields[key] for key in ("temperature", "top_p") if key in fields}
-    search, beside = searching(tools.search, tools.functions, choice.mode)
+    search, more = beside(tools, choice)
     params |= search
     request = ChatRequest(
         model=check_model_name(name),
@@ -76,14 +76,14 @@ def parse_request(data: Json, *, counts_only: bool = False) -> Parsed:
         stream=fields.get("stream", False),
         max_tokens=fields.get("max_tokens") or None,
         stop=tuple(filter(None, fields.get("stop_sequences", ()))),
-        tools=tools.functions,
+        tools=choice.functions,
         tool_choice=choice.mode,
         forced_tool=choice.forced,
-        parallel_tool_calls=choice.parallel if tools.functions else None,
+        parallel_tool_calls=parallel,
         response_format=_format(output.get("format") or data.get("output_format")),
         thinking=_thinking(thinking, member(output, "output_config", "effort", _effort)),
         params=params,
-        extensions=_extensions(data, fields, beside, tools.dropped),
+        extensions=_extensions(data, fields, more),
     )
     return Parsed(
         within_bounds(request),
@@ -162,7 +162,7 @@ def _format(given: Any) -> ResponseFormat | None:
             raise out_of_range("output_config.format", expected)
 
 
-def _extensions(data: Json, fields: Json, search: Json, dropped: list[str]) -> Json:
+def _extensions(data: Json, fields: Json, tools: Json) -> Json:
     """What nobody here takes: a provider names it in its warnings as it does chat's."""
     unknown = {name: data[name] for name in data if name not in _FIELDS and name not in _SILENT}
     if not unknown.get("mcp_servers", True):
@@ -171,7 +171,6 @@ def _extensions(data: Json, fields: Json, search: Json, dropped: list[str]) -> J
         unknown["top_k"] = fields["top_k"]
     if user := member(fields.get("metadata", {}), "metadata", "user_id", string):
         unknown[USER] = user
-    unknown |= search
     if asks_citations(data["messages"]):
         unknown[CITATIONS] = True
-    return unknown | left_out(dropped)
+    return unknown | tools

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import orjson
-from msgspec import Struct, field
+from msgspec import field
 
 from adapters.base import Json
+from proxy.doors.reading import tools as reading
 from proxy.doors.reading.checks import (
     MAX_TOOLS,
     flag,
@@ -19,7 +20,7 @@ from proxy.doors.reading.checks import (
     out_of_range,
     string,
 )
-from proxy.doors.reading.search import search_options
+from proxy.doors.reading.tools import Choice, function_tool, search_options
 from proxy.errors import bad_request
 
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}", re.ASCII)
@@ -29,25 +30,11 @@ CLIENTS = ("bash_", "text_editor_", "memory_", "computer_", "browser_")
 """What the client itself runs, and only the vendor's models know how to call."""
 
 
-class Tools(Struct):
-    """`functions` are those that can be called here, `dropped` the types that cannot.
+class Tools(reading.Tools):
+    """`late` are those that a model is not shown before a search has found them."""
 
-    `late` are those that a model is not shown before a search has found them.
-    """
-
-    functions: list[Json] = field(default_factory=list)
-    search: Json | None = None
-    dropped: list[str] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     late: set[str] = field(default_factory=set)
-
-
-class Choice(Struct, frozen=True):
-    """`tool_choice` as `ChatRequest` has it."""
-
-    mode: str | None = None
-    forced: str | None = None
-    parallel: bool | None = None
 
 
 def tools_of(value: Any, messages: Any = None) -> Tools:
@@ -118,14 +105,11 @@ def _function(path: str, tool: Json) -> Json:
     name = string(f"{path}.name", tool.get("name"))
     if not NAME.fullmatch(name):
         raise out_of_range(f"{path}.name", "1 to 128 letters, digits, '_' and '-'")
-    function: Json = {"name": name}
-    if description := member(tool, path, "description", string):
-        function["description"] = description
+    description = member(tool, path, "description", string) or None
     schema = json_object(f"{path}.input_schema", tool.get("input_schema"))
-    function["parameters"] = _rooted(schema) if "$defs" in schema else schema
-    if (strict := member(tool, path, "strict", flag)) is not None:
-        function["strict"] = strict
-    return {"type": "function", "function": function}
+    schema = _rooted(schema) if "$defs" in schema else schema
+    strict = member(tool, path, "strict", flag)
+    return function_tool(name, description=description, parameters=schema, strict=strict)
 
 
 def _rooted(schema: Json) -> Json:
@@ -143,28 +127,30 @@ def _search_options(tool: Json) -> Json:
     return search_options({**tool, "filters": filters or None})
 
 
-def choice_of(value: Any, tools: Tools) -> Choice:
+def choice_of(value: Any, tools: Tools) -> tuple[Choice, bool | None]:
+    """The choice, and whether calls may be parallel. What is no function is no must, either."""
+    functions = tools.functions
     if value is None:
-        return Choice()
+        return Choice(functions=functions), None
     choice = json_object("tool_choice", value)
     single = member(choice, "tool_choice", "disable_parallel_tool_use", flag)
-    parallel = False if single else None
+    mode = forced = None
     match choice:
-        case {"type": "auto"}:
-            return Choice("auto" if tools.functions else None, None, parallel)
-        case {"type": "none"}:
-            return Choice("none" if tools.functions else None)
+        case {"type": "auto" | "none" as mode}:
+            pass
         case {"type": "any"}:
             if not tools.names:
                 raise bad_request("'tool_choice' needs 'tools'.", param="tool_choice")
-            return Choice("required" if tools.functions else None, None, parallel)
+            mode = "required"
         case {"type": "tool", "name": str(name)}:
             if name not in tools.names:
                 raise bad_request(
                     f"Tool '{name[:128]}' not found in provided tools.", param="tool_choice.name"
                 )
-            is_function = any(name == one["function"]["name"] for one in tools.functions)
-            return Choice("required", name, parallel) if is_function else Choice()
+            if any(name == one["function"]["name"] for one in functions):
+                mode, forced = "required", name
         case _:
             expected = "of type 'auto', 'any', 'tool' with a 'name', or 'none'"
             raise out_of_range("tool_choice", expected)
+    parallel = False if single and functions and mode != "none" else None
+    return Choice(mode if functions else None, forced, functions), parallel

@@ -13,7 +13,8 @@ from proxy.doors.reading.checks import json_object, member, string
 
 def custom_function(path: str, tool: Json) -> Json:
     """Description and parameters; what the text must be like is said in words. Raises ApiError."""
-    words = [tool.get("description") or "", "The argument 'input' is the tool's whole input."]
+    description = member(tool, path, "description", string)
+    words = [description, "The argument 'input' is the tool's whole input."]
     form = member(tool, path, "format", json_object) or {}
     if form.get("type") == "grammar":
         form = member(form, f"{path}.format", "grammar", json_object) or form

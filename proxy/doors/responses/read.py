@@ -5,7 +5,7 @@ Every refusal is a 400 that names the `param`, as OpenAI's own are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -31,12 +31,12 @@ from proxy.doors.reading.checks import (
     wrong_type,
 )
 from proxy.doors.reading.schemas import schema_format, within_bounds
-from proxy.doors.reading.search import left_out, search_options, searching
+from proxy.doors.reading.tools import beside
 from proxy.doors.responses.in_memory import OwnTurns, as_items, sized
 from proxy.doors.responses.items import ASKED, TRIGGER, Conversation, kind_of
 from proxy.doors.responses.objects import ECHOED
 from proxy.doors.responses.places import NOWHERE, Places, in_own_words
-from proxy.doors.responses.tools import Toolbox, check_some_can_run, chosen
+from proxy.doors.responses.tools import Toolbox, chosen
 from proxy.errors import ApiError, bad_request
 
 SEALED = "reasoning.encrypted_content"
@@ -72,7 +72,7 @@ def parse_request(data: Json, kept: OwnTurns, *, app: str = "") -> Parsed:
     given = _given(data)
     before, beyond = _before(data, kept)
     messages, places = _messages(data, given, before, box, kept)
-    check_some_can_run(box)
+    box.check_some_can_run()
     choice = chosen(data.get("tool_choice"), box)
     include = strings("include", data.get("include", []))
     params = {name: fields[name] for name in _PARAMS if name in fields}
@@ -80,8 +80,7 @@ def parse_request(data: Json, kept: OwnTurns, *, app: str = "") -> Parsed:
         params["logprobs"] = True
     else:
         params.pop("top_logprobs", None)
-    options = None if box.search is None else search_options(box.search)
-    search, beside = searching(options, choice.functions, choice.mode)
+    search, more = beside(box, choice)
     params |= search
     text = fields.get("text", {})
     if verbosity := member(text, "text", "verbosity", string):
@@ -98,7 +97,7 @@ def parse_request(data: Json, kept: OwnTurns, *, app: str = "") -> Parsed:
         response_format=_format(text),
         thinking=_thinking(fields.get("reasoning", {})),
         params=params,
-        extensions=_extensions(data, box.dropped, beside),
+        extensions=_extensions(data, more),
     )
     if compacts := bool(given) and kind_of(given[-1]) == TRIGGER:
         request = _summing_up(request)
@@ -278,10 +277,10 @@ def _thinking(reasoning: Json) -> Thinking:
     return Thinking(effort=effort, include=True if summary else None)
 
 
-def _extensions(data: Json, dropped: Iterable[str], search: Json) -> Json:
+def _extensions(data: Json, tools: Json) -> Json:
     """What not everybody takes: a provider names it in its warnings as it does chat's."""
     unknown = {name: data[name] for name in data if name not in _FIELDS and name not in _SILENT}
-    unknown |= left_out(dropped) | search
+    unknown |= tools
     if data.get("truncation") == "auto":
         unknown.setdefault("truncate", True)  # as Ollama calls it, which can
     return unknown

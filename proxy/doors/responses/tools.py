@@ -6,7 +6,7 @@ No provider knows OpenAI's other kinds: each becomes a function.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -23,13 +23,19 @@ from proxy.doors.reading.checks import (
     member,
     out_of_range,
     string,
-    wrong_type,
 )
 from proxy.doors.reading.custom import custom_function, input_of
-from proxy.errors import ApiError, bad_request
+from proxy.doors.reading.tools import (
+    SEARCHES,
+    Choice,
+    Tools,
+    choice_of,
+    function_tool,
+    search_options,
+    unwrapped,
+)
 
 MAX_NAME = 64
-SEARCH = ("web_search", "web_search_preview")
 
 _STRING: Mapping[str, Any] = {"type": "string"}
 _STRINGS: Mapping[str, Any] = {"type": "array", "items": _STRING}
@@ -44,16 +50,10 @@ class Tool(Struct, frozen=True):
     namespace: str | None = None
 
 
-class Toolbox(Struct):
-    """The functions that a provider is shown, whose calls mean `tools` by name.
+class Toolbox(Tools):
+    """The functions that a provider is shown, whose calls mean `tools` by name."""
 
-    `dropped` names the tools that nobody here can run, `search` whether the web may be searched.
-    """
-
-    functions: list[Json] = field(default_factory=list)
     tools: dict[str, Tool] = field(default_factory=dict)
-    dropped: list[str] = field(default_factory=list)
-    search: Json | None = None
 
     def add(self, path: str, tools: Sequence[Any]) -> None:
         """Take in a list of tools as it stands at `path` of the request. Raises ApiError."""
@@ -74,8 +74,7 @@ class Toolbox(Struct):
 
     def _take(self, path: str, tool: Json, namespace: str | None) -> None:
         kind = string(f"{path}.type", tool.get("type"))
-        if kind == "function" and isinstance(inner := tool.get("function"), dict):
-            tool = inner  # as chats have it
+        tool = unwrapped(tool)
         if kind == "namespace" and namespace is None:
             name = _name(path, tool)
             for i, inner in enumerate(json_list(f"{path}.tools", tool.get("tools", []))):
@@ -84,8 +83,8 @@ class Toolbox(Struct):
             self._put(path, Tool(kind, _name(path, tool), namespace), tool)
         elif kind in _EMULATED:
             self._put(path, Tool(kind, kind), tool)
-        elif kind.startswith(SEARCH):
-            self.search = tool
+        elif kind.startswith(SEARCHES):
+            self.search = search_options(tool)
         else:
             self.dropped.append(kind)
 
@@ -94,19 +93,17 @@ class Toolbox(Struct):
         if function in self.tools:
             return  # said twice: in the request and in its items
         self.tools[function] = tool
-        member(given, path, "description", string)
         if tool.kind == "function":
             body = {
-                "description": given.get("description"),
+                "description": member(given, path, "description", string),
                 "parameters": member(given, path, "parameters", json_object),
                 "strict": member(given, path, "strict", flag),
             }
         elif tool.kind == "custom":
             body = custom_function(path, given)
         else:
-            body = dict(_EMULATED[tool.kind])
-        kept = {name: value for name, value in body.items() if value is not None}
-        self.functions.append({"type": "function", "function": {"name": function, **kept}})
+            body = _EMULATED[tool.kind]
+        self.functions.append(function_tool(function, **body))
 
 
 def _name(path: str, tool: Json) -> str:
@@ -160,77 +157,18 @@ _EMULATED: Mapping[str, Json] = {
 }
 
 
-class Choice(Struct, frozen=True):
-    """`tool_choice` in chat's words; `functions` are those that are left to choose from."""
-
-    mode: str | None
-    forced: str | None
-    functions: Sequence[Json]
-
-
 def chosen(value: Any, box: Toolbox) -> Choice:
     """What a request's `tool_choice` leaves of the tools. Raises ApiError."""
-    match value:
-        case None:
-            return Choice(None, None, box.functions)
-        case "auto" | "none" | "required":
-            return Choice(_of_required(value, box), None, box.functions)
-        case {"type": "allowed_tools", "mode": "auto" | "required" as mode, "tools": [*allowed]}:
-            names = set(_allowed(allowed, box))
-            left = [tool for tool in box.functions if tool["function"]["name"] in names]
-            return Choice(mode if left else "none", None, left)
-        case {"type": "function" | "custom" as kind, "name": str(name)}:
-            namespace = value.get("namespace")
-            return _forced(box.function_of(kind, name, namespace), box)
-        case {"type": "function", "function": {"name": str(name)}}:
-            return _forced(box.function_of("function", name), box)
-        case {"type": "local_shell" | "shell" | "apply_patch" as kind}:
-            return _forced(kind, box)
-        case {"type": str(kind)} if kind.startswith(SEARCH) and box.search is not None:
-            return Choice(None, None, [])
-        case {"type": str(kind)}:
-            raise _unsupported("tool_choice", kind)
-        case _:
-            raise wrong_type("tool_choice", "'auto', 'none', 'required' or a tool of 'tools'")
 
-
-def _of_required(mode: str, box: Toolbox) -> str:
-    if mode == "required" and not box.functions:
-        if box.dropped:
-            raise _unsupported("tools", box.dropped[0])
-        if box.search is None:
-            raise bad_request("'tool_choice' needs 'tools'.", param="tool_choice")
-        return "auto"
-    return mode
-
-
-def _allowed(tools: Sequence[Any], box: Toolbox) -> Iterator[str]:
-    for tool in tools:
+    def function_of(tool: Json) -> str | None:
         match tool:
             case {"type": str(kind), "name": str(name)}:
-                yield box.function_of(kind, name, tool.get("namespace"))
-            case {"type": str(kind)}:
-                yield kind
+                return box.function_of(kind, name, tool.get("namespace"))
+            case {"type": str(kind)} if kind in _EMULATED:
+                return kind
+        return None
 
-
-def _forced(function: str, box: Toolbox) -> Choice:
-    if function not in box.tools:
-        raise bad_request("'tool_choice' names a tool that is not in 'tools'.", param="tool_choice")
-    return Choice("required", function, box.functions)
-
-
-def _unsupported(param: str, kind: str) -> ApiError:
-    return bad_request(
-        f"Tools of type '{kind[:64]}' cannot be run here.",
-        param=param,
-        code="unsupported_parameter",
-    )
-
-
-def check_some_can_run(box: Toolbox) -> None:
-    """400 where a request has tools, and nobody can run any of them."""
-    if box.dropped and not box.functions and box.search is None:
-        raise _unsupported("tools[0].type", box.dropped[0])
+    return choice_of(value, box, function_of)
 
 
 def arguments_of(item: Json) -> str:

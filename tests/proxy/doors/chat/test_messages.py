@@ -73,6 +73,8 @@ def test_a_result_whose_call_was_cut_off_is_told_by_the_user() -> None:
         [part["text"] for part in one["content"] if part["type"] == "text"] for one in told
     ] == list(texts)
     assert last["content"][-1] == IMAGE
+    [empty] = parse_messages([{"role": "tool", "tool_call_id": "gone"}])
+    assert [part["text"] for part in empty["content"]] == ["Result of a tool:", ""]
 
 
 def test_a_developer_message_is_a_system_message() -> None:

@@ -24,6 +24,7 @@ from tests.proxy.doors.chat.read.kit import (
     [
         ({"type": "custom"}, "tools[1].type"),
         ({"type": "custom", "custom": {"name": 1}}, "tools[1].name"),
+        ({"type": "custom", "name": "x", "description": 1}, "tools[1].description"),
         (
             {"type": "custom", "name": "x", "format": {"type": "grammar"}},
             "tools[1].format.definition",
@@ -157,6 +158,14 @@ def test_tools_are_handed_on_as_they_are() -> None:
         ({"type": "function", "name": "weigh"}, ("required", "weigh", [TOOL, OTHER_TOOL])),
         (allowed_tools("auto", "weigh"), ("auto", None, [OTHER_TOOL])),
         (allowed_tools("required", "weigh", "absent"), ("required", None, [OTHER_TOOL])),
+        (
+            {
+                "type": "allowed_tools",
+                "mode": "auto",
+                "tools": [{"type": "function", "name": "weigh"}],
+            },
+            ("auto", None, [OTHER_TOOL]),
+        ),
     ],
     ids=str,
 )
