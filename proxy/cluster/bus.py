@@ -29,11 +29,6 @@ SEEN_S = 10.0
 """For so long after its last word another server counts as one that shares."""
 COUNTED_S = 40 * 86_400
 """A counter outlives the month that it counts."""
-PASSING = (
-    *("NOSCRIPT", "LOADING", "READONLY", "MASTERDOWN", "OOM", "BUSY", "CLUSTERDOWN", "MISCONF"),
-    "Protocol error: unauthenticated",
-)
-"""Refusals of a server that begins, changes its role or password, or is full."""
 
 
 class Correction(Struct, frozen=True):
@@ -173,7 +168,9 @@ class Bus:
             asking = self._patient.xread({NEWS: after}, count=256, block=BLOCK_MS)
             try:
                 found = await _soon(asking, BLOCK_MS / 1000 + 1)
-            except AwayError:
+            except AwayError as error:
+                if error.__cause__ is not None:  # it refused, or hung up; not only late
+                    self._turn(is_up=False, why=error)
                 return
             for _, rows in found:
                 for place, fields in rows:
@@ -255,15 +252,16 @@ async def _soon(call: Any, longest_s: float) -> Any:
 
 
 def _away(error: Exception) -> Exception:
-    """AwayError, or the error itself where it shows a mistake of this program's."""
-    from valkey.exceptions import ResponseError, ValkeyError
+    """AwayError for whatever Valkey or the network says, else the error itself.
 
-    if isinstance(error, AwayError):
-        return error
-    is_away = isinstance(error, (ValkeyError, OSError, TimeoutError, asyncio.TimeoutError))
-    if not is_away or (type(error) is ResponseError and not str(error).startswith(PASSING)):
-        return error
-    return AwayError(f"{type(error).__name__}: {error}")
+    A server that begins, is full, or changes its role or password has many words for it, and each
+    one leaves this server to its own share, which is what a refusal for good does as well.
+    """
+    from valkey.exceptions import ValkeyError
+
+    if isinstance(error, (ValkeyError, OSError, TimeoutError, asyncio.TimeoutError)):
+        return AwayError(f"{type(error).__name__}: {error}")
+    return error
 
 
 def _client(url: str) -> Any:

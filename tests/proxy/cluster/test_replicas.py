@@ -232,12 +232,15 @@ async def test_a_valkey_that_takes_nothing_is_one_that_is_away(valkey: Server) -
         for begin, end in states.items():
             one.bus.turned = turned
             await until(lambda: one.bus.is_up)
+            while not (await one.bus._client.info("clients"))["blocked_clients"]:
+                await asyncio.sleep(0.01)  # until it hears, which the change of role ends
             turns.clear()
             await tell(*begin)
             async with asyncio.timeout(20):
                 assert isinstance(await one.ask(), Ticket)
             await until(lambda: False in turns)
             await tell(*end)
+        await until(lambda: one.bus.is_up)
 
 
 async def test_what_was_let_in_meanwhile_counts_for_all_once_valkey_is_back(
