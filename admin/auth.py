@@ -97,8 +97,9 @@ class Gate:
         if scheme.lower() != "bearer":
             return session
         shown = bearer.strip().encode("latin-1")
-        found = OWNER if self._is_pass(shown, request) else self._shown(shown)[0]
-        return await self._braked(request, found) or session
+        if self._is_pass(shown, request):
+            return OWNER
+        return (await self._shown(shown, request))[0] or session
 
     async def check(self, request: Request, *, members: bool = False) -> None:
         """Raise 401 without the token, and 403 for a page of another origin, allowed or not.
@@ -122,8 +123,8 @@ class Gate:
 
     async def log_in(self, token: str, request: Request, response: Response) -> bool:
         """Begin a session, with its cookie on `response`, if the token or a key fits."""
-        found, key = self._shown(_bytes(token))
-        if self.is_open or not await self._braked(request, found):
+        found, key = (None, "") if self.is_open else await self._shown(_bytes(token), request)
+        if found is None:
             return False
         await self._end(_session(request))
         cookie = secrets.token_urlsafe(32)
@@ -165,18 +166,20 @@ class Gate:
             _who(self._keys.by_digest(key)) if key and self._keys else OWNER if key == "" else None
         )
 
-    def _shown(self, shown: bytes) -> tuple[Who | None, str]:
-        """Who shows a token or key, and the digest of the key."""
-        key = self._keys.of(shown) if self._keys else None
-        return (OWNER, "") if self._fits(shown) else (_who(key), key.digest if key else "")
+    async def _shown(self, shown: bytes, request: Request) -> tuple[Who | None, str]:
+        """Who shows a token or key, and the digest of the key. Raises 429 as `who` does.
 
-    async def _braked(self, request: Request, fits: Who | None) -> Who | None:
-        """Who it is, told in its turn."""
+        A token may be one that can be guessed: it is answered in its turn. A key that was made here
+        is none, so that nobody's guesses lock out who has one.
+        """
+        if self._keys and (key := self._keys.of(shown)):
+            return _who(key), key.digest
         address = request.client.host if request.client else ""
         await self._brake.turn(address)
-        if fits:
-            self._brake.was_right(address)
-        return fits
+        if not self._fits(shown):
+            return None, ""
+        self._brake.was_right(address)
+        return OWNER, ""
 
     def _fits(self, token: bytes) -> bool:
         return self._token is not None and hmac.compare_digest(self._token, digest(token))

@@ -10,6 +10,8 @@ from starlette.responses import Response
 
 from admin.auth import MAX_SESSIONS, SESSION_S, Gate
 from admin.brake import FREE, LONGEST_S, MAX_ADDRESSES, Brake
+from proxy.gate.keys import digest
+from proxy.store.keys.team_keys import OWNER, TeamKey, TeamKeys
 
 pytestmark = pytest.mark.anyio
 
@@ -126,7 +128,11 @@ async def test_those_at_once_are_turned_away_unheard(time: Time) -> None:
     async def no_time(_: float) -> None:
         pass
 
-    gate = Gate(SecretStr(TOKEN), clock=time, wall=time, sleep=no_time)
+    keys = TeamKeys()
+    keys.replace([TeamKey("olga", digest(b"psk-olga").hex(), "olga", OWNER)])
+    gate = Gate(
+        SecretStr(TOKEN), passport=lambda _: "pass", keys=keys, clock=time, wall=time, sleep=no_time
+    )
     heard = 0
     for _ in range(100):
         try:
@@ -139,6 +145,10 @@ async def test_those_at_once_are_turned_away_unheard(time: Time) -> None:
     with pytest.raises(HTTPException):
         await gate.who(asking(authorization=f"Bearer {TOKEN}"))
     assert not await gate.who(asking())  # who shows nothing does not guess
+    for unguessable in ("psk-olga", "pass"):
+        who = await gate.who(asking(authorization=f"Bearer {unguessable}"))
+        assert who and who.is_owner
+    assert await gate.log_in("psk-olga", asking(), Response())
     time.now += 100
     assert await gate.who(asking(authorization=f"Bearer {TOKEN}"))
 

@@ -204,7 +204,7 @@ class Process:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=PATIENCE_S,
+            timeout=PATIENCE_S * 4,
             check=False,
         )
         return done.stdout + done.stderr

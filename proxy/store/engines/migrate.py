@@ -53,6 +53,7 @@ def migrate_file(path: Path) -> None:
     """Bring a SQLite file of an older version up to today's schema; raises the same."""
     if "alembic" not in sys.modules:
         check_files()
+    import alembic.command  # noqa: F401 - not while the file is locked: others wait half a second
     from sqlalchemy import NullPool, create_engine, event
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -89,20 +90,24 @@ def _wait_for_others(connection: Connection) -> None:
 
 
 def _upgrade(connection: Connection, found: str, path: Path | None) -> None:
+    check_known(found)
     # Imported here, as only an older database needs it: it takes a third of a second and 11 MB.
     from alembic import command
     from alembic.config import Config
-    from alembic.script import ScriptDirectory
 
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS))
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if found not in known:
-        raise NewerSchemaError(unknown_schema(found))
     if path is not None:
         _back_up(path, found)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def check_known(found: str) -> None:
+    """Raises NewerSchemaError for a schema from which no migration leads to today's."""
+    known = (path.stem.partition("_")[0] for path in (SCRIPTS / "versions").glob("*.py"))
+    if found not in known:
+        raise NewerSchemaError(unknown_schema(found))
 
 
 def unknown_schema(found: str) -> str:

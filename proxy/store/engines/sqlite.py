@@ -252,4 +252,5 @@ class Sqlite:
                     for statement in SCHEMA.read_text("utf-8").split(";"):
                         connection.execute(statement)
         if found not in (None, migrate.HEAD):
+            migrate.check_known(found)
             migrate.migrate_file(self._path)

@@ -78,9 +78,10 @@ def test_the_arms_of_a_split_are_compared_as_on_the_page(used: Host) -> None:
             answer = client.post("/v1/chat/completions", json=body, headers=headers)
             assert answer.status_code == 200, answer.text
         for _ in range(4000):  # first rows are priced once the price lists are there
-            arms = client.get("/admin/api/arms", params={"range": "today"}).json()["arms"]
-            if sum(a["requests"] for a in arms) == 12 and all(a["list_nano_usd"] for a in arms):
+            total = client.get("/admin/api/usage", params={"range": "today"}).json()["total"]
+            if (total["requests"], total["unpriced"]) == (2 + 12, 0):
                 break
+        arms = client.get("/admin/api/arms", params={"range": "today"}).json()["arms"]
     told = json.loads(run("usage", "--json").stdout)["arms"]
     text = run("usage").stdout
 
