@@ -18,7 +18,7 @@ from proxy.limits.windows import Limits
 from proxy.routing.planning.preference import Preference
 from proxy.routing.planning.sessions import Stay, Talk
 from proxy.store.kept.preferences import StoredPreference
-from tests.proxy.cluster.kit import MODEL, USUAL_S, Member, Server, members, until
+from tests.proxy.cluster.kit import MODEL, PATIENCE_S, USUAL_S, Member, Server, members, until
 
 NAMES = ("requests a minute", "tokens a minute")
 pytestmark = pytest.mark.anyio
@@ -214,6 +214,13 @@ async def test_a_password_that_was_changed_fails_no_request(valkey: Server) -> N
         await until(lambda: one.replica.problem)
 
 
+async def hears(member: Member) -> None:
+    """Wait until it waits for news."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not (await member.bus._client.info("clients"))["blocked_clients"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 async def test_a_valkey_that_takes_nothing_is_one_that_is_away(valkey: Server) -> None:
     async def tell(*command: object) -> None:
         await one.bus._client.execute_command(*command)
@@ -232,8 +239,7 @@ async def test_a_valkey_that_takes_nothing_is_one_that_is_away(valkey: Server) -
         for begin, end in states.items():
             one.bus.turned = turned
             await until(lambda: one.bus.is_up)
-            while not (await one.bus._client.info("clients"))["blocked_clients"]:
-                await asyncio.sleep(0.01)  # until it hears, which the change of role ends
+            await hears(one)  # which the change of role ends
             turns.clear()
             await tell(*begin)
             async with asyncio.timeout(20):
