@@ -65,7 +65,7 @@ _SILENT = frozenset({ErrorKind.SERVER, ErrorKind.BAD_RESPONSE})
 """Of these the message is nobody's business."""
 _NO_MODEL = re.compile(
     r"model identifier is invalid|could not resolve the foundation model|end of its life"
-    r"|on-demand throughput isn.t supported|access to the model|model access is denied"
+    r"|on-demand throughput isn.t supported|access to (the|this) model|model access is denied"
     r"|use case details|not authorized to perform: bedrock:\w+ on resource|legacy model"
     r"|don.t have access to (this|the) model",
     re.IGNORECASE,

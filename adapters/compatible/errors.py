@@ -18,8 +18,8 @@ import orjson
 from adapters.base import AdapterError, ErrorKind, Json, Phase, Scope
 from adapters.compatible.limits import PER_DAY, LimitHeaders
 from adapters.errors import first_words
-from adapters.refusals.account import is_of_account, kind_of_page, page_title, told
-from adapters.refusals.cannot import lacking
+from adapters.refusals.account import BARRING_STATUS, is_of_account, kind_of_page, page_title, told
+from adapters.refusals.cannot import is_unsupported, lacking
 from adapters.refusals.content import CODE, is_of_content
 from adapters.refusals.gone import is_denied, is_gone
 from adapters.refusals.length import is_too_long
@@ -28,7 +28,8 @@ from adapters.refusals.status import SCOPES, kind_of_status
 from adapters.refusals.waits import (
     DAY_S,
     HOUR_S,
-    capped_s,
+    MONTH_S,
+    field_s,
     go_duration_s,
     reset_s,
     retry_after_s,
@@ -53,27 +54,25 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "model_not_found": 404,
     "over_capacity": 503,
 }
-_MAYBE_GONE = (400, 403, 422)
-_MAYBE_ACCOUNT = (ErrorKind.AUTH, ErrorKind.BAD_REQUEST, ErrorKind.RATE_LIMIT)
+_MAYBE_GONE = (400, 401, 403, 422)
+_MAYBE_ACCOUNT = (*(ErrorKind.AUTH, ErrorKind.BAD_REQUEST, ErrorKind.RATE_LIMIT, ErrorKind.SERVER),)
 _MAYBE_SPENT = (ErrorKind.AUTH, ErrorKind.BAD_REQUEST)
 _MAYBE_TOO_LONG = (
     *(ErrorKind.BAD_REQUEST, ErrorKind.TOO_LARGE, ErrorKind.MALFORMED_ANSWER, ErrorKind.SERVER),
 )
 _WAITING = (ErrorKind.RATE_LIMIT, ErrorKind.QUOTA_DAY, ErrorKind.OVERLOADED, ErrorKind.SERVER)
 _PER_MINUTE = re.compile(r"per (?:minute|hour)|\((?:RPM|TPM|ASH)\)", re.ASCII)
-_UNSUPPORTED = re.compile(
-    r"does not support|not supported (?:with|by) this model|is unsupported|unsupported parameter"
-    r"|extra (?:inputs|fields)(?: are)? not permitted|unrecognized request argument"
-    r"|not a valid \w+ flavou?red json schema|\bjinja\b|\bconversation roles must alternate",
+_WRONG_KEY = re.compile(r"\b(?:incorrect|invalid) api key|\bapi key not valid", re.IGNORECASE)
+_TOO_OFTEN = re.compile(
+    r"\brate limit exceeded|\bconcurrency limit exceeded|\brate increased too quickly",
     re.IGNORECASE,
 )
-_WRONG_KEY = re.compile(r"\b(?:incorrect|invalid) api key", re.IGNORECASE)
 _LOADING = re.compile(
     r"\b(?:still )?loading (?:the )?model\b|\bmodel is (?:being )?load", re.IGNORECASE
 )
 _BROKEN = re.compile(
     r"\bmodel has crashed|\bfailed to load( the)? model|\bmodel (was |is )?unloaded"
-    r"|\bDEGRADED function",
+    r"|\bDEGRADED function|\bendpoint is (unavailable|paused)",
     re.IGNORECASE,
 )
 """LM Studio's and NVIDIA's, with status 400."""
@@ -167,7 +166,8 @@ def _kind_of_code(error: Json) -> ErrorKind | None:
         return ErrorKind.ACCOUNT
     if code == "invalid_api_key":
         return ErrorKind.AUTH
-    if code.startswith("model_"):  # not_found, decommissioned, terms_required, permission_blocked…
+    # not_found, decommissioned, terms_required, permission_blocked… but of a gateway:
+    if code.startswith("model_") and code != "model_cooldown":
         return ErrorKind.MODEL_MISSING
     return ErrorKind.SERVER if _BROKEN.search(message) else None
 
@@ -194,7 +194,7 @@ def refusal(house: House, response: httpx.Response, phase: Phase) -> AdapterErro
     error = error_object(response.content)
     now = datetime.now(UTC)
     kind, lacks = lacking(_kind(by_class, error, response, now, house.limits), error["message"])
-    is_barred = status == 403 and kind is ErrorKind.BAD_REQUEST
+    is_barred = status in BARRING_STATUS and kind is ErrorKind.BAD_REQUEST
     wait = None
     if kind in _WAITING:
         is_day = kind is ErrorKind.QUOTA_DAY
@@ -226,6 +226,8 @@ def _kind(
     if kind := _kind_of_code(error) or _kind_of_words(by_class, status, message):
         return kind
     kind = by_class
+    if kind is ErrorKind.RATE_LIMIT and is_of_a_day(message) and told_s(message, now) is not None:
+        return ErrorKind.QUOTA_DAY  # whatever its code says of the account
     if kind in _MAYBE_ACCOUNT and _is_of_account(status, error, message):
         return ErrorKind.ACCOUNT
     if kind in _MAYBE_SPENT and is_spent(message):
@@ -236,10 +238,7 @@ def _kind(
         return ErrorKind.QUOTA_DAY
     if kind is ErrorKind.OVERLOADED and _LOADING.search(message):
         return ErrorKind.LOADING
-    # There is no code for what a model cannot do: only the text tells it from a mistake.
-    if (kind is ErrorKind.BAD_REQUEST or status == 422) and _UNSUPPORTED.search(message):
-        return ErrorKind.UNSUPPORTED
-    return kind
+    return ErrorKind.UNSUPPORTED if status == 422 and is_unsupported(message) else kind
 
 
 def _kind_of_status(status: int) -> ErrorKind:
@@ -252,10 +251,12 @@ def _kind_of_words(by_class: ErrorKind, status: int, message: str) -> ErrorKind 
     """The kind that words show more exactly than the status does, whatever the account is."""
     if by_class is ErrorKind.BAD_REQUEST and _WRONG_KEY.search(message):
         return ErrorKind.AUTH  # at xAI
+    if by_class is ErrorKind.BAD_REQUEST and _TOO_OFTEN.search(message):
+        return ErrorKind.RATE_LIMIT
     says_gone = is_gone if status in _MAYBE_GONE else is_denied
-    if status in (*_MAYBE_GONE, 401, 429) and says_gone(message):
+    if status in (*_MAYBE_GONE, 429) and says_gone(message):
         return ErrorKind.MODEL_MISSING
-    if status == 403 and is_of_content(message):
+    if status in BARRING_STATUS and is_of_content(message):
         return ErrorKind.BAD_REQUEST
     is_lacking = status == 500 and _LACKS.search(message)
     if is_lacking or (status == 404 and _NO_HOUSE.search(message)):
@@ -301,14 +302,14 @@ def is_day_quota(
 ) -> bool:
     """True where a limit per day is used up, so that waiting a minute would not help."""
     message = error["message"]
-    if is_of_a_day(message):
+    if is_of_a_day(message) or "PerDay" in str(error.get("details", "")):  # Google's `quotaId`
         return True
-    waits = _told_s(error, headers, now, cap_s=2 * DAY_S)
+    waits = _told_s(error, headers, now, cap_s=2 * MONTH_S)
     if _PER_MINUTE.search(message) or (waits is not None and waits <= LONGEST_MINUTE_WAIT_S):
         return False
     if limits.is_of_a_day and headers.get(limits.remaining_requests) == "0":
         return True
-    return waits is not None and waits <= DAY_S
+    return waits is not None and waits <= MONTH_S
 
 
 def wait_s(
@@ -339,11 +340,13 @@ def _told_s(error: Json, headers: httpx.Headers, now: datetime, *, cap_s: float)
     if told is None:
         told = told_s(error["message"], now, cap_s=cap_s)
     if told is None:
+        told = field_s(error, now, cap_s=cap_s)
+    if told is None:
         told = reset_s(headers, now, cap_s=cap_s)
     match error.get("metadata"):
         case {"headers": dict(repeated)} if told is None:
             named = {name.lower(): value for name, value in repeated.items()}
             return reset_s(named, now, cap_s=cap_s)
-        case {"retry_after_seconds": int() | float() as seconds} if told is None:
-            return capped_s(seconds, cap_s)
+        case dict(metadata) if told is None:
+            return field_s(metadata, now, cap_s=cap_s)
     return told

@@ -61,7 +61,7 @@ MAX_VIOLATIONS = 20
 ABSENT = re.compile(r"\b(CachedContent|[Cc]ached content|the File)\b.*\bnot (found|exist)")
 """Of what the request names: the key may do all else, and the model is there."""
 BAD_KEY = re.compile(r"API key (not valid|not found|expired|invalid|missing)", re.IGNORECASE)
-NO_QUOTA = re.compile(r"\blimit: 0(?![\d.]*[1-9])")
+NO_QUOTA = re.compile(r"\blimit: 0(?![\d.]*[1-9])|\bdoesn't have a free quota tier\b")
 EXACT_WAIT = re.compile(r"Please retry in ([\d.]+)s\b")
 
 

@@ -14,6 +14,7 @@ from adapters.errors import AdapterError, Cannot, ErrorKind, Phase, Scope, first
 from adapters.refusals.account import is_of_account, page_refusal, quoted
 from adapters.refusals.cannot import cannot
 from adapters.refusals.gone import is_gone
+from adapters.refusals.length import is_too_long
 from adapters.refusals.status import SCOPES, kind_of_status
 from adapters.refusals.waits import retry_after_s
 
@@ -41,9 +42,6 @@ _MEANING_OF_WORDS: Mapping[str, _Meaning] = {
     "does not support": _Meaning(ErrorKind.UNSUPPORTED, "model"),
     "data required for image input": _Meaning(ErrorKind.UNSUPPORTED, "messages"),
     "think value": _Meaning(ErrorKind.BAD_REQUEST, "reasoning_effort"),
-    "context length": _Meaning(ErrorKind.CONTEXT, "messages"),
-    "context size": _Meaning(ErrorKind.CONTEXT, "messages"),
-    "prompt too long": _Meaning(ErrorKind.CONTEXT, "messages"),
     "server busy": _Meaning(ErrorKind.OVERLOADED),
 }
 # Only where no status tells it: in a line of a stream that began with 200.
@@ -142,10 +140,8 @@ def _meaning(text: str, status: int | None, *, is_cloud: bool) -> _Meaning:
         return _Meaning(ErrorKind.MODEL_MISSING, "model")
     if _is_of_account(text, status, is_cloud=is_cloud):
         return _Meaning(ErrorKind.ACCOUNT)
-    if status in (None, 400, 500, 501, 503):
-        for words, meaning in _MEANING_OF_WORDS.items():
-            if words in text:
-                return meaning
+    if status in (None, 400, 500, 501, 503) and (meaning := _by_words(text)):
+        return meaning
     if status is None:
         for words, meaning in _MEANING_IN_STREAM.items():
             if words in text:
@@ -153,6 +149,13 @@ def _meaning(text: str, status: int | None, *, is_cloud: bool) -> _Meaning:
         return _Meaning(ErrorKind.SERVER)
     kind = ErrorKind.MODEL_MISSING if status == _NEWER_WANTED else kind_of_status(status)
     return _Meaning(kind, "model" if kind is ErrorKind.MODEL_MISSING else None)
+
+
+def _by_words(text: str) -> _Meaning | None:
+    if is_too_long(text):
+        return _Meaning(ErrorKind.CONTEXT, "messages")
+    found = (meaning for words, meaning in _MEANING_OF_WORDS.items() if words in text)
+    return next(found, None)
 
 
 def _is_of_account(text: str, status: int | None, *, is_cloud: bool) -> bool:

@@ -19,16 +19,19 @@ _CODE = re.compile(
     r"(blocked|organi[sz]ation|account|project|billing|payment|spend|credit|region|country"
     r"|location|unsupported_country|subscription|insufficient_(credit|balance|fund))[a-z_]*"
     r"|arrearage|budget_exceeded|insufficient_(user_)?quota|pre_consume_token_quota_failed"
-    r"|consumer_suspended|api_key_(ip_address|http_referrer)_blocked|user_location[a-z_]*"
+    r"|consumer_suspended|setlimitexceeded|api_key_(ip_address|http_referrer)_blocked|user_location[a-z_]*"
 )
 _PLAIN = re.compile(
     r"\b(spend(ing)?|billing|budget) (cap|limit)|\bspend(ing)?[- ]limit"
+    r"|\bkey limit exceeded|\b(package|plan) has expired|\binactive subscription\b"
+    r"|\bpublic access is disabled|\bplease bind your\b.{0,30}\baccount\b"
     r"|\b(credits?|balance|pre-?payments?)\b.{0,40}\b(deplete|exhaust|used up|too low|insufficient)"
     r"|\bbudget (has been )?exceeded|\b(exceeded|crossed) budget"
     r"|\binsufficient (credit|balance|fund)|\bportkey error: usage limits exceeded"
-    r"|余额不足|额度不足|额度已用尽|欠费"
+    r"|余额不足|额度不足|额度已用尽|欠费|资源包已用尽"
     r"|\b(organi[sz]ation|project|(account|consumer)\b.{0,40}) (has been|was|is) "
     r"(restricted|suspended|blocked|disabled|deactivated|denied)"
+    r"|\bunsupported (location|countr(y|ies)|region)s?\b"
     r"|\b(location|country|region|territory)\b.{0,40}\bnot (supported|available|allowed)"
     r"|\bnot (supported|available|allowed) in your (location|country|region|territory)"
     r"|\bmember of an organi[sz]ation",
@@ -36,8 +39,9 @@ _PLAIN = re.compile(
 )
 _LIKELY = re.compile(
     r"\borgani[sz]ation|\baccount\b|\bbilling|\bpayment|\bspend|\bprepa|\bcredits?\b|\bbalance\b"
-    r"|\bsubscri|\bplan\b|\bupgrade\b|\blocation|\bcountr(y|ies)\b|\bregion|\bterritor|\bnetwork\b"
-    r"|\bip\b|\bvpn\b|\brestricted\b|\bsuspended\b|\bblocked\b|\bdenied access\b"
+    r"|\bsubscri|\bplan\b|\bpaid (tier|plan|user)|\bupgrade\b|\blocation|\bcountr(y|ies)\b"
+    r"|\bregion|\bterritor|\bnetwork\b|\bip\b"
+    r"|\bvpn\b|\brestricted\b|\bsuspended\b|\bblocked\b|\bdenied access\b"
     r"|\bterms (of|and)\b|\bverif(y|ied|ication)\b|^\W*forbidden\W*$|\brequest not allowed\b",
     re.IGNORECASE,
 )

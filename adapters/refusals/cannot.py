@@ -10,12 +10,17 @@ import re
 
 from adapters.errors import Cannot, ErrorKind
 
+_TEXT_ALONE = (
+    r"\bcontent['`\"]?\W{0,4}(?:value )?must be (?:a )?string"
+    r"|'content' type\. expected one of: \['str'\]"
+    r"|\bonly text\b.{0,40}\bsupported"
+)
 _LACKS = re.compile(
     r"(\bnot|n't|no longer)( yet| currently)?( be)? (support|enabled|available|allowed|capable)"
     r"|\bno endpoints? found that"
-    r"|unsupported|no support for|only supports?|supports? only|incapable|missing data required for"
-    r"|content['`\"]?\W{0,4}(value )?must be a string|requires? --|\bnot a multi-?modal"
-    r"|unknown variant",
+    r"|unsupported|no support for|only support(s|ed)?|supports? only|incapable"
+    r"|supported (string )?values|missing data required for|requires? --|\bnot a (multi-?modal|vlm)"
+    rf"|unknown variant|{_TEXT_ALONE}",
     re.IGNORECASE,
 )
 _FAILS = re.compile(
@@ -33,17 +38,29 @@ _LARGE = re.compile(
     re.IGNORECASE,
 )
 _INTRICATE = re.compile(
-    r"too many states|\bschemas?\b.{0,80}\b(too (large|complex|deep|many)|exceed|nesting)"
+    r"too many states|\bfailed to parse grammar|\berror parsing grammar|\bgrammar error"
+    r"|\binvalid grammar|\bconvert the grammar|\bschema conversion failed"
+    r"|\bschemas?\b.{0,80}\b(too (large|complex|deep|many)|exceed|nesting)"
     r"|\b(too (large|complex|deep)|nesting depth)\b.{0,80}\bschema\b",
     re.IGNORECASE | re.DOTALL,
 )
 _OF_THE_MODEL = re.compile(
     r"\bmodels?\b|does(n't| not) support (tools|functions?|images?|vision|audio)"
-    r"|content['`\"]?\W{0,4}(value )?must be a string",
+    rf"|{_TEXT_ALONE}",
     re.IGNORECASE,
 )
 _FORMAT = re.compile(
     r"\b(?:image/)?(gif|webp|bmp|heic|heif|avif|tiff|png|jpe?g|svg)\b", re.IGNORECASE
+)
+_UNSUPPORTED = re.compile(
+    r"does(?:n't| not) support|not supported (?:with|by|on|for this)\b|\bonly supports\b"
+    r"|is unsupported|unsupported parameter|extra (?:inputs|fields)(?: are)? not permitted"
+    r"|unrecognized request argument"
+    r"|unknown name \S+ cannot find field|not a valid \w+ flavou?red json schema"
+    r"|\bjinja\b|\bfor this template\b|\bprompt template\b"
+    r"|\b(?:roles|messages?\(s\)) (?:must|should) (?:be )?alternat|\bdoes not work with the spec"
+    r"|\bcannot (?:be disabled|both be specified)|\bis (?:unavailable now|deprecated for this)",
+    re.IGNORECASE,
 )
 _SUBJECTS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
     (what, param, re.compile(words, re.IGNORECASE))
@@ -53,13 +70,15 @@ _SUBJECTS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
         ("tool_choice", "tool_choice", r"tool.?choice|parallel.?tool|forc(ed|ing) (tool|function)"),
         ("tools", "tools", r"\btools?\b|tool.?(call|use)|function.?(call|declaration)"),
         ("logprobs", "logprobs", r"log.?prob"),
-        ("images", "messages", r"\bimages?(_url)?\b|\bvision\b|\bpictures?\b|multi-?modal"),
-        ("images", "messages", r"\bcontent['`\"]?\W{0,4}(value )?must be a string"),
-        ("audio", "messages", r"\baudio\b"),
+        ("images", "messages", r"\bimages?(_url)?\b|\bvision\b|\bpictures?\b|multi-?modal|\bvlm\b"),
+        ("images", "messages", _TEXT_ALONE),
+        ("audio", "messages", r"(\b|_)audio\b"),
         ("files", "messages", r"\b(pdf|documents?|files?|video)\b|application/"),
         ("json_schema", "response_format", r"response.?(format|mime|schema)|json.?(schema|mode)"),
     )
 )
+_TOOLS_SENT = re.compile(r"\b(tools|functions|function.?declarations)\b", re.IGNORECASE)
+"""Not what was called and answered, of which there may be too many as well."""
 _WISHES = frozenset(("modalities", "tool_choice"))
 """What may be asked for in another way: a refusal of one says nothing of the next."""
 _COUNTED = frozenset(("tools", "images"))
@@ -70,7 +89,13 @@ def lacking(kind: ErrorKind, message: str) -> tuple[ErrorKind, Cannot | None]:
     if kind not in (ErrorKind.BAD_REQUEST, ErrorKind.UNSUPPORTED, ErrorKind.TOO_LARGE):
         return kind, None
     found = cannot(message)
-    return ErrorKind.UNSUPPORTED if found and kind is ErrorKind.BAD_REQUEST else kind, found
+    is_mistake = found is None and not is_unsupported(message)
+    return kind if is_mistake or kind is ErrorKind.TOO_LARGE else ErrorKind.UNSUPPORTED, found
+
+
+def is_unsupported(message: str) -> bool:
+    """Whether somebody else may do what is refused: only the words tell that from a mistake."""
+    return _UNSUPPORTED.search(message) is not None
 
 
 def cannot(message: str) -> Cannot | None:
@@ -88,6 +113,8 @@ def cannot(message: str) -> Cannot | None:
             return Cannot(what, param, lasts=bool(lacks and is_ability))
     if _MANY.search(message):
         for what, param in about:
+            if what == "tools" and not _TOOLS_SENT.search(message):
+                continue
             if what == "images" and _LARGE.search(message):
                 what = "image_size"
             is_counted = what in _COUNTED or what == "image_size"

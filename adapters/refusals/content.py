@@ -12,7 +12,7 @@ CODE = "content_filter"
 _CONTENT = re.compile(
     r"\bviolates? (our |the )?(usage|content|safety)"
     r"|\b(input|prompt|content|request) (was|is) flagged"
-    r"|\bcontent (policy|management policy|moderation)",
+    r"|\bcontent\b.{0,60}\b(is|was) blocked|\bcontent (policy|management policy|moderation)",
     re.IGNORECASE,
 )
 

@@ -12,20 +12,24 @@ _NAME = r"(?:\s*[:=/]\s*|\s+)?(?:(?:id|name|called|named)\s+)?['\"`]?[\w./:@+-]{
 _GONE = re.compile(
     r"\bmodels?\b(?! (?:parameter|field|option|setting|argument|property))"
     rf"{_NAME}\s+(?:(?:is|was|were|has been|could)\s+)?"
-    r"(?:not found|not be found|(?:do(?:es)?\s?n[o']t|not) exist"
+    r"(?:not found|not be found|unavailable\b|disabled\b|(?:do(?:es)?\s?n[o']t|not) exist"
     r"|(?:not|no longer) (?:available|served|offered|accessible)"
     r"(?! (?:in|for) your (?:country|region|location|territory))|no longer supported"
     r"|not supported\W*$|not a valid model"
     r"|(?:deprecated|decommissioned|retired|discontinued|sunset|removed|shut ?down)\b)"
-    r"|\b(?:no such|unknown|invalid|unrecogni[sz]ed|non-?existent|unexpected) model\b"
+    r"|\b(?:no such|unknown|invalid|unrecogni[sz]ed|non-?existent|unexpected|unavailable)"
+    r" model\b"
     r"(?! (?:output|response|answer|input|parameter|option|config))"
-    r"|\bis not a valid model\b|\bno models? (?:is |are )?loaded\b|\bLLM provider not provided\b",
+    r"|\bis not a valid model\b"
+    r"|\bno (?:local )?models? (?:is |are )?(?:currently )?(?:loaded|found)\b"
+    r"|\bcould not find real modelID\b|\bhas no provider supported\b|\bLLM provider not provided\b",
     re.IGNORECASE,
 )
 _DENIED = re.compile(
-    r"\b(?:not (?:allowed|authori[sz]ed|permitted)|no access"
+    r"\b(?:not (?:allowed|authori[sz]ed|permitted)|no (?:access|permission)"
     r"|(?:not|n't) have (?:access|permissions?))"
-    r" to (?:access |use )?(?:the |this )?models?\b|\bmodel\W{0,2}access.?denied\b"
+    r" to (?:access |use )?(?:(?:the |this )?models?\b|[a-z]{2,12}-\d)"
+    r"|\bmodels?\b.{0,80}\bnot allowed for this (?:virtual )?key\b|\bmodel\W{0,2}access.?denied\b"
     r"|\bnot (?:yet )?include access to\b|无权访问模型",
     re.IGNORECASE,
 )

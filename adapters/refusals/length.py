@@ -16,7 +16,8 @@ _TOO_LONG = re.compile(
     r"|\bexceed\w*\b.{0,40}\b(token limit|maximum number of (input )?tokens)\b"
     r"|\bexceed\w*\b.{0,20}\bmax(imum)? input\b|\binputs?\b.{0,60}\bmust (have less|be <=)"
     r"|\brange of input length\b|\bmax size: \d+ tokens\b|\bprompt exceeds max(imum)? length"
-    r"|\bn_keep\b.{0,40}\bn_ctx\b",
+    r"|\bn_keep\b.{0,40}\bn_ctx\b|\b(more than|exceeds?) max(imum)? (message )?tokens\b"
+    r"|\bcontext overflow\b",
     re.IGNORECASE,
 )
 _WINDOW = re.compile(r"\bcontext (length|window|size|limit)\b", re.IGNORECASE)
@@ -28,7 +29,9 @@ _LEFT = re.compile(
 _NOTHING_LEFT = re.compile(r"\bmax_tokens must be at least 1, got -\d")
 """vLLM's, of an answer whose length is what the prompt leaves of the window."""
 _OF_THE_ANSWER = re.compile(r"\bmax_?(completion_|output_|new_)?tokens\b", re.IGNORECASE)
-_OF_THE_PROMPT = re.compile(r"\bprompt\b|\bmessages\b|\binputs\b|\binput tokens\b", re.IGNORECASE)
+_OF_THE_PROMPT = re.compile(
+    r"\bprompt\b|\bmessages\b|\binputs\b|\binput (tokens|length)\b", re.IGNORECASE
+)
 
 
 def is_too_long(message: str) -> bool:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 
 _SPENT = re.compile(
-    r"\bout of call volume quota|\btoken quota is exceeded"
-    r"|\bfree tier of the model has been exhausted",
+    r"\bout of call volume quota|\btoken quota is (exceeded|exhausted)"
+    r"|\bfree tier of the model has been exhausted|\byour specified API usage limits"
+    r"|\busage limit for this billing cycle",
     re.IGNORECASE,
 )
-"""Azure's and DashScope's, with the status of a key that may not do this."""
+"""Azure's, DashScope's and Kimi's, with the status of a key that may not do this; Anthropic's."""
 _OF_A_DAY = re.compile(
-    r"per[ -]day|\b(?:RPD|TPD|ASD)\b|\b(?i:usage limit (?:reached|exceeded))"
-    r"|\b(?i:session|daily|weekly|monthly) (?i:usage )?(?i:limit|quota)",
+    r"per[ -]day|\b(?:RPD|TPD|ASD)\b|(?i:/ ?(?:day|month)\b|\btoday's quota|\bdaily free allocation"
+    r"|\busage limit (?:has been )?(?:reached|exceeded)|\breached (?:its|your) usage limit"
+    r"|\b(?:session|daily|weekly|monthly|5-hour) (?:usage |token )?(?:limit|quota)"
+    r"|\b(?:week|month) allocated quota|\btoken plan quota|\bexhausted your capacity)|今日调用次数",
     re.ASCII,
 )
 

@@ -17,6 +17,7 @@ KIND_OF_STATUS: Mapping[int, ErrorKind] = {
     424: ErrorKind.SERVER,
     429: ErrorKind.RATE_LIMIT,
     498: ErrorKind.OVERLOADED,
+    501: ErrorKind.UNSUPPORTED,
     503: ErrorKind.OVERLOADED,
     504: ErrorKind.TIMEOUT_FIRST_BYTE,
     529: ErrorKind.OVERLOADED,

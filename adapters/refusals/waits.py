@@ -17,8 +17,10 @@ import httpx
 
 HOUR_S = 3600.0
 DAY_S = 26 * HOUR_S  # a day, and some room for clocks and time zones
+MONTH_S = 32 * DAY_S  # from here on a wait is a mistake
 
 _UNITS_S: Mapping[str, float] = {
+    "d": 86400.0,
     "h": 3600.0,
     "m": 60.0,
     "s": 1.0,
@@ -30,14 +32,19 @@ _UNITS_S: Mapping[str, float] = {
 _PART = r"(\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(h|ms|m|s|us|µs|ns)"
 _DURATION = re.compile(rf"(?:{_PART})+", re.ASCII)
 _PARTS = re.compile(_PART, re.ASCII)
-_GO_TOLD = re.compile(r"try again in ([0-9hmsµun.]{1,40}[hms])(?![\w])", re.ASCII)
+_TOLD_PART = (
+    r"(\d{1,7}(?:\.\d{1,9})?) ?(milliseconds?|ms|us|µs|ns|sec(?:ond)?s?|s|min(?:ute)?s?|m"
+    r"|h(?:ou)?rs?|h|days?|d)(?![a-z])"
+)
 _TOLD = re.compile(
-    r"\b(?:try again|retry|retrying|wait|resets?)(?: again)?(?: in| after| for)?(?: about)?"
-    r" (\d{1,7}(?:\.\d{1,6})?) ?(ms|s|m|h|milliseconds?|sec(?:ond)?s?|min(?:ute)?s?|hours?)\b",
+    r"\b(?:try again|retry|retrying|wait|resets?|available)(?: again)?(?: in| after| for)?"
+    rf"(?: about)? ((?:{_TOLD_PART}(?:,? and |,? ?)){{1,4}})",
     re.ASCII | re.IGNORECASE,
 )
+_TOLD_PARTS = re.compile(_TOLD_PART, re.ASCII | re.IGNORECASE)
 _TOLD_TIME = re.compile(
-    r"(?:\bresets?(?: at| on|:)?|将在) (\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(Z|[+-]\d\d:\d\d)?",
+    r"(?:\bresets?(?: at| on)?:?|\bregain access on|将在) (\d{4}-\d\d-\d\d)(?:[T ]| at )"
+    r"(\d\d:\d\d(?::\d\d)?)(?:\.\d{1,9})?(Z| UTC| ?[+-]\d\d:?\d\d)?",
     re.ASCII | re.IGNORECASE,
 )
 _TOLD_SPAN = re.compile(
@@ -45,7 +52,13 @@ _TOLD_SPAN = re.compile(
 )
 _CHINA = timezone(timedelta(hours=8))
 """What Z.ai's times are in, which name no zone."""
-_RESET = "x-ratelimit-reset"
+_RESETS = ("x-ratelimit-reset", "ratelimit-reset")
+_FIELDS_S: Mapping[str, float] = {
+    **dict.fromkeys(("retry_after", "retryAfter", "retry_after_seconds", "resets_in_seconds"), 1),
+    **dict.fromkeys(("reset_seconds", "resets_at", "reset_at"), 1),
+    "retry_after_ms": 1e-3,
+}
+"""Where gateways tell a wait in a refusal's body, and in what."""
 _EPOCH_S, _EPOCH_MS = 1e9, 1e12
 """From these numbers on a reset is a time since 1970, as no wait is that long."""
 _USUAL = re.compile(r"(?:(\d{1,6})m)?(\d{1,6}(?:\.\d{1,9})?)s", re.ASCII)
@@ -76,17 +89,39 @@ def told_s(message: str, now: datetime, *, cap_s: float = HOUR_S) -> float | Non
 
     `now` is what a time is counted from.
     """
-    if found := _GO_TOLD.search(message):
-        return go_duration_s(found[1].rstrip("."), cap_s=cap_s)
     if found := _TOLD.search(message):
-        unit = found[2].lower()
-        unit = unit if unit in _UNITS_S else "ms" if unit.startswith("milli") else unit[0]
-        return capped_s(float(found[1]) * _UNITS_S[unit], cap_s)
+        parts = _TOLD_PARTS.findall(found[1])
+        return capped_s(sum(float(number) * _unit_s(unit) for number, unit in parts), cap_s)
     if found := _TOLD_SPAN.search(message):  # Azure's
         days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
         return capped_s(((days * 24 + hours) * 60 + minutes) * 60 + seconds, cap_s)
     if found := _TOLD_TIME.search(message):
-        return _until_s(f"{found[1]}T{found[2]}{found[3] or ''}", now, cap_s)
+        zone = (found[3] or "").strip().upper().replace("UTC", "Z")
+        return _until_s(f"{found[1]}T{found[2]}{zone}", now, cap_s)
+    return None
+
+
+def _unit_s(unit: str) -> float:
+    unit = unit.lower()
+    return _UNITS_S[unit if unit in _UNITS_S else "ms" if unit.startswith("milli") else unit[0]]
+
+
+def field_s(error: Mapping[str, Any], now: datetime, *, cap_s: float = HOUR_S) -> float | None:
+    """The wait that a field of a refusal's body tells: a number, a duration, or a time."""
+    for name, unit_s in _FIELDS_S.items():
+        match error.get(name):
+            case bool() | None:
+                continue
+            case int() | float() as told:
+                wait = _from_now(float(told) * unit_s, now)
+            case str() as told if not math.isnan(number := _number(told)):
+                wait = _from_now(number * unit_s, now)
+            case str() as told:
+                wait = go_duration_s(told, cap_s=cap_s) or _until_s(told, now, cap_s) or math.nan
+            case _:
+                continue
+        if (capped := capped_s(wait, cap_s)) is not None:
+            return capped
     return None
 
 
@@ -103,10 +138,15 @@ def _until_s(time: str, now: datetime, cap_s: float) -> float | None:
 
 def reset_s(headers: Mapping[str, Any], now: datetime, *, cap_s: float = HOUR_S) -> float | None:
     """The wait until `x-ratelimit-reset`: seconds, or a time in seconds or milliseconds."""
-    value = _number(str(headers.get(_RESET, "")))
-    if value >= _EPOCH_S:
-        value = value / (1000 if value >= _EPOCH_MS else 1) - now.timestamp()
-    return capped_s(value, cap_s)
+    told = next((headers[name] for name in _RESETS if name in headers), "")
+    return capped_s(_from_now(_number(str(told)), now), cap_s)
+
+
+def _from_now(value: float, now: datetime) -> float:
+    """Seconds, of a time since 1970 those until then."""
+    if value < _EPOCH_S or math.isnan(value):
+        return value
+    return value / (1000 if value >= _EPOCH_MS else 1) - now.timestamp()
 
 
 def go_duration_s(text: str, *, cap_s: float = DAY_S) -> float | None:

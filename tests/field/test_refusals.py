@@ -13,7 +13,7 @@ import pytest
 from adapters.base import ChatRequest, ErrorKind, Phase, ResponseFormat, Warn
 from adapters.compatible.errors import House, error_object, refusal, status_of
 from adapters.refusals.length import is_too_long
-from adapters.refusals.waits import reset_s, told_s
+from adapters.refusals.waits import field_s, reset_s, told_s
 from tests.adapters.gemini.kit import GeminiKit
 from tests.adapters.kit import FakeUpstream, collect, json_reply
 from tests.adapters.openai.kit import ASK, adapter
@@ -91,6 +91,14 @@ def test_waits_are_read_from_words() -> None:
         "Your limit resets in 2 hours": 7200,
         "Please try again in a while.": None,
         "Wait 5 stars": None,
+        "Weekly limit reached. Resets in 1hr 29min.": 5340,
+        "Limit reached. Resets in 1 hour and 5 minutes.": 3900,
+        "Your quota will reset after 2h1m1s.": 7261,
+        "All accounts have exhausted their quota (reset after 5m)": 300,
+        "Monthly usage limit reached. Resets in 13 days.": 10_000,
+        "Limit resets at: 2026-11-01 12:00:50 UTC": 50,
+        "It will reset at 2026-11-01 21:00:00 +0800 CST.": 3600,
+        "You will regain access on 2026-11-01 at 13:00 UTC.": 3600,
         "Your limit will reset at 2026-11-01 21:00:00": 3600,  # in China
         "您的限额将在 2026-11-01 21:00:00 重置。": 3600,
         "Your limit will reset at 2026-11-01 12:30:00": 1800,  # there it is over
@@ -110,6 +118,21 @@ def test_waits_are_read_from_times() -> None:
         assert reset_s({"x-ratelimit-reset": value}, NOW) == pytest.approx(40), value
     for value in ("", "soon", "-5", "nan", str(int(at) - 60)):
         assert reset_s({"x-ratelimit-reset": value}, NOW) is None, value
+    assert reset_s({"ratelimit-reset": "23"}, NOW) == 23
+
+
+def test_waits_are_read_from_fields() -> None:
+    for fields, seconds in (
+        ({"retry_after": 17}, 17),
+        ({"retryAfter": "21s"}, 21),
+        ({"retry_after_ms": 2500}, 2.5),
+        ({"reset_seconds": "742", "reset_time": "12m22s"}, 742),
+        ({"resets_at": NOW.timestamp() + 60}, 60),
+        ({"resets_at": "2026-11-01T12:30:00Z"}, 1800),
+        ({"retry_after": None, "resets_in_seconds": -1, "reset_at": [1]}, None),
+        ({"retry_after": "soon", "retry_after_seconds": True}, None),
+    ):
+        assert field_s(fields, NOW) == (None if seconds is None else pytest.approx(seconds)), fields
 
 
 def test_a_wait_that_stands_in_the_error_alone_is_kept_to() -> None:
