@@ -38,6 +38,6 @@ class ResponsesDoor(Keeping):
             own = self._kept.of(asked.app)
             own.put(asked.echo.get("previous_response_id"), asked.given, response, size)
             if (talk := asked.echo.get("conversation")) is not None:
-                own.go_on_if_kept(talk["id"], [*asked.given, *response["output"]], size)
+                own.go_on(talk["id"], [*asked.given, *response["output"]], size)
 
         return Answer(asked, int(opening.now_s), keep if asked.echo.get("store") else None)

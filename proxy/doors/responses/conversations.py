@@ -61,8 +61,7 @@ class KeptConversation(_Desk):
             data = await aside(weight_of(call.body), parse_json, call.body)
             if data.get("metadata") is None:
                 raise bad_request("You must provide 'metadata'.", param="metadata")
-            talk.metadata = _metadata(data)
-            self._own(call).go_on(talk, ())
+            talk = self._own(call).go_on(talk.id, metadata=_metadata(data)) or talk
         return json_reply(_object(talk))
 
 
@@ -76,7 +75,7 @@ class ConversationItems(_Desk):
         _, items, size = await _told(call)
         if not items:
             raise bad_request("You must provide 'items'.", param="items")
-        self._own(call).go_on(talk, items, size)
+        self._own(call).go_on(talk.id, items, size)
         return await aside(size, json_reply, items_list(items))
 
 
@@ -89,7 +88,7 @@ class ConversationItem(_Desk):
             raise not_found(name)
         if call.method != "DELETE":
             return await aside(talk.size, json_reply, listed(talk.items[name]))
-        self._own(call).take_out(talk, name)
+        self._own(call).take_out(talk.id, name)
         await self._kept.settled()
         return json_reply(_object(talk))
 

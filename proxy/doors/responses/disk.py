@@ -7,9 +7,8 @@ is brought there before it is read.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextvars import copy_context
-from copy import copy
 from functools import partial
 from typing import ParamSpec, TypeVar
 
@@ -22,12 +21,12 @@ from adapters.wire.writing import IN_PIECES, dumps_text
 from proxy.background import Background
 from proxy.doors.responses.in_memory import (
     MAX_BYTES,
-    MAX_CHAIN,
     MAX_HISTORY_BYTES,
     Keeper,
     Talk,
     Turn,
     Turns,
+    chain,
     sized,
 )
 from proxy.doors.responses.items import REFERENCE, kind_of
@@ -77,7 +76,7 @@ class Disk(Keeper):
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def kept(self, owner: str, one: Turn | Talk) -> None:
-        self._put(one.id, _Fresh(owner, copy(one), int(self._turns.now() * 1000)))
+        self._put(one.id, _Fresh(owner, one, int(self._turns.now() * 1000)))
 
     def gone(self, name: str) -> None:
         self._put(name, None)
@@ -115,7 +114,7 @@ class Disk(Keeper):
     async def _bring(self, owner: str, names: Iterable[str], items: Iterable[str]) -> None:
         shelf = self._turns.shelf(owner)
         wanted = [lost for name in names if (lost := _first_missing(shelf.kept, name))]
-        items = [item for item in items if not shelf.has(item)]
+        items = [item for item in items if item not in shelf.items]
         if not wanted and not items:
             return
         since = self._since_ms()
@@ -252,11 +251,9 @@ def kept_of(name: str, body: str, at: float) -> Turn | Talk:
 def _first_missing(kept: Mapping[str, Turn | Talk], name: str) -> str | None:
     """The first of a chain that is not in memory."""
     wanted: str | None = name
-    for _ in range(MAX_CHAIN):
-        if wanted is None or (found := kept.get(wanted)) is None:
-            return wanted
-        wanted = found.previous if isinstance(found, Turn) else None
-    return None
+    for one in chain(kept.get, name):
+        wanted = one.previous if isinstance(one, Turn) else None
+    return wanted
 
 
 def _chains(
@@ -268,34 +265,21 @@ def _chains(
     was_at: Callable[[int], float],
 ) -> Sequence[Turn | Talk]:
     """What has these names, what holds these items, and all before that."""
-    holders = (table.holder(tables, owner, item) for item in items)
     found: dict[str, Turn | Talk] = {}
-    for name in (*names, *filter(None, holders)):
-        for one in _chain(tables, owner, name, since_ms, was_at, found):
-            found[one.id] = one
-    return list(found.values())
 
-
-def _chain(
-    tables: Tables,
-    owner: str,
-    name: str,
-    since_ms: int,
-    was_at: Callable[[int], float],
-    known: Container[str],
-) -> Iterator[Turn | Talk]:
-    size = 0
-    wanted: str | None = name
-    for _ in range(MAX_CHAIN):
-        if wanted is None or wanted in known:
-            return
-        row = table.find(tables, owner, wanted, since_ms=since_ms)
+    def find(name: str) -> Turn | Talk | None:
+        row = None if name in found else table.find(tables, owner, name, since_ms=since_ms)
         if row is None:
-            return
+            return None
         at_ms, body = row
-        one = _beside(len(body), kept_of, wanted, body, was_at(at_ms))
-        yield one
-        size += len(body)
-        if size > MAX_HISTORY_BYTES:
-            return
-        wanted = one.previous if isinstance(one, Turn) else None
+        return _beside(len(body), kept_of, name, body, was_at(at_ms))
+
+    holders = (table.holder(tables, owner, item) for item in items)
+    for name in (*names, *filter(None, holders)):
+        size = 0
+        for one in chain(find, name):
+            found[one.id] = one
+            size += one.size
+            if size > MAX_HISTORY_BYTES:
+                break
+    return list(found.values())

@@ -11,10 +11,11 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from threading import RLock
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from adapters.base import Json
 from adapters.wire.aside import LARGE_BYTES, WEIGHT
@@ -48,6 +49,20 @@ class Turn(Struct, frozen=True):
         return str(self.response["id"])
 
 
+class Talk(Struct, frozen=True):
+    """A conversation by an id of its own; `items` are by theirs, in order."""
+
+    id: str
+    created_at: int
+    at: float
+    metadata: Mapping[str, Any] = {}
+    items: Mapping[str, Json] = {}
+    size: int = 0
+
+
+K = TypeVar("K", bound=Turn | Talk)
+
+
 class Keeper:
     """What keeps them for longer than memory does; here, nothing."""
 
@@ -67,17 +82,6 @@ class Keeper:
 NOBODY = Keeper()
 
 
-class Talk(Struct):
-    """A conversation by an id of its own; `items` are by theirs, in order."""
-
-    id: str
-    created_at: int
-    at: float
-    metadata: Mapping[str, Any] = {}
-    items: Mapping[str, Json] = {}
-    size: int = 0
-
-
 class _Shelf(Struct):
     """What one client has by its ids, the least lately used first."""
 
@@ -86,21 +90,20 @@ class _Shelf(Struct):
     size: int = 0
 
     def add(self, one: Turn | Talk) -> None:
+        """Put it last, in the place of what has the same id."""
+        self.drop(one.id)
         self.kept[one.id] = one
         self.size += one.size
-        for item in _items(one) if isinstance(one, Turn) else ():
+        for item in _items(one):
             if kind_of(item) != REFERENCE:  # or one could name itself
                 self.items[item["id"]] = one.at, item
-
-    def has(self, item_id: str) -> bool:
-        return item_id in self.items
 
     def drop(self, name: str) -> bool:
         found = self.kept.pop(name, None)
         if found is None:
             return False
         self.size -= found.size
-        for item in _items(found) if isinstance(found, Turn) else ():
+        for item in _items(found):
             self.items.pop(item["id"], None)
         return True
 
@@ -132,48 +135,15 @@ class Turns:
         """What there is of a client; to be kept by `add`."""
         return self._shelves.get(owner) or _Shelf()
 
-    def add(self, owner: str, turn: Turn) -> None:
-        """Keep a turn; one that is too large for that is forgotten at once."""
-        if turn.size > min(self.most, MAX_ONE_BYTES):
-            return
-        self.take_back(owner, turn)
-        self.keeper.kept(owner, turn)
+    def keep(self, owner: str, one: Turn | Talk) -> None:
+        self.take_back(owner, one)
+        self.keeper.kept(owner, one)
 
     def take_back(self, owner: str, one: Turn | Talk) -> None:
         """Have what was kept somewhere else in memory again."""
         with self.lock:
             self._latest(owner).add(one)
             self._make_room()
-
-    def add_to(self, owner: str, talk: Talk, items: Iterable[Json], size: int) -> None:
-        """Go on with a conversation, or begin it, by items that take so much memory."""
-        with self.lock:
-            shelf = self._latest(owner)
-            new = {item["id"]: item for item in items}
-            talk.items = {**talk.items, **new}
-            talk.size += size
-            talk.at = self.clock()
-            before = shelf.kept.pop(talk.id, None)
-            shelf.size += talk.size if before is None else size
-            shelf.kept[talk.id] = talk
-            self._make_room()
-        self.keeper.kept(owner, talk)
-
-    def take_out(self, owner: str, talk: Talk, item_id: str) -> None:
-        kept = dict(talk.items)
-        size = sized(kept.pop(item_id))
-        talk.items = kept
-        talk.size -= size
-        self.shelf(owner).size -= size
-        self.keeper.kept(owner, talk)
-
-    def forget(self, owner: str, name: str) -> bool:
-        """Delete a turn and its items, or a conversation; False where there is none."""
-        with self.lock:
-            is_there = self.shelf(owner).drop(name)
-        if is_there:
-            self.keeper.gone(name)
-        return is_there
 
     async def clear(self) -> None:
         """Forget what is in memory, of all clients."""
@@ -218,7 +188,9 @@ class OwnTurns(Struct, frozen=True):
         return self.all.most > 0
 
     def put(self, previous: str | None, given: Sequence[Json], response: Json, size: int) -> None:
-        self.all.add(self.owner, Turn(previous, given, response, size, self.all.clock()))
+        """Keep a turn; one that is too large for that is forgotten at once."""
+        if size <= min(self.all.most, MAX_ONE_BYTES):
+            self.all.keep(self.owner, Turn(previous, given, response, size, self.all.clock()))
 
     def turn(self, response_id: str) -> Turn | None:
         """The turn, from now on the last of its owner's that makes room."""
@@ -226,9 +198,10 @@ class OwnTurns(Struct, frozen=True):
         return found if isinstance(found, Turn) else None
 
     def begin(self, metadata: Json, items: Iterable[Json], size: int = 0) -> Talk:
-        talk = Talk(new_id("conv"), int(self.all.now()), self.all.clock(), metadata)
-        talk.size = len(orjson.dumps(metadata))
-        self.go_on(talk, items, size)
+        size += len(orjson.dumps(metadata))
+        now, at = int(self.all.now()), self.all.clock()
+        talk = Talk(new_id("conv"), now, at, metadata, _by_id(items), size)
+        self.all.keep(self.owner, talk)
         return talk
 
     def talk(self, name: str) -> Talk:
@@ -240,19 +213,34 @@ class OwnTurns(Struct, frozen=True):
             raise _history_too_large("conversation")
         return found
 
-    def go_on(self, talk: Talk, items: Iterable[Json], size: int = 0) -> None:
-        self.all.add_to(self.owner, talk, items, size)
+    def go_on(
+        self, name: str, items: Iterable[Json] = (), size: int = 0, **changed: Any
+    ) -> Talk | None:
+        """Add items that take so much memory to a conversation; None where it is gone meanwhile."""
+        with self.all.lock:
+            if not isinstance(talk := self._kept(name), Talk):
+                return None
+            found = {**talk.items, **_by_id(items)}
+            size += talk.size
+            talk = replace(talk, items=found, size=size, at=self.all.clock(), **changed)
+            self.all.keep(self.owner, talk)
+        return talk
 
-    def take_out(self, talk: Talk, item_id: str) -> None:
-        self.all.take_out(self.owner, talk, item_id)
-
-    def go_on_if_kept(self, name: str, items: Iterable[Json], size: int) -> None:
-        """The same by its id, unless it was deleted meanwhile."""
-        if isinstance(talk := self._kept(name), Talk):
-            self.go_on(talk, items, size)
+    def take_out(self, name: str, item_id: str) -> None:
+        with self.all.lock:
+            talk = self._kept(name)
+            if isinstance(talk, Talk) and item_id in talk.items:
+                left = {**talk.items}
+                size = talk.size - sized(left.pop(item_id))
+                self.all.keep(self.owner, replace(talk, items=left, size=size))
 
     def forget(self, name: str) -> bool:
-        return self.all.forget(self.owner, name)
+        """Delete a turn and its items, or a conversation; False where there is none."""
+        with self.all.lock:
+            is_there = self.all.shelf(self.owner).drop(name)
+        if is_there:
+            self.all.keeper.gone(name)
+        return is_there
 
     def _kept(self, name: str) -> Turn | Talk | None:
         with self.all.lock:
@@ -283,18 +271,11 @@ class OwnTurns(Struct, frozen=True):
         return sum(turn.size for turn in self._chain(response_id))
 
     def _chain(self, response_id: str) -> list[Turn]:
-        turns: list[Turn] = []
-        size = 0
-        wanted: str | None = response_id
-        while wanted is not None:
-            turn = self.turn(wanted)
-            if turn is None or len(turns) == MAX_CHAIN:
-                raise previous_not_found(response_id)
-            turns.append(turn)
-            size += turn.size
-            if size > MAX_HISTORY_BYTES:
-                raise _history_too_large("previous_response_id")
-            wanted = turn.previous
+        turns = list(chain(self.turn, response_id))
+        if sum(turn.size for turn in turns) > MAX_HISTORY_BYTES:
+            raise _history_too_large("previous_response_id")
+        if not turns or turns[-1].previous is not None:
+            raise previous_not_found(response_id)
         return turns
 
     def _is_over(self, at: float) -> bool:
@@ -308,9 +289,25 @@ def sized(value: Any) -> int:
     return read_bytes(orjson.dumps(value))
 
 
-def _items(turn: Turn) -> Iterator[Json]:
-    yield from turn.given
-    yield from turn.response["output"]
+def chain(find: Callable[[str], K | None], name: str) -> Iterator[K]:
+    """A turn and those that it goes on from, the latest first, as far as they are found."""
+    wanted: str | None = name
+    for _ in range(MAX_CHAIN):
+        if wanted is None or (found := find(wanted)) is None:
+            return
+        yield found
+        wanted = found.previous if isinstance(found, Turn) else None
+
+
+def _items(one: Turn | Talk) -> Iterator[Json]:
+    """Those of a turn, by which it is known as well; a conversation's are its own affair."""
+    if isinstance(one, Turn):
+        yield from one.given
+        yield from one.response["output"]
+
+
+def _by_id(items: Iterable[Json]) -> dict[str, Json]:
+    return {item["id"]: item for item in items}
 
 
 def named_in(body: bytes | bytearray) -> tuple[list[str], list[str]]:

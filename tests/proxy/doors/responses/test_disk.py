@@ -268,7 +268,7 @@ async def test_what_one_server_keeps_changes_and_deletes_another_knows(tmp_path:
         talk = mine.begin({}, as_items("first"))
         await one.settled()
         await other.bring("ann", [talk.id])
-        mine.go_on(talk, as_items("second"))
+        mine.go_on(talk.id, as_items("second"))
         await one.settled()
         await other.bring("ann", [talk.id])
         assert len(its.talk(talk.id).items) == 2
