@@ -7,6 +7,7 @@ What is made for every request or chunk is a `Struct`: a frozen dataclass takes 
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
@@ -63,6 +64,7 @@ USER = "metadata.user_id"
 """In `extensions`: who asks, for a provider that wants to know. All others need not say a word."""
 MISSING_RESULT = "no result supplied"
 """What stands for the result of a call whose history was cut short."""
+_MODEL_IN_PATH = re.compile("/models?/([^/:]+)")
 
 # -- in ---------------------------------------------------------------------------------------
 
@@ -138,6 +140,14 @@ class NativeCall(Struct, frozen=True):
     warnings: tuple[str, ...] = ()
     stream: bool = False
     content: bytes | Sequence[bytes | memoryview] | None = None
+
+    @property
+    def model(self) -> str:
+        """The name of the model that is called: in the body, or in the path; else empty."""
+        if isinstance(named := self.body.get("model"), str):
+            return named
+        found = _MODEL_IN_PATH.search(self.path)
+        return found[1] if found else ""
 
     def but(self, body: Json, *words: str) -> NativeCall:
         """The same with another body, and more words for what is lost by that."""

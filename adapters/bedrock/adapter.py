@@ -23,7 +23,6 @@ from adapters.base import (
     NativeCall,
     availability,
 )
-from adapters.bedrock.amend import in_words
 from adapters.bedrock.answer import ConverseAnswer
 from adapters.bedrock.content import IMAGES
 from adapters.bedrock.embeddings import (
@@ -33,6 +32,7 @@ from adapters.bedrock.embeddings import (
     to_native_embedding,
 )
 from adapters.bedrock.errors import bad_response, is_of_key, refusal
+from adapters.bedrock.lessons import in_words, readings
 from adapters.bedrock.models import FOUNDATION, PROFILES, models_of
 from adapters.bedrock.request import to_native
 from adapters.bedrock.settings import BedrockSettings, control_of, endpoint
@@ -41,6 +41,7 @@ from adapters.configured import ProviderSettings
 from adapters.errors import AdapterError, ErrorKind, Phase
 from adapters.events import Event, Json
 from adapters.kind import Kind, pages
+from adapters.refusals.lessons import Lessons
 from adapters.tasks import EmbeddingRequest
 from adapters.translation.functions import renamed
 from adapters.upstream import Target, Upstream, timeouts
@@ -71,7 +72,8 @@ class BedrockAdapter(Kind):
             f"set {self._key_name} or log in as AWS's tools do; {settings.variable('region')}"
         )
         self._memory = memory
-        self._ceilings = Ceilings("inferenceConfig", "maxTokens", model=_model_of)
+        self._ceilings = Ceilings("inferenceConfig", "maxTokens")
+        self._lessons = Lessons(readings)
 
     @cached_property
     def unconfigured(self) -> str | None:
@@ -121,6 +123,7 @@ class BedrockAdapter(Kind):
             renamed(request.tools),
             self._memory,
             self.refused,
+            self._lessons,
             first_call_only=request.parallel_tool_calls is False,
             shows_thoughts=request.thinking.include is not False,
             secret=self._secret,
@@ -182,10 +185,6 @@ class BedrockAdapter(Kind):
 
     async def is_available(self) -> Availability:
         return await availability(self.name, self.listed(FOUNDATION, _object))
-
-
-def _model_of(call: NativeCall) -> str:
-    return call.path.split("/")[2]
 
 
 def _profiles(page: Json) -> tuple[Sequence[Json], Any]:

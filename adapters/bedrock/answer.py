@@ -9,9 +9,9 @@ import httpx
 import orjson
 
 from adapters.base import Memory, NativeCall
-from adapters.bedrock.amend import ANSWER_TOOL, AS_TOOL, amended
 from adapters.bedrock.errors import bad_response, stream_failure
 from adapters.bedrock.eventstream import BrokenStreamError, Message, MessageDecoder
+from adapters.bedrock.lessons import ANSWER_TOOL, AS_TOOL
 from adapters.bedrock.settings import KIND
 from adapters.bedrock.thoughts import Thought, keep
 from adapters.compatible.answer import text_in
@@ -31,6 +31,7 @@ from adapters.events import (
     has_content,
     url_citation,
 )
+from adapters.refusals.lessons import Lessons
 from adapters.wire.bounds import MAX_CALLS, MAX_COUNT, count, items, word
 from adapters.wire.pieces import loads
 from adapters.wire.writing import dumps_text
@@ -44,7 +45,8 @@ CUT_SHORT = frozenset({"max_tokens", TOO_LONG})
 class ConverseAnswer:
     """How one answer is read (a `native.Dialect`).
 
-    `names` are the request's tools by Bedrock's names for them; `refusal` tells what one means;
+    `names` are the request's tools by Bedrock's names for them; `refusal` tells what one means,
+    and `lessons` mend the call;
     `first_call_only` leaves out all calls but the first; `shows_thoughts` is False where nobody
     wants to see them.
     """
@@ -57,6 +59,7 @@ class ConverseAnswer:
         names: Mapping[str, str],
         memory: Memory,
         refusal: Callable[[httpx.Response], AdapterError],
+        lessons: Lessons,
         *,
         first_call_only: bool,
         shows_thoughts: bool,
@@ -64,6 +67,7 @@ class ConverseAnswer:
     ) -> None:
         self.done = False
         self.refusal = refusal
+        self._lessons = lessons
         self._phase = BEFORE_CONTENT
         self._answers_by_tool = False
         self._model = model
@@ -89,7 +93,7 @@ class ConverseAnswer:
         return []
 
     def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | None:
-        mended = amended(call, error)
+        mended = self._lessons.amended(call, error)
         if mended is not None and AS_TOOL in mended.warnings:
             tools = mended.body.get("toolConfig", {}).get("tools", ())
             names = [tool.get("toolSpec", {}).get("name") for tool in tools]

@@ -11,6 +11,7 @@ from adapters.compatible.answer import AnswerFailedError, AnswerReader, Unreadab
 from adapters.compatible.errors import House, refusal, status_of
 from adapters.compatible.limits import rate_limits
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT, not_promised
+from adapters.refusals.lessons import Lessons
 from adapters.wire.json_size import MAX_ANSWER_CONTAINERS, MAX_ANSWER_ITEMS, Values
 from adapters.wire.lines import LineTooLongError, ServerSentEvent, SseDecoder
 from adapters.wire.pieces import loads
@@ -18,10 +19,17 @@ from adapters.wire.reading import MAX_ANSWER_BYTES
 
 
 class CompatibleDialect:
-    """How one answer is read (`native.Dialect`). A house of its own ways mends and rescues more."""
+    """How one answer is read (`native.Dialect`), and its call mended. Some houses rescue more."""
 
-    def __init__(self, call: NativeCall, house: House, reader: AnswerReader) -> None:
+    def __init__(
+        self,
+        call: NativeCall,
+        house: House,
+        reader: AnswerReader,
+        lessons: Lessons | None = None,
+    ) -> None:
         self._call = call
+        self._lessons = lessons
         self.provider = house.provider
         self._house = house
         self._reader = reader
@@ -107,7 +115,7 @@ class CompatibleDialect:
         return refusal(self._house, response, self._phase)
 
     def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | list[Event] | None:
-        return None
+        return self._lessons.amended(call, error) if self._lessons else None
 
     def _hidden(self, error: Json) -> list[Event]:
         """The answer that lies in an error, if one does."""

@@ -32,6 +32,7 @@ from adapters.events import Event, Json, Usage
 from adapters.gemini import counting, embeddings
 from adapters.gemini.answer import MISSING_SIGNATURE, GeminiAnswer
 from adapters.gemini.errors import NAME, refusal
+from adapters.gemini.lessons import readings
 from adapters.gemini.line import known, line
 from adapters.gemini.media import MediaMethods
 from adapters.gemini.messages import sign
@@ -40,6 +41,7 @@ from adapters.gemini.settings import GeminiSettings as GeminiSettings
 from adapters.gemini.thinking import thinks
 from adapters.gemini.tools import declared
 from adapters.kind import pages
+from adapters.refusals.lessons import Lessons
 from adapters.tasks import EmbeddingRequest
 from adapters.upstream import Upstream
 from adapters.wire.aside import LARGE_BYTES, aside
@@ -71,6 +73,7 @@ class GeminiAdapter(MediaMethods):
         self._memory = memory
         self._own = settings
         self._ceilings = Ceilings("generationConfig", "maxOutputTokens")
+        self._lessons = Lessons(readings)
 
     def capabilities(self, model: str) -> Capabilities:
         speaks_only = "-tts" in model
@@ -118,6 +121,7 @@ class GeminiAdapter(MediaMethods):
             first_call_only=request.parallel_tool_calls is False,
             bare_audio=(request.params.get("audio") or {}).get("format") == "pcm16",
             secret=self._secret,
+            lessons=self._lessons,
         )
         return exchange(self.where(call.path), call, answer, self._ceilings, MOST_MENDED)
 

@@ -29,7 +29,6 @@ from adapters.base import (
     has_content,
 )
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT
-from adapters.gemini.amend import amended
 from adapters.gemini.citations import citations, logprobs
 from adapters.gemini.errors import NAME, api_error, bad_response, refusal
 from adapters.gemini.messages import own_id_key
@@ -37,6 +36,7 @@ from adapters.gemini.schema import restore
 from adapters.gemini.signatures import key_of_content
 from adapters.gemini.tools import Declared
 from adapters.gemini.values import CUT_SHORT, FILTERED, MALFORMED, fenced, signed, usage_of
+from adapters.refusals.lessons import Lessons
 from adapters.translation.functions import plain_name
 from adapters.translation.wav import PCM, wav
 from adapters.wire.bounds import MAX_CALLS, MAX_CHOICES, MAX_ITEMS, choice_index, iso_time, word
@@ -80,7 +80,7 @@ class GeminiAnswer:
 
     `functions` are the request's, by Gemini's names for them, `asked` its messages; `choices` how
     many answers were asked for; `first_call_only` leaves out all calls but the first; `bare_audio`
-    leaves samples without a header; `secret` stays out of errors.
+    leaves samples without a header; `secret` stays out of errors; `lessons` mend what was refused.
     """
 
     provider = NAME
@@ -95,6 +95,7 @@ class GeminiAnswer:
         first_call_only: bool = False,
         bare_audio: bool = False,
         secret: str | None = None,
+        lessons: Lessons | None = None,
     ) -> None:
         self.done = False
         self._functions = functions
@@ -105,6 +106,7 @@ class GeminiAnswer:
         self._bare_audio = bare_audio
         self._is_all = False
         self._secret = secret
+        self._lessons = lessons
         self._sse = SseDecoder()
         self._bare = bytearray()
         self._framed: bool | None = None
@@ -125,8 +127,7 @@ class GeminiAnswer:
         return refusal(response, secret=self._secret)
 
     def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | None:
-        is_mendable = error.kind in (ErrorKind.BAD_REQUEST, ErrorKind.UNSUPPORTED)
-        return amended(call, error.message) if is_mendable else None
+        return self._lessons.amended(call, error) if self._lessons else None
 
     def whole(self, body: bytes | bytearray) -> list[Event]:
         if body[:1024].lstrip().startswith((b"data:", b"event:", b":")):  # a stream called JSON

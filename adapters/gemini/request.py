@@ -9,7 +9,6 @@ from typing import Any
 from adapters.base import SEARCH, ChatRequest, Memory, NativeCall, ResponseFormat
 from adapters.errors import ErrorKind
 from adapters.events import Json
-from adapters.gemini.amend import beside_own_tools, in_words
 from adapters.gemini.content import PartsTranslator
 from adapters.gemini.errors import refused
 from adapters.gemini.messages import ContentsTranslator, closed, sign, system_parts
@@ -17,8 +16,9 @@ from adapters.gemini.names import VOICES, generation, model_id, version, wants_s
 from adapters.gemini.schema import for_response
 from adapters.gemini.settings import GeminiSettings
 from adapters.gemini.thinking import thinking_config
-from adapters.gemini.tools import may_search, tools_of
+from adapters.gemini.tools import beside_own_tools, may_search, tools_of
 from adapters.translation.cached_content import CACHE, google_blocks
+from adapters.translation.instructions import instruction
 from adapters.translation.own_fields import merged
 from adapters.translation.wishes import FOR_OTHERS, blocks, left_out
 
@@ -153,6 +153,19 @@ def _format(wanted: ResponseFormat, warnings: list[str]) -> Json:
         config["responseJsonSchema"] = translation.schema
         warnings.extend(f"dropped=schema.{keyword}" for keyword in translation.lost)
     return config
+
+
+def in_words(body: Json, *, keep_json_mode: bool) -> Json:
+    """The body with its answer's schema said in the instruction."""
+    config = body["generationConfig"]
+    gone = {"responseJsonSchema"} if keep_json_mode else {"responseJsonSchema", "responseMimeType"}
+    system = body.get("systemInstruction") or {}
+    words = instruction(ResponseFormat(config.get("responseJsonSchema")))
+    return {
+        **body,
+        "generationConfig": {key: config[key] for key in config if key not in gone},
+        "systemInstruction": {**system, "parts": [*(system.get("parts") or ()), {"text": words}]},
+    }
 
 
 def _modalities(params: Mapping[str, Any], model: str, warnings: list[str]) -> Json:

@@ -9,7 +9,6 @@ from typing import Any
 from adapters.base import SEARCH, ChatRequest
 from adapters.errors import ErrorKind
 from adapters.events import Json
-from adapters.gemini.amend import beside_own_tools
 from adapters.gemini.errors import refused
 from adapters.gemini.names import function_name, generation
 from adapters.gemini.schema import Translation, for_parameters
@@ -83,6 +82,14 @@ def tools_of(request: ChatRequest, model: str, warnings: list[str]) -> Json:
         tools.append({"googleSearch": {}})
         warnings.extend(f"dropped=web_search_options.{shown_key(key)}" for key in search)
     return body | {"tools": tools} if tools else body
+
+
+def beside_own_tools(config: Json) -> Json:
+    """The `toolConfig` of functions beside Google's own tools, which must be said, and goes without
+    the mode AUTO."""
+    calling = config.get("functionCallingConfig") or {}
+    kept = {} if calling.get("mode") in (None, "AUTO") else {"functionCallingConfig": calling}
+    return {**kept, "includeServerSideToolInvocations": True}
 
 
 def _search(request: ChatRequest, model: str) -> Json | None:

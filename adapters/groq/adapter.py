@@ -13,20 +13,21 @@ from typing import ClassVar
 import httpx
 from pydantic import Field
 
-from adapters.base import SEARCH, Capabilities, ChatRequest, Memory, Model, NativeCall
+from adapters.base import Capabilities, ChatRequest, Memory, Model, NativeCall
 from adapters.child import Line
 from adapters.compatible.dialect import CompatibleDialect
 from adapters.compatible.errors import House, error_object, text_of
-from adapters.compatible.request import without, without_schema
 from adapters.configured import ProviderSettings
 from adapters.errors import AdapterError, ErrorKind
 from adapters.events import Event, Json
 from adapters.groq.answer import GroqReader
 from adapters.groq.audio import GroqAudio
+from adapters.groq.lessons import readings
 from adapters.groq.line import known, line
 from adapters.groq.models import LEAST_CONTEXT, PROVIDER, SPEECH_MODELS, TEXT_ONLY_MODELS
 from adapters.groq.request import ROOT, thinks, to_native
 from adapters.kind import SdkKind
+from adapters.refusals.lessons import Lessons
 from adapters.translation.functions import with_own_names
 from adapters.translation.rescue import rescued
 from adapters.upstream import Upstream
@@ -60,6 +61,7 @@ class GroqAdapter(GroqAudio, SdkKind):
         key_name = settings.variable("api_key")
         self.setup = f"set {key_name} (a free key: https://console.groq.com/keys)"
         self._ceilings = Ceilings("max_completion_tokens")
+        self._lessons = Lessons(readings)
         self._house = house(self._secret)
 
     def capabilities(self, model: str) -> Capabilities:
@@ -79,7 +81,7 @@ class GroqAdapter(GroqAudio, SdkKind):
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
         call = self.to_native(request)
-        dialect = GroqDialect(call, self._house, GroqReader())
+        dialect = GroqDialect(call, self._house, GroqReader(), self._lessons)
         answer = exchange(self.where(call.path), call, dialect, self._ceilings)
         return with_own_names(answer, request.tools) if request.tools else answer
 
@@ -134,24 +136,8 @@ class GroqDialect(CompatibleDialect):
         return super().refusal(response)
 
     def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | list[Event] | None:
-        """A call that was written but not read by Groq; or the call without what it refuses.
-
-        Which families take a reasoning parameter or a schema changes more often than our lists.
-        """
-        if events := self._rescue():
-            return events
-        if error.kind not in (ErrorKind.BAD_REQUEST, ErrorKind.UNSUPPORTED):
-            return None
-        if "browser_search" in error.message and (left := _without_search(call)) is not None:
-            return left
-        match error.param:
-            case "reasoning_effort" | "reasoning_format" | "include_reasoning" as param:
-                return without(call, param, f"dropped={param}") if param in call.body else None
-            case "response_format" if "json_schema" in call.body.get("response_format", {}):
-                return without_schema(call)
-            case "response_format" if call.stream:
-                return without(call, "stream", "emulated=stream")
-        return None
+        """A call that was written but not read by Groq; or the call without what it refuses."""
+        return self._rescue() or super().amend(call, error)
 
     def _rescue(self) -> list[Event]:
         body = self._call.body
@@ -162,15 +148,6 @@ class GroqDialect(CompatibleDialect):
         """Groq's calls come to nothing now and then, and lie in the error as text."""
         self._failed_generation = text_of(error.get("failed_generation"))
         return self._rescue()
-
-
-def _without_search(call: NativeCall) -> NativeCall | None:
-    """The call without a search that stands beside functions."""
-    tools = call.body.get("tools", [])
-    left = [tool for tool in tools if tool["type"] == "function"]
-    if not left or len(left) == len(tools):
-        return None
-    return call.but({**call.body, "tools": left}, f"dropped={SEARCH}")
 
 
 def house(secret: str) -> House:

@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from adapters.base import (
-    AdapterError,
     Capabilities,
     ChatRequest,
     ErrorKind,
@@ -28,14 +27,14 @@ from adapters.compatible.answer import AnswerReader
 from adapters.compatible.dialect import CompatibleDialect
 from adapters.compatible.errors import House
 from adapters.compatible.messages import Taken
-from adapters.compatible.request import without_schema
 from adapters.errors import unsent
 from adapters.openai.embeddings import to_native_embedding, vectors_of
-from adapters.openai.lessons import TWINS, Lessons
+from adapters.openai.lessons import TWINS, given, readings
 from adapters.openai.media import MediaMethods
 from adapters.openai.models import models_of
 from adapters.openai.request import to_native
 from adapters.openai.settings import KIND, OpenAISettings
+from adapters.refusals.lessons import Lessons
 from adapters.tasks import EmbeddingRequest
 from adapters.translation.functions import with_own_names
 from adapters.translation.rescue import with_written_calls
@@ -44,7 +43,6 @@ from adapters.wire.ceiling import Ceilings
 from adapters.wire.native import exchange
 from adapters.wire.whole import VectorsAnswer
 
-MENDABLE_STATUS = (400, 422)
 MOST_MENDED = 16
 """How often a call is mended: some houses name one thing at a time."""
 
@@ -69,10 +67,10 @@ class OpenAIAdapter(MediaMethods):
             names=profile.names,
             audio=profile.audio,
             files=profile.files,
-            thoughts=lambda model: profile.thoughts or self._lessons.given(model),
+            thoughts=lambda model: profile.thoughts or given(self._lessons.known.get(model, ())),
         )
         self._ceilings = Ceilings(profile.max_tokens, other=TWINS[profile.max_tokens])
-        self._lessons = Lessons()
+        self._lessons = Lessons(readings)
         self._first = ""  # of the models that are listed
 
     @property
@@ -117,7 +115,7 @@ class OpenAIAdapter(MediaMethods):
         return with_own_names(answer, request.tools)
 
     def _exchange(self, call: NativeCall) -> AsyncGenerator[list[Event], None]:
-        dialect = Dialect(call, self._house, AnswerReader(), self._lessons)
+        dialect = CompatibleDialect(call, self._house, AnswerReader(), self._lessons)
         where = self.where(call.path)
         return exchange(where, call, dialect, self._ceilings, MOST_MENDED)
 
@@ -151,21 +149,3 @@ class OpenAIAdapter(MediaMethods):
         key = {"authorization": f"Bearer {self._secret}"} if self._secret else {}
         own = {"user-agent": "pointsman", "accept": "application/json"}
         return Line(self.settings.base_url or "", {**key, **own})
-
-
-class Dialect(CompatibleDialect):
-    """How one answer is read, and a call without what the server turns out not to take."""
-
-    def __init__(
-        self, call: NativeCall, house: House, reader: AnswerReader, lessons: Lessons
-    ) -> None:
-        super().__init__(call, house, reader)
-        self._lessons = lessons
-
-    def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | None:
-        if error.status not in MENDABLE_STATUS or error.kind is ErrorKind.AUTH:
-            return None
-        is_of_schema = error.param is not None and error.param.startswith("response_format")
-        if is_of_schema and "json_schema" in call.body.get("response_format", {}):
-            return without_schema(call)
-        return self._lessons.amended(call, error)

@@ -7,7 +7,7 @@ the provider's list or its refusal tells is asked for instead.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from msgspec.structs import replace
 
@@ -45,15 +45,12 @@ _SPENT = re.compile(
 class Ceilings:
     """What is known of a provider's models; `path` leads to the number in the body of its calls.
 
-    `model` tells the model of a call; `other` is the name that some models know the number by.
+    `other` is the name that some models know the number by.
     """
 
-    def __init__(
-        self, *path: str, model: Callable[[NativeCall], str] | None = None, other: str = ""
-    ) -> None:
+    def __init__(self, *path: str, other: str = "") -> None:
         self._path = path
         self._other = (other,)
-        self._model = model or _model
         self._most: dict[str, int] = {}
 
     def listed(self, models: Iterable[Model]) -> None:
@@ -64,7 +61,7 @@ class Ceilings:
 
     def fitted(self, call: NativeCall) -> NativeCall:
         """The call, asking for no more than its model is known to give."""
-        most, asked = self._most.get(self._model(call)), _at(call.body, self._where(call))
+        most, asked = self._most.get(call.model), _at(call.body, self._where(call))
         return call if most is None or asked is None or asked <= most else self._with(call, most)
 
     def amended(self, call: NativeCall, error: AdapterError) -> NativeCall | None:
@@ -77,7 +74,7 @@ class Ceilings:
             return self._with(call, afforded) if afforded < (asked or afforded + 1) else None
         if asked is None or error.kind not in REFUSED:
             return None
-        message = error.message.replace(self._model(call), "")
+        message = error.message.replace(call.model, "")
         if left := _left(message, asked):
             return self._with(call, left)
         if error.kind in (ErrorKind.CONTEXT, ErrorKind.TOO_LARGE):
@@ -85,7 +82,7 @@ class Ceilings:
         if not (_SUBJECT.search(message) and _TOO_MUCH.search(message)):
             return None
         if most := _most(message, asked):
-            self._remember(self._model(call), most)
+            self._remember(call.model, most)
         return self._with(call, most)
 
     def _with(self, call: NativeCall, most: int | None) -> NativeCall:
@@ -105,12 +102,6 @@ class Ceilings:
         self._most[model] = most
 
 
-def _model(call: NativeCall) -> str:
-    """The name of the model that is called: in the body, or in the path."""
-    named = call.body.get("model") or call.path.rpartition("/")[2].partition(":")[0]
-    return named if isinstance(named, str) else ""
-
-
 def _at(body: Json, path: tuple[str, ...]) -> int | None:
     found: object = body
     for key in path:
@@ -121,7 +112,7 @@ def _at(body: Json, path: tuple[str, ...]) -> int | None:
 def _put(body: Json, path: tuple[str, ...], most: int | None) -> Json:
     key, *rest = path
     if rest:
-        return {**body, key: _put(body[key], tuple(rest), most)}
+        return {**body, key: _put(body.get(key, {}), tuple(rest), most)}
     kept = {name: value for name, value in body.items() if name != key}
     return kept if most is None else {**kept, key: most}
 

@@ -18,7 +18,8 @@ from adapters.base import (
     Thinking,
     Warn,
 )
-from adapters.openai.lessons import MOST_LESSONS, Lessons
+from adapters.openai.lessons import readings
+from adapters.refusals.lessons import MOST_LESSONS, Lessons
 from tests.adapters.kit import FakeUpstream, Reply, collect, json_reply
 from tests.adapters.openai.kit import ASK, HEAD, adapter
 
@@ -301,8 +302,10 @@ def json_of(request: httpx.Request) -> Json:
 
 
 def test_of_more_models_than_anyone_asks_the_oldest_are_forgotten() -> None:
-    lessons = Lessons()
-    error = AdapterError(ErrorKind.UNSUPPORTED, "unsupported: `user`", provider="openai")
+    lessons = Lessons(readings)
+    error = AdapterError(
+        ErrorKind.UNSUPPORTED, "unsupported: `user`", provider="openai", status=400
+    )
     for at in range(MOST_LESSONS + 2):
         call = NativeCall("POST", "/x", {"model": f"m{at}", "messages": ASK, "user": "u"})
         assert lessons.kept(call) is call
