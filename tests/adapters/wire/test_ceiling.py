@@ -126,6 +126,16 @@ def test_what_a_prompt_leaves_room_for_holds_for_that_prompt_alone() -> None:
         assert asked_for(ceilings.fitted(call(asked))) == asked
 
 
+def test_what_an_account_affords_is_asked_for_where_no_number_was_asked_for() -> None:
+    bare = NativeCall("POST", "/v1/models/toy:generate", {})
+    amended = Ceilings(*PATH).amended(
+        bare,
+        refusal(ErrorKind.ACCOUNT, "You requested up to 65536 tokens, but can only afford 3104."),
+    )
+
+    assert amended is not None and amended.body == {"generationConfig": {"maxOutputTokens": 3104}}
+
+
 def test_a_refusal_of_anything_else_changes_nothing() -> None:
     for asked, kind, message in OTHERS:
         assert Ceilings(*PATH).amended(call(asked), refusal(kind, message)) is None, message
