@@ -160,7 +160,16 @@ def _opened(url: str) -> Engine:
     except BaseException:
         engine.dispose()
         raise
+    if url.startswith(PSYCOPG):
+        engine.dispose()  # what brings the tables up to date may be silent for long, no other
+        event.listen(engine, "do_connect", _patiently)
     return engine
+
+
+def _patiently(_dialect: object, _record: object, args: Any, named: Any) -> Any:
+    from proxy.store.engines.patience import Patient
+
+    return Patient.connect(*args, **named)
 
 
 def _set_up_postgresql(connection: Any, _record: object) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from proxy.store.base import NewerSchemaError, StoreError
+from proxy.store.engines import patience
 from proxy.store.engines.server import Server
 from tests.proxy.store.kit import kept, opened, running, until
 from tests.proxy.store.postgres_kit import Cluster
@@ -77,6 +78,18 @@ async def test_a_restart_under_load_loses_and_doubles_nothing(cluster: Cluster, 
         await until(lambda: one.storage.problem is None)
         loading.cancel()
     assert written(url) == [f"req-{number:04}" for number in range(count)]
+
+
+def test_a_server_that_says_nothing_is_not_waited_for_for_ever(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server(url)
+    server.open()
+    monkeypatch.setattr(patience, "LONGEST_S", 0.2)
+    with pytest.raises(StoreError, match="does not answer"):
+        server.read(lambda tables: tables.rows("SELECT pg_sleep(600)"))
+    assert server.read(lambda tables: tables.rows("SELECT 1")) == [(1,)]
+    server.close()
 
 
 @pytest.mark.parametrize("is_longer", [False, True])
