@@ -17,11 +17,15 @@ _TIMER_RESOLUTION_S = 0.001
 
 
 class Origin(NamedTuple):
-    """Where connections can be shared: `secure` stands for https."""
+    """Where connections can be shared: `secure` stands for https.
+
+    `name` is what its certificate must be for, where `host` is an address that was looked up.
+    """
 
     secure: bool
     host: str
     port: int
+    name: str | None = None
 
 
 class Owner(Protocol):

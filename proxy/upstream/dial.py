@@ -42,7 +42,7 @@ class Dialer:
                 lambda: connection,
                 sock=sock,
                 ssl=context,
-                server_hostname=origin.host if context else None,
+                server_hostname=(origin.name or origin.host) if context else None,
             )
         except ConnectionError as error:
             if context is None:

@@ -29,7 +29,8 @@ _NO_TIMEOUTS: Timeouts = {}
 class Transport(httpx.AsyncBaseTransport):
     """HTTP/1.1 over keep-alive connections; raises httpx's own exceptions, `request` set.
 
-    Timeouts are read from `request.extensions["timeout"]` as httpx's client sets them. A request
+    Timeouts are read from `request.extensions["timeout"]` as httpx's client sets them, and from
+    "sni_hostname" what name a certificate must be for that is not the URL's host. A request
     whose body is bytes is sent a second time, on a new connection, when a kept one turns out to
     be dead before the first byte of a response. `ssl_context` must verify (ValueError if not);
     None stands for httpx's default, made in a thread when https is first used.
@@ -149,4 +150,5 @@ def _origin(request: httpx.Request) -> Origin:
     if not secure and scheme != b"http":
         word = f"an unsupported protocol '{url.scheme}://'" if scheme else "no protocol"
         raise httpx.UnsupportedProtocol(f"the request's URL has {word}", request=request)
-    return Origin(secure, url.raw_host.decode("ascii"), url.port or (443 if secure else 80))
+    host, name = url.raw_host.decode("ascii"), request.extensions.get("sni_hostname")
+    return Origin(secure, host, url.port or (443 if secure else 80), name)

@@ -19,6 +19,7 @@ from proxy.routing.pictures.conversion import Painter
 from proxy.routing.pictures.kinds import sniffed
 from proxy.routing.pictures.remote_parts import Remote, kind_of_file, remote_parts, replaced
 from proxy.upstream.names import Names
+from proxy.upstream.transport import Transport
 
 MAX_IMAGE_BYTES = 10 * 1024 * 1024
 MAX_REQUEST_BYTES = 20 * 1024 * 1024
@@ -28,6 +29,12 @@ CONNECT_TIMEOUT_S = 2.0
 MAX_ADDRESSES = 3
 MAX_IMAGES = 100
 """By URL in one request: a connection each, to whomever the request names."""
+MAX_CONNECTIONS = 200
+"""Of all requests: each is a file, and whoever is named may hold one open."""
+AT_ONCE = 16
+"""Of one request."""
+ENCODED_BYTES = 3 * 64 * 1024
+"""Become base64 in one go: 10 MiB would hold others up for 50 ms."""
 MAX_LOOKUPS = 2
 """At once. The system looks up a few names at a time, and the providers' are among them."""
 
@@ -100,9 +107,10 @@ def by_system(names: Names) -> Resolve:
 
 
 class _Allowance:
-    """The bytes that the images of one request may take together."""
+    """The bytes that the images of one request may take together; each is fetched in its turn."""
 
     def __init__(self) -> None:
+        self.turn = asyncio.Semaphore(AT_ONCE)
         self._left = MAX_REQUEST_BYTES
 
     def spend(self, size: int) -> None:
@@ -172,7 +180,7 @@ class ImageFetcher:
 
     async def _into(self, cache: dict[str, str], one: Remote, allowance: _Allowance) -> None:
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with allowance.turn, asyncio.timeout(self._timeout_s):
                 cache[one.key] = await self._fetch(one, allowance)
         except _Refused as refused:
             reason = str(refused)
@@ -231,10 +239,7 @@ class ImageFetcher:
     async def _get(self, url: httpx.URL, addresses: Sequence[str], accept: str) -> httpx.Response:
         """The response of the first of `addresses` that takes the connection."""
         if self._transport is None:
-            # No connection is kept: the pool knows them by address, so that one whose certificate
-            # was checked for one name would serve another name at the same address.
-            limits = httpx.Limits(max_keepalive_connections=0)
-            self._transport = httpx.AsyncHTTPTransport(trust_env=False, limits=limits)
+            self._transport = Transport(max_connections=MAX_CONNECTIONS, max_keepalive=0)
         *others, last = addresses
         for address in others:
             try:
@@ -310,7 +315,11 @@ async def _data_uri(response: httpx.Response, allowance: _Allowance, *, is_file:
     if (kind := kind_of_file(declared, data) if is_file else sniffed(data)) is None:
         what = "neither a PDF nor a text" if is_file else "no picture of a known kind"
         raise _Refused(f"it is {what} by its first bytes")
-    return f"data:{kind};base64,{b64encode(data).decode('ascii')}"
+    pieces = [f"data:{kind};base64,"]
+    for at in range(0, len(data), ENCODED_BYTES):
+        pieces.append(b64encode(data[at : at + ENCODED_BYTES]).decode("ascii"))
+        await asyncio.sleep(0)
+    return "".join(pieces)
 
 
 def _bare(host: str) -> str:

@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from proxy.routing.pictures.fetching import ImageFetcher
+from proxy.routing.pictures.fetching import AT_ONCE, ImageFetcher
+from proxy.upstream.transport import Transport
 from tests.proxy.routing.pictures.kit import (
     PNG,
     Recorder,
@@ -93,6 +94,35 @@ async def test_a_server_that_stalls_is_left(said: bytes, monkeypatch: pytest.Mon
     assert len(heads) == 1
 
 
+async def test_a_server_that_answers_in_crumbs_is_left() -> None:
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: image/png\r\ntransfer-encoding: chunked\r\n\r\n"
+    crumbs = head + b"".join(b"1\r\n%c\r\n" % byte for byte in PNG) + b"1\r\nx\r\n" * 40_000
+    early = b"HTTP/1.1 103 Early Hints\r\n\r\n" * 200 + raw()
+    async with serving(crumbs, early) as (port, heads):
+        for _ in range(2):
+            error = await refused(ImageFetcher("127.0.0.1"), f"http://127.0.0.1:{port}/")
+            assert "reached safely" in error.message
+    assert len(heads) == 2
+
+
+async def test_one_request_holds_few_connections() -> None:
+    class Counting(Recorder):
+        now = most = 0
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            self.now += 1
+            self.most = max(self.most, self.now)
+            await asyncio.sleep(0)
+            self.now -= 1
+            return await super().handle_async_request(request)
+
+    transport = Counting(lambda _: image())
+    fetcher = ImageFetcher(resolve=names(), transport=transport)
+    assert await fetcher.inline(asking(*(f"https://a.example/{at}" for at in range(50))), {})
+    assert len(transport.requests) == 50
+    assert 1 < transport.most <= AT_ONCE
+
+
 @pytest.mark.parametrize("failure", [OSError("resolver: 10.0.0.53"), httpx.ReadError("secret")])
 async def test_a_failure_beneath_is_told_in_our_own_words(failure: Exception) -> None:
     def answer(_: httpx.Request) -> httpx.Response:
@@ -129,10 +159,8 @@ def certificate(folder: Path, name: str) -> ssl.SSLContext:
     return context
 
 
-def trusting(folder: Path) -> httpx.AsyncHTTPTransport:
-    return httpx.AsyncHTTPTransport(
-        verify=ssl.create_default_context(cafile=str(folder / "cert.pem"))
-    )
+def trusting(folder: Path) -> Transport:
+    return Transport(ssl_context=ssl.create_default_context(cafile=str(folder / "cert.pem")))
 
 
 async def test_tls_asks_for_and_verifies_the_name_and_not_the_address(tmp_path: Path) -> None:
