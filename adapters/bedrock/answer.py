@@ -14,7 +14,7 @@ from adapters.bedrock.eventstream import BrokenStreamError, Message, MessageDeco
 from adapters.bedrock.lessons import ANSWER_TOOL, AS_TOOL
 from adapters.bedrock.settings import KIND
 from adapters.bedrock.thoughts import Thought, keep
-from adapters.compatible.answer import text_in
+from adapters.compatible.parts import text_in
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT, AdapterError, ErrorKind, Phase
 from adapters.events import (
     Event,

@@ -19,7 +19,6 @@ from adapters.base import (
     Finish,
     Json,
     Logprobs,
-    Media,
     Reasoning,
     Refusal,
     Start,
@@ -27,7 +26,8 @@ from adapters.base import (
     ToolCall,
     Usage,
 )
-from adapters.translation.arguments import are_cut, are_whole
+from adapters.compatible.parts import detailed, media, objects, take_parts, text_in
+from adapters.translation.arguments import are_cut, are_whole, mended
 from adapters.wire.bounds import (
     MAX_CALLS,
     MAX_CHOICES,
@@ -58,6 +58,9 @@ _FAILED_REASONS = ("error", "network_error")
 _TIERS = ("auto", "default", "flex", "scale", "priority")
 """OpenAI's own; some clients refuse an answer that holds any other."""
 
+_ENVELOPES = ("data", "provider", "result")
+"""In which gateways may hand on an answer that came whole: Cline's, OpenRouter's, Cloudflare's."""
+
 _KEYS_OF_TEXT = frozenset({"role", "content"})
 _USUAL_KEYS = _KEYS_OF_TEXT | {"reasoning", "reasoning_content"}
 
@@ -82,6 +85,13 @@ class _Call(Struct):
     came_whole: bool
     name: str = ""  # clients take a call's first piece for the one that names it
     arguments: list[str] = field(default_factory=list)
+    size: int = 0
+
+    def news(self, name: str, arguments: str) -> tuple[str, str]:
+        """What a further piece adds: some repeat the name in each, or all arguments at the end."""
+        is_as_long = len(arguments) == self.size and arguments[:1] == "{" and arguments[-1:] == "}"
+        is_all = is_as_long and arguments == "".join(self.arguments)
+        return "" if name == self.name else name, "" if is_all else arguments
 
 
 class AnswerReader:
@@ -140,9 +150,9 @@ class AnswerReader:
     def _take(self, chunk: Json, events: list[Event]) -> None:
         if "error" in chunk or self.own in chunk:
             self._raise_error(chunk)
-        choices = chunk.get("choices") or ()  # beside counts, and in pings, there may be none
-        if not choices and chunk.get("object") == "error":  # vLLM's, SGLang's and Mistral's
-            raise_error(chunk)
+        if not chunk.get("choices"):  # beside counts, and in pings, there may be none
+            chunk = _unwrapped(chunk)
+        choices = chunk.get("choices") or ()
         if choices and not self._started:
             events.append(self._start(chunk))
             self._started = True
@@ -164,37 +174,35 @@ class AnswerReader:
 
     def _take_choice(self, choice: Json, events: list[Event]) -> None:
         index = choice.get("index") or 0
+        # Some repeat the whole message at the end of a stream.
+        has_begun = "delta" in choice and index in self._begun
+        delta = choice.get("delta") or ({} if has_begun else _message(choice))
         if index not in self._begun:
             index = choice_index(index)
             self._begun.add(index)
-        delta = choice.get("delta") or choice.get("message") or {}
         is_text_alone = _KEYS_OF_TEXT.issuperset(delta)
         if not is_text_alone:
-            thoughts = delta.get("reasoning") or delta.get("reasoning_content") or _detailed(delta)
+            thoughts = delta.get("reasoning") or delta.get("reasoning_content") or detailed(delta)
             if thoughts and type(thoughts) is str:
                 events.append(Reasoning(thoughts, index))
         if text := delta.get("content"):
             if type(text) is str:
                 events.append(Text(text, index))
             else:
-                _take_parts(text, index, events)
+                take_parts(text, index, events)
         if not (is_text_alone or _USUAL_KEYS.issuperset(delta)):
             self._take_calls(delta, index, events)
             self._take_more(delta, index, events)
         if (logprobs := choice.get("logprobs")) and (weighed := logprobs.get("content")):
             events.append(Logprobs(items(weighed, MAX_LOGPROBS), index))
-        if reason := choice.get("finish_reason"):
-            reason = text_in(reason).lower()
-            native = choice.get("native_finish_reason")  # OpenRouter's own may be a good end
-            if reason in _FAILED_REASONS or native in _FAILED_REASONS:
-                raise_error(choice.get("error") or {"message": "the answer ended with an error"})
-            self._finish(reason, index)
+        if choice.get("finish_reason"):
+            self._finish(_reason_of(choice), index)
 
     def _take_calls(self, delta: Json, index: int, events: list[Event]) -> None:
         calls = enumerate(items(delta.get("tool_calls") or None, MAX_CALLS))
         for at, call in calls:
             events += self._call(call, call.get("function") or call, (index, at))
-        if function := delta.get("function_call"):
+        if (function := delta.get("function_call")) and not delta.get("tool_calls"):
             events += self._call({}, function, (index, 0))
 
     def _call(self, call: Json, function: Json, place: tuple[int, int]) -> list[ToolCall]:
@@ -205,7 +213,7 @@ class AnswerReader:
         index = place[0]
         at = call.get("index")
         place = (index, place[1] if at is None else at)
-        call_id = text_in(call.get("id") or "")
+        call_id = str(call.get("id") or "")
         name = text_in(function.get("name") or "")
         arguments = _arguments(function.get("arguments"))
         key = self._keys.get(place)
@@ -219,6 +227,7 @@ class AnswerReader:
             key = self._keys[place] = f"{place}{call_id or len(self._calls)}"
         known = self._calls.get(key)
         if known is None:
+            arguments = mended(arguments) if name else arguments
             came_whole = bool(name and arguments and are_whole([arguments]))
             # Who is told of two calls by one id could not tell them apart.
             is_twin = any(one.id == call_id for one in self._calls.values())
@@ -226,8 +235,11 @@ class AnswerReader:
             self._calls[key] = known
             if arguments == "{}":  # real ones may follow, where another protocol is converted
                 arguments = ""
+        else:
+            name, arguments = known.news(name, arguments)
         if arguments:
             known.arguments.append(arguments)
+            known.size += len(arguments)
         if not known.name:
             known.name, arguments = name, "".join(known.arguments)
             given = call.get("extra_content")  # Google's, with a thought's signature
@@ -286,9 +298,9 @@ class AnswerReader:
         """What is neither text nor a call."""
         if refused := delta.get("refusal"):
             events.append(Refusal(text_in(refused), index))
-        events += [Annotation(dict(each), index) for each in items(delta.get("annotations"))]
-        for image in items(delta.get("images")):
-            events += _media(image, index)
+        events += [Annotation(dict(each), index) for each in objects(delta.get("annotations"))]
+        for image in objects(delta.get("images")):
+            events += media(image, index)
 
 
 def usage_of(usage: Json, *, extra: Json | None = None) -> Usage:
@@ -305,38 +317,36 @@ def usage_of(usage: Json, *, extra: Json | None = None) -> Usage:
     )
 
 
-def _detailed(delta: Json) -> str:
-    """Thoughts that stand where Copilot has them, or only in OpenRouter's list of them."""
-    if "reasoning_details" not in delta:
-        return text_in(delta.get("reasoning_text") or "")
-    details = items(delta["reasoning_details"])
-    return "".join(text_in(each.get("text") or each.get("summary") or "") for each in details)
+def _unwrapped(chunk: Json) -> Json:
+    """What has choices within something without; itself where nothing has. Raises its errors."""
+    if chunk.get("object") == "error":  # vLLM's, SGLang's and Mistral's
+        raise_error(chunk)
+    match chunk.get("base_resp"):  # MiniMax's
+        case {"status_msg": str(said), "status_code": int(code)} if code:
+            raise_error({"message": said or str(code)})
+    held = (chunk.get(name) for name in _ENVELOPES)
+    return next((each for each in held if type(each) is dict and each.get("choices")), chunk)
 
 
-def _take_parts(parts: Any, index: int, events: list[Event]) -> None:
-    """A content that is a list: of texts, and of thoughts as Mistral has them."""
-    for part in items(parts):
-        match part:
-            case {"type": "text", "text": str(text)} if text:
-                events.append(Text(text, index))
-            case {"type": "thinking", "thinking": [*thoughts]}:
-                texts = [text_in(each.get("text") or "") for each in thoughts]
-                events.append(Reasoning("".join(texts), index))
-            case {"type": "thinking", "thinking": str(thought)} if thought:
-                events.append(Reasoning(thought, index))
+def _message(choice: Json) -> Json:
+    return choice.get("message") or {"content": choice.get("text")}
+
+
+def _reason_of(choice: Json) -> str:
+    """The reason of an end; SGLang's engine has an object of it. Raises AnswerFailedError."""
+    told = choice["finish_reason"]
+    told = told.get("type") if type(told) is dict else told
+    reason = told.lower() if type(told) is str else "stop"
+    native = choice.get("native_finish_reason")  # OpenRouter's own may be a good end
+    if reason in _FAILED_REASONS or native in _FAILED_REASONS:
+        raise_error(choice.get("error") or {"message": "the answer ended with an error"})
+    return reason
 
 
 def _of_others(reason: str) -> str:
     if _CUT_SHORT.search(reason):
         return "length"
     return "content_filter" if _FILTERED.search(reason) else "stop"
-
-
-def _media(image: Any, index: int) -> list[Event]:
-    """An image in an answer, which comes as a data URL."""
-    head, _, data = text_in((image.get("image_url") or {}).get("url") or "").partition(",")
-    kind, mark, _ = head.removeprefix("data:").partition(";base64")
-    return [Media(kind, data, index)] if mark and head.startswith("data:") and data else []
 
 
 def raise_error(error: Any) -> None:
@@ -350,10 +360,3 @@ def _arguments(value: Any) -> str:
     if value is None or value == "null":
         return ""
     return dumps_text(value) if isinstance(value, dict) else text_in(value)
-
-
-def text_in(value: Any) -> str:
-    """The value, if it is a text. Raises TypeError."""
-    if type(value) is not str:
-        raise TypeError
-    return value

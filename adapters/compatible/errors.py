@@ -53,7 +53,16 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "invalid_api_key": 401,
     "model_not_found": 404,
     "over_capacity": 503,
+    "insufficient_quota": 429,
+    "RESOURCE_EXHAUSTED": 429,
+    "rate_limit_error": 429,
+    "authentication_error": 401,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "overloaded_error": 529,
+    "invalid_request_error": 400,
 }
+"""Also by types and status words, which other protocols have in a code's place."""
 _MAYBE_GONE = (400, 401, 403, 422)
 _MAYBE_ACCOUNT = (*(ErrorKind.AUTH, ErrorKind.BAD_REQUEST, ErrorKind.RATE_LIMIT, ErrorKind.SERVER),)
 _MAYBE_SPENT = (ErrorKind.AUTH, ErrorKind.BAD_REQUEST)
@@ -150,8 +159,8 @@ def status_of(error: Json) -> int:
         told = int(status) if type(status) is str and _STATUS.fullmatch(status) else status
         if type(told) is int and 400 <= told < 600:
             return told
-    by_type = 400 if error.get("type") == "invalid_request_error" else 500
-    return STATUS_OF_CODE.get(text_of(error.get("code")), by_type)
+    words = (text_of(error.get(name)) for name in ("code", "status", "type"))
+    return next((STATUS_OF_CODE[word] for word in words if word in STATUS_OF_CODE), 500)
 
 
 def _kind_of_code(error: Json) -> ErrorKind | None:
@@ -251,7 +260,7 @@ def _kind_of_words(by_class: ErrorKind, status: int, message: str) -> ErrorKind 
     """The kind that words show more exactly than the status does, whatever the account is."""
     if by_class is ErrorKind.BAD_REQUEST and _WRONG_KEY.search(message):
         return ErrorKind.AUTH  # at xAI
-    if by_class is ErrorKind.BAD_REQUEST and _TOO_OFTEN.search(message):
+    if by_class in (ErrorKind.BAD_REQUEST, ErrorKind.SERVER) and _TOO_OFTEN.search(message):
         return ErrorKind.RATE_LIMIT
     says_gone = is_gone if status in _MAYBE_GONE else is_denied
     if status in (*_MAYBE_GONE, 429) and says_gone(message):

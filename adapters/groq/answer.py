@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from adapters.compatible.answer import AnswerReader, raise_error, text_in, usage_of
+from adapters.compatible.answer import AnswerReader, raise_error, usage_of
+from adapters.compatible.parts import text_in
 from adapters.events import Event, Json, Start, Usage, url_citation
 from adapters.wire.bounds import items, word
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +18,8 @@ _STRING = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 MAX_VALUES = 5000
 """Objects and lists in the arguments of one call: more are left the text that they are."""
 
+MOST_MENDED = 64 * 1024
+_LENIENT = json.JSONDecoder(strict=False)
 MOST_PIECES, MOST_CHARACTERS = 50_000, 1_000_000
 """Of a call's arguments that are looked at for where they end."""
 
@@ -64,6 +67,21 @@ def are_whole(pieces: Sequence[str]) -> bool:
     except orjson.JSONDecodeError:
         return False
     return True
+
+
+def mended(text: str) -> str:
+    """Arguments that all came at once as an object's text, where they only mean to be one.
+
+    Models leave line ends as they are, begin anew behind an empty object, or write a text of it.
+    """
+    if len(text) > MOST_MENDED or text[-1:] not in ("}", '"') or _is_object(text):
+        return text
+    try:
+        value = _LENIENT.decode(text.removeprefix("{}"))
+        value = _LENIENT.decode(value) if isinstance(value, str) else value
+    except ValueError:
+        return text
+    return dumps_text(value) if isinstance(value, dict) else text
 
 
 def are_cut(pieces: Sequence[str]) -> bool:

@@ -10,7 +10,7 @@ import ast
 import json
 import re
 import warnings
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple, NoReturn
 
 from adapters.translation.functions import plain_name
@@ -21,7 +21,18 @@ MAX_TEXT = 64 * 1024
 _TAG = re.compile(r'<function\b[=(\s]*(?:name=)?"?([\w.:-]{1,128})"?[\s>=(),:]*')
 _HEADLESS = re.compile(r"([\w.:-]{1,128})[\s>=(]*(?=\{)")
 _FENCE = re.compile(r"```(?:json)?(.*?)```", re.DOTALL)
-_SPECIAL = re.compile(r"<\|(?:python_tag|eom_id|eot_id|im_end)\|>")
+_SPECIAL = re.compile(
+    r"<\|(?:python_tag|eom_id|eot_id|im_end|/?tool_call(?:_start|_end)?|(?:START|END)_ACTION)\|>"
+    r"|^functools(?=\[)"
+)
+_DSML = re.compile("[|\uff5c]DSML[|\uff5c]")
+_GIVEN = re.compile(r'name="([^"]{1,128})"(?: string="(true|false)")?')
+_GEMMA_CALL, _GEMMA_QUOTE = "<|tool_call>call:", '<|"|>'
+_BARE_KEY = re.compile(r"([{,]\s*)([\w.-]{1,128})\s*:")
+_DEEPSEEK = re.compile(
+    "<\uff5ctool\u2581call\u2581begin\uff5c>\\s*(?:function<\uff5ctool\u2581sep\uff5c>)?"
+    "([\\w.-]{1,128})\\s*(?:<\uff5ctool\u2581sep\uff5c>|```json)\\s*"
+)
 _TOOL_CALL = re.compile(r"<tool_call>(.*?)(?:</tool_call>|\Z)", re.DOTALL)
 _BETWEEN = re.compile(r"[\s;,]*")
 _HARMONY = re.compile(
@@ -70,13 +81,12 @@ def _call(name: str, arguments: Any) -> WrittenCall:
 
 def _written(text: str) -> Iterator[tuple[str, Any]]:
     """(name, arguments) of each call, whichever form the text is in."""
-    if "<function" in text:
-        return _tagged(text)
-    if "<tool_call>" in text:
-        return _in_tags(map(str.strip, _TOOL_CALL.findall(text)))
+    for mark, reading in _BY_MARK.items():
+        if mark in text:
+            return reading(text)
     if bare := _BARE_HARMONY.match(text):
         return _marked(text, [bare])
-    for form in (_HARMONY, _KIMI, _MISTRAL):
+    for form in (_HARMONY, _KIMI, _MISTRAL, _DEEPSEEK):
         if marks := list(form.finditer(text)):
             return _marked(text, marks)
     text = _SPECIAL.sub("", text).strip()
@@ -112,15 +122,47 @@ def _parameters(text: str) -> dict[str, str]:
     return {name: value.partition("</parameter>")[0].strip("\n") for name, _, value in found}
 
 
-def _in_tags(texts: Iterator[str]) -> Iterator[tuple[str, Any]]:
+def _in_tags(text: str) -> Iterator[tuple[str, Any]]:
     """What stands in `<tool_call>`: an object, or GLM's name and tagged arguments."""
-    for text in texts:
-        name, *pairs = text.split("<arg_key>")
+    for each in _TOOL_CALL.findall(text):
+        name, *pairs = each.strip().split("<arg_key>")
         if not pairs and name.startswith(("{", "[")):
             yield from _objects(name)
         else:
             found = (pair.partition("</arg_key>") for pair in pairs)
-            yield name.strip(), {key: _arg_value(rest) for key, _, rest in found}
+            yield (
+                name.removesuffix("<tool_sep>").strip(),
+                {key: _arg_value(rest) for key, _, rest in found},
+            )
+
+
+def _invoked(text: str) -> Iterator[tuple[str, Any]]:
+    """`<invoke name="…"><parameter name="…">`, as MiniMax, DeepSeek and Anthropic's models write.
+
+    DeepSeek says of each value whether it is a text or JSON.
+    """
+    for call in _DSML.sub("", text).split('<invoke name="')[1:]:
+        name, _, rest = call.partition("</invoke>")[0].partition('">')
+        yield name, dict(_given(part) for part in rest.split("<parameter ")[1:])
+
+
+def _given(text: str) -> tuple[str, Any]:
+    head, _, rest = text.partition(">")
+    value = rest.partition("</parameter>")[0]
+    found = _GIVEN.fullmatch(head)
+    if not found:
+        raise _Unreadable
+    return found[1], _json(value) if found[2] == "false" else value
+
+
+def _gemmas(text: str) -> Iterator[tuple[str, Any]]:
+    """Gemma's calls: keys without quotes, texts within marks of their own."""
+    for call in text.split(_GEMMA_CALL)[1:]:
+        name, brace, told = call.partition("<tool_call|>")[0].partition("{")
+        parts = (brace + told).split(_GEMMA_QUOTE)
+        for at, part in enumerate(parts):
+            parts[at] = dumps_text(part) if at % 2 else _BARE_KEY.sub(r'\1"\2":', part)
+        yield name, _json("".join(parts))
 
 
 def _arg_value(text: str) -> str:
@@ -205,3 +247,13 @@ def _json(text: str) -> Any:
 
 def _value_at(text: str, at: int) -> tuple[Any, int]:
     return _DECODER.raw_decode(text, at)
+
+
+_BY_MARK: Mapping[str, Callable[[str], Iterator[tuple[str, Any]]]] = {
+    "<invoke ": _invoked,
+    "DSML": _invoked,
+    _GEMMA_CALL: _gemmas,
+    "<function": _tagged,
+    "<tool_call>": _in_tags,
+}
+"""Who reads a text in which one of these stands; the first counts."""

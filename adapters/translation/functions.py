@@ -13,6 +13,8 @@ from adapters.events import Event, Json, ToolCall
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _STRANGE = re.compile(r"[^A-Za-z0-9_-]", re.ASCII)
+_COUNTED = re.compile(r":\d{1,6}$", re.ASCII)
+"""Kimi's, of which call it is."""
 _SPACES = ("functions.", "default_api.", "default_api:")
 """Under which some models know all tools."""
 
@@ -37,6 +39,7 @@ def plain_name(name: str, offered: Collection[str]) -> str:
         return name
     plain = name.partition("<|")[0].strip()
     plain = next((plain.removeprefix(one) for one in _SPACES if plain.startswith(one)), plain)
+    plain = _COUNTED.sub("", plain)
     return plain if plain in offered else name
 
 

@@ -18,7 +18,11 @@ from adapters.wire.writing import dumps_text
 
 MARKS = (
     *("<tool_call>", "<function=", "<|python_tag|>", "[TOOL_CALLS]", "<|channel|>commentary to="),
-    *("<|start|>assistant to=", "to=functions."),
+    *("<|start|>assistant to=", "to=functions.", "<\uff5cDSML\uff5c", "<|DSML|", "<invoke name="),
+    *("<minimax:tool_call>", "<function_calls>", "<seed:tool_call>", "<tool_calls>"),
+    *("<|tool_call>", "<|tool_call|>", "<|tool_call_start|>", "<|tool_call_begin|>"),
+    *("<|tool_calls_section_begin|>", "<\uff5ctool\u2581calls\u2581begin\uff5c>"),
+    *("<|START_ACTION|>", "functools["),
 )
 """With one of these a call begins, wherever it stands."""
 _OBJECT = re.compile(r"(?:```\w{0,8}\s*)?\[?\s*\{\s*\"([^\"]{0,32})\"")

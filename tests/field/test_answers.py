@@ -115,6 +115,12 @@ async def test_calls_are_told_apart_and_whole_however_they_are_numbered() -> Non
         ([called(ARGUMENTS, at=None, call_id="1")], once),
         ([called("{}", call_id="1")], [("look", {})]),
         ([called(ARGUMENTS), called(ARGUMENTS)], twice),
+        ([called("", call_id="1"), called(ARGUMENTS, name=""), called(ARGUMENTS, name="")], once),
+        ([called(ARGUMENTS[:4], call_id="1"), called(ARGUMENTS[4:], call_id="1")], once),
+        ([called(ARGUMENTS, call_id=7)], once),
+        ([called("{}" + ARGUMENTS, call_id="1")], once),
+        ([called(json.dumps(ARGUMENTS), call_id="1")], once),
+        ([called('{"at":"sea\n"}', call_id="1")], [("look", {"at": "sea\n"})]),
         ([called(ARGUMENTS, call_id="1"), called(ARGUMENTS, at=1, call_id="1")], twice),
         ([called("", name="", call_id="1"), called(ARGUMENTS)], once),
         ([called(ARGUMENTS[:4], name="", call_id="1"), called(ARGUMENTS[4:])], once),
@@ -186,6 +192,13 @@ async def test_an_error_inside_a_good_status_is_one_however_it_is_written() -> N
         ({"object": "error", "message": "bad order", "code": 400}, ErrorKind.BAD_REQUEST),
         ({"error": {"message": "slow down", "code": "429"}}, ErrorKind.RATE_LIMIT),
         ({"type": "error", "error": {"message": "slow", "http_code": "429"}}, ErrorKind.RATE_LIMIT),
+        ({"error": {"message": "slow", "type": "rate_limit_error"}}, ErrorKind.RATE_LIMIT),
+        ({"error": {"message": "bad", "type": "authentication_error"}}, ErrorKind.AUTH),
+        ({"error": {"message": "x", "status": "RESOURCE_EXHAUSTED"}}, ErrorKind.RATE_LIMIT),
+        (
+            {"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}},
+            ErrorKind.ACCOUNT,
+        ),
     ):
         with pytest.raises(AdapterError) as caught:
             await events_of([error])
@@ -205,6 +218,43 @@ async def test_thoughts_and_their_signatures_are_found_where_gateways_put_them()
     call = {"index": 0, "id": "1", "function": {"name": "look", "arguments": ARGUMENTS}, **signed}
     events = await events_of([chunk({"tool_calls": [call]}), chunk({}, "tool_calls")])
     assert [one.extra for one in events if type(one) is ToolCall] == [signed]
+
+
+async def test_a_content_that_is_no_text_is_read_as_what_it_holds() -> None:
+    for content, text in (
+        (42, "42"),
+        ({"a": [1]}, '{"a":[1]}'),
+        (["a", "b"], "ab"),
+        (
+            [{"type": "output_text", "text": "ab"}, {"type": "reference", "reference_ids": [0]}],
+            "ab",
+        ),
+        ({"type": "text", "text": {"value": "ab"}}, "ab"),
+        ([{"type": "reasoning", "text": "?"}, {"text": "ab"}], "ab"),
+    ):
+        for odd in ({}, {"annotations": {}, "images": [7, {"image_url": "x"}]}):
+            found = fold(await events_of([chunk({"content": content, **odd}), chunk({}, "stop")]))
+            assert (found.text, found.finish) == (text, ["stop"]), content
+
+
+async def test_an_answer_is_found_in_what_a_gateway_puts_around_it() -> None:
+    choice = {"message": {"content": "ab"}, "finish_reason": {"type": "stop", "matched": 7}}
+    for around in (
+        {"choices": [choice]},
+        {"data": {"choices": [choice]}, "success": True},
+        {"choices": None, "provider": {"choices": [choice]}},
+        {"result": {"choices": [choice]}, "errors": []},
+        {"choices": [{"text": "ab", "finish_reason": 1}]},
+    ):
+        wire = FakeUpstream(json_reply(around))
+        found = fold(await collect(adapter(wire.upstream), ChatRequest("m", ASK)))
+        assert (found.text, found.finish) == ("ab", ["stop"]), around
+
+
+async def test_a_message_that_is_told_again_at_the_end_is_told_once() -> None:
+    last = chunk({}, "stop", message={"role": "assistant", "content": "ab"})
+    for chunks in ([chunk(A), chunk(B), last], [last]):
+        assert fold(await events_of(chunks)).text == "ab"
 
 
 async def test_a_call_that_nobody_names_is_none() -> None:
@@ -290,7 +340,10 @@ def test_a_list_of_models_is_read_without_what_is_none() -> None:
 
 
 async def test_a_call_bears_the_name_of_the_tool_that_was_offered() -> None:
-    for name in ("look<|channel|>commentary", "functions.look", "default_api:look", " look"):
+    for name in (
+        *("look<|channel|>commentary", "functions.look", "functions.look:0"),
+        *("default_api:look", " look"),
+    ):
         chunks = [called(ARGUMENTS, name=name, call_id="1"), chunk({}, "tool_calls")]
         assert fold(await events_of(chunks)).calls == [("look", {"at": "sea"})], name
 
@@ -335,8 +388,22 @@ def test_recordings_get_an_ending_that_is_taken() -> None:
         assert f'filename="{named}"'.encode() in sent, name
 
 
-async def test_a_call_in_harmonys_words_is_one_where_a_server_at_home_lets_it_through() -> None:
+async def test_a_call_in_a_models_own_words_is_one_where_a_server_at_home_lets_it_through() -> None:
+    bar, blank = "\uff5c", "\u2581"
+    invoked = '<{0}invoke name="look"><{0}parameter name="at"{1}>sea</{0}parameter></{0}invoke>'
+    begin = f"<{bar}tool{blank}call{blank}begin{bar}>"
     for words in (
+        invoked.format(f"{bar}DSML{bar}", ' string="true"'),
+        invoked.format("|DSML|", ' string="true"'),
+        f"<minimax:tool_call>\n{invoked.format('', '')}\n</minimax:tool_call>",
+        '<|tool_call>call:look{at:<|"|>sea<|"|>}<tool_call|>',
+        "<seed:tool_call><function=look><parameter=at>sea</parameter></function></seed:tool_call>",
+        f"<|tool_calls_section_begin|><|tool_call_begin|>functions.look:0"
+        f"<|tool_call_argument_begin|>{ARGUMENTS}<|tool_call_end|>",
+        '<|tool_call_start|>[look(at="sea")]<|tool_call_end|>',
+        f"<{bar}tool{blank}calls{blank}begin{bar}>{begin}look<{bar}tool{blank}sep{bar}>{ARGUMENTS}",
+        f"<|tool_call|>[{json.dumps({'name': 'look', 'arguments': {'at': 'sea'}})}]",
+        f"<|START_ACTION|>[{json.dumps({'tool_name': 'look', 'parameters': {'at': 'sea'}})}]",
         f"<|start|>assistant to=functions.look<|channel|>commentary json<|message|>{ARGUMENTS}",
         f"to=functions.look {ARGUMENTS}",
     ):

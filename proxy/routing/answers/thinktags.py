@@ -1,12 +1,20 @@
-"""`<think>…</think>` at the start of the text -> reasoning, for models that write it so."""
+"""A thought in tags at the start of the text -> reasoning, for models that write it so."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
 from adapters.base import Event, Finish, Reasoning, Text
 
-OPEN, CLOSE = "<think>", "</think>"
+TAGS: Mapping[str, str] = {
+    "<think>": "</think>",
+    "<thought>": "</thought>",
+    "<seed:think>": "</seed:think>",
+    "[THINK]": "[/THINK]",
+    "<|channel>thought": "<channel|>",
+    "<|channel|>analysis<|message|>": "<|end|><|start|>assistant<|channel|>final<|message|>",
+}
+"""What a thought begins with, and its end: Gemini's, Seed's, Mistral's, Gemma's, gpt-oss's."""
 MAX_HELD_CHARS = 1024
 """Of blanks that may stand before the first tag."""
 
@@ -17,7 +25,8 @@ class ThinkTags:
     def __init__(self, index: int) -> None:
         self._index = index
         self._held = ""
-        self._waiting_for: str | None = OPEN
+        self._is_start = True
+        self._close: str | None = None
         self._after_tag = False
 
     def feed(self, text: str) -> list[Event]:
@@ -27,18 +36,18 @@ class ThinkTags:
             self._after_tag = not text
         self._held += text
         out: list[Event] = []
-        if self._waiting_for == OPEN:
+        if self._is_start:
             self._look_for_open()
-        if self._waiting_for == CLOSE:
-            thought, tag, rest = self._held.partition(CLOSE)
+        if self._close:
+            thought, tag, rest = self._held.partition(self._close)
             if tag:
-                self._go_on(rest, waiting_for=None)
+                self._go_on(rest, close=None)
             else:
-                keep = _overlap(thought, CLOSE)
+                keep = _overlap(thought, self._close)
                 thought, self._held = thought[: len(thought) - keep], thought[len(thought) - keep :]
             if thought:
                 out.append(Reasoning(thought, self._index))
-        if self._waiting_for is None:
+        if not (self._is_start or self._close):
             out += self.end()
         return out
 
@@ -47,19 +56,19 @@ class ThinkTags:
         held, self._held = self._held, ""
         if not held:
             return []
-        is_thought = self._waiting_for == CLOSE
-        return [Reasoning(held, self._index) if is_thought else Text(held, self._index)]
+        return [Reasoning(held, self._index) if self._close else Text(held, self._index)]
 
     def _look_for_open(self) -> None:
         text = self._held.lstrip()
-        if text.startswith(OPEN):
-            self._go_on(text[len(OPEN) :], waiting_for=CLOSE)
-        elif not OPEN.startswith(text) or len(self._held) > MAX_HELD_CHARS:
-            self._waiting_for = None
+        opened = next((tag for tag in TAGS if text.startswith(tag)), None)
+        if opened:
+            self._go_on(text[len(opened) :], close=TAGS[opened])
+        may_open = len(self._held) <= MAX_HELD_CHARS and any(tag.startswith(text) for tag in TAGS)
+        self._is_start = may_open and not opened
 
-    def _go_on(self, rest: str, *, waiting_for: str | None) -> None:
+    def _go_on(self, rest: str, *, close: str | None) -> None:
         """Behind a tag: the line ends that follow it belong to neither thought nor text."""
-        self._waiting_for = waiting_for
+        self._close = close
         self._held = rest.lstrip("\n")
         self._after_tag = not self._held
 

@@ -36,6 +36,13 @@ def split(pieces: list[str]) -> tuple[str, str]:
         ("<think>a<think>b</think>c</think>d", "a<think>b", "c</think>d"),
         ("<think>a</think>b<think>c</think>", "a", "b<think>c</think>"),
         ("  two blanks first", "", "  two blanks first"),
+        ("[THINK]hm[/THINK]Hello.", "hm", "Hello."),
+        ("<|channel>thought\nhm<channel|>Hello.", "hm", "Hello."),
+        (
+            "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>Hi.",
+            *("hm", "Hi."),
+        ),
+        ("[THIN", "", "[THIN"),
         ("", "", ""),
     ],
 )
