@@ -113,7 +113,8 @@ def use(
     """
     app = app and (app.removeprefix("app-") or app)
     if reset != (provider is None) or (reset and (model is not None or local_only is not None)):
-        raise Stop("name a provider, or --reset alone")
+        there = ", ".join(given.address().providers)
+        raise Stop(f"name a provider ({there}), or --reset alone")
     if model == "":
         raise Stop("--model wants the name of a model")
     if provider is None:
@@ -213,16 +214,17 @@ def _lacking(chosen: Sequence[Json], *, local_only: bool, force: bool) -> list[s
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", required=False)
 @click.argument("models", nargs=-1, metavar="[PROVIDER=MODEL]...")
 @click.pass_obj
-def alias(given: Given, name: str, models: tuple[str, ...]) -> None:
+def alias(given: Given, name: str | None, models: tuple[str, ...]) -> None:
     """Give models a name of your own.
 
-    Without models the name is forgotten.
+    Without models the name is forgotten; without a name all are listed.
     Such as: pointsman alias smart gemini=gemini-pro-latest groq=openai/gpt-oss-120b
     """
     from proxy.command.remote import running
+    from proxy.command.terminal import aliases_text
 
     pairs = [one.partition("=") for one in models]
     if wrong := next((one for one, pair in zip(models, pairs, strict=True) if not pair[2]), None):
@@ -230,6 +232,13 @@ def alias(given: Given, name: str, models: tuple[str, ...]) -> None:
     meant = {provider.strip().lower(): model for provider, _, model in pairs} or None
     settings = given.address()
     with failures(), running(settings) as server:
+        if meant is None:
+            known: Json = _facts(settings, server)["preference"]["aliases"]
+            if name is None:
+                say(aliases_text(known))
+                return
+            if name not in known:
+                raise Failed(f"{name} is the name of no models: `pointsman alias` lists those")
         where = _change(settings, server, None, {"aliases": {name: meant}})
     say(f"✓ {name} {'stands for ' + ', '.join(models) if models else 'is forgotten'}.\n  {where}")
 

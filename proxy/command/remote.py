@@ -47,11 +47,12 @@ class Remote:
         return self.ask("GET", "/admin/api/status")
 
     def status(self) -> Json:
+        """The same, with what is asked now of those who were not yet, or may have ended unseen."""
         facts = self.facts()
         unasked = [
             provider["id"]
             for provider in facts["providers"]
-            if provider["reachable"] is None and not provider["unconfigured"]
+            if (provider["reachable"] is None or provider["local"]) and not provider["unconfigured"]
         ]
         for name in unasked:
             self.ask("POST", "/admin/api/test", {"provider": name})

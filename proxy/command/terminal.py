@@ -151,6 +151,17 @@ def _time(moment: float, now: datetime) -> str:
     return f"{local:%H:%M:%S}" if local.date() == now.date() else f"{local:%Y-%m-%d %H:%M}"
 
 
+def aliases_text(aliases: Mapping[str, Mapping[str, str]]) -> str:
+    """The owner's names for models, a line each."""
+    rows = [
+        (name, ", ".join(f"{provider}={model}" for provider, model in models.items()))
+        for name, models in aliases.items()
+    ]
+    if not rows:
+        return "There are no names of your own. Make one: pointsman alias NAME PROVIDER=MODEL"
+    return printable("\n".join(columns(rows)))
+
+
 def explain_text(told: Json) -> str:
     """The plan of a request and what each provider would get, as `console/explain.py` gives it."""
     plan = told["plan"]

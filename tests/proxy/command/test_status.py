@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -59,6 +60,18 @@ def test_a_server_where_nobody_answers_is_a_failure(
     assert result.exit_code == 1
     assert "nobody can answer now" in result.stdout
     assert "not reachable" in result.stdout
+
+
+def test_a_local_provider_that_has_ended_is_not_called_ready(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as stack:
+        ollama = stack.enter_context(OllamaFake())
+        monkeypatch.setenv("OLLAMA_BASE_URL", ollama.url)
+        with server(host, monkeypatch):
+            assert "ready" in run("status").stdout
+            stack.close()
+            assert "not reachable" in run("status").stdout
 
 
 def test_a_cooldown_is_shown_with_its_end(

@@ -205,7 +205,10 @@ def test_a_choice_can_be_taken_back_and_an_alias_made_and_forgotten(
         assert facts()["preference"]["default_llm_provider"] == "ollama"
         run("alias", "smart", "Groq=big", "gemini=m:1")
         assert facts()["preference"]["aliases"] == {"smart": {"groq": "big", "gemini": "m:1"}}
+        assert run("alias").stdout.split() == ["smart", "groq=big,", "gemini=m:1"]
         assert "forgotten" in run("alias", "smart").stdout
+        one_line(run("alias", "smart"), 1)
+        assert "no names" in run("alias").stdout
         assert facts()["preference"]["aliases"] == {}
 
     if is_running:
