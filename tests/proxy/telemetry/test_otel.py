@@ -341,5 +341,5 @@ def test_the_switch_without_the_extra_says_what_to_install(tmp_path: Path) -> No
     )
 
     assert result.returncode == 2
-    assert "uv run --extra otel pointsman" in result.stderr
+    assert "uv run --no-dev --extra otel pointsman" in result.stderr
     assert "Traceback" not in result.stderr
