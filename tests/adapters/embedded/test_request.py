@@ -371,7 +371,7 @@ def test_without_the_extra_it_says_how_to_get_it(
     monkeypatch.setattr("sys.platform", "linux")
     reason = an_adapter().unconfigured
     assert (reason is None) == found
-    assert found or "uv run --extra embedded" in str(reason)
+    assert found or "uv run --no-dev --extra embedded" in str(reason)
 
 
 def test_there_are_no_unix_sockets_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
