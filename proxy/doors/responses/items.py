@@ -21,7 +21,7 @@ from proxy.doors.reading.checks import (
     wrong_type,
 )
 from proxy.doors.responses.objects import new_id
-from proxy.doors.responses.tools import Toolbox, arguments_of
+from proxy.doors.responses.tools import FINDER, Toolbox, arguments_of, by_client
 from proxy.errors import ApiError, bad_request
 
 MAX_ITEMS = 4000
@@ -37,13 +37,13 @@ CALLS: Mapping[str, str] = {
     "local_shell_call": "local_shell",
     "shell_call": "shell",
     "apply_patch_call": "apply_patch",
+    "tool_search_call": FINDER,
 }
 SILENT = frozenset(
     {
         *("web_search_call", "file_search_call", "computer_call", "computer_call_output"),
         *("code_interpreter_call", "image_generation_call", "mcp_call", "mcp_list_tools"),
-        *("mcp_approval_request", "mcp_approval_response", "tool_search_call"),
-        *("tool_search_output", "program", "program_output"),
+        *("mcp_approval_request", "mcp_approval_response", "program", "program_output"),
     }
 )
 """What hosted tools left in a history: what came of them is in the message that follows."""
@@ -139,6 +139,10 @@ class Conversation:
                 self._message(path, item)
             case "reasoning":
                 self._reasoning(path, item)
+            case "tool_search_call" | "tool_search_output" if not by_client(item):
+                return
+            case "tool_search_output":
+                self._found(path, item)
             case str() if kind in CALLS:
                 self._call(path, kind, item)
             case str() if kind.removesuffix("_output") in CALLS:
@@ -234,6 +238,15 @@ class Conversation:
         self._thought = Thought()
         self.messages[-1].setdefault("tool_calls", []).append(call)
         self._calls.add(call_id)
+
+    def _found(self, path: str, item: Json) -> None:
+        """Show the tools that the client has found, and tell the model which they are."""
+        found = Toolbox()
+        for box in (found, self._box):
+            box.add(f"{path}.tools", json_list(f"{path}.tools", item.get("tools", [])))
+        names = [one["function"]["name"] for one in found.functions]
+        text = f"There are now: {', '.join(names)}" if names else "Nothing was found."
+        self._output(path, {**item, "output": text})
 
     def _output(self, path: str, item: Json) -> None:
         call_id = string(f"{path}.call_id", item.get("call_id") or item.get("id"))

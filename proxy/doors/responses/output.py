@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from adapters.base import Json, Logprobs, Media, Reasoning, Refusal, Text, ToolCall
 from proxy.doors.responses.items import Thought, sealed
 from proxy.doors.responses.objects import new_id
-from proxy.doors.responses.tools import Tool, call_fields
+from proxy.doors.responses.tools import FINDER, Tool, call_fields
 
 Said = tuple[str, Json]
 """A type of event, and its members except `type` and `sequence_number`."""
@@ -213,6 +213,7 @@ _PREFIXES: Mapping[str, str] = {
     "local_shell": "lsh",
     "shell": "sh",
     "apply_patch": "apc",
+    FINDER: "tsc",
 }
 
 

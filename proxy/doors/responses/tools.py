@@ -36,6 +36,8 @@ from proxy.doors.reading.tools import (
 )
 
 MAX_NAME = 64
+FINDER = "tool_search"
+"""Finds tools that the client has not shown yet: what it found stands in its output."""
 
 _STRING: Mapping[str, Any] = {"type": "string"}
 _STRINGS: Mapping[str, Any] = {"type": "array", "items": _STRING}
@@ -43,7 +45,7 @@ _WHOLE: Mapping[str, Any] = {"type": "integer"}
 
 
 class Tool(Struct, frozen=True):
-    """What a function stands for: one of `function custom local_shell shell apply_patch`."""
+    """What a function stands for: `function`, `custom`, FINDER, or one that is emulated."""
 
     kind: str
     name: str
@@ -81,7 +83,7 @@ class Toolbox(Tools):
                 self._take(f"{path}.tools[{i}]", json_object(f"{path}.tools[{i}]", inner), name)
         elif kind in ("function", "custom"):
             self._put(path, Tool(kind, _name(path, tool), namespace), tool)
-        elif kind in _EMULATED:
+        elif kind in _EMULATED or (kind == FINDER and by_client(tool)):
             self._put(path, Tool(kind, kind), tool)
         elif kind.startswith(SEARCHES):
             self.search = search_options(tool)
@@ -93,7 +95,7 @@ class Toolbox(Tools):
         if function in self.tools:
             return  # said twice: in the request and in its items
         self.tools[function] = tool
-        if tool.kind == "function":
+        if tool.kind in ("function", FINDER):
             body = {
                 "description": member(given, path, "description", string),
                 "parameters": member(given, path, "parameters", json_object),
@@ -104,6 +106,11 @@ class Toolbox(Tools):
         else:
             body = _EMULATED[tool.kind]
         self.functions.append(function_tool(function, **body))
+
+
+def by_client(item: Json) -> bool:
+    """Whether it is the client that searches for tools. OpenAI's server has all in the request."""
+    return item.get("execution") == "client"
 
 
 def _name(path: str, tool: Json) -> str:
@@ -164,7 +171,7 @@ def chosen(value: Any, box: Toolbox) -> Choice:
         match tool:
             case {"type": str(kind), "name": str(name)}:
                 return box.function_of(kind, name, tool.get("namespace"))
-            case {"type": str(kind)} if kind in _EMULATED:
+            case {"type": str(kind)} if kind in (*_EMULATED, FINDER):
                 return kind
         return None
 
@@ -174,9 +181,9 @@ def chosen(value: Any, box: Toolbox) -> Choice:
 def arguments_of(item: Json) -> str:
     """The arguments of a function from a call in the history, whatever its kind."""
     match item:
-        case {"type": "function_call", "arguments": str(arguments)}:
+        case {"type": "function_call" | "tool_search_call", "arguments": str(arguments)}:
             return arguments
-        case {"type": "function_call", "arguments": dict(arguments)}:
+        case {"type": "function_call" | "tool_search_call", "arguments": dict(arguments)}:
             return dumps_text(arguments)
         case {"type": "custom_tool_call", "input": str(text)}:
             return dumps_text({"input": text})
@@ -197,6 +204,8 @@ def call_fields(tool: Tool, arguments: str) -> Json:
             return {"name": tool.name, "input": input_of(arguments)}
         case "apply_patch":
             return {"operation": _object_of(arguments)}
+        case "tool_search":  # FINDER
+            return {"execution": "client", "arguments": _object_of(arguments)}
         case "local_shell":
             return {"action": {"type": "exec", "env": {}, **_object_of(arguments)}}
         case _:

@@ -37,6 +37,8 @@ ITEMS: list[Json] = [
     {"type": "shell_call_output", "call_id": "c4", "output": [{"stdout": "a"}]},
     {"type": "local_shell_call", "id": "c5", "action": {"type": "exec", "command": ["ls"]}},
     {"type": "local_shell_call_output", "id": "c5", "output": "x"},
+    {"type": "tool_search_call", "call_id": "c6", "execution": "client", "arguments": {}},
+    {"type": "tool_search_output", "call_id": "c6", "execution": "client", "tools": [TOOL]},
     {"type": "compaction", "encrypted_content": "x"},
     {"type": "additional_tools", "tools": [TOOL | {"name": "more"}]},
     {"role": "assistant", "content": [{"type": "output_text", "text": "x"}]},

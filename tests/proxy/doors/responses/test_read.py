@@ -332,6 +332,23 @@ def test_tools_may_come_among_the_items() -> None:
     assert [tool["function"]["name"] for tool in request.tools] == ["f"]
 
 
+def test_tools_that_the_client_has_found_are_shown_from_then_on() -> None:
+    by_client = {"call_id": "c1", "execution": "client"}
+    space = {"type": "namespace", "name": "n", "tools": [TOOL]}
+    request = parsed(
+        [
+            {"type": "tool_search_call", **by_client, "arguments": {"query": "a"}},
+            {"type": "tool_search_output", **by_client, "tools": [space]},
+        ],
+        tools=[{"type": "tool_search", "execution": "client"}],
+    ).request
+    calling, told = request.messages
+
+    assert [tool["function"]["name"] for tool in request.tools] == ["tool_search", "n__f"]
+    assert calling["tool_calls"][0]["function"]["name"] == "tool_search"
+    assert (told["tool_call_id"], told["content"]) == ("c1", "There are now: n__f")
+
+
 def test_what_hosted_tools_left_is_dropped() -> None:
     search = {"type": "web_search_call", "id": "ws_1", "status": "completed"}
 

@@ -158,6 +158,11 @@ CALLS: Mapping[str, tuple[Json, Json, Json]] = {
         {"type": "delete_file", "path": "a"},
         {"type": "apply_patch_call", "operation": {"type": "delete_file", "path": "a"}},
     ),
+    "tool_search": (
+        {"type": "tool_search", "execution": "client", "description": "Finds."},
+        {"query": "a"},
+        {"type": "tool_search_call", "execution": "client", "arguments": {"query": "a"}},
+    ),
     "namespace": (
         {"type": "namespace", "name": "n", "tools": [{"type": "function", "name": "f"}]},
         {"a": 1},
