@@ -94,7 +94,7 @@ def _routes(parts: Parts, doors: Sequence[tuple[Entrance, Keeper]]) -> list[Base
     metrics = Metrics(
         parts.monitors.tally,
         storage.usage,
-        storage.prices,
+        storage.usage.prices,
         room,
         health,
         partial(in_use, parts),

@@ -94,7 +94,7 @@ class Parts:
         )
         self.allowances = Allowances(
             self.team,
-            self.storage,
+            self.storage.usage,
             lambda request: sum(self.operations[type(request)].tokens(request)),
             self.background,
             clocks,

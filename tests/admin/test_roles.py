@@ -109,7 +109,7 @@ async def test_what_is_used_is_told_of_each_key(locked: Desk) -> None:
     token = bearer(TOKEN)
     anna = await made(locked, "anna", token, requests_per_minute=5, dollars_a_day=2)
     unknown = Price(None, billed=True)
-    locked.parts.storage.prices.price = lambda *_: unknown  # type: ignore[method-assign]
+    locked.parts.storage.usage.prices.price = lambda *_: unknown  # type: ignore[method-assign]
     for _ in range(2):
         assert (await locked.ask(headers=bearer(anna))).status_code == 200
     await locked.parts.storage.flush()

@@ -51,7 +51,7 @@ async def made(server: Desk, name: str = "anna", **limits: Any) -> dict[str, str
 def costs(server: Desk, dollars: float) -> None:
     """Every request costs so much from now on."""
     price = Price(round(dollars * NANO), billed=True)
-    server.parts.storage.prices.price = lambda *_: price  # type: ignore[method-assign]
+    server.parts.storage.usage.prices.price = lambda *_: price  # type: ignore[method-assign]
 
 
 def told(answer: httpx.Response) -> tuple[int, Any]:

@@ -52,7 +52,7 @@ async def test_rows_that_come_meanwhile_are_in_files_and_outlive_the_process(
     finally:
         cluster.start()
     async with running(url) as one:
-        await until(lambda: one.storage.problem is None and not one.storage._may_wait)
+        await until(lambda: one.storage.problem is None and not one.storage.usage.may_wait)
     assert written(url) == [f"req-{number:04}" for number in range(700)]
     assert list((own_folder / "waiting").iterdir()) == []
 

@@ -67,7 +67,7 @@ async def test_use_and_costs_are_told_from_it(
     cluster: Cluster, name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     async with desk(monkeypatch, tmp_path, database_url=cluster.url(name)) as owner:
-        owner.parts.storage.prices = PriceList({"near": True})
+        owner.parts.storage.usage.prices = PriceList({"near": True})
         for _ in range(2):
             await owner.ask()
         await owner.parts.storage.flush()

@@ -158,7 +158,7 @@ async def owner(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterato
 
 async def asked(owner: Desk, folder: Path) -> dict[str, Any]:
     """The row of a request that was asked now."""
-    owner.parts.storage.prices.load()
+    owner.parts.storage.usage.prices.load()
     await owner.ask()
     await owner.parts.storage.flush()
     return rows_of(owner, folder)[-1]
@@ -187,27 +187,27 @@ async def test_no_row_waits_for_the_lists(
         await storage.flush()  # they are still being read
     finally:
         may_load.set()
-    await storage._listed()
-    assert storage.prices.listed == {}
-    await storage._price_late()
+    await storage.usage.listed()
+    assert storage.usage.prices.listed == {}
+    await storage.usage.price_late()
 
     assert rows_of(owner, tmp_path)[-1]["list_nano_usd"] == 669_000
-    assert storage.prices.listed == {"groq": 669_000}
+    assert storage.usage.prices.listed == {"groq": 669_000}
 
 
 async def test_who_is_told_to_end_writes_the_price_of_every_row(url: str) -> None:
     async with running(url) as kept:
-        kept.storage.prices = PriceList({"groq": True})
+        kept.storage.usage.prices = PriceList({"groq": True})
         told = answered(Candidate("groq", MODEL), usage=Usage(1000, 100))
         kept.storage.usage.put(row(told, at=AT))
-        kept.storage._listed()
+        kept.storage.usage.listed()
         await kept.storage._background.close()  # as a server does before
     with opened(url) as database:
         assert database.rows("SELECT list_nano_usd FROM requests", {}) == [(669_000,)]
 
 
 async def test_costs_are_told_over_http(owner: Desk, tmp_path: Path) -> None:
-    owner.parts.storage.prices = PriceList({"groq": True})
+    owner.parts.storage.usage.prices = PriceList({"groq": True})
     for _ in range(2):
         await asked(owner, tmp_path)
     await owner.ask()  # of a model that is in no list

@@ -12,7 +12,6 @@ import pytest
 
 from adapters.base import Usage
 from proxy.candidate import Candidate
-from proxy.store import storage
 from proxy.store.carry import carry_over
 from proxy.store.database import Database
 from proxy.store.usage import request_log, sums
@@ -177,7 +176,7 @@ def test_of_too_many_sums_the_oldest_go(
 @pytest.mark.anyio
 @pytest.mark.usefixtures("quick")
 async def test_a_server_sums_what_has_come(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "TICKS_A_SUM", 2)
+    monkeypatch.setattr("proxy.store.usage_log.TICKS_A_SUM", 2)
     async with running(url) as kept:
         for count in (1, 2):
             kept.storage.usage.put(row(answered(NEAR), at=time.time()))
