@@ -15,6 +15,7 @@ import click
 
 if TYPE_CHECKING:
     from adapters.base import Json
+    from proxy.command.house import Offline
     from proxy.command.remote import Remote
     from proxy.settings import Settings
 
@@ -124,9 +125,9 @@ def use(
 
 
 def _reset(settings: Settings, app: str | None) -> None:
-    from proxy.command.remote import running
+    from proxy.command.house import house
 
-    with failures(), running(settings) as server:
+    with failures(), house(settings) as server:
         change: Json = {"default_llm_provider": None, "models": None, "local_only": None}
         where = _change(settings, server, app, change)
     whose = "The choice for all" if app is None else f"The choice of the app {app!r}"
@@ -142,7 +143,7 @@ def _use(
     *,
     force: bool,
 ) -> None:
-    from proxy.command.remote import running
+    from proxy.command.house import house
     from proxy.command.terminal import short
 
     names, change = _chosen(settings, provider)
@@ -152,8 +153,8 @@ def _use(
         change["models"] = {names[0]: model}
     if local_only is not None:
         change["local_only"] = local_only
-    with failures(), running(settings) as server:
-        facts = {one["id"]: one for one in _facts(settings, server)["providers"]}
+    with failures(), house(settings) as server:
+        facts = {one["id"]: one for one in server.facts()["providers"]}
         chosen = [facts[name] for name in names]
         lacking = _lacking(chosen, local_only=bool(local_only), force=force)
         where = _change(settings, server, app, change)
@@ -223,7 +224,7 @@ def alias(given: Given, name: str | None, models: tuple[str, ...]) -> None:
     Without models the name is forgotten; without a name all are listed.
     Such as: pointsman alias smart gemini=gemini-pro-latest groq=openai/gpt-oss-120b
     """
-    from proxy.command.remote import running
+    from proxy.command.house import house
     from proxy.command.terminal import aliases_text
 
     pairs = [one.partition("=") for one in models]
@@ -231,9 +232,9 @@ def alias(given: Given, name: str | None, models: tuple[str, ...]) -> None:
         raise Stop(f"{wrong!r} is not PROVIDER=MODEL")
     meant = {provider.strip().lower(): model for provider, _, model in pairs} or None
     settings = given.address()
-    with failures(), running(settings) as server:
+    with failures(), house(settings) as server:
         if meant is None:
-            known: Json = _facts(settings, server)["preference"]["aliases"]
+            known: Json = server.facts()["preference"]["aliases"]
             if name is None:
                 say(aliases_text(known))
                 return
@@ -251,15 +252,14 @@ def status(context: click.Context, wants_json: bool) -> None:
 
     The exit code is 1 if no server is running, or nobody can answer.
     """
-    from proxy.command.remote import running
+    from proxy.command.house import house
     from proxy.command.terminal import answers, as_json, status_text
 
     settings = context.obj.address()
-    with failures(), running(settings) as server:
-        facts = server.status() if server else asyncio.run(_set_up(settings))
-    facts = {"running": server is not None, "url": settings.url(), **facts}
+    with failures(), house(settings) as server:
+        facts = {"running": server.is_running, "url": settings.url(), **server.status()}
     say(as_json(facts) if wants_json else status_text(facts, datetime.now().astimezone()))
-    context.exit(0 if server and answers(facts) else EXIT_FAILED)
+    context.exit(0 if facts["running"] and answers(facts) else EXIT_FAILED)
 
 
 @click.command()
@@ -288,17 +288,17 @@ def explain(given: Given, request: IO[bytes], door: str, wants_json: bool) -> No
 
     REQUEST is a file with the JSON body, or - for standard input. No provider is told of it.
     """
-    from proxy.command.remote import RemoteError, running
+    from proxy.command.house import Offline, house
+    from proxy.command.remote import RemoteError
     from proxy.command.terminal import as_json, explain_text
 
     settings = given.settings()
     body = request.read()
-    with failures(), running(settings) as server:
+    with failures(), house(settings) as server:
         try:
-            told = server.ask("POST", "/admin/api/explain", body, door=door) if server else None
+            told = server.ask("POST", "/admin/api/explain", body, door=door)
         except RemoteError:  # a refusal of the request is the same here, and has its reason
-            told = None
-        told = told or asyncio.run(_explained(settings, body, door))
+            told = Offline(settings).ask("POST", "/admin/api/explain", body, door=door)
     say(as_json(told) if wants_json else explain_text(told))
 
 
@@ -335,44 +335,15 @@ def say(text: str) -> None:
     click.echo(text.encode(encoding, "replace").decode(encoding))
 
 
-def _facts(settings: Settings, server: Remote | None) -> Json:
-    return server.facts() if server else asyncio.run(_set_up(settings))
-
-
-def _change(settings: Settings, server: Remote | None, app: str | None, change: Json) -> str:
+def _change(settings: Settings, server: Remote | Offline, app: str | None, change: Json) -> str:
     """Change a preference; the words that say where it holds."""
-    if server is not None:
-        query = {} if app is None else {"app": app}
-        server.ask("PUT", "/api/user/preferences", change, **query)
+    server.ask("PUT", "/api/user/preferences", change, **({} if app is None else {"app": app}))
+    if server.is_running:
         return f"The server at {settings.url()} has it by now."
-    from proxy.command.offline import keep
-
-    keep(settings, app, change)
     return (
         f"No pointsman is running at {settings.url()}: the next start will use it,"
         " and so will at once a server elsewhere that shares this database."
     )
-
-
-async def _set_up(settings: Settings) -> Json:
-    from proxy.command.offline import offline
-    from proxy.console.status import status_of
-
-    async with offline(settings) as parts:
-        return status_of(parts, {})
-
-
-async def _explained(settings: Settings, body: bytes, door: str) -> Json:
-    from proxy.command.offline import offline
-    from proxy.console.explain import explain as explained, learn
-    from proxy.doors import request_at
-
-    request = request_at(door, body)
-    async with offline(settings) as parts:
-        preference = parts.preferences.get(None)
-        health = parts.health.snapshot()
-        await learn(request, parts, preference)
-        return explained(request, parts, preference, health)
 
 
 @contextmanager

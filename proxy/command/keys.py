@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,11 +12,7 @@ from proxy.command.commands import Given, failures, say
 
 if TYPE_CHECKING:
     from adapters.base import Json
-    from proxy.console.team import Written
-    from proxy.settings import Settings
-    from proxy.store.base import Tables
 
-PATH = "/admin/api/keys"
 HEAD = ("name", "key", "role", "requests/min", "tokens/min", "$/day", "$/month", "allowed", "made")
 
 
@@ -39,12 +32,12 @@ def keys(context: click.Context) -> None:
 @click.pass_obj
 def list_keys(given: Given, *, wants_json: bool = False) -> None:
     """Show the keys: never themselves, but how they end."""
-    from proxy.command.remote import running
+    from proxy.command.house import KEYS, house
     from proxy.command.terminal import as_json
 
     settings = given.address()
-    with failures(), running(settings) as server:
-        told = server.ask("GET", PATH) if server else _read(settings)
+    with failures(), house(settings) as server:
+        told = server.ask("GET", KEYS)
     say(as_json(told) if wants_json else keys_text(told["keys"]))
 
 
@@ -79,15 +72,12 @@ def add(given: Given, /, name: str, **limits: Any) -> None:
 
     Such as: pointsman keys add anna --rpm 60 --budget-month 20 --providers groq
     """
-    from proxy.command.remote import running
-    from proxy.console import team
+    from proxy.command.house import KEYS, house
 
     settings = given.address()
     asked = {"name": name} | {what: told for what, told in limits.items() if told is not None}
-    taken, providers = settings.client_keys, settings.providers
-    work = partial(team.make, asked=asked, taken=taken, providers=providers, now=time.time())
-    with failures(), running(settings) as server:
-        made = server.ask("POST", PATH, asked) if server else _written(settings, work)
+    with failures(), house(settings) as server:
+        made = server.ask("POST", KEYS, asked)
     say(f"✓ The key of {name}, shown this once:\n\n  {made['key']}\n")
 
 
@@ -99,8 +89,7 @@ def change(given: Given, /, name: str, **limits: Any) -> None:
 
     Such as: pointsman keys change anna --rpm 120 --budget-month 0
     """
-    from proxy.command.remote import running
-    from proxy.console import team
+    from proxy.command.house import KEYS, house
 
     settings = given.address()
     changes = {
@@ -108,12 +97,8 @@ def change(given: Given, /, name: str, **limits: Any) -> None:
     }
     if not changes:
         raise click.UsageError("Say what is to change: pointsman keys change --help")
-    work = partial(team.change, name=name, asked=changes, providers=settings.providers)
-    with failures(), running(settings) as server:
-        if server:
-            server.ask("PATCH", PATH, changes, name=name)
-        else:
-            _written(settings, work)
+    with failures(), house(settings) as server:
+        server.ask("PATCH", KEYS, changes, name=name)
     say(f"✓ The key of {name} is changed.")
 
 
@@ -122,17 +107,12 @@ def change(given: Given, /, name: str, **limits: Any) -> None:
 @click.pass_obj
 def revoke(given: Given, name: str) -> None:
     """Let nobody in by a key any more, from the next request on."""
-    from proxy.command.remote import running
-    from proxy.console import team
+    from proxy.command.house import KEYS, house
 
     settings = given.address()
-    with failures(), running(settings) as server:
-        if server:
-            server.ask("DELETE", PATH, name=name)
-            left = server.ask("GET", PATH)["keys"]
-        else:
-            _written(settings, partial(team.revoke, name=name, now=time.time()))
-            left = _read(settings)["keys"]
+    with failures(), house(settings) as server:
+        server.ask("DELETE", KEYS, name=name)
+        left = server.ask("GET", KEYS)["keys"]
     say(f"✓ The key of {name} is revoked.")
     if all(key["revoked_at"] for key in left):
         say(keys_text(left))
@@ -159,22 +139,3 @@ def _line(key: Json) -> Iterator[str]:
         yield "-" if key[what] is None else f"{key[what]:g}"
     yield ", ".join((*key["providers"], *key["models"])) or "all"
     yield f"{datetime.fromtimestamp(key['created_at'], UTC).astimezone():%Y-%m-%d}"
-
-
-def _read(settings: Settings) -> Json:
-    from proxy.console.team import told
-    from proxy.store.database import Database
-    from proxy.store.keys import team_keys
-
-    with closing(Database(settings.store_url, looks_only=True)) as database:
-        return {"keys": [told(key) for key in reversed(database.read(team_keys.stored))]}
-
-
-def _written(settings: Settings, work: Callable[[Tables], Written]) -> Json:
-    from proxy.store.database import Database
-    from proxy.store.keys.mark import Mark
-
-    with closing(Database(settings.store_url)) as database:
-        _, told = database.write(work)
-    Mark(settings.store_url).leave()
-    return told

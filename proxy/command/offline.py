@@ -1,17 +1,11 @@
-"""What a server would know at its start, for commands that need none: nothing is asked or changed.
-
-Only `keep` writes: a choice that the next start finds.
-"""
+"""What a server would know at its start, for commands that need none: nothing is changed."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from functools import partial
 
-from adapters.base import Json
 from proxy.app import create_app, in_order
-from proxy.console.change import app_row_id, choose
 from proxy.parts import Parts
 from proxy.settings import Settings
 from proxy.store.base import NewerSchemaError, StoreError
@@ -29,14 +23,6 @@ async def offline(settings: Settings) -> AsyncIterator[Parts]:
         except (StoreError, NewerSchemaError) as error:
             parts.storage.problem = str(error)
         yield parts
-
-
-def keep(settings: Settings, app: str | None, change: Json) -> None:
-    """Write a change into the database. Raises StoreError, NewerSchemaError and ApiError."""
-    row_id = app_row_id(app)
-    work = partial(choose, row_id=row_id, change=change, providers=settings.providers)
-    with closing(Database(settings.store_url)) as database:
-        database.write(work)
 
 
 def _load(url: str, parts: Parts) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,8 +13,6 @@ from proxy.store.usage.prices import dollars
 
 if TYPE_CHECKING:
     from adapters.base import Json
-    from proxy.settings import Settings
-    from proxy.store.base import Tables
 
 HEAD = (
     "",
@@ -55,32 +51,15 @@ ARMS_HEAD = (
 @click.pass_obj
 def usage(given: Given, reach: str, by: str, wants_json: bool) -> None:
     """Show what was used: requests, tokens, times, errors, costs."""
-    from proxy.command.remote import running
+    from proxy.command.house import house
     from proxy.command.terminal import as_json
 
     settings = given.settings()
-    with failures(), running(settings) as server:
-        if server:
-            sums = server.ask("GET", "/admin/api/usage", range=reach, by=by)
-            arms = server.ask("GET", "/admin/api/arms", range=reach)
-        else:
-            sums, arms = asyncio.run(_read(settings, reach, by))
+    with failures(), house(settings) as server:
+        sums = server.ask("GET", "/admin/api/usage", range=reach, by=by)
+        arms = server.ask("GET", "/admin/api/arms", range=reach)
     told = {**sums, "arms": arms["arms"]}
     say(as_json(told) if wants_json else usage_text(told))
-
-
-async def _read(settings: Settings, reach: str, by: str) -> tuple[Json, Json]:
-    from proxy.console.ledger import Ledger
-    from proxy.store.database import Database
-    from proxy.store.usage.rows import UsageQueue
-
-    with closing(Database(settings.store_url, looks_only=True)) as database:
-
-        async def query(work: Callable[[Tables], Any]) -> Any:
-            return database.read(work)
-
-        ledger = Ledger(query, UsageQueue(0))
-        return await ledger.usage({"range": reach, "by": by}), await ledger.arms({"range": reach})
 
 
 def usage_text(told: Json) -> str:
