@@ -52,15 +52,16 @@ def found_in(messages: Sequence[Json]) -> Contents:
     names: set[str] = set()
     has_calls = False
     for at, message in enumerate(messages):
-        has_calls = has_calls or "tool_calls" in message
-        if "name" in message and message["role"] == "user" and message["name"]:
-            names.add(message["name"])
         content = message.get("content")
         if type(content) is str:
             characters += len(content)
             if content and len(message) == 2:
                 plain += 1
-        elif content:
+                continue  # beside its role it holds nothing else
+        has_calls = has_calls or "tool_calls" in message
+        if "name" in message and message["role"] == "user" and message["name"]:
+            names.add(message["name"])
+        if content and type(content) is not str:
             parts += len(content)
             for place, part in enumerate(content):
                 if type(part) is not dict:

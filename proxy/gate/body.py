@@ -9,7 +9,13 @@ from functools import partial
 
 from starlette.types import Message, Receive, Scope
 
-from adapters.wire.json_size import MAX_CONTAINERS, Values, has_too_many_values, read_bytes
+from adapters.wire.json_size import (
+    BYTES_OF_CONTAINER,
+    MAX_CONTAINERS,
+    Values,
+    has_too_many_values,
+    read_bytes,
+)
 from proxy.errors import ApiError
 from proxy.gate.room import SMALL_BODY_BYTES, Place
 
@@ -25,6 +31,8 @@ FEW_BYTES = 32 * 1024
 SLICE_BYTES = 64 * 1024
 COPIES = 3
 """How often a body is in memory, which the room's size has in it already."""
+LIGHT_BYTES = SMALL_BODY_BYTES * COPIES // (BYTES_OF_CONTAINER + 1)
+"""What is smaller takes no more memory than a small body may, were each byte of it an object."""
 
 WATCH = "pointsman.watch"
 """The ASGI extension by which our own server says that a client has left. Its function `watch`
@@ -92,7 +100,7 @@ async def read_body(
         more = message.get("more_body", False)
     if large is not None:
         await large.weigh(size)
-    elif place is not None:
+    elif place is not None and size > LIGHT_BYTES:
         if size > FEW_BYTES:
             await place.turn(size)
         if size > MAX_CONTAINERS and has_too_many_values(body):

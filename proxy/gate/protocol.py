@@ -99,7 +99,6 @@ class Protocol(HttpToolsProtocol):
         self._on_left: Callable[[], None] | None = None
         self._is_lost = False
         self._is_offer = False
-        self._headers_left = MAX_HEADERS
         # When something was last heard or said, and was last seen to be read.
         self._now = self._unread_since = self.loop.time()
         self._answering: RequestResponseCycle | None = None
@@ -211,18 +210,17 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._headers_left = MAX_HEADERS
         self._wait(_HEAD)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """As uvicorn's, but counted while they come."""
-        if self._headers_left < 0:
+        headers = self.headers
+        if len(headers) > MAX_HEADERS:
             raise _RefusedError(ApiError(431, "The headers are too many.", close=True))
-        self._headers_left -= 1
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
-        self.headers.append((name, value))
+        headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         self._is_offer = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
@@ -233,7 +231,6 @@ class Protocol(HttpToolsProtocol):
         super().on_headers_complete()
         self.scope["extensions"] = {WATCH: {"watch": self.watch}}
         self.headers = []  # what comes behind a body (trailers) is no part of what is judged
-        self._headers_left = MAX_HEADERS
         self.cycle.transport = self._wire  # type: ignore[assignment] # all that a cycle uses of one
         self._wire.begins = True
         # Who is answered before the body has come would be read on without end.
