@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from adapters.base import Annotation, Event, Logprobs, Media, Start, ToolCall, Usage
+from adapters.base import Annotation, Logprobs, Media, Start, ToolCall, Usage
 from adapters.wire.json_size import is_deeper_than
 from adapters.wire.pieces import sliced
 
@@ -99,31 +99,29 @@ class Tally:
         self._calls: set[str | int] = set()
         self._annotations = self._logprobs = self._media = 0
 
-    def take(self, event: Event) -> None:
+    def take(self, event: Any) -> None:
         """Count an event. Raises OutOfBoundsError for one that is too much, or no JSON."""
-        match event:
-            case ToolCall():
-                self._calls.add(event.key)
-                _check(len(self._calls) <= MAX_CALLS, event.extra)
-            case Annotation():
-                self._annotations += 1
-                _check(self._annotations <= MAX_ANNOTATIONS, event.value)
-            case Logprobs():
-                self._logprobs += len(items(event.content, MAX_LOGPROBS))
-                _check(self._logprobs <= MAX_LOGPROBS, event.content)
-            case Media():
-                self._media += 1
-                _check(self._media <= MAX_MEDIA and _is_base64(event))
-            case Usage():
-                is_within = 0 <= event.prompt <= MAX_SUM and 0 <= event.completion <= MAX_SUM
-                is_within = is_within and 0 <= (event.reasoning or 0) <= MAX_SUM
-                _check(is_within and 0 <= (event.cached or 0) <= MAX_SUM, event.extra)
-            case Start():
-                words = f"{event.id}{event.model}{event.system_fingerprint}{event.request_id}"
-                if words[5 * MAX_WORD :]:
-                    raise OutOfBoundsError("words")
-            case _:
-                pass
+        kind: Any = type(event)
+        if kind is Usage:
+            is_within = 0 <= event.prompt <= MAX_SUM and 0 <= event.completion <= MAX_SUM
+            is_within = is_within and 0 <= (event.reasoning or 0) <= MAX_SUM
+            _check(is_within and 0 <= (event.cached or 0) <= MAX_SUM, event.extra)
+        elif kind is Start:
+            words = f"{event.id}{event.model}{event.system_fingerprint}{event.request_id}"
+            if words[5 * MAX_WORD :]:
+                raise OutOfBoundsError("words")
+        elif kind is ToolCall:
+            self._calls.add(event.key)
+            _check(len(self._calls) <= MAX_CALLS, event.extra)
+        elif kind is Annotation:
+            self._annotations += 1
+            _check(self._annotations <= MAX_ANNOTATIONS, event.value)
+        elif kind is Logprobs:
+            self._logprobs += len(items(event.content, MAX_LOGPROBS))
+            _check(self._logprobs <= MAX_LOGPROBS, event.content)
+        elif kind is Media:
+            self._media += 1
+            _check(self._media <= MAX_MEDIA and _is_base64(event))
 
 
 COUNTED = frozenset({ToolCall, Annotation, Logprobs, Media, Usage, Start})

@@ -300,7 +300,10 @@ async def _whole(
 ) -> tuple[int, list[Event]]:
     """How many bytes a plain answer has, and what it brings."""
     whole = await _read_whole(body, dialect.provider)
-    return len(whole), await aside(len(whole), stream.told, dialect.whole, whole)
+    size = len(whole)
+    if size <= LARGE_BYTES:
+        return size, stream.told(dialect.whole, whole)
+    return size, await aside(size, stream.told, dialect.whole, whole)
 
 
 async def _rest(
@@ -322,7 +325,10 @@ async def _rest(
             await asyncio.sleep(0)
             if events:
                 yield events
-    if events := await aside(stream.size, stream.told, dialect.end):
+    if stream.size <= LARGE_BYTES:
+        if events := stream.told(dialect.end):
+            yield events
+    elif events := await aside(stream.size, stream.told, dialect.end):
         async for portion in _portioned(events):
             yield portion
 

@@ -109,7 +109,7 @@ class Guard:
         answer = _Answer(send, new_id)
         try:
             _check_lines(scope, headers)
-            if b"%" in (path := scope.get("raw_path") or b""):
+            if (path := scope.get("raw_path") or b"").find(b"%") >= 0:
                 self._check_path(path.decode("latin-1"), scope["path"])
             if origin := self._check_origin(scope, headers):
                 if scope["method"] == "OPTIONS":

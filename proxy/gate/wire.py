@@ -13,17 +13,18 @@ from proxy.gate.body import new_request_id
 from proxy.reply import Speller, refused
 
 NOSNIFF = b"\r\nx-content-type-options: nosniff"
-UNSTORED = b"\r\ncache-control: no-store"
+BOTH = b"\r\ncache-control: no-store" + NOSNIFF + b"\r\n"
 
 
 def unkept(head: bytes) -> bytes:
     """The head of an answer, which is what it says it is, and nobody's to keep if it says no more.
 
-    Told here, since each header that an application tells costs five calls.
+    Told here, since each header that an application tells costs five calls. `find`, as `in` makes
+    an exception first, up to Python 3.11, and lets go of it.
     """
-    if b"\r\ncache-control:" not in head:
-        head = head.replace(b"\r\n", UNSTORED + NOSNIFF + b"\r\n", 1)
-    elif NOSNIFF not in head:
+    if head.find(b"\r\ncache-control:") < 0:
+        head = head.replace(b"\r\n", BOTH, 1)
+    elif head.find(NOSNIFF) < 0:
         head = head.replace(b"\r\n", NOSNIFF + b"\r\n", 1)
     return head
 
@@ -92,7 +93,7 @@ class Wire:
         elif self.begins and not data.startswith(b"HTTP/1.1 100"):
             self.begins = False
             self._head = unkept(data)
-            if b"\r\ncontent-length:" not in data:  # else what follows comes without fail
+            if data.find(b"\r\ncontent-length:") < 0:  # else what follows comes without fail
                 self._loop.call_soon(self.flush)
             return
         self._transport.write(data)

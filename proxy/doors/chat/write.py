@@ -219,8 +219,6 @@ class _Message(Struct):
         match event:
             case Reasoning(text) | Refusal(text):
                 self.texts[type(event)].append(text)
-            case Finish(reason):
-                self.finish_reason = self.finish_reason or reason
             case ToolCall():
                 self.calls.add(event)
             case Logprobs(content):
@@ -260,6 +258,8 @@ class Fold:
             message = self._messages[choice_index(event.index)] = _Message()
         if type(event) is Text:
             message.texts[Text].append(event.text)
+        elif type(event) is Finish:
+            message.finish_reason = message.finish_reason or event.reason
         else:
             message.take(event)
 

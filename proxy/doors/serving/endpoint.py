@@ -192,17 +192,19 @@ class Endpoint:
         request, receipt = asked.request, exchange.receipt
         headers, app = exchange.headers, exchange.app
         fallback = fallback_of(headers, asked.own)
-        ask = partial(
-            self._service.router.answer,
-            request,
-            preference,
-            receipt,
-            work,
-            deadline_s=deadline_s,
-            fallback=fallback,
-            talk=partial(talk_of, headers, app, request),
-            agree=exchange.lease.agree if exchange.lease is not None else None,
-        )
+
+        def ask() -> Awaitable[Events]:
+            return self._service.router.answer(
+                request,
+                preference,
+                receipt,
+                work,
+                deadline_s=deadline_s,
+                fallback=fallback,
+                talk=partial(talk_of, headers, app, request),
+                agree=exchange.lease.agree if exchange.lease is not None else None,
+            )
+
         cache = self._service.cache
         if cache is None:
             return ask()

@@ -148,7 +148,8 @@ class Exchange:
 
     async def _end_of(self, writer: Fold | Stream) -> bytes:
         try:
-            return await aside(self._size, writer.end)
+            size = self._size
+            return writer.end() if size <= LARGE_BYTES else await aside(size, writer.end)
         except UNREADABLE as error:
             raise self._unreadable(error) from None
 

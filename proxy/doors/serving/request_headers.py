@@ -20,7 +20,8 @@ def deadline_of(headers: Headers, longest_s: float) -> float:
     """Seconds for this request: no more than the client itself will wait."""
     for name, seconds in TIMEOUTS.items():
         if name in headers and (told := _number(headers[name])):
-            longest_s = min(longest_s, seconds(told))
+            told = seconds(told)
+            longest_s = told if told < longest_s else longest_s
     return longest_s
 
 

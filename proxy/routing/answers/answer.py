@@ -65,10 +65,11 @@ class Answer:
     def _count(self, batch: list[Any]) -> None:
         """Take over what a batch says; what a provider says of itself is masked in it."""
         for at, event in enumerate(batch):
-            if type(event) is RateLimits:
+            kind = type(event)
+            if kind is RateLimits:
                 self.ticket.observed(event)
                 log_left(self.ticket.candidate.provider, event)
-            elif type(event) is Start:
+            elif kind is Start:
                 batch[at] = self._redactor.start(event)
         self._receipt.note(batch)
 

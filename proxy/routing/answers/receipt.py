@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -111,21 +112,22 @@ class Receipt(Struct):
         if word not in self.warnings:
             self.warnings.append(word)
 
-    def note(self, events: Sequence[object]) -> None:
+    def note(self, events: Sequence[Any]) -> None:
         """Take over what the events of an answer say that is kept of it."""
         for event in events:
-            if type(event) is Text or type(event) is Reasoning:
+            kind: Any = type(event)
+            if kind is Text or kind is Reasoning:
                 self.written += len(event.text)
-            elif type(event) is ToolCall:
+            elif kind is ToolCall:
                 self.written += len(event.arguments)
-            elif type(event) is Media or type(event) is Vectors:
+            elif kind is Media or kind is Vectors:
                 self.brought += size_of(event)
-            elif type(event) is Usage:
+            elif kind is Usage:
                 self.usage = event
-            elif type(event) is Finish:
+            elif kind is Finish:
                 self.finish = event.reason
-            elif type(event) is Start:
+            elif kind is Start:
                 self.model = event.model or self.model
                 self.upstream_id = event.request_id
-            elif type(event) is Warn:
+            elif kind is Warn:
                 self.warn(event.word)
