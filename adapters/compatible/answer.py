@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 from msgspec import Struct, field
@@ -55,8 +55,7 @@ _FILTERED = re.compile(
 """In the words of other protocols, which gateways hand on."""
 _NO_REASONS = ("null", "none")
 _FAILED_REASONS = ("error", "network_error")
-_TIERS = ("auto", "default", "flex", "scale", "priority")
-"""OpenAI's own; some clients refuse an answer that holds any other."""
+_TIERS = {tier: tier for tier in ("auto", "default", "flex", "scale", "priority")}
 
 _ENVELOPES = ("data", "provider", "result")
 """In which gateways may hand on an answer that came whole: Cline's, OpenRouter's, Cloudflare's."""
@@ -98,9 +97,11 @@ class AnswerReader:
     """Reads one answer; keeps what only the whole of it shows.
 
     A house that says more than OpenAI does, in a field called `own`, has a reader of its own.
+    `tiers` are its own in OpenAI's words; some clients refuse an answer that holds any other.
     """
 
     own = "error"
+    tiers: ClassVar[Mapping[str, str]] = _TIERS
 
     def __init__(self) -> None:
         self.ended = False  # by [DONE], or by an answer that lay in an error
@@ -156,7 +157,7 @@ class AnswerReader:
         if choices and not self._started:
             events.append(self._start(chunk))
             self._started = True
-        if choices[MAX_CHOICES:]:
+        if len(choices) > MAX_CHOICES:
             raise UnreadableError
         for choice in choices:
             self._take_choice(choice, events)
@@ -287,7 +288,8 @@ class AnswerReader:
             model=word(chunk.get("model")),
             created=unix_time(chunk.get("created")),
             system_fingerprint=word(chunk.get("system_fingerprint")),
-            service_tier=tier if tier in _TIERS else None,
+            service_tier=self.tiers.get(tier) if type(tier) is str else None,
+            request_id=word((chunk.get(self.own) or {}).get("id")),
         )
 
     def _usage(self, chunk: Json) -> Usage | None:

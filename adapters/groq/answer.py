@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from msgspec.structs import replace
-
 from adapters.compatible.answer import AnswerReader, raise_error, usage_of
 from adapters.compatible.parts import text_in
-from adapters.events import Event, Json, Start, Usage, url_citation
-from adapters.wire.bounds import items, word
+from adapters.events import Event, Json, Usage, url_citation
+from adapters.wire.bounds import items
 
 _TIERS: Mapping[str, str] = {
     "auto": "auto",
@@ -17,25 +15,17 @@ _TIERS: Mapping[str, str] = {
     "flex": "flex",
     "performance": "priority",
 }
-"""Groq's tiers in OpenAI's words; some clients refuse an answer that holds any other."""
 
 
 class GroqReader(AnswerReader):
     """Reads one answer of Groq."""
 
     own = "x_groq"
+    tiers = _TIERS
 
     def _raise_error(self, chunk: Json) -> None:
         if error := chunk.get("error") or (chunk.get("x_groq") or {}).get("error"):
             raise_error(error)
-
-    def _start(self, chunk: Json) -> Start:
-        tier = chunk.get("service_tier")
-        return replace(
-            super()._start(chunk),
-            service_tier=_TIERS.get(tier) if isinstance(tier, str) else None,
-            request_id=word((chunk.get("x_groq") or {}).get("id")),
-        )
 
     def _usage(self, chunk: Json) -> Usage | None:
         """Told up to three times in a stream, at the top level and in `x_groq`."""

@@ -42,13 +42,15 @@ def choice_index(value: Any) -> int:
     """The number of a choice, which a few write as text. Raises OutOfBoundsError."""
     if type(value) is str:
         value = count(value)
-    if type(value) is not int or not 0 <= value < MAX_CHOICES:
-        raise OutOfBoundsError("a choice's index")
-    return value
+    if type(value) is int and 0 <= value < MAX_CHOICES:
+        return value
+    raise OutOfBoundsError("a choice's index")
 
 
 def count(value: Any) -> int | None:
     """How many; some write them as 3.0, or as text."""
+    if value is None:
+        return None
     if (type(value) is float and value.is_integer()) or (
         type(value) is str and _DIGITS.fullmatch(value)
     ):

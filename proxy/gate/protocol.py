@@ -268,7 +268,7 @@ class Protocol(HttpToolsProtocol):
             self._start_asgi_task(cycle, app)
         elif self._waits is _ANSWER:
             self._wait(_REQUEST)
-        if not self.pipeline:
+        if not self.pipeline and self.flow.read_paused:
             self._go_on()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:

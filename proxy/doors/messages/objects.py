@@ -23,14 +23,15 @@ STOPS: Mapping[str, str] = MappingProxyType(
         "content_filter": "refusal",
     }
 )
-_ALPHABET = string.ascii_letters + string.digits
+_LETTERS = ((string.ascii_letters + string.digits) * 5)[:256].encode()
+"""One for each byte: a choice of its own for each letter asks the system each time."""
 _SHOWABLE = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _HIDDEN = "toolu_x"
 _LONGEST_HIDDEN = 57
 
 
 def new_id(prefix: str) -> str:
-    return f"{prefix}_{''.join(secrets.choice(_ALPHABET) for _ in range(24))}"
+    return f"{prefix}_{secrets.token_bytes(24).translate(_LETTERS).decode('ascii')}"
 
 
 def shown_id(call_id: str | None) -> str:

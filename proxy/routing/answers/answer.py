@@ -12,6 +12,9 @@ from proxy.redact import Redactor
 from proxy.routing.answers.first import nothing
 from proxy.routing.answers.receipt import Receipt
 
+_OF_ITSELF = frozenset({RateLimits, Start})
+"""What a provider says of itself."""
+
 
 class Answer:
     """The events of an answer, from its first content on; `ticket` is the permit that it came by.
@@ -64,13 +67,13 @@ class Answer:
 
     def _count(self, batch: list[Any]) -> None:
         """Take over what a batch says; what a provider says of itself is masked in it."""
-        for at, event in enumerate(batch):
-            kind = type(event)
-            if kind is RateLimits:
-                self.ticket.observed(event)
-                log_left(self.ticket.candidate.provider, event)
-            elif kind is Start:
-                batch[at] = self._redactor.start(event)
+        if not _OF_ITSELF.isdisjoint(map(type, batch)):
+            for at, event in enumerate(batch):
+                if type(event) is RateLimits:
+                    self.ticket.observed(event)
+                    log_left(self.ticket.candidate.provider, event)
+                elif type(event) is Start:
+                    batch[at] = self._redactor.start(event)
         self._receipt.note(batch)
 
     async def aclose(self) -> None:
