@@ -47,21 +47,21 @@ def contents_of(messages: Sequence[Json]) -> Contents:
 
 def found_in(messages: Sequence[Json]) -> Contents:
     """What is in them, from one look at each part."""
-    characters = parts = plain = 0
+    texts = [message.get("content") for message in messages]
+    are_texts = all(texts) and _TEXT.issuperset(map(type, texts))
+    if texts and are_texts and _TWO.issuperset(map(len, messages)):  # a role, and nothing else
+        return Contents(sum(map(len, texts)), is_plain=True)
+    characters = parts = 0
     media: dict[str, list[Place]] = {}
     names: set[str] = set()
     has_calls = False
-    for at, message in enumerate(messages):
-        content = message.get("content")
-        if type(content) is str:
-            characters += len(content)
-            if content and len(message) == 2:
-                plain += 1
-                continue  # beside its role it holds nothing else
+    for at, (message, content) in enumerate(zip(messages, texts, strict=True)):
         has_calls = has_calls or "tool_calls" in message
         if "name" in message and message["role"] == "user" and message["name"]:
             names.add(message["name"])
-        if content and type(content) is not str:
+        if type(content) is str:
+            characters += len(content)
+        elif content:
             parts += len(content)
             for place, part in enumerate(content):
                 if type(part) is not dict:
@@ -70,8 +70,10 @@ def found_in(messages: Sequence[Json]) -> Contents:
                     characters += len(text)
                 elif (kind := part["type"]) in MEDIA:
                     media.setdefault(kind, []).append((at, place))
-    return Contents(characters, parts, media, names, has_calls, 0 < plain == len(messages))
+    return Contents(characters, parts, media, names, has_calls)
 
 
 MEDIA = frozenset({"image_url", "input_audio", "file"})
 """The types of parts that are no text."""
+_TEXT = frozenset({str})
+_TWO = frozenset({2})

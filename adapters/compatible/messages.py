@@ -156,7 +156,7 @@ def _file(file: Json, param: str, taken: Taken) -> Json:
 
 def flat_text(content: object) -> str:
     """The text of a content, which may be a string, a list of parts, or nothing."""
-    return "\n".join(texts(content))
+    return content if isinstance(content, str) else "\n".join(texts(content))
 
 
 def unsupported(param: str, what: str, taken: Taken) -> AdapterError:

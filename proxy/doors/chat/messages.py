@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
-from adapters.base import Json, is_plain
+from adapters.base import Json
 from proxy.doors.chat.spellings import content_of, of_call, parted, thoughts_of
 from proxy.doors.reading.checks import out_of_range, string, wrong_type
 from proxy.doors.reading.pairing import OpenCalls
@@ -84,8 +84,9 @@ class _History:
 
 
 def _is_ready(message: Any) -> bool:
-    is_known = isinstance(message, dict) and message.get("role") in ("user", "assistant", "system")
-    return is_known and is_plain(message)
+    if type(message) is not dict or message.get("role") not in ("user", "assistant", "system"):
+        return False
+    return type(message.get("content")) is str and message["content"] != "" and len(message) == 2
 
 
 def _take(history: _History, i: int, message: Any) -> None:

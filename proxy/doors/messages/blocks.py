@@ -16,8 +16,8 @@ def blocks_of(path: str, content: Any) -> Sequence[Json]:
     if isinstance(content, str):
         return ({"type": "text", "text": content},)
     for i, block in enumerate(found := json_list(path, content)):
-        json_object(f"{path}.{i}", block)
-        string(f"{path}.{i}.type", block.get("type"))
+        if type(block) is not dict or type(block.get("type")) is not str:
+            string(f"{path}.{i}.type", json_object(f"{path}.{i}", block).get("type"))
     return found
 
 
@@ -58,10 +58,13 @@ def asks_citations(messages: Sequence[Json]) -> bool:
         for block in content if isinstance(content, list) else ():
             inner = block.get("content") if block["type"] == "tool_result" else None
             for one in (block, *(inner if isinstance(inner, list) else ())):
-                match one.get("citations"):
-                    case {"enabled": True}:
-                        return True
+                if "citations" in one and _is_enabled(one["citations"]):
+                    return True
     return False
+
+
+def _is_enabled(citations: Any) -> bool:
+    return isinstance(citations, dict) and citations.get("enabled") is True
 
 
 def as_note(block: Json) -> str:

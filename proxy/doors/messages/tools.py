@@ -25,6 +25,7 @@ from proxy.errors import bad_request
 
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}", re.ASCII)
 SEARCH = "web_search"
+_CHANGING = ("tool_result", "tool_addition", "tool_removal")
 DOMAINS = ("allowed_domains", "blocked_domains")
 CLIENTS = ("bash_", "text_editor_", "memory_", "computer_", "browser_")
 """What the client itself runs, and only the vendor's models know how to call."""
@@ -63,6 +64,8 @@ def _changes(messages: Any) -> Iterator[tuple[str, bool]]:
     for message in messages if isinstance(messages, list) else ():
         content = message.get("content") if isinstance(message, dict) else None
         for block in content if isinstance(content, list) else ():
+            if type(block) is not dict or block.get("type") not in _CHANGING:
+                continue
             match block:
                 case {"type": "tool_result", "content": list(found)}:
                     for one in found:
