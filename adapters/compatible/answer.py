@@ -55,7 +55,9 @@ _FILTERED = re.compile(
 """In the words of other protocols, which gateways hand on."""
 _NO_REASONS = ("null", "none")
 _FAILED_REASONS = ("error", "network_error")
-_TIERS = {tier: tier for tier in ("auto", "default", "flex", "scale", "priority")}
+_TIERS: Mapping[str, str] = {
+    tier: tier for tier in ("auto", "default", "flex", "scale", "priority")
+}
 
 _ENVELOPES = ("data", "provider", "result")
 """In which gateways may hand on an answer that came whole: Cline's, OpenRouter's, Cloudflare's."""

@@ -266,13 +266,14 @@ class _Stream:
         now = self._clock()
         if self.size > self._most or now > self._ends_at:
             raise _too_large(self._dialect.provider)
-        self.waiting += size
         if events := self.told(self._dialect.feed, data):
             self.waiting = 0
             self._quiet_since = None
             if self.phase is BEFORE_CONTENT and has_content(events):
                 self.phase = AFTER_CONTENT
-        elif self._quiet_since is None:
+            return events
+        self.waiting += size
+        if self._quiet_since is None:
             self._quiet_since = now
         elif self.phase is AFTER_CONTENT and now > self._quiet_since + MAX_WORDLESS_S:
             raise httpx.ReadTimeout("only comments")
@@ -282,7 +283,7 @@ class _Stream:
         """What the dialect reads, if that and all before it is no more than an answer can hold."""
         try:
             events = read(*data)
-            if events[MAX_EVENTS:]:
+            if len(events) > MAX_EVENTS:
                 raise OutOfBoundsError("too many events")
             for event in events:
                 if type(event) in COUNTED:  # what nearly all are costs no call
