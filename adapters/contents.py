@@ -6,6 +6,7 @@ There may be thousands of parts in them, and each step of a request asks for som
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set as AbstractSet
+from typing import Any
 
 from msgspec import Struct
 
@@ -47,7 +48,7 @@ def contents_of(messages: Sequence[Json]) -> Contents:
 
 def found_in(messages: Sequence[Json]) -> Contents:
     """What is in them, from one look at each part."""
-    texts = [message.get("content") for message in messages]
+    texts: list[Any] = [message.get("content") for message in messages]
     are_texts = all(texts) and _TEXT.issuperset(map(type, texts))
     if texts and are_texts and _TWO.issuperset(map(len, messages)):  # a role, and nothing else
         return Contents(sum(map(len, texts)), is_plain=True)
