@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from msgspec.structs import replace
 
 from adapters.base import AdapterError, ErrorKind, Json, NativeCall
 from adapters.compatible.request import in_words, without, without_schema
+from adapters.openai.request import with_short_ids
 from adapters.refusals.lessons import Lesson, Reading
 
 KEPT = frozenset({"model", "messages", "stream", "tools"})
@@ -27,7 +29,8 @@ _OF_A_MESSAGE = frozenset({"role", "content", "tool_calls", "tool_call_id"})
 _LACKS = re.compile(
     r"(extra (inputs|fields)|additional propert\w+)( are)? not (permitted|allowed)|extra_forbidden"
     r"|(not|n't|no longer)( yet| currently)?( be)? (support|enabled|allowed|permitted|available)"
-    r"|only \S{1,12} is allowed|incompatible with"
+    r"|only \S{1,12} is allowed|incompatible with|deprecated for this model"
+    r"|cannot both be specified|must be one of .{0,20}\bdefault\b"
     r"|unsupported|unrecogni[sz]ed|unknown (field|param|arg|name|key)|unexpected (field|keyword)",
     re.IGNORECASE,
 )
@@ -39,8 +42,18 @@ _GIVE_BACK = re.compile(
 _NOTHING = " "
 """Thoughts that are not to be had any more: Moonshot takes an empty text for none."""
 _STREAM_ONLY = re.compile(
-    r"non-streaming calls|only supports? stream|when `?stream=False|非流式调用", re.IGNORECASE
+    r"non-streaming calls|only supports? stream|when `?stream=False|must have stream=true"
+    r"|非流式调用",
+    re.IGNORECASE,
 )
+_EITHER = re.compile(r"\bfunction tools with reasoning_effort are not", re.IGNORECASE)
+_MUST_THINK = re.compile(r"\breasoning is mandatory\b", re.IGNORECASE)
+_PREFIX = re.compile(r"\bassistant with prefix true\b", re.IGNORECASE)
+_SHORT_IDS = re.compile(r"\btool call ids? .{1,120}\blength (?:of )?9\b", re.IGNORECASE)
+_BOUNDS = frozenset(
+    {"pattern", "format", "minLength", "maxLength", "minItems", "maxItems", "patternProperties"}
+)
+"""What grammars are not made of everywhere, or grow too large by."""
 _QUOTED = re.compile(r"['\"`]([a-z]+)['\"`]")
 _AFTER = re.compile(r"(?:valid|supported|allowed|one of|expected|should be)\b[^:]{0,40}:(.*)", re.S)
 
@@ -56,27 +69,40 @@ def readings(call: NativeCall, error: AdapterError) -> Iterator[Reading]:
         yield lessons_of(error, call.body)
 
 
-def lessons_of(error: AdapterError, body: Json) -> list[Lesson]:
+def lessons_of(error: AdapterError, body: Json) -> Reading:
     """What a refusal of `body` teaches."""
     message = error.message
-    if given := _GIVE_BACK.search(message):
-        return [Lesson(_filled, (next(filter(None, given.groups())),), lasts=True)]
-    if "stream" not in body and _STREAM_ONLY.search(message):
-        return [Lesson(_streamed, lasts=True)]
+    if found := _in_own_words(error, body):
+        return [found]
     lacks = _LACKS.search(message) is not None
     if lacks and "tools" in body and _is_named("strict", message):
         return [Lesson(_loosened, lasts=True)]
     told = (error.param or "").partition(".")[0]
     if told == "reasoning_effort" or _is_named("reasoning_effort", message):
-        words = _efforts(message, body.get("reasoning_effort"))
-        if words and "reasoning_effort" in body:
-            return [Lesson(_with_effort, (words,), lasts=True)]
+        efforts = _efforts(message, body.get("reasoning_effort"))
+        if efforts and "reasoning_effort" in body:
+            return [Lesson(_with_effort, (efforts,), lasts=True)]
     names = [told] if told in body else []
     if lacks:
         names += [name for name in body if name != told and _is_named(name, message)]
         if "messages" in message and (fields := list(_fields(body, message))):
             return fields
+    if "both be specified" in message:
+        names = names[-1:]
     return [_less(name, body, lacks) for name in names if name not in KEPT]
+
+
+def _in_own_words(error: AdapterError, body: Json) -> Lesson | None:
+    """What is refused in words that name no parameter, or want something else than one less."""
+    message = error.message
+    if given := _GIVE_BACK.search(message):
+        return Lesson(_filled, (next(filter(None, given.groups())),), lasts=True)
+    if "stream" not in body and _STREAM_ONLY.search(message):
+        return Lesson(_streamed, lasts=True)
+    if error.cannot and error.cannot.what == "schema" and "tools" in body:
+        return Lesson(_without_bounds, lasts=True)
+    found = (Lesson(change, lasts=True) for words, change in _BY_WORDS if words.search(message))
+    return next(found, None)
 
 
 def _less(name: str, body: Json, lacks: bool) -> Lesson:
@@ -106,6 +132,8 @@ def _efforts(message: str, sent: object) -> tuple[str, ...]:
     words = _QUOTED.findall(message)
     if listed := _AFTER.search(message):
         words += re.findall(r"[a-z]+", listed[1])
+    if "default" in words:  # all that it takes, but for none
+        return ()
     return tuple(word for word in EFFORTS if word in words and word != sent)
 
 
@@ -159,6 +187,61 @@ def _loosened(call: NativeCall) -> NativeCall:
         for tool in call.body.get("tools", ())
     ]
     return call.but({**call.body, "tools": tools}) if tools else call
+
+
+def _unthinking(call: NativeCall) -> NativeCall:
+    """OpenAI's newest models call tools here only where they do not think."""
+    if "tools" not in call.body or call.body.get("reasoning_effort") == "none":
+        return call
+    return call.but({**call.body, "reasoning_effort": "none"}, "changed=reasoning_effort")
+
+
+def _thinking(call: NativeCall) -> NativeCall:
+    off = [n for n in ("reasoning_effort", "reasoning") if call.body.get(n) in _OFF]
+    return without(call, off[0], "changed=reasoning_effort") if off else call
+
+
+_OFF: Sequence[object] = ("none", {"effort": "none"})
+
+
+def _with_short_ids(call: NativeCall) -> NativeCall:
+    return call.but({**call.body, "messages": with_short_ids(call.body["messages"], 9)})
+
+
+def _without_bounds(call: NativeCall) -> NativeCall:
+    """Tools whose schemas tell types alone: llama.cpp cannot make a grammar of all that is said."""
+    tools = [{**tool, "function": _bare(tool["function"])} for tool in call.body.get("tools", ())]
+    if not tools or tools == call.body["tools"]:
+        return call
+    return call.but({**call.body, "tools": tools}, "dropped=schema.bounds")
+
+
+def _bare(schema: Any, *, are_names: bool = False) -> Any:
+    """A schema without bounds; what the properties are called is none."""
+    if isinstance(schema, list):
+        return [_bare(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        name: _bare(value, are_names=name == "properties" and not are_names)
+        for name, value in schema.items()
+        if are_names or name not in _BOUNDS
+    }
+
+
+def _prefixed(call: NativeCall) -> NativeCall:
+    *before, last = call.body["messages"]
+    if last["role"] != "assistant":
+        return call
+    return call.but({**call.body, "messages": [*before, {**last, "prefix": True}]})
+
+
+_BY_WORDS = (
+    (_EITHER, _unthinking),
+    (_MUST_THINK, _thinking),
+    (_SHORT_IDS, _with_short_ids),
+    (_PREFIX, _prefixed),
+)
 
 
 def _nearest(wanted: str, words: Sequence[str]) -> str:

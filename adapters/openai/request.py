@@ -25,7 +25,7 @@ def to_native(
     warnings: list[str] = []
     messages = to_messages(request.messages, request.model, warnings, taken)
     if profile.id_chars:
-        messages = _with_short_ids(messages, profile.id_chars)
+        messages = with_short_ids(messages, profile.id_chars)
     body: Json = {"model": request.model, "messages": messages}
     if request.params:
         body |= _params(request.params, profile, taken, warnings)
@@ -124,7 +124,7 @@ def _own(extensions: Mapping[str, Any], profile: Profile, warnings: list[str]) -
     return {name: extensions[name] for name in taken if extensions[name] is not None}
 
 
-def _with_short_ids(messages: Sequence[Json], chars: int) -> list[Json]:
+def with_short_ids(messages: Sequence[Json], chars: int) -> list[Json]:
     """The messages with ids of calls as long as they must be: the same id for the same call."""
 
     def short(call_id: str) -> str:

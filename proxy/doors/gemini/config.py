@@ -124,7 +124,8 @@ def _set_format(found: Config, given: Json) -> None:
     match member(given, PATH, "responseFormat", json_object):
         case {"text": {"schema": dict(schema)} as text}:
             schemas["responseJsonSchema"] = schema
-            kind = str(text.get("mimeType") or text.get("mime_type") or JSON_TYPE).lower()
+            told = str(text.get("mimeType") or text.get("mime_type") or JSON_TYPE).lower()
+            kind = told.replace("_", "/", 1)  # `APPLICATION_JSON`, as Google's own texts have it
     if kind not in (None, "", "text/plain", JSON_TYPE, ENUM_TYPE):
         raise out_of_range(
             f"{PATH}.responseMimeType", f"'text/plain', '{JSON_TYPE}' or '{ENUM_TYPE}'"

@@ -156,7 +156,7 @@ class Conversation:
                 self._take(path, self._referred(path, string(f"{path}.id", item.get("id"))))
             case "additional_tools":
                 self._box.add(f"{path}.tools", json_list(f"{path}.tools", item.get("tools", [])))
-            case "compaction":
+            case "compaction" | "context_compaction":
                 if text := unsealed(item.get("encrypted_content")).text:
                     self.say("system", text)
             case str() if kind in SILENT or kind == TRIGGER:

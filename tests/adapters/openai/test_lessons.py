@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from adapters.base import (
+    Adapter,
     AdapterError,
     ChatRequest,
     ErrorKind,
@@ -40,6 +41,10 @@ TURNS: list[Json] = [
 def good() -> Reply:
     choice = {"index": 0, "message": {"role": "assistant", "content": "x"}, "finish_reason": "stop"}
     return json_reply({**HEAD, "choices": [choice]})
+
+
+def far(wire: FakeUpstream) -> Adapter:
+    return adapter(wire.upstream, "far", base_url="https://far.example/v1")
 
 
 def row(*loc: str | int) -> Json:
@@ -206,6 +211,7 @@ async def test_a_number_under_its_other_name_is_lowered_as_well() -> None:
         ("max", 'reasoning_effort "max" not supported, valid levels: low, high, xhigh', "xhigh"),
         ("high", "Model g does not support parameter reasoningEffort.", None),
         ("high", "reasoning_effort is not supported by this model", None),
+        ("high", "`reasoning_effort` must be one of `none` or `default`", None),
     ],
 )
 @pytest.mark.parametrize("status", [400, 422])
@@ -266,6 +272,8 @@ async def test_a_call_is_changed_as_its_refusal_wants_it() -> None:
         ("tool_choice 'required' is incompatible with thinking", 400, {}, "tool_choice", None),
         ("enable_thinking must be set to false for non-streaming calls", 400, {}, "stream", True),
         ("This model only support stream mode, please enable it.", 400, {}, "stream", True),
+        ("Requests with max_tokens > 4096 must have stream=true", 400, {}, "stream", True),
+        ("`temperature` is deprecated for this model.", 400, {}, "temperature", None),
         (
             "You requested up to 65536 tokens, but can only afford 3104.",
             402,
@@ -278,6 +286,75 @@ async def test_a_call_is_changed_as_its_refusal_wants_it() -> None:
         asked = {"params": {"temperature": 0.5}, "tools": TOOLS, "tool_choice": "required", **given}
         await collect(adapter(wire.upstream, "fireworks"), ChatRequest("m", ASK, **asked))
         assert wire.sent.get(name) == becomes, told
+
+
+async def test_of_two_that_do_not_go_together_one_is_kept() -> None:
+    told = "`temperature` and `top_p` cannot both be specified for this model."
+    wire = FakeUpstream(json_reply({"error": {"message": told}}, 400), good())
+    asked = ChatRequest("m", ASK, params={"temperature": 0.5, "top_p": 0.9})
+    assert await words_of(far(wire), asked) == {"dropped=top_p"}
+    assert wire.sent["temperature"] == 0.5
+
+
+async def test_a_model_that_calls_tools_without_thinking_alone_does_not_think_there() -> None:
+    told = "Function tools with reasoning_effort are not supported for g in /v1/chat/completions."
+    for wanted in ("high", None):
+        wire = FakeUpstream(json_reply({"error": {"message": told}}, 400), good())
+        one = far(wire)
+        asked = ChatRequest("m", ASK, tools=TOOLS, thinking=Thinking(effort=wanted))
+        for _ in range(2):
+            assert await words_of(one, asked) == {"changed=reasoning_effort"}
+        assert (wire.sent["reasoning_effort"], len(wire.requests)) == ("none", 3)
+        await collect(one, ChatRequest("m", ASK, thinking=Thinking(effort="high")))
+        assert wire.sent["reasoning_effort"] == "high"
+
+
+async def test_a_model_that_must_think_does() -> None:
+    told = "Reasoning is mandatory for this endpoint and cannot be disabled."
+    for name in ("openrouter", "far"):
+        wire = FakeUpstream(json_reply({"error": {"message": told}}, 400), good())
+        one = adapter(wire.upstream, name, base_url="https://far.example/v1")
+        for _ in range(2):
+            await collect(one, ChatRequest("m", ASK, thinking=Thinking(effort="none")))
+        assert len(wire.requests) == 3 and not {"reasoning", "reasoning_effort"} & {*wire.sent}
+
+
+async def test_schemas_that_no_grammar_can_be_made_of_tell_types_alone() -> None:
+    told = "Failed to initialize samplers: failed to parse grammar"
+    pattern = {"type": "string", "pattern": r"^\d+$", "maxLength": 65536}
+    listed = {"type": "array", "items": pattern, "minItems": 1}
+    schema = {"type": "object", "properties": {"pattern": pattern, "format": listed}}
+    tools = ({"type": "function", "function": {"name": "t", "parameters": schema}},)
+    wire = FakeUpstream(json_reply({"error": {"message": told}}, 400), good())
+    one = far(wire)
+    for _ in range(2):
+        words = await words_of(one, ChatRequest("m", ASK, tools=tools))
+        assert words == {"dropped=schema.bounds"}
+
+    text = {"type": "string"}
+    assert wire.sent["tools"][0]["function"]["parameters"]["properties"] == {
+        "pattern": text,
+        "format": {"type": "array", "items": text},
+    }
+    assert len(wire.requests) == 3
+    wire = FakeUpstream(json_reply({"error": {"message": told}}, 400))
+    with pytest.raises(AdapterError):
+        await collect(far(wire), ChatRequest("m", ASK, tools=TOOLS))
+    assert len(wire.requests) == 1, "there is nothing to leave out"
+
+
+async def test_messages_are_what_mistrals_models_want() -> None:
+    ids = "Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9."
+    wire = FakeUpstream(json_reply({"message": ids}, 400), good())
+    await collect(far(wire), ChatRequest("m", TURNS))
+    [call], result = wire.sent["messages"][-2]["tool_calls"], wire.sent["messages"][-1]
+    assert len(call["id"]) == 9 and result["tool_call_id"] == call["id"]
+
+    last = "Expected last role User or Tool (or Assistant with prefix True) but got assistant"
+    wire = FakeUpstream(json_reply({"message": last}, 400), good())
+    begun = {"role": "assistant", "content": "Once"}
+    await collect(adapter(wire.upstream, "mistral"), ChatRequest("m", [*ASK, begun]))
+    assert wire.sent["messages"][-1] == {**begun, "prefix": True}
 
 
 async def test_what_goes_back_is_what_servers_can_read() -> None:
