@@ -92,7 +92,6 @@ class OpenAIAdapter(MediaMethods):
         return Capabilities(
             image_urls=profile.image_urls,
             audio=profile.audio,
-            files=profile.files,
             n=profile.many,
             n_stream=profile.many,
             logprobs="logprobs" in profile.takes,

@@ -71,7 +71,8 @@ def _params(params: Mapping[str, Any], profile: Profile, taken: Taken, warnings:
     if profile.images_out and "image" in kinds and {*kinds} <= {"text", "image"}:
         body["modalities"] = list(kinds)
         kinds = ()
-    wishes = {name: value for name, value in rest.items() if value}  # an empty one is none
+    # An empty wish is none, but for the one that is always empty: for a search.
+    wishes = {name: rest[name] for name in rest if rest[name] or name == "web_search_options"}
     if found := unmet({**wishes, "modalities": kinds}):
         raise unsupported(*found, taken)
     set_ = (name for name, value in rest.items() if value or name not in ("store", "logprobs"))

@@ -8,7 +8,8 @@ import pytest
 
 from adapters.base import AdapterError, ErrorKind, Json, ResponseFormat, Thinking
 from adapters.openai.profiles import PRESETS
-from tests.adapters.openai.kit import added, native
+from tests.adapters.kit import FakeUpstream
+from tests.adapters.openai.kit import adapter, added, native
 
 TOOL: Json = {"type": "function", "function": {"name": "turn", "parameters": {"type": "object"}}}
 SCHEMA = ResponseFormat({"type": "object", "properties": {}}, name="way")
@@ -128,6 +129,7 @@ def test_what_openai_does_not_define_goes_to_those_who_have_more() -> None:
             "web_search_options",
             {"params": {"web_search_options": {"search_context_size": "low"}}},
         ),
+        ("lmstudio", "web_search_options", {"params": {"web_search_options": {}}}),
         ("mistral", "logprobs", {"params": {"logprobs": True}}),
         ("openai", "modalities", {"params": {"modalities": ["text", "audio"]}}),
         ("cerebras", "audio", {"params": {"modalities": ["text"], "audio": {"voice": "x"}}}),
@@ -147,9 +149,7 @@ def test_what_would_make_another_answer_is_refused(
 
 
 def test_an_empty_wish_is_left_out_with_a_word() -> None:
-    given = {"web_search_options": {}, "audio": {}}
-    words = tuple(f"dropped={name}" for name in given)
-    assert added("cerebras", params=given) == ({}, words)
+    assert added("cerebras", params={"audio": {}}) == ({}, ("dropped=audio",))
 
 
 def test_pictures_can_be_asked_of_a_house_that_makes_them() -> None:
@@ -161,6 +161,15 @@ def test_pictures_can_be_asked_of_a_house_that_makes_them() -> None:
 def test_several_choices_go_in_one_call_where_they_can() -> None:
     assert added("openai", n=3)[0] == {"n": 3}
     assert added("deepseek", n=3)[0] == {}
+
+
+def test_a_file_of_text_goes_as_text_to_any_server() -> None:
+    file = {"filename": "a.txt", "file_data": "data:text/plain;base64,aGk="}
+    message = {"role": "user", "content": [{"type": "file", "file": file}]}
+    for name in ("lmstudio", "cerebras"):
+        body = native(name, messages=[message]).body
+        assert body["messages"] == [{"role": "user", "content": "a.txt:\nhi"}]
+        assert adapter(FakeUpstream().upstream, name).capabilities("m").files
 
 
 def test_audio_files_and_names_go_as_they_are_where_they_are_taken() -> None:

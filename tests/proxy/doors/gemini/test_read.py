@@ -159,6 +159,10 @@ def test_json_is_asked_for_by_a_schema_of_either_kind() -> None:
         assert found.response_format and found.response_format.schema == json_schema(SCHEMA)
         own = found.extensions["gemini"]["generationConfig"]
         assert own == {**kind, name: in_camels(schema)}
+    for kind_ in ("application/json", "APPLICATION_JSON"):
+        text = {"mimeType": kind_, "schema": json_schema(SCHEMA)}
+        found = asked(generationConfig={"responseFormat": {"text": text}})
+        assert found.response_format and found.response_format.schema == json_schema(SCHEMA)
     assert asked(generationConfig={"responseMimeType": "text/plain"}).response_format is None
 
 
