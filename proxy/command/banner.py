@@ -47,6 +47,8 @@ async def banner(
     stand_in = chooser.stand_in(preference)
     if stand_in and troubles[preference.provider]:
         active += f"; until something is set up {stand_in} answers"
+    elif all(troubles.values()):
+        active += "; nobody can answer until one of these is set up"
     lines = [
         "",
         f"  pointsman   {base_url}",

@@ -19,6 +19,12 @@ pytestmark = pytest.mark.anyio
 
 async def line(one: ScriptedAdapter, models: Sequence[str] | None, *, default: str = "") -> str:
     """What is said of a provider, by its list of models if that has come."""
+    text = await said_by(one, models, default=default)
+    [found] = [row for row in text.splitlines() if row.startswith(f"  {one.name}  ")]
+    return found.removeprefix(f"  {one.name}  ")
+
+
+async def said_by(one: ScriptedAdapter, models: Sequence[str] | None, *, default: str = "") -> str:
     lists: Mapping[str, Sequence[Model]] = (
         {} if models is None else {one.name: [Model(name) for name in models]}
     )
@@ -29,7 +35,7 @@ async def line(one: ScriptedAdapter, models: Sequence[str] | None, *, default: s
         {one.name: one}, retired=retired, listed=lambda _model: (), last_resort=lambda _: None
     )
     preference = Preference(provider=one.name)
-    text = await banner(
+    return await banner(
         load_settings(),
         8000,
         chooser,
@@ -39,8 +45,6 @@ async def line(one: ScriptedAdapter, models: Sequence[str] | None, *, default: s
         None,
         needs_key=False,
     )
-    [found] = [row for row in text.splitlines() if row.startswith(f"  {one.name}  ")]
-    return found.removeprefix(f"  {one.name}  ")
 
 
 @pytest.mark.parametrize("local", [False, True])
@@ -70,6 +74,8 @@ async def test_who_cannot_be_asked_is_not_ready_whatever_it_lists() -> None:
     away.is_available = is_available  # type: ignore[method-assign]
     assert await line(unset, ["own"]) == "not set up: NORTH_API_KEY is not set"
     assert await line(away, ["own"]) == "set up, but it is not running"
+    assert "nobody can answer until" in await said_by(unset, ["own"])
+    assert "nobody can answer" not in await said_by(adapter("north", model="own"), ["own"])
 
 
 async def test_the_last_resort_needs_no_list() -> None:
