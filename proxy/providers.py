@@ -130,7 +130,9 @@ def variables_of(name: str, declared: type[BaseModel]) -> dict[str, str]:
 
 def placeholders(environment: Environment) -> Mapping[str, str]:
     """The keys that are still an example's placeholder, by provider; they count as none."""
-    keys = {name: environment.get(variable(name, "api_key"), "") for name in _kinds(environment)[0]}
+    of_table = [name for name, one in PRESETS.items() if variable(name, "api_key") in one.sets_up]
+    names = {*_kinds(environment)[0], *of_table}
+    keys = {name: environment.get(variable(name, "api_key"), "") for name in names}
     shown = {name: key.strip().lower() for name, key in keys.items()}
     return {name: key for name, key in shown.items() if key and is_placeholder(key)}
 

@@ -16,7 +16,14 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
-from adapters.base import Adapter, AdapterError, Availability, Model, ProviderSettings
+from adapters.base import (
+    Adapter,
+    AdapterError,
+    Availability,
+    Model,
+    ProviderSettings,
+    variable,
+)
 from proxy.command.banner import address_of
 from proxy.command.offline import offline
 from proxy.command.remote import RemoteError, running
@@ -89,6 +96,11 @@ async def examine(load: Callable[[], Settings], env_file: Path) -> list[Finding]
         _database(settings),
     ]
     async with offline(settings) as parts:
+        findings += [
+            Finding(Mark.ABSENT, f"{name} key", _placeholder(variable(name, "api_key"), shown))
+            for name, shown in sorted(placeholders.items())
+            if name not in parts.adapters
+        ]
         preference = parts.preferences.get(None)
         wanted = _wanted(parts.adapters, preference)
         lists = await asyncio.gather(
@@ -117,6 +129,10 @@ def _used(
         parts.retired.listed(name, listed)
     model = parts.chooser.model_of(name, preference)
     return model, gone_text(parts.chooser, name, preference)
+
+
+def _placeholder(variable: str, shown: str) -> str:
+    return f'{variable} is the placeholder "{shown}", which counts as none'
 
 
 def _good(subject: str, text: str) -> Finding:
@@ -281,7 +297,7 @@ async def _provider(
     findings = []
     if placeholder:
         mark = at_fault if adapter.unconfigured else Mark.ABSENT
-        text = f'{variable("api_key")} is the placeholder "{placeholder}", which counts as none'
+        text = _placeholder(variable("api_key"), placeholder)
         findings.append(Finding(mark, f"{name} key", text, adapter.setup))
     if adapter.unconfigured:
         return findings

@@ -122,8 +122,10 @@ def test_it_takes_no_argument() -> None:
 @pytest.mark.parametrize("text", ["your_key_here", "YOUR_API_KEY_HERE", " changeme "])
 def test_a_placeholder_is_named_as_such(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("GROQ_API_KEY", text)
+    monkeypatch.setenv("OPENROUTER_API_KEY", text)
     found = findings()
 
+    assert "OPENROUTER_API_KEY is the placeholder" in found["openrouter key"]
     assert found["groq key"].startswith(ABSENT)
     assert f'placeholder "{text.strip().lower()}"' in found["groq key"]
     assert "console.groq.com" in found["groq key"]
