@@ -12,10 +12,8 @@ from adapters.compatible.errors import House, refusal, status_of
 from adapters.compatible.limits import rate_limits
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT, not_promised
 from adapters.refusals.lessons import Lessons
-from adapters.wire.json_size import MAX_ANSWER_CONTAINERS, MAX_ANSWER_ITEMS, Values
-from adapters.wire.lines import LineTooLongError, ServerSentEvent, SseDecoder
+from adapters.wire.lines import ServerSentEvent, SseDecoder, are_events
 from adapters.wire.pieces import loads
-from adapters.wire.reading import MAX_ANSWER_BYTES
 
 
 class CompatibleDialect:
@@ -35,8 +33,6 @@ class CompatibleDialect:
         self._reader = reader
         self._lines = SseDecoder()
         self._rescued = False
-        self._is_new = True
-        self._plain: bytearray | None = None  # an answer that came whole all the same
         self._phase = BEFORE_CONTENT
 
     @property
@@ -48,8 +44,7 @@ class CompatibleDialect:
         return rate_limits(headers, self._house.limits)
 
     def whole(self, body: bytes | bytearray) -> list[Event]:
-        if body[:1] != b"{" and body[:1024].lstrip().startswith((b"data:", b"event:", b":")):
-            # A stream called JSON.
+        if body[:1] != b"{" and are_events(body):
             return self.feed(bytes(body)) + self.end()
         events: list[Event] = []
         try:
@@ -66,27 +61,14 @@ class CompatibleDialect:
         return events
 
     def feed(self, data: bytes) -> list[Event]:
-        if self._is_new and (begin := data.lstrip(b"\xef\xbb\xbf \r\n\t")):
-            self._is_new = False
-            if begin.startswith(b"{"):
-                self._plain, self._values = bytearray(), Values()
-                data = begin
-        if self._plain is not None:
-            self._plain += data
-            self._values.feed(data)
-            is_too_much = self._values.are_more_than(MAX_ANSWER_CONTAINERS, MAX_ANSWER_ITEMS)
-            if is_too_much or len(self._plain) > MAX_ANSWER_BYTES:
-                self._plain.clear()
-                raise LineTooLongError
-            return []
         return [] if self._reader.ended else self._read(self._lines.feed(data))
 
     def end(self) -> list[Event]:
         if self._rescued:
             return []
-        if self._plain is not None:
-            plain, self._reader.ended = self._plain, True
-            return self.whole(plain)
+        if self._lines.is_bare:
+            self._reader.ended = True
+            return self.whole(self._lines.rest())
         rest = self._lines.end()
         if self._reader.complete:  # what was cut behind it does no harm
             rest = [sse for sse in rest if sse.data.strip() == b"[DONE]"]

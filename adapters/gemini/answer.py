@@ -40,7 +40,7 @@ from adapters.refusals.lessons import Lessons
 from adapters.translation.functions import plain_name
 from adapters.translation.wav import PCM, wav
 from adapters.wire.bounds import MAX_CALLS, MAX_CHOICES, MAX_ITEMS, choice_index, iso_time, word
-from adapters.wire.lines import SseDecoder
+from adapters.wire.lines import SseDecoder, are_events
 from adapters.wire.pieces import loads
 from adapters.wire.writing import dumps_text
 
@@ -70,9 +70,15 @@ class _Candidate:
     calls: list[_Call] = field(default_factory=list)
     has_content: bool = False
     has_spoken: bool = False
+    goes_on: bool = False  # behind its end
     finish: str = ""
     finish_message: str = ""
     grounding: Json | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Some servers write a finishReason before the content, or beside all of it."""
+        return bool(self.finish) and self.has_content and not self.goes_on
 
 
 class GeminiAnswer:
@@ -108,15 +114,12 @@ class GeminiAnswer:
         self._secret = secret
         self._lessons = lessons
         self._sse = SseDecoder()
-        self._bare = bytearray()
-        self._framed: bool | None = None
         self._begun = False
         self._candidates: dict[int, _Candidate] = {}
         self._usage: Any = None
         self._blocked: Json | None = None
         self._calls = 0
         self._finished = False
-        self._goes_on = False
         self._closed = False
         self.phase = BEFORE_CONTENT
 
@@ -130,8 +133,7 @@ class GeminiAnswer:
         return self._lessons.amended(call, error) if self._lessons else None
 
     def whole(self, body: bytes | bytearray) -> list[Event]:
-        if body[:1024].lstrip().startswith((b"data:", b"event:", b":")):  # a stream called JSON
-            self._framed = True
+        if are_events(body):
             return [*self.feed(bytes(body)), *self.end()]
         events: list[Event] = []
         answer = self._parsed(body, loads)
@@ -146,8 +148,6 @@ class GeminiAnswer:
         return [*events, *self._close()]
 
     def feed(self, data: bytes) -> list[Event]:
-        if not self._framed and not self._is_framed(data):
-            return []
         events: list[Event] = []
         for event in self._sse.feed(data):
             self._read(self._parsed(event.data), events)
@@ -158,20 +158,12 @@ class GeminiAnswer:
     def end(self) -> list[Event]:
         if self._closed:
             return []
-        if self._framed is False:
-            return self.whole(self._bare)
+        if self._sse.is_bare:  # as errors come, whatever the content type says
+            return self.whole(self._sse.rest())
         events: list[Event] = []
         for event in self._sse.end():
             self._read(self._parsed(event.data), events)
         return [*events, *self._close()]
-
-    def _is_framed(self, data: bytes) -> bool:
-        """Whether these are events: errors come as bare JSON, whatever the content type says."""
-        if self._framed is None and (start := data.lstrip()):
-            self._framed = start[:1] not in (b"{", b"[")
-        if self._framed is False:
-            self._bare += data
-        return self._framed is not False
 
     def _parsed(self, data: Any, loads: Callable[[Any], Any] = orjson.loads) -> Any:
         try:
@@ -196,13 +188,12 @@ class GeminiAnswer:
                 raise api_error(None, error, self.phase, secret=self._secret)
         except (AttributeError, TypeError, KeyError, ValueError) as error:
             raise bad_response("the answer has another shape", self.phase) from error
-        if usage and not self._is_all and (self._finished or self._blocked):
+        if usage and (self._finished or self._blocked):
             # Only with the counts, which come beside finishReason: no more than what comes soon is
-            # waited for. Some servers write a finishReason before the content, or beside all of it.
+            # waited for. A prompt that is blocked has no choices.
             found = self._candidates.values()
-            ended = len([one for one in found if one.finish and one.has_content])
-            self.done = not self._goes_on and ended >= max(self._choices, len(found))
-            self.done = self.done or not found
+            is_all = not found or len(found) >= self._choices
+            self.done = is_all and all(one.is_over for one in found)
 
     def _begin(self, answer: Json, events: list[Event]) -> None:
         self._begun = True
@@ -235,7 +226,7 @@ class GeminiAnswer:
                         events.extend(signed(part, index))
                 else:
                     self._read_part(part, candidate, events)
-            self._goes_on = self._goes_on or bool(candidate.finish)
+            candidate.goes_on = candidate.goes_on or bool(candidate.finish)
         if reason := answer.get("finishReason"):
             self._finished = True
             candidate.finish = str(reason).upper()

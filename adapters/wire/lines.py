@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from adapters.wire.json_size import has_too_many_values
+from adapters.wire.json_size import (
+    MAX_ANSWER_CONTAINERS,
+    MAX_ANSWER_ITEMS,
+    Values,
+    has_too_many_values,
+)
+from adapters.wire.reading import MAX_ANSWER_BYTES
 
 MAX_LINE_BYTES = 4 * 1024 * 1024
 MAX_LINE_VALUES = 20_000
@@ -16,9 +22,10 @@ MAX_LINE_VALUES = 20_000
 
 
 class LineTooLongError(ValueError):
-    """More bytes without an end of line or of event than `MAX_LINE_BYTES`, or too many values."""
+    """More bytes, or values, than a line, an event or an answer without any may hold."""
 
 
+_MARK = b"\xef\xbb\xbf"
 _BLANK_LINES = (b"\n\n", b"\n\r", b"\r\r")
 """Behind the end of a line, another one: whichever of LF, CRLF and CR a stream is written with."""
 
@@ -35,11 +42,14 @@ class SseDecoder:
 
     Takes LF, CRLF and CR as line ends, joins several `data` lines with LF, unless each is JSON of
     its own, skips comments and fields it has no use for. An event without data is no event.
+
+    Where bare JSON comes in their place, as errors do, `is_bare` says so, and `rest` is all of it.
     """
 
     def __init__(self) -> None:
         self._rest = bytearray()
         self._started = False
+        self.is_bare = False
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
         # What nearly every read of a stream is, one event of one line, is spared the rest.
@@ -50,6 +60,8 @@ class SseDecoder:
                 return [ServerSentEvent(data[6:end])]
             if cr == end - 1 and data[end:] == b"\n\r\n":
                 return [ServerSentEvent(data[6:cr])]
+        if self.is_bare:
+            return self._kept(data)
         if self._rest:
             # Only what is new, and where it joins, is searched: each byte is read once or twice.
             joint = bytes(self._rest[-2:]) + data
@@ -58,13 +70,8 @@ class SseDecoder:
                 return self._waiting()
             data = bytes(self._rest)
             self._rest.clear()
-        if not self._started:
-            # A byte order mark may itself arrive in pieces.
-            if len(data) < 3 and b"\xef\xbb\xbf".startswith(data):
-                self._rest += data
-                return []
-            self._started = True
-            data = data.removeprefix(b"\xef\xbb\xbf")
+        if not self._started and not (data := self._begun(data)):
+            return []
         held = b""
         if b"\r" in data:
             if data.endswith(b"\r"):  # the LF of a CRLF may still be on its way
@@ -81,12 +88,45 @@ class SseDecoder:
             raise LineTooLongError
         return []
 
+    def _begun(self, data: bytes) -> bytes:
+        """What begins a stream, without the byte order mark; nothing as long as that is all."""
+        if len(data) < 3 and _MARK.startswith(data):  # it may itself arrive in pieces
+            self._rest += data
+            return b""
+        data = data.removeprefix(_MARK)
+        begin = data.lstrip()
+        self._started = begin != b""
+        self.is_bare = begin.startswith((b"{", b"["))
+        if self.is_bare:
+            self._values = Values()
+            self._kept(begin)
+        return b"" if self.is_bare or not begin else data
+
+    def _kept(self, data: bytes) -> list[ServerSentEvent]:
+        self._rest += data
+        self._values.feed(data)
+        is_too_much = self._values.are_more_than(MAX_ANSWER_CONTAINERS, MAX_ANSWER_ITEMS)
+        if is_too_much or len(self._rest) > MAX_ANSWER_BYTES:
+            self._rest.clear()
+            raise LineTooLongError
+        return []
+
+    def rest(self) -> bytearray:
+        """What has come so far and is no event yet; it is let go."""
+        rest, self._rest = self._rest, bytearray()
+        return rest
+
     def end(self) -> list[ServerSentEvent]:
         """What is left when the bytes end: an event whose blank line never came, if any."""
         rest = bytes(self._rest).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         self._rest.clear()
         _check_values(rest, [rest])
         return _events(rest)
+
+
+def are_events(body: bytes | bytearray) -> bool:
+    """Whether an answer in one piece is a stream's events, which some servers call JSON."""
+    return body[:1024].lstrip().startswith((b"data:", b"event:", b":"))
 
 
 def _check_values(data: bytes, lines: list[bytes]) -> None:
@@ -126,7 +166,7 @@ class NdjsonDecoder:
 
     def feed(self, data: bytes) -> list[bytes]:
         if not self._started:
-            data = data.removeprefix(b"\xef\xbb\xbf")
+            data = data.removeprefix(_MARK)
             self._started = True
         # What nearly every read of a stream is, one line, is spared the rest.
         end = data.find(b"\n")

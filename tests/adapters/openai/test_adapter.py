@@ -200,7 +200,7 @@ async def test_a_plain_answer_to_a_stream_has_the_bounds_of_one(
 ) -> None:
     lists, long = (b'{"choices":[', *[b"[]," * 20] * 9), (b"{", *[b'"' + b"x" * 60] * 9)
     for limit, pieces in (("MAX_ANSWER_CONTAINERS", lists), ("MAX_ANSWER_BYTES", long)):
-        monkeypatch.setattr(f"adapters.compatible.dialect.{limit}", 100)
+        monkeypatch.setattr(f"adapters.wire.lines.{limit}", 100)
         body = Reply(pieces, content_type="text/event-stream")
         with pytest.raises(AdapterError) as caught:
             await answer_of(body, stream=True)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from adapters.wire import lines
+from adapters.wire.json_size import MAX_ANSWER_CONTAINERS
 from adapters.wire.lines import LineTooLongError, NdjsonDecoder, ServerSentEvent, SseDecoder
 
 # No LF and no CR: those end lines. Everything else may stand in a data line, raw.
@@ -185,3 +186,18 @@ def test_a_line_of_too_many_values_is_too_long_in_either_form() -> None:
         with pytest.raises(LineTooLongError):
             unfinished.end()
     assert SseDecoder().feed(b'data: "' + many + b'"\n\n')
+
+
+def test_bare_json_in_place_of_events_is_kept_whole_and_within_limits() -> None:
+    body = b'{"error": "x",\n\n"data: ": [1]}'
+    for before in (b"", b"\r\n \n", b"\xef\xbb\xbf"):
+        for size in (1, 5, 1000):
+            decoder = SseDecoder()
+            pieces = before + body
+            for at in range(0, len(pieces), size):
+                assert decoder.feed(pieces[at : at + size]) == []
+            assert decoder.is_bare and decoder.rest() == body, (before, size)
+    decoder = SseDecoder()
+    with pytest.raises(LineTooLongError):
+        for _ in range(MAX_ANSWER_CONTAINERS):
+            decoder.feed(b"[[")
