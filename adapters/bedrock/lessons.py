@@ -35,14 +35,14 @@ def readings(call: NativeCall, error: AdapterError) -> Iterator[Reading]:
         return
     yield from ([lesson] for lesson in _named(error.message))
     if named := _FIELD.search(error.message):
-        yield [Lesson(_dropped, tuple(named[1].split(".")))]
+        yield [Lesson(_dropped, tuple(named[1].split(".")), lasts=True)]
 
 
 def _dropped(call: NativeCall, *path: str) -> NativeCall:
     name = path[-1]
-    if name in _KEPT:
+    if name in _KEPT or (bare := _without(call.body, path)) == call.body:
         return call
-    return call.but(_without(call.body, path), f"dropped={_WORDS.get(name, name)}")
+    return call.but(bare, f"dropped={_WORDS.get(name, name)}")
 
 
 def _without_choice(call: NativeCall) -> NativeCall:
@@ -140,8 +140,8 @@ _named = by_words(
         r"|\bschema\b",
         Lesson(_with_answer_tool),
     ),
-    (r"prefill|must end with a user", Lesson(_closed)),
-    (r"support system (messages|prompts?)", Lesson(_told_by_user)),
+    (r"prefill|must end with a user", Lesson(_closed, lasts=True)),
+    (r"support system (messages|prompts?)", Lesson(_told_by_user, lasts=True)),
     # Of two that do not go together, the weaker:
     ("top_p", Lesson(_dropped, ("inferenceConfig", "topP"))),
     ("temperature", Lesson(_dropped, ("inferenceConfig", "temperature"))),

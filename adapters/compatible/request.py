@@ -86,6 +86,8 @@ def in_words(call: NativeCall) -> NativeCall:
 
 
 def without(call: NativeCall, name: str, warning: str) -> NativeCall:
-    """The call without one of its body's keys."""
+    """The call without one of its body's keys, if it has that."""
+    if name not in call.body:
+        return call
     body = {key: value for key, value in call.body.items() if key != name}
     return replace(call.but(body, warning), stream=call.stream and name != "stream")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from adapters.base import NativeCall
-from adapters.errors import AdapterError
+from adapters.errors import AdapterError, ErrorKind
 from adapters.events import Json
 from adapters.gemini.messages import closed, sign
 from adapters.gemini.request import in_words
@@ -28,10 +28,15 @@ _SCHEMA = r"schema|response.?mime"
 
 
 def readings(call: NativeCall, error: AdapterError) -> Iterator[Reading]:
-    """All that the words name; a model that wants the last turn to be the user's may use any."""
-    if error.kind in MENDABLE:
-        yield _named(error.message)
-        yield [Lesson(_closed)]
+    """All that the words name; a model that wants the last turn to be the user's may use any.
+
+    What lasts is known of the model only where they say that it cannot do it at all.
+    """
+    if error.kind not in MENDABLE:
+        return
+    is_of_model = error.kind is ErrorKind.UNSUPPORTED
+    yield [one._replace(lasts=one.lasts and is_of_model) for one in _named(error.message)]
+    yield [Lesson(_closed)]
 
 
 def _dropped(call: NativeCall, names: Mapping[str, str]) -> NativeCall:
@@ -117,7 +122,7 @@ def _closed(call: NativeCall) -> NativeCall:
 
 
 _named = by_words(
-    ("penalt", Lesson(_dropped, (PENALTIES,))),
+    ("penalt", Lesson(_dropped, (PENALTIES,), lasts=True)),
     (
         rf"\A(?!.*(?:{_OF_A_RANGE})).*(?:temperature|top.?[pk]\b|sampling)",
         Lesson(_dropped, (SAMPLING,)),
@@ -125,12 +130,12 @@ _named = by_words(
     (r"\bitems\b", Lesson(_itemized)),
     (r"server.?side.?tool|built.?in.?tool", Lesson(_beside_own_tools)),
     ("thinking", Lesson(_thinking_less)),
-    (r"\bjson mode\b", Lesson(_in_words, (False,))),  # Gemma has none
+    (r"\bjson mode\b", Lesson(_in_words, (False,), lasts=True)),  # Gemma has none
     (rf"\A(?=.*(?:{_OF_TOOLS}))(?=.*mime).*(?:{_SCHEMA})", Lesson(_in_words, (False,))),
     (rf"\A(?!.*(?:{_OF_TOOLS})).*(?:{_SCHEMA})", Lesson(_in_words, (True,))),
     (r"thought.?signature", Lesson(_signed)),
     (r"media.?resolution", Lesson(_unresolved)),
-    (r"(developer|system).?instruction", Lesson(_told_by_user)),
+    (r"(developer|system).?instruction", Lesson(_told_by_user, lasts=True)),
 )
 
 

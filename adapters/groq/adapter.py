@@ -77,6 +77,8 @@ class GroqAdapter(GroqAudio, SdkKind):
 
     def to_native(self, request: ChatRequest) -> NativeCall:
         call = to_native(request, self.settings)
+        if self._lessons.known:
+            call = self._lessons.kept(call)
         return self._ceilings.fitted(call) if request.max_tokens or self._is_capped else call
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from adapters.base import SEARCH, NativeCall
 from adapters.compatible.request import without, without_schema
-from adapters.errors import AdapterError
+from adapters.errors import AdapterError, ErrorKind
 from adapters.refusals.lessons import MENDABLE, Lesson, Reading
 
 
@@ -21,7 +21,8 @@ def readings(call: NativeCall, error: AdapterError) -> Iterator[Reading]:
         yield [Lesson(_without_search)]
     match error.param:
         case "reasoning_effort" | "reasoning_format" | "include_reasoning" as param:
-            yield [Lesson(without, (param, f"dropped={param}"))]
+            is_of_model = error.kind is ErrorKind.UNSUPPORTED
+            yield [Lesson(without, (param, f"dropped={param}"), lasts=is_of_model)]
         case "response_format" if "json_schema" in call.body.get("response_format", {}):
             yield [Lesson(without_schema)]
         case "response_format" if call.stream:

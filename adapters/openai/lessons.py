@@ -138,9 +138,9 @@ def _efforts(message: str, sent: object) -> tuple[str, ...]:
 
 
 def _dropped(call: NativeCall, name: str) -> NativeCall:
-    if name not in call.body:
-        return call
-    return in_words(call) if name == "response_format" else without(call, name, f"dropped={name}")
+    if name == "response_format" and name in call.body:
+        return in_words(call)
+    return without(call, name, f"dropped={name}")
 
 
 def _renamed(call: NativeCall, name: str, other: str) -> NativeCall:

@@ -244,6 +244,20 @@ async def test_what_a_model_lacks_is_done_in_another_way(
     assert Warn(warning) in events
 
 
+async def test_a_field_that_a_model_lacks_is_asked_of_it_once() -> None:
+    fake = FakeUpstream(lacks("stopSequences"), json_reply(KIT.whole(ANSWERS["plain text"])))
+    own = adapter(fake.upstream)
+    await collect(own, a_request(KIT, stop=("x",)))
+    for model, stop, warnings in (
+        (CLAUDE, ("x",), ("dropped=stop",)),
+        (CLAUDE, (), ()),
+        (f"{CLAUDE}x", ("x",), ()),
+    ):
+        call = own.to_native(a_request(KIT, model=model, stop=stop))
+        assert call.warnings == warnings
+        assert ("stopSequences" in call.body.get("inferenceConfig", {})) is (model != CLAUDE)
+
+
 async def test_more_tokens_than_the_model_gives_are_lowered_and_remembered_of_it_alone() -> None:
     text = (
         "The maximum tokens you requested exceeds the model limit of 4096. Try again with a"

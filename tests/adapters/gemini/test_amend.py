@@ -203,3 +203,24 @@ async def test_a_call_is_mended_once_only() -> None:
     with pytest.raises(AdapterError):
         await collect(adapter(fake.upstream), a_request(KIT, params={"frequency_penalty": 1}))
     assert len(fake.requests) == 2
+
+
+async def test_what_a_model_cannot_do_is_asked_of_it_once() -> None:
+    messages = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}]
+    good = json_reply(chunk([{"text": "{}"}], finish="STOP"))
+    for message, fields, lasts in (
+        ("Developer instruction is not enabled for models/gemma-3", {"messages": messages}, True),
+        ("JSON mode is not enabled for models/gemma-3", {"response_format": SCHEMA}, True),
+        ("Penalty is not enabled for this model", {"params": {"presence_penalty": 1}}, True),
+        ("the schema is too complex", {"response_format": SCHEMA}, False),
+        ("penalty must be in [-2, 2)", {"params": {"presence_penalty": 1}}, False),
+    ):
+        fake = FakeUpstream(refused(message), good)
+        one, request = adapter(fake.upstream), a_request(KIT, model="gemma-3", **fields)
+        first, second = [await collect(one, request) for _ in range(2)]
+        told, again = fake.requests[1], fake.requests[2]
+        assert (told.content == again.content) is lasts, message
+        warned = [event for event in second if isinstance(event, Warn)]
+        assert (warned == [event for event in first if isinstance(event, Warn)]) is lasts
+        plain = await collect(one, a_request(KIT, model="gemma-3"))
+        assert not any(isinstance(event, Warn) for event in plain)
