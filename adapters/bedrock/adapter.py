@@ -32,7 +32,7 @@ from adapters.bedrock.embeddings import (
     to_native_embedding,
 )
 from adapters.bedrock.errors import bad_response, is_of_key, refusal
-from adapters.bedrock.lessons import in_words, readings
+from adapters.bedrock.lessons import in_words, is_answered_by_tool, readings
 from adapters.bedrock.models import FOUNDATION, PROFILES, models_of
 from adapters.bedrock.request import to_native
 from adapters.bedrock.settings import BedrockSettings, control_of, endpoint
@@ -125,12 +125,12 @@ class BedrockAdapter(Kind):
             renamed(request.tools),
             self._memory,
             self.refused,
-            self._lessons,
+            answers_by_tool=is_answered_by_tool(request),
             first_call_only=request.parallel_tool_calls is False,
             shows_thoughts=request.thinking.include is not False,
             secret=self._secret,
         )
-        return exchange(self.where(call.path), call, answer, self._ceilings)
+        return exchange(self.where(call.path), call, answer, self._ceilings, self._lessons)
 
     def to_native_embedding(self, request: EmbeddingRequest) -> NativeCall:
         return to_native_embedding(request)

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 import httpx
 import orjson
 
-from adapters.base import Memory, NativeCall
+from adapters.base import Memory
 from adapters.bedrock.errors import bad_response, stream_failure
 from adapters.bedrock.eventstream import BrokenStreamError, Message, MessageDecoder
-from adapters.bedrock.lessons import ANSWER_TOOL, AS_TOOL
+from adapters.bedrock.lessons import ANSWER_TOOL
 from adapters.bedrock.settings import KIND
 from adapters.bedrock.thoughts import Thought, keep
 from adapters.compatible.parts import text_in
@@ -31,7 +31,6 @@ from adapters.events import (
     has_content,
     url_citation,
 )
-from adapters.refusals.lessons import Lessons
 from adapters.wire.bounds import MAX_CALLS, MAX_COUNT, count, items, word
 from adapters.wire.pieces import loads
 from adapters.wire.writing import dumps_text
@@ -45,10 +44,9 @@ CUT_SHORT = frozenset({"max_tokens", TOO_LONG})
 class ConverseAnswer:
     """How one answer is read (a `native.Dialect`).
 
-    `names` are the request's tools by Bedrock's names for them; `refusal` tells what one means,
-    and `lessons` mend the call;
-    `first_call_only` leaves out all calls but the first; `shows_thoughts` is False where nobody
-    wants to see them.
+    `names` are the request's tools by Bedrock's names for them; `refusal` tells what one means;
+    `answers_by_tool` that a call of `ANSWER_TOOL` is the answer; `first_call_only` leaves out all
+    calls but the first; `shows_thoughts` is False where nobody wants to see them.
     """
 
     provider = KIND
@@ -59,17 +57,16 @@ class ConverseAnswer:
         names: Mapping[str, str],
         memory: Memory,
         refusal: Callable[[httpx.Response], AdapterError],
-        lessons: Lessons,
         *,
+        answers_by_tool: bool,
         first_call_only: bool,
         shows_thoughts: bool,
         secret: str,
     ) -> None:
         self.done = False
         self.refusal = refusal
-        self._lessons = lessons
         self._phase = BEFORE_CONTENT
-        self._answers_by_tool = False
+        self._answers_by_tool = answers_by_tool
         self._model = model
         self._names = names
         self._memory = memory
@@ -91,14 +88,6 @@ class ConverseAnswer:
     def head(self, headers: Mapping[str, str]) -> list[Event]:
         self._request_id = word(headers.get("x-amzn-requestid"))
         return []
-
-    def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | None:
-        mended = self._lessons.amended(call, error)
-        if mended is not None and AS_TOOL in mended.warnings:
-            tools = mended.body.get("toolConfig", {}).get("tools", ())
-            names = [tool.get("toolSpec", {}).get("name") for tool in tools]
-            self._answers_by_tool = ANSWER_TOOL in names
-        return mended
 
     # -- an answer in one piece
 

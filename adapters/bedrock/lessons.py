@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from adapters.base import NativeCall, ResponseFormat
+from adapters.base import ChatRequest, NativeCall, ResponseFormat
 from adapters.bedrock.messages import GO_ON
 from adapters.errors import AdapterError
 from adapters.events import Json
@@ -27,6 +27,13 @@ _KEPT = frozenset({"messages", "content", "text", "toolConfig", "tools"})
 _CLIENTS = frozenset({"input", "json"})
 _OF_MODELS = frozenset({"additionalModelRequestFields", "outputConfig"})
 _THINKING_FIELDS = frozenset({"thinking", "reasoningConfig", "reasoning_effort"})
+
+
+def is_answered_by_tool(request: ChatRequest) -> bool:
+    """Whether a call of `ANSWER_TOOL` is the answer, as the client knows of no such tool."""
+    wanted = request.response_format
+    own = [tool["function"]["name"] for tool in request.tools]
+    return wanted is not None and wanted.schema is not None and ANSWER_TOOL not in own
 
 
 def readings(call: NativeCall, error: AdapterError) -> Iterator[Reading]:

@@ -6,28 +6,19 @@ from collections.abc import Mapping
 
 import httpx
 
-from adapters.base import AdapterError, Event, Json, NativeCall, has_content
+from adapters.base import AdapterError, Event, Json, has_content
 from adapters.compatible.answer import AnswerFailedError, AnswerReader, UnreadableError
 from adapters.compatible.errors import House, refusal, status_of
 from adapters.compatible.limits import rate_limits
 from adapters.errors import AFTER_CONTENT, BEFORE_CONTENT, not_promised
-from adapters.refusals.lessons import Lessons
 from adapters.wire.lines import ServerSentEvent, SseDecoder, are_events
 from adapters.wire.pieces import loads
 
 
 class CompatibleDialect:
-    """How one answer is read (`native.Dialect`), and its call mended. Some houses rescue more."""
+    """How one answer is read (`native.Dialect`)."""
 
-    def __init__(
-        self,
-        call: NativeCall,
-        house: House,
-        reader: AnswerReader,
-        lessons: Lessons | None = None,
-    ) -> None:
-        self._call = call
-        self._lessons = lessons
+    def __init__(self, house: House, reader: AnswerReader) -> None:
         self.provider = house.provider
         self._house = house
         self._reader = reader
@@ -93,24 +84,18 @@ class CompatibleDialect:
             self._phase = AFTER_CONTENT
         return events
 
-    def refusal(self, response: httpx.Response) -> AdapterError:
+    def refusal(self, response: httpx.Response) -> AdapterError | list[Event]:
         return refusal(self._house, response, self._phase)
-
-    def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | list[Event] | None:
-        return self._lessons.amended(call, error) if self._lessons else None
-
-    def _hidden(self, error: Json) -> list[Event]:
-        """The answer that lies in an error, if one does."""
-        return []
 
     def _failed(self, error: Json) -> list[Event]:
         """What hides in an error inside a 200, or the AdapterError that it would have been."""
-        if hidden := self._hidden(error):
-            self._rescued = self._reader.ended = True
-            return hidden
         request = httpx.Request("POST", "https://answer/")
         response = httpx.Response(status_of(error), json={"error": error}, request=request)
-        raise self.refusal(response)
+        refused = self.refusal(response)
+        if isinstance(refused, AdapterError):
+            raise refused
+        self._rescued = self._reader.ended = True
+        return refused
 
     def _broken(self, message: str) -> AdapterError:
         return not_promised(self.provider, message, self._phase)

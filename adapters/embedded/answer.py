@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from adapters.base import ChatRequest, NativeCall
 from adapters.compatible.answer import AnswerReader, Loads
 from adapters.compatible.dialect import CompatibleDialect
-from adapters.compatible.errors import House, error_object
+from adapters.compatible.errors import House, error_object, refusal
 from adapters.embedded.messages import NAME
 from adapters.errors import AdapterError, ErrorKind, Scope
 from adapters.events import Event, Json, Logprobs, Reasoning, Start
@@ -24,7 +24,8 @@ class Answer(CompatibleDialect):
 
     def __init__(self, request: ChatRequest, call: NativeCall, *, secret: str) -> None:
         house = House(NAME, "the server", "EMBEDDED_API_KEY", secret)
-        super().__init__(call, house, _Reader(request))
+        super().__init__(house, _Reader(request))
+        self._body = call.body
 
     def end(self) -> list[Event]:
         events = super().end()
@@ -33,7 +34,7 @@ class Answer(CompatibleDialect):
         return events
 
     def refusal(self, response: httpx.Response) -> AdapterError:
-        error = super().refusal(response)
+        error = refusal(self._house, response, self._phase)
         meant = self._meant(error, error_object(response.content)["type"])
         if meant is None:
             return error
@@ -49,7 +50,7 @@ class Answer(CompatibleDialect):
         if error.kind is ErrorKind.BAD_REQUEST:
             # All else in a body is ours: it is a schema that has no grammar.
             for param in ("response_format", "tools"):
-                if param in self._call.body:
+                if param in self._body:
                     return ErrorKind.UNSUPPORTED, param
         return None
 

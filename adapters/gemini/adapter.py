@@ -73,7 +73,7 @@ class GeminiAdapter(MediaMethods):
         self._memory = memory
         self._own = settings
         self._ceilings = Ceilings("generationConfig", "maxOutputTokens")
-        self._lessons = Lessons(readings)
+        self._lessons = Lessons(readings, MOST_MENDED)
 
     def capabilities(self, model: str) -> Capabilities:
         speaks_only = "-tts" in model
@@ -123,9 +123,8 @@ class GeminiAdapter(MediaMethods):
             first_call_only=request.parallel_tool_calls is False,
             bare_audio=(request.params.get("audio") or {}).get("format") == "pcm16",
             secret=self._secret,
-            lessons=self._lessons,
         )
-        return exchange(self.where(call.path), call, answer, self._ceilings, MOST_MENDED)
+        return exchange(self.where(call.path), call, answer, self._ceilings, self._lessons)
 
     def to_native_embedding(self, request: EmbeddingRequest) -> NativeCall:
         return embeddings.to_native(request, self._own.api_version)

@@ -19,7 +19,6 @@ from adapters.base import (
     Json,
     Media,
     Memory,
-    NativeCall,
     Reasoning,
     Refusal,
     Start,
@@ -36,7 +35,6 @@ from adapters.gemini.schema import restore
 from adapters.gemini.signatures import key_of_content
 from adapters.gemini.tools import Declared
 from adapters.gemini.values import CUT_SHORT, FILTERED, MALFORMED, fenced, signed, usage_of
-from adapters.refusals.lessons import Lessons
 from adapters.translation.functions import plain_name
 from adapters.translation.wav import PCM, wav
 from adapters.wire.bounds import MAX_CALLS, MAX_CHOICES, MAX_ITEMS, choice_index, iso_time, word
@@ -86,7 +84,7 @@ class GeminiAnswer:
 
     `functions` are the request's, by Gemini's names for them, `asked` its messages; `choices` how
     many answers were asked for; `first_call_only` leaves out all calls but the first; `bare_audio`
-    leaves samples without a header; `secret` stays out of errors; `lessons` mend what was refused.
+    leaves samples without a header; `secret` stays out of errors.
     """
 
     provider = NAME
@@ -101,7 +99,6 @@ class GeminiAnswer:
         first_call_only: bool = False,
         bare_audio: bool = False,
         secret: str | None = None,
-        lessons: Lessons | None = None,
     ) -> None:
         self.done = False
         self._functions = functions
@@ -112,7 +109,6 @@ class GeminiAnswer:
         self._bare_audio = bare_audio
         self._is_all = False
         self._secret = secret
-        self._lessons = lessons
         self._sse = SseDecoder()
         self._begun = False
         self._candidates: dict[int, _Candidate] = {}
@@ -128,9 +124,6 @@ class GeminiAnswer:
 
     def refusal(self, response: httpx.Response) -> AdapterError:
         return refusal(response, secret=self._secret)
-
-    def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | None:
-        return self._lessons.amended(call, error) if self._lessons else None
 
     def whole(self, body: bytes | bytearray) -> list[Event]:
         if are_events(body):

@@ -83,8 +83,8 @@ class GroqAdapter(GroqAudio, SdkKind):
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
         call = self.to_native(request)
-        dialect = GroqDialect(call, self._house, GroqReader(), self._lessons)
-        answer = exchange(self.where(call.path), call, dialect, self._ceilings)
+        dialect = GroqDialect(call, self._house)
+        answer = exchange(self.where(call.path), call, dialect, self._ceilings, self._lessons)
         return with_own_names(answer, request.tools) if request.tools else answer
 
     async def models(self) -> list[Model]:
@@ -131,25 +131,15 @@ def _model(row: Json) -> Model:
 class GroqDialect(CompatibleDialect):
     """How one answer of Groq is read."""
 
-    _failed_generation = ""
+    def __init__(self, call: NativeCall, house: House) -> None:
+        super().__init__(house, GroqReader())
+        self._tools = call.body.get("tools") or ()
+        self._one = call.body.get("parallel_tool_calls") is False
 
-    def refusal(self, response: httpx.Response) -> AdapterError:
-        self._failed_generation = text_of(error_object(response.content).get("failed_generation"))
-        return super().refusal(response)
-
-    def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | list[Event] | None:
-        """A call that was written but not read by Groq; or the call without what it refuses."""
-        return self._rescue() or super().amend(call, error)
-
-    def _rescue(self) -> list[Event]:
-        body = self._call.body
-        one = body.get("parallel_tool_calls") is False
-        return rescued(self._failed_generation, body.get("tools") or (), one=one)
-
-    def _hidden(self, error: Json) -> list[Event]:
+    def refusal(self, response: httpx.Response) -> AdapterError | list[Event]:
         """Groq's calls come to nothing now and then, and lie in the error as text."""
-        self._failed_generation = text_of(error.get("failed_generation"))
-        return self._rescue()
+        written = text_of(error_object(response.content).get("failed_generation"))
+        return rescued(written, self._tools, one=self._one) or super().refusal(response)
 
 
 def house(secret: str) -> House:

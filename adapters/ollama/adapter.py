@@ -138,7 +138,7 @@ class OllamaAdapter(SdkKind):
         call = call or self._call(request, prompt)
         own_size = self._own.num_ctx is None and not names_num_ctx(request)
         answer = Answer(request, call, facts, prompt, own_size=own_size, secret=self._secret)
-        events = exchange(self.where(call.path), call, answer, self._ceilings)
+        events = exchange(self.where(call.path), call, answer, self._ceilings, answer)
         if not (tools := call.body.get("tools")):
             return events
         return with_written_calls(events, tools, one=request.parallel_tool_calls is False)

@@ -50,13 +50,15 @@ class _MalformedError(ValueError):
 
 
 class Answer:
-    """How one answer of `/api/chat` or `/api/generate` is read (a `native.Dialect`).
+    """How one answer of `/api/chat` or `/api/generate` is read (a `native.Dialect`), and its call
+    mended (a `native.Mender`).
 
     `own_size` tells that the context's size was ours to choose: then it is remembered, and made
     larger when the server finds it too small. `secret` is the key that no error may repeat.
     """
 
     provider = NAME
+    most = 1
 
     def __init__(
         self,
@@ -119,7 +121,7 @@ class Answer:
     def refusal(self, response: httpx.Response) -> AdapterError:
         return refusal(response, model=self._model, secret=self._secret)
 
-    def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | None:
+    def amended(self, call: NativeCall, error: AdapterError) -> NativeCall | None:
         """The call without what the model refused, or with more room for the prompt."""
         if error.kind is ErrorKind.CONTEXT and self._own_size:
             return self._enlarged(call)

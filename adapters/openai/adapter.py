@@ -70,7 +70,7 @@ class OpenAIAdapter(MediaMethods):
             thoughts=lambda model: profile.thoughts or given(self._lessons.known.get(model, ())),
         )
         self._ceilings = Ceilings(profile.max_tokens, other=TWINS[profile.max_tokens])
-        self._lessons = Lessons(readings)
+        self._lessons = Lessons(readings, MOST_MENDED)
         self._first = ""  # of the models that are listed
 
     @property
@@ -114,9 +114,8 @@ class OpenAIAdapter(MediaMethods):
         return with_own_names(answer, request.tools)
 
     def _exchange(self, call: NativeCall) -> AsyncGenerator[list[Event], None]:
-        dialect = CompatibleDialect(call, self._house, AnswerReader(), self._lessons)
-        where = self.where(call.path)
-        return exchange(where, call, dialect, self._ceilings, MOST_MENDED)
+        answer = CompatibleDialect(self._house, AnswerReader())
+        return exchange(self.where(call.path), call, answer, self._ceilings, self._lessons)
 
     async def _with_a_model(self, call: NativeCall) -> AsyncGenerator[list[Event], None]:
         """The answer of the first model there is, as none is set."""

@@ -42,10 +42,14 @@ def by_words(*rows: tuple[str, Lesson]) -> Callable[[str], Reading]:
 class Lessons:
     """What is known of each model of one provider; `read` gives the readings of a call's refusal.
 
-    The first of them by which the call is another one holds.
+    The first of them by which the call is another one holds. A call is mended `most` times, as some
+    name one thing after the other.
     """
 
-    def __init__(self, read: Callable[[NativeCall, AdapterError], Iterable[Reading]]) -> None:
+    def __init__(
+        self, read: Callable[[NativeCall, AdapterError], Iterable[Reading]], most: int = 1
+    ) -> None:
+        self.most = most
         self.known: dict[str, tuple[Lesson, ...]] = {}
         self._read = read
 

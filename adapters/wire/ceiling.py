@@ -48,6 +48,9 @@ class Ceilings:
     `other` is the name that some models know the number by.
     """
 
+    most = 2
+    """How often a call is lowered (`native.Mender`)."""
+
     def __init__(self, *path: str, other: str = "") -> None:
         self._path = path
         self._other = (other,)

@@ -1,14 +1,14 @@
 """One exchange with a provider: a prepared call goes out, its bytes come back as events.
 
-The same for every HTTP provider. What differs is a `Dialect`: how the bytes of an answer read, what
-a refusal means, and whether a refused call can be mended and sent once more.
+The same for every HTTP provider. What differs is a `Dialect`: how the bytes of an answer read, and
+what a refusal means. Whoever is a `Mender` may have a refused call sent once more, in other words.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, Self
 
 import httpx
@@ -30,7 +30,6 @@ from adapters.upstream import Content, Headers, Reply, Target, count_again
 from adapters.wire.aside import LARGE_BYTES, WEIGHT, aside
 from adapters.wire.bounds import COUNTED, MAX_EVENTS, OutOfBoundsError, Tally
 from adapters.wire.broken import HTTPX_ERRORS, TOO_LARGE, transport_error
-from adapters.wire.ceiling import Ceilings
 from adapters.wire.json_size import MAX_ANSWER_CONTAINERS, MAX_ANSWER_ITEMS, has_too_many_values
 from adapters.wire.lines import LineTooLongError
 from adapters.wire.portions import portions
@@ -54,8 +53,6 @@ TURN_BYTES = 8 * 1024
 """Of a stream's lines, read before everybody else has a turn: a few ms where they are short."""
 DRAIN_S = 1.0
 MAX_ERROR_VALUES = 20_000
-MAX_LOWERED = 2
-"""How often a call is sent once more with a smaller number of tokens."""
 SILENT = "no answer in time: only a stream shows that one is on its way"
 
 STREAM_TYPES = (
@@ -87,29 +84,36 @@ class Dialect(Protocol):
     def done(self) -> bool:
         """True once the provider's end mark has been read, so that only what comes at once is."""
 
-    def refusal(self, response: httpx.Response) -> AdapterError:
-        """The error that an answer of status 300 or above means; its body has been read."""
+    def refusal(self, response: httpx.Response) -> AdapterError | list[Event]:
+        """The error that an answer of status 300 or above means, or the answer hidden in it.
 
-    def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | list[Event] | None:
-        """After a refusal: a call to send instead, the answer hidden in it, or None."""
+        Its body has been read.
+        """
+
+
+class Mender(Protocol):
+    """Who knows of calls that are not refused, and is asked for one at most so often."""
+
+    most: int
+
+    def amended(self, call: NativeCall, error: AdapterError) -> NativeCall | None:
+        """The call to send instead, if there is one."""
 
 
 async def exchange(
     target: Target | Callable[[], Awaitable[Target]],
     call: NativeCall,
     dialect: Dialect,
-    ceilings: Ceilings | None = None,
-    most_mended: int = 1,
+    *menders: Mender,
 ) -> AsyncGenerator[list[Event], None]:
     """Send `call` and yield the events of each network read. Raises AdapterError and nothing else.
 
     A `target` that is called first may have to make the SDK's client for that.
-    `ceilings` see to calls that ask for more tokens than the model gives; `most_mended` is how
-    often the dialect may amend a call.
+    The first of the `menders` that has another call for a refused one is followed.
     What the call's warnings say comes first, as `Warn` events. The upstream response is closed
     when the generator is: close it, and the provider stops.
     """
-    call, reply = await _answered(target, call, dialect, ceilings, most_mended)
+    call, reply = await _answered(target, call, dialect, menders)
     if isinstance(reply, list):
         yield [*map(Warn, call.warnings), *reply]
         return
@@ -148,27 +152,25 @@ async def _answered(
     target: Target | Callable[[], Awaitable[Target]],
     call: NativeCall,
     dialect: Dialect,
-    ceilings: Ceilings | None,
-    most_mended: int,
+    menders: Sequence[Mender],
 ) -> tuple[NativeCall, Reply | list[Event]]:
     """The good answer and the call that it answers, or the answer hidden in a refusal."""
     target = await _aimed(target, dialect.provider) if callable(target) else target
-    lowered = amended = 0
+    asked: list[Mender] = []
     while True:
-        reply = await _send(target, call, dialect.provider, is_second=lowered + amended > 0)
+        reply = await _send(target, call, dialect.provider, is_second=bool(asked))
         if reply.status < 300:
             return call, reply
-        error = dialect.refusal(await _read_refusal(reply, target))
-        if ceilings and lowered < MAX_LOWERED and (fitting := ceilings.amended(call, error)):
-            lowered += 1
-            call = fitting
-            continue
-        mended = dialect.amend(call, error) if amended < most_mended else None
-        if mended is None:
-            raise error.but()  # another than the one that is held here, with all that was asked
-        if isinstance(mended, list):
-            return call, mended
-        amended += 1
+        refused = dialect.refusal(await _read_refusal(reply, target))
+        if isinstance(refused, list):
+            return call, refused
+        for mender in menders:
+            may_mend = asked.count(mender) < mender.most
+            if may_mend and (mended := mender.amended(call, refused)):
+                break
+        else:
+            raise refused.but()  # another than the one that is held here, with all that was asked
+        asked.append(mender)
         call = mended
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 import msgspec
 
-from adapters.base import NativeCall
 from adapters.errors import AdapterError, ErrorKind, Phase, not_promised
 from adapters.events import Start, Usage
 from adapters.tasks import EmbeddingRequest, Vectors
@@ -40,9 +39,6 @@ class WholeAnswer:
 
     def end(self) -> list[Any]:
         return self.whole(self._pieces)
-
-    def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | None:
-        return None
 
 
 def vector(told: Any) -> list[float]:

@@ -33,6 +33,7 @@ class ToyDialect:
 
     mended: NativeCall | list[Event] | None = None
     provider: str = "toy"
+    most: int = 1
     decoder: NdjsonDecoder = field(default_factory=NdjsonDecoder)
     is_done: bool = False
     refusals: list[httpx.Response] = field(default_factory=list)
@@ -57,14 +58,16 @@ class ToyDialect:
     def done(self) -> bool:
         return self.is_done
 
-    def refusal(self, response: httpx.Response) -> AdapterError:
+    def refusal(self, response: httpx.Response) -> AdapterError | list[Event]:
         self.refusals.append(response)
+        if isinstance(self.mended, list):
+            return self.mended
         return AdapterError(
             ErrorKind.SERVER, response.text, provider="toy", status=response.status_code
         )
 
-    def amend(self, call: NativeCall, error: AdapterError) -> NativeCall | list[Event] | None:
-        return self.mended
+    def amended(self, call: NativeCall, error: AdapterError) -> NativeCall | None:
+        return None if isinstance(self.mended, list) else self.mended
 
     def _events(self, rows: Iterable[bytes]) -> list[Event]:
         events: list[Event] = []
@@ -133,7 +136,8 @@ def opened(
 ) -> Any:
     client = httpx.AsyncClient(transport=wire)
     target = Upstream(client, wire).target(URL, HEADERS, timeouts(30))
-    return exchange(target, call, dialect or ToyDialect(), ceilings)
+    dialect = dialect or ToyDialect()
+    return exchange(target, call, dialect, *([ceilings] if ceilings else []), dialect)
 
 
 async def batches_of(*answers: Answer, call: NativeCall = STREAM) -> list[list[Event]]:

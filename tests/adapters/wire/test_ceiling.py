@@ -9,7 +9,6 @@ import pytest
 
 from adapters.base import AdapterError, ErrorKind, Model, NativeCall
 from adapters.wire.ceiling import WORD, Ceilings
-from adapters.wire.native import MAX_LOWERED
 from tests.adapters.native_kit import END, ToyDialect, Wire, answer, opened
 
 PATH = ("generationConfig", "maxOutputTokens")
@@ -168,7 +167,7 @@ async def test_it_is_asked_for_less_until_that_is_taken_but_not_for_ever() -> No
         else:
             with pytest.raises(AdapterError, match="1024"):
                 await anext(batches)
-        assert len(wire.requests) == 1 + MAX_LOWERED
+        assert len(wire.requests) == 1 + Ceilings.most
 
 
 class BadRequests(ToyDialect):
