@@ -43,7 +43,7 @@ from adapters.events import Event, Json
 from adapters.kind import Kind, pages
 from adapters.refusals.lessons import Lessons
 from adapters.tasks import EmbeddingRequest
-from adapters.translation.functions import renamed
+from adapters.translation.functions import with_own_names
 from adapters.upstream import Target, Upstream, timeouts
 from adapters.wire.bounds import items
 from adapters.wire.ceiling import Ceilings
@@ -101,7 +101,9 @@ class BedrockAdapter(Kind):
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
         call = self.to_native(request)
-        return or_else(self._exchange(request, call), partial(self._other_way, request, call))
+        other_way = partial(self._other_way, request, call)
+        answer = or_else(self._exchange(request, call), other_way)
+        return with_own_names(answer, request.tools) if request.tools else answer
 
     def _other_way(
         self, request: ChatRequest, call: NativeCall, error: AdapterError
@@ -122,7 +124,6 @@ class BedrockAdapter(Kind):
     ) -> AsyncGenerator[list[Event], None]:
         answer = ConverseAnswer(
             request.model,
-            renamed(request.tools),
             self._memory,
             self.refused,
             answers_by_tool=is_answered_by_tool(request),

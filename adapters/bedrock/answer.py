@@ -44,9 +44,9 @@ CUT_SHORT = frozenset({"max_tokens", TOO_LONG})
 class ConverseAnswer:
     """How one answer is read (a `native.Dialect`).
 
-    `names` are the request's tools by Bedrock's names for them; `refusal` tells what one means;
-    `answers_by_tool` that a call of `ANSWER_TOOL` is the answer; `first_call_only` leaves out all
-    calls but the first; `shows_thoughts` is False where nobody wants to see them.
+    `refusal` tells what one means; `answers_by_tool` that a call of `ANSWER_TOOL` is the answer;
+    `first_call_only` leaves out all calls but the first; `shows_thoughts` is False where nobody
+    wants to see them.
     """
 
     provider = KIND
@@ -54,7 +54,6 @@ class ConverseAnswer:
     def __init__(
         self,
         model: str,
-        names: Mapping[str, str],
         memory: Memory,
         refusal: Callable[[httpx.Response], AdapterError],
         *,
@@ -68,7 +67,6 @@ class ConverseAnswer:
         self._phase = BEFORE_CONTENT
         self._answers_by_tool = answers_by_tool
         self._model = model
-        self._names = names
         self._memory = memory
         self._first_call_only = first_call_only
         self._shows_thoughts = shows_thoughts
@@ -231,7 +229,7 @@ class ConverseAnswer:
             self._hidden.add(at)
         else:
             self._first_call = self._first_call or own_id or "call"
-            events.append(ToolCall(at, self._names.get(name, name), id=own_id))
+            events.append(ToolCall(at, name, id=own_id))
 
     def _take_arguments(self, at: int, piece: str, events: list[Event]) -> None:
         if at not in self._calls:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ from adapters.compatible.limits import rate_limits
 from adapters.errors import BEFORE_CONTENT, AdapterError, not_promised
 from adapters.events import Json
 from adapters.kind import Kind
-from adapters.tasks import Heard, Spoken, TranscriptionRequest, TranslationRequest
+from adapters.tasks import Heard, SpeechRequest, Spoken, TranscriptionRequest, TranslationRequest
 from adapters.translation.sound import ending_of
 from adapters.translation.wav import samples_of
 from adapters.wire.bounds import items, word
@@ -46,6 +46,15 @@ class Hearing(Kind):
         if path.endswith(FORM_PATHS):
             return f"multipart/form-data; boundary={BOUNDARY}"
         return super()._content_type(path)
+
+
+def to_native_speech(
+    path: str, request: SpeechRequest, voice: str, warnings: Sequence[str], **more: str
+) -> NativeCall:
+    """The call for a text in a voice of the house's own, with what `more` the house takes."""
+    body = {"model": request.model, "input": request.text, "voice": voice}
+    words = (*(f"dropped={name}" for name in request.dropped), *warnings)
+    return NativeCall("POST", path, {**body, "response_format": "wav", **more}, words)
 
 
 def to_native_hearing(request: TranscriptionRequest, root: str) -> NativeCall:

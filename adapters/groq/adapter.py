@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import ClassVar
 
 import httpx
@@ -17,6 +18,7 @@ from adapters.base import Capabilities, ChatRequest, Memory, Model, NativeCall
 from adapters.child import Line
 from adapters.compatible.dialect import CompatibleDialect
 from adapters.compatible.errors import House, error_object, text_of
+from adapters.compatible.models import models_of
 from adapters.configured import ProviderSettings
 from adapters.errors import AdapterError, ErrorKind
 from adapters.events import Event, Json
@@ -31,7 +33,7 @@ from adapters.refusals.lessons import Lessons
 from adapters.translation.functions import with_own_names
 from adapters.translation.rescue import rescued
 from adapters.upstream import Upstream
-from adapters.wire.bounds import count, items, unix_time, word
+from adapters.wire.bounds import items
 from adapters.wire.ceiling import Ceilings
 from adapters.wire.native import exchange
 
@@ -106,26 +108,14 @@ class GroqAdapter(GroqAudio, SdkKind):
 
 
 def _models(answer: Json) -> list[Model]:
-    if answer.get("data") is None:
-        raise ValueError("no list")
-    return [
-        _model(row)
-        for row in items(answer["data"])
-        if row.get("active") is not False and word(row["id"]) == row["id"]
-    ]
+    rows = answer["data"]
+    served = rows and [row for row in items(rows) if row.get("active") is not False]
+    return [replace(model, chat=_chats(model)) for model in models_of({"data": served})]
 
 
-def _model(row: Json) -> Model:
-    context = count(row.get("context_window"))
-    is_small = context is not None and 0 < context < LEAST_CONTEXT
-    return Model(
-        id=row["id"],
-        created=unix_time(row.get("created")) or 0,
-        owned_by=word(row.get("owned_by")) or "",
-        context=context,
-        most_output=count(row.get("max_completion_tokens")),
-        chat=not is_small and not any(part in row["id"] for part in SPEECH_MODELS),
-    )
+def _chats(model: Model) -> bool:
+    is_small = model.context is not None and 0 < model.context < LEAST_CONTEXT
+    return not is_small and not any(part in model.id for part in SPEECH_MODELS)
 
 
 class GroqDialect(CompatibleDialect):

@@ -10,8 +10,10 @@ import re
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from adapters.base import NativeCall
-from adapters.compatible.sound import Hearing, SpokenAnswer
+from adapters.compatible.sound import Hearing, SpokenAnswer, to_native_speech
 from adapters.groq.request import ROOT
 from adapters.tasks import SpeechRequest
 
@@ -51,33 +53,25 @@ class GroqAudio(Hearing):
         return TRANSLATING_MODEL if translates else HEARING_MODEL
 
     def to_native_speech(self, request: SpeechRequest) -> NativeCall:
-        return to_native_speech(request, next(iter(in_pieces(request.text))))
+        return _spoken(request, next(iter(in_pieces(request.text))))
 
     async def speak(self, request: SpeechRequest) -> AsyncGenerator[list[Any], None]:
         """One call after the other, for there is so much that it takes at once."""
         for text in in_pieces(request.text):
-            said = self.ask(to_native_speech(request, text), SpokenAnswer(self._house))
+            said = self.ask(_spoken(request, text), SpokenAnswer(self._house))
             async with contextlib.aclosing(said) as batches:
                 async for batch in batches:
                     yield batch
 
 
-def to_native_speech(request: SpeechRequest, text: str) -> NativeCall:
+def _spoken(request: SpeechRequest, text: str) -> NativeCall:
     """The call for one piece of the text."""
     named = request.voice.lower()
     voice = VOICES.get(named) or (named if named in OWN_VOICES else None)
-    dropped = [f"dropped={name}" for name in request.dropped]
-    if request.manner:
-        dropped.append("dropped=instructions")
+    warnings = ["dropped=instructions"] if request.manner else []
     if voice is None:
-        dropped.append("changed=voice")
-    body = {
-        "model": request.model,
-        "input": text,
-        "voice": voice or ANY_VOICE,
-        "response_format": "wav",
-    }
-    return NativeCall("POST", SPEECH_PATH, body, tuple(dropped))
+        warnings.append("changed=voice")
+    return to_native_speech(SPEECH_PATH, replace(request, text=text), voice or ANY_VOICE, warnings)
 
 
 def in_pieces(text: str) -> Iterator[str]:

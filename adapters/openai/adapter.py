@@ -27,11 +27,11 @@ from adapters.compatible.answer import AnswerReader
 from adapters.compatible.dialect import CompatibleDialect
 from adapters.compatible.errors import House
 from adapters.compatible.messages import Taken
+from adapters.compatible.models import models_of
 from adapters.errors import unsent
 from adapters.openai.embeddings import to_native_embedding, vectors_of
 from adapters.openai.lessons import TWINS, given, readings
 from adapters.openai.media import MediaMethods
-from adapters.openai.models import models_of
 from adapters.openai.request import to_native
 from adapters.openai.settings import KIND, OpenAISettings
 from adapters.refusals.lessons import Lessons

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from adapters.base import NativeCall
-from adapters.compatible.sound import Hearing, HouseAnswer, SpokenAnswer
+from adapters.compatible.sound import Hearing, HouseAnswer, SpokenAnswer, to_native_speech
 from adapters.errors import ErrorKind, not_promised, unsent
 from adapters.events import Json, Media, Start, Usage
 from adapters.openai.settings import KIND, OpenAISettings
@@ -41,29 +41,17 @@ class MediaMethods(Hearing):
         return self._own.painting_model or self._own.of.painting
 
     def to_native_speech(self, request: SpeechRequest) -> NativeCall:
-        return to_native_speech(request)
+        more = {"instructions": request.manner} if request.manner else {}
+        return to_native_speech(SPEECH_PATH, request, request.voice, (), **more)
 
     def speak(self, request: SpeechRequest) -> AsyncGenerator[list[Any], None]:
-        return self.ask(to_native_speech(request), SpokenAnswer(self._house))
+        return self.ask(self.to_native_speech(request), SpokenAnswer(self._house))
 
     def to_native_picture(self, request: PictureRequest) -> NativeCall:
         return to_native_picture(request)
 
     def paint(self, request: PictureRequest) -> AsyncGenerator[list[Any], None]:
         return self.ask(to_native_picture(request), PictureAnswer(self._house))
-
-
-def to_native_speech(request: SpeechRequest) -> NativeCall:
-    """The call; the voice is the server's own matter."""
-    body: Json = {
-        "model": request.model,
-        "input": request.text,
-        "voice": request.voice,
-        "response_format": "wav",
-    }
-    if request.manner:
-        body["instructions"] = request.manner
-    return NativeCall("POST", SPEECH_PATH, body, _dropped(request.dropped))
 
 
 def to_native_picture(request: PictureRequest) -> NativeCall:
@@ -80,11 +68,8 @@ def to_native_picture(request: PictureRequest) -> NativeCall:
         body["size"] = request.size
     if not request.model.rpartition("/")[2].startswith(BASE64_ALONE):
         body["response_format"] = "b64_json"
-    return NativeCall("POST", PICTURE_PATH, body, _dropped(request.dropped))
-
-
-def _dropped(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(f"dropped={name}" for name in names)
+    warnings = tuple(f"dropped={name}" for name in request.dropped)
+    return NativeCall("POST", PICTURE_PATH, body, warnings)
 
 
 class PictureAnswer(HouseAnswer):

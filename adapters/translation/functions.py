@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 
 from msgspec.structs import replace
 
@@ -25,12 +25,6 @@ def function_name(name: str) -> str:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
     return f"{_STRANGE.sub('_', name)[:50]}_{digest}"
-
-
-def renamed(tools: Sequence[Json]) -> Mapping[str, str]:
-    """The client's names of those functions that go by another one."""
-    names = (tool["function"]["name"] for tool in tools)
-    return {native: name for name in names if (native := function_name(name)) != name}
 
 
 def plain_name(name: str, offered: Collection[str]) -> str:

@@ -19,9 +19,9 @@ from adapters.base import (
     ToolCall,
     Usage,
 )
+from adapters.compatible.models import models_of
 from adapters.compatible.sound import to_native_hearing
 from adapters.gemini.answer import GeminiAnswer
-from adapters.openai.models import models_of
 from adapters.tasks import TranscriptionRequest
 from tests.adapters.gemini.kit import GeminiKit
 from tests.adapters.kit import Answer, DictMemory, FakeUpstream, Reply, collect, fold, json_reply
