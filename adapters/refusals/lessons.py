@@ -75,5 +75,6 @@ class Lessons:
             return
         if model not in self.known and len(self.known) >= MOST_LESSONS:
             del self.known[next(iter(self.known))]
-        known = self.known.get(model, ())
-        self.known[model] = (*known, *(lesson for lesson in found if lesson not in known))
+        # What is learnt once more goes behind the others, one of which has made it needed.
+        others = [lesson for lesson in self.known.get(model, ()) if lesson not in found]
+        self.known[model] = (*others, *found)

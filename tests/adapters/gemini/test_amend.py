@@ -224,3 +224,17 @@ async def test_what_a_model_cannot_do_is_asked_of_it_once() -> None:
         assert (warned == [event for event in first if isinstance(event, Warn)]) is lasts
         plain = await collect(one, a_request(KIT, model="gemma-3"))
         assert not any(isinstance(event, Warn) for event in plain)
+
+
+async def test_what_was_learnt_holds_for_what_comes_of_later_lessons_too() -> None:
+    no_system = refused("Developer instruction is not enabled for models/gemma-3")
+    no_json = refused("JSON mode is not enabled for models/gemma-3")
+    good = json_reply(chunk([{"text": "{}"}], finish="STOP"))
+    fake = FakeUpstream(no_system, good, no_json, no_system, good)
+    one = adapter(fake.upstream)
+    messages = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}]
+    await collect(one, a_request(KIT, model="gemma-3", messages=messages))
+    for _ in range(2):
+        await collect(one, a_request(KIT, model="gemma-3", response_format=SCHEMA))
+    assert len(fake.requests) == 6, "the third request is as the model takes it"
+    assert fake.requests[5].content == fake.requests[4].content
