@@ -109,8 +109,8 @@ class Tally:
             is_within = is_within and 0 <= (event.reasoning or 0) <= MAX_SUM
             _check(is_within and 0 <= (event.cached or 0) <= MAX_SUM, event.extra)
         elif kind is Start:
-            words = f"{event.id}{event.model}{event.system_fingerprint}{event.request_id}"
-            if words[5 * MAX_WORD :]:
+            words = (event.id, event.model, event.system_fingerprint, event.request_id)
+            if len("".join(filter(None, words))) > 5 * MAX_WORD:
                 raise OutOfBoundsError("words")
         elif kind is ToolCall:
             self._calls.add(event.key)

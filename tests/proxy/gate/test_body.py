@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from adapters.wire.json_size import read_bytes
 from proxy.errors import ApiError
 from proxy.gate import body
-from proxy.gate.body import ClientLeft, read_body, request_id
+from proxy.gate.body import COPIES, LIGHT_BYTES, ClientLeft, read_body, request_id
+from proxy.gate.room import SMALL_BODY_BYTES
 
 pytestmark = pytest.mark.anyio
 
@@ -101,3 +103,8 @@ def test_an_id_that_is_no_plain_word_is_replaced(given: str) -> None:
 
 def test_every_request_without_an_id_gets_one_of_its_own() -> None:
     assert request_id(headers()) != request_id(headers())
+
+
+def test_what_is_light_takes_no_more_than_a_small_body_whatever_it_holds() -> None:
+    for mark in (b"[", b"{", b",", b"a"):
+        assert read_bytes(mark * LIGHT_BYTES) // COPIES <= SMALL_BODY_BYTES, mark

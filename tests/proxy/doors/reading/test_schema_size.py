@@ -146,6 +146,21 @@ def test_all_schemas_together_have_a_bound_too() -> None:
         within_bounds(ChatRequest("m", (), tools=tools))
 
 
+def test_many_small_schemas_are_counted_only_where_they_may_be_too_many() -> None:
+    def asking(schema: dict[str, Any], count: int) -> ChatRequest:
+        tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
+        return ChatRequest("m", (), tools=[tool] * count)
+
+    many, few = {"enum": NAMES[:900]}, {"description": "a, [b], {c} " * 300}
+    for request in (
+        asking(many, 44),
+        asking(few, 128),
+    ):  # all commas would be 115,200 in the second
+        assert within_bounds(request).tools == request.tools
+    with pytest.raises(ApiError):
+        within_bounds(asking(many, 45))
+
+
 def test_large_results_are_not_kept() -> None:
     schema = {"$ref": "#/$defs/a", "$defs": {"a": {"enum": NAMES[:3000]}}}
 
