@@ -35,12 +35,12 @@ def take_parts(content: Any, index: int, events: list[Event]) -> None:
                 texts = [text_in(each.get("text") or "") for each in thoughts]
                 events.append(Reasoning("".join(texts), index))
             case {"type": "thinking", "thinking": str(said)} | {
-                "type": "reasoning",
+                "type": "thinking" | "reasoning",
                 "text": str(said),
             }:
-                events.append(Reasoning(said, index))
+                events += [Reasoning(said, index)] if said else []
             case str(said) | {"text": str(said)} | {"text": {"value": str(said)}}:
-                events.append(Text(said, index))
+                events += [Text(said, index)] if said else []
             case _ if parts is not content:
                 events.append(Text(dumps_text(part), index))
 

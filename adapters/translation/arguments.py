@@ -79,9 +79,9 @@ def mended(text: str) -> str:
     try:
         value = _LENIENT.decode(text.removeprefix("{}"))
         value = _LENIENT.decode(value) if isinstance(value, str) else value
-    except ValueError:
+        return dumps_text(value) if isinstance(value, dict) else text
+    except (ValueError, TypeError, RecursionError):  # or nothing that can be written again
         return text
-    return dumps_text(value) if isinstance(value, dict) else text
 
 
 def are_cut(pieces: Sequence[str]) -> bool:

@@ -7,10 +7,13 @@ A provider that cannot read its own model's call refuses the answer and shows th
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import re
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
+from operator import itemgetter
 from typing import Any, NamedTuple, NoReturn
 
 from adapters.translation.functions import plain_name
@@ -53,6 +56,9 @@ class WrittenCall(NamedTuple):
     arguments: str
 
 
+_Reading = Callable[[], Iterator[tuple[str, Any]]]
+
+
 class _Unreadable(ValueError):
     """The text is none of the known forms."""
 
@@ -61,12 +67,13 @@ def read_calls(text: str, offered: Collection[str]) -> list[WrittenCall]:
     """The calls in `text`; empty unless every one can be read and names an offered tool."""
     if len(text) > MAX_TEXT:
         return []
-    try:
-        calls = [_call(name, arguments) for name, arguments in _written(text.strip())]
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-        return []
-    calls = [WrittenCall(plain_name(call.name, offered), call.arguments) for call in calls]
-    return calls if all(call.name in offered for call in calls) else []
+    for reading in _readings(text.strip()):
+        with contextlib.suppress(ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+            told = (_call(name, arguments) for name, arguments in reading())
+            calls = [WrittenCall(plain_name(call.name, offered), call.arguments) for call in told]
+            if calls and all(call.name in offered for call in calls):
+                return calls
+    return []
 
 
 def _call(name: str, arguments: Any) -> WrittenCall:
@@ -79,16 +86,22 @@ def _call(name: str, arguments: Any) -> WrittenCall:
     return WrittenCall(name, dumps_text(arguments))
 
 
-def _written(text: str) -> Iterator[tuple[str, Any]]:
-    """(name, arguments) of each call, whichever form the text is in."""
-    for mark, reading in _BY_MARK.items():
-        if mark in text:
-            return reading(text)
+def _readings(text: str) -> Iterator[_Reading]:
+    """Ways to read (name, arguments) of each call, by where in the text their marks begin.
+
+    Behind that they may as well stand in the arguments of a call of another form.
+    """
+    marked = [(at, each) for mark, each in _BY_MARK.items() if (at := text.find(mark)) >= 0]
+    found: list[tuple[int, _Reading]] = [(at, partial(each, text)) for at, each in marked]
     if bare := _BARE_HARMONY.match(text):
-        return _marked(text, [bare])
-    for form in (_HARMONY, _KIMI, _MISTRAL, _DEEPSEEK):
-        if marks := list(form.finditer(text)):
-            return _marked(text, marks)
+        found.append((0, partial(_marked, text, [bare])))
+    forms = (list(form.finditer(text)) for form in (_HARMONY, _KIMI, _MISTRAL, _DEEPSEEK))
+    found += [(marks[0].start(), partial(_marked, text, marks)) for marks in forms if marks]
+    found.append((0, partial(_unmarked, text)))
+    return (reading for _, reading in sorted(found, key=itemgetter(0)))
+
+
+def _unmarked(text: str) -> Iterator[tuple[str, Any]]:
     text = _SPECIAL.sub("", text).strip()
     if fenced := _FENCE.fullmatch(text):
         text = fenced[1].strip()
@@ -251,9 +264,10 @@ def _value_at(text: str, at: int) -> tuple[Any, int]:
 
 _BY_MARK: Mapping[str, Callable[[str], Iterator[tuple[str, Any]]]] = {
     "<invoke ": _invoked,
-    "DSML": _invoked,
+    "\uff5cDSML\uff5c": _invoked,
+    "|DSML|": _invoked,
     _GEMMA_CALL: _gemmas,
     "<function": _tagged,
     "<tool_call>": _in_tags,
 }
-"""Who reads a text in which one of these stands; the first counts."""
+"""Who reads a text in which one of these stands."""

@@ -231,10 +231,17 @@ async def test_a_content_that_is_no_text_is_read_as_what_it_holds() -> None:
         ),
         ({"type": "text", "text": {"value": "ab"}}, "ab"),
         ([{"type": "reasoning", "text": "?"}, {"text": "ab"}], "ab"),
+        ([{"type": "thinking", "text": "?"}, {"text": "ab"}], "ab"),
     ):
         for odd in ({}, {"annotations": {}, "images": [7, {"image_url": "x"}]}):
             found = fold(await events_of([chunk({"content": content, **odd}), chunk({}, "stop")]))
             assert (found.text, found.finish) == (text, ["stop"]), content
+
+
+async def test_a_part_that_says_nothing_commits_nobody_to_an_answer() -> None:
+    for part in ({"type": "text", "text": ""}, {"type": "thinking", "thinking": ""}, ""):
+        _, begin = await events_of([chunk({"content": [part]}), chunk({}, "stop")])
+        assert type(begin) is Finish, part
 
 
 async def test_an_answer_is_found_in_what_a_gateway_puts_around_it() -> None:

@@ -56,6 +56,16 @@ def test_reads_every_known_form(form: str) -> None:
     assert json.loads(call.arguments) == TRIP
 
 
+def test_arguments_may_hold_the_words_of_another_form() -> None:
+    words = ("DSML", '<invoke name="a">', "<|tool_call>call:a{}", "<function=a>", "[TOOL_CALLS]")
+    for form in ("object", "fenced", "tool_call", "kimi", "harmony"):
+        for word in words:
+            head, _, tail = FORMS[form].rpartition("{}")
+            calls = read_calls(head + json.dumps({"text": f"it says {word} there"}) + tail, OFFERED)
+            assert [call.name for call in calls] == ["find_train"], (form, word)
+            assert word in json.loads(calls[0].arguments)["text"]
+
+
 @pytest.mark.parametrize(
     "text",
     [
