@@ -77,7 +77,7 @@ _TOO_OFTEN = re.compile(
     re.IGNORECASE,
 )
 _LOADING = re.compile(
-    r"\b(?:still )?loading (?:the )?model\b|\bmodel is (?:being )?load", re.IGNORECASE
+    r"\b(?:still )?loading (?:the )?model\b|\bis (?:being |currently )?load", re.IGNORECASE
 )
 _BROKEN = re.compile(
     r"\bmodel has crashed|\bfailed to load( the)? model|\bmodel (was |is )?unloaded"

@@ -24,7 +24,7 @@ _LACKS = re.compile(
     re.IGNORECASE,
 )
 _FAILS = re.compile(
-    r"(\bnot|n't|unable to) (process|handle|accept|see|view|read|load|decode|open|interpret)"
+    r"(\b(can)?not|n't|unable to) (process|handle|accept|see|view|read|load|decode|open|interpret)"
     r"|fail(ed|s)? to (process|load|decode|read|open)|(bad|broken|corrupt\w*|invalid) (image|audio)"
     r"|(image|audio)\b.{0,40}\b(not valid|invalid|corrupt\w*)|unknown format|unrecogni[sz]ed",
     re.IGNORECASE,

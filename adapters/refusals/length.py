@@ -17,7 +17,7 @@ _TOO_LONG = re.compile(
     r"|\bexceed\w*\b.{0,20}\bmax(imum)? input\b|\binputs?\b.{0,60}\bmust (have less|be <=)"
     r"|\brange of input length\b|\bmax size: \d+ tokens\b|\bprompt exceeds max(imum)? length"
     r"|\bn_keep\b.{0,40}\bn_ctx\b|\b(more than|exceeds?) max(imum)? (message )?tokens\b"
-    r"|\bcontext overflow\b",
+    r"|\bcontext overflow\b|\blarger than the model input length\b|上下文长度|输入长度超过",
     re.IGNORECASE,
 )
 _WINDOW = re.compile(r"\bcontext (length|window|size|limit)\b", re.IGNORECASE)

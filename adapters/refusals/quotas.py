@@ -14,7 +14,7 @@ _SPENT = re.compile(
 _OF_A_DAY = re.compile(
     r"per[ -]day|\b(?:RPD|TPD|ASD)\b|(?i:/ ?(?:day|month)\b|\btoday's quota|\bdaily free allocation"
     r"|\busage limit (?:has been )?(?:reached|exceeded)|\breached (?:its|your) usage limit"
-    r"|\b(?:session|daily|weekly|monthly|5-hour) (?:usage |token )?(?:limit|quota)"
+    r"|\b(?:session|daily|weekly|monthly|5-hour) (?:usage |token |rate |request )?(?:limit|quota)"
     r"|\b(?:week|month) allocated quota|\btoken plan quota|\bexhausted your capacity)|今日调用次数",
     re.ASCII,
 )

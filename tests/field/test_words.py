@@ -25,6 +25,8 @@ WORDS: Mapping[ErrorKind, Mapping[str, int]] = {
         "tokens in request more than max tokens allowed": 400,
         "input length and `max_tokens` exceed context limit: 188240 + 21333 > 200000": 400,
         "Context overflow: the prompt (12000 tokens) does not fit": 400,
+        "Request prompt has 9000 tokens, larger than the model input length limit 8192.": 400,
+        "输入长度超过模型最大上下文长度": 400,
     },
     ErrorKind.UNSUPPORTED: {
         'Error rendering prompt with jinja template: "No user query found in messages.".': 400,
@@ -44,6 +46,7 @@ WORDS: Mapping[ErrorKind, Mapping[str, int]] = {
         "Only text tool_result blocks are supported when its content is an array.": 400,
         "Invalid 'content' type. Expected one of: ['str'], got list.": 400,
         "Argument not supported on this model: stop": 400,
+        "This model cannot process images": 400,
         "After the system message(s), user and assistant roles should be alternating.": 400,
         "Reasoning is mandatory for this endpoint and cannot be disabled.": 400,
         "`temperature` and `top_p` cannot both be specified for this model.": 400,
@@ -86,6 +89,7 @@ WORDS: Mapping[ErrorKind, Mapping[str, int]] = {
         "You have exceeded today's quota for model x, please try again tomorrow": 429,
         "You are using a Trial key, which is limited to 1000 API calls / month.": 429,
         "week allocated quota exceeded.": 429,
+        "You have reached the daily request limit for this model": 429,
         "The usage limit has been reached": 429,
         "You have reached your specified API usage limits.": 400,
         "All credentials for model x are cooling down, try again in 2 days": 429,
@@ -100,6 +104,7 @@ WORDS: Mapping[ErrorKind, Mapping[str, int]] = {
         "Your chosen model requires moderation and your input was flagged": 403,
         "The content you provided or machine outputted is blocked.": 451,
     },
+    ErrorKind.LOADING: {"Model Qwen/Qwen3 is currently loading": 503},
     ErrorKind.AUTH: {"Access to the chat endpoint is denied.": 403},
     ErrorKind.TOO_LARGE: {"You requested up to 65536 tokens, but can only afford 30104.": 402},
     ErrorKind.SERVER: {
