@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from adapters.base import Json
 from proxy.command.remote import Remote, running
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from proxy.store.base import Tables
 
 KEYS = "/admin/api/keys"
+T = TypeVar("T")
 
 
 @contextmanager
@@ -40,16 +41,13 @@ class Offline:
         self._settings = settings
 
     def facts(self) -> Json:
-        return self.ask("GET", "/admin/api/status")
+        """What a server would know; no provider is asked."""
+        return asyncio.run(self._facts())
 
-    def status(self) -> Json:
-        """The facts: without a server no provider has been asked, and none is."""
-        return self.facts()
+    status = facts
 
     def ask(self, method: str, path: str, body: Json | bytes | None = None, **query: str) -> Json:
         match method, path, body:
-            case "GET", "/admin/api/status", _:
-                return asyncio.run(self._facts())
             case "POST", "/admin/api/explain", bytes():
                 return asyncio.run(self._explained(body, query["door"]))
             case "PUT", "/api/user/preferences", dict():
@@ -85,36 +83,28 @@ class Offline:
     def _choose(self, app: str | None, change: Json) -> Json:
         """Write a choice, which the next start finds."""
         from proxy.console.change import app_row_id, choose
-        from proxy.store.database import Database
 
         row_id, providers = app_row_id(app), self._settings.providers
-        with closing(Database(self._settings.store_url)) as database:
-            database.write(partial(choose, row_id=row_id, change=change, providers=providers))
+        self._write(partial(choose, row_id=row_id, change=change, providers=providers))
         return {}
 
     async def _logged(self, ask: Callable[[Ledger], Awaitable[Json]]) -> Json:
         from proxy.console.ledger import Ledger
-        from proxy.store.database import Database
         from proxy.store.usage.rows import UsageQueue
 
-        with closing(Database(self._settings.store_url, looks_only=True)) as database:
+        async def query(work: Callable[[Tables], Any]) -> Any:
+            return self._read(work)
 
-            async def query(work: Callable[[Tables], Any]) -> Any:
-                return database.read(work)
-
-            return await ask(Ledger(query, UsageQueue(0)))
+        return await ask(Ledger(query, UsageQueue(0)))
 
     def _keys(self) -> Json:
         from proxy.console.team import told
-        from proxy.store.database import Database
         from proxy.store.keys import team_keys
 
-        with closing(Database(self._settings.store_url, looks_only=True)) as database:
-            return {"keys": [told(key) for key in reversed(database.read(team_keys.stored))]}
+        return {"keys": [told(key) for key in reversed(self._read(team_keys.stored))]}
 
     def _write_key(self, method: str, name: str | None, asked: Any) -> Json:
         from proxy.console import team
-        from proxy.store.database import Database
         from proxy.store.keys.mark import Mark
 
         settings, now = self._settings, time.time()
@@ -124,7 +114,18 @@ class Offline:
             "PATCH": partial(team.change, name=name, asked=asked, providers=providers),
             "DELETE": partial(team.revoke, name=name, now=now),
         }
-        with closing(Database(settings.store_url)) as database:
-            _, told = database.write(works[method])
+        _, told = self._write(works[method])
         Mark(settings.store_url).leave()
         return told
+
+    def _read(self, work: Callable[[Tables], T]) -> T:
+        from proxy.store.database import Database
+
+        with closing(Database(self._settings.store_url, looks_only=True)) as database:
+            return database.read(work)
+
+    def _write(self, work: Callable[[Tables], T]) -> T:
+        from proxy.store.database import Database
+
+        with closing(Database(self._settings.store_url)) as database:
+            return database.write(work)
