@@ -30,6 +30,11 @@ class Background:
         task.add_done_callback(self._ended)
         return task
 
+    def start_once(self, name: str, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """The same, unless what has this name is still at work: it sees to what has come since."""
+        if all(task.done() for task in self._tasks if task.get_name() == name):
+            self.start(name, work)
+
     async def close(self) -> None:
         tasks = list(self._tasks)
         for task in tasks:

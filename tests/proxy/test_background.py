@@ -63,6 +63,21 @@ async def test_at_the_end_all_is_cancelled_and_no_failure() -> None:
     assert background.problems == []
 
 
+async def test_what_sees_to_all_is_begun_again_as_soon_as_it_is_over() -> None:
+    background, begun, again = Background(), [0], asyncio.Event()
+
+    async def once() -> None:
+        begun[0] += 1
+        again.set()
+
+    for _ in range(2):
+        background.start_once("one", once)
+    await again.wait()
+    background.start_once("one", once)  # before anything else has heard of its end
+    await asyncio.sleep(0)
+    assert begun == [2]
+
+
 async def waits_for_quiet(*seen: int) -> int:
     """How often it slept, when so many had asked each time that it looked."""
     asked, naps = iter(seen), list[float]()

@@ -7,6 +7,7 @@ is brought there before it is read.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextvars import copy_context
 from functools import partial
@@ -72,7 +73,6 @@ class Disk(Keeper):
         self._background = background
         self._most = most
         self._fresh: dict[str, _Fresh | None] = {}
-        self._is_saving = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def kept(self, owner: str, one: Turn | Talk) -> None:
@@ -190,17 +190,11 @@ class Disk(Keeper):
 
     def _begin(self) -> None:
         """Write what there is to write, behind what is at work."""
-        if not self._is_saving:
-            self._is_saving = True
-            self._background.start("keeping responses", self._save_behind)
+        self._background.start_once("keeping responses", self._save_behind)
 
     async def _save_behind(self) -> None:
-        try:
+        with contextlib.suppress(StoreError):  # the database tells of it; the next kept tries again
             await self._save()
-        except StoreError:
-            return  # the database tells of it; the next that is kept tries again
-        finally:
-            self._is_saving = False
 
 
 class _Fresh(Struct, frozen=True):

@@ -44,7 +44,6 @@ class OnDisk:
         self._store = store
         self._background = background
         self._fresh: dict[bytes, Kept] = {}
-        self._is_saving = False
         self._ttl_s = ttl_s
         self._wall = wall
 
@@ -63,15 +62,7 @@ class OnDisk:
 
     def put(self, key: bytes, kept: Kept) -> None:
         self._fresh[key] = kept
-        if not self._is_saving:
-            self._is_saving = True
-            self._background.start("keeping answers", self._save_behind)
-
-    async def _save_behind(self) -> None:
-        try:
-            await self.close()
-        finally:
-            self._is_saving = False
+        self._background.start_once("keeping answers", self.close)
 
     async def close(self) -> None:
         """Write what is not written yet; what cannot be is given up."""
