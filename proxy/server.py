@@ -25,6 +25,7 @@ from proxy.doors import speller_of
 from proxy.gate.crowd import make_room
 from proxy.gate.files import CURE, LEAST_OPEN_FILES, MAX_OPEN_FILES, allow_open_files, scarcity
 from proxy.gate.life import Stage
+from proxy.gate.memory import memory_limit
 from proxy.gate.protocol import Protocol, speaking
 from proxy.log import configure
 from proxy.parts import Parts
@@ -65,7 +66,8 @@ def run(
         if scarce and says:
             log.warning("%s: %s", scarce, CURE)
         server = Server(settings, parent=parent, says=says)
-        server.parts.admission.fit(open_files)
+        memory = memory_limit()
+        server.parts.admission.fit(open_files, memory and memory // settings.workers)
         server.max_connections = open_files // 2
         server.run(sockets=[listener])
     finally:

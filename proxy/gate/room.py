@@ -8,11 +8,12 @@ from collections import deque
 from msgspec import Struct
 
 from proxy.errors import overloaded
+from proxy.gate.memory import room_in
 from proxy.gate.turns import Turns
 
 MAX_REQUESTS = 1500
 MAX_BODY_BYTES_AT_ONCE = 192 * 1024 * 1024
-"""A body is in memory about three times until its request has been sent on."""
+"""The most, where there is memory enough: each byte takes up to four."""
 SMALL_BODY_BYTES = 128 * 1024
 """Bodies up to here need no room, so that no slow sender of a large one stands in their way."""
 OTHER_FILES = 64
@@ -52,11 +53,13 @@ class Room:
     def waiting(self) -> int:
         return len(self._line)
 
+    def most(self, client: str = "") -> int:
+        """What a client may have at a time."""
+        return self._share if client else self._size
+
     async def take(self, units: int, client: str = "") -> int:
         """The units taken, at most a share. Raises ApiError 503 when the line is too long."""
-        most = self._share if client else self._size
-        if units > most:
-            units = most
+        units = min(units, self.most(client))
         if not self._line and self._fits(units, client):
             self._lend(units, client)
             return units
@@ -164,9 +167,11 @@ class Admission:
         self.bodies = Room(max_body_bytes, max_waiting=max_waiting, max_wait_s=max_wait_s)
         self.turns = Turns()
 
-    def fit(self, open_files: int) -> None:
-        """Let in no more than there are files for."""
+    def fit(self, open_files: int, memory_bytes: int | None = None) -> None:
+        """Let in no more than there are files for, and memory."""
         self.requests.fit(requests_for(open_files))
+        if memory_bytes is not None:
+            self.bodies.fit(room_in(memory_bytes))
 
 
 class Place:
@@ -188,13 +193,18 @@ class Place:
         await self._admission.turns.take(size)
 
     async def hold_body(self, size: int) -> None:
-        """So much room for the body, or what it has already. Raises ApiError 503."""
+        """So much room for the body, or what it has already. Raises ApiError 503.
+
+        A body that is larger than all there may be has that: one at a time.
+        """
+        size = min(size, self._admission.bodies.most(self._client))
         if size > self.held:
             bodies = self._admission.bodies
             self.held += await bodies.take(size - self.held, self._client)
 
     async def weigh_body(self, size: int) -> None:
         """What a body turns out to need once it is here: less, or more. Raises ApiError 503."""
+        size = min(size, self._admission.bodies.most(self._client))
         if size <= self.held or size <= SMALL_BODY_BYTES:
             self.shrink_body(size)
         elif self.held:  # who waited with it would keep others from going on

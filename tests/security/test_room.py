@@ -11,12 +11,15 @@ from starlette.types import Message, Receive
 from proxy.errors import ApiError
 from proxy.gate import body as body_module
 from proxy.gate.body import read_body
+from proxy.gate.memory import memory_limit
 from proxy.gate.room import SMALL_BODY_BYTES, Admission, Place, Room
 from tests.fakes.gate import Gate
 from tests.fakes.server import Fault
 from tests.security.kit import Fakes, ask, body_of, connect, post, read_reply, serving, settings_for
 
 pytestmark = pytest.mark.anyio
+
+MIB = 1024 * 1024
 
 
 def room(size: int, *, max_waiting: int = 10, max_wait_s: float = 10) -> Room:
@@ -220,12 +223,41 @@ async def test_a_body_of_text_takes_none() -> None:
 
 async def test_who_has_room_and_turns_out_to_need_more_than_there_is_is_refused_at_once() -> None:
     admission = Admission(max_body_bytes=400_000)
-    place = Place(admission)
+    place, other = Place(admission), Place(admission)
+    body = b"{}," * 66_000
+    await other.hold_body(150_000)
     with pytest.raises(ApiError):
-        await read_body({b"content-length": b"200000"}, receiver(b"{}," * 66_000), place)
+        await read_body({b"content-length": b"200000"}, receiver(body), place)
+    place.leave()
+    other.leave()
+    assert await read_body({b"content-length": b"200000"}, receiver(body), place) == body
+    assert admission.bodies.taken == 400_000  # all there is, for one
     place.leave()
 
     assert admission.bodies.taken == 0
+
+
+def test_there_is_room_for_as_much_as_the_container_has_memory_for(tmp_path: Path) -> None:
+    groups = tmp_path / "sys/fs/cgroup"
+    cases = {
+        ("0::/a/b", "memory.max"): {"a/b": "max", "a": f"{512 * MIB}", "": "max"},
+        ("0::/", "memory.max"): {"": f"{512 * MIB}\n"},
+        ("5:cpu:/x\n4:memory:/docker/1", "memory/memory.limit_in_bytes"): {"": f"{512 * MIB}"},
+    }
+    (tmp_path / "proc/self").mkdir(parents=True)
+    for (told, name), limits in cases.items():
+        (tmp_path / "proc/self/cgroup").write_text(told, "utf-8")
+        for folder, limit in limits.items():
+            file = groups / folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(limit, "ascii")
+        assert memory_limit(tmp_path) == 512 * MIB
+    usual = memory_limit(tmp_path / "nowhere")
+    assert usual is None or usual > 512 * MIB
+    for memory_bytes, room in ((512 * MIB, 104 * MIB), (64 * MIB, 16 * MIB), (1 << 40, 192 * MIB)):
+        admission = Admission()
+        admission.fit(65536, memory_bytes)
+        assert admission.bodies.most() == room
 
 
 async def test_who_sends_a_large_body_slowly_holds_what_has_come(
