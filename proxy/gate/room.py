@@ -204,12 +204,13 @@ class Place:
 
     async def weigh_body(self, size: int) -> None:
         """What a body turns out to need once it is here: less, or more. Raises ApiError 503."""
-        size = min(size, self._admission.bodies.most(self._client))
         if size <= self.held or size <= SMALL_BODY_BYTES:
             self.shrink_body(size)
         elif self.held:  # who waited with it would keep others from going on
             bodies = self._admission.bodies
-            self.held += bodies.take_now(size - self.held, self._client)
+            more = min(size, bodies.most(self._client)) - self.held
+            if more > 0:
+                self.held += bodies.take_now(more, self._client)
         else:
             await self.hold_body(size)
 
