@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from uvicorn.server import ServerState
 
 from proxy import server as server_module
 from proxy.gate import protocol
@@ -137,3 +139,29 @@ def test_a_client_that_does_not_read_is_let_go(
         sock.sendall(post({"model": "default", "messages": [{"role": "user", "content": text}]}))
         wait(lambda: fakes.chats == 1)
         wait(lambda: not hasty.server_state.connections)
+
+
+@pytest.mark.anyio
+async def test_connections_are_looked_at_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else ten thousand that came together would be refused in one go, which takes seconds."""
+    seen: list[object] = []
+
+    class Guest:
+        def check(self, _now: float) -> None:
+            seen.append(self)
+
+    async def tick(_counter: int) -> bool:
+        return False
+
+    server = server_module.Server.__new__(server_module.Server)
+    server.server_state = ServerState()
+    server.server_state.connections = {Guest() for _ in range(100)}  # type: ignore[misc]
+    monkeypatch.setattr(server, "on_tick", tick)
+    checking = asyncio.create_task(server._check())
+    turns = []
+    while len(seen) < 100:
+        before = len(seen)
+        await asyncio.sleep(0)
+        turns.append(len(seen) - before)
+    checking.cancel()
+    assert max(turns) == server_module.CHECKED
