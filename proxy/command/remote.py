@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import httpx
@@ -56,9 +57,12 @@ class Remote:
             for provider in facts["providers"]
             if (provider["reachable"] is None or provider["local"]) and not provider["unconfigured"]
         ]
-        for name in unasked:
-            self.ask("POST", "/admin/api/test", {"provider": name})
+        with ThreadPoolExecutor() as at_once:  # one that does not answer is waited for
+            [*at_once.map(self._test, unasked)]
         return self.facts() if unasked else facts
+
+    def _test(self, provider: str) -> None:
+        self.ask("POST", "/admin/api/test", {"provider": provider})
 
     def ask(self, method: str, path: str, body: Json | bytes | None = None, **query: str) -> Json:
         """The JSON that is answered; a `body` of bytes is JSON already."""
