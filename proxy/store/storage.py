@@ -181,6 +181,8 @@ class Storage(StoreThread):
         await self._flush_setbacks()
         await self._flush_signatures()
         await self.usage.flush()
+        if self.problem is not None:
+            log.info("the database can be written again: all is saved")
         self.problem = None
 
     async def _flush_setbacks(self) -> None:

@@ -168,7 +168,7 @@ async def test_a_switch_is_seen_while_saving_takes_its_time(
                 await until(lambda p=provider: two.provider == p)
 
 
-async def test_who_looks_for_choices_leaves_it_to_saving_to_say_what_is_wrong(
+async def test_who_looks_for_choices_leaves_it_to_saving_to_say_what_is_wrong_and_when_no_more(
     url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     looks = 0
@@ -186,6 +186,8 @@ async def test_who_looks_for_choices_leaves_it_to_saving_to_say_what_is_wrong(
             patched.setattr(Database, "touch", fails)
             await until(lambda: looks > 3 and one.storage.problem)
             await until(lambda: "nothing is saved until that is mended" in caplog.text)
+        caplog.set_level("INFO")
+        await until(lambda: "all is saved" in caplog.text)
     assert caplog.text.count("nothing is saved") == 1
 
 
