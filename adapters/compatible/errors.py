@@ -267,7 +267,8 @@ def _kind_of_words(by_class: ErrorKind, status: int, message: str) -> ErrorKind 
         return ErrorKind.MODEL_MISSING
     if status in BARRING_STATUS and is_of_content(message):
         return ErrorKind.BAD_REQUEST
-    is_lacking = status == 500 and _LACKS.search(message)
+    is_lacking = status == 500 and _LACKS.search(message) is not None
+    is_lacking |= status == 410 and "model" not in (message.lower() or "model")  # xAI's search
     if is_lacking or (status == 404 and _NO_HOUSE.search(message)):
         return ErrorKind.UNSUPPORTED
     return ErrorKind.TOO_LARGE if status == 402 and _UNAFFORDABLE.search(message) else None

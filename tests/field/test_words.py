@@ -47,6 +47,7 @@ WORDS: Mapping[ErrorKind, Mapping[str, int]] = {
         "Invalid 'content' type. Expected one of: ['str'], got list.": 400,
         "Argument not supported on this model: stop": 400,
         "This model cannot process images": 400,
+        "Live search is deprecated. Please switch to the Agent Tools API": 410,
         "After the system message(s), user and assistant roles should be alternating.": 400,
         "Reasoning is mandatory for this endpoint and cannot be disabled.": 400,
         "`temperature` and `top_p` cannot both be specified for this model.": 400,
