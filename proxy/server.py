@@ -43,8 +43,6 @@ LISTS_AFTER_S = 0.1
 LISTS_S = 1.0
 """For so long the first words wait for the lists of models."""
 POLL_S = 0.02
-SWITCH_S = 0.0005
-"""For so long each turn of the loop may wait for a thread that reads something large, say."""
 
 
 def run(
@@ -136,7 +134,6 @@ class Server(uvicorn.Server):
         # Few of the many things that a request makes are cycles; to look for them after every 700
         # took 6 % of all the time.
         gc.set_threshold(10_000, 20, 20)
-        sys.setswitchinterval(SWITCH_S)
         if sockets and self._says:
             port = sockets[0].getsockname()[1]
             start("saying where it is", partial(self._banner, port, listing))

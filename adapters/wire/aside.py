@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,11 @@ T = TypeVar("T")
 
 LARGE_BYTES = 128 * 1024
 """What is smaller takes less time than two threads take to wait for one another."""
+
+SWITCH_S = 0.0005
+"""For so long each turn of the loop may wait for the thread, while something is done in it."""
+USUAL_SWITCH_S = 0.005
+"""Python's own: the other threads have little to do, and each change between two costs CPU."""
 
 FEW_STEPS = 150
 """In working out schemas: about 3 ms, for which nobody need wait in a thread's line."""
@@ -67,7 +73,11 @@ class Aside:
         def bounded() -> T:
             self.steps.taken, self.steps.most = 0, MANY_STEPS
             here.run(IN_PIECES.set, True)
-            return here.run(work, *given, **named)
+            sys.setswitchinterval(SWITCH_S)
+            try:
+                return here.run(work, *given, **named)
+            finally:
+                sys.setswitchinterval(USUAL_SWITCH_S)
 
         return await loop.run_in_executor(self._pool, bounded)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar
@@ -12,7 +13,17 @@ import pytest
 from adapters.base import AdapterError, ErrorKind, Json
 from adapters.gemini.schema import for_parameters, for_response
 from adapters.translation.schema_refs import inlined
-from adapters.wire.aside import ASIDE, FEW_STEPS, LARGE_BYTES, MANY_STEPS, Aside, aside, steps
+from adapters.wire.aside import (
+    ASIDE,
+    FEW_STEPS,
+    LARGE_BYTES,
+    MANY_STEPS,
+    SWITCH_S,
+    USUAL_SWITCH_S,
+    Aside,
+    aside,
+    steps,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -40,6 +51,17 @@ async def test_only_what_is_large_goes_aside(thread: Aside) -> None:
     name, known = await aside(LARGE_BYTES + 1, where)
     assert name.startswith("large")
     assert known == "me"
+
+
+async def test_the_loop_waits_less_for_the_thread_only_while_it_is_at_work(thread: Aside) -> None:
+    def fails() -> None:
+        raise ValueError
+
+    assert await thread.do(sys.getswitchinterval) == pytest.approx(SWITCH_S)
+    assert sys.getswitchinterval() == pytest.approx(USUAL_SWITCH_S)
+    with pytest.raises(ValueError):
+        await thread.do(fails)
+    assert sys.getswitchinterval() == pytest.approx(USUAL_SWITCH_S)
 
 
 async def test_one_after_the_other_while_the_loop_goes_on(thread: Aside) -> None:
