@@ -26,7 +26,7 @@ from adapters.base import (
     ToolCall,
     Usage,
 )
-from adapters.compatible.parts import detailed, media, objects, take_parts, text_in
+from adapters.compatible.parts import detailed, media, objects, pages, take_parts, text_in
 from adapters.translation.arguments import are_cut, are_whole, mended
 from adapters.wire.bounds import (
     MAX_CALLS,
@@ -113,6 +113,8 @@ class AnswerReader:
         self._begun: set[int] = set()
         self._finished: set[int] = set()
         self._reasons: dict[int, str] = {}  # that wait, as some say more behind them
+        self._is_cited = False
+        self._pages: list[Event] = []  # that the answer rests on, told again in each chunk
         self._keys: dict[tuple[int, Any], str] = {}  # of the call that is at a place now
         self._calls: dict[str, _Call] = {}  # by our keys
 
@@ -163,6 +165,8 @@ class AnswerReader:
             raise UnreadableError
         for choice in choices:
             self._take_choice(choice, events)
+        if "search_results" in chunk or "citations" in chunk:
+            self._pages = pages(chunk)
         if not self.counted and ("usage" in chunk or self.own in chunk):
             self._take_usage(chunk, events)
 
@@ -260,6 +264,7 @@ class AnswerReader:
 
     def _settle(self, events: list[Event]) -> None:
         """Append the ends of all choices that have one: nothing comes behind them any more."""
+        events += () if self._is_cited else self._pages
         for index, reason in self._reasons.items():
             if self._calls:
                 reason = self._finish_calls(reason, index, events)
@@ -302,7 +307,9 @@ class AnswerReader:
         """What is neither text nor a call."""
         if refused := delta.get("refusal"):
             events.append(Refusal(text_in(refused), index))
-        events += [Annotation(dict(each), index) for each in objects(delta.get("annotations"))]
+        if cited := objects(delta.get("annotations")):
+            self._is_cited = True
+            events += [Annotation(dict(each), index) for each in cited]
         for image in objects(delta.get("images")):
             events += media(image, index)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from adapters.base import Event, Json, Media, Reasoning, Text
+from adapters.events import url_citation
 from adapters.wire.bounds import items
 from adapters.wire.writing import dumps_text
 
@@ -51,6 +52,15 @@ def media(image: Any, index: int) -> list[Event]:
     head, _, data = text_in(told.get("url") if type(told) is dict else told).partition(",")
     kind, mark, _ = head.removeprefix("data:").partition(";base64")
     return [Media(kind, data, index)] if mark and head.startswith("data:") and data else []
+
+
+def pages(answer: Json) -> list[Event]:
+    """What the first choice rests on, as Perplexity and xAI tell it beside the choices."""
+    found = objects(answer.get("search_results"))
+    if not found and type(cited := answer.get("citations")) is list:
+        found = [{"url": each} if type(each) is str else each for each in items(cited)]
+    urls = [(each.get("url"), each.get("title")) for each in objects(found)]
+    return [url_citation(url, title) for url, title in urls if url and type(url) is str]
 
 
 def text_in(value: Any) -> str:

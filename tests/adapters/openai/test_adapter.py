@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from adapters.base import (
     AdapterError,
+    Annotation,
     ChatRequest,
     ErrorKind,
     Event,
@@ -22,6 +23,7 @@ from adapters.base import (
     Text,
     Usage,
 )
+from adapters.events import url_citation
 from adapters.openai.profiles import PRESETS, is_home
 from adapters.openai.settings import OpenAISettings, base_url_of
 from adapters.tasks import EmbeddingRequest, Vectors
@@ -160,6 +162,26 @@ async def test_pictures_and_counts_are_read() -> None:
 
     assert Media("image/png", "QQ==") in events
     assert Usage(5, 2, cached=3) in events
+
+
+async def test_pages_that_stand_beside_the_choices_are_cited_once() -> None:
+    a, b = url_citation("https://a.example", "A"), url_citation("https://b.example", None)
+    listed = {"citations": ["https://a.example", "https://b.example"]}
+    titled = {"search_results": [{"url": "https://a.example", "title": "A"}]}
+    said = [{"delta": {"content": "so"}}, {"delta": {}, "finish_reason": "stop"}]
+    own = {"content": "so", "annotations": [b.value]}
+    for pages, message, told in (
+        (listed, {"content": "so"}, [url_citation("https://a.example", None), b]),
+        ({**listed, **titled}, {"content": "so"}, [a]),
+        (listed, own, [b]),
+        ({"citations": "none", "search_results": [{"url": 5}, 5]}, {"content": "so"}, []),
+    ):
+        events = await answer_of(json_reply(whole(message, **pages)))
+        assert [event for event in events if type(event) is Annotation] == told
+    chunks = [json.dumps({**HEAD, **titled, "choices": [{"index": 0, **one}]}) for one in said]
+    pieces = tuple(f"data: {chunk}\n\n".encode() for chunk in chunks)
+    events = await answer_of(Reply(pieces, content_type="text/event-stream"), stream=True)
+    assert [event for event in events if type(event) in (Annotation, Finish)] == [a, Finish("stop")]
 
 
 async def test_a_call_that_is_written_at_home_is_one_also_by_a_name_made_fit() -> None:
