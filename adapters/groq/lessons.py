@@ -21,7 +21,8 @@ def readings(call: NativeCall, error: AdapterError) -> Iterator[Reading]:
         yield [Lesson(_without_search)]
     match error.param:
         case "reasoning_effort" | "reasoning_format" | "include_reasoning" as param:
-            is_of_model = error.kind is ErrorKind.UNSUPPORTED
+            is_of_value = str(call.body.get(param)) in error.message
+            is_of_model = error.kind is ErrorKind.UNSUPPORTED and not is_of_value
             yield [Lesson(without, (param, f"dropped={param}"), lasts=is_of_model)]
         case "response_format" if "json_schema" in call.body.get("response_format", {}):
             yield [Lesson(without_schema)]

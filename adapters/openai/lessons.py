@@ -7,7 +7,7 @@ DeepSeek, SGLang and vLLM, up to November 2026.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -132,9 +132,9 @@ def _efforts(message: str, sent: object) -> tuple[str, ...]:
     words = _QUOTED.findall(message)
     if listed := _AFTER.search(message):
         words += re.findall(r"[a-z]+", listed[1])
-    if "default" in words:  # all that it takes, but for none
-        return ()
-    return tuple(word for word in EFFORTS if word in words and word != sent)
+    found = tuple(word for word in EFFORTS if word in words and word != sent)
+    # A model that only turns it on and off calls "default" what it does else.
+    return () if "default" in words and not {*found} - {"none"} else found
 
 
 def _dropped(call: NativeCall, name: str) -> NativeCall:
@@ -182,11 +182,7 @@ def _streamed(call: NativeCall) -> NativeCall:
 
 def _loosened(call: NativeCall) -> NativeCall:
     """Tools that are not to be kept to by the letter, which some take of all of them or of none."""
-    tools = [
-        {**tool, "function": {k: v for k, v in tool["function"].items() if k != "strict"}}
-        for tool in call.body.get("tools", ())
-    ]
-    return call.but({**call.body, "tools": tools}) if tools else call
+    return _retold(call, lambda told: {k: v for k, v in told.items() if k != "strict"})
 
 
 def _unthinking(call: NativeCall) -> NativeCall:
@@ -210,10 +206,18 @@ def _with_short_ids(call: NativeCall) -> NativeCall:
 
 def _without_bounds(call: NativeCall) -> NativeCall:
     """Tools whose schemas tell types alone: llama.cpp cannot make a grammar of all that is said."""
-    tools = [{**tool, "function": _bare(tool["function"])} for tool in call.body.get("tools", ())]
+    return _retold(call, _bare, "dropped=schema.bounds")
+
+
+def _retold(call: NativeCall, change: Callable[[Json], Json], *words: str) -> NativeCall:
+    """The call with each function told otherwise; others' tools a client may have laid over it."""
+    tools = [
+        {**tool, "function": change(tool["function"])} if "function" in tool else tool
+        for tool in call.body.get("tools", ())
+    ]
     if not tools or tools == call.body["tools"]:
         return call
-    return call.but({**call.body, "tools": tools}, "dropped=schema.bounds")
+    return call.but({**call.body, "tools": tools}, *words)
 
 
 def _bare(schema: Any, *, are_names: bool = False) -> Any:

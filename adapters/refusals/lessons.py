@@ -55,16 +55,16 @@ class Lessons:
 
     def kept(self, call: NativeCall) -> NativeCall:
         """The call, as its model takes it."""
-        for change, told, _ in self.known.get(call.model, ()):
-            call = change(call, *told)
+        for lesson in self.known.get(call.model, ()):
+            call = _followed(call, lesson)
         return call
 
     def amended(self, call: NativeCall, error: AdapterError) -> NativeCall | None:
         """The call as the refusal wants it; None where it names nothing that can be mended."""
         for lessons in self._read(call, error):
             mended = call
-            for change, told, _ in lessons:
-                mended = change(mended, *told)
+            for lesson in lessons:
+                mended = _followed(mended, lesson)
             if mended.body != call.body:
                 self._keep(call.model, [lesson for lesson in lessons if lesson.lasts])
                 return mended
@@ -78,3 +78,10 @@ class Lessons:
         # What is learnt once more goes behind the others, one of which has made it needed.
         others = [lesson for lesson in self.known.get(model, ()) if lesson not in found]
         self.known[model] = (*others, *found)
+
+
+def _followed(call: NativeCall, lesson: Lesson) -> NativeCall:
+    try:
+        return lesson.change(call, *lesson.told)
+    except (LookupError, TypeError, AttributeError, ValueError):
+        return call  # what a client has laid over the body may be of any shape

@@ -20,6 +20,7 @@ from adapters.base import (
     Warn,
 )
 from adapters.openai.lessons import readings
+from adapters.refusals.cannot import lacking
 from adapters.refusals.lessons import MOST_LESSONS, Lessons
 from tests.adapters.kit import FakeUpstream, Reply, collect, json_reply
 from tests.adapters.openai.kit import ASK, HEAD, adapter
@@ -212,6 +213,7 @@ async def test_a_number_under_its_other_name_is_lowered_as_well() -> None:
         ("high", "Model g does not support parameter reasoningEffort.", None),
         ("high", "reasoning_effort is not supported by this model", None),
         ("high", "`reasoning_effort` must be one of `none` or `default`", None),
+        ("max", "reasoning_effort must be one of: low, medium (default medium)", "medium"),
     ],
 )
 @pytest.mark.parametrize("status", [400, 422])
@@ -341,6 +343,24 @@ async def test_schemas_that_no_grammar_can_be_made_of_tell_types_alone() -> None
     with pytest.raises(AdapterError):
         await collect(far(wire), ChatRequest("m", ASK, tools=TOOLS))
     assert len(wire.requests) == 1, "there is nothing to leave out"
+
+
+def test_what_a_client_has_laid_over_a_body_may_be_of_any_shape() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string", "format": "date"}}}
+    function = {"type": "function", "function": {"name": "t", "strict": True, "parameters": schema}}
+    search = {"type": "web_search"}
+    lessons = Lessons(readings)
+    for words in ("failed to parse grammar", "'strict' is not supported"):
+        kind, cannot = lacking(ErrorKind.BAD_REQUEST, words)
+        error = AdapterError(kind, words, provider="openai", status=400, cannot=cannot)
+        call = NativeCall(
+            "POST", "/x", {"model": "m", "messages": ASK, "tools": [function, search]}
+        )
+        mended = lessons.amended(call, error)
+        assert mended and mended.body["tools"][0] != function and mended.body["tools"][1] == search
+    for odd in (7, None, [7], [{"function": 7}], {"function": {}}):
+        call = NativeCall("POST", "/x", {"model": "m", "messages": ASK, "tools": odd})
+        assert lessons.kept(call).body["tools"] == odd
 
 
 async def test_messages_are_what_mistrals_models_want() -> None:
