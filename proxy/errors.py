@@ -84,7 +84,7 @@ def bad_request(message: str, *, param: str | None = None, code: str | None = No
 
 def model_not_found(model: str) -> ApiError:
     """404 for a name that cannot be, or is not, a model's."""
-    shown = model if model.isprintable() and len(model) <= 128 else "(unprintable)"
+    shown = model if len(model) <= 128 and model.isprintable() else "(unprintable)"
     return ApiError(
         404, f"The model '{shown}' does not exist.", code="model_not_found", param="model"
     )

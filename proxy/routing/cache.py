@@ -24,6 +24,8 @@ from proxy.routing.planning.preference import Preference
 from proxy.settings import Settings
 
 MIB = 1024 * 1024
+MAX_KEYED_BYTES = 4 * MIB
+"""Of a request: what is larger is asked anew each time, as finding it again takes 2 ms a MiB."""
 GOOD_ENDS = frozenset({"stop", "tool_calls"})
 LARGEST_SHARE = 8
 """No answer takes more than this part of the whole room."""

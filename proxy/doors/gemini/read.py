@@ -66,7 +66,7 @@ def model_name(path: str) -> str:
     found = _PREFIX.match(path)
     name = path[found.end() :] if found else path
     if not is_model_name(name):
-        shown = name[:128] if name.isprintable() else "(unprintable)"
+        shown = name[:128] if name[:128].isprintable() else "(unprintable)"
         raise ApiError(404, f"models/{shown} {UNLISTED}", code="model_not_found", param="model")
     return name
 

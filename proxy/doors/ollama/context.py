@@ -14,6 +14,9 @@ import orjson
 MARK = b"\x00pmn1"
 MAX_BYTES = 256 * 1024
 MAX_TEXT_BYTES = 4 * 1024 * 1024
+MAX_CHARS = 512 * 1024
+"""Packed in 10 ms, while everybody waits; 28 MB would take half a second."""
+QUICKLY = 1
 ROLES = ("user", "assistant")
 
 Said = tuple[str, str]
@@ -23,9 +26,10 @@ Said = tuple[str, str]
 def numbers_of(dialogue: Sequence[Said]) -> list[int] | None:
     """The dialogue as numbers; without its beginning where it is too long for that."""
     while dialogue:
-        packed = zlib.compress(orjson.dumps(dialogue))
-        if len(packed) <= MAX_BYTES:
-            return [*MARK, *packed]
+        if sum(len(words) for _, words in dialogue) <= MAX_CHARS:
+            packed = zlib.compress(orjson.dumps(dialogue), QUICKLY)
+            if len(packed) <= MAX_BYTES:
+                return [*MARK, *packed]
         dialogue = dialogue[len(dialogue) // 2 + 1 :]
     return None
 

@@ -102,7 +102,7 @@ def model_name(value: Any) -> str:
 
 def no_model(name: str) -> ApiError:
     """404 in the server's own words, by which clients know that a model has to be pulled."""
-    shown = name if name.isprintable() and len(name) <= 128 else "(unprintable)"
+    shown = name if len(name) <= 128 and name.isprintable() else "(unprintable)"
     return ApiError(404, f"model '{shown}' not found", code="model_not_found", param="model")
 
 

@@ -23,7 +23,7 @@ from proxy.gate.room import Admission, Place
 from proxy.gate.work import Rounds, Work, forget
 from proxy.reply import Reply
 from proxy.routing.answers.thinktags import split_think_tags
-from proxy.routing.cache import AnswerCache, Events, key_of
+from proxy.routing.cache import MAX_KEYED_BYTES, AnswerCache, Events, key_of
 from proxy.routing.compact import Asks
 from proxy.routing.planning.preference import Preference
 from proxy.routing.planning.sessions import talk_of
@@ -206,7 +206,7 @@ class Endpoint:
             )
 
         cache = self._service.cache
-        if cache is None:
+        if cache is None or work.weight > MAX_KEYED_BYTES:
             return ask()
         said = headers.get(b"x-pointsman-cache", b"").decode("latin-1").lower()
         key = key_of(request, app, preference, fallback, said, cache.salt)

@@ -27,6 +27,7 @@ from adapters.base import (
     Warn,
 )
 from adapters.translation.arguments import arguments_or_text
+from proxy.doors.ollama import context
 from proxy.doors.ollama.context import dialogue_of, numbers_of
 from proxy.doors.ollama.write import LineStream, ObjectFold
 from proxy.errors import ApiError
@@ -156,6 +157,13 @@ def test_what_was_said_is_the_context_of_the_last_line() -> None:
     made = form(generates=True, said=[("user", "Hi")])
     for last in (streamed([Text("Hel"), Text("lo")], made).last, folded([Text("Hello")], made)):
         assert dialogue_of(last["context"]) == [("user", "Hi"), ("assistant", "Hello")]
+
+
+def test_what_is_too_long_to_be_packed_at_once_is_no_context(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(context.zlib, "compress", None)
+    assert numbers_of([("user", "x" * 28_000_000)]) is None
 
 
 def test_a_line_is_one_line_to_every_reader() -> None:

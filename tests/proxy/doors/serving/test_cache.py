@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from adapters.base import ErrorKind, Finish, Text, Usage
+from proxy.doors.serving import endpoint
 from tests.proxy.doors.serving.kit import HELLO, PATH, Build, Station
 from tests.proxy.kit import HANG, failure
 
@@ -80,6 +81,18 @@ def test_the_header_says_whether(station: Station) -> None:
     ):
         station.client.post(PATH, json=asked, headers={"x-pointsman-cache": said})
         assert len(station.north.requests) == calls, (said, asked)
+
+
+def test_what_is_very_large_is_not_looked_for(
+    station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would take all others tens of milliseconds."""
+    monkeypatch.setattr(endpoint, "MAX_KEYED_BYTES", 150_000)
+    for size, calls in ((140_000, 1), (160_000, 2)):
+        large = SURE | {"messages": [{"role": "user", "content": "x" * size}]}
+        before = len(station.north.requests)
+        assert all(station.post(large).status_code == 200 for _ in range(2))
+        assert len(station.north.requests) == before + calls
 
 
 @pytest.mark.parametrize(
