@@ -64,6 +64,7 @@ def create_app(
         lifespan=lambda _: in_order(parts, _tasks(parts, stop)),
         exception_handlers=HANDLERS,
     )
+    app.router.redirect_slashes = False  # `failures.py` does so
     # In front of Starlette's own middleware, which would cost each chunk of a stream another call.
     app.middleware_stack = Guard(
         Shortcut(

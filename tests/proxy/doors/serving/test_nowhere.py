@@ -112,3 +112,18 @@ async def test_a_browser_is_led_to_the_page(client: httpx.AsyncClient) -> None:
     answer = await client.get("/", headers={"accept": "text/html,application/xhtml+xml"})
 
     assert (answer.status_code, answer.headers["location"]) == (307, "/admin")
+
+
+async def test_a_slash_at_the_end_leads_to_the_path_without_whatever_the_scheme(
+    client: httpx.AsyncClient,
+) -> None:
+    for asked, there in (
+        ("/admin/", "/admin"),
+        ("/v1/chat/completions/?a=%2F&b", "/v1/chat/completions?a=%2F&b"),
+        ("/admin/assets/page.js//", "/admin/assets/page.js"),
+    ):
+        answer = await client.post(asked)
+        assert (answer.status_code, answer.headers["location"]) == (307, there)
+    for nowhere in ("/nothing/", "//admin/", "//localhost/admin/"):
+        answer = await client.send(httpx.Request("GET", f"http://localhost{nowhere}"))
+        assert answer.status_code == 404, nowhere
