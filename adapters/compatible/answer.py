@@ -155,9 +155,10 @@ class AnswerReader:
     def _take(self, chunk: Json, events: list[Event]) -> None:
         if "error" in chunk or self.own in chunk:
             self._raise_error(chunk)
-        if not chunk.get("choices"):  # beside counts, and in pings, there may be none
+        choices = chunk.get("choices")
+        if not choices:  # beside counts, and in pings, there may be none
             chunk = _unwrapped(chunk)
-        choices = chunk.get("choices") or ()
+            choices = chunk.get("choices") or ()
         if choices and not self._started:
             events.append(self._start(chunk))
             self._started = True
