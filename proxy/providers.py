@@ -1,4 +1,4 @@
-"""Which providers there are and what is set for each, read off the names of variables. Pure.
+"""Which providers there are, what is set for each, and what is said of a bad setting. Pure.
 
 A provider is one of a kind under a name: `DESK_KIND=ollama`, `DESK_BASE_URL=…` for one that
 POINTSMAN_PROVIDERS names as `desk`. Some stand without being named.

@@ -1,4 +1,4 @@
-"""The commands beside serving: look, choose, explain, mend. Each imports what it needs itself."""
+"""The commands beside serving: what each prints, and how it ends. Each imports what it needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much of a limit is used: sliding windows of our own count, buckets of the provider's. No I/O.
+"""How much of a limit is used: our own windows, set right at the end; a provider's buckets. No I/O.
 
 Times are seconds of one monotonic clock, given by the caller. What is asked for every request is
 clamped by comparing: `min` and `max` of two numbers take ten times as long.

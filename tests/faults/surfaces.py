@@ -1,4 +1,4 @@
-"""Everything of an installation that somebody may look at, searched for what nobody may see."""
+"""What shows after a fault. All places that may show: `tests/security/test_secrets.py`."""
 
 from __future__ import annotations
 

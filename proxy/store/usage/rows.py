@@ -1,4 +1,4 @@
-"""One row for each request that has ended, on its way to the database. No prompt, no answer.
+"""The row of a request that has ended, and the queue in which rows wait. No prompt, no answer.
 
 A request leaves its row in a bounded queue and goes; the store's thread fetches them in batches.
 """
