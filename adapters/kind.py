@@ -10,13 +10,15 @@ from typing import Any, ClassVar, TypeVar
 
 import httpx
 
-from adapters.base import Availability, Model, NativeCall, availability
+from adapters.base import Availability, ChatRequest, Model, NativeCall, availability
 from adapters.child import Line
 from adapters.configured import ProviderSettings
 from adapters.errors import BEFORE_CONTENT, AdapterError, ErrorKind, Scope, not_promised, unsent
+from adapters.refusals.lessons import Lessons
 from adapters.upstream import Target, Upstream, raw_headers, timeouts
 from adapters.wire.aside import read_aside
 from adapters.wire.broken import HTTPX_ERRORS, transport_error
+from adapters.wire.ceiling import Ceilings
 from adapters.wire.native import UNREADABLE, Dialect, exchange
 from adapters.wire.reading import SMALL_S
 
@@ -33,6 +35,8 @@ class Kind:
     local = False
     last_resort: ClassVar[bool] = False
     Settings: ClassVar[type[ProviderSettings]] = ProviderSettings
+    _ceilings: Ceilings
+    _lessons: Lessons
 
     def __init__(self, settings: ProviderSettings, upstream: Upstream) -> None:
         self.settings = settings
@@ -72,6 +76,12 @@ class Kind:
     def ask(self, call: NativeCall, answer: Dialect) -> AsyncGenerator[list[Any], None]:
         """The answer to a call of anything but a chat."""
         return exchange(self.where(call.path), call, answer)
+
+    def _fitted(self, call: NativeCall, request: ChatRequest) -> NativeCall:
+        """A call of a chat, as its model is known to take it."""
+        if self._lessons.known:
+            call = self._lessons.kept(call)
+        return self._ceilings.fitted(call) if request.max_tokens or self._is_capped else call
 
     async def listed(self, path: str, read: Callable[[Any], T], **query: str) -> T:
         """What `read` makes of a list that the provider gives. Raises AdapterError."""

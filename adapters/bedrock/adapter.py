@@ -94,10 +94,7 @@ class BedrockAdapter(Kind):
         )
 
     def to_native(self, request: ChatRequest) -> NativeCall:
-        call = to_native(request, self.settings, self._memory)
-        if self._lessons.known:
-            call = self._lessons.kept(call)
-        return self._ceilings.fitted(call) if request.max_tokens or self._is_capped else call
+        return self._fitted(to_native(request, self.settings, self._memory), request)
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
         call = self.to_native(request)

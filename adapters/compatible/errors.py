@@ -268,7 +268,7 @@ def _kind_of_words(by_class: ErrorKind, status: int, message: str) -> ErrorKind 
     if status in BARRING_STATUS and is_of_content(message):
         return ErrorKind.BAD_REQUEST
     is_lacking = status == 500 and _LACKS.search(message) is not None
-    is_lacking |= status == 410 and "model" not in (message.lower() or "model")  # xAI's search
+    is_lacking |= status == 410 and message != "" and "model" not in message.lower()  # xAI's search
     if is_lacking or (status == 404 and _NO_HOUSE.search(message)):
         return ErrorKind.UNSUPPORTED
     return ErrorKind.TOO_LARGE if status == 402 and _UNAFFORDABLE.search(message) else None

@@ -78,10 +78,7 @@ class GroqAdapter(GroqAudio, SdkKind):
         )
 
     def to_native(self, request: ChatRequest) -> NativeCall:
-        call = to_native(request, self.settings)
-        if self._lessons.known:
-            call = self._lessons.kept(call)
-        return self._ceilings.fitted(call) if request.max_tokens or self._is_capped else call
+        return self._fitted(to_native(request, self.settings), request)
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
         call = self.to_native(request)
@@ -123,13 +120,14 @@ class GroqDialect(CompatibleDialect):
 
     def __init__(self, call: NativeCall, house: House) -> None:
         super().__init__(house, GroqReader())
-        self._tools = call.body.get("tools") or ()
-        self._one = call.body.get("parallel_tool_calls") is False
+        self._body = call.body
 
     def refusal(self, response: httpx.Response) -> AdapterError | list[Event]:
         """Groq's calls come to nothing now and then, and lie in the error as text."""
         written = text_of(error_object(response.content).get("failed_generation"))
-        return rescued(written, self._tools, one=self._one) or super().refusal(response)
+        one = self._body.get("parallel_tool_calls") is False
+        calls = rescued(written, self._body.get("tools") or (), one=one)
+        return calls or super().refusal(response)
 
 
 def house(secret: str) -> House:

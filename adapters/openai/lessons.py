@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from adapters.base import AdapterError, ErrorKind, Json, NativeCall
 from adapters.compatible.request import in_words, without, without_schema
 from adapters.openai.request import with_short_ids
-from adapters.refusals.lessons import Lesson, Reading
+from adapters.refusals.lessons import Lesson, Reading, by_words
 
 KEPT = frozenset({"model", "messages", "stream", "tools"})
 """Without these a call would be another one."""
@@ -46,10 +46,6 @@ _STREAM_ONLY = re.compile(
     r"|非流式调用",
     re.IGNORECASE,
 )
-_EITHER = re.compile(r"\bfunction tools with reasoning_effort are not", re.IGNORECASE)
-_MUST_THINK = re.compile(r"\breasoning is mandatory\b", re.IGNORECASE)
-_PREFIX = re.compile(r"\bassistant with prefix true\b", re.IGNORECASE)
-_SHORT_IDS = re.compile(r"\btool call ids? .{1,120}\blength (?:of )?9\b", re.IGNORECASE)
 _BOUNDS = frozenset(
     {"pattern", "format", "minLength", "maxLength", "minItems", "maxItems", "patternProperties"}
 )
@@ -101,8 +97,7 @@ def _in_own_words(error: AdapterError, body: Json) -> Lesson | None:
         return Lesson(_streamed, lasts=True)
     if error.cannot and error.cannot.what == "schema" and "tools" in body:
         return Lesson(_without_bounds, lasts=True)
-    found = (Lesson(change, lasts=True) for words, change in _BY_WORDS if words.search(message))
-    return next(found, None)
+    return next(iter(_named(message)), None)
 
 
 def _less(name: str, body: Json, lacks: bool) -> Lesson:
@@ -240,11 +235,14 @@ def _prefixed(call: NativeCall) -> NativeCall:
     return call.but({**call.body, "messages": [*before, {**last, "prefix": True}]})
 
 
-_BY_WORDS = (
-    (_EITHER, _unthinking),
-    (_MUST_THINK, _thinking),
-    (_SHORT_IDS, _with_short_ids),
-    (_PREFIX, _prefixed),
+_named = by_words(
+    (r"\bfunction tools with reasoning_effort are not", Lesson(_unthinking, lasts=True)),
+    (r"\breasoning is mandatory\b", Lesson(_thinking, lasts=True)),
+    (
+        r"\btool call ids? [^\n]{1,120}\blength (?:of )?9\b",
+        Lesson(_with_short_ids, lasts=True),
+    ),
+    (r"\bassistant with prefix true\b", Lesson(_prefixed, lasts=True)),
 )
 
 

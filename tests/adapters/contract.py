@@ -129,11 +129,7 @@ async def test_a_cut_stream_is_an_error_or_the_whole_answer(kit: Kit, name: str)
             errors += 1
             assert error.code is ErrorCode.PROVIDER_UNAVAILABLE
         else:
-            found = fold(events)
-            assert replace(found, usage=whole.usage) == whole, f"cut at {at}"
-            assert found.usage in (whole.usage, []), (
-                f"cut at {at}"
-            )  # counts may stand by themselves
+            assert fold(events) in (whole, replace(whole, usage=[])), f"cut at {at}"
     assert errors > len(cuts) / 2
 
 

@@ -23,7 +23,6 @@ from adapters.compatible.models import models_of
 from adapters.compatible.sound import to_native_hearing
 from adapters.gemini.answer import GeminiAnswer
 from adapters.tasks import TranscriptionRequest
-from tests.adapters.gemini.kit import GeminiKit
 from tests.adapters.kit import Answer, DictMemory, FakeUpstream, Reply, collect, fold, json_reply
 from tests.adapters.ollama.kit import (
     a_chat,
@@ -31,7 +30,6 @@ from tests.adapters.ollama.kit import (
     ollama_line,
     ollama_message,
     ollama_over,
-    stream_of,
 )
 from tests.adapters.openai.kit import ASK, HEAD, OpenAIKit, adapter
 
@@ -329,17 +327,6 @@ async def test_a_call_that_breaks_off_is_told_as_cut() -> None:
         assert [one.reason for one in events if type(one) is Finish] == ["tool_calls"], arguments
 
 
-async def test_geminis_calls_are_told_apart_where_they_share_an_id() -> None:
-    sea, hill = ({"id": "look", "name": "look", "args": {"at": at}} for at in ("sea", "hill"))
-    answer = GeminiAnswer({}, DictMemory())
-    parts = [{"functionCall": call} for call in (sea, sea, hill, {**hill, "args": {}})]
-    whole = {"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}]}
-    events = answer.whole(json.dumps({**whole, "promptFeedback": None, "error": None}).encode())
-    calls = fold(events).calls
-    assert calls == [("look", {"at": "sea"}), ("look", {"at": "hill"})]
-    assert [one.id for one in events if type(one) is ToolCall] == ["look", None]
-
-
 def test_a_list_of_models_is_read_without_what_is_none() -> None:
     for rows in ({"object": "list", "data": None}, {"data": [None, "x", {"id": None}]}):
         assert models_of(rows) == [], rows
@@ -353,29 +340,6 @@ async def test_a_call_bears_the_name_of_the_tool_that_was_offered() -> None:
     ):
         chunks = [called(ARGUMENTS, name=name, call_id="1"), chunk({}, "tool_calls")]
         assert fold(await events_of(chunks)).calls == [("look", {"at": "sea"})], name
-
-
-async def test_geminis_stream_is_read_however_it_is_framed() -> None:
-    part = {"content": {"parts": [{"text": "a"}]}}
-    answers = [{"candidates": [part]}, {"candidates": [{**part, "finishReason": "STOP"}]}]
-    lines = [f"data: {json.dumps(each)}" for each in answers]
-    for end, content_type in (("\n", "text/event-stream"), ("\r\n\r\n", "application/json")):
-        body = "".join(line + end for line in lines).encode()
-        wire = FakeUpstream(Reply((body,), content_type=content_type))
-        asked = ChatRequest("gemini-2.5-flash", ASK, stream=True)
-        found = fold(await collect(GeminiKit().adapter(wire.upstream), asked))
-        assert (found.text, found.finish) == ("aa", ["stop"]), content_type
-
-
-async def test_ollamas_calls_are_told_apart_where_they_share_an_id() -> None:
-    call = {"id": "1", "function": {"name": "functions.look", "arguments": {"at": "sea"}}}
-    line = ollama_line(ollama_message(tool_calls=[call]))
-    end = ollama_line(ollama_message()) | ollama_end(Answer())
-    fake = FakeUpstream(stream_of(line, line, end))
-    events = await collect(ollama_over(fake), a_chat(stream=True, tools=[TOOL]))
-
-    assert fold(events).calls == [("look", {"at": "sea"})] * 2
-    assert [one.id for one in events if type(one) is ToolCall] == ["1", None]
 
 
 def test_recordings_get_an_ending_that_is_taken() -> None:

@@ -19,9 +19,6 @@ MAX_REFERENCES = 1000
 MAX_SMALL = 1000
 """A schema of so few members, or so short a text, cannot have more of anything than it may."""
 
-MAX_SMALL = 1000
-"""A schema of so few members, or so short a text, cannot have more of anything than it may."""
-
 _BRANCHING = ("anyOf", "oneOf", "allOf", "type")
 
 

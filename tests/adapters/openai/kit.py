@@ -5,14 +5,29 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from adapters.base import ChatRequest, Json, NativeCall
+from adapters.base import ChatRequest, Json, NativeCall, Warn
 from adapters.openai.adapter import OpenAIAdapter
 from adapters.openai.settings import OpenAISettings
 from adapters.upstream import Upstream
-from tests.adapters.kit import API_KEY, Answer, DictMemory
+from tests.adapters.kit import (
+    API_KEY,
+    Answer,
+    DictMemory,
+    FakeUpstream,
+    Reply,
+    collect,
+    json_reply,
+)
 
 ASK: list[Json] = [{"role": "user", "content": "Which way?"}]
 HEAD: Json = {"id": "chatcmpl-11", "created": 1_760_000_000, "model": "toy-1"}
+CALL: Json = {"id": "call_1", "type": "function", "function": {"name": "t", "arguments": "{}"}}
+TOOLS: tuple[Json, ...] = ({"type": "function", "function": {"name": "t", "parameters": {}}},)
+TURNS: list[Json] = [
+    *ASK,
+    {"role": "assistant", "content": None, "reasoning_content": "hm", "tool_calls": [CALL]},
+    {"role": "tool", "tool_call_id": "call_1", "content": "left"},
+]
 
 
 def settings(name: str = "openrouter", **given: Any) -> OpenAISettings:
@@ -38,6 +53,21 @@ def added(name: str, **fields: Any) -> tuple[Json, tuple[str, ...]]:
     if body["messages"] == ASK:
         del body["messages"]
     return body, call.warnings
+
+
+def far(wire: FakeUpstream) -> OpenAIAdapter:
+    """A server of which nothing is known."""
+    return adapter(wire.upstream, "far", base_url="https://far.example/v1")
+
+
+def good() -> Reply:
+    choice = {"index": 0, "message": {"role": "assistant", "content": "x"}, "finish_reason": "stop"}
+    return json_reply({**HEAD, "choices": [choice]})
+
+
+async def words_of(one: OpenAIAdapter, request: ChatRequest) -> set[str]:
+    """The warnings of its answer."""
+    return {event.word for event in await collect(one, request) if type(event) is Warn}
 
 
 class OpenAIKit:

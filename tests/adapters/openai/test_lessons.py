@@ -2,50 +2,27 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
-import httpx
 import pytest
 
 from adapters.base import (
-    Adapter,
     AdapterError,
     ChatRequest,
     ErrorKind,
     Json,
     NativeCall,
     Text,
-    Thinking,
-    Warn,
 )
 from adapters.openai.lessons import readings
 from adapters.refusals.cannot import lacking
 from adapters.refusals.lessons import MOST_LESSONS, Lessons
-from tests.adapters.kit import FakeUpstream, Reply, collect, json_reply
-from tests.adapters.openai.kit import ASK, HEAD, adapter
+from tests.adapters.kit import FakeUpstream, collect, json_reply
+from tests.adapters.openai.kit import ASK, CALL, TOOLS, TURNS, adapter, far, good, words_of
 
 pytestmark = pytest.mark.anyio
 
 FORBIDDEN = "Extra inputs are not permitted"
 LEARNT: Json = {"temperature": 0.5, "presence_penalty": 1, "frequency_penalty": 1, "user": "u"}
-CALL: Json = {"id": "call_1", "type": "function", "function": {"name": "t", "arguments": "{}"}}
 OBJECT: Json = {"type": "object", "properties": {}}
-TOOLS: tuple[Json, ...] = ({"type": "function", "function": {"name": "t", "parameters": {}}},)
-TURNS: list[Json] = [
-    *ASK,
-    {"role": "assistant", "content": None, "reasoning_content": "hm", "tool_calls": [CALL]},
-    {"role": "tool", "tool_call_id": "call_1", "content": "left"},
-]
-
-
-def good() -> Reply:
-    choice = {"index": 0, "message": {"role": "assistant", "content": "x"}, "finish_reason": "stop"}
-    return json_reply({**HEAD, "choices": [choice]})
-
-
-def far(wire: FakeUpstream) -> Adapter:
-    return adapter(wire.upstream, "far", base_url="https://far.example/v1")
 
 
 def row(*loc: str | int) -> Json:
@@ -140,10 +117,6 @@ async def test_a_refused_parameter_is_left_out_by_whatever_words_it_is_refused(
     assert len(wire.requests) == 3  # the second time nothing is refused
 
 
-async def words_of(one: Any, request: ChatRequest) -> set[str]:
-    return {event.word for event in await collect(one, request) if type(event) is Warn}
-
-
 async def test_a_house_that_names_one_thing_at_a_time_is_followed_to_the_end() -> None:
     names = ("presencePenalty", "frequencyPenalty", "stop")
     refused = [
@@ -197,70 +170,6 @@ async def test_a_number_under_its_other_name_is_lowered_as_well() -> None:
     assert len(wire.requests) == 4, "the second request is known to be too large"
 
 
-@pytest.mark.parametrize(
-    ("wanted", "told", "sent"),
-    [
-        ("medium", "reasoning_effort must be one of ['low', 'high', 'max']", "high"),
-        ("low", "Input should be 'none' or 'high': body.reasoning_effort", "high"),
-        ("minimal", "reasoning_effort: Input should be 'none' or 'high'", "none"),
-        (
-            "none",
-            "Unsupported value: 'reasoning_effort' does not support 'none' with this model. "
-            "Supported values are: 'minimal', 'low', 'medium', and 'high'.",
-            "minimal",
-        ),
-        ("max", 'reasoning_effort "max" not supported, valid levels: low, high, xhigh', "xhigh"),
-        ("high", "Model g does not support parameter reasoningEffort.", None),
-        ("high", "reasoning_effort is not supported by this model", None),
-        ("high", "`reasoning_effort` must be one of `none` or `default`", None),
-        ("max", "reasoning_effort must be one of: low, medium (default medium)", "medium"),
-    ],
-)
-@pytest.mark.parametrize("status", [400, 422])
-async def test_an_effort_that_a_model_does_not_know_becomes_the_nearest_that_it_does(
-    wanted: str, told: str, sent: str | None, status: int
-) -> None:
-    refused = json_reply({"object": "error", "message": told, "code": "3051"}, status)
-    wire = FakeUpstream(refused, good())
-    one = adapter(wire.upstream, "mistral")
-    request = ChatRequest("m", ASK, thinking=Thinking(effort=wanted))
-    words = await words_of(one, request)
-    await collect(one, request)
-
-    assert wire.sent.get("reasoning_effort") == sent and len(wire.requests) == 3
-    assert words == {"changed=reasoning_effort" if sent else "dropped=reasoning_effort"}
-
-
-async def test_thoughts_that_are_not_taken_back_stay_away() -> None:
-    path = "messages.1.assistant.reasoning_content"
-    error = {"message": f"{path}: property '{path}' is unsupported", "param": "validation_error"}
-    wire = FakeUpstream(json_reply(error, 400), good())
-    one = adapter(wire.upstream, "fireworks")
-    await collect(one, ChatRequest("m", TURNS))
-    await collect(one, ChatRequest("m", TURNS))
-
-    assert wire.sent["messages"][1] == {"role": "assistant", "tool_calls": [CALL]}
-    assert len(wire.requests) == 3
-
-
-async def test_thoughts_that_must_go_back_are_filled_in_where_another_has_answered() -> None:
-    bare = [{key: each[key] for key in each if key != "reasoning_content"} for each in TURNS]
-    for told in (
-        "The `reasoning_content` in the thinking mode must be passed back to the API.",
-        "Missing `reasoning_content` field in the assistant message at message index 1.",
-        "thinking is enabled but reasoning_content is missing in assistant tool call message at 1",
-    ):
-        for name in ("deepseek", "far"):
-            wire = FakeUpstream(json_reply({"error": {"message": told}}, 400), good())
-            one = adapter(wire.upstream, name, base_url="https://far.example/v1")
-            for turns in (bare, bare, TURNS):
-                await collect(one, ChatRequest("m", turns))
-
-            bodies = [json_of(request) for request in wire.requests[1:]]
-            sent = [body["messages"][1]["reasoning_content"] for body in bodies]
-            assert (sent, len(wire.requests)) == ([" ", " ", "hm"], 4), (told, name)
-
-
 async def test_a_call_is_changed_as_its_refusal_wants_it() -> None:
     strict = {"name": "t", "strict": True, "parameters": {"type": "object"}}
     tools = ({"type": "function", "function": strict},)
@@ -296,29 +205,6 @@ async def test_of_two_that_do_not_go_together_one_is_kept() -> None:
     asked = ChatRequest("m", ASK, params={"temperature": 0.5, "top_p": 0.9})
     assert await words_of(far(wire), asked) == {"dropped=top_p"}
     assert wire.sent["temperature"] == 0.5
-
-
-async def test_a_model_that_calls_tools_without_thinking_alone_does_not_think_there() -> None:
-    told = "Function tools with reasoning_effort are not supported for g in /v1/chat/completions."
-    for wanted in ("high", None):
-        wire = FakeUpstream(json_reply({"error": {"message": told}}, 400), good())
-        one = far(wire)
-        asked = ChatRequest("m", ASK, tools=TOOLS, thinking=Thinking(effort=wanted))
-        for _ in range(2):
-            assert await words_of(one, asked) == {"changed=reasoning_effort"}
-        assert (wire.sent["reasoning_effort"], len(wire.requests)) == ("none", 3)
-        await collect(one, ChatRequest("m", ASK, thinking=Thinking(effort="high")))
-        assert wire.sent["reasoning_effort"] == "high"
-
-
-async def test_a_model_that_must_think_does() -> None:
-    told = "Reasoning is mandatory for this endpoint and cannot be disabled."
-    for name in ("openrouter", "far"):
-        wire = FakeUpstream(json_reply({"error": {"message": told}}, 400), good())
-        one = adapter(wire.upstream, name, base_url="https://far.example/v1")
-        for _ in range(2):
-            await collect(one, ChatRequest("m", ASK, thinking=Thinking(effort="none")))
-        assert len(wire.requests) == 3 and not {"reasoning", "reasoning_effort"} & {*wire.sent}
 
 
 async def test_schemas_that_no_grammar_can_be_made_of_tell_types_alone() -> None:
@@ -391,11 +277,6 @@ async def test_what_goes_back_is_what_servers_can_read() -> None:
             native = adapter(None).to_native(ChatRequest(model, turns)).body["messages"]
             [back] = native[1]["tool_calls"]
             assert (back["function"]["arguments"], back.get("extra_content")) == (sent, extra)
-
-
-def json_of(request: httpx.Request) -> Json:
-    body: Json = json.loads(request.content)
-    return body
 
 
 def test_of_more_models_than_anyone_asks_the_oldest_are_forgotten() -> None:
