@@ -19,7 +19,8 @@ _CODE = re.compile(
     r"(blocked|organi[sz]ation|account|project|billing|payment|spend|credit|region|country"
     r"|location|unsupported_country|subscription|insufficient_(credit|balance|fund))[a-z_]*"
     r"|arrearage|budget_exceeded|insufficient_(user_)?quota|pre_consume_token_quota_failed"
-    r"|consumer_suspended|setlimitexceeded|api_key_(ip_address|http_referrer)_blocked|user_location[a-z_]*"
+    r"|consumer_suspended|setlimitexceeded"
+    r"|api_key_(ip_address|http_referrer)_blocked|user_location[a-z_]*"
 )
 _PLAIN = re.compile(
     r"\b(spend(ing)?|billing|budget) (cap|limit)|\bspend(ing)?[- ]limit"

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from proxy.console.team import Written
     from proxy.store.base import Tables
 
-KEYS = "/admin/api/keys"
 T = TypeVar("T")
 
 

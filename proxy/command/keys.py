@@ -13,6 +13,7 @@ from proxy.command.commands import Given, failures, say
 if TYPE_CHECKING:
     from adapters.base import Json
 
+KEYS = "/admin/api/keys"
 HEAD = ("name", "key", "role", "requests/min", "tokens/min", "$/day", "$/month", "allowed", "made")
 
 
@@ -32,7 +33,7 @@ def keys(context: click.Context) -> None:
 @click.pass_obj
 def list_keys(given: Given, *, wants_json: bool = False) -> None:
     """Show the keys: never themselves, but how they end."""
-    from proxy.command.house import KEYS, house
+    from proxy.command.house import house
     from proxy.command.terminal import as_json
 
     settings = given.address()
@@ -72,7 +73,7 @@ def add(given: Given, /, name: str, **limits: Any) -> None:
 
     Such as: pointsman keys add anna --rpm 60 --budget-month 20 --providers groq
     """
-    from proxy.command.house import KEYS, house
+    from proxy.command.house import house
 
     settings = given.address()
     asked = {"name": name} | {what: told for what, told in limits.items() if told is not None}
@@ -89,7 +90,7 @@ def change(given: Given, /, name: str, **limits: Any) -> None:
 
     Such as: pointsman keys change anna --rpm 120 --budget-month 0
     """
-    from proxy.command.house import KEYS, house
+    from proxy.command.house import house
 
     settings = given.address()
     changes = {
@@ -107,7 +108,7 @@ def change(given: Given, /, name: str, **limits: Any) -> None:
 @click.pass_obj
 def revoke(given: Given, name: str) -> None:
     """Let nobody in by a key any more, from the next request on."""
-    from proxy.command.house import KEYS, house
+    from proxy.command.house import house
 
     settings = given.address()
     with failures(), house(settings) as server:
